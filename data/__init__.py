@@ -1,0 +1,1 @@
+"""Text to tokens to batches. Torch-free: numpy arrays go up."""

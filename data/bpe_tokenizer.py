@@ -1,0 +1,222 @@
+"""Byte-level byte-pair encoding: any text, no unknown characters, nothing normalised away."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from data.corpus import Corpus
+from data.document import well_formed
+from data.errors import TokenizerError, UsageError
+from data.tokenizer import (
+    MAX_VOCAB_SIZE,
+    SPECIAL_TOKENS,
+    Kind,
+    Tokenizer,
+    added_tokens,
+    checked_vocabulary,
+)
+
+# The library warns on stderr when a process that has encoded forks later, unless this is set;
+# none of our children encode.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
+SAMPLE_BYTES = 32 * 10**6
+
+# A token never crosses these: a word with the space before it, one digit (so that numbers are
+# read by place), a run of punctuation, white space up to the last line end. The bounds keep a
+# file without spaces from becoming one word, on which merging would take quadratic time.
+_WORDS = (
+    r"'(?:s|t|d|m|re|ve|ll)(?!\p{L})| ?[\p{L}\p{M}]{1,64}|\p{N}"
+    r"| ?[^\s\p{L}\p{M}\p{N}]{1,64}|\s{0,64}\n|\s{1,64}(?!\S)|\s{1,64}"
+)
+_MAX_TOKEN_CHARACTERS = 32
+_PIECE = 16_384
+_BATCH_CHARACTERS = 2**20
+_Result = TypeVar("_Result")
+
+
+class BpeTokenizer(Tokenizer):
+    """Ids 16 to 271 are the bytes, in the order of their printed stand-ins; then the merges."""
+
+    kind: ClassVar[Kind] = "bpe"
+
+    def __init__(self, tokens: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:
+        """`tokens` after the control tokens, in the order of their ids, spelled with the
+        stand-ins of `_byte_characters`; `merges` in the order they are applied."""
+        byte_of = {character: byte for byte, character in enumerate(_byte_characters())}
+        super().__init__([bytes(byte_of[c] for c in token) for token in tokens])
+        self._vocab = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *tokens))}
+        self._merges = [(first, second) for first, second in merges]
+        self._library = _untrained(models.BPE(vocab=self._vocab, merges=self._merges))
+
+    def encode(self, text: str) -> np.ndarray:
+        if len(text) <= _PIECE:
+            return self.encode_many([text])[0]
+        pieces = self.recut([text])
+        parts: list[np.ndarray] = []
+        while batch := list(islice(pieces, _BATCH_CHARACTERS // _PIECE)):
+            parts += self.encode_many(batch)
+        return np.concatenate(parts)
+
+    def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
+        clean = [well_formed(text) for text in texts]
+        found = self._library.encode_batch_fast(clean, add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int64) for encoding in found]
+
+    def recut(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Pieces of at most 16,384 characters that end where a word of the pattern ends."""
+        rest = ""
+        for piece in pieces:
+            rest += piece
+            start = 0
+            while len(rest) - start > _PIECE:
+                end = _cut(rest, start, start + _PIECE)
+                yield rest[start:end]
+                start = end
+            rest = rest[start:]
+        if rest:
+            yield rest
+
+    def to_json(self) -> str:
+        model = {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": self._vocab,
+            "merges": [list(pair) for pair in self._merges],
+        }
+        return json.dumps(_surroundings() | {"model": model}, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> "BpeTokenizer":
+        """From a parsed tokenizer.json. Raises TokenizerError with the bare reason."""
+        tokens = checked_vocabulary(content, _surroundings())
+        text_tokens, known = tokens[len(SPECIAL_TOKENS) :], set(tokens[len(SPECIAL_TOKENS) :])
+        alphabet = set(_byte_characters())
+        if not alphabet <= known or not all(token and alphabet.issuperset(token) for token in text_tokens):
+            raise TokenizerError("its tokens are not made of bytes")
+        merges = content["model"].get("merges")
+        if not isinstance(merges, list) or not all(_is_merge(pair, known) for pair in merges):
+            raise TokenizerError("its merges do not fit its vocabulary")
+        return _contained(lambda: cls(text_tokens, merges))
+
+
+def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAMPLE_BYTES) -> BpeTokenizer:
+    """Learn at most `vocab_size` tokens (control tokens and bytes included) from a sample of
+    the training part, spread evenly over it; a small corpus gives fewer.
+
+    Raises UsageError for a size that cannot be.
+    """
+    if not MIN_VOCAB_SIZE <= vocab_size <= MAX_VOCAB_SIZE:
+        raise UsageError(
+            f"A vocabulary of {vocab_size} tokens is out of range for byte-pair encoding.",
+            hint=f"Choose from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}; 4096 is a good start.",
+        )
+    library = _untrained(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=_MAX_TOKEN_CHARACTERS,
+        show_progress=False,
+    )
+    library.train_from_iterator(_sample(corpus, sample_bytes), trainer)
+    model = json.loads(library.to_str())["model"]
+    tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
+    return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], model["merges"])
+
+
+def _sample(corpus: Corpus, sample_bytes: int) -> Iterator[str]:
+    """Every n-th stretch of 16,384 characters or so, so that every part of the corpus speaks."""
+    stride = max(1, round(0.9 * corpus.bytes / sample_bytes))
+    position = 0
+    for document in corpus.documents_of("train"):
+        texts = document.pieces or (message.content for message in document.messages or ())
+        for text in texts:
+            for start in range(0, len(text), _PIECE):
+                piece = text[start : start + _PIECE]
+                if position // _PIECE % stride == 0:
+                    yield piece
+                position += len(piece)
+
+
+def _cut(text: str, start: int, end: int) -> int:
+    """The last place in text[start:end] where a word of the pattern surely ends: after a line
+    end, or before a space, with letters or digits around; `end` where there is none."""
+    for mark, offset in (("\n", 1), (" ", 0)):
+        at = text.rfind(mark, start + 1, end)
+        while at > start:
+            if text[at + 1].isalnum() and (mark == "\n" or text[at - 1].isalnum()):
+                return at + offset
+            at = text.rfind(mark, start + 1, at)
+    return end
+
+
+def _untrained(model: models.BPE) -> tokenizers.Tokenizer:
+    library = tokenizers.Tokenizer(model)
+    library.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(tokenizers.Regex(_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    library.decoder = decoders.ByteLevel()
+    return library
+
+
+def _surroundings() -> dict[str, Any]:
+    """tokenizer.json but for the model. What is not exactly this was not written here."""
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    split = {"type": "Split", "pattern": {"Regex": _WORDS}, "behavior": "Isolated", "invert": False}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added_tokens(),
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
+        "post_processor": None,
+        "decoder": byte_level,
+    }
+
+
+def _byte_characters() -> list[str]:
+    """The printable stand-in of each byte in byte-level tokenizers: itself where it is a
+    visible Latin-1 character, else the next code point from 256 up."""
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = iter(range(0x100, 0x200))
+    return [chr(byte if byte in visible else next(hidden)) for byte in range(0x100)]
+
+
+def _is_merge(pair: object, known: set[str]) -> bool:
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(part, str) and part in known for part in pair)
+        and pair[0] + pair[1] in known
+    )
+
+
+def _contained(action: Callable[[], _Result]) -> _Result:
+    """Run library code on checked input; what still fails in there is the file's fault.
+
+    A panic in the library arrives as a BaseException that has no importable name.
+    """
+    try:
+        return action()
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise TokenizerError(f"the tokenizers library rejects it ({error})") from error
+        raise

@@ -1,0 +1,74 @@
+"""One token for each character: small vocabularies, nothing to learn, no surprises."""
+
+import json
+from typing import Any, ClassVar
+
+import numpy as np
+
+from data.corpus import Corpus
+from data.errors import TokenizerError
+from data.tokenizer import SPECIAL_TOKENS, Kind, Tokenizer, added_tokens, checked_vocabulary
+
+MAX_CHARACTERS = 2**16 - len(SPECIAL_TOKENS)
+_CODE_POINTS = 0x110000
+_ASCII = 128
+
+
+class CharacterTokenizer(Tokenizer):
+    """Ids follow code points, from 16 up. A character that is not in the vocabulary is `unk_id`."""
+
+    kind: ClassVar[Kind] = "character"
+
+    def __init__(self, characters: str) -> None:
+        """`characters` in the order of their ids, each once."""
+        super().__init__([character.encode() for character in characters])
+        self.characters = characters
+        self._ids = np.full(_CODE_POINTS, self.unk_id, dtype=np.int64)
+        self._ids[[ord(character) for character in characters]] = np.arange(
+            len(SPECIAL_TOKENS), self.vocab_size
+        )
+
+    def encode(self, text: str) -> np.ndarray:
+        if text.isascii():
+            return self._ids[:_ASCII].take(np.frombuffer(text.encode("ascii"), dtype=np.uint8))
+        return self._ids.take(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4"))
+
+    def to_json(self) -> str:
+        vocab = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *self.characters))}
+        model = {"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_TOKENS[self.unk_id]}
+        return json.dumps(_surroundings() | {"model": model}, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> "CharacterTokenizer":
+        """From a parsed tokenizer.json. Raises TokenizerError with the bare reason."""
+        characters = checked_vocabulary(content, _surroundings())[len(SPECIAL_TOKENS) :]
+        if any(len(c) != 1 or "\ud800" <= c <= "\udfff" for c in characters):
+            raise TokenizerError("a token of it is not one character")
+        return cls("".join(characters))
+
+
+def train_character_tokenizer(corpus: Corpus) -> CharacterTokenizer:
+    """The characters of a corpus in the order of their code points; the most frequent where
+    there are more than MAX_CHARACTERS of them."""
+    counts = corpus.character_counts
+    most_frequent = sorted(counts, key=lambda c: (-counts[c], c))[:MAX_CHARACTERS]
+    return CharacterTokenizer("".join(sorted(most_frequent)))
+
+
+def _surroundings() -> dict[str, Any]:
+    """tokenizer.json but for the model: the library's words for 'each code point on its own'."""
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added_tokens(),
+        "normalizer": None,
+        "pre_tokenizer": {
+            "type": "Split",
+            "pattern": {"Regex": "[\\s\\S]"},
+            "behavior": "Isolated",
+            "invert": False,
+        },
+        "post_processor": None,
+        "decoder": {"type": "Fuse"},
+    }

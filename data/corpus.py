@@ -1,0 +1,252 @@
+"""A corpus: where the text is, what it is made of, and a way to stream it.
+
+One pass over the files counts and hashes everything; nothing but figures is kept, so that a
+corpus of gigabytes costs no more memory than a page.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from data.advance import Advance
+from data.document import Document, Message
+from data.errors import CorpusError
+from data.find_sources import files_in_words, find_sources
+from data.jsonl import BrokenLine, records
+from data.scan import Scanned, Source, scan_file
+from data.text_source import NotDecodableError, TextReader
+
+Kind = Literal["text", "documents", "messages"]
+Split = Literal["train", "validation"]
+_Result = TypeVar("_Result")
+
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Text to train on. `kind` is text (files, each one long text), documents (separate texts)
+    or messages (conversations, perhaps among documents)."""
+
+    name: str
+    kind: Kind
+    sources: tuple[Source, ...]
+    content_hash: str
+    characters: int
+    documents: int
+    bytes: int
+    """Of the text in UTF-8, not of the files."""
+    character_counts: Mapping[str, int] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: what was assumed, what was left out."""
+
+    def documents_of(self, split: Split) -> Iterator[Document]:
+        """The documents of one split; as `split_documents`."""
+        return (document for part, document in self.split_documents() if part == split)
+
+    def split_documents(self) -> Iterator[tuple[Split, Document]]:
+        """Every document and its split, streamed from the files in one pass.
+
+        The validation part is the last tenth of each plain text, and whole documents from the
+        end of each JSON Lines file. Raises CorpusError where a file is not what it was.
+        """
+        for source in self.sources:
+            yield from _texts_of(source) if source.format == "text" else _records_of(source)
+
+
+def open_corpus(paths: Sequence[str | Path]) -> Corpus:
+    """Read and describe files, folders, or standard input ("-").
+
+    Raises UsageError for a path that is not there, CorpusError for text that cannot be used.
+    """
+    scan = scan_corpus(paths)
+    while True:
+        try:
+            next(scan)
+        except StopIteration as finished:
+            corpus: Corpus = finished.value
+            return corpus
+
+
+def scan_corpus(paths: Sequence[str | Path]) -> Generator[Advance, None, Corpus]:
+    """`open_corpus` that says how far it is; its return value is the corpus."""
+    files, notes = find_sources(paths)
+    total = sum(file.size() for file in files)
+    scans: list[Scanned] = []
+    skipped: list[CorpusError] = []
+    counts = np.zeros(0, dtype=np.int64)
+    documents_before = done = 0
+    for file in files:
+        try:
+            scanned, found = yield from _reported(scan_file(file, documents_before), done, total)
+        except CorpusError as error:
+            if file.named:
+                raise
+            skipped.append(error)
+        else:
+            scans.append(scanned)
+            counts = _sum(counts, found)
+            documents_before += scanned.source.documents if file.format == "jsonl" else 0
+        done += file.size()
+    if not scans:
+        raise CorpusError(f"No file in '{paths[0]}' can be used: {skipped[0].message}", hint=skipped[0].hint)
+    if skipped:
+        notes.append(f"{files_in_words(len(skipped))} skipped. {_several([e.message for e in skipped], ' ')}")
+    corpus = _described(_name_of(paths[0]), scans, counts, (*notes, *_notes_on(scans)))
+    _require_usable(corpus)
+    return corpus
+
+
+def _reported(
+    scan: Generator[int, None, _Result], before: int, total: int
+) -> Generator[Advance, None, _Result]:
+    """A scan's positions in one file as advances in all of them."""
+    while True:
+        try:
+            position = next(scan)
+        except StopIteration as finished:
+            result: _Result = finished.value
+            return result
+        yield Advance("reading", min(before + position, total), total, "bytes")
+
+
+def _described(name: str, scans: list[Scanned], counts: np.ndarray, notes: tuple[str, ...]) -> Corpus:
+    sources = tuple(scanned.source for scanned in scans)
+    kind: Kind = "text"
+    if any(source.format == "jsonl" for source in sources):
+        kind = "messages" if any(scanned.has_messages for scanned in scans) else "documents"
+    parts = [(scanned.source.format, scanned.source.train_units, scanned.digest) for scanned in scans]
+    return Corpus(
+        name=name,
+        kind=kind,
+        sources=sources,
+        content_hash=hashlib.sha256(json.dumps([kind, parts]).encode()).hexdigest(),
+        characters=sum(source.characters for source in sources),
+        documents=sum(source.documents for source in sources),
+        bytes=sum(scanned.text_bytes for scanned in scans),
+        character_counts=MappingProxyType({chr(code): int(counts[code]) for code in np.flatnonzero(counts)}),
+        notes=notes,
+    )
+
+
+def _notes_on(scans: list[Scanned]) -> Iterator[str]:
+    if assumptions := [scanned.assumption for scanned in scans if scanned.assumption]:
+        yield _several(assumptions, " ")
+    if converted := [f"'{scanned.label}'" for scanned in scans if scanned.converted_line_ends]:
+        yield f"Line ends of other systems (\\r\\n or \\r) are read as \\n in {_several(converted, ', ')}."
+    if broken := [scanned.broken for scanned in scans if scanned.broken]:
+        yield _several(broken, " ")
+
+
+def _require_usable(corpus: Corpus) -> None:
+    hint = "A model needs at least a few thousand characters of varied text."
+    if corpus.characters == 1:
+        raise CorpusError("The text is a single character.", hint=hint)
+    if len(corpus.character_counts) == 1:
+        character = next(iter(corpus.character_counts))
+        raise CorpusError(f"The text is one character repeated, {character!a}.", hint=hint)
+    if not any(character.strip() for character in corpus.character_counts):
+        raise CorpusError("The text is white space only.", hint=hint)
+    if corpus.kind != "text" and corpus.documents == 1:
+        raise CorpusError(
+            "There is only one document, and none is left to measure on.",
+            hint="Give several documents, or one long text as a .txt file.",
+        )
+
+
+def _texts_of(source: Source) -> Iterator[tuple[Split, Document]]:
+    """A plain text as two documents, before and after its split."""
+    text = _CutText(source)
+    if source.train_units:
+        yield "train", Document(pieces=text.before())
+    if source.train_units < source.characters:
+        yield "validation", Document(pieces=text.after())
+
+
+class _CutText:
+    """One reading of a plain text, handed out in two parts."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.pieces = _reader(source)
+        self.rest = ""
+        self.at = 0
+
+    def before(self) -> Iterator[str]:
+        """The pieces up to the split."""
+        while self.at < self.source.train_units:
+            piece = next(self.pieces, None)
+            if piece is None:
+                raise _changed(self.source)
+            cut = self.source.train_units - self.at
+            piece, self.rest = piece[:cut], piece[cut:]
+            self.at += len(piece)
+            yield piece
+
+    def after(self) -> Iterator[str]:
+        """The pieces from the split on, whether or not those before it were asked for."""
+        for _ in self.before():
+            pass
+        for piece in itertools.chain((self.rest,), self.pieces):
+            self.at += len(piece)
+            if piece:
+                yield piece
+        if self.at != self.source.characters:
+            raise _changed(self.source)
+
+
+def _records_of(source: Source) -> Iterator[tuple[Split, Document]]:
+    count = 0
+    for record in records(_reader(source)):
+        if isinstance(record, BrokenLine):
+            continue
+        split: Split = "train" if count < source.train_units else "validation"
+        yield split, _document(record)
+        count += 1
+    if count != source.documents:
+        raise _changed(source)
+
+
+def _document(record: str | tuple[Message, ...]) -> Document:
+    return Document(pieces=iter((record,))) if isinstance(record, str) else Document(messages=record)
+
+
+def _reader(source: Source) -> Iterator[str]:
+    try:
+        yield from TextReader(source.path, source.path.name, source.encoding)
+    except NotDecodableError:
+        raise _changed(source) from None
+
+
+def _changed(source: Source) -> CorpusError:
+    return CorpusError(
+        f"'{source.path.name}' changed while it was being read.", hint="Run the command again."
+    )
+
+
+def _name_of(path: str | Path) -> str:
+    if str(path) == "-":
+        return "stdin"
+    resolved = Path(path).expanduser().resolve()
+    name = resolved.with_suffix("") if resolved.suffix.lower() == ".gz" else resolved
+    return (name.name if resolved.is_dir() else name.stem) or "corpus"
+
+
+def _sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Counts added, whichever is longer."""
+    total = np.zeros(max(len(a), len(b)), dtype=np.int64)
+    total[: len(a)] += a
+    total[: len(b)] += b
+    return total
+
+
+def _several(items: list[str], separator: str) -> str:
+    more = len(items) - _NAMED_AT_MOST
+    return separator.join(items[:_NAMED_AT_MOST]) + (f"{separator}… and {more} more" if more > 0 else "")

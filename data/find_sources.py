@@ -1,0 +1,198 @@
+"""From what the user typed to the files to read: folders searched, standard input set aside."""
+
+import difflib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from data.cache import cache_dir, not_writable
+from data.errors import CorpusError, UsageError
+
+Format = Literal["text", "jsonl"]
+
+READABLE = ".txt, .md, .jsonl, and these with .gz"
+_FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl"}
+_BLOCK = 2**20
+_SNIFFED = 64 * 2**10
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to read. `named` by the user, so that a fault in it is an error; a file that was
+    merely found in a folder is skipped, and that is said."""
+
+    path: Path
+    label: str
+    format: Format
+    named: bool
+
+    def size(self) -> int:
+        """Bytes on the disk; 0 for a file that has gone."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+
+def find_sources(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[str]]:
+    """The files behind `paths`, each once, in the order given, folders sorted; and notes.
+
+    Raises UsageError for a path that is not there, CorpusError for one that holds no text.
+    """
+    if not paths:
+        raise UsageError(
+            "No text was given.", hint=f"Name a file or a folder: {READABLE}, or - for standard input."
+        )
+    found: dict[Path, SourceFile] = {}
+    notes: list[str] = []
+    for given in paths:
+        for source in _sources_at(given, notes):
+            if source.path in found:
+                notes.append(f"'{source.label}' was given twice and is read once.")
+            found.setdefault(source.path, source)
+    return list(found.values()), notes
+
+
+def files_in_words(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
+    if str(given) == "-":
+        return [_spooled(sys.stdin.buffer, "standard input")]
+    path = Path(given).expanduser()
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise UsageError(f"There is no file or folder '{path}'.", hint=_nearest(path)) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"'{_short(str(path))}' cannot be read: {reason}.") from error
+    if path.is_dir():
+        return _in_folder(path, notes)
+    if not path.is_file():
+        with _opened(path) as stream:
+            return [_spooled(stream, str(path))]
+    known = _format_of(path)
+    if known is None:
+        notes.append(f"'{path.name}' is read as plain text.")
+    return [SourceFile(path.resolve(), path.name, known or "text", named=True)]
+
+
+def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
+    """Every readable file below a folder, hidden ones left out, in the order of their paths."""
+    found: list[SourceFile] = []
+    others = 0
+    for parent, folders, files in os.walk(folder, onerror=_folder_refused):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            path = Path(parent, name)
+            known = _format_of(path)
+            if name.startswith("."):
+                continue
+            if known is None:
+                others += 1
+                continue
+            label = path.relative_to(folder).as_posix()
+            found.append(SourceFile(path.resolve(), label, known, named=False))
+    if not found:
+        but = f" that can be read, but {files_in_words(others)} of other types" if others else ""
+        raise CorpusError(f"The folder '{folder}' holds no text{but}.", hint=f"These are read: {READABLE}.")
+    if others:
+        notes.append(f"{files_in_words(others)} of other types in '{folder}' left out.")
+    return sorted(found, key=lambda source: source.label)
+
+
+def _folder_refused(error: OSError) -> None:
+    raise CorpusError(
+        f"The folder '{error.filename}' cannot be read: {error.strerror}.", hint="Check its permissions."
+    ) from error
+
+
+def _format_of(path: Path) -> Format | None:
+    name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return _FORMATS.get(name.suffix.lower())
+
+
+def _nearest(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"Name a file or a folder that exists: {READABLE}."
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    if not close:
+        return f"Name a file or a folder that exists: {READABLE}."
+    return f"Did you mean {' or '.join(repr(str(path.parent / name)) for name in close)}?"
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CorpusError(
+            f"'{path}' cannot be read: {error.strerror}.", hint="Check its permissions."
+        ) from error
+
+
+def _spooled(stream: BinaryIO, label: str) -> SourceFile:
+    """A stream written to a file in the cache, because a corpus is read more than once. The
+    file is named by its content, so that the same text twice takes its space once."""
+    folder = cache_dir() / "standard-input"
+    digest = hashlib.sha256()
+    head = b""
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-", delete=False) as spool:
+            try:
+                while block := stream.read(_BLOCK):
+                    head = head or block[:_SNIFFED]
+                    if b"\0" in block and not head.startswith(
+                        (_GZIP_MAGIC, b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+                    ):
+                        raise CorpusError(
+                            f"What came from {label} is binary, not text.", hint="Pipe plain text in."
+                        )
+                    digest.update(block)
+                    spool.write(block)
+                spool.close()
+                if not head:
+                    raise CorpusError(
+                        f"Nothing came from {label}.", hint="Pipe text in: cat book.txt | rlm train -"
+                    )
+                known: Format = "jsonl" if _looks_like_jsonl(head) else "text"
+                ending = {"jsonl": ".jsonl", "text": ".txt"}[known] + (
+                    ".gz" if head.startswith(_GZIP_MAGIC) else ""
+                )
+                path = folder / (digest.hexdigest()[:32] + ending)
+                os.replace(spool.name, path)
+            finally:
+                Path(spool.name).unlink(missing_ok=True)
+    except OSError as error:
+        raise not_writable(folder, error) from error
+    return SourceFile(path, label, known, named=True)
+
+
+def _looks_like_jsonl(head: bytes) -> bool:
+    """Whether the first line is a JSON object: the only hint a stream gives."""
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+    if not first.startswith(b"{"):
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return (
+            len(head) == _SNIFFED
+            and b"\n" not in head
+            and first.startswith((b'{"messages"', b'{"text"', b'{"prompt"'))
+        )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,263 @@
+"""A corpus to token files, once: memory-mapped afterwards, and found again by content.
+
+The stream of a split is: plain texts as they are, with eos between files; documents as bos,
+text, eos; conversations as `Tokenizer.encode_chat` lays them out. Nothing is dropped.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import filelock
+import numpy as np
+
+from data.advance import Advance
+from data.cache import cache_dir as cache_folder
+from data.cache import not_writable
+from data.corpus import Corpus, Kind, Split
+from data.document import Document
+from data.errors import CorpusError, RlmError
+from data.tokenizer import Tokenizer
+
+FORMAT_VERSION = 1
+
+_BATCH_CHARACTERS = 2**18
+_LOCK_POLL_S = 0.25
+_TYPES = {"uint8": 2**8, "uint16": 2**16, "uint32": 2**32}
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedData:
+    """The token files of a corpus. `train` and `validation` are (N,) read-only memory maps of
+    the smallest of uint8, uint16 and uint32 that holds the vocabulary."""
+
+    path: Path
+    train: np.ndarray
+    validation: np.ndarray
+    train_tokens: int
+    validation_tokens: int
+    validation_bytes: int
+    """Of the validation text in UTF-8: what bits per byte divides by."""
+    unknown_characters: int
+    """In both splits; the character kind alone can have any."""
+
+
+def prepare(
+    corpus: Corpus, tokenizer: Tokenizer, cache_dir: str | Path | None = None
+) -> Generator[Advance, None, PreparedData]:
+    """Tokenise, or find it done; the return value is the data.
+
+    Waits where another process is at the same work. Closing the generator leaves nothing
+    behind. Raises CorpusError where the text changed, RlmError where the cache cannot be written.
+    """
+    folder = cache_folder(cache_dir)
+    key = _key(corpus, tokenizer)
+    try:
+        lock = yield from _locked(folder / f"{key}.lock", corpus)
+        try:
+            path = folder / key
+            if not _is_complete(path):
+                yield from _make(path, corpus, tokenizer)
+        finally:
+            lock.release()
+    except OSError as error:
+        raise not_writable(folder, error) from error
+    return open_prepared(path)
+
+
+def open_prepared(path: str | Path) -> PreparedData:
+    """The data in a folder that `prepare` made, or in the cache under that name.
+
+    Raises CorpusError where it is gone or damaged.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        path = cache_folder() / path.name
+    if not _is_complete(path):
+        raise CorpusError(
+            f"The prepared text '{path}' is gone or damaged.",
+            hint="Prepare it again from the text it was made from.",
+        )
+    meta = _meta(path)
+    return PreparedData(
+        path=path,
+        train=_mapped(path / "train.bin", meta["dtype"]),
+        validation=_mapped(path / "validation.bin", meta["dtype"]),
+        train_tokens=meta["train_tokens"],
+        validation_tokens=meta["validation_tokens"],
+        validation_bytes=meta["validation_bytes"],
+        unknown_characters=meta["unknown_characters"],
+    )
+
+
+def _key(corpus: Corpus, tokenizer: Tokenizer) -> str:
+    identity = f"{FORMAT_VERSION}:{corpus.content_hash}:{tokenizer.hash}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def _locked(path: Path, corpus: Corpus) -> Generator[Advance, None, filelock.BaseFileLock]:
+    lock = filelock.FileLock(path)
+    while True:
+        try:
+            lock.acquire(timeout=_LOCK_POLL_S)
+            return lock
+        except filelock.Timeout:
+            yield Advance("tokenizing", 0, corpus.characters, "characters")
+
+
+def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Advance]:
+    """Write the files beside their place and move them there; the caller holds the lock."""
+    dtype = next(name for name, size in _TYPES.items() if tokenizer.vocab_size <= size)
+    for stale in path.parent.glob(f".tmp-{path.name}-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    _require_room(path.parent, corpus, tokenizer, np.dtype(dtype).itemsize)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".tmp-{path.name}-"))
+    try:
+        writers: dict[Split, _SplitWriter] = {}
+        with contextlib.ExitStack() as files:
+            for split in ("train", "validation"):
+                file = files.enter_context((temporary / f"{split}.bin").open("wb"))
+                writers[split] = _SplitWriter(file, tokenizer, dtype)
+            for split, document in corpus.split_documents():
+                for segment in _segments(document, tokenizer, corpus.kind, is_first=writers[split].is_empty):
+                    if writers[split].add(segment):
+                        done = sum(writer.characters for writer in writers.values())
+                        yield Advance("tokenizing", done, corpus.characters, "characters")
+            for writer in writers.values():
+                writer.finish()
+        yield Advance("tokenizing", corpus.characters, corpus.characters, "characters")
+        meta: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "corpus": corpus.name,
+            "content_hash": corpus.content_hash,
+            "tokenizer_hash": tokenizer.hash,
+            "dtype": dtype,
+            "train_tokens": writers["train"].tokens,
+            "validation_tokens": writers["validation"].tokens,
+            "validation_bytes": writers["validation"].text_bytes,
+            "unknown_characters": sum(writer.unknown for writer in writers.values()),
+        }
+        with (temporary / "meta.json").open("w") as meta_file:
+            json.dump(meta, meta_file, indent=1)
+            meta_file.flush()
+            os.fsync(meta_file.fileno())
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+class _SplitWriter:
+    """Encodes the stream of one split into its file, and counts.
+
+    Works on some 262,144 characters at a time: enough to share out between cores, little
+    enough to hear an interrupt.
+    """
+
+    def __init__(self, file: BinaryIO, tokenizer: Tokenizer, dtype: str) -> None:
+        self.tokens = self.characters = self.text_bytes = self.unknown = 0
+        self._file = file
+        self._tokenizer = tokenizer
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._batch: list[str | int] = []
+        self._waiting = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.tokens and not self._batch
+
+    def add(self, segment: str | int) -> bool:
+        """Take a text to encode or a control token; whether a batch was written."""
+        self._batch.append(segment)
+        self._waiting += len(segment) if isinstance(segment, str) else 1
+        full = self._waiting >= _BATCH_CHARACTERS
+        if full:
+            self._write()
+        return full
+
+    def finish(self) -> None:
+        """Write what is waiting, down to the disk."""
+        if self._batch:
+            self._write()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _write(self) -> None:
+        texts = [part for part in self._batch if isinstance(part, str)]
+        encoded = iter(self._tokenizer.encode_many(texts))
+        ids = np.concatenate([next(encoded) if isinstance(part, str) else [part] for part in self._batch])
+        self._file.write(ids.astype(self._dtype).tobytes())
+        self.tokens += len(ids)
+        self.unknown += int(np.count_nonzero(ids == self._tokenizer.unk_id))
+        self.characters += sum(map(len, texts))
+        self.text_bytes += sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+        self._batch, self._waiting = [], 0
+
+
+def _segments(document: Document, tokenizer: Tokenizer, kind: Kind, is_first: bool) -> Iterator[str | int]:
+    """What a document adds to its split: texts to encode, and the control tokens around them."""
+    if document.messages is not None:
+        yield tokenizer.bos_id
+        for message in document.messages:
+            yield tokenizer.role_ids[message.role]
+            yield from tokenizer.recut([message.content])
+            yield tokenizer.eos_id
+    elif kind == "text":
+        if not is_first:
+            yield tokenizer.eos_id
+        yield from tokenizer.recut(document.pieces or ())
+    else:
+        yield tokenizer.bos_id
+        yield from tokenizer.recut(document.pieces or ())
+        yield tokenizer.eos_id
+
+
+def _require_room(folder: Path, corpus: Corpus, tokenizer: Tokenizer, itemsize: int) -> None:
+    """A byte-pair token stands for two bytes of text or more, save in texts it never saw."""
+    tokens = corpus.characters if tokenizer.kind == "character" else corpus.bytes // 2
+    free = shutil.disk_usage(folder).free
+    if free < tokens * itemsize:
+        raise RlmError(
+            f"The tokens need about {tokens * itemsize / 1e9:.1f} GB in "
+            f"'{folder}', which has {free / 1e9:.1f} GB left.",
+            hint="Make room there, or set RLM_CACHE_DIR to a folder on another disk.",
+        )
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether everything `_make` writes is there at its full length."""
+    try:
+        meta = _meta(path)
+        itemsize = np.dtype(meta["dtype"]).itemsize
+        return all(
+            (path / f"{split}.bin").stat().st_size == meta[f"{split}_tokens"] * itemsize
+            for split in ("train", "validation")
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    """meta.json. Raises OSError or ValueError where there is none to use."""
+    meta = json.loads((path / "meta.json").read_text())
+    counts = ("train_tokens", "validation_tokens", "validation_bytes", "unknown_characters")
+    if not isinstance(meta, dict) or meta.get("format_version") != FORMAT_VERSION:
+        raise ValueError("not a meta.json of this version")
+    if meta.get("dtype") not in _TYPES or not all(type(meta.get(count)) is int for count in counts):
+        raise ValueError("a damaged meta.json")
+    return meta
+
+
+def _mapped(path: Path, dtype: str) -> np.ndarray:
+    kind = np.dtype(dtype).newbyteorder("<")
+    if not path.stat().st_size:
+        return np.zeros(0, dtype=kind)
+    return np.memmap(path, dtype=kind, mode="r")

@@ -1,0 +1,162 @@
+"""One file read once: what it holds, and what had to be assumed or left out."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.document import Message
+from data.errors import CorpusError
+from data.find_sources import Format, SourceFile
+from data.jsonl import EXPECTED, BrokenLine, records
+from data.tally import Tally
+from data.text_source import Encoding, NotDecodableError, TextReader, first_guess, second_guess
+
+_REPORTED_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file as it was found. The split lies after `train_units`: characters of a plain
+    text, documents of a JSON Lines file."""
+
+    path: Path
+    format: Format
+    encoding: Encoding
+    bytes: int
+    characters: int
+    documents: int
+    train_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A source, and what else the description of a corpus takes from it."""
+
+    source: Source
+    label: str
+    digest: str
+    text_bytes: int
+    has_messages: bool
+    converted_line_ends: bool
+    assumption: str
+    """A sentence on a guessed encoding, or an empty one."""
+    broken: str
+    """A sentence on lines that cannot be used, or an empty one."""
+
+
+def scan_file(file: SourceFile, documents_before: int) -> Generator[int, None, tuple[Scanned, np.ndarray]]:
+    """Count one file; yields the bytes read so far. A file that is not in the encoding it
+    seemed to be in is read a second time.
+
+    `documents_before` is the number of JSON Lines documents in the files before this one. The
+    array is how often each code point occurs. Raises CorpusError where there is nothing to use.
+    """
+    scan = _Scan(file, first_guess(file.path, file.label))
+    assumption = ""
+    try:
+        yield from scan.run()
+    except NotDecodableError as error:
+        beyond_ascii = int(scan.tally.character_counts()[128:].sum())
+        encoding, assumption = second_guess(file.path, file.label, error.offset, beyond_ascii)
+        scan = _Scan(file, encoding)
+        yield from scan.run()
+    scan.require_content()
+    counts = scan.tally.character_counts()
+    if assumption:
+        lost = int(counts[0xFFFD]) if len(counts) > 0xFFFD else 0
+        assumption += f", and {lost} broken characters stand as U+FFFD." if lost else "."
+    elif scan.encoding.name.startswith("utf-16") or scan.encoding.name.startswith("utf-32"):
+        assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its byte order mark."
+    scanned = Scanned(
+        source=scan.source(documents_before),
+        label=file.label,
+        digest=scan.tally.digest,
+        text_bytes=scan.tally.bytes,
+        has_messages=scan.has_messages,
+        converted_line_ends=scan.converted_line_ends,
+        assumption=assumption,
+        broken=scan.broken_sentence(),
+    )
+    return scanned, counts
+
+
+class _Scan:
+    """The counters of one reading."""
+
+    def __init__(self, file: SourceFile, encoding: Encoding) -> None:
+        self.file = file
+        self.encoding = encoding
+        self.tally = Tally()
+        self.documents = 0
+        self.has_messages = False
+        self.converted_line_ends = False
+        self.broken: list[BrokenLine] = []
+        self.broken_count = 0
+
+    def run(self) -> Generator[int, None, None]:
+        """Yields bytes read."""
+        reader = TextReader(self.file.path, self.file.label, self.encoding)
+        if self.file.format == "text":
+            self.documents = 1
+            for piece in reader:
+                self.tally.add(piece)
+                yield reader.position
+        else:
+            position = 0
+            for record in records(reader):
+                self._add(record)
+                if reader.position != position:
+                    position = reader.position
+                    yield position
+        self.converted_line_ends = reader.converted_line_ends
+
+    def _add(self, record: str | tuple[Message, ...] | BrokenLine) -> None:
+        if isinstance(record, BrokenLine):
+            self.broken_count += 1
+            if len(self.broken) < _REPORTED_LINES:
+                self.broken.append(record)
+            return
+        self.documents += 1
+        if isinstance(record, str):
+            self.tally.add(record, f"text:{len(record)}:")
+        else:
+            self.has_messages = True
+            self.tally.add("", f"messages:{len(record)}:")
+            for message in record:
+                self.tally.add(message.content, f"{message.role}:{len(message.content)}:")
+
+    def require_content(self) -> None:
+        if self.broken and not self.documents:
+            first = self.broken[0]
+            raise CorpusError(
+                f"No line of '{self.file.label}' can be used (line {first.number}: {first.reason}).",
+                hint=f"Each line is one of: {EXPECTED}.",
+            )
+        if not self.tally.characters:
+            raise CorpusError(f"'{self.file.label}' is empty.", hint="Give a file with text in it.")
+
+    def broken_sentence(self) -> str:
+        if not self.broken:
+            return ""
+        lines = "; ".join(f"line {line.number}: {line.reason}" for line in self.broken)
+        more = "; …" if self.broken_count > len(self.broken) else ""
+        total = self.broken_count + self.documents
+        return f"{self.broken_count} of {total} lines of '{self.file.label}' cannot be used ({lines}{more})."
+
+    def source(self, documents_before: int) -> Source:
+        if self.file.format == "text":
+            train_units = int(0.9 * self.tally.characters)
+        else:
+            # Counted over all files, so that many short ones still leave a tenth.
+            train_units = int(0.9 * (documents_before + self.documents)) - int(0.9 * documents_before)
+        return Source(
+            path=self.file.path,
+            format=self.file.format,
+            encoding=self.encoding,
+            bytes=self.file.size(),
+            characters=self.tally.characters,
+            documents=self.documents,
+            train_units=train_units,
+        )

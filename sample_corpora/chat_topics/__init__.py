@@ -1,0 +1,1 @@
+"""The topics behind technical_chat.jsonl: each makes conversations whose answers are computed."""

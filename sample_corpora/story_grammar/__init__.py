@@ -1,0 +1,1 @@
+"""The grammar behind stories.txt: words, a small world, and plots."""
