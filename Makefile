@@ -1,0 +1,62 @@
+# make demo    a model of your own in a few minutes, from nothing
+# make test    the whole everyday suite
+PYTHON ?= python3
+VENV   ?= .venv
+# More for pip. On Linux without a GPU a far smaller download:
+#   make setup PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_FLAGS ?=
+
+BIN       := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CORPUS    := sample_corpora/fables.txt
+# The tests are many and small: one thread each, several processes.
+PYTEST    := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check format clean
+
+help:
+	@echo "make setup      environment in $(VENV), with the tested versions"
+	@echo "make demo       two minutes of training, then a passage by the new model"
+	@echo "make test       the everyday test suite"
+	@echo "make test-slow  the long proofs"
+	@echo "make check      lint, format, types, import contracts"
+	@echo "make format     put the code in the agreed shape"
+	@echo "make clean      remove the environment and what the tools left (never runs/)"
+
+setup: $(INSTALLED)
+	@echo "Ready. Type next:  $(BIN)/rlm train $(CORPUS) --minutes 2"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "rlm needs Python 3.11 or later; choose one with: make setup PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/rlm train $(CORPUS) --minutes 2
+	@echo
+	$(BIN)/rlm generate -p "One morning" --max-tokens 400
+	@echo
+	@echo "Type next:  $(BIN)/rlm chat"
+
+test: $(INSTALLED)
+	$(PYTEST) -n auto --maxprocesses 4
+
+test-slow: $(INSTALLED)
+	$(PYTEST) -m slow
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .ci-venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

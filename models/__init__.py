@@ -1,0 +1,1 @@
+"""Models and everything done with them. Prints nothing, asks nothing, knows no terminal."""

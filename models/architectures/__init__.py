@@ -1,0 +1,40 @@
+"""One file for each architecture, and the only list of their names."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from data.errors import UsageError
+from models.config import ModelConfig, from_dict
+
+if TYPE_CHECKING:
+    from models.recursive_lm import RecursiveLM
+
+ARCHITECTURES = {"looped": "Looped", "hrm": "HRM", "transformer": "Transformer"}
+"""The class each architecture's file holds; its configuration is named after it."""
+
+DEFAULT_ARCHITECTURE = "looped"
+
+
+def model_config(values: Mapping[str, Any]) -> ModelConfig:
+    """The configuration that `{"architecture": …, …}` describes. Raises UsageError."""
+    values = dict(values)
+    module, class_name = _locate(str(values.pop("architecture", DEFAULT_ARCHITECTURE)))
+    config: ModelConfig = from_dict(getattr(module, f"{class_name}Config"), values, "model")
+    return config
+
+
+def build_model(config: ModelConfig) -> "RecursiveLM":
+    """A new model with freshly drawn weights, from torch's global random state."""
+    module, class_name = _locate(config.architecture)
+    model: RecursiveLM = getattr(module, class_name)(config)
+    return model
+
+
+def _locate(name: str) -> tuple[Any, str]:
+    key = name.replace("-", "_")
+    if key not in ARCHITECTURES:
+        raise UsageError(
+            f"There is no architecture '{name}'.", hint=f"Choose one of: {', '.join(ARCHITECTURES)}."
+        )
+    return import_module(f"models.architectures.{key}"), ARCHITECTURES[key]

@@ -1,0 +1,112 @@
+"""looped: prelude, a core applied again and again, coda.
+
+The normalised output of the prelude, the anchor, is given back to the core at every pass, and
+the state the core carries is normalised at the loop boundary: every depth is a bounded model.
+(Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from models.config import ModelConfig, multiple_of, require
+from models.kv_cache import KVCache
+from models.layers.block import Block
+from models.layers.initialise import initialise
+from models.layers.norm import rms_norm
+from models.recursion import Depth
+from models.recursive_lm import Output, RecursiveLM
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopedConfig(ModelConfig):
+    """The looped model's own dials."""
+
+    architecture: ClassVar[str] = "looped"
+    prelude_layers: int = 1
+    """Blocks before the loop."""
+    core_layers: int = 1
+    """Blocks applied again at every pass."""
+    coda_layers: int = 1
+    """Blocks after the loop."""
+    max_cycles: int = 3
+    """The most passes training uses."""
+    tied: bool = False
+    """Whether the head is the embedding."""
+
+    def __post_init__(self) -> None:
+        ModelConfig.__post_init__(self)
+        for name in ("prelude_layers", "core_layers", "coda_layers", "max_cycles"):
+            require(1 <= getattr(self, name) <= 64, f"model.{name}", getattr(self, name), "1 to 64")
+
+
+class Looped(RecursiveLM):
+    """See the module. Depth is read as `cycles` passes of the core; `steps` has no meaning here."""
+
+    config: LoopedConfig
+
+    def __init__(self, config: LoopedConfig) -> None:
+        super().__init__(config)
+        width = config.d_model
+
+        def blocks(count: int) -> nn.ModuleList:
+            hidden = multiple_of(32, width * 8 / 3)
+            return nn.ModuleList(
+                Block(width, config.n_heads, hidden, dropout=config.dropout) for _ in range(count)
+            )
+
+        self.embedding = nn.Embedding(config.vocab_size, width)
+        self.prelude = blocks(config.prelude_layers)
+        self.core = blocks(config.core_layers)
+        self.coda = blocks(config.coda_layers)
+        self.keep = nn.Parameter(torch.ones(width))
+        self.inject = nn.Parameter(torch.ones(width))
+        self.head = nn.Linear(width, config.vocab_size, bias=False)
+        initialise(self)
+        if config.tied:
+            self.head.weight = self.embedding.weight
+        nn.init.normal_(self.head.weight, std=0.02)
+
+    @property
+    def trained_depth(self) -> Depth:
+        return Depth(self.config.max_cycles)
+
+    def attention_calls(self, depth: Depth) -> int:
+        return len(self.prelude) + len(self.core) * depth.cycles + len(self.coda)
+
+    def embedding_modules(self) -> list[nn.Module]:
+        return [*self.input_modules(), self.head]
+
+    def forward(
+        self,
+        tokens: Tensor,
+        depth: Depth | None = None,
+        cache: KVCache | None = None,
+        padding: Tensor | None = None,
+        *,
+        keep_states: bool = False,
+    ) -> Output:
+        depth = depth or self.trained_depth
+        context = self.attention_context(tokens, cache, padding)
+        slots = iter(range(self.attention_calls(depth)))
+
+        x = rms_norm(self.embed(tokens, cache, padding))  # (B, T, D)
+        for block in self.prelude:
+            x = block(x, context, next(slots))
+        state = anchor = rms_norm(x)
+        states = []
+        for _ in range(depth.cycles):
+            x = state * self.keep + anchor * self.inject
+            for block in self.core:
+                x = block(x, context, next(slots))
+            state = rms_norm(x)
+            states.append(state)
+        x = state
+        for block in self.coda:
+            x = block(x, context, next(slots))
+        logits = self.head(rms_norm(x))  # (B, T, V)
+        if cache is not None:
+            cache.advance(tokens.size(1))
+        return Output(logits.float(), states if keep_states else None)

@@ -1,0 +1,194 @@
+"""Configurations: frozen, with the defaults here and nowhere else. Torch-free.
+
+A model's own dials stand in its architecture's file; what every model has, and everything
+about training, stands here.
+"""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from data.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What every architecture has. Each adds its own dials in its own file."""
+
+    architecture: ClassVar[str]
+    vocab_size: int
+    """Entries of the vocabulary."""
+    context_length: int = 128
+    """Tokens the model sees at once."""
+    d_model: int = 192
+    """Width of the residual stream."""
+    n_heads: int = 4
+    """Attention heads; must divide d_model into even widths."""
+    dropout: float = 0.0
+    """Share of what each half block adds that is dropped in training."""
+    positions: str = "rotary"
+    """How tokens know where they stand: rotary, or learned."""
+    lookback: int = 0
+    """Tokens before each one that its embedding sees too: n-grams for the price of a lookup."""
+
+    def __post_init__(self) -> None:
+        require(self.vocab_size >= 2, "model.vocab_size", self.vocab_size, "at least 2")
+        require(1 <= self.context_length <= 65536, "model.context_length", self.context_length, "1 to 65536")
+        require(8 <= self.d_model <= 16384, "model.d_model", self.d_model, "8 to 16384")
+        require(self.n_heads >= 1, "model.n_heads", self.n_heads, "at least 1")
+        require(0 <= self.lookback <= 16, "model.lookback", self.lookback, "0 to 16")
+        require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 up to, not including, 1")
+        require(self.positions in ("rotary", "learned"), "model.positions", self.positions, "rotary or learned")
+        if self.d_model % (2 * self.n_heads):
+            raise UsageError(
+                f"model.d_model {self.d_model} does not divide into {self.n_heads} heads of even width.",
+                hint=f"Choose a width that is a multiple of {2 * self.n_heads}, or other heads.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a model is trained. Rates are peaks; fractions are of the whole run."""
+
+    steps: int | None = None
+    """Optimizer steps."""
+    epochs: float | None = None
+    """Passes over the training part, instead of steps."""
+    minutes: float | None = None
+    """Wall-clock minutes from the first look at the text to the saved model, instead of steps."""
+    batch_size: int = 32
+    """Sequences for each optimizer step."""
+    micro_batch: int | None = None
+    """Sequences at once; fewer than the batch accumulates gradients. None: what memory allows."""
+    optimizer: str = "muon"
+    """muon: Muon for the matrices inside blocks, AdamW for the rest. adamw: AdamW for all."""
+    learning_rate: float = 3e-3
+    """AdamW's rate."""
+    matrix_learning_rate: float = 0.02
+    """Muon's rate."""
+    embedding_rate: float = 1.0
+    """The embeddings' share of the learning rate."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of matrices."""
+    beta1: float = 0.9
+    """AdamW's first momentum."""
+    beta2: float = 0.95
+    """AdamW's second momentum."""
+    schedule: str = "linear"
+    """After warm-up: linear stays at the peak, then falls in a line; cosine falls all along."""
+    warmup_steps: int = 20
+    """Steps of rising rate at the start."""
+    cooldown: float = 0.6
+    """Share of the run over which a linear schedule falls."""
+    final_rate: float = 0.02
+    """Share of the peak rate at the end."""
+    gradient_clip: float = 1.0
+    """Largest norm of the whole gradient."""
+    average_decay: float = 0.0
+    """Decay of an exponential average of the weights used for evaluation; 0 keeps none."""
+    late_recursion: float = 0.0
+    """Share of the run trained at the least depth before depths are sampled."""
+    evaluations: int = 10
+    """Evaluations over the run."""
+    evaluation_tokens: int = 16384
+    """Validation tokens for an evaluation on the way; the last one reads all of them."""
+    samples: int = 5
+    """Passages written over the run."""
+    checkpoint_minutes: float = 0.5
+    """Most minutes between checkpoints."""
+    patience: int = 0
+    """Stop after so many evaluations without a better loss; 0 never does."""
+    target_loss: float | None = None
+    """Stop once the validation loss is this low."""
+    seed: int = 0
+    """Everything random follows from it."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    number_format: str = "auto"
+    """float32, bfloat16, float16, or auto: the fastest one measured."""
+    compile: str = "auto"
+    """yes, no, or auto: where it pays for itself within the run."""
+    threads: int = 0
+    """CPU threads; 0 leaves the choice to torch."""
+
+    def __post_init__(self) -> None:
+        lengths = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
+        if len(lengths) > 1:
+            raise UsageError(f"The length is given twice: {' and '.join(lengths)}.", hint="Keep one of them.")
+        for name in (*lengths, "batch_size", "learning_rate", "matrix_learning_rate", "gradient_clip"):
+            require(0 < getattr(self, name) < math.inf, f"training.{name}", getattr(self, name), "above 0")
+        for name in ("cooldown", "late_recursion", "final_rate", "average_decay"):
+            require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "0 to 1")
+        for name in ("warmup_steps", "evaluations", "samples", "patience", "weight_decay", "threads", "seed"):
+            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            require(value in choices, f"training.{name}", value, f"one of {', '.join(choices)}")
+
+
+_CHOICES = {
+    "optimizer": ("muon", "adamw"),
+    "schedule": ("linear", "cosine"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "number_format": ("auto", "float32", "bfloat16", "float16"),
+    "compile": ("auto", "yes", "no"),
+}
+
+Config = TypeVar("Config")
+
+
+def from_dict(config_type: type[Config], values: Mapping[str, Any], section: str) -> Config:
+    """A configuration from plain values, each checked against its field's type.
+
+    Raises UsageError with the path of the field (`section.field`) and the nearest name there is.
+    """
+    hints = typing.get_type_hints(config_type)
+    fields = {f.name for f in dataclasses.fields(config_type)}  # type: ignore[arg-type]
+    kept = {}
+    for name, value in values.items():
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f"Did you mean {section}.{near[0]}?" if near else f"Known: {', '.join(sorted(fields))}."
+            raise UsageError(f"There is no setting {section}.{name}.", hint=hint)
+        kept[name] = _typed(value, hints[name], f"{section}.{name}")
+    try:
+        return config_type(**kept)
+    except TypeError as error:
+        raise UsageError(f"The {section} configuration is incomplete: {error}.") from None
+
+
+def _typed(value: Any, hint: Any, path: str) -> Any:
+    if isinstance(hint, types.UnionType):
+        if value is None or value == "none":
+            return None
+        hint = next(option for option in typing.get_args(hint) if option is not type(None))
+    try:
+        if hint is bool:
+            return {"true": True, "yes": True, "false": False, "no": False}[str(value).lower()]
+        if hint is int and float(value) != int(float(value)):
+            raise ValueError
+        converted = hint(float(value)) if hint is int else hint(value)
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise UsageError(f"{path} is {value!r}, which is not {_NAMES[hint]}.") from None
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise UsageError(f"{path} is {value!r}, which is not {_NAMES[hint]}.")
+    return converted
+
+
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def require(condition: bool, path: str, value: object, wanted: str) -> None:
+    """Raise UsageError unless `condition` holds for the field at `path`."""
+    if not condition:
+        raise UsageError(f"{path} is {value}; it must be {wanted}.")
+
+
+def multiple_of(step: int, value: float) -> int:
+    """`value` rounded to the nearest multiple of `step`, at least one of them."""
+    return max(1, round(value / step)) * step

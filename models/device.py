@@ -1,0 +1,82 @@
+"""The machine a model runs on: device, number format, threads, memory."""
+
+import contextlib
+import os
+from contextlib import AbstractContextManager
+
+import psutil
+import torch
+from torch import Tensor
+
+from data.errors import UsageError
+
+NUMBER_FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """The device `wanted` names, or the best there is. Raises UsageError where it is absent."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        wanted = next(name for name in ("cuda", "mps", "cpu") if available[name])
+    if not available.get(wanted, False):
+        raise UsageError(f"This machine has no device '{wanted}'.", hint="See what it has: rlm doctor")
+    return torch.device(wanted)
+
+
+def prepare_process(threads: int = 0) -> int:
+    """Settings of the process that training wants; returns the CPU threads in use."""
+    if threads:
+        torch.set_num_threads(threads)
+    # Deep recursion makes denormals, and a CPU computes with them a hundred times slower.
+    torch.set_flush_denormal(True)
+    return torch.get_num_threads()
+
+
+def likely_formats(device: torch.device) -> list[str]:
+    """Number formats worth measuring on `device`, float32 first."""
+    if device.type == "cpu":
+        return ["float32", "bfloat16"] if torch.cpu._is_avx512_bf16_supported() else ["float32"]
+    if device.type == "cuda":
+        return ["float32", "bfloat16" if torch.cuda.is_bf16_supported() else "float16"]
+    return ["float32", "bfloat16"]
+
+
+def autocast(device: torch.device, number_format: str) -> AbstractContextManager[object]:
+    """Matrix products in `number_format`; weights, sums and losses stay float32."""
+    if number_format == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=NUMBER_FORMATS[number_format])
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until `device` has done what it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch ran out of memory; on a CPU it says so in a plain RuntimeError."""
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in text for words in ("DefaultCPUAllocator", "can't allocate memory", "out of memory")
+    )
+
+
+def free_memory_bytes(device: torch.device) -> int:
+    """Memory that can still be had on `device`."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def to_device(array: Tensor, device: torch.device) -> Tensor:
+    """`array` on `device`, without waiting for the copy."""
+    return array.to(device, non_blocking=True)
+
+
+def physical_cores() -> int:
+    """CPU cores this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(psutil.cpu_count(logical=False) or allowed, allowed)

@@ -1,0 +1,104 @@
+"""The settings of a chat and how a command changes them. Torch-free."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.errors import UsageError
+from models.generation.chat_commands import Command
+from models.generation.settings import GenerationConfig
+from models.recursion import DEFAULT_MODE, Depth, depth_of
+
+_FIELDS = {
+    "temp": "temperature",
+    "topk": "top_k",
+    "topp": "top_p",
+    "minp": "min_p",
+    "penalty": "repetition_penalty",
+    "ngram": "no_repeat_ngram",
+    "seed": "seed",
+    "max": "max_tokens",
+}
+_SWITCHES = ("interactive", "batch", "natural", "unlimited", "debug")
+SETTING_COMMANDS = frozenset({"mode", *_FIELDS, *_SWITCHES})
+"""Commands that only change a setting, or tell it when they come without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """Everything the user can turn."""
+
+    mode: str = DEFAULT_MODE
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+    interactive: bool = True
+    """The answer is shown as it is written, and not only when it is complete."""
+
+    debug: bool = False
+    """The answer is shown token by token with figures."""
+
+    def __post_init__(self) -> None:
+        depth_of(self.mode)
+
+    @property
+    def depth(self) -> Depth:
+        return depth_of(self.mode)
+
+    def after(self, command: Command) -> "ChatSettings":
+        """The settings once `command`, one of SETTING_COMMANDS, has been obeyed."""
+        name, value = command.name, command.value
+        if name == "mode" and value is not None:
+            return dataclasses.replace(self, mode=value)
+        if name in _FIELDS and value is not None:
+            return self._generating(**{_FIELDS[name]: None if value == "off" else value})
+        if name in ("interactive", "batch"):
+            return dataclasses.replace(self, interactive=name == "interactive")
+        if name == "natural":
+            limit = self.generation.max_tokens or GenerationConfig().max_tokens
+            return self._generating(natural_stop=True, max_tokens=limit)
+        if name == "unlimited":
+            return self._generating(natural_stop=False, max_tokens=None)
+        if name == "debug":
+            return dataclasses.replace(self, debug=not self.debug if value is None else value)
+        return self
+
+    def tell(self, name: str) -> str:
+        """The value of the setting a command is about, as a short line."""
+        generation = self.generation
+        if name == "mode":
+            return f"mode {self.mode} ({self.depth})"
+        if name in ("interactive", "batch"):
+            return "interactive: shown as it is written" if self.interactive else "batch: shown when complete"
+        if name in ("natural", "unlimited", "max"):
+            limit = "no limit" if generation.max_tokens is None else f"at most {generation.max_tokens} tokens"
+            return limit + (", ends with its first sentence" if generation.natural_stop else "")
+        if name == "debug":
+            return "debug on" if self.debug else "debug off"
+        value = getattr(generation, _FIELDS[name])
+        return f"{name} {'off' if value is None else format(value, 'g' if name != 'seed' else 'd')}"
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Every setting as (name, value), for the status."""
+        names = ("temp", "topk", "topp", "minp", "penalty", "ngram", "seed")
+        return [
+            ("mode", self.tell("mode").removeprefix("mode ")),
+            *((name, self.tell(name).removeprefix(f"{name} ")) for name in names),
+            ("length", self.tell("max")),
+            ("shown", self.tell("interactive")),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON. Debugging is not a property of a conversation."""
+        return {"mode": self.mode, "interactive": self.interactive, "generation": self.generation.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ChatSettings":
+        """What `to_dict` wrote; missing keys get their defaults. UsageError for nonsense."""
+        mode, generation = values.get("mode", DEFAULT_MODE), values.get("generation", {})
+        if not isinstance(mode, str) or not isinstance(generation, Mapping):
+            raise UsageError("These are not the settings of a chat.")
+        interactive = values.get("interactive", True) is not False
+        return cls(mode=mode, generation=GenerationConfig.from_dict(generation), interactive=interactive)
+
+    def _generating(self, **values: Any) -> "ChatSettings":
+        return dataclasses.replace(self, generation=self.generation.changed(**values))

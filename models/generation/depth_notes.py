@@ -1,0 +1,42 @@
+"""What a mode means for one model, in words and numbers. Torch-free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.recursion import Depth, depth_of
+
+if TYPE_CHECKING:
+    from models.recursive_lm import RecursiveLM
+
+
+def core_passes(model: RecursiveLM, depth: Depth) -> int:
+    """How often `depth` applies the shared weights to a token: N for one level, N x T for two."""
+    if not model.recursive:
+        return 1
+    return depth.cycles * (depth.steps if _has_steps(model) else 1)
+
+
+def extrapolates(model: RecursiveLM, depth: Depth) -> bool:
+    """Whether training never went as deep as `depth`."""
+    reached = depth if _has_steps(model) else Depth(depth.cycles)
+    return model.recursive and not reached.within(model.trained_depth)
+
+
+def mode_note(model: RecursiveLM, mode: str) -> str | None:
+    """What the user should know about `mode` before trusting it, or None."""
+    depth = depth_of(mode)
+    if not model.recursive:
+        return f"This model has no recursion: mode {mode} changes nothing."
+    if extrapolates(model, depth):
+        trained = core_passes(model, model.trained_depth)
+        return (
+            f"Mode {mode} makes {core_passes(model, depth)} passes, training went to {trained}: "
+            "this is an extrapolation and may read worse."
+        )
+    return None
+
+
+def _has_steps(model: RecursiveLM) -> bool:
+    """Whether the second number of a depth changes anything."""
+    return model.attention_calls(Depth(1, 2)) != model.attention_calls(Depth(1, 1))

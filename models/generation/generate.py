@@ -1,0 +1,266 @@
+"""Tokens from a trained model, one at a time, for one prompt or several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from data.errors import UsageError
+from data.tokenizer import SPECIAL_TOKENS
+from models.generation.sampling import (
+    min_p,
+    no_repeat_ngram,
+    repetition_penalty,
+    sample,
+    temperature,
+    top_k,
+    top_p,
+)
+from models.generation.settings import GenerationConfig
+from models.generation.text_stream import Ending, TextStream
+
+if TYPE_CHECKING:
+    from data.tokenizer import Tokenizer
+    from models.kv_cache import KVCache
+    from models.recursion import Depth
+    from models.recursive_lm import RecursiveLM
+
+__all__ = ["GeneratedToken", "GenerationConfig", "generate"]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedToken:
+    """One step of one row."""
+
+    row: int
+    """Which prompt this continues, counted from 0."""
+
+    id: int
+
+    text: str
+    """What this token releases: complete characters only, so often nothing and sometimes more
+    than its own. Joined over a row, these are the continuation."""
+
+    probability: float
+    """The model's own, before temperature and filters, among the tokens it may write."""
+
+    passes: float | None
+    """Core passes used for this token, where they differ from token to token."""
+
+    finished: Ending | None
+    """Why the row ends with this token, or None where it goes on."""
+
+
+def generate(
+    model: RecursiveLM,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Sequence[int]],
+    depth: Depth,
+    config: GenerationConfig,
+    *,
+    use_cache: bool = True,
+) -> Iterator[GeneratedToken]:
+    """Continue `prompts`, lists of token ids, at `depth`.
+
+    Rows of a batch are padded on the left and do not influence each other: greedily, each gives
+    what it would give alone. Where sampled, row i draws from seed + i. A prompt longer than the
+    context loses its beginning; when the context is full, generation goes on from its last half.
+    An empty prompt starts from a newline where the vocabulary has one, else from the
+    beginning-of-text token. The order of tokens is step by step, rows in order within a step.
+
+    Raises UsageError for a token outside the vocabulary, RlmError where the output is no number.
+    """
+    context_length = model.config.context_length
+    first_seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
+    sampler = _Sampler(tokenizer, config)
+    rows = [
+        _Row(index, _start(tokenizer, prompt), first_seed + index, tokenizer, config)
+        for index, prompt in enumerate(prompts)
+    ]
+    for row in rows:
+        if not all(0 <= token < model.config.vocab_size for token in row.tokens):
+            raise UsageError("The prompt holds a token that is not in the model's vocabulary.")
+        row.fit_prompt(context_length)
+    reader = _CachedReader if use_cache else _FullReader
+    scores = reader(model, depth, tokenizer.pad_id, context_length, _room(rows, config, context_length))
+    while rows:
+        logits, passes = scores.read(rows)  # (B, V), (B,) or None
+        for i, row in enumerate(rows):
+            token, probability = sampler.choose(logits[i], row)
+            yield row.take(token, probability, None if passes is None else float(passes[i]))
+        going_on = [i for i, row in enumerate(rows) if not row.finished]
+        scores.keep(going_on, len(rows))
+        rows = [rows[i] for i in going_on]
+
+
+def _start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
+    if len(prompt):
+        return [int(token) for token in prompt]
+    newline = [int(token) for token in tokenizer.encode("\n")]
+    return newline if tokenizer.unk_id not in newline else [tokenizer.bos_id]
+
+
+def _room(rows: Sequence[_Row], config: GenerationConfig, context_length: int) -> int:
+    """Tokens the cache has to hold: no more than the context, less for a short answer."""
+    if config.max_tokens is None:
+        return context_length
+    longest = max((len(row.window) for row in rows), default=0)
+    return min(context_length, longest + config.max_tokens)
+
+
+class _Row:
+    """One prompt and what was added to it."""
+
+    def __init__(
+        self, index: int, tokens: list[int], seed: int, tokenizer: Tokenizer, config: GenerationConfig
+    ) -> None:
+        self.index = index
+        self.tokens = tokens
+        self.start = 0  # the model sees tokens[start:]
+        self.finished = False
+        self.random = torch.Generator().manual_seed(seed % 2**63)
+        self._left = config.max_tokens
+        self._eos_id = tokenizer.eos_id
+        self._stream = TextStream(tokenizer.stream_decoder(), config.stop, config.natural_stop)
+
+    @property
+    def window(self) -> list[int]:
+        return self.tokens[self.start :]
+
+    def fit_prompt(self, context_length: int) -> None:
+        """Drop the beginning of a prompt the context cannot hold, with room to go on."""
+        if len(self.tokens) > context_length:
+            room = min(context_length // 2, self._left or context_length)
+            self.start = len(self.tokens) - max(1, context_length - room)
+
+    def slide(self, context_length: int) -> None:
+        """Where the context has overflowed, go on from its last half.
+
+        This looks at the row alone, so that it happens at the same token in a batch of any size,
+        with and without cache.
+        """
+        if len(self.tokens) - self.start > context_length:
+            self.start = len(self.tokens) - max(1, context_length // 2)
+
+    def take(self, token: int, probability: float, passes: float | None) -> GeneratedToken:
+        self.tokens.append(token)
+        if self._left is not None:
+            self._left -= 1
+        ending: Ending | None
+        if token == self._eos_id:
+            text, ending = self._stream.flush()
+            ending = ending or "eos"
+        else:
+            text, ending = self._stream.push(token)
+            if ending is None and self._left == 0:
+                rest, ending = self._stream.flush()
+                text, ending = text + rest, ending or "length"
+        self.finished = ending is not None
+        return GeneratedToken(self.index, token, text, probability, passes, ending)
+
+
+class _Sampler:
+    """The settings of one generation, applied to a row at a time, on the CPU."""
+
+    def __init__(self, tokenizer: Tokenizer, config: GenerationConfig) -> None:
+        self._config = config
+        # Nothing teaches a model to write the other specials, and decoding would drop them.
+        specials = {*range(len(SPECIAL_TOKENS)), tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id}
+        specials |= set(tokenizer.role_ids.values())
+        self._forbidden = torch.tensor(sorted(specials - {tokenizer.eos_id}))
+
+    def choose(self, logits: Tensor, row: _Row) -> tuple[int, float]:
+        """The next token from logits (V,), and the model's own probability of it."""
+        config = self._config
+        logits = logits.index_fill(0, self._forbidden, float("-inf"))
+        own = logits.softmax(-1)
+        if config.repetition_penalty != 1 or config.no_repeat_ngram:
+            history = torch.tensor(row.tokens)
+            logits = repetition_penalty(logits, history, config.repetition_penalty)
+            logits = no_repeat_ngram(logits, history, config.no_repeat_ngram)
+        if config.temperature == 0:
+            # `sample` on one certainty, so that output which is no number is found here too.
+            certain = torch.where(torch.isfinite(own).all(), logits.argmax(-1), -1)
+            if int(certain) < 0:
+                sample(own)
+            return int(certain), float(own[certain])
+        logits = temperature(logits, config.temperature)
+        logits = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
+        token = int(sample(logits.softmax(-1), row.random))
+        return token, float(own[token])
+
+
+class _FullReader:
+    """Reads every window from its beginning at every step: slow, and the reference."""
+
+    def __init__(self, model: RecursiveLM, depth: Depth, pad_id: int, context_length: int, room: int) -> None:
+        self._model = model
+        self._depth = depth
+        self._pad_id = pad_id
+        self._context_length = context_length
+        self._room = room
+        self._device = next(model.parameters()).device
+
+    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, V) of what follows each row and passes (B,), on the CPU."""
+        for row in rows:
+            row.slide(self._context_length)
+        tokens, padding = self._padded(rows)
+        return self._forward(tokens, padding, None)
+
+    def keep(self, rows: list[int], of: int) -> None:
+        """The rows that go on, of `of`."""
+
+    def _padded(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
+        """Windows as tokens (B, T) padded on the left, and the padding (B,), None where there is none."""
+        windows = [row.window for row in rows]
+        longest = max(map(len, windows))
+        padding = [longest - len(window) for window in windows]
+        filled = [[self._pad_id] * pad + window for pad, window in zip(padding, windows, strict=True)]
+        return (
+            torch.tensor(filled, device=self._device),
+            torch.tensor(padding, device=self._device) if any(padding) else None,
+        )
+
+    @torch.inference_mode()
+    def _forward(
+        self, tokens: Tensor, padding: Tensor | None, cache: KVCache | None
+    ) -> tuple[Tensor, Tensor | None]:
+        output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
+        passes: Tensor | None = getattr(output, "passes", None)  # only where tokens may leave early
+        return output.logits[:, -1].float().cpu(), None if passes is None else passes[:, -1].float().cpu()
+
+
+class _CachedReader(_FullReader):
+    """Reads each token once, until a window slides and all are read again."""
+
+    _cache: KVCache | None = None
+    _padding: Tensor | None = None
+
+    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
+        if self._cache is None:
+            # Cache and inputs must be made in the same mode as they are used in.
+            with torch.inference_mode():
+                self._cache = self._model.new_cache(len(rows), self._room, self._depth)
+        # A row whose window is full has no padding, so the cache is full whenever a row must slide.
+        elif self._cache.length < self._room:
+            newest = torch.tensor([[row.tokens[-1]] for row in rows], device=self._device)
+            return self._forward(newest, self._padding, self._cache)
+        self._cache.reset()
+        for row in rows:
+            row.slide(self._context_length)
+        tokens, self._padding = self._padded(rows)
+        return self._forward(tokens, self._padding, self._cache)
+
+    def keep(self, rows: list[int], of: int) -> None:
+        if len(rows) == of or not rows or self._cache is None:
+            return
+        kept = torch.tensor(rows, device=self._device)
+        with torch.inference_mode():
+            self._cache.select(kept)
+        if self._padding is not None:
+            self._padding = self._padding[kept]

@@ -1,0 +1,94 @@
+"""How a token is chosen and when to stop: the settings of generation, torch-free."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data.errors import UsageError
+
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationConfig:
+    """Validated on construction: UsageError names the setting and the range it has."""
+
+    max_tokens: int | None = 256
+    """Longest continuation, in tokens. None goes on until the model or the reader stops it."""
+
+    temperature: float = 0.8
+    """0 always takes the most likely token; 1 samples the model's own distribution."""
+
+    top_k: int = 0
+    """Sample among the k most likely tokens; 0 is off."""
+
+    top_p: float = 0.95
+    """Sample among the fewest tokens that hold this much probability; 1 is off."""
+
+    min_p: float = 0.0
+    """Drop tokens less likely than this share of the most likely one; 0 is off."""
+
+    repetition_penalty: float = 1.0
+    """Above 1, tokens already in the text become less likely; 1 is off."""
+
+    no_repeat_ngram: int = 0
+    """No sequence of this many tokens appears twice; 0 is off."""
+
+    stop: tuple[str, ...] = ()
+    """The text ends before the first of these strings."""
+
+    natural_stop: bool = False
+    """The text ends with its first sentence."""
+
+    seed: int | None = None
+    """Same seed, same text. None draws a fresh one."""
+
+    def __post_init__(self) -> None:
+        _check(self.max_tokens is None or self.max_tokens >= 1, "max tokens", self.max_tokens, "1 or more")
+        _check(0 <= self.temperature <= 10, "temperature", self.temperature, "between 0 (greedy) and 10")
+        _check(self.top_k >= 0, "top-k", self.top_k, "0 (off) or more")
+        _check(0 < self.top_p <= 1, "top-p", self.top_p, "above 0 and at most 1 (off)")
+        _check(0 <= self.min_p <= 1, "min-p", self.min_p, "between 0 (off) and 1")
+        penalty = self.repetition_penalty
+        _check(0.1 <= penalty <= 10, "repetition penalty", penalty, "between 0.1 and 10; 1 is off")
+        _check(self.no_repeat_ngram >= 0, "n-gram length", self.no_repeat_ngram, "0 (off) or more")
+        _check(all(self.stop), "stop string", "''", "at least one character long")
+        _check(
+            self.seed is None or 0 <= self.seed <= MAX_SEED, "seed", self.seed, f"between 0 and {MAX_SEED}"
+        )
+
+    def changed(self, **values: Any) -> "GenerationConfig":
+        """A copy with these fields replaced, validated again."""
+        return dataclasses.replace(self, **values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {**dataclasses.asdict(self), "stop": list(self.stop)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "GenerationConfig":
+        """The settings a JSON object holds; unknown keys are ignored, wrong types are UsageError."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        kept = {key: value for key, value in values.items() if key in known}
+        if "stop" in kept:
+            stop = kept["stop"]
+            if not isinstance(stop, list | tuple) or not all(isinstance(text, str) for text in stop):
+                raise UsageError("The stop strings are not a list of strings.")
+            kept["stop"] = tuple(stop)
+        for key, value in kept.items():
+            if key == "stop" or (value is None and key in ("max_tokens", "seed")):
+                continue
+            if not isinstance(value, int | float) or (isinstance(value, float) and not math.isfinite(value)):
+                raise UsageError(f"The generation setting '{key}' is {value!r}, not a number.")
+        for key in ("max_tokens", "top_k", "no_repeat_ngram", "seed"):
+            if kept.get(key) is not None and int(kept[key]) != kept[key]:
+                raise UsageError(f"The generation setting '{key}' is {kept[key]!r}, not a whole number.")
+        return cls(**kept)
+
+
+def _check(holds: bool, name: str, value: object, allowed: str) -> None:
+    # NaN compares false with everything, so it fails here too.
+    if not holds:
+        raise UsageError(f"The {name} is {value}, but has to be {allowed}.")

@@ -1,0 +1,1 @@
+"""The parts every architecture is made of."""

@@ -1,0 +1,75 @@
+"""Causal multi-head self-attention with rotary positions and a cache of keys and values."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.kv_cache import KVCache
+from models.layers.norm import rms_norm
+from models.layers.rotary import rotate
+
+
+@dataclass(slots=True)
+class AttentionContext:
+    """What attention needs to know about where its tokens stand.
+
+    `cos` and `sin` (B or 1, T, 1, 1, K) turn queries and keys, or are None where positions are
+    learned. `mask` (B or 1, 1, T, S) is True where a query may look; None means everything
+    before it when `causal`, else everything there is.
+    """
+
+    cos: Tensor | None = None
+    sin: Tensor | None = None
+    mask: Tensor | None = None
+    causal: bool = True
+    cache: KVCache | None = None
+
+
+class Attention(nn.Module):
+    """(B, T, D) to (B, T, D), each position seeing itself and what came before.
+
+    With `qk_norm`, queries and keys have unit root mean square before the rotation, which
+    bounds the attention logits (Henry et al. 2020).
+    """
+
+    def __init__(self, d_model: int, n_heads: int, *, qk_norm: bool, bias: bool = False) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.qk_norm = qk_norm
+        self.qkv = nn.Linear(d_model, 3 * d_model, bias=bias)
+        self.qkv.weight.fused = 3  # type: ignore[assignment]
+        self.out = nn.Linear(d_model, d_model, bias=bias)
+
+    def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        batch, length, width = x.shape
+        qkv = self.qkv(x).view(batch, length, 3, self.n_heads, width // self.n_heads)
+        qk, v = qkv[:, :, :2], qkv[:, :, 2].transpose(1, 2)  # (B, T, 2, H, K), (B, H, T, K)
+        if self.qk_norm:
+            qk = rms_norm(qk)
+        if context.cos is not None and context.sin is not None:
+            qk = rotate(qk, context.cos, context.sin)
+        q, k = qk.permute(2, 0, 3, 1, 4)  # (B, H, T, K) each
+        if context.cache is not None:
+            k, v = context.cache.update(slot, k, v)  # (B, H, S, K)
+        y = attend(q, k, v, context.mask, causal=context.causal)  # (B, H, T, K)
+        return self.out(y.transpose(1, 2).reshape(batch, length, width))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    """Scaled dot-product attention: queries (B, H, T, K) over keys and values (B, H, S, K)."""
+    # torch's fused kernel takes three to five times longer over a bf16 backward pass on a CPU
+    # than the three plain matrix products do, at the context lengths a CPU trains on.
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.size(2) <= 512:
+        return _attend_in_steps(q, k, v, mask, causal=causal)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal and mask is None)
+
+
+def _attend_in_steps(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, H, T, S)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    elif causal:
+        scores = scores + torch.full(scores.shape[-2:], float("-inf"), dtype=scores.dtype).triu(1)
+    return scores.softmax(dim=-1).to(v.dtype) @ v

@@ -1,0 +1,33 @@
+"""The position-wise part of a block."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SwiGLU(nn.Module):
+    """(B, T, D) to (B, T, D): one projection gates another (Shazeer 2020)."""
+
+    def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.up = nn.Linear(d_model, 2 * d_hidden, bias=bias)
+        self.up.weight.fused = 2  # type: ignore[assignment]
+        self.out = nn.Linear(d_hidden, d_model, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.up(x).chunk(2, dim=-1)  # (B, T, hidden) each
+        return self.out(F.silu(gate) * value)
+
+
+class GELU(nn.Module):
+    """(B, T, D) to (B, T, D): the plain two-layer network of GPT-2."""
+
+    def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.up = nn.Linear(d_model, d_hidden, bias=bias)
+        self.out = nn.Linear(d_hidden, d_model, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.gelu(self.up(x)))
+
+
+FEED_FORWARDS: dict[str, type[nn.Module]] = {"swiglu": SwiGLU, "gelu": GELU}

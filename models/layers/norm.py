@@ -1,0 +1,35 @@
+"""Normalisation by root mean square, and by mean and variance."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    """`x` (…, D) scaled to a root mean square of one over its last dimension, without a gain."""
+    return F.rms_norm(x, (x.size(-1),), eps=1e-6)
+
+
+class RMSNorm(nn.Module):
+    """RMS normalisation with a learned gain (Zhang & Sennrich 2019). (…, D) to (…, D)."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return rms_norm(x) * self.weight.to(x.dtype)
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation with a gain and no bias, as the nanoGPT recipe has it. (…, D) to (…, D)."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, (x.size(-1),), self.weight.to(x.dtype), eps=1e-5)
+
+
+NORMS: dict[str, type[nn.Module]] = {"rms": RMSNorm, "layer": LayerNorm}

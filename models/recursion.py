@@ -1,0 +1,60 @@
+"""Depth: how often shared weights are applied, and the named modes of the dial."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from data.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Depth:
+    """N cycles of T steps.
+
+    A two-level model runs `cycles` high-level cycles of `steps` low-level steps. A one-level
+    model runs `cycles` loops of its core and has no use for `steps`.
+    """
+
+    cycles: int
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cycles < 1 or self.steps < 1:
+            raise UsageError(f"Depth {self.cycles}x{self.steps} is below 1x1.")
+
+    def __str__(self) -> str:
+        return f"{self.cycles}x{self.steps}"
+
+    def within(self, other: "Depth") -> bool:
+        """Whether this depth is reached on the way to `other`."""
+        return self.cycles <= other.cycles and self.steps <= other.steps
+
+
+MODES: Mapping[str, Depth] = MappingProxyType(
+    {
+        "fast": Depth(1, 1),
+        "normal": Depth(2, 2),
+        "deep": Depth(3, 2),
+        "thorough": Depth(4, 3),
+        "extreme": Depth(6, 4),
+    }
+)
+DEFAULT_MODE = "normal"
+
+
+def depth_of(mode: str) -> Depth:
+    """The depth a mode's name stands for. Raises UsageError with the names there are."""
+    try:
+        return MODES[mode]
+    except KeyError:
+        raise UsageError(f"There is no mode '{mode}'.", hint=f"Choose one of: {', '.join(MODES)}.") from None
+
+
+def sample_depth(trained: Depth, seed: int, step: int) -> Depth:
+    """The depth training uses at `step`: uniform over everything up to `trained`.
+
+    A function of its arguments alone, so that a resumed run draws what an uninterrupted one does.
+    """
+    draw = random.Random(f"{seed}:{step}")
+    return Depth(draw.randint(1, trained.cycles), draw.randint(1, trained.steps))

@@ -1,0 +1,172 @@
+"""The one surface every architecture has, so that nothing outside its file knows it by name."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.config import ModelConfig
+from models.kv_cache import KVCache
+from models.layers.attention import AttentionContext
+from models.layers.rotary import rotary_tables
+from models.losses import next_token_loss
+from models.recursion import MODES, Depth
+
+@dataclass(slots=True)
+class Output:
+    """`logits` (B, T, V) in float32.
+
+    `states`: one (B, T, D) per pass where they were asked for. `passes` (B, T): passes each token
+    took, where that differs from token to token.
+    """
+
+    logits: Tensor
+    states: list[Tensor] | None = None
+    passes: Tensor | None = None
+
+
+@dataclass(slots=True)
+class LossParts:
+    """`total` is minimised; `next_token` is its plain cross-entropy part, nats per token."""
+
+    total: Tensor
+    next_token: Tensor
+    extras: dict[str, Tensor] = field(default_factory=dict)
+
+
+class RecursiveLM(nn.Module, ABC):
+    """A causal language model whose depth is chosen at every call."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.positions == "rotary":
+            cos, sin = rotary_tables(config.d_model // config.n_heads, config.context_length)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
+        else:
+            self.position_embedding = nn.Embedding(config.context_length, config.d_model)
+        self.earlier = nn.ModuleList(
+            nn.Embedding(config.vocab_size, config.d_model) for _ in range(config.lookback)
+        )
+
+    cos: Tensor
+    sin: Tensor
+    embedding: nn.Embedding
+
+    @property
+    @abstractmethod
+    def trained_depth(self) -> Depth:
+        """The deepest depth training visits; beyond it a mode extrapolates."""
+
+    @property
+    def recursive(self) -> bool:
+        """Whether depth changes anything."""
+        return True
+
+    @abstractmethod
+    def attention_calls(self, depth: Depth) -> int:
+        """How many attention calls one forward pass at `depth` makes: the cache's slots."""
+
+    @abstractmethod
+    def embedding_modules(self) -> list[nn.Module]:
+        """The modules whose parameters count as embedding: tables of tokens and positions, and the head."""
+
+    @abstractmethod
+    def forward(
+        self,
+        tokens: Tensor,
+        depth: Depth | None = None,
+        cache: KVCache | None = None,
+        padding: Tensor | None = None,
+        *,
+        keep_states: bool = False,
+    ) -> Output:
+        """Logits for the token after each of `tokens` (B, T).
+
+        With a cache, `tokens` are the new ones only. `padding` (B,) counts the pad tokens each
+        row of a batch begins with. `depth` is the trained one unless given.
+        """
+
+    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
+        """The architecture's objective over `tokens` and `targets`, both (B, T)."""
+        loss = next_token_loss(self(tokens, depth).logits, targets)
+        return LossParts(total=loss, next_token=loss.detach())
+
+    def new_cache(self, batch: int, length: int, depth: Depth | None = None) -> KVCache:
+        """An empty cache for `batch` rows of up to `length` tokens at `depth`."""
+        config = self.config
+        return KVCache(
+            slots=self.attention_calls(depth or self.trained_depth),
+            batch=batch,
+            n_heads=config.n_heads,
+            length=length,
+            head_width=config.d_model // config.n_heads,
+            device=next(self.parameters()).device,
+        )
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """All parameters, and those of them that are embedding; a tied head is counted once."""
+        embedding = {p for module in self.embedding_modules() for p in module.parameters()}
+        return sum(p.numel() for p in self.parameters()), sum(p.numel() for p in embedding)
+
+    def modes(self) -> dict[str, Depth]:
+        """The modes that differ for this model: all of them, or the one of a dense model."""
+        return dict(MODES) if self.recursive else {"normal": MODES["normal"]}
+
+    def input_modules(self) -> list[nn.Module]:
+        """What `embed` looks up: tables of tokens, of earlier tokens, of learned positions."""
+        positions = [self.position_embedding] if self.config.positions == "learned" else []
+        return [self.embedding, self.earlier, *positions]
+
+    def embed(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
+        """`tokens` (B, T) as vectors (B, T, D).
+
+        With `lookback`, each position also embeds the tokens before it, every distance in a
+        table of its own; before the beginning stands id 0, the pad. With learned positions,
+        those are added.
+        """
+        x = self.embedding(tokens)
+        if self.config.positions == "learned":
+            x = x + self.position_embedding(self.positions(tokens, cache, padding))
+        reach, new = self.config.lookback, tokens.size(1)
+        if reach:
+            before = tokens.new_zeros(tokens.size(0), 0) if cache is None else cache.last_tokens(reach)
+            extended = F.pad(torch.cat((before, tokens), dim=1), (reach - before.size(1), 0))
+            for distance, table in enumerate(self.earlier, start=1):
+                x = x + table(extended[:, reach - distance : reach - distance + new])
+        if cache is not None:
+            cache.hold(tokens)
+        return x
+
+    def positions(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
+        """Where each of `tokens` (B, T) stands in its row, (B or 1, T), pads counted as 0."""
+        start = cache.length if cache is not None else 0
+        index = torch.arange(start, start + tokens.size(1), device=tokens.device)[None]
+        return index if padding is None else (index - padding[:, None]).clamp(min=0)
+
+    def attention_context(
+        self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None
+    ) -> AttentionContext:
+        """What attention over `tokens` may see, and the rotation of their positions."""
+        context = AttentionContext(cache=cache)
+        if self.config.positions == "rotary":
+            where = self.positions(tokens, cache, padding)
+            context.cos = self.cos[where][:, :, None, None]  # (B or 1, T, 1, 1, K)
+            context.sin = self.sin[where][:, :, None, None]
+        start, new = (cache.length if cache is not None else 0), tokens.size(1)
+        if padding is None and start == 0:
+            return context
+        context.causal = False
+        if padding is None and new == 1:
+            return context
+        queries = torch.arange(start, start + new, device=tokens.device)[:, None]
+        keys = torch.arange(start + new, device=tokens.device)[None]
+        mask = (keys <= queries)[None]  # (1, T, S)
+        if padding is not None:
+            # A pad sees itself alone: a row of nothing to see would be NaN.
+            mask = (mask & (keys >= padding[:, None, None])) | (keys == queries)
+        context.mask = mask[:, None]
+        return context

@@ -1,0 +1,186 @@
+"""The runs of a folder at a glance: quick, without torch, and never stopped by a damaged one.
+
+A log can be long, so only its first and last parts are looked at, and of those only the lines of
+the few kinds that matter here.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from models import events
+from models.checkpoint_folder import STATE_FILE
+from models.errors import RunError
+from models.event_log import parse_line
+from models.events import Event
+from models.run import CONFIG_FILE, Run, last_change
+
+Status = Literal["created", "training", "paused", "finished", "damaged"]
+
+_HEAD = 64 << 10
+_TAILS = (64 << 10, 1 << 20, 8 << 20)  # tried in turn until an evaluation is in sight
+_MARKS: dict[type[Event], bytes] = {
+    events.RunStarted: b'{"event": "run_started"',
+    events.StepFinished: b'{"event": "step_finished"',
+    events.EvaluationFinished: b'{"event": "evaluation_finished"',
+    events.ScheduleSettled: b'{"event": "schedule_settled"',
+    events.RunPaused: b'{"event": "run_paused"',
+    events.RunFinished: b'{"event": "run_finished"',
+}
+_TRACES = (CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One line of a listing. None where a run does not say.
+
+    `status`: training while a process has the run; paused where `rlm resume` can go on, after a
+    crash too; created before the first checkpoint. `validation_loss` is the best known, in nats
+    per token; `modified` is in seconds since the epoch.
+    """
+
+    name: str
+    path: Path
+    architecture: str | None
+    parameters: int | None
+    vocab_size: int | None
+    status: Status
+    step: int
+    total_steps: int | None
+    validation_loss: float | None
+    modified: float
+    corpus: str | None
+    problem: str | None = None
+
+
+def list_runs(runs_dir: Path) -> list[RunSummary]:
+    """Every run in a folder, the most recently changed first. A missing folder holds none.
+
+    A folder with any trace of a run is listed, as damaged where it cannot be opened. Links and
+    folders without such a trace are not.
+    """
+    try:
+        entries = [entry for entry in os.scandir(runs_dir) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    paths = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
+    summaries = [summarize(path) for path in paths if any(os.path.lexists(path / trace) for trace in _TRACES)]
+    return sorted(summaries, key=lambda summary: summary.modified, reverse=True)
+
+
+def summarize(path: Path) -> RunSummary:
+    """The summary of the run in one folder."""
+    try:
+        run = Run.open(path.resolve(), path.parent)
+        config = run.read_config()
+        datasets = run.read_json("datasets.json")
+        problem = None
+    except RunError as error:
+        run, config, datasets, problem = Run(path.resolve()), {}, None, error.message
+    log = _LogGlance(run.events_path)
+    status: Status = "damaged" if problem is not None else _status(run, log)
+    if status == "finished" and not run.weights_path.is_file():
+        status, problem = "damaged", "it is finished, but has no weights"
+    started, settled = log.last(events.RunStarted), log.last(events.ScheduleSettled)
+    latest = log.last(events.StepFinished, events.RunPaused, events.RunFinished)
+    model = config.get("model")
+    return RunSummary(
+        name=run.name,
+        path=run.path,
+        architecture=_text(
+            _of(started, "architecture"), _get(model, "architecture"), config.get("architecture")
+        ),
+        parameters=_whole(_of(started, "parameters"), config.get("parameters"), _get(model, "parameters")),
+        vocab_size=_whole(_of(started, "vocab_size"), _get(model, "vocab_size"), config.get("vocab_size")),
+        status=status,
+        step=_whole(_of(latest, "step"), _of(started, "start_step")) or 0,
+        total_steps=_whole(
+            _of(latest, "total_steps"), _of(settled, "total_steps"), _of(started, "total_steps")
+        ),
+        validation_loss=log.validation_loss(),
+        modified=last_change(run.path),
+        corpus=_text(config.get("corpus"), _get(datasets, "name"), _get(datasets, "corpus")),
+        problem=problem,
+    )
+
+
+class _LogGlance:
+    """The few events of a log a summary needs, found without parsing the rest."""
+
+    def __init__(self, path: Path) -> None:
+        tail = b""
+        for size in _TAILS:
+            tail = _part(path, -size, size)
+            if _MARKS[events.EvaluationFinished] in tail or len(tail) < size:
+                break
+        lines = [*_part(path, 0, _HEAD).split(b"\n")[:-1], *tail.split(b"\n")[:-1]]
+        found: dict[type[Event], list[tuple[int, bytes]]] = {kind: [] for kind in _MARKS}
+        for position, line in enumerate(lines):
+            for kind, mark in _MARKS.items():
+                if line.startswith(mark):
+                    found[kind].append((position, line))
+        self._evaluations = [
+            event for _, line in found[events.EvaluationFinished] if (event := parse_line(line))
+        ]
+        self._last = {kind: _last_parsed(places) for kind, places in found.items()}
+
+    def last(self, *kinds: type[Event]) -> Event | None:
+        """The event of these kinds that stands last in the log."""
+        return max((self._last[kind] for kind in kinds), key=lambda place: place[0])[1]
+
+    def validation_loss(self) -> float | None:
+        finished = self.last(events.RunStarted, events.RunPaused, events.RunFinished)
+        if isinstance(finished, events.RunFinished):
+            return _finite(finished.validation_loss)
+        losses = [_finite(_of(event, "validation_loss")) for event in self._evaluations]
+        return min((loss for loss in losses if loss is not None), default=None)
+
+
+def _last_parsed(places: list[tuple[int, bytes]]) -> tuple[int, Event | None]:
+    for position, line in reversed(places):
+        if (event := parse_line(line)) is not None:
+            return position, event
+    return -1, None
+
+
+def _status(run: Run, log: _LogGlance) -> Status:
+    if run.is_busy():
+        return "training"
+    if isinstance(log.last(events.RunStarted, events.RunPaused, events.RunFinished), events.RunFinished):
+        return "finished"
+    # A crashed run is as good as a paused one once a checkpoint is there.
+    return "paused" if next(run.checkpoints_path.glob(f"step_*/{STATE_FILE}"), None) else "created"
+
+
+def _part(path: Path, start: int, size: int) -> bytes:
+    """Up to `size` bytes from `start`, counted from the end where negative. Nothing where unreadable."""
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length + start) if start < 0 else start)
+            return file.read(size)
+    except OSError:
+        return b""
+
+
+# What a log says is taken only in the type it should have: the file may be a stranger's.
+def _of(event: Event | None, name: str) -> Any:
+    return getattr(event, name, None)
+
+
+def _get(mapping: Any, key: str) -> Any:
+    return mapping.get(key) if isinstance(mapping, dict) else None
+
+
+def _whole(*values: Any) -> int | None:
+    return next((value for value in values if type(value) is int), None)
+
+
+def _text(*values: Any) -> str | None:
+    return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

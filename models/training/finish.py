@@ -1,0 +1,127 @@
+"""The end of a run: the kept weights judged on all of the validation text, at every mode."""
+
+import copy
+import math
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.events import EvaluationAdvanced, Event, RunFinished
+from models.recursion import DEFAULT_MODE
+from models.recursive_lm import RecursiveLM
+from models.training.checkpoint import load_weights
+from models.training.compilation import eager
+from models.training.evaluate import bits_per_byte, evaluate
+from models.training.modes import final_cost_s, is_trained, modes_by_worth
+from models.training.opening import FINAL_SHARE, Opened, seconds_per_call_token
+
+
+@dataclass(frozen=True, slots=True)
+class FinalLosses:
+    """Nats per token by mode. Where `tokens` is less than the text, it was too long to read all."""
+
+    by_mode: Mapping[str, float]
+    tokens: int
+    extrapolated: tuple[str, ...]
+    """Modes deeper than training went."""
+
+    @property
+    def main(self) -> float:
+        return self.by_mode[DEFAULT_MODE]
+
+
+def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, None, None]:
+    """Judge the kept weights, write evaluation.json and datasets.json, and end with RunFinished."""
+    session, counters, data = opened.session, opened.session.counters, opened.data
+    began = time.monotonic()
+    weights, _ = load_weights(opened.run.weights_path)
+    model = copy.deepcopy(session.model)
+    model.load_state_dict(weights)
+    most_s = max(2.0, FINAL_SHARE * elapsed_s)
+    whole_s = final_cost_s(model, len(data.validation), seconds_per_call_token(opened))
+    at_most = None if whole_s <= most_s else int(len(data.validation) * most_s / whole_s)
+    with eager():
+        losses = yield from judge(
+            model,
+            data.validation,
+            session.measured.number_format,
+            counters.step,
+            at_most=at_most,
+            deadline=min(began + most_s, opened.deadline or math.inf),
+        )
+    bits = bits_per_byte(losses.main, data.validation_tokens, data.validation_bytes)
+    evaluation = {
+        "step": counters.best_step,
+        "validation_loss": losses.main,
+        "validation_loss_by_mode": dict(losses.by_mode),
+        "extrapolated_modes": list(losses.extrapolated),
+        "bits_per_byte": bits,
+        "validation_tokens": data.validation_tokens,
+        "tokens_read": losses.tokens,
+        "number_format": session.measured.number_format,
+    }
+    opened.run.write_json("evaluation.json", evaluation)
+    _note_dataset(opened, losses.main)
+    yield RunFinished(
+        run=opened.run.name,
+        reason=reason,
+        step=counters.step,
+        best_step=counters.best_step,
+        validation_loss=losses.main,
+        validation_loss_by_mode=dict(losses.by_mode),
+        perplexity=math.exp(min(losses.main, 700.0)),
+        bits_per_byte=bits,
+        parameters=session.model.parameter_counts()[0],
+        tokens_seen=counters.tokens_seen,
+        tokens_per_second=counters.tokens_seen / max(1e-9, counters.elapsed_s),
+        elapsed_s=elapsed_s + time.monotonic() - began,
+        path=str(opened.run.path),
+    )
+
+
+def _note_dataset(opened: Opened, loss: float) -> None:
+    """What the model now knows of its corpus, in datasets.json."""
+    datasets = opened.run.read_json("datasets.json") or []
+    for dataset in datasets:
+        if dataset.get("content_hash") == opened.config["data"]["content_hash"]:
+            dataset["tokens"] = opened.data.train_tokens
+            dataset["steps"] = opened.session.counters.step
+            dataset["validation_loss"] = loss
+    opened.run.write_json("datasets.json", datasets)
+
+
+def judge(
+    model: RecursiveLM,
+    tokens: np.ndarray,
+    number_format: str,
+    step: int,
+    *,
+    at_most: int | None,
+    deadline: float,
+) -> Generator[Event, None, FinalLosses]:
+    """The loss at every mode over `tokens`, in windows; of `at_most` of them where it is given.
+
+    Modes training did not visit are left out once `deadline` (time.monotonic()) is near: they
+    are a curiosity, and the user was promised a time.
+    """
+    losses: dict[str, float] = {}
+    call_s = 0.0
+    for mode, depth in modes_by_worth(model):
+        began, calls = time.monotonic(), model.attention_calls(depth)
+        if not is_trained(model, depth) and began + calls * call_s > deadline:
+            continue
+        losing = evaluate(model, tokens, depth, number_format, at_most=at_most)
+        while mode not in losses:
+            try:
+                done, total = next(losing)
+                yield EvaluationAdvanced(step=step, done=done, total=total)
+            except StopIteration as end:
+                losses[mode] = end.value
+        call_s = (time.monotonic() - began) / calls
+    return FinalLosses(
+        by_mode={mode: losses[mode] for mode in model.modes() if mode in losses},
+        tokens=min(at_most or len(tokens), len(tokens) - 1),
+        extrapolated=tuple(mode for mode, depth in model.modes().items() if not is_trained(model, depth)),
+    )

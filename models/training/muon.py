@@ -1,0 +1,65 @@
+"""Muon: momentum whose every update is an orthogonal matrix (Jordan et al. 2024).
+
+The library's Muon steps one matrix at a time and takes a fused projection for one matrix. Here
+fused projections are orthogonalised part by part, and all matrices of one shape at once.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the quintic iteration that takes singular values towards one."""
+
+
+class Muon(torch.optim.Optimizer):
+    """For weights (rows, columns) of linear maps. A weight with an attribute `fused` of n holds n
+    maps stacked along its rows."""
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        """Take one step along the orthogonalised momentum of each weight that has a gradient."""
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                parts = getattr(weight, "fused", 1)
+                update = self._momentum(weight, group["momentum"])
+                for pair in zip(weight.data.chunk(parts), update.chunk(parts), strict=True):
+                    by_shape.setdefault(pair[0].shape, []).append(pair)
+            for shape, pairs in by_shape.items():
+                updates = orthogonalized(torch.stack([update for _, update in pairs]))
+                scale = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
+                for (weight, _), update in zip(pairs, updates, strict=True):
+                    weight.mul_(1.0 - group["lr"] * group["weight_decay"])
+                    weight.add_(update.to(weight.dtype), alpha=-scale)
+
+    def _momentum(self, weight: Tensor, momentum: float) -> Tensor:
+        """The Nesterov look-ahead of the gradient's running average."""
+        state = self.state[weight]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        average = state["momentum_buffer"]
+        average.lerp_(weight.grad, 1.0 - momentum)
+        return weight.grad.lerp(average, momentum)
+
+
+def orthogonalized(matrices: Tensor, iterations: int = 5) -> Tensor:
+    """Each of `matrices` (N, rows, columns) with singular values near one, in bfloat16."""
+    a, b, c = NEWTON_SCHULZ
+    x = matrices.bfloat16()
+    tall = x.size(-2) > x.size(-1)
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(iterations):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if tall else x

@@ -1,0 +1,101 @@
+"""Which weights learn how: Muon for the matrices inside blocks, AdamW for everything else."""
+
+import torch
+from torch import Tensor, nn
+
+from models.config import TrainingConfig
+from models.layers.block import Block
+from models.recursive_lm import RecursiveLM
+from models.training.muon import Muon
+
+
+class Optimizers:
+    """One step for all of a model's weights, and their moments by parameter name."""
+
+    def __init__(self, model: RecursiveLM, config: TrainingConfig) -> None:
+        self.names = {p: name for name, p in model.named_parameters()}
+        matrices = _block_matrices(model)
+        embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
+        rest = [p for p in self.names if p not in embeddings.union(matrices)]
+        adam_groups = [
+            {"params": [p for p in self.names if p in embeddings], "lr": config.embedding_rate},
+            {"params": [p for p in rest if p.ndim >= 2], "lr": 1.0},
+            {"params": [p for p in rest if p.ndim < 2], "lr": 1.0, "weight_decay": 0.0},
+        ]
+        self.all: list[torch.optim.Optimizer] = []
+        if config.optimizer == "muon":
+            self.all.append(Muon(matrices, config.matrix_learning_rate, weight_decay=config.weight_decay))
+        else:
+            adam_groups[1]["params"] += matrices
+        for group in adam_groups:
+            group["lr"] = group["lr"] * config.learning_rate  # type: ignore[operator]
+        self.all.append(
+            torch.optim.AdamW(
+                [group for group in adam_groups if group["params"]],
+                betas=(config.beta1, config.beta2),
+                weight_decay=config.weight_decay,
+                fused=True,
+            )
+        )
+        for group in self.groups():
+            group["peak"] = group["lr"]
+
+    def groups(self) -> list[dict[str, object]]:
+        """The parameter groups of all optimizers."""
+        return [group for optimizer in self.all for group in optimizer.param_groups]
+
+    def step(self, rate: float) -> None:
+        """Step every group at `rate` times its peak learning rate."""
+        for group in self.groups():
+            group["lr"] = group["peak"] * rate  # type: ignore[operator]
+        for optimizer in self.all:
+            optimizer.step()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for optimizer in self.all:
+            optimizer.zero_grad(set_to_none=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """Every moment as `optimizer.<parameter>.<moment>`."""
+        return {
+            f"optimizer.{self.names[parameter]}.{moment}": value
+            for optimizer in self.all
+            for parameter, moments in optimizer.state.items()
+            for moment, value in moments.items()
+        }
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave. Moments of a shape the weight no longer has are left out."""
+        for optimizer in self.all:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    moments = _moments_of(self.names[parameter], tensors)
+                    if all(value.ndim == 0 or value.shape == parameter.shape for value in moments.values()):
+                        optimizer.state[parameter].update(
+                            {
+                                moment: value.clone() if value.ndim == 0 else value.to(parameter.device, copy=True)
+                                for moment, value in moments.items()
+                            }
+                        )
+
+
+def _block_matrices(model: nn.Module) -> list[nn.Parameter]:
+    found = dict.fromkeys(
+        weight
+        for block in model.modules()
+        if isinstance(block, Block)
+        for part in block.modules()
+        if isinstance(part, nn.Linear)
+        for weight in [part.weight]
+    )
+    return list(found)
+
+
+def _moments_of(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"optimizer.{name}."
+    return {
+        key.removeprefix(prefix): value
+        for key, value in tensors.items()
+        if key.startswith(prefix) and "." not in key.removeprefix(prefix)
+    }

@@ -1,0 +1,198 @@
+"""A training in memory: the model, its optimizers and average, and how far they have come."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from data.loader import BlockSampler
+from models.config import TrainingConfig
+from models.device import autocast, is_out_of_memory, to_device
+from models.errors import CheckpointError
+from models.recursion import Depth, sample_depth
+from models.recursive_lm import RecursiveLM
+from models.training.averaging import WeightAverage
+from models.training.checkpoint import Snapshot
+from models.training.measure import Measured
+from models.training.optimizer import Optimizers
+from models.training.schedule import Schedule
+from models.training.stability import LossWatch
+
+MINIMUM = Depth(1)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What `state.json` says of a training. Plain numbers, so that it is JSON as it stands."""
+
+    step: int = 0
+    position: int = 0
+    """Sequences drawn: the whole state of the data order."""
+    tokens_seen: int = 0
+    elapsed_s: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = 0
+    last_evaluated: int = -1
+    without_better: int = 0
+    """Evaluations in a row that were not the best."""
+    rate_scale: float = 1.0
+    rollbacks: int = 0
+    recent_losses: list[float] = field(default_factory=list)
+    skipped_steps: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step: mean loss in nats, norm of the whole gradient, and why it was skipped if it was."""
+
+    loss: float
+    gradient_norm: float
+    depth: Depth
+    learning_rate: float
+    problem: str | None
+
+
+class Session:
+    """Everything a training step reads and writes. `step` is the only way forward."""
+
+    def __init__(
+        self, model: RecursiveLM, config: TrainingConfig, sampler: BlockSampler, measured: Measured
+    ) -> None:
+        self.model = model
+        self.config = config
+        self.sampler = sampler
+        self.measured = measured
+        self.device = next(model.parameters()).device
+        self.optimizers = Optimizers(model, config)
+        self.average = WeightAverage(model, config.average_decay) if config.average_decay else None
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=measured.number_format == "float16")
+        self.counters = Counters()
+        self.schedule = Schedule.over(0, 1)
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.config.batch_size * self.sampler.context_length
+
+    @property
+    def epoch(self) -> float:
+        return self.counters.position / self.sampler.blocks_per_epoch
+
+    def depth_at(self, step: int) -> Depth:
+        """The least depth early on where the recipe says so, then sampled ones."""
+        if self.schedule.progress(step) < self.config.late_recursion:
+            return MINIMUM
+        return sample_depth(self.model.trained_depth, self.config.seed, step)
+
+    def step(self) -> StepResult:
+        """One optimizer step, or none where the loss or the gradient cannot be trusted.
+
+        Raises RuntimeError where memory runs out; nothing has changed then, and the step can be
+        tried again with a smaller micro-batch.
+        """
+        counters = self.counters
+        depth = self.depth_at(counters.step)
+        torch.manual_seed(self.config.seed * 1_000_003 + counters.step)  # dropout, without a state to keep
+        self.optimizers.zero_grad()
+        self.model.train()
+        blocks = torch.from_numpy(self.sampler.batch(counters.position, self.config.batch_size))
+        loss = 0.0
+        for micro in blocks.split(self.measured.micro_batch):  # (b, T + 1)
+            loss += self._accumulate(to_device(micro, self.device), depth, len(micro) / len(blocks))
+        for optimizer in self.optimizers.all:
+            self.scaler.unscale_(optimizer)
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip))
+        watch = LossWatch(counters.recent_losses)
+        problem = watch.problem(loss, norm)
+        rate = self.schedule.rate(counters.step, self.config) * counters.rate_scale
+        if problem is None:
+            self.optimizers.step(rate)
+            if self.average is not None:
+                self.average.update(self.model)
+        else:
+            counters.skipped_steps.append(counters.step)
+        if self.scaler.is_enabled():
+            self.scaler.update(self.scaler.get_scale() * (1.0 if problem is None else 0.5))
+        watch.remember(loss)
+        counters.step += 1
+        counters.position += len(blocks)
+        counters.tokens_seen += self.tokens_per_step
+        return StepResult(loss, norm, depth, rate * self.config.learning_rate, problem)
+
+    def _accumulate(self, blocks: Tensor, depth: Depth, share: float) -> float:
+        with autocast(self.device, self.measured.number_format):
+            parts = self.model.training_loss(blocks[:, :-1], blocks[:, 1:], depth)
+        self.scaler.scale(parts.total * share).backward()
+        return parts.next_token.item() * share
+
+    def weights(self) -> dict[str, Tensor]:
+        """What evaluation, samples and the saved model use: the average where one is kept."""
+        state = self.model.state_dict()
+        return {**state, **self.average.state()} if self.average is not None else state
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[RecursiveLM]:
+        """The model as it would be saved now; afterwards it is as it was."""
+        trained = [p.detach().clone() for p in self.model.parameters()] if self.average is not None else []
+        try:
+            if self.average is not None:
+                self._set(self.average.shadow.values())
+            yield self.model
+        finally:
+            if trained:
+                self._set(trained)
+
+    @torch.no_grad()
+    def _set(self, values: Iterable[Tensor]) -> None:
+        for parameter, value in zip(self.model.parameters(), values, strict=True):
+            parameter.copy_(value)
+
+    def halve_micro_batch(self) -> None:
+        """Take a step in smaller pieces from now on: the same tokens, less memory."""
+        self.optimizers.zero_grad()
+        self.measured = dataclasses.replace(self.measured, micro_batch=max(1, self.measured.micro_batch // 2))
+
+    def snapshot(self, *, finished: bool = False, reason: str | None = None) -> Snapshot:
+        """Everything that the next step depends on, not copied: write it before that step."""
+        training = self.optimizers.state()
+        if self.average is not None:
+            training |= {f"average.{name}": value for name, value in self.average.state().items()}
+        state: dict[str, Any] = {
+            "counters": dataclasses.asdict(self.counters),
+            "schedule": dataclasses.asdict(self.schedule),
+            "micro_batch": self.measured.micro_batch,
+            "average_updates": self.average.updates if self.average is not None else 0,
+            "gradient_scale": self.scaler.get_scale() if self.scaler.is_enabled() else 1.0,
+            "finished": finished,
+            "reason": reason,
+        }
+        return Snapshot(self.counters.step, self.model.state_dict(), training, state)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot. Raises CheckpointError where it does not fit the model."""
+        try:
+            self.model.load_state_dict(snapshot.model)
+            self.optimizers.load(snapshot.training)
+            self.counters = Counters(**snapshot.state["counters"])
+            self.schedule = Schedule(**snapshot.state["schedule"])
+            if self.average is not None:
+                shadow = {name: snapshot.training[f"average.{name}"] for name in self.average.shadow}
+                self.average.load(shadow, snapshot.state["average_updates"])
+            if self.scaler.is_enabled():
+                self.scaler.update(snapshot.state["gradient_scale"])
+            self.measured = dataclasses.replace(self.measured, micro_batch=snapshot.state["micro_batch"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and is_out_of_memory(error):
+                raise
+            raise CheckpointError(
+                f"The checkpoint of step {snapshot.step} does not fit this model.",
+                hint="Its config.json may have been changed since it was trained.",
+            ) from error
+
+    def all_finite(self) -> bool:
+        """Whether every weight is a number."""
+        return all(bool(torch.isfinite(p).all()) for p in self.model.parameters())

@@ -1,0 +1,302 @@
+"""The training loop, as an iterator of events.
+
+One call trains a new run, goes on with a paused one, and goes on after a crash: what there is to
+resume decides. Once in a while, in source order: evaluate, sample, save.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+
+from models.device import is_out_of_memory
+from models.errors import DivergedError
+from models.events import (
+    CheckpointSaved,
+    EvaluationAdvanced,
+    EvaluationFinished,
+    Event,
+    MicroBatchHalved,
+    NoticeGiven,
+    RolledBack,
+    RunPaused,
+    RunStarted,
+    SampleGenerated,
+    ScheduleSettled,
+    StepFinished,
+    StepSkipped,
+)
+from models.run import Run
+from models.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from models.training.compilation import compile_blocks, eager
+from models.training.control import Control
+from models.training.evaluate import bits_per_byte, evaluate
+from models.training.extend import extend
+from models.training.finish import finish
+from models.training.modes import default_depth
+from models.training.opening import Opened, open_training, reserve_s
+from models.training.sample import sample_passage
+from models.training.session import StepResult
+from models.training.stability import lost_footing
+
+__all__ = ["Control", "extend", "train"]
+
+MAX_ROLLBACKS = 3
+
+
+def train(run: Run, control: Control | None = None) -> Iterator[Event]:
+    """Train `run` from where it stands to its end, or until `control` wishes otherwise.
+
+    The last event is RunFinished or RunPaused. Raises RlmError: DivergedError where training lost
+    its footing, StorageError, CheckpointError, CorpusError, UsageError where it is finished.
+    """
+    control = control or Control()
+    with run.lock():
+        opening = open_training(run)
+        while True:
+            try:
+                yield next(opening)
+            except StopIteration as end:
+                opened = end.value
+                break
+            if control.wish is not None:
+                opening.close()
+                yield RunPaused(step=0, total_steps=0, path=str(run.path))
+                return
+        yield from Trainer(opened, control).events()
+
+
+class Trainer:
+    """The loop over one opened training."""
+
+    def __init__(self, opened: Opened, control: Control) -> None:
+        self.opened = opened
+        self.run = opened.run
+        self.session = opened.session
+        self.control = control
+        self.depth = default_depth(opened.session.model)
+        self.reason: str | None = None
+        self.began = time.monotonic() - opened.session.counters.elapsed_s
+        self.last_saved = time.monotonic()
+        self.stretch_began, self.stretch_expected_s = time.monotonic(), 0.0
+        self.step_seconds: list[float] = []
+        self.mean_loss = math.nan
+
+    def events(self) -> Iterator[Event]:
+        """Everything from the first step to the last word."""
+        session = self.session
+        if session.measured.compiled:
+            compile_blocks(session.model)
+        yield self._started()
+        if session.counters.step == 0:
+            yield self._save("interval")
+        while True:
+            if self.control.wish == "pause":
+                yield self._save("pause")
+                yield RunPaused(
+                    step=session.counters.step,
+                    total_steps=session.schedule.last_step,
+                    path=str(self.run.path),
+                )
+                return
+            if self.control.wish == "stop":
+                self.reason = "stopped"
+            if self._due(session.config.evaluations) or self.reason == "stopped":
+                yield from self._evaluate()
+                if self.control.wish == "pause":
+                    continue
+            if self._finished():
+                break
+            if time.monotonic() - self.last_saved > session.config.checkpoint_minutes * 60:
+                yield self._save("interval")
+            yield from self._step()
+        yield self._save("final")
+        yield from finish(self.opened, self.reason or "steps", time.monotonic() - self.began)
+
+    def _due(self, times: int) -> bool:
+        """Whether something done `times` times over the run falls on this step."""
+        schedule, step = self.session.schedule, self.session.counters.step
+        if step == schedule.first_step or step == self.session.counters.last_evaluated:
+            return False
+        passed = math.floor(schedule.progress(step) * times + 1e-9)
+        return passed > math.floor(schedule.progress(step - 1) * times + 1e-9) or step >= schedule.last_step
+
+    def _finished(self) -> bool:
+        if self.session.counters.step >= self.session.schedule.last_step:
+            self.reason = self.reason or "steps"
+        return self.reason is not None
+
+    def _step(self) -> Iterator[Event]:
+        session = self.session
+        expected_s = self.opened.pace.expected_s(session.depth_at(session.counters.step))
+        began = time.monotonic()
+        try:
+            result = session.step()
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or session.measured.micro_batch == 1:
+                raise
+            session.halve_micro_batch()
+            micro = session.measured.micro_batch
+            yield MicroBatchHalved(micro_batch=micro, accumulation=-(-session.config.batch_size // micro))
+            return
+        self.stretch_expected_s += expected_s
+        self.step_seconds = [*self.step_seconds[-49:], time.monotonic() - began]
+        session.counters.elapsed_s = time.monotonic() - self.began
+        if result.problem is not None:
+            yield from self._skipped(result)
+        else:
+            self._smooth(result.loss)
+        yield self._step_finished(result)
+
+    def _smooth(self, loss: float) -> None:
+        self.mean_loss = loss if math.isnan(self.mean_loss) else 0.9 * self.mean_loss + 0.1 * loss
+
+    def _skipped(self, result: StepResult) -> Iterator[Event]:
+        session = self.session
+        counters = session.counters
+        yield StepSkipped(
+            step=counters.step,
+            loss=result.loss,
+            gradient_norm=result.gradient_norm,
+            reason=result.problem or "",
+        )
+        if not lost_footing(counters.skipped_steps, counters.step):
+            return
+        if counters.rollbacks >= MAX_ROLLBACKS:
+            raise DivergedError(
+                f"Training diverged at step {counters.step} and {MAX_ROLLBACKS} returns did not help.",
+                hint="Try a lower rate: --set training.learning_rate=0.001 "
+                "--set training.matrix_learning_rate=0.01",
+            )
+        snapshot, notes = load_checkpoint(self.run)
+        for note in notes:
+            yield NoticeGiven(message=note)
+        position, rollbacks, scale = counters.position, counters.rollbacks + 1, counters.rate_scale * 0.5
+        step = counters.step
+        session.restore(snapshot)
+        # The data that upset it is not read again.
+        session.counters.position = position
+        session.counters.rollbacks = rollbacks
+        session.counters.rate_scale = scale
+        yield RolledBack(step=step, to_step=session.counters.step, learning_rate_scale=scale)
+
+    def _evaluate(self) -> Iterator[Event]:
+        """Loss on part of the validation text, a passage, and the weights if they are the best."""
+        session, counters, data = self.session, self.session.counters, self.opened.data
+        with session.evaluating() as model, eager():
+            losing = evaluate(
+                model,
+                data.validation,
+                self.depth,
+                session.measured.number_format,
+                at_most=session.config.evaluation_tokens,
+            )
+            while True:
+                try:
+                    done, total = next(losing)
+                except StopIteration as end:
+                    loss = end.value
+                    break
+                yield EvaluationAdvanced(step=counters.step, done=done, total=total)
+                if self.control.wish == "pause":
+                    losing.close()
+                    return
+            passage = None
+            if self._due(session.config.samples):
+                passage = sample_passage(model, self.opened.tokenizer, self._kind, data.validation, self.depth)
+        counters.last_evaluated = counters.step
+        best = loss < counters.best_loss
+        counters.without_better = 0 if best else counters.without_better + 1
+        if best:
+            counters.best_loss, counters.best_step = loss, counters.step
+            save_weights(self.run, session.weights(), self._metadata())
+        yield EvaluationFinished(
+            step=counters.step,
+            epoch=session.epoch,
+            train_loss=self.mean_loss,
+            validation_loss=loss,
+            perplexity=math.exp(min(loss, 700.0)),
+            bits_per_byte=bits_per_byte(loss, data.validation_tokens, data.validation_bytes),
+            best=best,
+        )
+        if passage is not None:
+            yield SampleGenerated(step=counters.step, prompt=passage.prompt, text=passage.text)
+        yield from self._settle_again()
+        if session.config.target_loss is not None and loss <= session.config.target_loss:
+            self.reason = self.reason or "target-loss"
+        elif session.config.patience and counters.without_better >= session.config.patience:
+            self.reason = self.reason or "patience"
+
+    def _settle_again(self) -> Iterator[Event]:
+        """Plan the steps left anew where the machine turned out slower or faster than measured."""
+        session, pace, now = self.session, self.opened.pace, time.monotonic()
+        step = session.counters.step
+        pace.learn(now - self.stretch_began, self.stretch_expected_s)
+        self.stretch_began, self.stretch_expected_s = now, 0.0
+        if self.opened.deadline is None or step >= session.schedule.last_step:
+            return
+        progress = session.schedule.progress(step)
+        possible = pace.steps_in(self.opened.deadline - now - reserve_s(self.opened), progress)
+        if pace.worth_moving(session.schedule.last_step - step, possible):
+            session.schedule = session.schedule.ending_at(step + possible, step)
+            seconds = pace.mean_step_s(progress) * pace.slowness
+            yield ScheduleSettled(step=step, total_steps=step + possible, seconds_per_step=seconds)
+
+    def _save(self, reason: str) -> CheckpointSaved:
+        session = self.session
+        snapshot = session.snapshot(finished=reason == "final", reason=self.reason)
+        pointers = ("latest", "pause") if reason == "pause" else ("latest",)
+        path = save_checkpoint(self.run, snapshot, pointers=pointers, metadata=self._metadata())
+        self.last_saved = time.monotonic()
+        return CheckpointSaved(step=session.counters.step, path=str(path), reason=reason)
+
+    def _metadata(self) -> dict[str, str]:
+        return {
+            "format": "rlm",
+            "tokenizer": self.opened.tokenizer.to_json(),
+            "config": json.dumps(self.opened.config["model"]),
+        }
+
+    @property
+    def _kind(self) -> str:
+        return str(self.opened.config["data"]["kind"])
+
+    def _started(self) -> RunStarted:
+        session, measured = self.session, self.session.measured
+        parameters, embedding = session.model.parameter_counts()
+        return RunStarted(
+            run=self.run.name,
+            architecture=session.model.config.architecture,
+            parameters=parameters,
+            embedding_parameters=embedding,
+            vocab_size=session.model.config.vocab_size,
+            context_length=session.model.config.context_length,
+            batch_size=session.config.batch_size,
+            device=measured.device,
+            number_format=measured.number_format,
+            compiled=measured.compiled,
+            threads=measured.threads,
+            start_step=session.counters.step,
+            total_steps=session.schedule.last_step,
+            train_tokens=self.opened.data.train_tokens,
+            validation_tokens=self.opened.data.validation_tokens,
+        )
+
+    def _step_finished(self, result: StepResult) -> StepFinished:
+        session, counters = self.session, self.session.counters
+        # The first steps of a session warm caches up; the estimate does without them.
+        settled = self.step_seconds[3:] or self.step_seconds
+        seconds = sum(settled) / len(settled)
+        return StepFinished(
+            step=counters.step,
+            total_steps=session.schedule.last_step,
+            epoch=session.epoch,
+            loss=result.loss,
+            learning_rate=result.learning_rate,
+            gradient_norm=result.gradient_norm,
+            depth=str(result.depth),
+            tokens_seen=counters.tokens_seen,
+            tokens_per_second=session.tokens_per_step / seconds,
+            elapsed_s=counters.elapsed_s,
+            eta_s=seconds * (session.schedule.last_step - counters.step),
+        )

@@ -1,0 +1,95 @@
+"""The registration page: every command on one screen, and what becomes of an error.
+
+Command modules are imported here, so none of them may import torch at module level; they reach
+for the core inside the function that needs it.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from data.errors import RlmError, UsageError
+from rlm_cli.commands.chat import chat
+from rlm_cli.commands.create import create
+from rlm_cli.commands.doctor import doctor
+from rlm_cli.commands.generate import generate
+from rlm_cli.commands.ls import ls
+from rlm_cli.commands.resume import resume
+from rlm_cli.commands.show import show
+from rlm_cli.commands.train import train
+from rlm_cli.exit_codes import ExitCode, exit_code_of
+from rlm_cli.output import Output
+
+MAKE = "Make a model"
+USE = "Use it"
+LOOK = "Look around"
+
+app = typer.Typer(
+    name="rlm",
+    help="Recursive language models of your own text, on the machine you have.",
+    epilog="Start with:  rlm train FILE\n\n"
+    "Every flag that holds a value also reads RLM_FLAG from the environment, as in RLM_SEED=7.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command(rich_help_panel=MAKE)(train)
+app.command(rich_help_panel=MAKE)(resume)
+app.command(rich_help_panel=MAKE)(create)
+app.command(rich_help_panel=USE)(chat)
+app.command(rich_help_panel=USE)(generate)
+app.command(rich_help_panel=LOOK)(ls)
+app.command(rich_help_panel=LOOK)(show)
+app.command(rich_help_panel=LOOK)(doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # 15 ms that help has no use for
+
+        try:
+            print(f"rlm {version('rlm')}")
+        except PackageNotFoundError:
+            print("rlm (not installed: running from its folder)")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        context.get_help()  # typer prints it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status; a bug leaves with its traceback.
+
+    `arguments` is what follows the program's name, by default what was typed.
+    """
+    try:
+        status = app(args=arguments, prog_name="rlm", standalone_mode=False)
+    except RlmError as error:
+        Output().error(error)
+        return exit_code_of(error)
+    except typer.TyperException as error:
+        Output().error(_usage_error(error))
+        return ExitCode.USAGE
+    except typer.Abort:
+        return ExitCode.PAUSED
+    return status if isinstance(status, int) else ExitCode.OK
+
+
+def _usage_error(error: typer.TyperException) -> UsageError:
+    """A mistake found by the parser, in the same words and shape as one found by the core."""
+    message = error.format_message().strip()
+    context: Any = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "rlm"
+    sentence = message if message.endswith((".", "?", ")")) else message + "."
+    return UsageError(sentence, hint=f"See: {command} --help")

@@ -1,0 +1,63 @@
+"""An answer on its way to the screen: streamed, whole, or token by token."""
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+from rlm_cli.chat.stop_keys import StopKeys
+from rlm_cli.output import Output
+
+if TYPE_CHECKING:
+    from data.tokenizer import Tokenizer
+    from models.generation.chat_settings import ChatSettings
+    from models.generation.generate import GeneratedToken
+
+
+class AnswerView:
+    """Shows answers on stdout and how they came about on stderr."""
+
+    def __init__(self, output: Output, tokenizer: "Tokenizer") -> None:
+        self.output = output
+        self.typed = ""
+        """What was typed while the last answer was written."""
+        self._tokenizer = tokenizer
+
+    def show(self, tokens: "Iterator[GeneratedToken]", settings: "ChatSettings", passes: int) -> bool:
+        """Show an answer to its end or until the reader stops it; whether it was stopped.
+
+        `passes` is what a token takes where it does not say so itself. The iterator is closed in
+        every case. A second Ctrl-C raises KeyboardInterrupt.
+        """
+        stream = settings.interactive and not settings.debug
+        pieces: list[str] = []
+        stopped = False
+        try:
+            with StopKeys() as keys:
+                for token in tokens:
+                    pieces.append(token.text)
+                    if settings.debug:
+                        self._show_token(token, passes)
+                    elif stream:
+                        self._write(token.text)
+                    if keys.pressed():
+                        stopped = True
+                        break
+        finally:
+            if isinstance(tokens, Generator):
+                tokens.close()
+            self.typed = keys.typed
+            text = "".join(pieces)
+            if not stream:
+                self._write(text)
+            if not text.endswith("\n"):
+                self._write("\n")
+        return stopped
+
+    def _write(self, text: str) -> None:
+        if text:
+            self.output.result(text, end="", exact=True)
+
+    def _show_token(self, token: "GeneratedToken", passes: int) -> None:
+        text = repr(self._tokenizer.token_text(token.id))
+        used = passes if token.passes is None else token.passes
+        ending = f"  {token.finished}" if token.finished else ""
+        self.output.say(f"{token.id:>6}  {text:<16} p {token.probability:.4f}  passes {used:g}{ending}")

@@ -1,0 +1,137 @@
+"""Where the user's lines come from: a full input line on a terminal, or bare reading."""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from models.generation.chat_commands import complete
+
+if TYPE_CHECKING:
+    from prompt_toolkit.document import Document
+    from prompt_toolkit.history import History
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+PROMPT = "> "
+
+
+class Reader(Protocol):
+    """Reads one message."""
+
+    def read(self, default: str = "") -> str:
+        """What the user sends, several lines perhaps. `default` is there to be edited.
+
+        Raises EOFError where there is no more, KeyboardInterrupt for Ctrl-C on an empty line.
+        """
+        ...
+
+
+class PlainReader:
+    """Lines as they come, with a prompt on stderr. A trailing backslash goes on with the next."""
+
+    def read(self, default: str = "") -> str:
+        lines: list[str] = []
+        while True:
+            sys.stderr.write(PROMPT if not lines else "  ")
+            sys.stderr.flush()
+            content = sys.stdin.buffer.readline() if sys.stdin is not None else b""
+            if not content:
+                if lines:
+                    return "\n".join(lines)
+                raise EOFError
+            line = content.decode("utf-8", "replace").rstrip("\r\n")
+            if not line.endswith("\\"):
+                return "\n".join([*lines, line])
+            lines.append(line[:-1])
+
+
+class TerminalReader:
+    """prompt_toolkit: Enter sends, Ctrl-J or a trailing backslash makes a new line, up and down
+    go through the history, Ctrl-R searches it. The history is kept between sessions."""
+
+    def __init__(self, history_file: Path) -> None:
+        from prompt_toolkit import PromptSession
+
+        self._session: PromptSession[str] = PromptSession(
+            history=_history(history_file),
+            key_bindings=_bindings(),
+            completer=_completer(),
+            complete_while_typing=True,
+            multiline=True,
+            prompt_continuation="  ",
+            reserve_space_for_menu=5,
+        )
+
+    def read(self, default: str = "") -> str:
+        return self._session.prompt(PROMPT, default=default)
+
+
+def history_path() -> Path:
+    """Where typed lines are kept: RLM_HOME, else where this system keeps a program's state."""
+    if home := os.environ.get("RLM_HOME"):
+        return Path(home).expanduser() / "chat_history"
+    from platformdirs import user_state_path
+
+    return user_state_path("rlm", appauthor=False) / "chat_history"
+
+
+def _history(file: Path) -> "History":
+    """The history in `file`, which is made for its owner's eyes only; in memory where that fails."""
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(file))
+
+
+def _bindings() -> "KeyBindings":
+    from prompt_toolkit.filters import is_searching
+    from prompt_toolkit.key_binding import KeyBindings
+
+    bindings = KeyBindings()
+
+    @bindings.add("enter", filter=~is_searching)
+    def send(event: "KeyPressEvent") -> None:
+        buffer = event.current_buffer
+        if buffer.document.text_before_cursor.endswith("\\"):
+            buffer.delete_before_cursor()
+            buffer.insert_text("\n")
+        else:
+            buffer.validate_and_handle()
+
+    @bindings.add("c-j")
+    def new_line(event: "KeyPressEvent") -> None:
+        event.current_buffer.insert_text("\n")
+
+    @bindings.add("c-c", filter=~is_searching)
+    def clear_or_leave(event: "KeyPressEvent") -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=KeyboardInterrupt)
+
+    return bindings
+
+
+def _completer() -> Any:
+    from prompt_toolkit.completion import Completer, Completion
+
+    class CommandCompleter(Completer):
+        """Offers commands for a line that begins with a slash."""
+
+        def get_completions(self, document: "Document", complete_event: object) -> Iterable[Completion]:
+            text = document.text_before_cursor
+            if text.startswith("/") and not text.startswith("//") and "\n" not in text:
+                for command, summary in complete(text):
+                    yield Completion(command, start_position=-len(text), display_meta=summary)
+
+    return CommandCompleter()

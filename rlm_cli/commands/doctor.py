@@ -1,0 +1,65 @@
+"""`rlm doctor`: is this machine ready, and what would make it better?"""
+
+import dataclasses
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from rlm_cli.exit_codes import ExitCode
+from rlm_cli.options import JsonOption, RunsDirOption
+from rlm_cli.output import Output, stderr_is_terminal, stdout_is_terminal
+
+if TYPE_CHECKING:
+    from models.doctor import Check
+
+_STYLES = {"good": "green", "note": "yellow", "problem": "bold red"}
+
+
+def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
+    """Look at torch, the device, number formats, threads, disk and terminal, with a verdict each.
+
+    Ends with 1 where something would keep training from working.
+
+    Examples:
+      rlm doctor
+      rlm doctor --json
+    """
+    from models.doctor import examine
+    from models.run import runs_dir as find_runs_dir
+
+    output = Output.of(json=json)
+    checks = [*examine(find_runs_dir(runs_dir)), check_terminal()]
+    output.table(
+        ("what", "verdict", "found"),
+        [(check.name, check.verdict, check.found) for check in checks],
+    )
+    output.json([dataclasses.asdict(check) for check in checks])
+    advice = [check for check in checks if check.advice]
+    if advice:
+        output.result()
+    for check in advice:
+        output.result(f"{check.name}: {check.advice}", style=_STYLES[check.verdict])
+    if any(check.verdict == "problem" for check in checks):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def check_terminal() -> "Check":
+    """What rlm can draw on. The core knows no terminal, so this check lives with the front end."""
+    from models.doctor import Check
+
+    encoding = (sys.stdout.encoding or "unknown").lower()
+    if not stdout_is_terminal():
+        return Check("terminal", f"none (output is piped), {encoding}", "good")
+    columns, lines = shutil.get_terminal_size()
+    colour = "no colour (NO_COLOR)" if os.environ.get("NO_COLOR") else os.environ.get("TERM", "unknown")
+    found = f"{columns}x{lines}, {colour}, {encoding}"
+    if not encoding.startswith("utf"):
+        return Check(
+            "terminal", found, "note", "Letters outside this encoding are shown as escapes: use UTF-8."
+        )
+    if columns < 80 or not stderr_is_terminal():
+        return Check("terminal", found, "note", "80 columns and a real terminal show the progress best.")
+    return Check("terminal", found, "good")

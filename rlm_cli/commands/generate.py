@@ -1,0 +1,248 @@
+"""`rlm generate`: one answer to each prompt, and nothing else on stdout."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data.errors import UsageError
+from models.generation.depth_notes import core_passes, extrapolates, mode_note
+from models.generation.prompt import clean, single_prompt, unknown_characters
+from models.recursion import depth_of
+from rlm_cli.generation_options import (
+    MaxTokensOption,
+    MinPOption,
+    NaturalOption,
+    NgramOption,
+    PenaltyOption,
+    StopOption,
+    TemperatureOption,
+    TopKOption,
+    TopPOption,
+    WriterDeviceOption,
+    WriterSeedOption,
+    chosen_settings,
+    load_model,
+    new_seed,
+    open_run,
+    read_piped_text,
+    unknown_note,
+)
+from rlm_cli.options import JsonOption, ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
+from rlm_cli.output import Output
+
+if TYPE_CHECKING:
+    from models.generation.generate import GeneratedToken
+    from models.generation.settings import GenerationConfig
+    from models.trained import Trained
+
+_BATCH = 32  # prompts read side by side; more only takes memory
+
+
+def generate(
+    run: RunArgument = None,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompt", "-p", metavar="TEXT", help="What to continue. May be repeated.", show_default=False
+        ),
+    ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Every line of standard input is a prompt of its own.")
+    ] = False,
+    mode: ModeOption = None,
+    max_tokens: MaxTokensOption = None,
+    temperature: TemperatureOption = None,
+    top_k: TopKOption = None,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
+    penalty: PenaltyOption = None,
+    ngram: NgramOption = None,
+    stop: StopOption = None,
+    natural: NaturalOption = False,
+    seed: WriterSeedOption = None,
+    device: WriterDeviceOption = None,
+    threads: ThreadsOption = None,
+    runs_dir: RunsDirOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Let a model write.
+
+    A model of plain text prints the prompt and its continuation, a model of conversations its
+    answer alone; figures go to stderr. Several prompts are continued side by side and printed in
+    their order.
+
+    \b
+    Examples:
+      rlm generate -p "Once upon a time"
+      rlm generate book -p "The door" -p "The window" --mode deep --seed 1
+      cat beginning.txt | rlm generate book --max-tokens 500
+      rlm generate book -p "She said" --temp 0 --json
+    """  # fmt: skip
+    output = Output.of(json=json, quiet=quiet)
+    opened = open_run(run, runs_dir)
+    chosen_mode, config = chosen_settings(
+        opened, mode=mode, natural=natural, stop=stop, max_tokens=max_tokens, temperature=temperature,
+        top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=penalty, no_repeat_ngram=ngram, seed=seed,
+    )  # fmt: skip
+    if config.seed is None:
+        config = config.changed(seed=new_seed())
+    texts = _all_prompts(prompts, lines, output)
+    trained = load_model(opened, device, threads)
+    # That the dial does nothing matters to the one who turned it.
+    if (mode is not None or trained.model.recursive) and (note := mode_note(trained.model, chosen_mode)):
+        output.say(note, style="dim")
+    _Writing(trained, chosen_mode, config, texts, output).run()
+
+
+def _all_prompts(typed: list[str] | None, lines: bool, output: Output) -> list[str]:
+    """What was typed, else what is piped in."""
+    nothing = UsageError(
+        "There is nothing to continue.",
+        hint='Give a prompt with -p "TEXT", or pipe one in: cat FILE | rlm generate',
+    )
+    if typed and not lines:
+        return [clean(text) for text in typed]
+    if sys.stdin is None or sys.stdin.isatty():
+        raise nothing
+    text, exact = read_piped_text()
+    if not exact:
+        output.warn("Standard input is not all UTF-8: what is not was replaced.")
+    if not text:
+        raise nothing
+    return [clean(one) for one in [*(typed or []), *(text.split("\n") if lines else [text])]]
+
+
+@dataclass(slots=True)
+class _Result:
+    prompt: str
+    pieces: list[str] = field(default_factory=list)
+    tokens: int = 0
+    passes: float = 0.0
+    finished: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+class _Writing:
+    """One call of the command: prompts in, results out in the same order."""
+
+    def __init__(
+        self, trained: "Trained", mode: str, config: "GenerationConfig", prompts: list[str], output: Output
+    ) -> None:
+        self.trained = trained
+        self.mode = mode
+        self.depth = depth_of(mode)
+        self.config = config
+        self.output = output
+        self.results = [_Result(prompt) for prompt in prompts]
+        self.seconds = 0.0
+
+    def run(self) -> None:
+        if unknown := unknown_characters(self.trained.tokenizer, "".join(r.prompt for r in self.results)):
+            self.output.say(unknown_note(unknown), style="dim")
+        began = time.perf_counter()
+        try:
+            for first in range(0, len(self.results), _BATCH):
+                self._write_batch(self.results[first : first + _BATCH], first)
+        except KeyboardInterrupt:
+            self.output.result()
+            raise
+        self.seconds = time.perf_counter() - began
+        self.output.json(self._as_json())
+        self.output.say(self._figures(), style="dim")
+
+    def _write_batch(self, results: list[_Result], offset: int) -> None:
+        """Fill `results`. The first that is not complete is printed as it is written."""
+        showing = 0
+        nominal = core_passes(self.trained.model, self.depth)
+        self._begin(results[0])
+        for token in self._tokens([result.prompt for result in results], offset):
+            result = results[token.row]
+            result.pieces.append(token.text)
+            result.tokens += 1
+            result.passes += nominal if token.passes is None else token.passes
+            result.finished = token.finished
+            if token.row == showing:
+                self._show(token.text)
+            while showing < len(results) and results[showing].finished:
+                self._show("\n")
+                showing += 1
+                if showing < len(results):
+                    self._begin(results[showing])
+                    self._show(results[showing].text)
+
+    def _tokens(self, prompts: list[str], offset: int) -> "Iterator[GeneratedToken]":
+        from models.generation.generate import generate as generate_tokens
+
+        trained, config = self.trained, self.config
+        length = trained.model.config.context_length
+        reserve = min(config.max_tokens or length, length // 2)
+        ids = []
+        for prompt in prompts:
+            # A message must keep its frame; text may fill the context, which then slides on.
+            room = length - (reserve if trained.kind == "messages" else 0)
+            fitted = single_prompt(trained.tokenizer, trained.kind, prompt, room)
+            if fitted.dropped:
+                self.output.say(f"The prompt is longer than {room} tokens: its beginning is left out.")
+            ids.append(fitted.ids)
+        seeded = config.changed(seed=((config.seed or 0) + offset) % 2**62)
+        return generate_tokens(trained.model, trained.tokenizer, ids, self.depth, seeded)
+
+    def _begin(self, result: _Result) -> None:
+        if result is not self.results[0]:
+            self._show("\n")  # an empty line between results
+        if self.trained.kind != "messages":
+            self._show(result.prompt)
+
+    def _show(self, text: str) -> None:
+        if text:
+            self.output.result(text, end="", exact=True)
+
+    def _as_json(self) -> dict[str, Any]:
+        return {
+            "run": self.trained.run.name,
+            "kind": self.trained.kind,
+            "mode": self.mode,
+            "depth": str(self.depth),
+            "recursive": self.trained.model.recursive,
+            "extrapolates": extrapolates(self.trained.model, self.depth),
+            "settings": self.config.to_dict(),
+            "seconds": round(self.seconds, 3),
+            "tokens_per_second": round(self._tokens_per_second(), 1),
+            "results": [
+                {
+                    "prompt": result.prompt,
+                    "text": result.text,
+                    "tokens": result.tokens,
+                    "finished": result.finished,
+                    "mean_passes": result.passes / max(1, result.tokens),
+                }
+                for result in self.results
+            ],
+        }
+
+    def _tokens_per_second(self) -> float:
+        return sum(result.tokens for result in self.results) / max(self.seconds, 1e-9)
+
+    def _figures(self) -> str:
+        tokens = sum(result.tokens for result in self.results)
+        passes = sum(result.passes for result in self.results) / max(1, tokens)
+        return " · ".join(
+            (
+                f"{self.trained.run.name}",
+                f"{tokens} tokens",
+                f"{self.seconds:.1f} s",
+                f"{self._tokens_per_second():.0f} tokens/s",
+                f"{self.mode} {self.depth}",
+                f"temp {self.config.temperature:g}",
+                f"{passes:.3g} passes/token",
+                f"seed {self.config.seed}",
+            )
+        )

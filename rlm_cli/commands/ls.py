@@ -1,0 +1,69 @@
+"""`rlm ls`: the runs there are, the newest first."""
+
+from typing import TYPE_CHECKING, Any
+
+from rlm_cli import figures
+from rlm_cli.options import JsonOption, RunsDirOption
+from rlm_cli.output import Output
+
+if TYPE_CHECKING:
+    from models.run_listing import RunSummary
+
+
+def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
+    """List the runs, the newest first.
+
+    Examples:
+      rlm ls
+      rlm ls --runs-dir ~/models/runs
+      rlm ls --json
+    """
+    from models.run import runs_dir as find_runs_dir
+    from models.run_listing import list_runs
+
+    output = Output.of(json=json)
+    folder = find_runs_dir(runs_dir)
+    runs = list_runs(folder)
+    output.json([as_json(run) for run in runs])
+    if not runs:
+        output.say(f"No runs in {folder} yet. Make one:  rlm train FILE")
+        return
+    output.table(
+        ("name", "status", "architecture", "parameters", "step", "loss", "text", "changed"),
+        [_row(run) for run in runs],
+        right=("parameters", "step", "loss"),
+    )
+    for run in runs:
+        if run.problem:
+            output.say(f"{run.name}: {run.problem}", style="yellow")
+
+
+def as_json(run: "RunSummary") -> dict[str, Any]:
+    """The stable keys of one run; null where it does not say."""
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "status": run.status,
+        "architecture": run.architecture,
+        "parameters": run.parameters,
+        "vocab_size": run.vocab_size,
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "validation_loss": run.validation_loss,
+        "corpus": run.corpus,
+        "modified": run.modified,
+        "problem": run.problem,
+    }
+
+
+def _row(run: "RunSummary") -> tuple[str, ...]:
+    return (
+        run.name,
+        run.status,
+        run.architecture or "-",
+        figures.short_count(run.parameters) if run.parameters is not None else "-",
+        f"{run.step:,}/{run.total_steps:,}" if run.total_steps else "-",
+        figures.loss(run.validation_loss),
+        run.corpus or "-",
+        figures.ago(run.modified),
+    )

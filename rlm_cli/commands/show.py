@@ -1,0 +1,162 @@
+"""`rlm show`: one run in full."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from models.recursion import MODES
+from rlm_cli import figures
+from rlm_cli.commands.ls import as_json
+from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
+from rlm_cli.output import Output
+
+if TYPE_CHECKING:
+    from models.run import Run
+
+
+def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
+    """What a run is, what it was trained on, its loss at each mode, its checkpoints and sizes.
+
+    Examples:
+      rlm show
+      rlm show book
+      rlm show book --json
+    """
+    from models.run import Run
+    from models.run import runs_dir as find_runs_dir
+
+    output = Output.of(json=json)
+    report = describe_run(Run.open(run, find_runs_dir(runs_dir)))
+    output.json(report)
+    output.pairs(summary_rows(report))
+    if report["checkpoints"]:
+        output.result()
+        output.table(
+            ("checkpoint", "step", "size", "pointers"),
+            [
+                (one["name"], f"{one['step']:,}", figures.size(one["bytes"]), ", ".join(one["pointers"]))
+                for one in report["checkpoints"]
+            ],
+            right=("step", "size"),
+        )
+    output.say(f"\n{_next_step(report)}")
+
+
+def describe_run(run: "Run") -> dict[str, Any]:
+    """Everything about a run as plain data, with stable keys. Torch is not needed."""
+    from models.checkpoint_folder import complete_checkpoints, pointers_in
+    from models.run_listing import summarize
+
+    pointers = pointers_in(run.checkpoints_path)
+    return {
+        **as_json(summarize(run.path)),
+        "busy": run.is_busy(),
+        "config": _finite(run.read_config()),
+        "datasets": _finite(run.read_json("datasets.json")),
+        "evaluation": _finite(run.read_json("evaluation.json")),
+        "checkpoints": [
+            {
+                "name": checkpoint.name,
+                "step": checkpoint.step,
+                "bytes": checkpoint.size,
+                "pointers": sorted(name for name, target in pointers.items() if target == checkpoint.name),
+            }
+            for checkpoint in complete_checkpoints(run.checkpoints_path)
+        ],
+        "bytes": {"run": _size_of_tree(run), "weights": _size_of_file(run.weights_path)},
+    }
+
+
+def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The report as names and values for a person; what a run does not say is left out."""
+    yield "run", report["name"]
+    yield "folder", report["path"]
+    progress = f", step {report['step']:,} of {report['total_steps']:,}" if report["total_steps"] else ""
+    yield "status", report["status"] + progress + (f" ({report['problem']})" if report["problem"] else "")
+    model = report["config"].get("model")
+    yield "model", ", ".join(_model_words(report, model if isinstance(model, dict) else {}))
+    if (text := _corpus_words(report)) is not None:
+        yield "trained on", text
+    if report["validation_loss"] is not None:
+        yield "validation loss", f"{figures.loss(report['validation_loss'])} nats per token"
+    for mode, loss in _losses_by_mode(report["evaluation"]).items():
+        beyond = ", deeper than it was trained" if mode in _extrapolated(report["evaluation"]) else ""
+        yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
+    sizes = report["bytes"]
+    yield "on disk", f"{figures.size(sizes['run'])}, weights {figures.size(sizes['weights'])}"
+    yield "changed", figures.ago(report["modified"])
+
+
+def _model_words(report: dict[str, Any], model: dict[str, Any]) -> Iterator[str]:
+    yield report["architecture"] or "unknown architecture"
+    if report["parameters"] is not None:
+        yield f"{report['parameters']:,} parameters"
+    for key, word in (("d_model", "width"), ("n_heads", "heads"), ("context_length", "context")):
+        if isinstance(model.get(key), int):
+            yield f"{word} {model[key]:,}"
+    if report["vocab_size"] is not None:
+        yield f"vocabulary {report['vocab_size']:,}"
+
+
+def _corpus_words(report: dict[str, Any]) -> str | None:
+    """The texts it knows, with their sizes."""
+    known = report["datasets"] if isinstance(report["datasets"], list) else []
+    texts = []
+    for dataset in known:
+        if not isinstance(dataset, dict) or not isinstance(dataset.get("name"), str):
+            continue
+        sizes = [
+            f"{dataset[key]:,} {key}" for key in ("characters", "tokens") if isinstance(dataset.get(key), int)
+        ]
+        texts.append(dataset["name"] + (f" ({', '.join(sizes)})" if sizes else ""))
+    return "; ".join(texts) or report["corpus"]
+
+
+def _losses_by_mode(evaluation: Any) -> dict[str, float]:
+    losses = evaluation.get("validation_loss_by_mode") if isinstance(evaluation, dict) else None
+    if not isinstance(losses, dict):
+        return {}
+    return {str(mode): float(loss) for mode, loss in losses.items() if isinstance(loss, (int, float))}
+
+
+def _extrapolated(evaluation: Any) -> list[Any]:
+    modes = evaluation.get("extrapolated_modes") if isinstance(evaluation, dict) else None
+    return modes if isinstance(modes, list) else []
+
+
+def _next_step(report: dict[str, Any]) -> str:
+    name = report["name"]
+    match report["status"]:
+        case "finished":
+            return f"Talk to it:  rlm chat {name}"
+        case "paused":
+            return f"Go on:  rlm resume {name}"
+        case "created":
+            return f"Train it:  rlm train FILE --name {name}"
+        case "training":
+            return "It is being trained right now."
+        case _:
+            return "See the others:  rlm ls"
+
+
+def _size_of_tree(run: "Run") -> int:
+    files = (path for path in run.path.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(_size_of_file(path) for path in files)
+
+
+def _size_of_file(path: Any) -> int:
+    try:
+        return int(path.stat().st_size)
+    except OSError:  # it went while we looked: a training run prunes its checkpoints
+        return 0
+
+
+def _finite(value: Any) -> Any:
+    """`value` with what JSON cannot hold replaced by null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return value

@@ -1,0 +1,147 @@
+"""`rlm train`: from text to a model, in one command."""
+
+from typing import Annotated
+
+import typer
+
+from rlm_cli.configuration import said_dials, said_settings
+from rlm_cli.options import (
+    LENGTH_PANEL,
+    TRAINING_PANEL,
+    WHERE_PANEL,
+    ArchitectureOption,
+    ConfigOption,
+    ContextOption,
+    DeviceOption,
+    HeadsOption,
+    JsonOption,
+    MinutesOption,
+    PresetOption,
+    QuietOption,
+    RunsDirOption,
+    SeedOption,
+    SetOption,
+    StepsOption,
+    ThreadsOption,
+    TokenizerOption,
+    VocabularyOption,
+    WidthOption,
+    dial,
+)
+from rlm_cli.output import Output
+
+
+def train(
+    context: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Text to learn from: .txt, .md, .jsonl, .gz of these, folders, or - for standard input.",
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "-n", metavar="NAME", help="Name of the run. Without it: the file's name."),
+    ] = None,
+    minutes: MinutesOption = None,
+    steps: StepsOption = None,
+    epochs: Annotated[
+        float | None, dial("--epochs", metavar="X", help="Times through the text.", panel=LENGTH_PANEL)
+    ] = None,
+    target_loss: Annotated[
+        float | None,
+        dial(
+            "--target-loss",
+            metavar="LOSS",
+            help="Stop once the validation loss is this low.",
+            panel=LENGTH_PANEL,
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        dial(
+            "--patience",
+            metavar="N",
+            min=1,
+            help="Stop after this many evaluations without a better one.",
+            panel=LENGTH_PANEL,
+        ),
+    ] = None,
+    preset: PresetOption = None,
+    architecture: ArchitectureOption = None,
+    d_model: WidthOption = None,
+    n_heads: HeadsOption = None,
+    context_length: ContextOption = None,
+    tokenizer: TokenizerOption = None,
+    vocab_size: VocabularyOption = None,
+    batch_size: Annotated[
+        int | None, dial("--batch-size", metavar="N", min=1, help="Sequences per step.", panel=TRAINING_PANEL)
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        dial(
+            "--optimizer",
+            metavar="NAME",
+            help="muon (with AdamW for the rest) or adamw.",
+            panel=TRAINING_PANEL,
+        ),
+    ] = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    number_format: Annotated[
+        str | None,
+        dial(
+            "--number-format",
+            metavar="NAME",
+            help="float32, bfloat16 or float16; else what is fastest here.",
+            panel=WHERE_PANEL,
+        ),
+    ] = None,
+    threads: ThreadsOption = None,
+    settings: SetOption = None,
+    config: ConfigOption = None,  # its callback has put the file behind the other flags
+    runs_dir: RunsDirOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=WHERE_PANEL)
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a model on your own text.
+
+    With no flag at all, size, tokenizer, context, batch and length are
+    chosen from the text and the machine, and the plan is printed first.
+    Ctrl-C pauses and saves; rlm resume goes on.
+
+    Examples:
+      rlm train book.txt
+      rlm train book.txt --minutes 8 --name book
+      rlm train notes/ letters.txt --preset hrm-4m --epochs 3
+      rlm train book.txt --steps 2000 --set training.weight_decay=0.05
+      zcat archive.gz | rlm train - --name archive
+    """
+    output = Output.of(json=json, quiet=quiet)
+    dials = {
+        "name": name, "minutes": minutes, "steps": steps, "epochs": epochs, "target_loss": target_loss,
+        "patience": patience, "preset": preset, "architecture": architecture, "d_model": d_model,
+        "n_heads": n_heads, "context_length": context_length, "tokenizer": tokenizer,
+        "vocab_size": vocab_size, "batch_size": batch_size, "optimizer": optimizer, "seed": seed,
+        "device": device, "number_format": number_format, "threads": threads,
+    }  # fmt: skip
+    chosen = said_settings(context, settings)
+    said = said_dials(context, dials, exclusive=("minutes", "steps", "epochs"))
+
+    from models.run import runs_dir as find_runs_dir
+    from models.training.plan import TrainRequest, plan_training
+    from rlm_cli.training_session import drain, follow_training
+
+    request = TrainRequest(paths=tuple(paths), settings=chosen, **said)
+    plan = drain(plan_training(request, find_runs_dir(runs_dir)), output)
+    if dry_run:
+        output.pairs(plan.rows())
+        output.json(plan.to_dict())
+        return
+    output.pairs(plan.rows(), to_stderr=True)
+    run = plan.start()
+    raise typer.Exit(follow_training(run, output))

@@ -1,0 +1,190 @@
+"""Options that more than one command takes, each written once.
+
+No default lives here: `None` means "not said", and what was not said is looked up further down
+(`--config` file, preset, the run's own configuration, the default). A value typed on the command
+line wins over the environment variable named after the flag: `--seed` over `RLM_SEED`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rlm_cli.configuration import load_config_file
+
+LENGTH_PANEL = "How long"
+MODEL_PANEL = "Model"
+TRAINING_PANEL = "Training"
+WHERE_PANEL = "Where and how"
+
+
+def dial(*flags: str, help: str, panel: str | None = None, **more: Any) -> Any:
+    """A typer option that also reads `RLM_<LONG FLAG>` from the environment."""
+    long_flag = next(flag for flag in flags if flag.startswith("--")).split("/")[0]
+    variable = "RLM_" + long_flag.strip("-").replace("-", "_").upper()
+    return typer.Option(*flags, help=help, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
+
+
+def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of runs, newest first, for the shell. Imports no torch and never fails aloud."""
+    from data.errors import RlmError
+    from models.run import runs_dir
+    from models.run_listing import list_runs
+
+    try:
+        runs = list_runs(runs_dir(context.params.get("runs_dir")))
+    except (RlmError, OSError):
+        return
+    for run in runs:
+        if run.name.startswith(incomplete):
+            yield run.name, " ".join(part for part in (run.architecture, run.status) if part)
+
+
+def complete_presets(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of presets, for the shell."""
+    from models.presets import PRESETS
+
+    for preset in PRESETS.values():
+        if preset.name.startswith(incomplete):
+            yield preset.name, preset.summary
+
+
+def complete_architectures(incomplete: str) -> list[str]:
+    """Names of architectures, for the shell. Presets know them without torch."""
+    from models.presets import PRESETS
+
+    names = {preset.architecture for preset in PRESETS.values()}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of the dial's positions, for the shell."""
+    from models.recursion import MODES
+
+    for mode, depth in MODES.items():
+        if mode.startswith(incomplete):
+            yield mode, f"{depth.cycles} cycles of {depth.steps}"
+
+
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="Name of a run or path to one. Without it: the newest.",
+        autocompletion=complete_runs,
+        show_default=False,
+    ),
+]
+RunsDirOption = Annotated[
+    Path | None,
+    dial(
+        "--runs-dir",
+        metavar="FOLDER",
+        help="Folder that holds the runs, instead of ./runs.",
+        panel=WHERE_PANEL,
+        file_okay=False,
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="JSON on stdout, and nothing else there.", rich_help_panel=WHERE_PANEL)
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="The result only, no remarks.", rich_help_panel=WHERE_PANEL),
+]
+DeviceOption = Annotated[
+    str | None,
+    dial(
+        "--device",
+        metavar="NAME",
+        help="cpu, cuda, cuda:1 or mps. Without it: the best there is.",
+        panel=WHERE_PANEL,
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, dial("--threads", metavar="N", min=1, help="Processor threads to use.", panel=WHERE_PANEL)
+]
+SeedOption = Annotated[
+    int | None, dial("--seed", metavar="N", min=0, help="Same seed, same outcome.", panel=TRAINING_PANEL)
+]
+ModeOption = Annotated[
+    str | None,
+    dial(
+        "--mode",
+        "-m",
+        metavar="MODE",
+        help="How long it thinks about each token: fast, normal, deep, thorough or extreme.",
+        autocompletion=complete_modes,
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    dial(
+        "--preset",
+        metavar="NAME",
+        help="A named recipe; `rlm create --list` shows them.",
+        panel=MODEL_PANEL,
+        autocompletion=complete_presets,
+    ),
+]
+ArchitectureOption = Annotated[
+    str | None,
+    dial(
+        "--arch",
+        "--architecture",
+        metavar="NAME",
+        help="looped, hrm or transformer.",
+        panel=MODEL_PANEL,
+        autocompletion=complete_architectures,
+    ),
+]
+WidthOption = Annotated[
+    int | None, dial("--d-model", metavar="D", min=1, help="Width of the model.", panel=MODEL_PANEL)
+]
+HeadsOption = Annotated[
+    int | None, dial("--heads", metavar="H", min=1, help="Attention heads.", panel=MODEL_PANEL)
+]
+ContextOption = Annotated[
+    int | None, dial("--context", metavar="T", min=1, help="Tokens it sees at once.", panel=MODEL_PANEL)
+]
+VocabularyOption = Annotated[
+    int | None, dial("--vocab-size", metavar="V", min=1, help="Entries of the vocabulary.", panel=MODEL_PANEL)
+]
+TokenizerOption = Annotated[
+    str | None,
+    dial(
+        "--tokenizer",
+        metavar="KIND or FILE",
+        help="character, bpe, or a tokenizer.json file.",
+        panel=MODEL_PANEL,
+    ),
+]
+MinutesOption = Annotated[
+    float | None,
+    dial("--minutes", metavar="M", help="Wall-clock minutes, everything included.", panel=LENGTH_PANEL),
+]
+StepsOption = Annotated[
+    int | None, dial("--steps", metavar="N", min=1, help="Optimizer steps.", panel=LENGTH_PANEL)
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.FIELD=VALUE",
+        help="Any other setting, such as training.weight_decay=0.05. May be repeated.",
+        rich_help_panel=WHERE_PANEL,
+        show_default=False,
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    dial(
+        "--config",
+        metavar="FILE",
+        help="A TOML file of settings; what is typed wins over it.",
+        panel=WHERE_PANEL,
+        is_eager=True,
+        callback=load_config_file,
+    ),
+]

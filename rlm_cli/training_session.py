@@ -1,0 +1,115 @@
+"""Training as a person sees it: progress, the menu on Ctrl-C, and what to type next.
+
+`rlm train` and `rlm resume` differ in how they come to a run; from there on they are this.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from models import events
+from models.events import Event
+from rlm_cli import figures
+from rlm_cli.exit_codes import ExitCode
+from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
+from rlm_cli.output import Output, drop_broken_streams, may_ask, terminal_streams
+from rlm_cli.progress import Silence, View, progress_view
+
+if TYPE_CHECKING:
+    from models.run import Run
+    from models.training.control import Control
+
+Outcome = TypeVar("Outcome")
+
+
+def follow_training(run: "Run", output: Output) -> ExitCode:
+    """Train `run` to its end or to a pause. Raises what the trainer raises."""
+    from models.training.control import Control
+    from models.training.trainer import train
+
+    control = Control()
+    last, code = watch(run.record(train(run, control)), control, output, run.name)
+    match last:
+        case events.RunFinished():
+            _conclude(last, output)
+            return ExitCode.OK
+        case events.RunPaused():
+            progress = f" at step {last.step:,} of {last.total_steps:,}" if last.total_steps else ""
+            output.say(f"Paused{progress}, and saved.")
+            output.say(f"Go on with:  rlm resume {run.name}")
+    return code
+
+
+def watch(
+    stream: Iterator[Event], control: "Control", output: Output, run_name: str
+) -> tuple[Event | None, ExitCode]:
+    """Show every event and put interrupts to the user.
+
+    Returns the last event, and the status a pause would end with.
+    """
+    last: Event | None = None
+    terminals = terminal_streams()
+    with Interrupts(control) as interrupts, progress_view(output) as view:
+        shown: View = view
+        for event in stream:
+            last = event
+            try:
+                shown.show(event)
+            except OSError:
+                # Whoever read the progress has gone. The run is worth more than the message.
+                control.pause()
+                drop_broken_streams()
+                shown = Silence()
+            if interrupts.hung_up:
+                drop_broken_streams(terminals)
+            if interrupts.pending:
+                interrupts.settle(_question(view, output, run_name))
+    return last, interrupts.exit_code
+
+
+def drain(steps: Generator[Event, None, Outcome], output: Output) -> Outcome:
+    """Show the events of a generator and hand back what it returns."""
+    with progress_view(output) as view:
+        while True:
+            try:
+                view.show(next(steps))
+            except StopIteration as end:
+                return end.value
+
+
+def _question(view: View, output: Output, run_name: str) -> Callable[[], Choice]:
+    def ask() -> Choice:
+        if not may_ask():
+            return Choice.PAUSE
+        with view.suspended():
+            choice = ask_on_terminal(output, run_name)
+            if choice is not Choice.GO_ON:
+                output.say("Saving...")
+            return choice
+
+    return ask
+
+
+_REASONS = {
+    "steps": "all steps done",
+    "target-loss": "target loss reached",
+    "patience": "no better for a while",
+    "stopped": "stopped by you",
+}
+
+
+def _conclude(event: events.RunFinished, output: Output) -> None:
+    """The figures of a finished run on stdout, and the next line to type."""
+    by_mode = "   ".join(f"{mode} {loss:.4f}" for mode, loss in event.validation_loss_by_mode.items())
+    rows = [
+        ("run", event.path),
+        ("ended", f"{_REASONS.get(event.reason, event.reason)}, at step {event.step:,}"),
+        (
+            "validation loss",
+            f"{event.validation_loss:.4f} nats per token (perplexity {event.perplexity:.2f}, "
+            f"{event.bits_per_byte:.3f} bits per byte), weights of step {event.best_step:,}",
+        ),
+        ("by mode", by_mode),
+        ("time", f"{figures.duration(event.elapsed_s)} at {event.tokens_per_second:,.0f} tokens/s"),
+    ]
+    output.pairs(row for row in rows if row[1])
+    output.say(f"\nTalk to it:  rlm chat {event.run}")

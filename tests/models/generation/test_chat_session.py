@@ -1,0 +1,163 @@
+"""A chat keeps what was said, stopped or not, and the context holds it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from data.document import Message
+from data.errors import UsageError
+from models.generation.chat_session import ChatSession
+from models.generation.chat_settings import ChatSettings
+from models.generation.conversation import Conversation, ConversationStore
+from models.generation.settings import GenerationConfig
+
+
+@dataclass
+class Speaker:
+    model: Any
+    tokenizer: Any
+    kind: Any = "text"
+
+
+GREEDY = ChatSettings(generation=GenerationConfig(max_tokens=8, temperature=0))
+
+
+@pytest.fixture
+def session(model, tokenizer, tmp_path) -> ChatSession:
+    conversation = Conversation("first", "run", "text", settings=GREEDY)
+    return ChatSession(Speaker(model, tokenizer), conversation, ConversationStore(tmp_path))
+
+
+def text_of(tokens) -> str:
+    return "".join(token.text for token in tokens)
+
+
+def test_an_answer_joins_the_conversation_and_is_saved(session: ChatSession) -> None:
+    answer = text_of(session.answer("hello"))
+    expected = [Message("user", "hello"), Message("assistant", answer)]
+    assert session.conversation.turns == expected
+    assert session.store is not None
+    assert session.store.load("first").turns == expected
+    figures = session.figures
+    assert figures is not None
+    assert (figures.tokens, figures.characters) == (8, len(answer))
+    assert figures.context_used == 13
+    assert figures.mean_passes == 2
+    for part in ("characters", " s ", "tokens/s", "normal", "temp 0", "passes/token", "context 13/16"):
+        assert part in figures.line()
+
+
+def test_the_message_is_saved_before_the_answer(session: ChatSession) -> None:
+    tokens = session.answer("hello")
+    next(tokens)
+    assert session.store is not None
+    assert session.store.load("first").turns == [Message("user", "hello")]
+
+
+def test_a_stopped_answer_is_kept_as_far_as_it_came(session: ChatSession) -> None:
+    tokens = session.answer("hello")
+    shown = next(tokens).text + next(tokens).text
+    tokens.close()
+    assert session.conversation.last("assistant") == shown
+    assert session.figures is not None
+    assert session.figures.finished == "stopped"
+    assert session.figures.tokens == 2
+
+
+def test_stopping_and_going_on_is_the_same_as_not_stopping(session: ChatSession) -> None:
+    whole = text_of(session.answer("abc"))
+    session.undo()
+    tokens = session.answer("abc")
+    next(tokens)
+    tokens.close()
+    list(session.go_on())
+    assert (session.conversation.last("assistant") or "").startswith(whole)
+    assert len(session.conversation.turns) == 2
+
+
+def test_retry_replaces_the_answer_and_edit_the_message(session: ChatSession) -> None:
+    session.settings = ChatSettings(generation=GenerationConfig(max_tokens=8, temperature=1.5, seed=1))
+    first = text_of(session.answer("abc"))
+    second = text_of(session.retry())
+    assert first != second  # the same seed would give the same answer
+    assert session.conversation.turns == [Message("user", "abc"), Message("assistant", second)]
+    third = text_of(session.edit("abd"))
+    assert session.conversation.turns == [Message("user", "abd"), Message("assistant", third)]
+    assert session.undo() == "abd"
+    assert session.conversation.turns == []
+
+
+def test_the_history_is_in_the_context(session: ChatSession) -> None:
+    alone = text_of(session.answer("abc"))
+    assert text_of(session.answer("abc")) != alone
+    session.restart()
+    assert session.conversation.name != "first"
+    assert text_of(session.answer("abc")) == alone
+
+
+def test_the_meter_says_when_turns_are_dropped(session: ChatSession) -> None:
+    for _ in range(3):
+        list(session.answer("hello there"))
+    assert session.figures is not None
+    assert session.figures.dropped_turns >= 4
+    assert "oldest turns dropped" in session.figures.line()
+    assert session.figures.context_used <= 16
+
+
+def test_comparing_leaves_the_conversation_alone(session: ChatSession) -> None:
+    answer = text_of(session.answer("abc"))
+    turns = list(session.conversation.turns)
+    texts = {
+        mode: text_of(session.at_mode(mode, "abc", replacing_last=True))
+        for mode in ("fast", "normal", "extreme")
+    }
+    assert session.conversation.turns == turns
+    assert texts["normal"] == answer
+
+
+@pytest.mark.parametrize("act", [ChatSession.retry, ChatSession.go_on])
+def test_there_has_to_be_something_to_go_on_from(session: ChatSession, act) -> None:
+    with pytest.raises(UsageError):
+        list(act(session))
+    with pytest.raises(UsageError):
+        session.undo()
+
+
+def test_instructions_are_for_models_with_turns(session: ChatSession, model, tokenizer) -> None:
+    with pytest.raises(UsageError):
+        session.set_system("be kind")
+    chat = ChatSession(Speaker(model, tokenizer, "messages"), Conversation("c", "run", "messages"))
+    chat.set_system("be kind")
+    assert chat.conversation.messages() == [Message("system", "be kind")]
+    assert "answers in turns" in chat.greeting()
+    assert "continues" in session.greeting()
+
+
+def test_a_mode_that_does_nothing_or_too_much_says_so(session: ChatSession, model) -> None:
+    assert session.mode_note() is None
+    session.settings = ChatSettings(mode="extreme")
+    assert "extrapolation" in (session.mode_note() or "")
+    model.recursive = False
+    assert "no recursion" in (session.mode_note() or "")
+
+
+def test_where_saving_fails_the_chat_goes_on(model, tokenizer, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    conversation = Conversation("first", "run", "text", settings=GREEDY)
+    session = ChatSession(Speaker(model, tokenizer), conversation, ConversationStore(tmp_path / "file" / "x"))
+    assert text_of(session.answer("hello"))
+    assert "without saving" in (session.trouble or "")
+
+
+def test_saving_under_a_name_and_loading(session: ChatSession) -> None:
+    list(session.answer("abc"))
+    session.save_as("mine")
+    assert session.saved_names() == ["mine"]
+    session.restart()
+    session.load("mine")
+    assert session.conversation.last("user") == "abc"
+    session.restart()
+    list(session.answer("x"))
+    with pytest.raises(UsageError):
+        session.save_as("mine")

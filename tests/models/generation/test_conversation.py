@@ -1,0 +1,97 @@
+"""Conversations survive being saved, and stay in their folder."""
+
+import json
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.document import Message
+from data.errors import RlmError, UsageError
+from data.safe_text import safe_text
+from models.errors import StorageError
+from models.generation.chat_settings import ChatSettings
+from models.generation.conversation import Conversation, ConversationStore
+
+TEXTS = st.text(max_size=20)
+CONVERSATIONS = st.builds(
+    Conversation,
+    name=st.from_regex(r"[a-z0-9-]{1,10}", fullmatch=True),
+    run=TEXTS,
+    kind=st.sampled_from(["text", "documents", "messages"]),
+    created=st.floats(0, 2e9),
+    system=TEXTS,
+    turns=st.lists(st.builds(Message, st.sampled_from(["user", "assistant"]), TEXTS), max_size=6),
+    settings=st.builds(ChatSettings, mode=st.sampled_from(["fast", "deep"])),
+)
+
+
+@given(CONVERSATIONS)
+def test_json_keeps_everything(conversation: Conversation) -> None:
+    assert Conversation.from_json(conversation.to_json()) == conversation
+    assert conversation.to_json().isascii()
+
+
+@given(CONVERSATIONS)
+def test_jsonl_is_what_training_reads_and_markdown_is_harmless(conversation: Conversation) -> None:
+    line = conversation.to_jsonl()
+    assert line.count("\n") == 1
+    messages = [Message(m["role"], m["content"]) for m in json.loads(line)["messages"]]
+    assert messages == conversation.messages()
+    assert safe_text(conversation.to_markdown()) == conversation.to_markdown()
+
+
+@given(CONVERSATIONS)
+def test_undo_takes_back_to_before_the_last_message(conversation: Conversation) -> None:
+    before = list(conversation.turns)
+    message = conversation.undo()
+    users = [i for i, turn in enumerate(before) if turn.role == "user"]
+    assert conversation.turns == (before[: users[-1]] if users else before)
+    assert message == (before[users[-1]].content if users else None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"format_version": 1}', '{"format_version": 99}', "[" * 9999]
+)
+def test_what_is_not_a_conversation_is_said_so(text: str) -> None:
+    with pytest.raises(RlmError):
+        Conversation.from_json(text)
+
+
+def test_the_store_keeps_for_the_owner_and_lists_newest_first(tmp_path) -> None:
+    store = ConversationStore(tmp_path / "conversations")
+    assert store.names() == []
+    for name in ("one", "two", "one"):
+        path = store.save(Conversation(name, "run", "text", turns=[Message("user", name)]))
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert store.names()[0] == "one"
+    assert store.load("two").turns == [Message("user", "two")]
+    assert {p.name for p in store.folder.iterdir()} == {"one.json", "two.json"}
+    assert store.new_name() not in store.names()
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".hidden", "a/b", "a" * 65, "a\x1b"])
+def test_a_name_cannot_lead_elsewhere(tmp_path, name: str) -> None:
+    with pytest.raises(UsageError):
+        ConversationStore(tmp_path).path(name)
+
+
+def test_unknown_damaged_and_linked_files(tmp_path) -> None:
+    store = ConversationStore(tmp_path)
+    store.save(Conversation("known", "run", "text"))
+    with pytest.raises(UsageError) as caught:
+        store.load("unknown")
+    assert "known" in (caught.value.hint or "")
+    (tmp_path / "broken.json").write_bytes(b"\xff{")
+    (tmp_path / "linked.json").symlink_to(tmp_path / "known.json")
+    for name in ("broken", "linked"):
+        with pytest.raises(RlmError, match="damaged"):
+            store.load(name)
+    assert "linked" not in store.names()
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        ConversationStore(tmp_path / "file" / "inside").save(Conversation("a", "run", "text"))

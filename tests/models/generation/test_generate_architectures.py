@@ -1,0 +1,72 @@
+"""Greedy text is the same with and without cache, alone and in a batch, for every architecture."""
+
+import pytest
+import torch
+
+from data.character_tokenizer import CharacterTokenizer
+from models.architectures import ARCHITECTURES, build_model, model_config
+from models.generation.depth_notes import core_passes, extrapolates
+from models.generation.generate import GenerationConfig, generate
+from models.recursion import MODES, Depth
+
+CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,"
+GREEDY = GenerationConfig(max_tokens=30, temperature=0)
+PROMPTS = ("once upon a time there", "a", "the fox,", "")
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def model(request):
+    torch.manual_seed(3)
+    config = model_config(
+        {"architecture": request.param, "vocab_size": 46, "context_length": 24, "d_model": 32, "n_heads": 2}
+    )
+    model = build_model(config).eval()
+    for parameter in model.parameters():  # far from any initialisation that would make text constant
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+@pytest.fixture
+def tokenizer():
+    return CharacterTokenizer("".join(sorted(CHARACTERS)))
+
+
+def ids_of(tokens, row=0):
+    return [token.id for token in tokens if token.row == row]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_cached_text_equals_uncached_text(model, tokenizer, mode) -> None:
+    for prompt in PROMPTS[::3]:
+        ids = [tokenizer.encode(prompt)]
+        cached = ids_of(generate(model, tokenizer, ids, MODES[mode], GREEDY))
+        assert cached == ids_of(generate(model, tokenizer, ids, MODES[mode], GREEDY, use_cache=False))
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_padded_row_gives_what_it_gives_alone(model, tokenizer, use_cache) -> None:
+    ids = [tokenizer.encode(prompt) for prompt in PROMPTS]
+    batch = list(generate(model, tokenizer, ids, Depth(2, 2), GREEDY, use_cache=use_cache))
+    for row, prompt in enumerate(ids):
+        assert ids_of(batch, row) == ids_of(generate(model, tokenizer, [prompt], Depth(2, 2), GREEDY))
+
+
+def test_rows_that_end_early_leave_the_others_as_they_are(model, tokenizer) -> None:
+    ids = [tokenizer.encode(prompt) for prompt in PROMPTS]
+    alone = [list(generate(model, tokenizer, [prompt], Depth(2), GREEDY)) for prompt in ids]
+    stop = GREEDY.changed(stop=("".join(token.text for token in alone[0])[4:6],))
+    batch = list(generate(model, tokenizer, ids, Depth(2), stop))
+    for row, prompt in enumerate(ids):
+        assert ids_of(batch, row) == ids_of(generate(model, tokenizer, [prompt], Depth(2), stop))
+
+
+def test_what_a_mode_means(model) -> None:
+    passes = [core_passes(model, depth) for depth in MODES.values()]
+    if model.recursive:
+        assert passes == sorted(set(passes))
+        assert not extrapolates(model, model.trained_depth)
+        assert not extrapolates(model, MODES["fast"])
+        assert extrapolates(model, MODES["extreme"])
+    else:
+        assert passes == [1] * len(MODES)
+        assert not any(extrapolates(model, depth) for depth in MODES.values())

@@ -1,0 +1,110 @@
+"""What of a conversation reaches the model: the newest, within the room there is."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.character_tokenizer import CharacterTokenizer
+from data.document import Message
+from models.generation.prompt import (
+    clean,
+    conversation_prompt,
+    joined_text,
+    single_prompt,
+    unknown_characters,
+)
+
+TOKENIZER = CharacterTokenizer("".join(sorted("\nabcdefg ")))
+TEXT = st.text("abc \n", max_size=12)
+TURNS = st.lists(TEXT, min_size=1, max_size=8).map(
+    lambda texts: [Message("assistant" if i % 2 else "user", text) for i, text in enumerate(texts)]
+)
+ROOM = st.integers(1, 80)
+USER, ASSISTANT = TOKENIZER.role_ids["user"], TOKENIZER.role_ids["assistant"]
+
+
+def full_chat(system, turns):
+    """The whole conversation as in training, up to where an answer goes on or begins."""
+    before = [Message("system", system)] if system else []
+    if turns[-1].role == "user":
+        return [*TOKENIZER.encode_chat([*before, *turns]), ASSISTANT]
+    return list(TOKENIZER.encode_chat([*before, *turns]))[:-1]
+
+
+@given(TURNS, TEXT, ROOM)
+def test_a_chat_prompt_fits_and_ends_where_the_answer_goes_on(turns, system, room) -> None:
+    prompt = conversation_prompt(TOKENIZER, "messages", system, turns, room)
+    whole = full_chat(system, turns)
+    assert 1 <= len(prompt.ids) <= room
+    assert 0 <= prompt.dropped <= len(turns)
+    if len(whole) <= room:
+        assert (prompt.ids, prompt.dropped) == (whole, 0)
+    else:
+        assert prompt.dropped > 0
+        common = 0
+        while common < len(prompt.ids) and prompt.ids[-1 - common] == whole[-1 - common]:
+            common += 1
+        head = 2 + (len(system) + 2 if system else 0)
+        assert common >= len(prompt.ids) - head
+
+
+@given(TURNS, ROOM)
+def test_a_cut_chat_begins_with_a_user_and_never_with_an_orphan_answer(turns, room) -> None:
+    prompt = conversation_prompt(TOKENIZER, "messages", "", turns, room)
+    if room > 16 and turns[-1].role == "user":
+        assert prompt.ids[:2] == [TOKENIZER.bos_id, USER]
+
+
+@given(TURNS, st.integers(20, 80))
+def test_the_system_message_stays_when_turns_are_dropped(turns, room) -> None:
+    prompt = conversation_prompt(TOKENIZER, "messages", "abc", turns, room)
+    assert prompt.ids[:6] == list(TOKENIZER.encode_chat([Message("system", "abc")]))
+
+
+@given(TURNS, ROOM)
+def test_a_text_prompt_is_the_end_of_the_text(turns, room) -> None:
+    prompt = conversation_prompt(TOKENIZER, "text", "", turns, room)
+    whole = list(TOKENIZER.encode(joined_text(turns)))
+    assert prompt.ids == whole[-room:]
+    assert (prompt.dropped == 0) == (len(whole) <= room)
+
+
+@given(TURNS)
+def test_joined_text_loses_nothing_and_messages_begin_lines(turns) -> None:
+    text = joined_text(turns)
+    assert text.replace("\n", "") == "".join(turn.content for turn in turns).replace("\n", "")
+    assert len(text) <= sum(len(turn.content) for turn in turns) + len(turns)
+
+
+def test_a_message_begins_on_a_line_of_its_own() -> None:
+    turns = [
+        Message("user", "a"),
+        Message("assistant", "b"),
+        Message("user", "c"),
+        Message("assistant", "d\n"),
+    ]
+    assert joined_text([*turns, Message("user", "e")]) == "ab\ncd\ne"
+
+
+def test_a_single_prompt_looks_as_in_training() -> None:
+    assert single_prompt(TOKENIZER, "text", "ab").ids == list(TOKENIZER.encode("ab"))
+    assert single_prompt(TOKENIZER, "documents", "ab").ids == list(TOKENIZER.encode_document("ab"))[:-1]
+    assert single_prompt(TOKENIZER, "messages", "ab").ids == full_chat("", [Message("user", "ab")])
+    assert single_prompt(TOKENIZER, "text", "abcd", room=3).ids == list(TOKENIZER.encode("bcd"))
+    cut = single_prompt(TOKENIZER, "messages", "abcd", room=5)
+    assert cut.ids == [TOKENIZER.bos_id, USER, *TOKENIZER.encode("d"), TOKENIZER.eos_id, ASSISTANT]
+    assert cut.dropped == 1
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=30))
+def test_any_text_can_be_a_prompt(text: str) -> None:
+    clean(text).encode("utf-8")
+    ids = single_prompt(TOKENIZER, "messages", text).ids
+    assert set(ids) & set(range(16)) <= {
+        TOKENIZER.unk_id,
+        TOKENIZER.bos_id,
+        TOKENIZER.eos_id,
+        USER,
+        ASSISTANT,
+    }
+    unknown = unknown_characters(TOKENIZER, text)
+    assert set(unknown) == set(clean(text)) - set("\nabcdefg ")

@@ -1,0 +1,93 @@
+"""Each filter does what its sentence says, for any logits."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import RlmError
+from models.generation import sampling
+
+FLOATS = st.floats(-20, 20, width=32)
+ROWS = st.lists(FLOATS, min_size=1, max_size=12).map(lambda values: torch.tensor(values))
+PENALTIES = st.floats(1.01, 5)
+
+
+def kept(logits: torch.Tensor) -> set[int]:
+    return {i for i, value in enumerate(logits.tolist()) if value > float("-inf")}
+
+
+@given(ROWS, st.integers(0, 15))
+def test_top_k_keeps_the_k_most_likely(logits: torch.Tensor, k: int) -> None:
+    inside = kept(sampling.top_k(logits, k))
+    assert len(inside) >= min(k or len(logits), len(logits))
+    outside = set(range(len(logits))) - inside
+    assert all(logits[o] < logits[i] for o in outside for i in inside)
+
+
+@given(ROWS, st.floats(0.01, 1))
+def test_top_p_keeps_the_fewest_that_hold_p(logits: torch.Tensor, p: float) -> None:
+    inside = kept(sampling.top_p(logits, p))
+    probabilities = logits.softmax(-1)
+    assert int(logits.argmax()) in inside or float(probabilities.max()) in probabilities[list(inside)]
+    mass = float(sum(probabilities[i] for i in inside))
+    assert mass >= p - 1e-5
+    if p < 1 and len(inside) > 1:
+        assert mass - float(min(probabilities[i] for i in inside)) < p + 1e-5
+
+
+@given(ROWS, st.floats(0, 1))
+def test_min_p_is_relative_to_the_most_likely(logits: torch.Tensor, share: float) -> None:
+    inside = kept(sampling.min_p(logits, share))
+    probabilities = logits.softmax(-1)
+    assert int(logits.argmax()) in inside
+    for i in range(len(logits)):
+        assert (i in inside) == bool(share <= 0 or probabilities[i] >= share * probabilities.max())
+
+
+@given(ROWS, PENALTIES, st.data())
+def test_a_penalty_never_makes_a_seen_token_more_likely(logits, penalty, data) -> None:
+    history = torch.tensor(
+        data.draw(st.lists(st.integers(0, len(logits) - 1), max_size=20)), dtype=torch.int64
+    )
+    after = sampling.repetition_penalty(logits, history, penalty)
+    for i in range(len(logits)):
+        if i in history:
+            assert after[i] <= logits[i]  # whatever its sign, and however often it was seen
+            assert after[i] == sampling.repetition_penalty(logits, torch.tensor([i]), penalty)[i]
+        else:
+            assert after[i] == logits[i]
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(0, 5))
+def test_no_ngram_appears_twice(history: list[int], n: int) -> None:
+    banned = set(range(4)) - kept(
+        sampling.no_repeat_ngram(torch.zeros(4), torch.tensor(history, dtype=torch.int64), n)
+    )
+    grams = [tuple(history[i : i + n]) for i in range(len(history) - n + 1)] if n else []
+    repeating = {
+        t for t in range(4) if n and len(history) >= n and (*history[len(history) - n + 1 :], t) in grams
+    }
+    assert banned == (repeating if len(repeating) < 4 else set())
+
+
+@given(ROWS, st.floats(1e-3, 10))
+def test_temperature_keeps_the_order(logits: torch.Tensor, value: float) -> None:
+    after = sampling.temperature(logits, value)
+    assert torch.isfinite(after).all()
+    assert int(after.argmax()) == int(logits.argmax())
+
+
+def test_sampling_follows_the_probabilities_and_the_seed() -> None:
+    probabilities = torch.tensor([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]]).repeat(4000, 1)
+    draws = sampling.sample(probabilities, torch.Generator().manual_seed(1))
+    assert draws.shape == (8000,)
+    assert (draws[1::2] == 0).all()
+    assert (draws[0::2] != 0).all()
+    assert float((draws[0::2] == 2).float().mean()) == pytest.approx(0.75, abs=0.03)
+    assert (draws == sampling.sample(probabilities, torch.Generator().manual_seed(1))).all()
+
+
+def test_output_that_is_no_number_is_an_error_with_a_sentence() -> None:
+    with pytest.raises(RlmError, match="not a number"):
+        sampling.sample(torch.tensor([float("nan"), 1.0]))

@@ -1,0 +1,38 @@
+"""A small model with drawn weights, in a run of its own."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from data.character_tokenizer import CharacterTokenizer
+from models.architectures import build_model, model_config
+from models.run import Run
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Any:
+    torch.manual_seed(1)
+    tokenizer = CharacterTokenizer("\n .abcdefghijklmnopqrstuvwxyz\x1b")
+    model = build_model(
+        model_config({"vocab_size": tokenizer.vocab_size, "context_length": 64, "d_model": 32, "n_heads": 2})
+    ).eval()
+    # Drawn weights might end the text at once; these always have something to say.
+    model.register_forward_hook(lambda _, __, output: _silence(output, tokenizer.eos_id))
+    run = Run.create("small", tmp_path / "runs")
+    run.write_config({})
+    return SimpleNamespace(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
+
+
+def _silence(output: Any, token: int) -> None:
+    output.logits[..., token] = -1e4

@@ -1,0 +1,172 @@
+"""`rlm generate` and `rlm chat` from arguments and pipes to streams and exit codes."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rlm_cli.app import main
+
+
+@pytest.fixture
+def rlm(trained, monkeypatch, capsys):
+    """Run a command on the small model; exit code, stdout, stderr."""
+    for name in ("generate", "chat"):
+        monkeypatch.setattr(f"rlm_cli.commands.{name}.load_model", lambda run, device, threads: trained)
+    monkeypatch.setenv("RLM_RUNS_DIR", str(trained.run.path.parent))
+
+    def run(*arguments: str, stdin: bytes | None = None) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin or b"")))
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return int(code), captured.out, captured.err
+
+    return run
+
+
+def generated(rlm, *arguments: str, stdin: bytes | None = None) -> dict:
+    code, out, _ = rlm("generate", *arguments, "--json", stdin=stdin)
+    assert code == 0
+    return json.loads(out)
+
+
+def test_text_models_print_prompt_and_continuation(rlm) -> None:
+    code, out, err = rlm("generate", "-p", "once upon", "--max-tokens", "20", "--seed", "3")
+    assert code == 0
+    assert out.startswith("once upon")
+    assert len(out) == len("once upon") + 20 + 1
+    assert "20 tokens" in err
+    assert "seed 3" in err
+    report = generated(rlm, "small", "-p", "once upon", "--max-tokens", "20", "--seed", "3")
+    (result,) = report["results"]
+    assert out == result["prompt"] + result["text"] + "\n"
+    assert (result["tokens"], result["finished"], report["mode"]) == (20, "length", "normal")
+
+
+def test_models_of_conversations_print_the_answer_alone(rlm, trained) -> None:
+    trained.kind = "messages"
+    _, out, _ = rlm("generate", "-p", "once upon", "--max-tokens", "9")
+    assert len(out) == 10
+    assert "once" not in out
+
+
+def test_several_prompts_come_out_in_order_as_they_would_alone(rlm) -> None:
+    prompts = ["a story", "b", "", "see, a longer one"]
+    flags = ["--temp", "0", "--max-tokens", "70", "--stop", "q"]
+    together = generated(rlm, *(part for p in prompts for part in ("-p", p)), *flags)["results"]
+    alone = [generated(rlm, "-p", prompt, *flags)["results"][0] for prompt in prompts]
+    assert together == alone
+    _, out, _ = rlm("generate", *(part for p in prompts for part in ("-p", p)), *flags)
+    assert out == "\n\n".join(r["prompt"] + r["text"] for r in alone) + "\n"
+
+
+def test_prompts_from_standard_input(rlm) -> None:
+    flags = ["--temp", "0", "--max-tokens", "5"]
+    assert generated(rlm, *flags, stdin=b"one\r\ntwo\n")["results"][0]["prompt"] == "one\ntwo"
+    assert [r["prompt"] for r in generated(rlm, "--lines", *flags, stdin=b"one\ntwo\n")["results"]] == [
+        "one",
+        "two",
+    ]
+    code, _, err = rlm("generate", *flags, stdin=b"caf\xe9")
+    assert code == 0
+    assert "not all UTF-8" in err
+
+
+def test_many_prompts_are_read_in_batches(rlm) -> None:
+    lines = "\n".join("abcdefgh"[: 1 + i % 8] for i in range(70)).encode()
+    results = generated(rlm, "--lines", "--max-tokens", "3", "--temp", "0", stdin=lines)["results"]
+    assert len(results) == 70
+    assert results[:8] == results[64:70] + results[6:8]
+
+
+def test_a_seed_makes_text_repeatable_and_is_told(rlm) -> None:
+    first = generated(rlm, "-p", "a", "--temp", "2")
+    seed = str(first["settings"]["seed"])
+    assert generated(rlm, "-p", "a", "--temp", "2", "--seed", seed)["results"] == first["results"]
+
+
+def test_settings_of_the_run_hold_until_something_is_said(rlm, trained, monkeypatch) -> None:
+    trained.run.write_json("generation_config.json", {"mode": "deep", "max_tokens": 4, "temperature": 0})
+    report = generated(rlm, "-p", "a")
+    assert (report["mode"], report["settings"]["max_tokens"], report["settings"]["temperature"]) == (
+        "deep",
+        4,
+        0,
+    )
+    monkeypatch.setenv("RLM_MAX_TOKENS", "6")
+    assert generated(rlm, "-p", "a")["settings"]["max_tokens"] == 6
+    assert generated(rlm, "-p", "a", "--max-tokens", "5", "-m", "fast")["settings"]["max_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate",),
+        ("generate", "-p", "a", "--mode", "nonsense"),
+        ("generate", "-p", "a", "--temp", "-1"),
+        ("generate", "-p", "a", "--top-p", "2"),
+        ("generate", "-p", "a", "--max-tokens", "0"),
+        ("generate", "-p", "a", "--stop", ""),
+        ("generate", "missing", "-p", "a"),
+        ("chat", "--mode", "nonsense"),
+        ("chat", "--temp", "-1"),
+        ("chat",),
+    ],
+)
+def test_what_cannot_be_meant_exits_2_with_a_sentence(rlm, arguments) -> None:
+    code, out, err = rlm(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+
+
+def test_what_is_piped_into_a_chat_is_one_turn(rlm, trained) -> None:
+    code, out, err = rlm("chat", "--max-tokens", "8", "--seed", "1", stdin=b"mode deep\nand more\n")
+    assert code == 0
+    assert len(out) == 9
+    assert "continues what you write" in err
+    assert "passes/token" in err
+    (saved,) = (trained.run.path / "conversations").glob("*.json")
+    turns = json.loads(saved.read_text())["turns"]
+    assert turns == [
+        {"role": "user", "content": "mode deep\nand more"},
+        {"role": "assistant", "content": out[:-1]},
+    ]
+
+
+def test_a_chat_can_be_continued_with_its_settings(rlm, trained) -> None:
+    rlm("chat", "--max-tokens", "8", "--temp", "0.5", stdin=b"one")
+    _, _, err = rlm("chat", "-c", "--mode", "deep", stdin=b"two")
+    assert "Going on with" in err
+    (saved,) = (trained.run.path / "conversations").glob("*.json")
+    content = json.loads(saved.read_text())
+    assert [turn["content"] for turn in content["turns"] if turn["role"] == "user"] == ["one", "two"]
+    assert (content["settings"]["mode"], content["settings"]["generation"]["max_tokens"]) == ("deep", 8)
+
+
+def test_a_fast_chat_keeps_nothing(rlm, trained) -> None:
+    code, out, _ = rlm("chat", "--fast", "--max-tokens", "8", "--seed", "1", stdin=b"one")
+    assert code == 0
+    assert len(out) == 9
+    assert not (trained.run.path / "conversations").exists()
+
+
+def test_the_dial_is_explained_where_it_does_nothing_or_too_much(rlm, trained) -> None:
+    assert "extrapolation" in rlm("generate", "-p", "a", "-m", "extreme", "--max-tokens", "2")[2]
+    assert "extrapolation" in rlm("chat", "-m", "extreme", "--max-tokens", "2", stdin=b"a")[2]
+    trained.kind = "messages"
+    assert "answers in turns" in rlm("chat", "--max-tokens", "2", stdin=b"a")[2]
+
+
+@pytest.mark.parametrize(
+    "module", ["rlm_cli.commands.generate", "rlm_cli.commands.chat", "rlm_cli.chat.line_chat"]
+)
+def test_no_torch_before_there_is_a_model(module: str) -> None:
+    code = (
+        f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('torch', 'prompt_toolkit', 'rich')))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

@@ -1,0 +1,208 @@
+"""Every command of the table, typed by a scripted user."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data.document import Message
+from models.generation.chat_commands import COMMANDS
+from models.generation.chat_session import ChatSession
+from models.generation.chat_settings import ChatSettings
+from models.generation.conversation import Conversation, ConversationStore
+from models.generation.settings import GenerationConfig
+from models.recursion import MODES
+from rlm_cli.chat.line_chat import LineChat
+from rlm_cli.output import Output
+
+
+class Script:
+    """A user who types these lines and leaves. A class among them is raised as it is read."""
+
+    def __init__(self, *lines) -> None:
+        self.lines = list(lines)
+        self.defaults: list[str] = []
+
+    def read(self, default: str = "") -> str:
+        self.defaults.append(default)
+        if not self.lines:
+            raise EOFError
+        line = self.lines.pop(0)
+        if not isinstance(line, str):
+            raise line
+        return line
+
+
+@pytest.fixture
+def chat(trained):
+    def start(*lines, forgetful: bool = False) -> LineChat:
+        settings = ChatSettings(generation=GenerationConfig(max_tokens=12, seed=1))
+        store = ConversationStore(trained.run.path / "conversations")
+        session = ChatSession(trained, Conversation("first", "small", "text", settings=settings), store)
+        line_chat = LineChat(session, Output(), Script(*lines), forgetful=forgetful)
+        line_chat.run()
+        return line_chat
+
+    return start
+
+
+def roles(line_chat: LineChat) -> str:
+    return "".join(turn.role[0] for turn in line_chat.session.conversation.turns)
+
+
+def test_a_conversation_is_answered_and_saved(chat, capsys) -> None:
+    line_chat = chat("once upon", "", "and then", "quit", "not read")
+    assert roles(line_chat) == "uaua"
+    out, err = capsys.readouterr()
+    answers = [turn.content for turn in line_chat.session.conversation.turns if turn.role == "assistant"]
+    assert out == "".join(answer if answer.endswith("\n") else answer + "\n" for answer in answers)
+    assert err.count("passes/token") == 2
+    assert line_chat.session.store.load("first") == line_chat.session.conversation
+    assert line_chat.reader.lines == ["not read"]
+
+
+def test_every_command_does_something_and_none_breaks_the_chat(chat, capsys) -> None:
+    assert {name for name in COMMANDS if name not in _EVERY} == set()
+    line_chat = chat("hello", *(line for lines in _EVERY.values() for line in lines), "quit")
+    err = capsys.readouterr().err
+    assert "error" not in err
+    assert line_chat.session.settings.mode == "deep"
+
+
+_EVERY = {
+    "mode": ("mode deep", "mode"),
+    "temp": ("/temp 0.5", "temp"),
+    "topk": ("topk 5",),
+    "topp": ("topp 0.9",),
+    "minp": ("minp 0.01",),
+    "penalty": ("penalty 1.1",),
+    "ngram": ("ngram 4",),
+    "seed": ("seed off", "seed 5"),
+    "interactive": ("interactive",),
+    "batch": ("batch", "hi there"),
+    "natural": ("natural", "hi again"),
+    "unlimited": ("unlimited",),
+    "max": ("max 5",),
+    "status": ("status",),
+    "history": ("history",),
+    "retry": ("retry",),
+    "edit": ("/edit changed", "/edit", "changed again"),
+    "continue": ("continue",),
+    "system": ("system",),
+    "save": ("/save mine",),
+    "load": ("/load", "/load mine"),
+    "export": ("/export md", "/export jsonl"),
+    "copy": (),  # depends on the machine; has its own test
+    "compare": ("/compare abc", "compare"),
+    "debug": ("debug on", "hello", "debug off"),
+    "undo": ("undo",),
+    "clear": ("clear",),
+    "help": ("help",),
+    "quit": (),
+}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["/nonsense", "/", "/temp 9", "mode dep", "/retry", "/undo", "/continue", "/edit", "/copy", "/export",
+     "/load nothing", "/load ../x", "/save ../x", "/compare", "/system be kind"],
+)  # fmt: skip
+def test_what_cannot_be_done_is_a_sentence_and_the_chat_goes_on(chat, capsys, line: str) -> None:
+    line_chat = chat(line, "hello")
+    assert capsys.readouterr().err.count("error:") == 1
+    assert roles(line_chat) == "ua"
+
+
+def test_turns_can_be_taken_back_and_answered_again(chat) -> None:
+    line_chat = chat("one", "two", "/retry", "/continue", "/undo", "/edit three")
+    assert [turn.content for turn in line_chat.session.conversation.turns if turn.role == "user"] == ["three"]
+    assert roles(line_chat) == "ua"
+
+
+def test_the_last_message_is_there_to_be_edited(chat) -> None:
+    line_chat = chat("one", "edit", "one more")
+    assert line_chat.reader.defaults[2] == "one"
+    assert line_chat.session.conversation.last("user") == "one more"
+
+
+def test_control_c_twice_leaves_and_once_does_not(chat, capsys) -> None:
+    line_chat = chat(KeyboardInterrupt, "hello", KeyboardInterrupt, KeyboardInterrupt, "not read")
+    assert roles(line_chat) == "ua"
+    assert line_chat.reader.lines == ["not read"]
+    assert capsys.readouterr().err.count("again") == 2
+
+
+def test_comparing_shows_every_mode_and_keeps_nothing(chat, capsys) -> None:
+    line_chat = chat("hello", "compare")
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("--- ")] == [
+        f"--- {mode} {depth} ---" for mode, depth in MODES.items()
+    ]
+    assert roles(line_chat) == "ua"
+    normal = out.split("--- normal 2x2 ---\n")[1].split("\n---")[0]
+    assert normal.rstrip("\n") == line_chat.session.conversation.last("assistant").rstrip("\n")
+
+
+def test_debug_tells_id_text_probability_and_passes(chat, capsys) -> None:
+    line_chat = chat("/debug", "/max 3", "abc")
+    err = capsys.readouterr().err
+    lines = [line for line in err.splitlines() if " p 0." in line or " p 1." in line]
+    assert len(lines) == 3
+    assert all(line.split()[0].isdigit() and "passes 2" in line for line in lines)
+    assert line_chat.session.figures.tokens == 3
+
+
+def test_a_forgetful_chat_answers_the_same_message_the_same(chat, capsys) -> None:
+    line_chat = chat("abc", "abc", forgetful=True)
+    out = capsys.readouterr().out
+    assert out[: len(out) // 2] == out[len(out) // 2 :]
+    assert roles(line_chat) == "ua"
+
+
+def test_exports_can_be_trained_on_and_never_overwrite(chat, tmp_path: Path, capsys) -> None:
+    target = tmp_path / "talk.jsonl"
+    line_chat = chat("hello", f"/export {target}", f"/export {target}")
+    written = [Message(**message) for message in json.loads(target.read_text())["messages"]]
+    assert written == line_chat.session.conversation.turns
+    assert "there already" in capsys.readouterr().err
+
+
+def test_escape_sequences_are_drawn_on_a_terminal_and_exact_in_a_pipe(
+    chat, trained, capsys, monkeypatch
+) -> None:
+    def spoken(*arguments, **more):
+        from models.generation.generate import GeneratedToken
+
+        yield GeneratedToken(0, 20, "a\x1b]0;owned\x07b", 1.0, None, "length")
+
+    monkeypatch.setattr("models.generation.generate.generate", spoken)
+    chat("say it")
+    assert capsys.readouterr().out == "a\x1b]0;owned\x07b\n"
+    monkeypatch.setattr("rlm_cli.output.stdout_is_terminal", lambda: True)
+    chat("say \x1b[31mit", "/history", "/debug", "again", "/retry")
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert "a␛]0;owned␇b" in captured.out
+
+
+def test_unknown_characters_are_told(chat, capsys) -> None:
+    chat("naïve")
+    assert "'ï'" in capsys.readouterr().err
+
+
+def test_lines_typed_ahead_are_taken_in_order(chat, monkeypatch) -> None:
+    from rlm_cli.chat.answer_view import AnswerView
+
+    typed = iter(["mode deep\nsecond\nthi"])
+    show = AnswerView.show
+
+    def show_and_type(self, *arguments):
+        stopped = show(self, *arguments)
+        self.typed = next(typed, "")
+        return stopped
+
+    monkeypatch.setattr(AnswerView, "show", show_and_type)
+    line_chat = chat("first", "third")
+    messages = [turn.content for turn in line_chat.session.conversation.turns if turn.role == "user"]
+    assert messages == ["first", "second", "third"]
+    assert line_chat.session.settings.mode == "deep"

@@ -1,0 +1,80 @@
+"""The input line, fed with keys."""
+
+import io
+import stat
+import sys
+from types import SimpleNamespace
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from rlm_cli.chat.readers import PlainReader, TerminalReader, history_path
+
+ENTER, CTRL_C, CTRL_D, CTRL_J, CTRL_R, UP = "\r", "\x03", "\x04", "\n", "\x12", "\x1b[A"
+
+
+@pytest.fixture
+def typing(tmp_path):
+    def read(keys: str, default: str = "", history=tmp_path / "history") -> str:
+        with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+            pipe.send_text(keys)
+            return TerminalReader(history).read(default)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ("hello" + ENTER, "hello"),
+        ("two" + CTRL_J + "lines" + ENTER, "two\nlines"),
+        ("two\\" + ENTER + "lines" + ENTER, "two\nlines"),
+        ("wrong" + CTRL_C + "right" + ENTER, "right"),
+        ("\x1b[200~pasted\nlines\x1b[201~" + ENTER, "pasted\nlines"),
+    ],
+)
+def test_keys_become_text(typing, keys: str, text: str) -> None:
+    assert typing(keys) == text
+
+
+@pytest.mark.parametrize(("keys", "error"), [(CTRL_C, KeyboardInterrupt), (CTRL_D, EOFError)])
+def test_an_empty_line_can_be_left(typing, keys: str, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        typing(keys)
+
+
+def test_a_default_is_there_to_be_edited(typing) -> None:
+    assert typing(" world" + ENTER, "hello") == "hello world"
+
+
+def test_history_is_kept_between_sessions_for_the_owner_alone(typing, tmp_path) -> None:
+    history = tmp_path / "state" / "history"
+    typing("first thing" + ENTER, history=history)
+    typing("second" + ENTER, history=history)
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert typing(UP + UP + ENTER, history=history) == "first thing"
+    assert typing(CTRL_R + "sec" + ENTER + ENTER, history=history) == "second"
+
+
+def test_an_unwritable_history_is_no_obstacle(typing, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    assert typing("hello" + ENTER, history=tmp_path / "file" / "history") == "hello"
+
+
+def test_history_lives_where_rlm_lives(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("RLM_HOME", str(tmp_path))
+    assert history_path() == tmp_path / "chat_history"
+    monkeypatch.delenv("RLM_HOME")
+    assert "rlm" in str(history_path())
+
+
+def test_plain_lines(monkeypatch, capsys) -> None:
+    content = io.BytesIO("one\r\ntwo\\\nlines\n\xff\nend\\".encode("latin-1"))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
+    reader = PlainReader()
+    assert [reader.read() for _ in range(4)] == ["one", "two\nlines", "\ufffd", "end"]
+    with pytest.raises(EOFError):
+        reader.read()
+    assert capsys.readouterr().out == ""

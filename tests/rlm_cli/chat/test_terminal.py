@@ -1,0 +1,131 @@
+"""A whole chat on a pseudo-terminal: what is typed, what is shown, how it ends."""
+
+import os
+import re
+import select
+import sys
+import time
+
+import pytest
+
+pty = pytest.importorskip("pty")
+
+# The command as installed, but for a model that never ends and takes its time.
+_PROGRAM = """
+import sys, time
+from types import SimpleNamespace
+import torch
+from data.character_tokenizer import CharacterTokenizer
+from models.architectures import build_model, model_config
+import rlm_cli.commands.chat
+from rlm_cli.app import main
+
+def load_model(run, device, threads):
+    torch.set_num_threads(1)
+    tokenizer = CharacterTokenizer("\\n abcdefghij")
+    values = {"vocab_size": tokenizer.vocab_size, "context_length": 64, "d_model": 16, "n_heads": 2}
+    model = build_model(model_config(values)).eval()
+    def quiet(module, inputs, output):
+        time.sleep(0.01)
+        output.logits[..., tokenizer.eos_id] = -1e4
+    model.register_forward_hook(quiet)
+    return SimpleNamespace(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
+
+rlm_cli.commands.chat.load_model = load_model
+sys.exit(main())
+"""
+
+
+class Terminal:
+    """A process on a terminal of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self.process, self.descriptor = pty.fork()
+        if self.process == 0:
+            os.environ.update(environment, TERM="xterm", PROMPT_TOOLKIT_NO_CPR="1")
+            os.execv(sys.executable, [sys.executable, "-c", _PROGRAM, *arguments])
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self.descriptor, keys.encode())
+
+    def expect(self, text: str, patience_s: float = 30.0) -> str:
+        """Wait until `text` is shown; everything shown since the last time."""
+        end = time.monotonic() + patience_s
+        while text not in self.seen:
+            assert time.monotonic() < end, f"{text!r} did not come: {self.seen!r}"
+            self._read()
+        shown, self.seen = self.seen, ""
+        return shown
+
+    def status(self, patience_s: float = 20.0) -> int:
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            self._read()
+            ended, status = os.waitpid(self.process, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.process, 9)
+        raise AssertionError(f"still running: {self.seen!r}")
+
+    def _read(self) -> None:
+        if select.select([self.descriptor], [], [], 0.1)[0]:
+            try:
+                data = os.read(self.descriptor, 65536).decode("utf-8", "replace")
+            except OSError:  # the other end is closed
+                return
+            self.seen += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", data)
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    (tmp_path / "runs" / "small").mkdir(parents=True)
+    (tmp_path / "runs" / "small" / "config.json").write_text('{"format_version": 1}')
+    environment = {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "RLM_HOME": str(tmp_path),
+        "OMP_NUM_THREADS": "1",
+    }
+    return lambda *arguments: Terminal(["chat", *arguments], environment)
+
+
+@pytest.mark.slow
+def test_a_chat_from_greeting_to_goodbye(terminal, tmp_path) -> None:
+    chat = terminal()
+    assert "continues what you write" in chat.expect("Ctrl-D leaves.")
+    chat.type("max 100000\r")
+    chat.expect("at most 100000 tokens")
+    chat.type("abc\n")
+    chat.type("de\r")
+    time.sleep(1.5)
+    chat.type("\x1b")  # Esc stops, and what there is stays
+    chat.expect("passes/token")
+    chat.type("/continue\r")
+    time.sleep(1.5)
+    chat.type("mode deep\r")  # while it writes
+    time.sleep(0.3)
+    chat.type("\x03")  # as does Ctrl-C
+    chat.expect("mode deep (3x2)")
+    chat.type("/history\r")
+    assert "abc\nde" in chat.expect("[assistant]")
+    time.sleep(0.5)
+    chat.type("\x03")
+    chat.expect("leaves.")
+    time.sleep(0.5)
+    chat.type("\x03")
+    assert chat.status() == 0
+    assert (tmp_path / "chat_history").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.slow
+def test_a_fast_chat_is_a_bare_loop(terminal, tmp_path) -> None:
+    chat = terminal("--fast", "--max-tokens", "5")
+    chat.expect("> ")
+    chat.type("abc\r")
+    chat.expect("5 characters")
+    chat.type("/save\r")
+    chat.expect("error:")
+    chat.type("\x04")
+    assert chat.status() == 0
+    assert not (tmp_path / "chat_history").exists()
+    assert not (tmp_path / "runs" / "small" / "conversations").exists()

@@ -1,0 +1,172 @@
+"""`rlm ls`, `show`, `resume` and shell completion, over runs that were never trained."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from models import events
+from models.events import Event
+from models.run import Run
+from rlm_cli.app import main
+from rlm_cli.options import complete_modes, complete_presets, complete_runs
+
+HOSTILE = "\x1b]0;owned\x07[bold]"
+
+
+def a_run(folder: Path, name: str, log: list[Event] | None = None, **config: Any) -> Run:
+    """A run that says it was trained, without a training."""
+    run = Run.create(name, folder)
+    model = {"architecture": "looped", "d_model": 64, "n_heads": 4, "context_length": 32, "vocab_size": 50}
+    run.write_config({"model": model, **config})
+    run.write_json("datasets.json", [{"name": "tale", "characters": 1000}])
+    for _ in run.record(log or []):
+        pass
+    return run
+
+
+def a_start(run: str = "owl", **more: Any) -> events.RunStarted:
+    fields: dict[str, Any] = {
+        "run": run, "architecture": "looped", "parameters": 123456, "embedding_parameters": 100,
+        "vocab_size": 50, "context_length": 32, "batch_size": 4, "device": "cpu", "number_format": "float32",
+        "compiled": False, "threads": 1, "start_step": 0, "total_steps": 40, "train_tokens": 900,
+        "validation_tokens": 100,
+    }  # fmt: skip
+    return events.RunStarted(**{**fields, **more})
+
+
+def a_finish(run: str = "owl", **more: Any) -> events.RunFinished:
+    fields: dict[str, Any] = {
+        "run": run, "reason": "steps", "step": 40, "best_step": 30, "validation_loss": 1.5,
+        "validation_loss_by_mode": {"fast": 1.6, "normal": 1.5}, "perplexity": 4.48, "bits_per_byte": 2.16,
+        "parameters": 123456, "tokens_seen": 4000, "tokens_per_second": 1234.5, "elapsed_s": 75.0,
+        "path": f"runs/{run}",
+    }  # fmt: skip
+    return events.RunFinished(**{**fields, **more})
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of runs, which every command here then looks at."""
+    for variable in ("RLM_HOME", "RLM_CONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def json_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main([*arguments, "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+def test_no_runs_is_said_and_is_no_error(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "rlm train FILE" in err
+    assert json_of(capsys, "ls") == []
+
+
+def test_a_listing_has_every_run_and_its_figures(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_run(runs, "owl", [a_start()])
+    a_run(runs, "new")
+    listed = {run["name"]: run for run in json_of(capsys, "ls")}
+    assert set(listed) == {"owl", "new"}
+    assert listed["owl"]["parameters"] == 123456
+    assert listed["new"]["parameters"] is None
+    assert main(["ls"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == [
+        "name", "status", "architecture", "parameters", "step", "loss", "text", "changed",
+    ]  # fmt: skip
+    assert "123.5k" in out or "123k" in out
+
+
+def test_a_damaged_run_is_listed_and_explained(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_run(runs, "owl", [a_start()])
+    (a_run(runs, "broken").path / "config.json").write_text("{")
+    assert {run["name"]: run["status"] for run in json_of(capsys, "ls")}["broken"] == "damaged"
+    assert main(["ls"]) == 0
+    out, err = capsys.readouterr()
+    assert "owl" in out
+    assert "broken:" in err
+
+
+def test_what_a_run_says_about_itself_is_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = a_run(runs, "owl", [a_start(), a_finish()])
+    run.write_json("evaluation.json", {"validation_loss_by_mode": {"fast": 1.6, "normal": 1.5}})
+    report = json_of(capsys, "show", "owl")
+    assert report["config"]["model"]["d_model"] == 64
+    assert report["evaluation"]["validation_loss_by_mode"]["fast"] == 1.6
+    assert report["bytes"]["run"] > 0
+    assert report["checkpoints"] == []
+    assert main(["show"]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        "looped, 123,456 parameters, width 64",
+        "tale (1,000 characters)",
+        "1.6000",
+        "vocabulary 50",
+    ):
+        assert words in out
+
+
+def test_numbers_json_cannot_hold_become_null(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_run(runs, "owl", [a_start()]).write_json("evaluation.json", {"loss": float("nan")})
+    assert json_of(capsys, "show", "owl")["evaluation"] == {"loss": None}
+
+
+def test_foreign_text_in_a_run_is_harmless(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = a_run(runs, "owl", [a_start(architecture=HOSTILE)])
+    run.write_json("datasets.json", [{"name": HOSTILE}])
+    run.write_json("evaluation.json", {"validation_loss_by_mode": {HOSTILE: 1.0}})
+    assert main(["ls"]) == main(["show"]) == 0
+    out, err = capsys.readouterr()
+    assert not set(out + err) & {"\x1b", "\x07"}
+    assert "[bold]" in out
+
+
+@pytest.mark.parametrize("content", ["[]", "7", '{"validation_loss_by_mode": []}', '[{"name": 3}, 4]'])
+def test_files_of_another_shape_do_not_stop_a_look(
+    runs: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    run = a_run(runs, "owl", [a_start()])
+    for name in ("datasets.json", "evaluation.json"):
+        (run.path / name).write_text(content)
+    assert isinstance(json_of(capsys, "show"), dict)
+    assert main(["show"]) == 0
+
+
+def test_an_unknown_run_names_the_nearest(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_run(runs, "shakespeare")
+    assert main(["show", "shakespear"]) == 2
+    assert "shakespeare" in capsys.readouterr().err.splitlines()[1]
+
+
+def test_resume_without_a_paused_run_says_what_to_do(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume"]) == 2
+    assert "rlm train FILE" in capsys.readouterr().err
+    a_run(runs, "owl", [a_start(), a_finish()])
+    assert main(["resume"]) == 2
+    assert "rlm resume owl --minutes" in capsys.readouterr().err
+
+
+def test_the_shell_completes_runs_presets_and_modes(runs: Path, tmp_path: Path) -> None:
+    a_run(runs, "owl")
+    a_run(runs, "otter")
+    elsewhere: Any = SimpleNamespace(params={"runs_dir": tmp_path / "none"})
+    here: Any = SimpleNamespace(params={"runs_dir": None})
+    assert {name for name, _ in complete_runs(here, "ow")} == {"owl"}
+    assert {name for name, _ in complete_runs(here, "")} == {"owl", "otter"}
+    assert list(complete_runs(elsewhere, "")) == []
+    assert [name for name, _ in complete_modes("d")] == ["deep"]
+    assert "hrm-4m" in {name for name, _ in complete_presets("")}
+
+
+def test_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {preset["name"] for preset in json_of(capsys, "create", "--list")} >= {"hrm-4m", "nanogpt-cpu"}

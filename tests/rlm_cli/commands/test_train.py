@@ -1,0 +1,174 @@
+"""`rlm train` and `rlm resume` as commands: what they ask the core for, and how they end."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from models import events
+from models.errors import DivergedError
+from models.events import Event
+from models.run import Run
+from rlm_cli.app import main
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Takes any dial, as the command hands it over."""
+
+    values: dict[str, Any]
+
+
+class Core:
+    """Planner and trainer in one: remembers what it was asked, and ends as it is told."""
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+        self.requests: list[dict[str, Any]] = []
+        self.extended: list[tuple[str, Any, Any]] = []
+        self.trained: list[str] = []
+        self.ending: Exception | str = "finished"
+
+    def plan(self, request: Request, runs_dir: Path) -> Iterator[Event]:
+        assert runs_dir == self.runs
+        self.requests.append(request.values)
+        yield events.PreparationAdvanced(stage="reading", done=1, total=1)
+        return self  # type: ignore[return-value]
+
+    def rows(self) -> list[tuple[str, str]]:
+        return [("parameters", "1,234")]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"parameters": 1234}
+
+    def start(self) -> Run:
+        run = Run.create("owl", self.runs)
+        run.write_config({})
+        return run
+
+    def extend(self, run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
+        self.extended.append((run.name, minutes, steps))
+
+    def train(self, run: Run, control: Any) -> Iterator[Event]:
+        self.trained.append(run.name)
+        yield events.EvaluationAdvanced(step=0, done=1, total=1)
+        if isinstance(self.ending, Exception):
+            raise self.ending
+        if self.ending == "paused":
+            yield events.RunPaused(step=5, total_steps=9, path=str(run.path))
+        else:
+            yield events.RunFinished(
+                run=run.name, reason="steps", step=9, best_step=9, validation_loss=1.25,
+                validation_loss_by_mode={"fast": 1.5, "normal": 1.25}, perplexity=3.5, bits_per_byte=1.8,
+                parameters=1234, tokens_seen=90, tokens_per_second=10.0, elapsed_s=9.0, path=str(run.path),
+            )  # fmt: skip
+
+
+@pytest.fixture
+def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
+    core = Core(tmp_path / "runs")
+    plan, trainer, extending = (
+        ModuleType(f"models.training.{name}") for name in ("plan", "trainer", "extend")
+    )
+    plan.__dict__.update(TrainRequest=lambda **values: Request(values), plan_training=core.plan)
+    trainer.__dict__.update(train=core.train)
+    extending.__dict__.update(extend=core.extend)
+    for module in (plan, trainer, extending):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setenv("RLM_RUNS_DIR", str(core.runs))
+    return core
+
+
+def test_what_was_not_said_is_not_asked_for(core: Core) -> None:
+    assert main(["train", "a.txt", "b"]) == 0
+    assert core.requests == [{"paths": ("a.txt", "b"), "settings": {}}]
+
+
+def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
+    typed = (
+        "train - --name owl --minutes 2 --target-loss 1.2 --patience 3 --preset p --arch hrm --d-model 64 "
+        "--heads 4 --context 32 --tokenizer bpe --vocab-size 512 --batch-size 8 --optimizer adamw --seed 7 "
+        "--device cpu --number-format float32 --threads 2 --set training.weight_decay=0.1"
+    )
+    assert main(typed.split()) == 0
+    assert core.requests == [
+        {
+            "paths": ("-",), "name": "owl", "minutes": 2.0, "target_loss": 1.2, "patience": 3, "preset": "p",
+            "architecture": "hrm", "d_model": 64, "n_heads": 4, "context_length": 32, "tokenizer": "bpe",
+            "vocab_size": 512, "batch_size": 8, "optimizer": "adamw", "seed": 7, "device": "cpu",
+            "number_format": "float32", "threads": 2, "settings": {"training.weight_decay": "0.1"},
+        }
+    ]  # fmt: skip
+
+
+def test_a_dry_run_prints_the_plan_and_makes_nothing(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "a.txt", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "parameters  1,234\n"
+    assert main(["train", "a.txt", "--dry-run", "--json"]) == 0
+    assert core.trained == []
+    assert not core.runs.exists()
+
+
+def test_the_plan_precedes_training_and_is_no_result(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "a.txt"]) == 0
+    out, err = capsys.readouterr()
+    assert "parameters  1,234" in err
+    assert "1.2500 nats per token" in out
+    assert "fast 1.5000   normal 1.2500" in out
+    assert "rlm chat owl" in err
+
+
+def test_json_is_the_events_and_the_last_one_is_the_end(
+    core: Core, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "a.txt", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == [
+        "preparation_advanced", "evaluation_advanced", "run_finished",
+    ]  # fmt: skip
+    assert lines[-1]["validation_loss_by_mode"] == {"fast": 1.5, "normal": 1.25}
+
+
+def test_quiet_leaves_the_figures_alone(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "a.txt", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert "1.2500" in out
+    assert err == ""
+
+
+def test_a_pause_says_how_to_go_on(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+    core.ending = "paused"
+    assert main(["train", "a.txt"]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Paused at step 5 of 9" in err
+    assert "rlm resume owl" in err
+
+
+def test_divergence_has_its_own_status(core: Core) -> None:
+    core.ending = DivergedError("Training diverged.", hint="Lower the rate.")
+    assert main(["train", "a.txt"]) == 3
+
+
+def test_a_run_is_resumed_by_name_and_can_be_made_longer(core: Core) -> None:
+    core.start()
+    assert main(["resume", "owl"]) == 0
+    assert core.extended == []
+    assert main(["resume", "owl", "--minutes", "1.5"]) == 0
+    assert main(["resume", "owl", "--steps", "20"]) == 0
+    assert core.extended == [("owl", 1.5, None), ("owl", None, 20)]
+    assert core.trained == ["owl"] * 3
+
+
+def test_minutes_meant_for_training_do_not_make_a_resumed_run_longer(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core.start()
+    monkeypatch.setenv("RLM_MINUTES", "5")
+    assert main(["resume", "owl"]) == 0
+    assert core.extended == []

@@ -1,0 +1,173 @@
+"""The registration page, and what becomes of a mistake."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from data.errors import CorpusError, RlmError, UsageError
+from models.errors import DivergedError, RunBusyError, StorageError
+from rlm_cli import app as app_module
+from rlm_cli.app import app, main
+from rlm_cli.exit_codes import ExitCode, exit_code_of
+
+COMMANDS = ("train", "resume", "create", "chat", "generate", "ls", "show", "doctor")
+
+
+def test_help_shows_every_command_in_a_panel(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for panel in (app_module.MAKE, app_module.USE, app_module.LOOK):
+        assert f"╭─ {panel} ─" in shown
+    for command in COMMANDS:
+        assert re.search(rf"^│ {command} ", shown, re.MULTILINE)
+
+
+def test_nothing_typed_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "Usage: rlm" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Examples:" in shown
+    assert f"rlm {command}" in shown.partition("Examples:")[2]
+    assert not set(shown) & {"\b", "\x1b"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("wrong"), 2),
+        (DivergedError("lost"), 3),
+        (RunBusyError("busy"), 1),
+        (CorpusError("empty"), 1),
+        (StorageError("full"), 1),
+        (RlmError("any"), 1),
+    ],
+)
+def test_an_error_of_the_core_is_a_sentence_and_a_status(
+    error: RlmError, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(**_: object) -> None:
+        raise error
+
+    assert exit_code_of(error) == code
+    monkeypatch.setattr(app_module, "app", failing)
+    assert main([]) == code
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"error: {error.message}\n")
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app_module, "app", failing)
+    with pytest.raises(ZeroDivisionError):
+        main([])
+
+
+def test_ctrl_c_before_there_is_anything_to_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    probe = typer.Typer()
+    probe.command()(interrupted)
+    monkeypatch.setattr(app_module, "app", probe)
+    assert main([]) == ExitCode.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["trian"], "Did you mean 'train'?"),
+        (["ls", "--jsno"], "--json"),
+        (["train"], "Missing argument"),
+        (["train", "x.txt", "--steps", "many"], "--steps"),
+        (["train", "x.txt", "--steps", "1", "--minutes", "1"], "exclude one another"),
+        (["train", "x.txt", "--set", "nonsense"], "section.field=value"),
+        (["create"], "needs a name"),
+        (["resume", "owl", "--minutes", "1", "--steps", "1"], "exclude one another"),
+        (["show", "\x1b[31mowl"], "owl"),
+    ],
+)
+def test_a_mistake_is_said_in_one_sentence(
+    typed: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(typed) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) <= 2
+    assert "\x1b" not in err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("rlm ")
+
+
+def test_commands_take_their_core_only_when_they_run(rlm) -> None:
+    """Help, listing and completion start without torch."""
+    script = (
+        "import sys\n"
+        "from rlm_cli.app import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "finally:\n"
+        "    sys.stderr.write('\\nslow: ' + ','.join(m for m in ('torch', 'textual') if m in sys.modules))\n"
+    )
+    root = Path(app_module.__file__).parent.parent
+    completion = {"_RLM_COMPLETE": "complete_bash", "COMP_WORDS": "rlm show ", "COMP_CWORD": "2"}
+    for arguments, extra in ((["--help"], {}), (["ls"], {}), (["create", "--list"], {}), ([], completion)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=root, env={**os.environ, **extra}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.stderr.endswith("slow: "), (arguments, done.stderr)
+
+
+def test_terminating_a_command_ends_with_143(tmp_path: Path) -> None:
+    root = Path(app_module.__file__).parent.parent
+    script = (
+        "import time, rlm_cli.app, rlm_cli.__main__ as start\n"
+        "rlm_cli.app.main = lambda: (print('up', flush=True), time.sleep(60))\n"
+        "start.main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == ExitCode.TERMINATED
+
+
+def test_a_broken_pipe_ends_quietly(rlm, tmp_path: Path) -> None:
+    root = Path(app_module.__file__).parent.parent
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "rlm_cli", "ls", "--json"],
+        cwd=root, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert done.stderr == ""
+
+
+def test_all_commands_are_the_grammar() -> None:
+    assert {info.callback.__name__ for info in app.registered_commands if info.callback} == set(COMMANDS)
+
+
+def test_json_is_one_value(rlm) -> None:
+    assert json.loads(rlm("ls", "--json").stdout) == []

@@ -1,0 +1,213 @@
+"""The verbs over the real core, with models small enough to train in a second or two."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_cli.app import main
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = [
+    "--d-model",
+    "32",
+    "--heads",
+    "2",
+    "--context",
+    "32",
+    "--batch-size",
+    "4",
+    "--threads",
+    "1",
+    "--device",
+    "cpu",
+    "--number-format",
+    "float32",
+]
+HOSTILE = "\x1b]0;owned\x07 [bold red]x[/] \x9b31m"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with a book in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+    sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
+    (tmp_path / "book.txt").write_text("".join(sentences))
+    return tmp_path
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "rlm_cli", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def until_step(process: "subprocess.Popen[str]", step: int) -> None:
+    """Read JSON Lines until the training has got this far."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "step_finished" and event["step"] >= step:
+            return
+    raise AssertionError(process.stderr.read() if process.stderr else "no such step")
+
+
+def test_from_a_file_to_a_model_that_is_listed_shown_and_writes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "book.txt", "--steps", "12", "--json", *TINY]) == 0
+    end = lines_of(capsys)[-1]
+    assert end["event"] == "run_finished"
+    assert end["step"] == 12
+    assert end["validation_loss"] > 0
+    assert main(["ls", "--json"]) == 0
+    (listed,) = lines_of(capsys)[0]
+    assert (listed["name"], listed["status"], listed["step"]) == ("book", "finished", 12)
+    assert listed["parameters"] == end["parameters"]
+    assert main(["show", "--json"]) == 0
+    (report,) = lines_of(capsys)
+    assert report["checkpoints"]
+    assert report["bytes"]["weights"] > 0
+    assert main(["show"]) == 0
+    out = capsys.readouterr().out
+    for mode in end["validation_loss_by_mode"]:
+        assert mode in out
+    assert main(["generate", "-p", "The owl", "--max-tokens", "8", "--seed", "1"]) == 0
+    assert capsys.readouterr().out.strip()
+    for wrong in (["--temp", "-1"], ["--mode", "nonsense"]):
+        assert main(["generate", "-p", "x", *wrong]) == 2
+        assert len(capsys.readouterr().err.splitlines()) <= 2
+    assert main(["resume", "book", "--steps", "3", "--json"]) == 0
+    assert lines_of(capsys)[-1]["step"] == 15
+
+
+def test_a_dry_run_leaves_nothing_behind(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "book.txt", "--steps", "5", "--dry-run", "--json", *TINY]) == 0
+    plan = lines_of(capsys)[-1]
+    assert plan
+    assert not (home / "runs").exists()
+
+
+def test_the_same_command_twice_makes_two_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["train", "book.txt", "--steps", "2", "--quiet", *TINY]) == 0
+    assert sorted(path.name for path in (home / "runs").iterdir()) == ["book", "book-2"]
+    assert main(["train", "book.txt", "--steps", "2", "--name", "book", *TINY]) == 2
+    assert "a run 'book' already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_pauses_and_resume_finishes(
+    home: Path, capsys: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
+    until_step(process, 5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert json.loads(out.splitlines()[-1])["event"] == "run_paused"
+    assert "rlm resume owl" in err
+    assert main(["ls", "--json"]) == 0
+    (listed,) = lines_of(capsys)[0]
+    assert listed["status"] == "paused"
+    resumed = start("resume", "--json")
+    until_step(resumed, listed["step"] + 1)
+    resumed.send_signal(signal.SIGTERM)
+    resumed.communicate(timeout=60)
+    assert resumed.returncode == 143
+
+
+def test_two_trainers_on_one_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
+    until_step(process, 2)
+    assert main(["resume", "owl"]) == 1
+    assert str(process.pid) in capsys.readouterr().err
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+def test_a_reader_of_the_events_that_leaves_pauses_the_run(home: Path) -> None:
+    process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
+    until_step(process, 2)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 130
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_created_model_is_a_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "tiny", "--preset", "hrm-4m", "--vocab-size", "87", "--json"]) == 0
+    (made,) = lines_of(capsys)
+    assert made["parameters"] == 3_980_290
+    assert main(["ls", "--json"]) == 0
+    (listed,) = lines_of(capsys)[0]
+    assert (listed["name"], listed["status"]) == ("tiny", "created")
+    assert main(["create", "tiny", "--preset", "hrm-4m", "--vocab-size", "87"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["train", "empty.txt"], 1),
+        (["train", "one.txt"], 1),
+        (["train", "same.txt"], 1),
+        (["train", "binary.txt"], 1),
+        (["train", "folder"], 1),
+        (["train", "short.txt"], 1),
+        (["train", "broken.jsonl"], 1),
+        (["train", "bok.txt"], 2),
+        (["train", "book.txt", "--preset", "hrm-4"], 2),
+        (["train", "book.txt", "--arch", "hmr"], 2),
+        (["train", "book.txt", "--minutes", "-1"], 2),
+        (["train", "book.txt", "--steps", "0"], 2),
+        (["train", "book.txt", "--set", "training.nonsense=1"], 2),
+        (["train", "book.txt", "--device", "abacus"], 2),
+        (["train", "book.txt", "--name", "../escape"], 2),
+        (["train", "book.txt", "--d-model", "30", "--heads", "4"], 2),
+        (["train", "book.txt", "--tokenizer", "broken.jsonl"], 1),
+        (["create", "x", "--preset", "none", "--vocab-size", "8"], 2),
+        (["resume", "none"], 2),
+        (["show", "none"], 2),
+        (["show", "folder"], 1),
+        (["generate", "folder", "-p", "x"], 1),
+        (["generate", "-p", "x", "--mode", "nonsense"], 1),  # there is no run at all
+    ],
+)
+def test_bad_input_is_one_sentence_and_the_next_step(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
+) -> None:
+    (home / "folder").mkdir()
+    for name, content in {
+        "empty.txt": b"", "one.txt": b"a", "same.txt": b"a" * 5000, "binary.txt": bytes(range(256)) * 40,
+        "short.txt": b"Just a few words.", "broken.jsonl": b"{\n" * 9,
+    }.items():  # fmt: skip
+        (home / name).write_bytes(content)
+    assert main(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-2].startswith("error: ") or err.splitlines()[-1].startswith("error: ")
+    assert not (home / "runs").exists() or not list((home / "runs").iterdir())
+
+
+def test_text_full_of_escapes_trains_and_shows_harmless(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "hostile\x1b[31m.txt"
+    (home / name).write_text((HOSTILE + "\n") * 300)
+    assert main(["train", name, "--steps", "4", *TINY]) == 0
+    assert main(["ls"]) == main(["show"]) == 0
+    out, err = capsys.readouterr()
+    assert not set(out + err) & {"\x1b", "\x07", "\x9b"}

@@ -1,0 +1,32 @@
+"""Starting `rlm`: what may be in its way."""
+
+from pathlib import Path
+
+import pytest
+
+from rlm_cli.__main__ import package_in_the_way
+
+
+def test_nothing_is_in_the_way_of_ours() -> None:
+    assert package_in_the_way() is None
+
+
+@pytest.mark.parametrize("name", ["models", "data", "tui"])
+@pytest.mark.parametrize("as_package", [True, False])
+def test_a_package_of_the_same_name_is_named(rlm, tmp_path: Path, name: str, as_package: bool) -> None:
+    # `python -m` looks into the current folder first, as a user's own project would be.
+    path = tmp_path / name / "__init__.py" if as_package else tmp_path / f"{name}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("raise SystemExit('imported')")
+    done = rlm("--help")
+    assert done.returncode == 1
+    assert str(path) in done.stderr
+    assert "in the way" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_folder_without_code_is_not_in_the_way(rlm, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "book.txt").write_text("text")
+    assert rlm("--help").returncode == 0

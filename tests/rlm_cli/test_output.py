@@ -1,0 +1,100 @@
+"""The sink: results to stdout, remarks to stderr, and nothing a terminal would obey."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import RlmError
+from rlm_cli import output as output_module
+from rlm_cli.output import Form, Output
+
+HOSTILE = "\x1b]0;owned\x07[bold red]x[/] \x9b31m \u202e :smile:"
+
+
+def test_human_results_go_to_stdout_and_remarks_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = Output()
+    sink.result("the result")
+    sink.json({"not": "shown"})
+    sink.say("a remark")
+    sink.pairs([("name", "value")])
+    sink.pairs([("plan", "shown")], to_stderr=True)
+    out, err = capsys.readouterr()
+    assert out == "the result\nname  value\n"
+    assert err == "a remark\nplan  shown\n"
+
+
+def test_json_leaves_nothing_else_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = Output(Form.JSON)
+    sink.result("text")
+    sink.table(("a",), [("b",)])
+    sink.pairs([("a", "b")])
+    sink.json({"value": "ß"})
+    out, _ = capsys.readouterr()
+    assert out.isascii()
+    assert json.loads(out) == {"value": "ß"}
+
+
+def test_quiet_keeps_the_result_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = Output(Form.QUIET)
+    sink.result("text")
+    sink.say("remark")
+    sink.pairs([("plan", "hidden")], to_stderr=True)
+    sink.warn("careful")
+    out, err = capsys.readouterr()
+    assert out == "text\n"
+    assert err == "warning: careful\n"
+
+
+def test_an_error_is_a_sentence_and_a_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().error(RlmError("It broke [bold]here[/].", hint="Mend it."))
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "error: It broke [bold]here[/].\nMend it.\n")
+
+
+def test_foreign_text_is_neither_obeyed_nor_read_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = Output()
+    sink.result(HOSTILE)
+    sink.table(("column " + HOSTILE,), [(HOSTILE,)])
+    sink.say(HOSTILE)
+    sink.error(RlmError(HOSTILE, hint=HOSTILE))
+    out, err = capsys.readouterr()
+    for text in (out, err):
+        assert not set(text) & {"\x1b", "\x07", "\x9b", "\u202e"}
+        assert "[bold red]x[/]" in text
+        assert ":smile:" in text
+
+
+def test_exact_text_is_exact_in_a_pipe_and_safe_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Output().result(HOSTILE, exact=True)
+    assert capsys.readouterr().out == HOSTILE + "\n"
+    monkeypatch.setattr(output_module, "stdout_is_terminal", lambda: True)
+    Output().result(HOSTILE, exact=True)
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1), min_size=1))
+def test_piped_tables_are_never_wrapped(cells: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stream = io.StringIO()
+        patch.setattr("sys.stdout", stream)
+        Output().table(["c"] * len(cells), [cells])
+    lines = stream.getvalue().split("\n")
+    assert len(lines) == 3
+    assert lines[2] == ""
+
+
+def test_a_question_is_put_on_stderr_even_when_quiet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(" yes \n"))
+    sink = Output(Form.QUIET)
+    assert sink.ask("Sure?") == "yes"
+    assert sink.ask("Sure?") is None
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Sure? ")

@@ -1,0 +1,210 @@
+"""Signals, the menu, and a reader that goes away, over a trainer that only counts."""
+
+import io
+import os
+import pty
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models import events
+from models.events import Event
+from rlm_cli import training_session
+from rlm_cli.exit_codes import ExitCode
+from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
+from rlm_cli.output import Form, Output
+from rlm_cli.training_session import drain, watch
+
+TOTAL = 30
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class CountingTrainer:
+    """Takes steps, and honours its control as the real one does: between two events."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.asked: list[str] = []
+        self._wish = ""
+
+    def pause(self) -> None:
+        self.asked.append("pause")
+        self._wish = "pause"
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+        self._wish = "stop"
+
+    def go_on(self) -> None:
+        self.asked.append("go on")
+        self.interrupted = False
+
+    def run(self, signals: dict[int, list[int]]) -> Iterator[Event]:
+        """Yields an event per step; before step n it sends itself the signals of `signals[n]`."""
+        for step in range(1, TOTAL + 1):
+            for number in signals.get(step, ()):
+                os.kill(os.getpid(), number)
+            if self._wish:
+                reason = "paused" if self._wish == "pause" else "stopped"
+                yield events.NoticeGiven(message=f"{reason} before step {step}")
+                return
+            yield events.EvaluationAdvanced(step=step, done=step, total=TOTAL)
+        yield events.NoticeGiven(message="all steps done")
+
+
+def ending(
+    trainer: CountingTrainer, signals: dict[int, list[int]], form: Form = Form.QUIET
+) -> tuple[str, int]:
+    last, code = watch(trainer.run(signals), trainer, Output(form), "owl")
+    assert isinstance(last, events.NoticeGiven)
+    return last.message, code
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(training_session, "may_ask", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_without_a_terminal_an_interrupt_pauses() -> None:
+    assert ending(CountingTrainer(), {5: [signal.SIGINT]}) == ("paused before step 6", ExitCode.PAUSED)
+
+
+@pytest.mark.parametrize(
+    ("typed", "end"),
+    [
+        ("1\n", "paused before step 6"),
+        ("2\n", "stopped before step 6"),
+        ("3\n", "all steps done"),
+        ("what?\n\n2\n", "stopped before step 6"),
+        ("", "paused before step 6"),
+    ],
+)
+def test_the_menu_decides(monkeypatch: pytest.MonkeyPatch, typed: str, end: str) -> None:
+    answers(monkeypatch, typed)
+    assert ending(CountingTrainer(), {5: [signal.SIGINT]})[0] == end
+
+
+def test_after_going_on_the_next_interrupt_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, "3\n3\n1\n")
+    trainer = CountingTrainer()
+    assert ending(trainer, {n: [signal.SIGINT] for n in (5, 9, 20)})[0] == "paused before step 21"
+    assert trainer.asked == ["go on", "go on", "pause"]
+
+
+def test_a_second_interrupt_before_the_menu_pauses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, "3\n")
+    trainer = CountingTrainer()
+    assert ending(trainer, {5: [signal.SIGINT, signal.SIGINT]})[0] == "paused before step 5"
+    assert trainer.asked == ["pause"]
+
+
+def test_an_interrupt_in_the_menu_pauses() -> None:
+    trainer = CountingTrainer()
+
+    def ask() -> Choice:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the question goes on after Ctrl-C")
+
+    with Interrupts(trainer) as interrupts:
+        interrupts.settle(ask)
+    assert trainer.asked == ["pause"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGHUP, ExitCode.PAUSED)]
+)
+def test_the_system_asking_pauses_without_a_menu(
+    monkeypatch: pytest.MonkeyPatch, number: int, code: ExitCode
+) -> None:
+    answers(monkeypatch, "3\n")
+    monkeypatch.setattr(training_session, "terminal_streams", list)  # ours has not gone
+    assert ending(CountingTrainer(), {5: [number]}) == ("paused before step 5", code)
+
+
+def test_an_ignored_hang_up_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert ending(CountingTrainer(), {5: [signal.SIGHUP]})[0] == "all steps done"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    ending(CountingTrainer(), {})
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_reader_that_goes_away_pauses_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+
+    def write(text: str) -> None:
+        nonlocal written
+        written += 1
+        if written > 3:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("rlm_cli.progress.write", write)
+    assert ending(CountingTrainer(), {}, Form.JSON)[0] == "paused before step 5"
+    assert written == 4
+
+
+def test_the_menu_is_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("2\n"))
+    assert ask_on_terminal(Output(Form.JSON), "owl") is Choice.STOP
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "rlm resume owl" in err
+
+
+def test_drain_returns_what_the_generator_returns() -> None:
+    def planning() -> Iterator[Event]:
+        yield events.PreparationAdvanced(stage="reading", done=1, total=1)
+        return "the plan"
+
+    assert drain(planning(), Output(Form.QUIET)) == "the plan"
+
+
+# Steps until it is told to pause, on whatever terminal it has; then writes how it ended to a file.
+CHILD = """
+import sys, time
+from models import events
+from rlm_cli.output import Output
+from rlm_cli.training_session import watch
+
+class Trainer:
+    interrupted = paused = False
+    def pause(self): self.paused = True
+    def run(self):
+        for step in range(1, 1000):
+            time.sleep(0.02)
+            yield events.EvaluationAdvanced(step=step, done=step, total=1000)
+            if self.paused:
+                yield events.NoticeGiven(message="saved")
+                return
+
+trainer, output = Trainer(), Output()
+last, code = watch(trainer.run(), trainer, output, "owl")
+output.say("Paused.")
+open(sys.argv[1], "w").write(last.message)
+sys.exit(code)
+"""
+
+
+def test_a_terminal_that_is_closed_pauses_the_run(tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(ROOT)
+        os.environ["TERM"] = "xterm"
+        os.execv(sys.executable, [sys.executable, "-c", CHILD, str(end)])
+    drawn = b""
+    while b"evaluating" not in drawn:
+        drawn += os.read(terminal, 4096)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert end.read_text() == "saved"
+    assert os.waitstatus_to_exitcode(status) == ExitCode.PAUSED

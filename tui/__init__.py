@@ -1,0 +1,1 @@
+"""The full-screen front end. Nothing here yet: the line-mode commands come first."""
