@@ -2,8 +2,7 @@
 # make test    the whole everyday suite
 PYTHON ?= python3
 VENV   ?= .venv
-# More for pip. On Linux without a GPU a far smaller download:
-#   make setup PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# More words for pip, such as the index of a smaller build of torch.
 PIP_FLAGS ?=
 
 BIN       := $(VENV)/bin

@@ -43,7 +43,9 @@ class ModelConfig:
         require(self.n_heads >= 1, "model.n_heads", self.n_heads, "at least 1")
         require(0 <= self.lookback <= 16, "model.lookback", self.lookback, "0 to 16")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 up to, not including, 1")
-        require(self.positions in ("rotary", "learned"), "model.positions", self.positions, "rotary or learned")
+        require(
+            self.positions in ("rotary", "learned"), "model.positions", self.positions, "rotary or learned"
+        )
         if self.d_model % (2 * self.n_heads):
             raise UsageError(
                 f"model.d_model {self.d_model} does not divide into {self.n_heads} heads of even width.",

@@ -14,6 +14,7 @@ from models.layers.rotary import rotary_tables
 from models.losses import next_token_loss
 from models.recursion import MODES, Depth
 
+
 @dataclass(slots=True)
 class Output:
     """`logits` (B, T, V) in float32.

@@ -31,7 +31,9 @@ def load_trained(run: Run, device: str = "cpu") -> Trained:
     """
     config = run.read_config()
     if "data" not in config or not run.weights_path.exists():
-        raise RunError(f"Run '{run.name}' is not trained yet.", hint=f"Train it: {_how_to_train(run, config)}")
+        raise RunError(
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {_how_to_train(run, config)}"
+        )
     prepare_process()
     tokenizer = load_tokenizer(run.tokenizer_path)
     weights, _ = load_weights(run.weights_path)

@@ -59,9 +59,7 @@ class HRMConfig(ModelConfig):
             require(1 <= getattr(self, name) <= 64, f"model.{name}", getattr(self, name), "1 to 64")
         require(self.d_feed_forward >= 8, "model.d_feed_forward", self.d_feed_forward, "at least 8")
         require(self.halting_weight > 0, "model.halting_weight", self.halting_weight, "above 0")
-        require(
-            self.output in ("softmax", "stablemax"), "model.output", self.output, "softmax or stablemax"
-        )
+        require(self.output in ("softmax", "stablemax"), "model.output", self.output, "softmax or stablemax")
 
 
 class HRM(RecursiveLM):

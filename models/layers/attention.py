@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.kv_cache import KVCache
+from models.layers.linear import FusedLinear
 from models.layers.norm import rms_norm
 from models.layers.rotary import rotate
 
@@ -38,8 +39,7 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads = n_heads
         self.qk_norm = qk_norm
-        self.qkv = nn.Linear(d_model, 3 * d_model, bias=bias)
-        self.qkv.weight.fused = 3  # type: ignore[assignment]
+        self.qkv = FusedLinear(d_model, 3 * d_model, parts=3, bias=bias)
         self.out = nn.Linear(d_model, d_model, bias=bias)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:

@@ -3,14 +3,15 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.layers.linear import FusedLinear
+
 
 class SwiGLU(nn.Module):
     """(B, T, D) to (B, T, D): one projection gates another (Shazeer 2020)."""
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:
         super().__init__()
-        self.up = nn.Linear(d_model, 2 * d_hidden, bias=bias)
-        self.up.weight.fused = 2  # type: ignore[assignment]
+        self.up = FusedLinear(d_model, 2 * d_hidden, parts=2, bias=bias)
         self.out = nn.Linear(d_hidden, d_model, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:

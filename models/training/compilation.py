@@ -27,7 +27,10 @@ def compile_blocks(model: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def eager() -> Iterator[None]:
-    """Run compiled blocks uncompiled: each new shape of generation would compile them anew."""
+def eager(compiled: bool) -> Iterator[None]:
+    """Run blocks uncompiled, if they are `compiled`: each new shape would compile them anew."""
+    if not compiled:  # asking for a stance imports the compiler, which takes seconds
+        yield
+        return
     with torch.compiler.set_stance("force_eager"):
         yield

@@ -57,7 +57,10 @@ class CreationPlan:
             ("model", f"{model.architecture}, width {model.d_model}, {model.n_heads} heads"),
             ("vocabulary", f"{model.vocab_size:,} tokens"),
             ("context", f"{model.context_length:,} tokens"),
-            ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {cost.embedding_parameters:,} in embeddings)"),
+            (
+                "parameters",
+                f"{cost.parameters:,} ({blocks:,} in blocks, {cost.embedding_parameters:,} in embeddings)",
+            ),
             ("weights", f"{cost.parameters * 4 / 1e6:,.1f} MB"),
             ("training memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
             ("training speed", f"about {cost.tokens_per_second:,.0f} tokens/s on this machine"),
@@ -132,7 +135,8 @@ def settings_of(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         section, _, name = path.partition(".")
         if section not in by_section or not name:
             raise UsageError(
-                f"There is no setting '{path}'.", hint="Write model.FIELD or training.FIELD, as in model.dropout=0.1."
+                f"There is no setting '{path}'.",
+                hint="Write model.FIELD or training.FIELD, as in model.dropout=0.1.",
             )
         by_section[section][name] = value
     return by_section

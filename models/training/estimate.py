@@ -40,7 +40,9 @@ def estimate(config: ModelConfig, training: TrainingConfig, device: torch.device
     blocks = total - embedding
     calls = model.attention_calls(model.trained_depth)
     distinct = len({id(part) for part in model.modules() if hasattr(part, "qkv")})
-    mean_calls = calls if not model.recursive else 0.5 * (calls + model.attention_calls(type(model.trained_depth)(1)))
+    mean_calls = (
+        calls if not model.recursive else 0.5 * (calls + model.attention_calls(type(model.trained_depth)(1)))
+    )
     flops_per_token = 6 * blocks * mean_calls / max(1, distinct)
     tokens = (training.micro_batch or training.batch_size) * config.context_length
     states = 4 if training.optimizer == "adamw" else 3

@@ -44,9 +44,7 @@ def evaluate(
             y = to_device(torch.from_numpy(targets), device)
             with torch.inference_mode(), autocast(device, number_format):
                 logits = model(x, depth).logits
-            loss = F.cross_entropy(
-                logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED, reduction="sum"
-            )
+            loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED, reduction="sum")
             total += loss.item()
             count += int((targets != IGNORED).sum())
             done += len(inputs)

@@ -42,7 +42,7 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
     most_s = max(2.0, FINAL_SHARE * elapsed_s)
     whole_s = final_cost_s(model, len(data.validation), seconds_per_call_token(opened))
     at_most = None if whole_s <= most_s else int(len(data.validation) * most_s / whole_s)
-    with eager():
+    with eager(session.measured.compiled):
         losses = yield from judge(
             model,
             data.validation,
@@ -54,6 +54,7 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
     bits = bits_per_byte(losses.main, data.validation_tokens, data.validation_bytes)
     evaluation = {
         "step": counters.best_step,
+        "after_steps": counters.step,
         "validation_loss": losses.main,
         "validation_loss_by_mode": dict(losses.by_mode),
         "extrapolated_modes": list(losses.extrapolated),

@@ -12,7 +12,9 @@ def default_depth(model: RecursiveLM) -> Depth:
 
 def modes_by_worth(model: RecursiveLM) -> list[tuple[str, Depth]]:
     """The modes a model has, the default first, then the trained ones, then the others."""
-    return sorted(model.modes().items(), key=lambda item: (not is_trained(model, item[1]), item[0] != DEFAULT_MODE))
+    return sorted(
+        model.modes().items(), key=lambda item: (not is_trained(model, item[1]), item[0] != DEFAULT_MODE)
+    )
 
 
 def is_trained(model: RecursiveLM, depth: Depth) -> bool:
@@ -23,5 +25,7 @@ def is_trained(model: RecursiveLM, depth: Depth) -> bool:
 
 def final_cost_s(model: RecursiveLM, tokens: int, seconds_per_call_token: float) -> float:
     """Seconds that judging every trained mode on `tokens` tokens takes."""
-    calls = sum(model.attention_calls(depth) for _, depth in modes_by_worth(model) if is_trained(model, depth))
+    calls = sum(
+        model.attention_calls(depth) for _, depth in modes_by_worth(model) if is_trained(model, depth)
+    )
     return calls * tokens * seconds_per_call_token

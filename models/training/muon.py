@@ -15,24 +15,28 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(torch.optim.Optimizer):
-    """For weights (rows, columns) of linear maps. A weight with an attribute `fused` of n holds n
-    maps stacked along its rows."""
+    """For weights (rows, columns) of linear maps; those of a group with `parts` of n hold n maps
+    stacked along their rows."""
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+        self,
+        groups: Iterable[dict[str, Any]],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": 1})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is needed
         """Take one step along the orthogonalised momentum of each weight that has a gradient."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
-                parts = getattr(weight, "fused", 1)
-                update = self._momentum(weight, group["momentum"])
+                parts = group["parts"]
+                update = self._momentum(weight, weight.grad, group["momentum"])
                 for pair in zip(weight.data.chunk(parts), update.chunk(parts), strict=True):
                     by_shape.setdefault(pair[0].shape, []).append(pair)
             for shape, pairs in by_shape.items():
@@ -42,14 +46,14 @@ class Muon(torch.optim.Optimizer):
                     weight.mul_(1.0 - group["lr"] * group["weight_decay"])
                     weight.add_(update.to(weight.dtype), alpha=-scale)
 
-    def _momentum(self, weight: Tensor, momentum: float) -> Tensor:
+    def _momentum(self, weight: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         """The Nesterov look-ahead of the gradient's running average."""
         state = self.state[weight]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weight)
         average = state["momentum_buffer"]
-        average.lerp_(weight.grad, 1.0 - momentum)
-        return weight.grad.lerp(average, momentum)
+        average.lerp_(gradient, 1.0 - momentum)
+        return gradient.lerp(average, momentum)
 
 
 def orthogonalized(matrices: Tensor, iterations: int = 5) -> Tensor:

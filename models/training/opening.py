@@ -19,8 +19,8 @@ from models.device import choose_device, prepare_process
 from models.events import Event, NoticeGiven, PreparationAdvanced, ScheduleSettled
 from models.run import Run
 from models.training.checkpoint import Snapshot, load_checkpoint
-from models.training.modes import final_cost_s
 from models.training.measure import Measured, measure
+from models.training.modes import final_cost_s
 from models.training.pace import Pace
 from models.training.schedule import Schedule
 from models.training.session import Session
@@ -40,7 +40,8 @@ class Opened:
     session: Session
     pace: Pace
     deadline: float | None
-    start_step: int
+    ended: str | None
+    """Why there are no steps left, where the run was stopped before it could be judged."""
 
 
 def open_training(run: Run) -> Generator[Event, None, Opened]:
@@ -57,7 +58,9 @@ def open_training(run: Run) -> Generator[Event, None, Opened]:
         for note in notes:
             yield NoticeGiven(message=note)
     extension = config.get("extension")
-    if snapshot is not None and snapshot.state.get("finished") and not _applies(extension, snapshot):
+    extended = snapshot is not None and _applies(extension, snapshot)
+    ended = None if snapshot is None or extended else snapshot.state["ended"]
+    if ended is not None and snapshot is not None and _is_judged(run, snapshot):
         raise UsageError(
             f"Run '{run.name}' is finished.", hint=f"Go on with it: rlm resume {run.name} --minutes 5"
         )
@@ -83,7 +86,7 @@ def open_training(run: Run) -> Generator[Event, None, Opened]:
         started = config.get("started_at") if snapshot is None else None
         since = min(time.time() - started, minutes * 30) if started else time.monotonic() - began
         deadline = time.monotonic() - since + minutes * 60
-    opened = Opened(run, config, tokenizer, data, session, pace, deadline, snapshot.step if snapshot else 0)
+    opened = Opened(run, config, tokenizer, data, session, pace, deadline, ended)
     yield from _settle(opened, snapshot, extension, minutes)
     return opened
 
@@ -92,7 +95,15 @@ def _applies(extension: dict[str, Any] | None, snapshot: Snapshot) -> bool:
     return extension is not None and extension["from_step"] == snapshot.step
 
 
-def _minutes(training: TrainingConfig, snapshot: Snapshot | None, extension: dict[str, Any] | None) -> float | None:
+def _is_judged(run: Run, snapshot: Snapshot) -> bool:
+    """Whether the last evaluation was of this snapshot: a crash can come between the two."""
+    evaluation = run.read_json("evaluation.json")
+    return isinstance(evaluation, dict) and evaluation.get("after_steps") == snapshot.step
+
+
+def _minutes(
+    training: TrainingConfig, snapshot: Snapshot | None, extension: dict[str, Any] | None
+) -> float | None:
     """The minutes still to be turned into steps, if the length is given in minutes."""
     if snapshot is None:
         return training.minutes
@@ -110,7 +121,7 @@ def _settle(
         if not _applies(extension, snapshot):
             return
         assert extension is not None
-        if snapshot.state.get("finished"):
+        if snapshot.state["ended"] is not None:
             scale = REWARMED
             session.counters.without_better = 0
     steps = extension.get("steps") if snapshot is not None and extension is not None else training.steps
@@ -134,7 +145,9 @@ def reserve_s(opened: Opened) -> float:
     session, training = opened.session, opened.session.config
     final = final_cost_s(session.model, len(opened.data.validation), seconds_per_call_token(opened))
     minutes = (opened.deadline - time.monotonic()) / 60 if opened.deadline else 1.0
-    return min(final, FINAL_SHARE * minutes * 60) + 0.15 * training.samples + 0.05 * training.evaluations + 1.5
+    return (
+        min(final, FINAL_SHARE * minutes * 60) + 0.15 * training.samples + 0.05 * training.evaluations + 1.5
+    )
 
 
 FINAL_SHARE = 0.15

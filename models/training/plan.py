@@ -308,7 +308,16 @@ def _training(
         values |= preset.training
     if created is not None:
         values |= created.read_config().get("training", {})
-    names = ("seed", "batch_size", "optimizer", "target_loss", "patience", "device", "number_format", "threads")
+    names = (
+        "seed",
+        "batch_size",
+        "optimizer",
+        "target_loss",
+        "patience",
+        "device",
+        "number_format",
+        "threads",
+    )
     values |= {name: getattr(request, name) for name in names if getattr(request, name) is not None}
     values |= settings["training"]
     for name in LENGTHS:

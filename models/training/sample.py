@@ -1,7 +1,6 @@
 """A passage the model writes now and then, always after the same words and from the same seed."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +8,6 @@ from data.tokenizer import Tokenizer
 from models.generation.settings import GenerationConfig
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
-
-if TYPE_CHECKING:
-    from data.document import Kind
 
 SAMPLE = GenerationConfig(max_tokens=160, temperature=0.8, seed=1234)
 
@@ -25,7 +21,7 @@ class Passage:
 
 
 def sample_passage(
-    model: RecursiveLM, tokenizer: Tokenizer, kind: "Kind", validation: np.ndarray, depth: Depth
+    model: RecursiveLM, tokenizer: Tokenizer, kind: str, validation: np.ndarray, depth: Depth
 ) -> Passage:
     """Text after a newline; or, where the model learned conversations, an answer to the first
     question of `validation` (N,)."""

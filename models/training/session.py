@@ -38,6 +38,8 @@ class Counters:
     best_loss: float = math.inf
     best_step: int = 0
     last_evaluated: int = -1
+    mean_loss: float = math.nan
+    """Of the last steps, smoothed."""
     without_better: int = 0
     """Evaluations in a row that were not the best."""
     rate_scale: float = 1.0
@@ -129,11 +131,6 @@ class Session:
         self.scaler.scale(parts.total * share).backward()
         return parts.next_token.item() * share
 
-    def weights(self) -> dict[str, Tensor]:
-        """What evaluation, samples and the saved model use: the average where one is kept."""
-        state = self.model.state_dict()
-        return {**state, **self.average.state()} if self.average is not None else state
-
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[RecursiveLM]:
         """The model as it would be saved now; afterwards it is as it was."""
@@ -156,8 +153,11 @@ class Session:
         self.optimizers.zero_grad()
         self.measured = dataclasses.replace(self.measured, micro_batch=max(1, self.measured.micro_batch // 2))
 
-    def snapshot(self, *, finished: bool = False, reason: str | None = None) -> Snapshot:
-        """Everything that the next step depends on, not copied: write it before that step."""
+    def snapshot(self, ended: str | None = None) -> Snapshot:
+        """Everything that the next step depends on, not copied: write it before that step.
+
+        `ended` is why there is no next step.
+        """
         training = self.optimizers.state()
         if self.average is not None:
             training |= {f"average.{name}": value for name, value in self.average.state().items()}
@@ -167,8 +167,7 @@ class Session:
             "micro_batch": self.measured.micro_batch,
             "average_updates": self.average.updates if self.average is not None else 0,
             "gradient_scale": self.scaler.get_scale() if self.scaler.is_enabled() else 1.0,
-            "finished": finished,
-            "reason": reason,
+            "ended": ended,
         }
         return Snapshot(self.counters.step, self.model.state_dict(), training, state)
 

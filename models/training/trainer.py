@@ -75,12 +75,11 @@ class Trainer:
         self.session = opened.session
         self.control = control
         self.depth = default_depth(opened.session.model)
-        self.reason: str | None = None
+        self.reason = opened.ended
         self.began = time.monotonic() - opened.session.counters.elapsed_s
         self.last_saved = time.monotonic()
-        self.stretch_began, self.stretch_expected_s = time.monotonic(), 0.0
+        self.stretch_real_s = self.stretch_expected_s = 0.0
         self.step_seconds: list[float] = []
-        self.mean_loss = math.nan
 
     def events(self) -> Iterator[Event]:
         """Everything from the first step to the last word."""
@@ -139,17 +138,18 @@ class Trainer:
             micro = session.measured.micro_batch
             yield MicroBatchHalved(micro_batch=micro, accumulation=-(-session.config.batch_size // micro))
             return
+        real_s = time.monotonic() - began
+        self.stretch_real_s += real_s
         self.stretch_expected_s += expected_s
-        self.step_seconds = [*self.step_seconds[-49:], time.monotonic() - began]
+        self.step_seconds = [*self.step_seconds[-49:], real_s]
         session.counters.elapsed_s = time.monotonic() - self.began
         if result.problem is not None:
             yield from self._skipped(result)
         else:
-            self._smooth(result.loss)
+            counters = session.counters
+            before = result.loss if math.isnan(counters.mean_loss) else counters.mean_loss
+            counters.mean_loss = 0.9 * before + 0.1 * result.loss
         yield self._step_finished(result)
-
-    def _smooth(self, loss: float) -> None:
-        self.mean_loss = loss if math.isnan(self.mean_loss) else 0.9 * self.mean_loss + 0.1 * loss
 
     def _skipped(self, result: StepResult) -> Iterator[Event]:
         session = self.session
@@ -183,7 +183,7 @@ class Trainer:
     def _evaluate(self) -> Iterator[Event]:
         """Loss on part of the validation text, a passage, and the weights if they are the best."""
         session, counters, data = self.session, self.session.counters, self.opened.data
-        with session.evaluating() as model, eager():
+        with session.evaluating() as model, eager(session.measured.compiled):
             losing = evaluate(
                 model,
                 data.validation,
@@ -203,17 +203,20 @@ class Trainer:
                     return
             passage = None
             if self._due(session.config.samples):
-                passage = sample_passage(model, self.opened.tokenizer, self._kind, data.validation, self.depth)
+                passage = sample_passage(
+                    model, self.opened.tokenizer, self._kind, data.validation, self.depth
+                )
+            best = loss < counters.best_loss
+            if best:
+                save_weights(self.run, model.state_dict(), self._metadata())
         counters.last_evaluated = counters.step
-        best = loss < counters.best_loss
         counters.without_better = 0 if best else counters.without_better + 1
         if best:
             counters.best_loss, counters.best_step = loss, counters.step
-            save_weights(self.run, session.weights(), self._metadata())
         yield EvaluationFinished(
             step=counters.step,
             epoch=session.epoch,
-            train_loss=self.mean_loss,
+            train_loss=counters.mean_loss,
             validation_loss=loss,
             perplexity=math.exp(min(loss, 700.0)),
             bits_per_byte=bits_per_byte(loss, data.validation_tokens, data.validation_bytes),
@@ -231,8 +234,8 @@ class Trainer:
         """Plan the steps left anew where the machine turned out slower or faster than measured."""
         session, pace, now = self.session, self.opened.pace, time.monotonic()
         step = session.counters.step
-        pace.learn(now - self.stretch_began, self.stretch_expected_s)
-        self.stretch_began, self.stretch_expected_s = now, 0.0
+        pace.learn(self.stretch_real_s, self.stretch_expected_s)
+        self.stretch_real_s = self.stretch_expected_s = 0.0
         if self.opened.deadline is None or step >= session.schedule.last_step:
             return
         progress = session.schedule.progress(step)
@@ -244,7 +247,7 @@ class Trainer:
 
     def _save(self, reason: str) -> CheckpointSaved:
         session = self.session
-        snapshot = session.snapshot(finished=reason == "final", reason=self.reason)
+        snapshot = session.snapshot(ended=self.reason)
         pointers = ("latest", "pause") if reason == "pause" else ("latest",)
         path = save_checkpoint(self.run, snapshot, pointers=pointers, metadata=self._metadata())
         self.last_saved = time.monotonic()

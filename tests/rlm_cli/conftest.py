@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# Read when the help's renderer is first imported, so no fixture comes early enough.
+for forced in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS", "TERMINAL_WIDTH"):
+    os.environ.pop(forced, None)
+
 Rlm = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -34,3 +38,4 @@ def nothing_said_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("RLM_") and name != "RLM_CACHE_DIR":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "80")

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rlm_cli.app import main
 
@@ -33,13 +35,15 @@ HOSTILE = "\x1b]0;owned\x07 [bold red]x[/] \x9b31m"
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder with a book in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
     sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
     (tmp_path / "book.txt").write_text("".join(sentences))
-    return tmp_path
+    yield tmp_path
+    # Training in this process has it treat tiny numbers as zero; other tests want them back.
+    torch.set_flush_denormal(False)
 
 
 def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -108,34 +112,34 @@ def test_the_same_command_twice_makes_two_runs(home: Path, capsys: pytest.Captur
     assert "a run 'book' already" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_pauses_and_resume_finishes(
-    home: Path, capsys: pytest.CaptureFixture[str], number: int, code: int
-) -> None:
-    process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
+def test_ctrl_c_pauses_and_resume_finishes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    process = start("train", "book.txt", "--steps", "150", "--name", "owl", "--json", *TINY)
     until_step(process, 5)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
+    assert process.returncode == 130, err
     assert json.loads(out.splitlines()[-1])["event"] == "run_paused"
     assert "rlm resume owl" in err
     assert main(["ls", "--json"]) == 0
     (listed,) = lines_of(capsys)[0]
     assert listed["status"] == "paused"
-    resumed = start("resume", "--json")
-    until_step(resumed, listed["step"] + 1)
-    resumed.send_signal(signal.SIGTERM)
-    resumed.communicate(timeout=60)
-    assert resumed.returncode == 143
+    assert main(["resume", "--json"]) == 0
+    resumed = lines_of(capsys)
+    assert [event["start_step"] for event in resumed if event["event"] == "run_started"] == [listed["step"]]
+    assert (resumed[-1]["event"], resumed[-1]["step"]) == ("run_finished", 150)
 
 
-def test_two_trainers_on_one_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_trainer_per_run_and_sigterm_ends_it_with_143(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
     until_step(process, 2)
     assert main(["resume", "owl"]) == 1
     assert str(process.pid) in capsys.readouterr().err
     process.terminate()
-    process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert json.loads(out.splitlines()[-1])["event"] == "run_paused"
 
 
 def test_a_reader_of_the_events_that_leaves_pauses_the_run(home: Path) -> None:
