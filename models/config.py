@@ -110,7 +110,7 @@ class TrainingConfig:
     seed: int = 0
     """Everything random follows from it."""
     device: str = "auto"
-    """cpu, cuda, mps, or auto."""
+    """cpu, cuda, cuda:1, mps, or auto: the best there is."""
     number_format: str = "auto"
     """float32, bfloat16, float16, or auto: the fastest one measured."""
     compile: str = "auto"
@@ -136,7 +136,6 @@ class TrainingConfig:
 _CHOICES = {
     "optimizer": ("muon", "adamw"),
     "schedule": ("linear", "cosine"),
-    "device": ("auto", "cpu", "cuda", "mps"),
     "number_format": ("auto", "float32", "bfloat16", "float16"),
     "compile": ("auto", "yes", "no"),
 }

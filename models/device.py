@@ -18,7 +18,9 @@ def choose_device(wanted: str = "auto") -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         wanted = next(name for name in ("cuda", "mps", "cpu") if available[name])
-    if not available.get(wanted, False):
+    kind, _, index = wanted.partition(":")
+    beyond = index and not (index.isdecimal() and kind == "cuda" and int(index) < torch.cuda.device_count())
+    if not available.get(kind, False) or beyond:
         raise UsageError(f"This machine has no device '{wanted}'.", hint="See what it has: rlm doctor")
     return torch.device(wanted)
 

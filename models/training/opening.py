@@ -136,8 +136,9 @@ def _settle(
         session.schedule = session.schedule.ending_at(step + steps, step)
     else:
         session.schedule = Schedule.over(step, step + steps, scale)
-    seconds = opened.pace.mean_step_s(session.schedule.progress(step))
-    yield ScheduleSettled(step=step, total_steps=step + steps, seconds_per_step=seconds)
+    if minutes is not None:
+        seconds = opened.pace.mean_step_s(session.schedule.progress(step))
+        yield ScheduleSettled(step=step, total_steps=step + steps, seconds_per_step=seconds)
 
 
 def reserve_s(opened: Opened) -> float:

@@ -63,7 +63,12 @@ def train(run: Run, control: Control | None = None) -> Iterator[Event]:
                 opening.close()
                 yield RunPaused(step=0, total_steps=0, path=str(run.path))
                 return
-        yield from Trainer(opened, control).events()
+        trainer = Trainer(opened, control)
+        for event in trainer.events():
+            handed_over = time.monotonic()
+            yield event
+            if control.interrupted:
+                trainer.stand_still(time.monotonic() - handed_over)
 
 
 class Trainer:
@@ -92,11 +97,7 @@ class Trainer:
         while True:
             if self.control.wish == "pause":
                 yield self._save("pause")
-                yield RunPaused(
-                    step=session.counters.step,
-                    total_steps=session.schedule.last_step,
-                    path=str(self.run.path),
-                )
+                yield self._paused()
                 return
             if self.control.wish == "stop":
                 self.reason = "stopped"
@@ -110,7 +111,25 @@ class Trainer:
                 yield self._save("interval")
             yield from self._step()
         yield self._save("final")
-        yield from finish(self.opened, self.reason or "steps", time.monotonic() - self.began)
+        for event in finish(self.opened, self.reason or "steps", time.monotonic() - self.began):
+            yield event
+            if self.control.wish == "pause" and isinstance(event, EvaluationAdvanced):
+                yield self._paused()
+                return
+
+    def _paused(self) -> RunPaused:
+        return RunPaused(
+            step=self.session.counters.step,
+            total_steps=self.session.schedule.last_step,
+            path=str(self.run.path),
+        )
+
+    def stand_still(self, seconds: float) -> None:
+        """Do not count time in which a user was asked something."""
+        self.began += seconds
+        self.last_saved += seconds
+        if self.opened.deadline is not None:
+            self.opened.deadline += seconds
 
     def _due(self, times: int) -> bool:
         """Whether something done `times` times over the run falls on this step."""
