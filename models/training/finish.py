@@ -14,8 +14,8 @@ from models.recursive_lm import RecursiveLM
 from models.training.checkpoint import load_weights
 from models.training.compilation import eager
 from models.training.evaluate import bits_per_byte, evaluate
-from models.training.modes import final_cost_s, is_trained, modes_by_worth
-from models.training.opening import FINAL_SHARE, Opened, seconds_per_call_token
+from models.training.modes import is_trained, modes_by_worth
+from models.training.opening import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,7 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
     weights, _ = load_weights(opened.run.weights_path)
     model = copy.deepcopy(session.model)
     model.load_state_dict(weights)
-    most_s = max(2.0, FINAL_SHARE * elapsed_s)
-    whole_s = final_cost_s(model, len(data.validation), seconds_per_call_token(opened))
-    at_most = None if whole_s <= most_s else int(len(data.validation) * most_s / whole_s)
+    most_s, at_most = opened.pace.final_evaluation(elapsed_s)
     with eager(session.measured.compiled):
         losses = yield from judge(
             model,
@@ -49,7 +47,7 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
             session.measured.number_format,
             counters.step,
             at_most=at_most,
-            deadline=min(began + most_s, opened.deadline or math.inf),
+            deadline=min(began + most_s, opened.pace.deadline or math.inf),
         )
     bits = bits_per_byte(losses.main, data.validation_tokens, data.validation_bytes)
     evaluation = {

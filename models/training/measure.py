@@ -28,6 +28,9 @@ TRIAL_TOKENS = 2048
 COMPILE_WORTH_S = 360.0
 """The shortest training in which trying to compile can pay for the half minute it takes."""
 
+MANY_STEPS = 1000
+"""Where the length is given in epochs: long enough to try."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -49,12 +52,17 @@ class Measured:
 
 
 def measure(
-    model: RecursiveLM, blocks: Tensor, config: TrainingConfig, threads: int, seconds_ahead: float
+    model: RecursiveLM,
+    blocks: Tensor,
+    config: TrainingConfig,
+    threads: int,
+    budget_s: float | None,
+    steps: int | None,
 ) -> Generator[Event, None, Measured]:
     """Try `model` on one batch of `blocks` (B, T + 1) and settle what was left to measurement.
 
-    `seconds_ahead` is how long training is going to be; compilation is only tried where that
-    makes it worth while.
+    Compilation is only tried where the training ahead, of `budget_s` seconds or so many `steps`,
+    is long enough.
     """
     device = next(model.parameters()).device
     trial = Trial(copy.deepcopy(model), config, device)
@@ -76,6 +84,8 @@ def measure(
         deep_step_s=trial.step_s(blocks, micro_batch, model.trained_depth, number_format),
     )
     yield PreparationAdvanced(stage="measuring", done=3, total=3)
+    mean_step_s = 0.5 * (measured.shallow_step_s + measured.deep_step_s)
+    seconds_ahead = budget_s if budget_s is not None else (steps or MANY_STEPS) * mean_step_s
     worth_trying = config.compile == "auto" and seconds_ahead >= COMPILE_WORTH_S
     if config.compile == "yes" or worth_trying:
         measured = yield from _measure_compiled(trial, blocks, measured, seconds_ahead, config)

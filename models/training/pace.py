@@ -1,30 +1,41 @@
 """Minutes into steps: how many fit, first from a measurement, then from how it really goes."""
 
+import time
 from dataclasses import dataclass
 
 from models.config import TrainingConfig
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.training.measure import Measured
+from models.training.modes import default_depth, final_cost_s
 
 MIN_STEPS = 10
+FINAL_SHARE = 0.15
+"""The most of a run's time that its last evaluation may take; beyond it, it reads a part."""
+
+_FORWARD_SHARE = 0.35
+"""Of a training step's time, what its forward pass would take without gradients."""
+_SAMPLE_S, _SAVING_S = 0.5, 1.5
 _TOLERANCE = 0.02
 
 
 @dataclass(slots=True)
 class Pace:
-    """Expected seconds of steps. `slowness` is real over measured time, about one."""
+    """Expected seconds of everything that lies ahead. `slowness` is real over measured time."""
 
     model: RecursiveLM
     config: TrainingConfig
     measured: Measured
+    validation_tokens: int
+    budget_s: float | None
+    deadline: float | None
+    """On the clock of time.monotonic(); None where the length is not a time."""
     slowness: float = 1.0
 
     def expected_s(self, depth: Depth) -> float:
         """Seconds of a step at `depth`, as measured before training."""
         calls = self.model.attention_calls
-        trained = self.model.trained_depth
-        return self.measured.step_s(calls(depth), calls(Depth(1)), calls(trained))
+        return self.measured.step_s(calls(depth), calls(Depth(1)), calls(self.model.trained_depth))
 
     def mean_step_s(self, progress: float) -> float:
         """Mean seconds of the steps after `progress`, their depths sampled."""
@@ -34,14 +45,38 @@ class Pace:
         late = max(0.0, self.config.late_recursion - progress) / max(1e-9, 1.0 - progress)
         return late * self.expected_s(Depth(1)) + (1.0 - late) * sampled
 
-    def steps_in(self, seconds: float, progress: float) -> int:
-        """Steps that fit into `seconds` from `progress` on."""
+    def steps_left(self, progress: float) -> int:
+        """Steps from `progress` on that fit before the deadline, everything else allowed for."""
+        assert self.deadline is not None, "only a time can be turned into steps"
+        seconds = self.deadline - time.monotonic() - self._reserve_s(progress)
         return max(MIN_STEPS, int(seconds / (self.mean_step_s(progress) * self.slowness)))
 
     def learn(self, real_s: float, expected_s: float) -> None:
         """Take in how long a stretch of steps really took."""
         if expected_s > 0:
             self.slowness = 0.3 * self.slowness + 0.7 * real_s / expected_s
+
+    def final_evaluation(self, run_s: float) -> tuple[float, int | None]:
+        """Seconds the last evaluation may take after `run_s`, and the tokens it may read then
+        (None: all there are)."""
+        most_s = max(2.0, FINAL_SHARE * (self.budget_s or run_s))
+        whole_s = final_cost_s(self.model, self.validation_tokens, self._call_token_s())
+        return most_s, None if whole_s <= most_s else int(self.validation_tokens * most_s / whole_s)
+
+    def _reserve_s(self, progress: float) -> float:
+        """Seconds that are not steps: what comes after the last, and evaluations on the way."""
+        whole_s = final_cost_s(self.model, self.validation_tokens, self._call_token_s())
+        calls = self.model.attention_calls(default_depth(self.model))
+        read = min(self.config.evaluation_tokens, self.validation_tokens)
+        on_the_way = self.config.evaluations * read * calls * self._call_token_s()
+        on_the_way += self.config.samples * _SAMPLE_S
+        return min(whole_s, self.final_evaluation(0.0)[0]) + (1.0 - progress) * on_the_way + _SAVING_S
+
+    def _call_token_s(self) -> float:
+        """Seconds of one attention call for one token, forward only."""
+        calls = self.model.attention_calls(self.model.trained_depth)
+        tokens = self.config.batch_size * self.model.config.context_length
+        return _FORWARD_SHARE * self.measured.deep_step_s * self.slowness / (calls * tokens)
 
     @staticmethod
     def worth_moving(planned: int, possible: int) -> bool:

@@ -19,6 +19,7 @@ from models.presets import Preset, preset_named
 from models.run import Run, suggest_name
 from models.training.creation import CreateRequest, CreationPlan, plan_creation, settings_of
 from models.training.estimate import Estimate, estimate
+from models.training.opening import advancing
 from models.training.sizing import suggested_minutes, suggested_model, suggested_training
 
 __all__ = ["CreateRequest", "CreationPlan", "Plan", "TrainRequest", "plan_creation", "plan_training"]
@@ -139,7 +140,7 @@ class Plan:
                 "model": {"architecture": self.model.architecture, **asdict(self.model)},
                 "training": asdict(self.training),
                 "data": {
-                    "paths": [str(source.path) for source in corpus.sources],
+                    "paths": [str(Path(source.path).resolve()) for source in corpus.sources],
                     "content_hash": corpus.content_hash,
                     "kind": corpus.kind,
                     "tokenizer": self.tokenizer.kind,
@@ -188,7 +189,7 @@ def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     preset = preset_named(request.preset) if request.preset is not None else None
     created = _created_run(request, runs_dir)
     settings = settings_of(request.settings)
-    corpus = yield from _scanned(request.paths)
+    corpus = yield from advancing(scan_corpus(request.paths))
     for note in corpus.notes:
         yield NoticeGiven(message=note)
     length = _length_of(request, preset, settings, corpus)
@@ -210,17 +211,6 @@ def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
         estimate=estimate(model, training, choose_device(training.device)),
         started_at=started_at,
     )
-
-
-def _scanned(paths: tuple[str, ...]) -> Generator[Event, None, Corpus]:
-    scanning = scan_corpus(paths)
-    while True:
-        try:
-            advance = next(scanning)
-        except StopIteration as end:
-            corpus: Corpus = end.value
-            return corpus
-        yield PreparationAdvanced(**asdict(advance))
 
 
 def _created_run(request: TrainRequest, runs_dir: Path) -> Run | None:

@@ -34,7 +34,7 @@ from models.training.evaluate import bits_per_byte, evaluate
 from models.training.extend import extend
 from models.training.finish import finish
 from models.training.modes import default_depth
-from models.training.opening import Opened, open_training, reserve_s
+from models.training.opening import Opened, open_training
 from models.training.sample import sample_passage
 from models.training.session import StepResult
 from models.training.stability import lost_footing
@@ -128,8 +128,8 @@ class Trainer:
         """Do not count time in which a user was asked something."""
         self.began += seconds
         self.last_saved += seconds
-        if self.opened.deadline is not None:
-            self.opened.deadline += seconds
+        if self.opened.pace.deadline is not None:
+            self.opened.pace.deadline += seconds
 
     def _due(self, times: int) -> bool:
         """Whether something done `times` times over the run falls on this step."""
@@ -251,14 +251,13 @@ class Trainer:
 
     def _settle_again(self) -> Iterator[Event]:
         """Plan the steps left anew where the machine turned out slower or faster than measured."""
-        session, pace, now = self.session, self.opened.pace, time.monotonic()
-        step = session.counters.step
+        session, pace, step = self.session, self.opened.pace, self.session.counters.step
         pace.learn(self.stretch_real_s, self.stretch_expected_s)
         self.stretch_real_s = self.stretch_expected_s = 0.0
-        if self.opened.deadline is None or step >= session.schedule.last_step:
+        if pace.deadline is None or step >= session.schedule.last_step:
             return
         progress = session.schedule.progress(step)
-        possible = pace.steps_in(self.opened.deadline - now - reserve_s(self.opened), progress)
+        possible = pace.steps_left(progress)
         if pace.worth_moving(session.schedule.last_step - step, possible):
             session.schedule = session.schedule.ending_at(step + possible, step)
             seconds = pace.mean_step_s(progress) * pace.slowness

@@ -1,0 +1,82 @@
+"""How long a run trains: minutes, steps or epochs, for a new run or for more of an old one."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from models.config import TrainingConfig
+from models.events import Event, ScheduleSettled
+from models.training.checkpoint import Snapshot
+from models.training.pace import Pace
+from models.training.schedule import Schedule
+from models.training.session import Session
+
+REWARMED = 0.5
+"""Share of the peak rate a finished run is taken up again with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """What is left to settle when a run is opened. All None: its schedule stands already."""
+
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    deadline: float | None = None
+    """On the clock of time.monotonic()."""
+    extends: bool = False
+    """Whether this is more training for a run that has some."""
+    rewarms: bool = False
+    """Whether that run had ended, so that the rate rises anew."""
+
+    @property
+    def budget_s(self) -> float | None:
+        return None if self.minutes is None else 60 * self.minutes
+
+    @classmethod
+    def of(
+        cls, config: dict[str, Any], training: TrainingConfig, snapshot: Snapshot | None, began: float
+    ) -> "Length":
+        """The length of a run that was opened at `began` (time.monotonic())."""
+        if snapshot is None:
+            minutes = training.minutes
+            # The clock started with the first look at the text, unless that was another day.
+            since = time.time() - config["started_at"]
+            if minutes is not None and 0 <= since < 30 * minutes:
+                began = time.monotonic() - since
+            deadline = None if minutes is None else began + 60 * minutes
+            return cls(minutes, training.steps, training.epochs, deadline)
+        extension = config.get("extension")
+        if extension is None or extension["from_step"] != snapshot.step:
+            return cls()
+        minutes = extension["minutes"]
+        return cls(
+            minutes,
+            extension["steps"],
+            deadline=None if minutes is None else began + 60 * minutes,
+            extends=True,
+            rewarms=snapshot.state["ended"] is not None,
+        )
+
+
+def settle(session: Session, pace: Pace, length: Length) -> Iterator[Event]:
+    """Give `session` the schedule that `length` asks for, where it asks for one."""
+    step = session.counters.step
+    if length.minutes is not None:
+        steps = pace.steps_left(0.0)
+    elif length.steps is not None:
+        steps = length.steps
+    elif step == 0:
+        epochs = length.epochs if length.epochs is not None else 1.0
+        steps = max(1, round(epochs * session.sampler.blocks_per_epoch / session.config.batch_size))
+    else:
+        return
+    if length.extends and not length.rewarms:
+        session.schedule = session.schedule.ending_at(step + steps, step)
+    else:
+        session.schedule = Schedule.over(step, step + steps, REWARMED if length.rewarms else 1.0)
+        session.counters.without_better = 0
+    if length.minutes is not None:
+        seconds = pace.mean_step_s(session.schedule.progress(step))
+        yield ScheduleSettled(step=step, total_steps=step + steps, seconds_per_step=seconds)
