@@ -46,7 +46,9 @@ class Length:
             if minutes is not None and 0 <= since < 30 * minutes:
                 began = time.monotonic() - since
             deadline = None if minutes is None else began + 60 * minutes
-            return cls(minutes, training.steps, training.epochs, deadline)
+            said = (minutes, training.steps, training.epochs)
+            epochs = 1.0 if said == (None, None, None) else training.epochs
+            return cls(minutes, training.steps, epochs, deadline)
         extension = config.get("extension")
         if extension is None or extension["from_step"] != snapshot.step:
             return cls()
@@ -67,9 +69,8 @@ def settle(session: Session, pace: Pace, length: Length) -> Iterator[Event]:
         steps = pace.steps_left(0.0)
     elif length.steps is not None:
         steps = length.steps
-    elif step == 0:
-        epochs = length.epochs if length.epochs is not None else 1.0
-        steps = max(1, round(epochs * session.sampler.blocks_per_epoch / session.config.batch_size))
+    elif length.epochs is not None:
+        steps = max(1, round(length.epochs * session.sampler.blocks_per_epoch / session.config.batch_size))
     else:
         return
     if length.extends and not length.rewarms:

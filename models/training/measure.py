@@ -25,8 +25,10 @@ from models.training.optimizer import Optimizers
 
 TRIAL_TOKENS = 2048
 """Tokens of a trial that compares number formats."""
-COMPILE_WORTH_S = 360.0
-"""The shortest training in which trying to compile can pay for the half minute it takes."""
+COMPILE_WORTH_S = {"cpu": 1800.0}
+"""The shortest training in which trying to compile can pay for what the trial takes. On a CPU
+that is half a minute, for gains of a few percent at best."""
+COMPILE_WORTH_ELSEWHERE_S = 300.0
 
 MANY_STEPS = 1000
 """Where the length is given in epochs: long enough to try."""
@@ -86,12 +88,22 @@ def measure(
     yield PreparationAdvanced(stage="measuring", done=3, total=3)
     mean_step_s = 0.5 * (measured.shallow_step_s + measured.deep_step_s)
     seconds_ahead = budget_s if budget_s is not None else (steps or MANY_STEPS) * mean_step_s
-    worth_trying = config.compile == "auto" and seconds_ahead >= COMPILE_WORTH_S
+    worth_trying = config.compile == "auto" and seconds_ahead >= COMPILE_WORTH_S.get(
+        device.type, COMPILE_WORTH_ELSEWHERE_S
+    )
     if config.compile == "yes" or worth_trying:
         measured = yield from _measure_compiled(trial, blocks, measured, seconds_ahead, config)
     del trial
     gc.collect()
     return measured
+
+
+def no_room_for_one() -> StorageError:
+    """The end of halving the micro-batch."""
+    return StorageError(
+        "Not even one sequence fits into memory.",
+        hint="Choose a smaller model or a shorter context: --d-model, --context.",
+    )
 
 
 def _measure_compiled(
@@ -155,10 +167,7 @@ class Trial:
                 if not is_out_of_memory(error):
                     raise
                 if size == 1:
-                    raise StorageError(
-                        "Not even one sequence fits into memory.",
-                        hint="Choose a smaller model or a shorter context: --d-model, --context.",
-                    ) from error
+                    raise no_room_for_one() from error
                 self.optimizers.zero_grad()
                 size //= 2
 

@@ -73,20 +73,21 @@ class Optimizers:
         }
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave. Moments of a shape the weight no longer has are left out."""
+        """Go on from what `state` gave, without what was there before.
+
+        Moments of a shape the weight no longer has are left out, and begin anew.
+        """
         for optimizer in self.all:
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
                     moments = _moments_of(self.names[parameter], tensors)
-                    if all(value.ndim == 0 or value.shape == parameter.shape for value in moments.values()):
-                        optimizer.state[parameter].update(
-                            {
-                                moment: value.clone()
-                                if value.ndim == 0
-                                else value.to(parameter.device, copy=True)
-                                for moment, value in moments.items()
-                            }
-                        )
+                    fits = all(
+                        value.ndim == 0 or value.shape == parameter.shape for value in moments.values()
+                    )
+                    optimizer.state[parameter] = {
+                        moment: value.clone() if value.ndim == 0 else value.to(parameter.device, copy=True)
+                        for moment, value in (moments.items() if fits else ())
+                    }
 
 
 def _block_matrices(model: nn.Module) -> dict[Tensor, int]:

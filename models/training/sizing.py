@@ -10,7 +10,7 @@ from data.corpus import Corpus
 from models.architectures import DEFAULT_ARCHITECTURE
 from models.config import ModelConfig
 
-SHORT_MINUTES = 3.0
+SHORT_MINUTES = 4.0
 """Below this a run sees too few tokens to fill a wide model."""
 CHARACTERS_PER_MINUTE = 150_000
 """Of text that justify a minute of training, on a laptop's CPU."""
@@ -29,20 +29,21 @@ def suggested_model(
     Only the default architecture is fitted to the time; the others have widths of their own.
     """
     short = minutes is not None and minutes < SHORT_MINUTES
-    fitted: dict[str, Any] = {"context_length": min(128 if short else 256, _fitting(corpus))}
+    fitted: dict[str, Any] = {"context_length": min(128, _fitting(corpus))}
     if architecture == DEFAULT_ARCHITECTURE:
-        fitted |= {"d_model": 192, "n_heads": 4, "lookback": 3 if vocab_size <= 1024 else 0}
+        width = 192 if short else 256
+        fitted |= {"d_model": width, "n_heads": 4, "lookback": 3 if vocab_size <= 1024 else 0}
     return fitted
 
 
 def suggested_training(corpus: Corpus, model: ModelConfig, minutes: float | None) -> dict[str, Any]:
     """Batch and regularisation for that model."""
-    return {"batch_size": max(4, 4096 // model.context_length)}
+    return {"batch_size": max(4, 4096 // model.context_length), "late_recursion": 0.4}
 
 
 def _fitting(corpus: Corpus) -> int:
     """The longest context of which the corpus holds some twenty, at least 16."""
-    length = 256
+    length = 128
     while length > 16 and corpus.characters < 20 * length:
         length //= 2
     return length

@@ -4,6 +4,7 @@ One call trains a new run, goes on with a paused one, and goes on after a crash:
 resume decides. Once in a while, in source order: evaluate, sample, save.
 """
 
+import dataclasses
 import json
 import math
 import time
@@ -33,6 +34,7 @@ from models.training.control import Control
 from models.training.evaluate import bits_per_byte, evaluate
 from models.training.extend import extend
 from models.training.finish import finish
+from models.training.measure import no_room_for_one
 from models.training.modes import default_depth
 from models.training.opening import Opened, open_training
 from models.training.sample import sample_passage
@@ -151,8 +153,10 @@ class Trainer:
         try:
             result = session.step()
         except RuntimeError as error:
-            if not is_out_of_memory(error) or session.measured.micro_batch == 1:
+            if not is_out_of_memory(error):
                 raise
+            if session.measured.micro_batch == 1:
+                raise no_room_for_one() from error
             session.halve_micro_batch()
             micro = session.measured.micro_batch
             yield MicroBatchHalved(micro_batch=micro, accumulation=-(-session.config.batch_size // micro))
@@ -190,14 +194,21 @@ class Trainer:
         snapshot, notes = load_checkpoint(self.run)
         for note in notes:
             yield NoticeGiven(message=note)
-        position, rollbacks, scale = counters.position, counters.rollbacks + 1, counters.rate_scale * 0.5
-        step = counters.step
         session.restore(snapshot)
-        # The data that upset it is not read again.
-        session.counters.position = position
-        session.counters.rollbacks = rollbacks
-        session.counters.rate_scale = scale
-        yield RolledBack(step=step, to_step=session.counters.step, learning_rate_scale=scale)
+        # The data that upset it is not read again, and the weights kept are still the best.
+        session.counters = dataclasses.replace(
+            session.counters,
+            position=counters.position,
+            best_loss=counters.best_loss,
+            best_step=counters.best_step,
+            rollbacks=counters.rollbacks + 1,
+            rate_scale=counters.rate_scale * 0.5,
+        )
+        yield RolledBack(
+            step=counters.step,
+            to_step=session.counters.step,
+            learning_rate_scale=session.counters.rate_scale,
+        )
 
     def _evaluate(self) -> Iterator[Event]:
         """Loss on part of the validation text, a passage, and the weights if they are the best."""

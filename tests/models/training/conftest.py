@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from models.config import TrainingConfig, from_dict
 from models.run import Run
 from models.training import sample
 from models.training.measure import Measured
+from models.training.opening import Opened, open_training
 
 CONTEXT = 16
 MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 1}
@@ -37,6 +39,7 @@ TRAINING = {
 }
 
 NewRun = Callable[..., Run]
+OpenRun = Callable[[Run], Opened]
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +101,7 @@ def new_run(tmp_path: Path, corpus: Path) -> NewRun:
         found = Measured("cpu", "float32", False, 1, config.micro_batch or config.batch_size, 0.01, 0.02)
         run.write_config(
             {
+                "started_at": time.time(),
                 "model": {"architecture": architecture, **dataclasses.asdict(described)},
                 "training": dataclasses.asdict(config),
                 "data": {
@@ -111,3 +115,19 @@ def new_run(tmp_path: Path, corpus: Path) -> NewRun:
         return run
 
     return make
+
+
+@pytest.fixture
+def opened() -> OpenRun:
+    """`opened(run)`: the training in memory, without its events. One test, one writer: no lock."""
+
+    def open_run(run: Run) -> Opened:
+        opening = open_training(run)
+        while True:
+            try:
+                next(opening)
+            except StopIteration as end:
+                found: Opened = end.value
+                return found
+
+    return open_run

@@ -1,0 +1,187 @@
+"""Bad batches: skipped without a trace, rolled back where they last, given up where nothing helps."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import DivergedError
+from models.events import CheckpointSaved, EvaluationFinished, Event, RolledBack, RunFinished, StepSkipped
+from models.recursive_lm import LossParts
+from models.run import Run
+from models.training.checkpoint import load_checkpoint, load_weights
+from models.training.control import Control
+from models.training.opening import Opened
+from models.training.session import Session
+from models.training.stability import WINDOW, LossWatch, lost_footing
+from models.training.trainer import MAX_ROLLBACKS, Trainer
+
+NewRun = Callable[..., Run]
+OpenRun = Callable[[Run], Opened]
+BAD = (math.nan, math.inf, -math.inf)
+calm = st.lists(st.floats(1.0, 3.0), min_size=32, max_size=WINDOW)
+
+
+@given(st.lists(st.floats(0, 10), max_size=WINDOW), st.sampled_from(BAD))
+def test_what_is_no_number_is_always_a_problem(losses: list[float], bad: float) -> None:
+    watch = LossWatch(losses)
+    before = list(losses)
+    assert watch.problem(bad, 1.0) and watch.problem(1.0, bad)
+    watch.remember(bad)
+    assert losses == before
+
+
+@given(st.lists(st.floats(0, 10), max_size=31), st.floats(0, 1e6))
+def test_a_young_run_may_jump(losses: list[float], loss: float) -> None:
+    assert LossWatch(losses).problem(loss, 1.0) is None
+
+
+@given(calm, st.floats(1.0, 3.0), st.floats(100, 1e6))
+def test_a_jump_is_told_from_the_usual(losses: list[float], usual: float, jump: float) -> None:
+    watch = LossWatch([2.0] * 32)
+    assert watch.problem(2.4, 1.0) is None and watch.problem(2.6, 1.0) is not None
+    watch = LossWatch(losses)
+    assert watch.problem(sum(losses) / len(losses), 1e9) is None
+    assert watch.problem(jump, 1.0) is not None
+    for _ in range(WINDOW):  # what lasts is no jump
+        watch.remember(jump)
+    assert watch.problem(jump, 1.0) is None
+    assert len(losses) == WINDOW
+
+
+@given(st.sets(st.integers(0, 300)), st.integers(0, 300))
+def test_footing_is_lost_by_many_skips_of_late(skipped: set[int], step: int) -> None:
+    past = sorted(number for number in skipped if number <= step)
+    recent = [number for number in past if step - number <= 25]
+    assert lost_footing(past, step) == (len(recent) >= 5)
+
+
+def everything(session: Session) -> dict[str, torch.Tensor]:
+    """A copy of every tensor that is trained or remembered."""
+    snapshot = session.snapshot()
+    return {name: value.clone() for name, value in {**snapshot.model, **snapshot.training}.items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def poison(session: Session, bad: Callable[[int], bool], kind: str = "nan") -> None:
+    """Have `training_loss` go wrong whenever `bad` says so of the number of the call."""
+    good = session.model.training_loss
+    calls = itertools.count()
+
+    def training_loss(*arguments: Any) -> LossParts:
+        parts = good(*arguments)
+        if not bad(next(calls)):
+            return parts
+        if kind == "gradient":
+            return LossParts(parts.total * math.nan, parts.next_token)
+        wrong = {"nan": math.nan, "infinite": math.inf, "spike": 50.0}[kind]
+        return LossParts(parts.total * wrong, parts.next_token * wrong)
+
+    session.model.training_loss = training_loss  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("kind", ["nan", "infinite", "gradient", "spike"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_bad_batch_touches_nothing(new_run: NewRun, opened: OpenRun, kind: str, optimizer: str) -> None:
+    run = new_run(optimizer=optimizer, average_decay=0.9, weight_decay=0.1)
+    session = opened(run).session
+    poison(session, {3, 4}.__contains__, kind)
+    for _ in range(3):
+        assert session.step().problem is None
+    session.counters.recent_losses[:] = [3.2, 3.0] * 20
+    before, position = everything(session), session.counters.position
+    for _ in range(2):
+        assert session.step().problem is not None
+        assert same(everything(session), before)
+    counters = session.counters
+    assert counters.step == 5 and counters.skipped_steps == [3, 4]
+    assert counters.position == position + 8  # the bad text is not read a second time
+    assert session.step().problem is None
+    assert not same(everything(session), before)
+
+
+def test_several_bad_batches_go_back_to_the_last_checkpoint(new_run: NewRun, opened: OpenRun) -> None:
+    run = new_run(steps=20, checkpoint_minutes=1e9, average_decay=0.9, evaluations=10)
+    trainer = Trainer(opened(run), Control())
+    session = trainer.session
+    poison(session, set(range(6, 11)).__contains__)
+    batch, read = session.sampler.batch, []
+
+    def counted(position: int, size: int) -> Any:
+        read.append(position)
+        return batch(position, size)
+
+    session.sampler.batch = counted  # type: ignore[method-assign]
+    events: list[Event] = []
+    for event in trainer.events():
+        events.append(event)
+        if isinstance(event, RolledBack):
+            snapshot, _ = load_checkpoint(run)
+            assert same(everything(session), {**snapshot.model, **snapshot.training})
+            assert event.to_step == snapshot.step == session.counters.step == 0
+            assert session.counters.rate_scale == event.learning_rate_scale == 0.5
+    assert [type(event) for event in events].count(StepSkipped) == 5
+    assert [type(event) for event in events].count(RolledBack) == 1
+    assert read == [4 * number for number in range(len(read))], "the same text twice"
+    assert session.counters.rollbacks == 1
+    last = events[-1]
+    assert isinstance(last, RunFinished) and last.step == 20
+    losses = [event.validation_loss for event in events if isinstance(event, EvaluationFinished)]
+    # The best weights are those of the whole history, also from before the return.
+    assert last.validation_loss == pytest.approx(min(losses), abs=1e-5)
+
+
+def test_the_best_weights_survive_a_return(new_run: NewRun, opened: OpenRun) -> None:
+    """After a return the run is behind its own best for a while, which must not be forgotten."""
+    run = new_run(steps=24, checkpoint_minutes=1e9, evaluations=6)
+    trainer = Trainer(opened(run), Control())
+    poison(trainer.session, lambda call: call in range(13, 18) or call > 22)
+    best = math.inf
+    for event in itertools.takewhile(lambda event: not isinstance(event, RunFinished), safely(trainer)):
+        if isinstance(event, EvaluationFinished):
+            assert event.best == (event.validation_loss < best)
+            best = min(best, event.validation_loss)
+        assert trainer.session.counters.best_loss == best
+
+
+def safely(trainer: Trainer) -> Any:
+    try:
+        yield from trainer.events()
+    except DivergedError:
+        return
+
+
+def test_training_that_cannot_be_saved_gives_up_and_says_how_to_go_on(
+    new_run: NewRun, opened: OpenRun
+) -> None:
+    run = new_run(steps=500, checkpoint_minutes=0.0)
+    trainer = Trainer(opened(run), Control())
+    poison(trainer.session, lambda call: call >= 4)
+    events: list[Event] = []
+    with pytest.raises(DivergedError) as caught:
+        for event in trainer.events():
+            events.append(event)
+            if isinstance(event, CheckpointSaved):
+                saved, notes = load_checkpoint(run)
+                assert notes == []
+                assert all(torch.isfinite(weight).all() for weight in saved.model.values())
+    assert caught.value.hint and "learning_rate" in caught.value.hint
+    assert [type(event) for event in events].count(RolledBack) == MAX_ROLLBACKS
+    assert trainer.session.counters.rate_scale == 0.5**MAX_ROLLBACKS
+
+
+def test_kept_weights_are_finite_however_it_ends(new_run: NewRun, opened: OpenRun) -> None:
+    run = new_run(steps=12, evaluations=12)
+    trainer = Trainer(opened(run), Control())
+    poison(trainer.session, lambda call: call % 4 == 1)
+    assert isinstance(list(trainer.events())[-1], RunFinished)
+    weights, _ = load_weights(run.weights_path)
+    assert all(torch.isfinite(weight).all() for weight in weights.values())
