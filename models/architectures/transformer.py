@@ -30,7 +30,7 @@ class TransformerConfig(ModelConfig):
     tied: bool = False
     """Whether the head is the embedding."""
     gpt2_weights: bool = False
-    """Draw weights as GPT-2 does, and do not norm what is embedded."""
+    """Draw every weight with deviation 0.02, and do not norm what is embedded."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -66,7 +66,7 @@ class Transformer(RecursiveLM):
         self.norm = NORMS[config.norm](width)
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         if config.gpt2_weights:
-            _draw_as_gpt2(self, config.n_layers)
+            _draw_as_gpt2(self)
         else:
             initialise(self)
         if config.tied:
@@ -108,8 +108,8 @@ class Transformer(RecursiveLM):
         return Output(self.head(x).float(), [x] if keep_states else None)
 
 
-def _draw_as_gpt2(model: nn.Module, n_layers: int) -> None:
-    for name, part in model.named_modules():
+def _draw_as_gpt2(model: nn.Module) -> None:
+    """Every weight normal with GPT-2's deviation, whatever the width."""
+    for part in model.modules():
         if isinstance(part, nn.Linear | nn.Embedding):
-            scale = (2 * n_layers) ** -0.5 if name.endswith(".out") else 1.0
-            nn.init.normal_(part.weight, std=0.02 * scale)
+            nn.init.normal_(part.weight, std=0.02)

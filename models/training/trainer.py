@@ -103,7 +103,7 @@ class Trainer:
                 return
             if self.control.wish == "stop":
                 self.reason = "stopped"
-            if self._due(session.config.evaluations) or self.reason == "stopped":
+            if self._evaluation_due() or self.reason == "stopped":
                 yield from self._evaluate()
                 if self.control.wish == "pause":
                     continue
@@ -133,13 +133,24 @@ class Trainer:
         if self.opened.pace.deadline is not None:
             self.opened.pace.deadline += seconds
 
-    def _due(self, times: int) -> bool:
-        """Whether something done `times` times over the run falls on this step."""
-        schedule, step = self.session.schedule, self.session.counters.step
+    def _evaluation_due(self) -> bool:
+        """Whether one of the evaluations spread over the run falls on this step; the last step has one."""
+        schedule, step, times = (
+            self.session.schedule,
+            self.session.counters.step,
+            self.session.config.evaluations,
+        )
         if step == schedule.first_step or step == self.session.counters.last_evaluated:
             return False
         passed = math.floor(schedule.progress(step) * times + 1e-9)
         return passed > math.floor(schedule.progress(step - 1) * times + 1e-9) or step >= schedule.last_step
+
+    def _sample_due(self) -> bool:
+        """Whether a passage is to be written with this evaluation: as many as asked for, or one each."""
+        schedule, counters, times = self.session.schedule, self.session.counters, self.session.config.samples
+        before = max(schedule.first_step, counters.last_evaluated)
+        passed = math.floor(schedule.progress(counters.step) * times + 1e-9)
+        return passed > math.floor(schedule.progress(before) * times + 1e-9)
 
     def _finished(self) -> bool:
         if self.session.counters.step >= self.session.schedule.last_step:
@@ -232,7 +243,7 @@ class Trainer:
                     losing.close()
                     return
             passage = None
-            if self._due(session.config.samples):
+            if self._sample_due():
                 passage = sample_passage(
                     model, self.opened.tokenizer, self._kind, data.validation, self.depth
                 )

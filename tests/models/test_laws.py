@@ -20,6 +20,7 @@ from models.recursion import MODES, Depth, sample_depth
 from models.recursive_lm import RecursiveLM
 from models.training.modes import is_trained
 from models.training.optimizer import Optimizers
+from models.training.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = 24
@@ -83,11 +84,10 @@ def random_tokens(*shape: int, vocabulary: int = VOCABULARY) -> Tensor:
     return torch.randint(0, vocabulary, shape)
 
 
-def steps_of(
-    model: RecursiveLM, batches: Iterator[Tensor], steps: int, rate: float = 1.0
-) -> Iterator[tuple[int, float]]:
+def steps_of(model: RecursiveLM, batches: Iterator[Tensor], steps: int) -> Iterator[tuple[int, float]]:
     """Train on (B, T + 1) blocks at sampled depths, as the trainer does; yields step and loss."""
-    optimizers = Optimizers(model, TrainingConfig(learning_rate=3e-3, matrix_learning_rate=0.02))
+    config = TrainingConfig(warmup_steps=5)
+    optimizers, schedule = Optimizers(model, config), Schedule.over(0, steps)
     model.train()
     for step in range(steps):
         blocks = next(batches)
@@ -95,7 +95,7 @@ def steps_of(
         parts = model.training_loss(blocks[:, :-1], blocks[:, 1:], sample_depth(model.trained_depth, 0, step))
         parts.total.backward()
         yield step, float(parts.next_token)
-        optimizers.step(rate * min(1.0, (step + 1) / 5))
+        optimizers.step(schedule.rate(step, config))
     model.eval()
 
 
@@ -152,9 +152,9 @@ def test_noise_is_never_predicted(kind: Kind) -> None:
     alphabet = 8
     floor = math.log(alphabet) - 0.02
     model = new_model(kind, vocabulary=alphabet)
-    losses = [loss for _, loss in steps_of(model, noise(16, alphabet), 60)]
+    losses = [loss for _, loss in steps_of(model, noise(8, alphabet), 40)]
     # Each batch is new, so its loss before the step is a held-out one; the mean takes chance out.
-    assert sum(losses[-30:]) / 30 >= floor
+    assert sum(losses[-20:]) / 20 >= floor
     torch.manual_seed(99)
     held_out = random_tokens(256, CONTEXT + 1, vocabulary=alphabet)
     with torch.no_grad():
@@ -169,11 +169,11 @@ def test_what_can_be_predicted_is(kind: Kind) -> None:
     def counting() -> Iterator[Tensor]:
         draw = torch.Generator().manual_seed(7)
         while True:
-            start = torch.randint(0, 8, (16, 1), generator=draw)
+            start = torch.randint(0, 8, (8, 1), generator=draw)
             yield (start + torch.arange(CONTEXT + 1)) % 8
 
-    losses = [loss for _, loss in steps_of(new_model(kind, vocabulary=8), counting(), 60)]
-    assert sum(losses[-10:]) / 10 < 0.5
+    losses = [loss for _, loss in steps_of(new_model(kind, vocabulary=8), counting(), 40)]
+    assert losses[-1] < 0.7
 
 
 # 3. Bounded
@@ -209,14 +209,11 @@ def root_mean_square(state: Tensor) -> float:
 
 
 @pytest.mark.parametrize("kind", EVERYTHING)
-@pytest.mark.parametrize("micro", [1, 2])
-def test_every_weight_learns_within_five_steps(kind: Kind, micro: int) -> None:
-    if kind[0] in PRESETS and micro == 2:
-        pytest.skip("one batch of a large model says it")
+def test_every_weight_learns_within_five_steps(kind: Kind) -> None:
     model = new_model(kind)
     names = {name for name, _ in model.named_parameters()}
     moved: set[str] = set()
-    for _ in steps_of(model, noise(micro, VOCABULARY), 5):
+    for _ in steps_of(model, noise(1, VOCABULARY), 5):
         for name, weight in model.named_parameters():
             if weight.grad is not None:
                 assert torch.isfinite(weight.grad).all(), name
@@ -231,21 +228,22 @@ def test_every_weight_learns_within_five_steps(kind: Kind, micro: int) -> None:
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_a_cache_changes_no_logit(kind: Kind) -> None:
     model = stirred(new_model(kind))
-    length = 12
-    padding = torch.tensor([0, 5, 1])
+    length = 9
+    padding = torch.tensor([0, 4, 1])
     tokens = random_tokens(3, length)
     tokens[torch.arange(length) < padding[:, None]] = 0  # pads
-    for depth in distinct_depths(model).values():
+    depths = distinct_depths(model).values()
+    for depth in depths if kind[0] not in PRESETS else (MODES["fast"], model.trained_depth):
         with torch.no_grad():
             # What each row gives on its own, without pads, without a cache, is the truth.
             alone = [model(tokens[row : row + 1, pads:], depth).logits[0] for row, pads in enumerate(padding)]
-            for pieces in (None, [1] * length, [5, 1, 4, 2], [length]):
+            for pieces in (None, [1] * length, [4, 1, 3, 1]):
                 logits = in_pieces(model, tokens, depth, padding, pieces)
                 for row, pads in enumerate(padding):
                     close(logits[row, pads:], alone[row])
             # Without padding, in chunks and one by one, too: other masks are at work.
             whole = model(tokens, depth).logits
-            for pieces in ([1] * length, [5, 1, 4, 2]):
+            for pieces in ([1] * length, [4, 1, 3, 1]):
                 close(in_pieces(model, tokens, depth, None, pieces), whole)
 
 
@@ -387,7 +385,7 @@ def assert_depth_helps(name: str, steps: int, **shape: Any) -> None:
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "transformer"])
 def test_a_deeper_mode_is_not_worse(name: str) -> None:
-    assert_depth_helps(name, 120)
+    assert_depth_helps(name, 100)
 
 
 @pytest.mark.slow

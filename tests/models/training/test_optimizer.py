@@ -116,7 +116,11 @@ def test_every_weight_is_in_one_group(architecture: str, optimizer: str) -> None
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_rates_and_decay_go_where_they_belong(optimizer: str) -> None:
     config = TrainingConfig(
-        optimizer=optimizer, learning_rate=0.01, matrix_learning_rate=0.03, embedding_rate=0.5, weight_decay=0.1
+        optimizer=optimizer,
+        learning_rate=0.01,
+        matrix_learning_rate=0.03,
+        embedding_rate=0.5,
+        weight_decay=0.1,
     )
     model = new_model()
     optimizers = Optimizers(model, config)
@@ -154,7 +158,9 @@ def test_moments_are_named_after_their_weights(architecture: str, optimizer: str
     assert optimizers.state() == {}
     learn(model, optimizers, 2)
     state = optimizers.state()
-    muon = {f"optimizer.{n}.momentum_buffer" for n, p in model.named_parameters() if is_muons(n, p, optimizer)}
+    muon = {
+        f"optimizer.{n}.momentum_buffer" for n, p in model.named_parameters() if is_muons(n, p, optimizer)
+    }
     adam = {
         f"optimizer.{name}.{moment}"
         for name, weight in model.named_parameters()

@@ -1,0 +1,134 @@
+"""A training that is killed at any moment loses nothing acknowledged, and ends as if it never was."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.events import EvaluationFinished, RunFinished, StepFinished
+from models.run import Run
+from models.training.checkpoint import load_checkpoint, load_weights
+from models.training.trainer import train
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to be killed")
+NewRun = Callable[..., Run]
+
+
+class Host:
+    """The process whose children train and are killed."""
+
+    def __init__(self) -> None:
+        root = Path(__file__).parents[3]
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("training_host.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def trains(self, run: Run, seconds: float = -1.0, *, since: str = "saved") -> tuple[bool, int]:
+        """Let a child train, `seconds` long: whether it was killed, and the last step it said is saved.
+
+        -1 is a child that is not killed, and a step that none is.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{since} {seconds} {run.path}\n")
+        self._process.stdin.flush()
+        acknowledged = -1
+        while True:
+            word, number = self._process.stdout.readline().split()
+            if word == "saved":
+                acknowledged = int(number)
+            elif word == "ended":
+                assert int(number) in (0, signal.SIGKILL), "the training failed by itself"
+                return int(number) == signal.SIGKILL, acknowledged
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    host = Host()
+    yield host
+    host.close()
+
+
+def kill_at_random(new_run: NewRun, host: Host, times: int) -> None:
+    # Saved before each step: much of the time goes into saves, and so do many of the kills.
+    dials = {"steps": 20, "evaluations": 5, "samples": 2, "average_decay": 0.9, "checkpoint_minutes": 0.0}
+    model = {"dropout": 0.1}
+    reference = new_run("reference", "hrm", model=model, **dials)
+    list(reference.record(train(reference)))
+    began = time.perf_counter()
+    assert not host.trains(new_run("timed", "hrm", model=model, **dials))[0]
+    whole_s = time.perf_counter() - began
+    draw = random.Random(times)
+    longest_s, lives, hits, generation = 0.4 * whole_s, 0, 0, 0
+    while hits < times:
+        generation += 1
+        run = new_run(f"run-{generation}", "hrm", model=model, **dials)
+        acknowledged, finished = -1, False
+        while not finished:
+            lives += 1
+            assert lives < 20 * times, "the kills miss the training"
+            # Some die before their first checkpoint; the last one lives as long as it takes.
+            since = "start" if draw.random() < 0.2 else "saved"
+            seconds = draw.uniform(0.0, longest_s) if hits < times else -1.0
+            killed, said = host.trains(run, seconds, since=since)
+            finished = not killed
+            hits += killed and since == "saved"
+            longest_s *= 1.0 if killed else 0.6  # however slow or fast the machine has become
+            acknowledged = max(acknowledged, said)
+            if acknowledged >= 0:
+                found, notes = load_checkpoint(run)
+                assert notes == []
+                assert found.step >= acknowledged
+        assert_same_end(run, reference)
+
+
+def assert_same_end(run: Run, reference: Run) -> None:
+    found, expected = load_checkpoint(run)[0], load_checkpoint(reference)[0]
+    assert found.step == expected.step == 20
+    assert all(torch.equal(tensor, expected.model[name]) for name, tensor in found.model.items())
+    assert all(torch.equal(tensor, expected.training[name]) for name, tensor in found.training.items())
+    weights, wanted = (load_weights(one.weights_path)[0] for one in (run, reference))
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in weights.items())
+    assert curve(run) == curve(reference)
+    evaluation, wanted_evaluation = (one.read_json("evaluation.json") for one in (run, reference))
+    assert evaluation == wanted_evaluation
+
+
+def curve(run: Run) -> dict[tuple[str, int], float]:
+    """The losses in the event log, by step; where a step stands twice, the later line counts."""
+    losses: dict[tuple[str, int], float] = {}
+    for event in run.events():
+        if isinstance(event, StepFinished):
+            losses["step", event.step] = event.loss
+        elif isinstance(event, EvaluationFinished):
+            losses["evaluation", event.step] = event.validation_loss
+        elif isinstance(event, RunFinished):
+            losses["finished", event.step] = event.validation_loss
+    return losses
+
+
+def test_random_kills_lose_nothing(new_run: NewRun, host: Host) -> None:
+    kill_at_random(new_run, host, times=5)
+
+
+@pytest.mark.slow
+def test_fifty_random_kills_lose_nothing(new_run: NewRun, host: Host) -> None:
+    kill_at_random(new_run, host, times=50)

@@ -1,0 +1,324 @@
+"""The loop as a front end sees it: which events, in which order, and what ends it."""
+
+import itertools
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from data.errors import CorpusError, UsageError
+from models.architectures import ARCHITECTURES
+from models.errors import CheckpointError, RunBusyError
+from models.events import (
+    CheckpointSaved,
+    EvaluationAdvanced,
+    EvaluationFinished,
+    Event,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    SampleGenerated,
+    ScheduleSettled,
+    StepFinished,
+    to_json,
+)
+from models.run import Run
+from models.trained import load_trained
+from models.training import evaluate
+from models.training.checkpoint import load_checkpoint
+from models.training.control import Control
+from models.training.trainer import extend, train
+
+NewRun = Callable[..., Run]
+
+
+def go(run: Run, act: Callable[[Control, Event], None] | None = None) -> list[Event]:
+    """Train, letting `act` do something after each event."""
+    control, events = Control(), []
+    for event in train(run, control):
+        events.append(event)
+        if act is not None:
+            act(control, event)
+    return events
+
+
+def of(kind: type[Any], events: list[Event]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_events_tell_the_story_in_order(new_run: NewRun, architecture: str) -> None:
+    run = new_run("owl", architecture, steps=12, evaluations=4, samples=2)
+    events = go(run)
+    spoken = [type(event).__name__ for event in events if not isinstance(event, EvaluationAdvanced)]
+    while spoken[0] == "PreparationAdvanced":
+        del spoken[0]
+    part = ["StepFinished"] * 3 + ["EvaluationFinished"]
+    sampled = [*part, "SampleGenerated"]
+    wanted = ["RunStarted", "CheckpointSaved", *part, *sampled, *part, *sampled]
+    assert spoken == [*wanted, "CheckpointSaved", "RunFinished"]
+
+    (started,) = of(RunStarted, events)
+    assert (started.architecture, started.start_step, started.total_steps) == (architecture, 0, 12)
+    assert (started.number_format, started.threads, started.batch_size) == ("float32", 1, 4)
+    steps = of(StepFinished, events)
+    assert [event.step for event in steps] == list(range(1, 13))
+    assert [event.tokens_seen for event in steps] == [64 * step for step in range(1, 13)]
+    assert all(event.total_steps == 12 and event.tokens_per_second > 0 for event in steps)
+    assert steps[-1].eta_s == 0 and all(event.eta_s > 0 for event in steps[:-1])
+    assert [event.step for event in of(EvaluationFinished, events)] == [3, 6, 9, 12]
+    times = [event.time for event in events]
+    assert times == sorted(times)
+    for event in events:
+        assert json.loads(to_json(event))["event"]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_is_left_behind_is_a_trained_model(new_run: NewRun, architecture: str) -> None:
+    run = new_run("owl", architecture, steps=16, average_decay=0.8)
+    events = go(run)
+    finished = events[-1]
+    assert isinstance(finished, RunFinished) and finished.reason == "steps"
+    trained = load_trained(run)
+    modes = trained.model.modes()
+    assert finished.validation_loss_by_mode.keys() == modes.keys()
+    evaluation = run.read_json("evaluation.json")
+    assert isinstance(evaluation, dict)
+    assert evaluation["validation_loss_by_mode"] == finished.validation_loss_by_mode
+    assert evaluation["after_steps"] == 16 and evaluation["step"] == finished.best_step
+    extrapolated = {"looped": ["thorough", "extreme"], "hrm": ["thorough", "extreme"], "transformer": []}
+    assert evaluation["extrapolated_modes"] == extrapolated[architecture]
+    best = min(of(EvaluationFinished, events), key=lambda event: event.validation_loss)
+    assert finished.best_step == best.step
+    assert finished.validation_loss == pytest.approx(best.validation_loss, abs=1e-5)
+    assert finished.perplexity == pytest.approx(math.exp(finished.validation_loss))
+    assert finished.bits_per_byte == pytest.approx(best.bits_per_byte, abs=1e-5)
+    # One byte a character, one token a character.
+    assert finished.bits_per_byte == pytest.approx(finished.validation_loss / math.log(2))
+    # What is saved is what was judged.
+    data = Path(str(run.read_config()["data"]["paths"][0])).read_text(encoding="utf-8")
+    held_out = trained.tokenizer.encode(data[int(0.9 * len(data)) :])
+    losing = evaluate.evaluate(trained.model, held_out, modes["normal"], "float32")
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(losing)
+    assert end.value.value == pytest.approx(finished.validation_loss, abs=1e-5)
+
+
+def test_the_same_run_twice_is_the_same(new_run: NewRun) -> None:
+    def losses(name: str, **dials: Any) -> list[float]:
+        run = new_run(name, model={"dropout": 0.1}, steps=5, **dials)
+        return [event.loss for event in of(StepFinished, go(run))]
+
+    first = losses("one")
+    assert first == losses("two")
+    assert first != losses("three", seed=1)
+
+
+def test_training_learns(new_run: NewRun) -> None:
+    events = go(new_run(steps=60, batch_size=8, evaluations=2))
+    first, last = of(EvaluationFinished, events)
+    assert last.validation_loss < min(1.6, first.validation_loss)
+
+
+def test_patience_ends_a_run_that_gets_no_better(new_run: NewRun) -> None:
+    # A rate that ruins everything: after the first evaluations nothing is ever better.
+    run = new_run(steps=400, evaluations=200, patience=3, learning_rate=0.3, matrix_learning_rate=2.0)
+    events = go(run)
+    finished = events[-1]
+    assert isinstance(finished, RunFinished) and finished.reason == "patience"
+    bests = [event.best for event in of(EvaluationFinished, events)]
+    assert bests[-3:] == [False] * 3 and finished.step < 400
+    assert not any(list(group)[3:] for best, group in itertools.groupby(bests) if not best)
+
+
+def test_without_patience_a_run_goes_to_its_end(new_run: NewRun) -> None:
+    finished = go(new_run(steps=40, evaluations=20, learning_rate=0.3, matrix_learning_rate=2.0))[-1]
+    assert isinstance(finished, RunFinished) and (finished.reason, finished.step) == ("steps", 40)
+
+
+def test_a_target_loss_ends_the_run(new_run: NewRun) -> None:
+    events = go(new_run(steps=300, evaluations=100, batch_size=8, target_loss=2.4))
+    finished = events[-1]
+    assert isinstance(finished, RunFinished) and finished.reason == "target-loss"
+    *before, last = [event.validation_loss for event in of(EvaluationFinished, events)]
+    assert last <= 2.4 and all(loss > 2.4 for loss in before)
+    assert finished.step < 300
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_stopping_ends_with_the_best_weights_so_far(new_run: NewRun, after: int) -> None:
+    def stop(control: Control, event: Event) -> None:
+        step = 0 if isinstance(event, CheckpointSaved) else getattr(event, "step", -1)
+        if isinstance(event, CheckpointSaved | StepFinished) and step == after:
+            control.stop()
+
+    run = new_run(steps=12, evaluations=2)
+    events = go(run, stop)
+    finished = events[-1]
+    assert isinstance(finished, RunFinished)
+    assert (finished.reason, finished.step, finished.best_step) == ("stopped", after, after)
+    assert load_trained(run).model is not None
+    with pytest.raises(UsageError, match="finished"):
+        go(run)
+
+
+def test_a_wish_taken_back_changes_nothing(new_run: NewRun) -> None:
+    def waver(control: Control, event: Event) -> None:
+        control.pause()
+        control.go_on()
+
+    assert isinstance(go(new_run(), waver)[-1], RunFinished)
+
+
+def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> None:
+    run = new_run(steps=3)
+    go(run)
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
+    with pytest.raises(UsageError) as caught:
+        go(run)
+    assert caught.value.hint == "Go on with it: rlm resume owl --minutes 5"
+    assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
+
+
+def test_an_extension_of_a_finished_run_warms_up_again(new_run: NewRun) -> None:
+    run = new_run(steps=10, cooldown=0.5, warmup_steps=4, learning_rate=1e-3)
+    first = go(run)
+    extend(run, steps=20)
+    events = go(run)
+    (started,) = of(RunStarted, events)
+    assert (started.start_step, started.total_steps) == (10, 30)
+    rates = [event.learning_rate for event in of(StepFinished, events)]
+    assert of(StepFinished, first)[-1].learning_rate < 0.25e-3  # it had come down
+    assert rates[:4] == pytest.approx([0.125e-3, 0.25e-3, 0.375e-3, 0.5e-3])
+    assert max(rates) == pytest.approx(0.5e-3) and rates[-1] < 0.1e-3
+    finished = events[-1]
+    assert isinstance(finished, RunFinished) and finished.step == 30
+    losses = [event.validation_loss for event in of(EvaluationFinished, first + events)]
+    assert finished.validation_loss == pytest.approx(min(losses), abs=1e-5)
+    evaluation = run.read_json("evaluation.json")
+    assert isinstance(evaluation, dict) and evaluation["after_steps"] == 30
+    with pytest.raises(UsageError, match="finished"):
+        go(run)
+
+
+def test_an_extension_of_a_paused_run_only_moves_its_end(new_run: NewRun) -> None:
+    def pause(control: Control, event: Event) -> None:
+        if isinstance(event, StepFinished) and event.step == 6:
+            control.pause()
+
+    run = new_run(steps=12, warmup_steps=3, cooldown=0.1)
+    paused = go(run, pause)[-1]
+    assert isinstance(paused, RunPaused) and (paused.step, paused.total_steps) == (6, 12)
+    extend(run, steps=14)
+    events = go(run)
+    assert events[-1].step == 20  # type: ignore[attr-defined]
+    rates = [event.learning_rate for event in of(StepFinished, events)]
+    assert rates[:8] == pytest.approx([rates[0]] * 8), "no second warm-up"
+
+
+@pytest.mark.parametrize(
+    "length", [{}, {"steps": 0}, {"minutes": 0.0}, {"minutes": math.nan}, {"minutes": -1.0}]
+)
+def test_an_extension_has_one_length_above_nothing(new_run: NewRun, length: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        extend(new_run(), **length)
+    with pytest.raises(UsageError):
+        extend(new_run("other"), minutes=1.0, steps=1)
+
+
+def test_what_was_never_trained_cannot_be_extended(new_run: NewRun) -> None:
+    with pytest.raises(CheckpointError):
+        extend(new_run(), steps=4)
+
+
+def test_minutes_end_in_time(new_run: NewRun) -> None:
+    run = new_run(minutes=0.05, evaluations=2, samples=1)
+    events = go(run)
+    finished = events[-1]
+    assert isinstance(finished, RunFinished)
+    assert events[-1].time - events[0].time < 0.05 * 60 + 30
+    assert of(ScheduleSettled, events)
+
+
+def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:
+    run = new_run()
+    first = train(run)
+    next(first)
+    with pytest.raises(RunBusyError):
+        next(iter(train(run)))
+    first.close()  # type: ignore[attr-defined]
+    assert isinstance(go(run)[-1], RunFinished)
+
+
+def test_a_closed_training_leaves_a_run_that_goes_on(new_run: NewRun) -> None:
+    run = new_run()
+    training = train(run)
+    for event in training:
+        if isinstance(event, EvaluationAdvanced):
+            break
+    training.close()  # type: ignore[attr-defined]
+    assert isinstance(go(run)[-1], RunFinished)
+
+
+def test_a_text_that_changed_is_refused(new_run: NewRun, corpus: Path) -> None:
+    run = new_run()
+    corpus.write_text(corpus.read_text(encoding="utf-8") + "more\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="no longer"):
+        go(run)
+
+
+def test_weights_of_another_model_are_refused(new_run: NewRun) -> None:
+    def pause(control: Control, event: Event) -> None:
+        if isinstance(event, StepFinished):
+            control.pause()
+
+    run = new_run()
+    go(run, pause)
+    config = run.read_config()
+    config["model"]["d_model"] = 64
+    run.write_config(config)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        go(run)
+
+
+def test_a_pause_while_it_is_prepared_loses_nothing(new_run: NewRun) -> None:
+    run = new_run(measured=False, steps=3)
+    events = go(run, lambda control, event: control.pause())
+    assert len(events) == 2 and isinstance(events[-1], RunPaused)
+    assert isinstance(go(run)[-1], RunFinished)
+
+
+def test_samples_do_not_disturb_the_training(new_run: NewRun) -> None:
+    def losses(name: str, **dials: Any) -> list[float]:
+        events = go(new_run(name, model={"dropout": 0.1}, steps=8, **dials))
+        assert bool(of(SampleGenerated, events)) == (dials["samples"] > 0)
+        return [event.loss for event in of(StepFinished, events)]
+
+    assert losses("silent", samples=0, evaluations=2) == losses("talking", samples=4, evaluations=4)
+
+
+@pytest.mark.parametrize(("evaluations", "samples", "written"), [(6, 4, 4), (6, 1, 1), (2, 5, 2), (5, 0, 0)])
+def test_as_many_samples_as_asked_for(new_run: NewRun, evaluations: int, samples: int, written: int) -> None:
+    events = go(new_run(steps=17, evaluations=evaluations, samples=samples))
+    found = of(SampleGenerated, events)
+    assert len(found) == written
+    assert not found or found[-1].step == 17
+
+
+def test_checkpoints_come_as_often_as_asked_for(new_run: NewRun) -> None:
+    run = new_run(steps=5, checkpoint_minutes=0.0)
+    events = go(run)
+    assert [(event.step, event.reason) for event in of(CheckpointSaved, events)] == [
+        *((0, "interval"), (0, "interval")),
+        *((step, "interval") for step in range(1, 5)),
+        (5, "final"),
+    ]
+    assert len(list(run.checkpoints_path.glob("step_*"))) == 3
+    snapshot, _ = load_checkpoint(run)
+    assert snapshot.step == 5 and snapshot.state["ended"] == "steps"
+    assert all(torch.isfinite(weight).all() for weight in snapshot.model.values())
