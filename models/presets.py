@@ -58,6 +58,7 @@ _ALL = (
             "n_heads": 4,
             "n_layers": 4,
             "context_length": 64,
+            "dropout": 0.0,
             "positions": "learned",
             "norm": "layer",
             "feed_forward": "gelu",

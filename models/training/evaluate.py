@@ -14,6 +14,8 @@ from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 
 BATCH_TOKENS = 8192
+BATCH_LOGITS = 2**24
+"""Numbers the logits of a batch may take: a large vocabulary is what fills memory."""
 
 
 def evaluate(
@@ -29,7 +31,7 @@ def evaluate(
     device = next(model.parameters()).device
     windows = math.ceil((len(tokens) - 1) / length)
     wanted = windows if at_most is None else min(windows, max(1, at_most // length))
-    rows = max(1, BATCH_TOKENS // length)
+    rows = max(1, min(BATCH_TOKENS, BATCH_LOGITS // model.config.vocab_size) // length)
     batches = (
         validation_windows(tokens, length, rows)
         if wanted == windows

@@ -25,6 +25,12 @@ from models.training.sizing import suggested_minutes, suggested_model, suggested
 __all__ = ["CreateRequest", "CreationPlan", "Plan", "TrainRequest", "plan_creation", "plan_training"]
 
 LENGTHS = ("minutes", "steps", "epochs")
+BYTE_PAIRS_PER_S = 2e6
+"""Bytes of text a CPU cuts into byte pairs in a second."""
+BYTE_PAIR_SHARE = 0.25
+"""The most of the time asked for that may go into that."""
+MOST_CHARACTERS = 512
+"""Distinct characters above which a character vocabulary is no way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,10 +200,10 @@ def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
         yield NoticeGiven(message=note)
     length = _length_of(request, preset, settings, corpus)
     yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
-    tokenizer, reason = _tokenizer(request, preset, created, corpus)
+    tokenizer, reason = _tokenizer(request, preset, created, corpus, length)
     yield PreparationAdvanced(stage="tokenizing", done=1, total=1)
-    model = _model(request, preset, created, settings, corpus, tokenizer, length.get("minutes"))
-    training = _training(request, preset, created, settings, corpus, model, length)
+    model = _model(request, preset, created, settings, corpus, tokenizer, length)
+    training = _training(request, preset, created, settings, model, length)
     _require_enough(corpus, tokenizer, model)
     return Plan(
         name=request.name or suggest_name(corpus.name, runs_dir),
@@ -239,7 +245,11 @@ def _length_of(
 
 
 def _tokenizer(
-    request: TrainRequest, preset: Preset | None, created: Run | None, corpus: Corpus
+    request: TrainRequest,
+    preset: Preset | None,
+    created: Run | None,
+    corpus: Corpus,
+    length: Mapping[str, Any],
 ) -> tuple[Tokenizer, str]:
     wanted = request.tokenizer or (preset.tokenizer if preset is not None else None)
     if wanted is None and created is not None and created.tokenizer_path.exists():
@@ -249,12 +259,21 @@ def _tokenizer(
     kind, vocab_size, reason = suggested_tokenizer(corpus)
     if request.vocab_size is not None and wanted is None:
         wanted = "bpe"
+    if kind == "bpe" and wanted is None and _too_slow(corpus, length):
+        return train_character_tokenizer(corpus), "byte pairs would take too much of the time there is"
     if wanted is not None and wanted != kind:
         kind, reason = ("bpe" if wanted == "bpe" else "character"), "as asked for"
         vocab_size = 1024
     if kind == "character":
         return train_character_tokenizer(corpus), reason
     return train_bpe_tokenizer(corpus, request.vocab_size or vocab_size), reason
+
+
+def _too_slow(corpus: Corpus, length: Mapping[str, Any]) -> bool:
+    """Whether cutting the text into byte pairs would eat the minutes asked for."""
+    minutes = length.get("minutes")
+    few = len(corpus.character_counts) <= MOST_CHARACTERS
+    return minutes is not None and few and corpus.bytes / BYTE_PAIRS_PER_S > BYTE_PAIR_SHARE * 60 * minutes
 
 
 def _model(
@@ -264,7 +283,7 @@ def _model(
     settings: Mapping[str, Mapping[str, Any]],
     corpus: Corpus,
     tokenizer: Tokenizer,
-    minutes: float | None,
+    length: dict[str, Any],
 ) -> ModelConfig:
     values: dict[str, Any] = {}
     if created is not None:
@@ -276,7 +295,7 @@ def _model(
                 f"Preset '{preset.name}' is of architecture {preset.architecture}, not {architecture}.",
                 hint="Keep one of --preset and --arch.",
             )
-        values |= suggested_model(corpus, tokenizer.vocab_size, minutes, architecture)
+        values |= suggested_model(corpus, tokenizer.vocab_size, length, architecture)
         values |= {"architecture": architecture, **(preset.model if preset else {})}
     typed = {"d_model": request.d_model, "n_heads": request.n_heads, "context_length": request.context_length}
     values |= {name: value for name, value in typed.items() if value is not None}
@@ -289,11 +308,10 @@ def _training(
     preset: Preset | None,
     created: Run | None,
     settings: Mapping[str, Mapping[str, Any]],
-    corpus: Corpus,
     model: ModelConfig,
     length: Mapping[str, Any],
 ) -> TrainingConfig:
-    values: dict[str, Any] = suggested_training(corpus, model, length.get("minutes"))
+    values: dict[str, Any] = suggested_training(model)
     if preset is not None:
         values |= preset.training
     if created is not None:
