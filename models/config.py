@@ -128,6 +128,16 @@ class TrainingConfig:
             require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "0 to 1")
         for name in ("warmup_steps", "evaluations", "samples", "patience", "weight_decay", "threads", "seed"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
+        for name in ("embedding_rate", "checkpoint_minutes"):
+            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
+        for name in ("beta1", "beta2"):
+            beta = getattr(self, name)
+            require(0 <= beta < 1, f"training.{name}", beta, "0 up to, not including, 1")
+        require(
+            self.evaluation_tokens >= 1, "training.evaluation_tokens", self.evaluation_tokens, "at least 1"
+        )
+        micro = self.micro_batch
+        require(micro is None or micro >= 1, "training.micro_batch", micro, "at least 1")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             require(value in choices, f"training.{name}", value, f"one of {', '.join(choices)}")

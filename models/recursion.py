@@ -51,10 +51,17 @@ def depth_of(mode: str) -> Depth:
         raise UsageError(f"There is no mode '{mode}'.", hint=f"Choose one of: {', '.join(MODES)}.") from None
 
 
+DEEPEST_SHARE = 0.25
+"""Of the training steps, those that go all the way down. The rest are uniform: every mode is
+trained, and the deepest, which has most to learn, most."""
+
+
 def sample_depth(trained: Depth, seed: int, step: int) -> Depth:
-    """The depth training uses at `step`: uniform over everything up to `trained`.
+    """The depth training uses at `step`, at most `trained`.
 
     A function of its arguments alone, so that a resumed run draws what an uninterrupted one does.
     """
     draw = random.Random(f"{seed}:{step}")
+    if draw.random() < DEEPEST_SHARE:
+        return trained
     return Depth(draw.randint(1, trained.cycles), draw.randint(1, trained.steps))

@@ -114,13 +114,17 @@ class HRM(RecursiveLM):
         return Output(self.logits(states[-1]), states if keep_states else None)
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """Cross-entropy of the last cycle, and what teaches the halting head when to stop."""
+        """Cross-entropy after every cycle, and what teaches the halting head when to stop.
+
+        Each cycle is supervised, as a model of its own: a later one has to refine an answer
+        that is already there.
+        """
         states = self.cycles(tokens, depth)
-        logits = self.logits(states[-1])
-        next_token = next_token_loss(logits, targets)
-        halting = self.halting_loss(states, logits, targets)
-        total = next_token + self.config.halting_weight * halting
-        return LossParts(total, next_token.detach(), {"halting": halting.detach()})
+        answers = [self.logits(state) for state in states]
+        losses = [next_token_loss(answer, targets) for answer in answers]
+        halting = self.halting_loss(states, answers, targets)
+        total = torch.stack(losses).mean() + self.config.halting_weight * halting
+        return LossParts(total, losses[-1].detach(), {"halting": halting.detach()})
 
     def cycles(
         self, tokens: Tensor, depth: Depth, cache: KVCache | None = None, padding: Tensor | None = None
@@ -146,19 +150,17 @@ class HRM(RecursiveLM):
         logits = self.head(state).float()
         return log_stablemax(logits) if self.config.output == "stablemax" else logits
 
-    def halting_loss(self, states: list[Tensor], last_logits: Tensor, targets: Tensor) -> Tensor:
+    def halting_loss(self, states: list[Tensor], answers: list[Tensor], targets: Tensor) -> Tensor:
         """Teach two values for each token and cycle: is the answer right now, and at the end.
 
         Where the first is at least the second, more cycles are not worth their cost. The
         states are taken as they are: halting must not bend what it judges.
         """
-        right_at_end = last_logits.argmax(-1) == targets  # (B, T)
+        right = [answer.argmax(-1) == targets for answer in answers]  # (B, T) each
         losses = []
-        for state in states:
-            with torch.no_grad():
-                right_now = self.logits(state).argmax(-1) == targets
+        for state, right_now in zip(states, right, strict=True):
             values = self.halting(state.detach()).float()  # (B, T, 2)
-            goals = torch.stack((right_now, right_at_end), dim=-1).float()
+            goals = torch.stack((right_now, right[-1]), dim=-1).float()
             losses.append(F.binary_cross_entropy_with_logits(values, goals))
         return torch.stack(losses).mean()
 

@@ -111,8 +111,8 @@ def plan_creation(request: CreateRequest) -> CreationPlan:
         )
     values: dict[str, Any] = {"architecture": architecture, **(preset.model if preset else {})}
     names = ("d_model", "n_heads", "context_length")
-    values |= {name: getattr(request, name) for name in names if getattr(request, name) is not None}
     values |= settings["model"]
+    values |= {name: getattr(request, name) for name in names if getattr(request, name) is not None}
     values["vocab_size"] = _vocab_size(request, tokenizer)
     training = {**(preset.training if preset else {}), **settings["training"]}
     if request.seed is not None:
