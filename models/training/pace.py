@@ -10,6 +10,8 @@ from models.training.measure import Measured
 from models.training.modes import default_depth, final_cost_s
 
 MIN_STEPS = 10
+LOOKS = 40
+"""Times over a run that its pace is looked at."""
 FINAL_SHARE = 0.15
 """The most of a run's time that its last evaluation may take; beyond it, it reads a part."""
 
@@ -47,10 +49,15 @@ class Pace:
         return late * self.expected_s(Depth(1)) + (1.0 - late) * sampled
 
     def steps_left(self, progress: float) -> int:
-        """Steps from `progress` on that fit before the deadline, everything else allowed for."""
+        """Steps from `progress` on that fit before the deadline, everything else allowed for.
+
+        A new run gets a few in any case; one under way stops when its time is up.
+        """
         assert self.deadline is not None, "only a time can be turned into steps"
         seconds = self.deadline - time.monotonic() - self._reserve_s(progress)
-        return max(MIN_STEPS, int(seconds / (self.mean_step_s(progress) * self.slowness)))
+        return max(
+            MIN_STEPS if progress == 0.0 else 1, int(seconds / (self.mean_step_s(progress) * self.slowness))
+        )
 
     def learn(self, real_s: float, expected_s: float) -> None:
         """Take in how long a stretch of steps really took."""

@@ -37,6 +37,7 @@ from models.training.finish import finish
 from models.training.measure import no_room_for_one
 from models.training.modes import default_depth
 from models.training.opening import Opened, open_training
+from models.training.pace import LOOKS
 from models.training.sample import sample_passage
 from models.training.session import StepResult
 from models.training.stability import lost_footing
@@ -107,6 +108,8 @@ class Trainer:
                 yield from self._evaluate()
                 if self.control.wish == "pause":
                     continue
+            if self._falls_due(LOOKS):
+                yield from self._settle_again()
             if self._finished():
                 break
             if time.monotonic() - self.last_saved > session.config.checkpoint_minutes * 60:
@@ -135,15 +138,16 @@ class Trainer:
 
     def _evaluation_due(self) -> bool:
         """Whether one of the evaluations spread over the run falls on this step; the last step has one."""
-        schedule, step, times = (
-            self.session.schedule,
-            self.session.counters.step,
-            self.session.config.evaluations,
-        )
-        if step == schedule.first_step or step == self.session.counters.last_evaluated:
+        step, counters = self.session.counters.step, self.session.counters
+        if step == self.session.schedule.first_step or step == counters.last_evaluated:
             return False
-        passed = math.floor(schedule.progress(step) * times + 1e-9)
-        return passed > math.floor(schedule.progress(step - 1) * times + 1e-9) or step >= schedule.last_step
+        return step >= self.session.schedule.last_step or self._falls_due(self.session.config.evaluations)
+
+    def _falls_due(self, times: int) -> bool:
+        """Whether something done `times` times over the run falls on the step just taken."""
+        schedule, step = self.session.schedule, self.session.counters.step
+        before, now = (math.floor(schedule.progress(at) * times + 1e-9) for at in (step - 1, step))
+        return now > before
 
     def _sample_due(self) -> bool:
         """Whether a passage is to be written with this evaluation: as many as asked for, or one each."""
@@ -265,7 +269,6 @@ class Trainer:
         )
         if passage is not None:
             yield SampleGenerated(step=counters.step, prompt=passage.prompt, text=passage.text)
-        yield from self._settle_again()
         if session.config.target_loss is not None and loss <= session.config.target_loss:
             self.reason = self.reason or "target-loss"
         elif session.config.patience and counters.without_better >= session.config.patience:
