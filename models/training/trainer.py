@@ -139,13 +139,15 @@ class Trainer:
     def _evaluation_due(self) -> bool:
         """Whether one of the evaluations spread over the run falls on this step; the last step has one."""
         step, counters = self.session.counters.step, self.session.counters
-        if step == self.session.schedule.first_step or step == counters.last_evaluated:
+        if step == counters.last_evaluated:
             return False
         return step >= self.session.schedule.last_step or self._falls_due(self.session.config.evaluations)
 
     def _falls_due(self, times: int) -> bool:
         """Whether something done `times` times over the run falls on the step just taken."""
         schedule, step = self.session.schedule, self.session.counters.step
+        if step == schedule.first_step:
+            return False
         before, now = (math.floor(schedule.progress(at) * times + 1e-9) for at in (step - 1, step))
         return now > before
 
