@@ -47,7 +47,7 @@ _ALL = (
             "h_layers": 3,
             "context_length": 128,
         },
-        training={"batch_size": 16, "embedding_rate": 0.5},
+        training={"batch_size": 16, "embedding_rate": 0.5, "late_recursion": 0.1},
     ),
     Preset(
         name="nanogpt-cpu",
