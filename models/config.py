@@ -63,6 +63,8 @@ class TrainingConfig:
     """Passes over the training part, instead of steps."""
     minutes: float | None = None
     """Wall-clock minutes from the first look at the text to the saved model, instead of steps."""
+    most_epochs: float | None = None
+    """Passes over the text at which a length in minutes ends early: more would be learning by heart."""
     batch_size: int = 32
     """Sequences for each optimizer step."""
     micro_batch: int | None = None

@@ -46,8 +46,9 @@ _ALL = (
             "l_layers": 3,
             "h_layers": 3,
             "context_length": 128,
+            "dropout": 0.1,
         },
-        training={"batch_size": 16, "embedding_rate": 0.5, "late_recursion": 0.1},
+        training={"batch_size": 16, "embedding_rate": 0.5, "late_recursion": 0.1, "weight_decay": 0.0},
     ),
     Preset(
         name="nanogpt-cpu",

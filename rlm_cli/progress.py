@@ -159,7 +159,7 @@ def lasting_lines(event: Event) -> list[str]:
             return [event.message]
         case events.RunStarted() if event.start_step:
             return [f"Going on from step {event.start_step:,} of {event.total_steps:,}."]
-        case events.ScheduleSettled():
+        case events.ScheduleSettled(step=0):  # later ones move the bar's end, and that is enough
             return [f"Planned: {event.total_steps:,} steps, about {_pace(event.seconds_per_step)} each."]
         case events.EvaluationFinished():
             return [_evaluation_line(event)]

@@ -66,7 +66,7 @@ def settle(session: Session, pace: Pace, length: Length) -> Iterator[Event]:
     """Give `session` the schedule that `length` asks for, where it asks for one."""
     step = session.counters.step
     if length.minutes is not None:
-        steps = pace.steps_left(0.0)
+        steps = pace.steps_left(0.0, step)
     elif length.steps is not None:
         steps = length.steps
     elif length.epochs is not None:

@@ -71,6 +71,8 @@ def open_training(run: Run) -> Generator[Event, None, Opened]:
     if snapshot is not None:
         session.restore(snapshot)
     pace = Pace(model, training, measured, len(data.validation), length.budget_s, length.deadline)
+    if training.most_epochs is not None and not length.extends:
+        pace.most_steps = round(training.most_epochs * sampler.blocks_per_epoch / training.batch_size)
     yield from settle(session, pace, length)
     return Opened(run, config, tokenizer, data, session, pace, ended)
 

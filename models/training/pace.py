@@ -18,7 +18,7 @@ FINAL_SHARE = 0.15
 _FORWARD_SHARE = 0.35
 """Of a training step's time, what its forward pass would take without gradients."""
 _SAMPLE_S, _SAVING_S = 0.5, 1.5
-_TOLERANCE = 0.02
+_TOLERANCE = 0.03
 
 
 @dataclass(slots=True)
@@ -32,6 +32,8 @@ class Pace:
     budget_s: float | None
     deadline: float | None
     """On the clock of time.monotonic(); None where the length is not a time."""
+    most_steps: int | None = None
+    """The step at which the text has been read often enough; None where it never is."""
     slowness: float = 1.0
 
     def expected_s(self, depth: Depth) -> float:
@@ -48,8 +50,8 @@ class Pace:
         late = max(0.0, self.config.late_recursion - progress) / max(1e-9, 1.0 - progress)
         return late * self.expected_s(Depth(1)) + (1.0 - late) * sampled
 
-    def steps_left(self, progress: float) -> int:
-        """Steps from `progress` on that fit before the deadline, everything else allowed for.
+    def steps_left(self, progress: float, step: int) -> int:
+        """Steps from `step` on that fit before the deadline, everything else allowed for.
 
         A new run gets a few in any case; one under way stops when its time is up.
         """

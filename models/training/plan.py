@@ -203,7 +203,7 @@ def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     tokenizer, reason = _tokenizer(request, preset, created, corpus, length)
     yield PreparationAdvanced(stage="tokenizing", done=1, total=1)
     model = _model(request, preset, created, settings, corpus, tokenizer, length)
-    training = _training(request, preset, created, settings, model, length)
+    training = _training(request, preset, created, settings, corpus, model, length)
     _require_enough(corpus, tokenizer, model)
     return Plan(
         name=request.name or suggest_name(corpus.name, runs_dir),
@@ -308,10 +308,11 @@ def _training(
     preset: Preset | None,
     created: Run | None,
     settings: Mapping[str, Mapping[str, Any]],
+    corpus: Corpus,
     model: ModelConfig,
     length: Mapping[str, Any],
 ) -> TrainingConfig:
-    values: dict[str, Any] = suggested_training(model)
+    values: dict[str, Any] = suggested_training(corpus, length, model)
     if preset is not None:
         values |= preset.training
     if created is not None:

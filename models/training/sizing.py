@@ -3,6 +3,7 @@
 The figures come from runs on two CPU cores. They are defaults, and every one can be typed over.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from data.corpus import Corpus
@@ -15,6 +16,12 @@ CHARACTERS_PER_MINUTE = 150_000
 """Of text that justify a minute of training, on a laptop's CPU."""
 TOKENS_PER_MINUTE = 600_000
 """A laptop's CPU trains on about so many."""
+FEW_PASSES = 8.0
+"""A model reads a text so often before it starts to learn it by heart."""
+MOST_PASSES = 16.0
+"""Beyond this many, held out against learning by heart, it gets no better."""
+NARROW = ((120_000, 96), (400_000, 128))
+"""Up to so many characters, this width."""
 LOGITS_AT_ONCE = 2**24
 """Numbers a batch's logits may take at a time: a large vocabulary is what fills memory."""
 
@@ -25,53 +32,49 @@ def suggested_minutes(corpus: Corpus) -> float:
 
 
 def suggested_model(
-    corpus: Corpus, vocab_size: int, length: dict[str, Any], architecture: str
+    corpus: Corpus, vocab_size: int, length: Mapping[str, Any], architecture: str
 ) -> dict[str, Any]:
     """Width, heads, context, inputs and dropout for a training of `length` (one of minutes,
     steps, epochs).
 
     Only the default architecture is fitted to the time; the others have widths of their own.
     """
-    fitted: dict[str, Any] = {
-        "context_length": _fitting_context(corpus),
-        "dropout": _dropout(_passes(corpus, length)),
-    }
+    fitted: dict[str, Any] = {"context_length": _fitting_context(corpus)}
     if architecture == DEFAULT_ARCHITECTURE:
-        short = length.get("minutes", SHORT_MINUTES) < SHORT_MINUTES
         few = vocab_size <= 1024
-        fitted |= {
-            "d_model": 192 if short else 256,
-            "n_heads": 4,
-            "lookback": 3 if few else 0,
-            "tied": not few,
-        }
-    return fitted
+        fitted |= {"d_model": _fitting_width(corpus, length), "n_heads": 4}
+        fitted |= {"lookback": 3 if few else 0, "tied": not few}
+    return fitted | {"dropout": 0.3 if _is_often_read(corpus, length) else 0.0}
 
 
-def suggested_training(model: ModelConfig) -> dict[str, Any]:
-    """Batch and depth over time for that model."""
+def suggested_training(corpus: Corpus, length: Mapping[str, Any], model: ModelConfig) -> dict[str, Any]:
+    """Batch, depth over time and what keeps a model from learning its text by heart."""
     batch_size = max(4, 4096 // model.context_length)
     at_once = max(1, LOGITS_AT_ONCE // (model.context_length * model.vocab_size))
     return {
         "batch_size": batch_size,
         "micro_batch": at_once if at_once < batch_size else None,
         "late_recursion": 0.4,
+        "weight_decay": 0.3 if _is_often_read(corpus, length) else 0.0,
+        "most_epochs": MOST_PASSES,
     }
 
 
-def _passes(corpus: Corpus, length: dict[str, Any]) -> float:
-    """About how often the training will have read the text."""
+def _is_often_read(corpus: Corpus, length: Mapping[str, Any]) -> bool:
+    """Whether the training will read the text so often that it would learn it by heart."""
     if length.get("epochs") is not None:
-        return float(length["epochs"])
-    tokens = (
-        length["steps"] * 4096 if length.get("steps") is not None else length["minutes"] * TOKENS_PER_MINUTE
-    )
-    return float(tokens / corpus.characters)
+        return bool(length["epochs"] > FEW_PASSES)
+    steps, minutes = length.get("steps"), length.get("minutes") or 0.0
+    tokens = steps * 4096 if steps is not None else minutes * TOKENS_PER_MINUTE
+    return bool(tokens > FEW_PASSES * corpus.characters)
 
 
-def _dropout(passes: float) -> float:
-    """More of it the more often a text is read: that is when a model starts to learn it by heart."""
-    return 0.2 if passes > 25 else 0.1 if passes > 8 else 0.0
+def _fitting_width(corpus: Corpus, length: Mapping[str, Any]) -> int:
+    """Wide for a long text and a long time, narrow for a text that a wide model would swallow."""
+    for characters, width in NARROW:
+        if corpus.characters < characters:
+            return width
+    return 192 if (length.get("minutes") or SHORT_MINUTES) < SHORT_MINUTES else 256
 
 
 def _fitting_context(corpus: Corpus) -> int:

@@ -284,7 +284,7 @@ class Trainer:
         if pace.deadline is None or step >= session.schedule.last_step:
             return
         progress = session.schedule.progress(step)
-        possible = pace.steps_left(progress)
+        possible = pace.steps_left(progress, step)
         if pace.worth_moving(session.schedule.last_step - step, possible):
             session.schedule = session.schedule.ending_at(step + possible, step)
             seconds = pace.mean_step_s(progress) * pace.slowness

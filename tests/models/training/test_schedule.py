@@ -36,6 +36,7 @@ def test_progress_goes_from_nothing_to_all(stretch: tuple[int, int]) -> None:
 def test_the_rate_rises_once_and_falls_once(
     stretch: tuple[int, int], shape: str, warmup: int, final: float, cooldown: float
 ) -> None:
+    warmup = min(warmup, (stretch[1] - stretch[0]) // 2)  # a warm-up as long as the run is no warm-up
     config = TrainingConfig(schedule=shape, warmup_steps=warmup, final_rate=final, cooldown=cooldown)
     found = rates(Schedule.over(*stretch), config)
     peak = found.index(max(found))
