@@ -57,9 +57,10 @@ class Pace:
         """
         assert self.deadline is not None, "only a time can be turned into steps"
         seconds = self.deadline - time.monotonic() - self._reserve_s(progress)
-        return max(
-            MIN_STEPS if progress == 0.0 else 1, int(seconds / (self.mean_step_s(progress) * self.slowness))
-        )
+        fitting = int(seconds / (self.mean_step_s(progress) * self.slowness))
+        if self.most_steps is not None:
+            fitting = min(fitting, self.most_steps - step)
+        return max(MIN_STEPS if progress == 0.0 else 1, fitting)
 
     def learn(self, real_s: float, expected_s: float) -> None:
         """Take in how long a stretch of steps really took."""
