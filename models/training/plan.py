@@ -1,5 +1,6 @@
 """From what was typed and what the text is to a plan: nothing is written until it starts."""
 
+import math
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -164,25 +165,24 @@ class Plan:
         return f"up to {calls} block passes" if model.recursive else f"{calls} blocks, no recursion"
 
     def _length(self) -> str:
-        if self.training.minutes is not None:
-            return f"{self.training.minutes:g} minutes, about {self._expected_tokens() / 1e6:.1f}M tokens"
-        unit = "steps" if self.training.steps is not None else "epochs"
-        number = self.training.steps if self.training.steps is not None else self.training.epochs
-        minutes = self._expected_s() / 60
-        return f"{number:g} {unit}, {self._expected_tokens() / 1e6:.1f}M tokens, about {minutes:.1f} minutes"
+        training, tokens = self.training, f"about {self._expected_tokens() / 1e6:.1f}M tokens"
+        if training.minutes is not None:
+            return f"{training.minutes:g} minutes at most, {tokens}"
+        unit = "steps" if training.steps is not None else "epochs"
+        number = training.steps if training.steps is not None else training.epochs
+        return f"{number:g} {unit}, {tokens}, about {self._expected_s() / 60:.1f} minutes"
 
     def _expected_tokens(self) -> float:
         training = self.training
-        if training.minutes is not None:
-            return training.minutes * 60 * self.estimate.tokens_per_second
         if training.steps is not None:
             return training.steps * training.batch_size * self.model.context_length
-        per_token = self.corpus.characters if self.tokenizer.kind == "character" else self.corpus.bytes / 4
-        return (training.epochs or 1.0) * 0.9 * per_token
+        of_text = self.corpus.characters if self.tokenizer.kind == "character" else self.corpus.bytes / 4
+        if training.minutes is None:
+            return (training.epochs or 1.0) * 0.9 * of_text
+        fitting = training.minutes * 60 * self.estimate.tokens_per_second
+        return min(fitting, (training.most_epochs or math.inf) * 0.9 * of_text)
 
     def _expected_s(self) -> float:
-        if self.training.minutes is not None:
-            return self.training.minutes * 60
         return self._expected_tokens() / self.estimate.tokens_per_second
 
 
