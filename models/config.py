@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from data.errors import UsageError
+from models.recursion import DEEPEST_SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,8 @@ class TrainingConfig:
     """Decay of an exponential average of the weights used for evaluation; 0 keeps none."""
     late_recursion: float = 0.0
     """Share of the run trained at the least depth before depths are sampled."""
+    deepest_share: float = DEEPEST_SHARE
+    """Share of the steps that use the trained depth; the other steps draw one at random."""
     evaluations: int = 10
     """Evaluations over the run."""
     evaluation_tokens: int = 16384
@@ -126,7 +129,7 @@ class TrainingConfig:
             raise UsageError(f"The length is given twice: {' and '.join(lengths)}.", hint="Keep one of them.")
         for name in (*lengths, "batch_size", "learning_rate", "matrix_learning_rate", "gradient_clip"):
             require(0 < getattr(self, name) < math.inf, f"training.{name}", getattr(self, name), "above 0")
-        for name in ("cooldown", "late_recursion", "final_rate", "average_decay"):
+        for name in ("cooldown", "late_recursion", "deepest_share", "final_rate", "average_decay"):
             require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "0 to 1")
         for name in ("warmup_steps", "evaluations", "samples", "patience", "weight_decay", "threads", "seed"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")

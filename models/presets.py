@@ -48,7 +48,13 @@ _ALL = (
             "context_length": 128,
             "dropout": 0.1,
         },
-        training={"batch_size": 16, "embedding_rate": 0.5, "late_recursion": 0.1, "weight_decay": 0.0},
+        training={
+            "batch_size": 16,
+            "embedding_rate": 0.5,
+            "late_recursion": 0.1,
+            "deepest_share": 0.5,
+            "weight_decay": 0.0,
+        },
     ),
     Preset(
         name="nanogpt-cpu",

@@ -56,12 +56,12 @@ DEEPEST_SHARE = 0.25
 trained, and the deepest, which has most to learn, most."""
 
 
-def sample_depth(trained: Depth, seed: int, step: int) -> Depth:
+def sample_depth(trained: Depth, seed: int, step: int, deepest_share: float = DEEPEST_SHARE) -> Depth:
     """The depth training uses at `step`, at most `trained`.
 
     A function of its arguments alone, so that a resumed run draws what an uninterrupted one does.
     """
     draw = random.Random(f"{seed}:{step}")
-    if draw.random() < DEEPEST_SHARE:
+    if draw.random() < deepest_share:
         return trained
     return Depth(draw.randint(1, trained.cycles), draw.randint(1, trained.steps))

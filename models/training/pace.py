@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from models.config import TrainingConfig
-from models.recursion import DEEPEST_SHARE, Depth
+from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.training.measure import Measured
 from models.training.modes import default_depth, final_cost_s
@@ -46,7 +46,8 @@ class Pace:
         trained = self.model.trained_depth
         depths = [Depth(n, t) for n in range(1, trained.cycles + 1) for t in range(1, trained.steps + 1)]
         uniform = sum(map(self.expected_s, depths)) / len(depths)
-        sampled = DEEPEST_SHARE * self.expected_s(trained) + (1.0 - DEEPEST_SHARE) * uniform
+        share = self.config.deepest_share
+        sampled = share * self.expected_s(trained) + (1.0 - share) * uniform
         late = max(0.0, self.config.late_recursion - progress) / max(1e-9, 1.0 - progress)
         return late * self.expected_s(Depth(1)) + (1.0 - late) * sampled
 

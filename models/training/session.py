@@ -88,7 +88,8 @@ class Session:
         """The least depth early on where the recipe says so, then sampled ones."""
         if self.schedule.progress(step) < self.config.late_recursion:
             return MINIMUM
-        return sample_depth(self.model.trained_depth, self.config.seed, step)
+        config = self.config
+        return sample_depth(self.model.trained_depth, config.seed, step, config.deepest_share)
 
     def step(self) -> StepResult:
         """One optimizer step, or none where the loss or the gradient cannot be trusted.

@@ -117,10 +117,12 @@ def test_an_interrupt_in_the_menu_pauses() -> None:
     ("number", "code"), [(signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGHUP, ExitCode.PAUSED)]
 )
 def test_the_system_asking_pauses_without_a_menu(
-    monkeypatch: pytest.MonkeyPatch, number: int, code: ExitCode
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, number: int, code: ExitCode
 ) -> None:
     answers(monkeypatch, "3\n")
     monkeypatch.setattr(training_session, "terminal_streams", list)  # ours has not gone
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, hang_up))
     assert ending(CountingTrainer(), {5: [number]}) == ("paused before step 5", code)
 
 
@@ -200,6 +202,7 @@ def test_a_terminal_that_is_closed_pauses_the_run(tmp_path: Path) -> None:
     if process == 0:
         os.chdir(ROOT)
         os.environ["TERM"] = "xterm"
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # an ignored one would be inherited
         os.execv(sys.executable, [sys.executable, "-c", CHILD, str(end)])
     drawn = b""
     while b"evaluating" not in drawn:

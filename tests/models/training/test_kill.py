@@ -69,18 +69,18 @@ def host() -> Iterator[Host]:
 
 def kill_at_random(new_run: NewRun, host: Host, times: int) -> None:
     # Saved before each step: much of the time goes into saves, and so do many of the kills.
-    dials = {"steps": 20, "evaluations": 5, "samples": 2, "average_decay": 0.9, "checkpoint_minutes": 0.0}
+    dials = {"steps": 10, "evaluations": 3, "samples": 2, "average_decay": 0.9, "checkpoint_minutes": 0.0}
     model = {"dropout": 0.1}
-    reference = new_run("reference", "hrm", model=model, **dials)
+    reference = new_run("reference", "transformer", model=model, **dials)
     list(reference.record(train(reference)))
     began = time.perf_counter()
-    assert not host.trains(new_run("timed", "hrm", model=model, **dials))[0]
+    assert not host.trains(new_run("timed", "transformer", model=model, **dials))[0]
     whole_s = time.perf_counter() - began
     draw = random.Random(times)
     longest_s, lives, hits, generation = 0.4 * whole_s, 0, 0, 0
     while hits < times:
         generation += 1
-        run = new_run(f"run-{generation}", "hrm", model=model, **dials)
+        run = new_run(f"run-{generation}", "transformer", model=model, **dials)
         acknowledged, finished = -1, False
         while not finished:
             lives += 1
@@ -102,7 +102,7 @@ def kill_at_random(new_run: NewRun, host: Host, times: int) -> None:
 
 def assert_same_end(run: Run, reference: Run) -> None:
     found, expected = load_checkpoint(run)[0], load_checkpoint(reference)[0]
-    assert found.step == expected.step == 20
+    assert found.step == expected.step == 10
     assert all(torch.equal(tensor, expected.model[name]) for name, tensor in found.model.items())
     assert all(torch.equal(tensor, expected.training[name]) for name, tensor in found.training.items())
     weights, wanted = (load_weights(one.weights_path)[0] for one in (run, reference))

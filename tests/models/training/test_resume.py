@@ -139,7 +139,7 @@ def test_pauses_change_nothing(new_run: NewRun, architecture: str, optimizer: st
 
 
 def test_a_pause_at_every_single_event_changes_nothing(new_run: NewRun) -> None:
-    dials = {**RECIPE, "steps": 3, "evaluations": 2, "samples": 1}
+    dials = {**RECIPE, "steps": 2, "evaluations": 1, "samples": 1}
     reference = new_run("reference", "transformer", model=DROPOUT, **dials)
     uninterrupted = go(reference)
     for number, event in enumerate(uninterrupted[:-1]):
