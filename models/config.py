@@ -131,7 +131,15 @@ class TrainingConfig:
             require(0 < getattr(self, name) < math.inf, f"training.{name}", getattr(self, name), "above 0")
         for name in ("cooldown", "late_recursion", "deepest_share", "final_rate", "average_decay"):
             require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "0 to 1")
-        for name in ("warmup_steps", "evaluations", "samples", "patience", "weight_decay", "threads", "seed"):
+        for name in (
+            "warmup_steps",
+            "evaluations",
+            "samples",
+            "patience",
+            "weight_decay",
+            "threads",
+            "seed",
+        ):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
         for name in ("embedding_rate", "checkpoint_minutes"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
@@ -143,6 +151,17 @@ class TrainingConfig:
         )
         micro = self.micro_batch
         require(micro is None or micro >= 1, "training.micro_batch", micro, "at least 1")
+        require(self.seed < 2**32, "training.seed", self.seed, "below 2 to the 32nd")
+        for name in ("beta1", "beta2"):
+            require(
+                0 <= getattr(self, name) < 1,
+                f"training.{name}",
+                getattr(self, name),
+                "0 up to, not including, 1",
+            )
+        for name in ("micro_batch", "evaluation_tokens", "most_epochs"):
+            value = getattr(self, name)
+            require(value is None or value > 0, f"training.{name}", value, "above 0")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             require(value in choices, f"training.{name}", value, f"one of {', '.join(choices)}")

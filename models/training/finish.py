@@ -109,7 +109,7 @@ def judge(
     call_s = 0.0
     for mode, depth in modes_by_worth(model):
         began, calls = time.monotonic(), model.attention_calls(depth)
-        if not is_trained(model, depth) and began + calls * call_s > deadline:
+        if losses and not is_trained(model, depth) and began + calls * call_s > deadline:
             continue
         losing = evaluate(model, tokens, depth, number_format, at_most=at_most)
         while mode not in losses:

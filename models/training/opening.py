@@ -50,7 +50,13 @@ def open_training(run: Run) -> Generator[Event, None, Opened]:
     """
     began = time.monotonic()
     config = run.read_config()
+    if "data" not in config:
+        raise UsageError(
+            f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+        )
     training = from_dict(TrainingConfig, config["training"], "training")
+    # Before any tensor is touched: threads that run already keep their old settings.
+    prepare_process(config.get("measured", {}).get("threads", training.threads))
     snapshot = yield from _snapshot(run)
     length = Length.of(config, training, snapshot, began)
     ended = None if snapshot is None or length.extends else snapshot.state["ended"]

@@ -71,7 +71,9 @@ class Pace:
     def final_evaluation(self, run_s: float) -> tuple[float, int | None]:
         """Seconds the last evaluation may take after `run_s`, and the tokens it may read then
         (None: all there are)."""
-        most_s = max(2.0, FINAL_SHARE * (self.budget_s or run_s))
+        if self.budget_s is None:
+            return max(2.0, FINAL_SHARE * run_s), None
+        most_s = max(2.0, FINAL_SHARE * self.budget_s)
         whole_s = final_cost_s(self.model, self.validation_tokens, self._call_token_s())
         return most_s, None if whole_s <= most_s else int(self.validation_tokens * most_s / whole_s)
 

@@ -240,7 +240,8 @@ def _length_of(
     for source in (typed, settings["training"], preset.training if preset is not None else {}):
         found = {name: source[name] for name in LENGTHS if source.get(name) is not None}
         if found:
-            return found
+            typed_values = from_dict(TrainingConfig, found, "training")
+            return {name: getattr(typed_values, name) for name in found}
     return {"minutes": suggested_minutes(corpus)}
 
 

@@ -45,6 +45,8 @@ from models.training.stability import lost_footing
 __all__ = ["Control", "extend", "train"]
 
 MAX_ROLLBACKS = 3
+ASKED_S = 1.0
+"""An event kept longer than this was not being drawn: someone was asked something."""
 
 
 def train(run: Run, control: Control | None = None) -> Iterator[Event]:
@@ -70,8 +72,9 @@ def train(run: Run, control: Control | None = None) -> Iterator[Event]:
         for event in trainer.events():
             handed_over = time.monotonic()
             yield event
-            if control.interrupted:
-                trainer.stand_still(time.monotonic() - handed_over)
+            waited_s = time.monotonic() - handed_over
+            if waited_s > ASKED_S:
+                trainer.stand_still(waited_s)
 
 
 class Trainer:

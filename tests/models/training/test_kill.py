@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.events import EvaluationFinished, RunFinished, StepFinished
+from models.events import EvaluationFinished, StepFinished
 from models.run import Run
 from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.trainer import train
@@ -120,8 +120,6 @@ def curve(run: Run) -> dict[tuple[str, int], float]:
             losses["step", event.step] = event.loss
         elif isinstance(event, EvaluationFinished):
             losses["evaluation", event.step] = event.validation_loss
-        elif isinstance(event, RunFinished):
-            losses["finished", event.step] = event.validation_loss
     return losses
 
 

@@ -10,10 +10,12 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import torch
 
+from data.errors import UsageError
 from models.events import CheckpointSaved
 from models.run import Run
 from models.training import sample
@@ -33,6 +35,10 @@ def train_and_exit(run: Run, first_save: int) -> None:
                 say(f"saved {event.step}")
                 os.write(first_save, b"!")
         code = 0
+    except UsageError as error:  # it was killed after its last word but one
+        code = 0 if "is finished" in error.message else 1
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
