@@ -51,8 +51,6 @@ _ALL = (
         training={
             "batch_size": 16,
             "embedding_rate": 0.5,
-            "late_recursion": 0.1,
-            "deepest_share": 0.5,
             "weight_decay": 0.0,
         },
     ),
