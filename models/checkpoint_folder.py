@@ -132,6 +132,13 @@ def complete_checkpoints(folder: Path) -> list[SavedCheckpoint]:
     return sorted(found, key=lambda checkpoint: checkpoint.serial, reverse=True)
 
 
+def newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
+    """The newest complete checkpoint; None where there is none, or none may be looked at."""
+    with contextlib.suppress(CheckpointError):
+        return next(iter(complete_checkpoints(folder)), None)
+    return None
+
+
 def pointers_in(folder: Path) -> dict[str, str]:
     """Pointer name to folder name, for every readable pointer. Where it points may be gone."""
     found = {}

@@ -7,6 +7,7 @@ about training, stands here.
 import dataclasses
 import difflib
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ class ModelConfig:
     """Tokens before each one that its embedding sees too: n-grams for the price of a lookup."""
 
     def __post_init__(self) -> None:
-        require(self.vocab_size >= 2, "model.vocab_size", self.vocab_size, "at least 2")
+        require(2 <= self.vocab_size <= 2**20, "model.vocab_size", self.vocab_size, f"2 to {2**20}")
         require(1 <= self.context_length <= 65536, "model.context_length", self.context_length, "1 to 65536")
         require(8 <= self.d_model <= 16384, "model.d_model", self.d_model, "8 to 16384")
         require(self.n_heads >= 1, "model.n_heads", self.n_heads, "at least 1")
@@ -124,48 +125,61 @@ class TrainingConfig:
     """CPU threads; 0 leaves the choice to torch."""
 
     def __post_init__(self) -> None:
-        lengths = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
+        lengths = [name for name in LENGTHS if getattr(self, name) is not None]
         if len(lengths) > 1:
             raise UsageError(f"The length is given twice: {' and '.join(lengths)}.", hint="Keep one of them.")
-        for name in (*lengths, "batch_size", "learning_rate", "matrix_learning_rate", "gradient_clip"):
+        for name in (*lengths, "learning_rate", "matrix_learning_rate", "gradient_clip"):
             require(0 < getattr(self, name) < math.inf, f"training.{name}", getattr(self, name), "above 0")
         for name in ("cooldown", "late_recursion", "deepest_share", "final_rate", "average_decay"):
             require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "0 to 1")
-        for name in (
-            "warmup_steps",
-            "evaluations",
-            "samples",
-            "patience",
-            "weight_decay",
-            "threads",
-            "seed",
-        ):
-            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
-        for name in ("embedding_rate", "checkpoint_minutes"):
+        for name in ("weight_decay", "embedding_rate", "checkpoint_minutes"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
         for name in ("beta1", "beta2"):
             beta = getattr(self, name)
             require(0 <= beta < 1, f"training.{name}", beta, "0 up to, not including, 1")
-        require(
-            self.evaluation_tokens >= 1, "training.evaluation_tokens", self.evaluation_tokens, "at least 1"
-        )
-        micro = self.micro_batch
-        require(micro is None or micro >= 1, "training.micro_batch", micro, "at least 1")
-        require(self.seed < 2**32, "training.seed", self.seed, "below 2 to the 32nd")
-        for name in ("beta1", "beta2"):
-            require(
-                0 <= getattr(self, name) < 1,
-                f"training.{name}",
-                getattr(self, name),
-                "0 up to, not including, 1",
-            )
-        for name in ("micro_batch", "evaluation_tokens", "most_epochs"):
+        for name in ("batch_size", "micro_batch", "evaluation_tokens"):
             value = getattr(self, name)
-            require(value is None or value > 0, f"training.{name}", value, "above 0")
+            require(value is None or value >= 1, f"training.{name}", value, "at least 1")
+        for name in ("warmup_steps", "evaluations", "samples", "patience", "threads", "seed"):
+            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
+        require(
+            self.most_epochs is None or self.most_epochs > 0,
+            "training.most_epochs",
+            self.most_epochs,
+            "above 0",
+        )
+        require(self.seed < 2**32, "training.seed", self.seed, "below 2 to the 32nd")
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            require(value is None or value <= most, f"training.{name}", value, f"at most {most:,}")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             require(value in choices, f"training.{name}", value, f"one of {', '.join(choices)}")
 
+
+LENGTHS = ("minutes", "steps", "epochs")
+"""The fields a length may be given in, one of them at a time."""
+
+_MOST = {
+    "steps": 10**9,
+    "epochs": 10**6,
+    "minutes": 10**6,  # two years
+    "most_epochs": 10**9,
+    "batch_size": 2**20,
+    "micro_batch": 2**20,
+    "warmup_steps": 10**9,
+    "evaluations": 10**6,
+    "evaluation_tokens": 10**12,
+    "samples": 10**6,
+    "patience": 10**6,
+    "checkpoint_minutes": 10**6,
+    "threads": 1024,
+    "learning_rate": 10**3,
+    "matrix_learning_rate": 10**3,
+    "embedding_rate": 10**6,
+    "weight_decay": 10**3,
+}
+"""Beyond these a number is a slip of the hand, and arithmetic on it may overflow."""
 
 _CHOICES = {
     "optimizer": ("muon", "adamw"),
@@ -205,14 +219,28 @@ def _typed(value: Any, hint: Any, path: str) -> Any:
     try:
         if hint is bool:
             return {"true": True, "yes": True, "false": False, "no": False}[str(value).lower()]
-        if hint is int and float(value) != int(float(value)):
+        if isinstance(value, bool):
             raise ValueError
-        converted = hint(float(value)) if hint is int else hint(value)
+        converted = _whole(value) if hint is int else hint(value)
     except (ValueError, TypeError, KeyError, OverflowError):
-        raise UsageError(f"{path} is {value!r}, which is not {_NAMES[hint]}.") from None
+        raise UsageError(f"{path} is {_shown(value)}, which is not {_NAMES[hint]}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise UsageError(f"{path} is {value!r}, which is not {_NAMES[hint]}.")
+        raise UsageError(f"{path} is {_shown(value)}, which is not {_NAMES[hint]}.")
     return converted
+
+
+def _whole(value: Any) -> int:
+    """`value` as the whole number it is, every digit kept. Raises ValueError, TypeError."""
+    number = int(value) if isinstance(value, str) else operator.index(value)
+    if abs(number) >= 2**63:
+        raise ValueError
+    return number
+
+
+def _shown(value: Any) -> str:
+    """`value` in a message, which it must not fill."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

@@ -1,7 +1,6 @@
 """The machine a model runs on: device, number format, threads, memory."""
 
 import contextlib
-import os
 from contextlib import AbstractContextManager
 
 import psutil
@@ -76,9 +75,3 @@ def free_memory_bytes(device: torch.device) -> int:
 def to_device(array: Tensor, device: torch.device) -> Tensor:
     """`array` on `device`, without waiting for the copy."""
     return array.to(device, non_blocking=True)
-
-
-def physical_cores() -> int:
-    """CPU cores this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(psutil.cpu_count(logical=False) or allowed, allowed)

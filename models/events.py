@@ -109,7 +109,7 @@ class SampleGenerated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
-    """`reason` is interval, pause or final. Once this is seen, the checkpoint survives a crash."""
+    """`reason` is interval, best, pause or final. Once this is seen, the checkpoint survives a crash."""
 
     step: int
     path: str
@@ -154,7 +154,10 @@ class MicroBatchHalved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(Event):
-    """Saved and stopped; `rlm resume` goes on from `step`."""
+    """Saved and stopped; `rlm resume` goes on from `step`.
+
+    `total_steps` is 0 where it was not settled yet: the pause came before the first checkpoint.
+    """
 
     step: int
     total_steps: int

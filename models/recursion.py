@@ -4,8 +4,12 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from data.errors import UsageError
+
+if TYPE_CHECKING:  # models are made of torch, and this file is not
+    from models.recursive_lm import RecursiveLM
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,3 +69,18 @@ def sample_depth(trained: Depth, seed: int, step: int, deepest_share: float = DE
     if draw.random() < deepest_share:
         return trained
     return Depth(draw.randint(1, trained.cycles), draw.randint(1, trained.steps))
+
+
+def has_steps(model: "RecursiveLM") -> bool:
+    """Whether the second number of a depth changes anything."""
+    return model.attention_calls(Depth(1, 2)) != model.attention_calls(Depth(1, 1))
+
+
+def is_trained(model: "RecursiveLM", depth: Depth) -> bool:
+    """Whether training visits `depth`, and so whether a mode of that depth is no extrapolation.
+
+    That is so where it is reached on the way to the trained depth: more cycles of fewer steps may
+    cost no more, but no step was ever taken with them.
+    """
+    reached = depth if has_steps(model) else Depth(depth.cycles)
+    return not model.recursive or reached.within(model.trained_depth)

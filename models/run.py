@@ -9,6 +9,7 @@ Everything here works without torch, so that listing and completing names is qui
 """
 
 import contextlib
+import itertools
 import os
 import re
 import unicodedata
@@ -18,18 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UsageError
-from models.errors import RunBusyError, RunError, StorageError
+from models.errors import RunError
 from models.event_log import LineAppender, append_event, follow_events, read_events
 from models.events import Event
-from models.storage import clear_temporaries, read_bounded, read_json, replace_file, replace_json, storing
+from models.run_files import config_problem, file_problem
+from models.run_lock import holding_lock, is_locked
+from models.storage import clear_temporaries, read_json, replace_json, storing
 from models.training_log import TrainingDiary
 
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
-_LOCK_FILE, _PID_FILE = ".lock", ".lock-pid"
-_LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
@@ -44,6 +45,15 @@ def runs_dir(explicit: str | Path | None = None) -> Path:
     if home := os.environ.get("RLM_HOME"):
         return Path(home).expanduser() / "runs"
     return Path("runs")
+
+
+def require_name(name: str) -> None:
+    """Raise UsageError where no run can be called `name`."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot be the name of a run.",
+            hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
+        )
 
 
 def suggest_name(stem: str, runs_dir: Path) -> str:
@@ -90,11 +100,7 @@ class Run:
 
         Raises UsageError for an impossible or taken name, StorageError.
         """
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"'{name}' cannot be the name of a run.",
-                hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
-            )
+        require_name(name)
         path = runs_dir / name
         with storing(f"run '{name}'"):
             runs_dir.mkdir(parents=True, exist_ok=True)
@@ -160,7 +166,7 @@ class Run:
         return self.path / "checkpoints"
 
     def read_config(self) -> dict[str, Any]:
-        """The configuration, `format_version` included. Raises RunError."""
+        """The configuration, `format_version` included, each section of the right shape. Raises RunError."""
         if not self.path.is_dir():
             raise RunError(f"'{self.path}' is not a folder.", hint="Give the folder of a run, or its name.")
         try:
@@ -178,6 +184,8 @@ class Run:
         if version > FORMAT_VERSION:
             raise RunError(f"Run '{self.name}' was written by a later version of rlm.", hint="Update rlm.")
         assert isinstance(config, dict)
+        if (problem := config_problem(config)) is not None:
+            raise RunError(f"'{self.config_path}' is damaged: {problem}.", hint="See the others: rlm ls")
         return config
 
     def write_config(self, config: Mapping[str, Any]) -> None:
@@ -185,11 +193,18 @@ class Run:
         replace_json(self.config_path, {"format_version": FORMAT_VERSION, **config})
 
     def read_json(self, name: str) -> Any | None:
-        """What one of the run's other JSON files holds, or None where it is missing. Raises RunError."""
+        """What one of the run's other JSON files holds, or None where it is missing.
+
+        datasets.json is a list of dicts, every other file a dict. Raises RunError where it is not.
+        """
+        path = self._json_path(name)
         try:
-            return read_json(self._json_path(name), _LARGEST_JSON)
+            value = read_json(path, _LARGEST_JSON)
         except FileNotFoundError:
             return None
+        if (problem := file_problem(name, value)) is not None:
+            raise RunError(f"'{path}' is damaged: {problem}.", hint="Put it right, or remove it.")
+        return value
 
     def write_json(self, name: str, value: Any) -> None:
         """Replace one of the run's other JSON files in one step. Raises StorageError."""
@@ -198,13 +213,18 @@ class Run:
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
         """Write each event to the event log and the training log, then pass it on.
 
+        The logs are not touched before there is an event: a training that is refused has none.
         Raises StorageError where a log cannot be written. `events`, if a generator, is closed at
         the end, also where the caller stops early.
         """
         diary = TrainingDiary()
         try:
+            coming = iter(events)
+            first = next(coming, None)
+            if first is None:
+                return
             with LineAppender(self.events_path) as log, LineAppender(self.training_log_path) as training_log:
-                for event in events:
+                for event in itertools.chain([first], coming):
                     append_event(log, event)
                     for line in diary.lines(event):
                         training_log.append(line)
@@ -225,52 +245,17 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Be the one process that writes to this run. The system lets go of it if we die.
 
-        Raises RunBusyError that names the process which has it, StorageError.
+        What an interrupted write left behind is cleared. Raises RunBusyError that names the
+        process which has it, StorageError.
         """
-        from filelock import FileLock, Timeout  # 30 ms that listing runs has no use for
-
-        lock = FileLock(self.path / _LOCK_FILE, timeout=_LOCK_PATIENCE_S, poll_interval=0.05)
-        with storing("the run's lock"):
-            try:
-                lock.acquire()
-            except Timeout:
-                raise self._busy() from None
-        try:
-            with contextlib.suppress(StorageError):  # the pid serves only the other one's message
-                replace_file(self.path / _PID_FILE, [f"{os.getpid()}\n".encode()])
+        with holding_lock(self.path):
             clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
+            clear_temporaries(self.checkpoints_path)  # nobody writes there without the lock
             yield
-        finally:
-            with contextlib.suppress(OSError):
-                (self.path / _PID_FILE).unlink()
-            lock.release()
 
     def is_busy(self) -> bool:
         """Whether a process holds the lock right now."""
-        if not (self.path / _PID_FILE).exists():
-            return False
-        from filelock import FileLock, Timeout
-
-        try:
-            with FileLock(self.path / _LOCK_FILE, timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # somebody else's folder: we could not hold it either
-            return False
-
-    def _busy(self) -> RunBusyError:
-        pid = ""
-        with contextlib.suppress(OSError, RunError):
-            pid = read_bounded(self.path / _PID_FILE, 64).decode("ascii", "ignore").strip()
-        if not pid.isdigit():
-            return RunBusyError(
-                f"Another process is writing to run '{self.name}'.", hint="Wait until it ends."
-            )
-        return RunBusyError(
-            f"Process {pid} is writing to run '{self.name}'.",
-            hint=f"Wait until it ends, or pause it: kill {pid}",
-        )
+        return is_locked(self.path)
 
     def _refuse_links(self) -> None:
         # These are appended to or cleaned up in place, and a link would take that out of the run.

@@ -6,13 +6,14 @@ the few kinds that matter here.
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from data.errors import RlmError
 from models import events
-from models.checkpoint_folder import STATE_FILE
-from models.errors import RunError
+from models.checkpoint_folder import newest_checkpoint
 from models.event_log import parse_line
 from models.events import Event
 from models.run import CONFIG_FILE, Run, last_change
@@ -29,6 +30,7 @@ _MARKS: dict[type[Event], bytes] = {
     events.RunPaused: b'{"event": "run_paused"',
     events.RunFinished: b'{"event": "run_finished"',
 }
+_FILES = ("datasets.json", "evaluation.json", "generation_config.json")
 _TRACES = (CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors")
 
 
@@ -37,8 +39,8 @@ class RunSummary:
     """One line of a listing. None where a run does not say.
 
     `status`: training while a process has the run; paused where `rlm resume` can go on, after a
-    crash too; created before the first checkpoint. `validation_loss` is the best known, in nats
-    per token; `modified` is in seconds since the epoch.
+    crash and before the first step too; created before it was given a text. `validation_loss` is
+    the best known, in nats per token; `modified` is in seconds since the epoch.
     """
 
     name: str
@@ -72,20 +74,24 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
 
 def summarize(path: Path) -> RunSummary:
     """The summary of the run in one folder."""
+    run, problem = Run(path.resolve()), None
+    config: dict[str, Any] = {}
+    files: dict[str, Any] = {}
     try:
         run = Run.open(path.resolve(), path.parent)
         config = run.read_config()
-        datasets = run.read_json("datasets.json")
-        problem = None
-    except RunError as error:
-        run, config, datasets, problem = Run(path.resolve()), {}, None, error.message
+        files = {name: run.read_json(name) for name in _FILES}
+    except RlmError as error:
+        problem = error.message
     log = _LogGlance(run.events_path)
-    status: Status = "damaged" if problem is not None else _status(run, log)
+    status: Status = "damaged" if problem is not None else _status(run, config, files["evaluation.json"], log)
     if status == "finished" and not run.weights_path.is_file():
         status, problem = "damaged", "it is finished, but has no weights"
+        if newest_checkpoint(run.checkpoints_path) is not None:
+            problem += f"; get them back: rlm resume {run.name}"
     started, settled = log.last(events.RunStarted), log.last(events.ScheduleSettled)
     latest = log.last(events.StepFinished, events.RunPaused, events.RunFinished)
-    model = config.get("model")
+    model, datasets = config.get("model"), files.get("datasets.json") or []
     return RunSummary(
         name=run.name,
         path=run.path,
@@ -98,10 +104,11 @@ def summarize(path: Path) -> RunSummary:
         step=_whole(_of(latest, "step"), _of(started, "start_step")) or 0,
         total_steps=_whole(
             _of(latest, "total_steps"), _of(settled, "total_steps"), _of(started, "total_steps")
-        ),
+        )
+        or None,
         validation_loss=log.validation_loss(),
         modified=last_change(run.path),
-        corpus=_text(config.get("corpus"), _get(datasets, "name"), _get(datasets, "corpus")),
+        corpus=_text(config.get("corpus"), *(dataset.get("name") for dataset in datasets)),
         problem=problem,
     )
 
@@ -145,13 +152,18 @@ def _last_parsed(places: list[tuple[int, bytes]]) -> tuple[int, Event | None]:
     return -1, None
 
 
-def _status(run: Run, log: _LogGlance) -> Status:
+def _status(run: Run, config: Mapping[str, Any], evaluation: Any, log: _LogGlance) -> Status:
     if run.is_busy():
         return "training"
     if isinstance(log.last(events.RunStarted, events.RunPaused, events.RunFinished), events.RunFinished):
         return "finished"
-    # A crashed run is as good as a paused one once a checkpoint is there.
-    return "paused" if next(run.checkpoints_path.glob(f"step_*/{STATE_FILE}"), None) else "created"
+    if "data" not in config:
+        return "created"
+    # Killed between the last evaluation and the last word, it is finished all the same.
+    newest = newest_checkpoint(run.checkpoints_path)
+    if newest is None or newest.state.get("ended") is None:
+        return "paused"
+    return "finished" if _get(evaluation, "after_steps") == newest.step else "paused"
 
 
 def _part(path: Path, start: int, size: int) -> bytes:

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import build_model, model_config
+from torch import Tensor
+
+from data.tokenizer import Tokenizer
+from models.architectures import build_model
+from models.checkpoint_folder import newest_checkpoint
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
 from models.recursive_lm import RecursiveLM
 from models.run import Run
+from models.run_tokenizer import load_run_tokenizer
 from models.training.checkpoint import load_weights
+from models.training.fitting import described_model, require_fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,39 +26,53 @@ class Trained:
     run: Run
     config: dict[str, Any]
     kind: str
+    notes: tuple[str, ...] = ()
+    """Sentences the user should see: a fallback that was taken."""
 
 
 def load_trained(run: Run, device: str = "cpu") -> Trained:
     """The run's best weights, in float32 and evaluation mode.
 
-    Raises RunError where nothing is trained yet, CheckpointError where the weights are damaged
-    or do not fit, TokenizerError.
+    Raises RunError where nothing is trained yet, CheckpointError where the weights are missing,
+    damaged or do not fit, TokenizerError.
     """
     config = run.read_config()
-    if "data" not in config or not run.weights_path.exists():
+    if "data" not in config:
         raise RunError(
-            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {_how_to_train(run, config)}"
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm train FILE --name {run.name}"
         )
+    described = described_model(run, config)
+    weights = _weights(run)
+    require_fit(described, weights, f"The model.safetensors of run '{run.name}'")
+    tokenizer, note = load_run_tokenizer(run, config, described.vocab_size)
     prepare_process()
-    tokenizer = load_tokenizer(run.tokenizer_path)
-    weights, _ = load_weights(run.weights_path)
-    described = model_config(config["model"])
-    if tokenizer.vocab_size != described.vocab_size:
-        raise RunError(
-            f"The tokenizer of run '{run.name}' has {tokenizer.vocab_size} tokens, the model "
-            f"{described.vocab_size}.",
-            hint="Put the tokenizer.json back that it was trained with.",
-        )
     model = build_model(described)
+    model.load_state_dict(weights)
+    return Trained(
+        model=model.to(choose_device(device)).eval(),
+        tokenizer=tokenizer,
+        run=run,
+        config=config,
+        kind=config["data"]["kind"],
+        notes=() if note is None else (note,),
+    )
+
+
+def _weights(run: Run) -> dict[str, Tensor]:
+    """The kept weights. Raises RunError and CheckpointError, each with what can be done about it."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    was_judged = newest is not None and newest.state.get("counters", {}).get("last_evaluated", -1) >= 0
+    if not run.weights_path.exists():
+        if was_judged:
+            raise CheckpointError(
+                f"The model.safetensors of run '{run.name}' is missing.",
+                hint=f"Make it again from the newest checkpoint: rlm resume {run.name}",
+            )
+        raise RunError(f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm resume {run.name}")
     try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"The weights of run '{run.name}' do not fit its config.json.",
-            hint="One of the two was changed since it was trained.",
-        ) from error
-    return Trained(model.to(choose_device(device)).eval(), tokenizer, run, config, config["data"]["kind"])
-
-
-def _how_to_train(run: Run, config: dict[str, Any]) -> str:
-    return f"rlm resume {run.name}" if "data" in config else f"rlm train FILE --name {run.name}"
+        weights, _ = load_weights(run.weights_path)
+    except CheckpointError as error:
+        if error.hint is None and was_judged:
+            error.hint = f"Move that file away, and make it again: rlm resume {run.name}"
+        raise
+    return weights

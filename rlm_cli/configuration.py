@@ -1,21 +1,28 @@
 """Where a dial's value comes from: typed, environment, `--config` file, or not said at all.
 
 The file becomes the parser's own table of defaults, so that its values are checked like typed
-ones. What remains is to settle dials that exclude one another by the same order.
+ones. What remains is to settle by the same order what stands for the same thing: a flag and the
+setting of the same field, and the lengths, of which one counts.
 """
 
+import contextlib
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from data.errors import UsageError
+from models.config import LENGTHS
+from models.presets import PRESETS
+from models.training.request import FIELD_OF
 
 _SETTINGS = "rlm_cli.settings"  # where a context keeps the tables of the file
 _SOURCES = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")  # the parser's names, the strongest first
+_LENGTH_FIELDS = {FIELD_OF[name] for name in LENGTHS}
 
 
 def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
@@ -49,21 +56,68 @@ def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
-def said_dials(
-    context: typer.Context, dials: Mapping[str, Any], exclusive: Sequence[str] = ()
+def said_request(
+    context: typer.Context, dials: Mapping[str, Any], assignments: Iterable[str] | None
 ) -> dict[str, Any]:
-    """The dials that were said somewhere: those of `dials` (name to value) that are not None.
+    """The dials that were said somewhere (name to value, None is not said), and `settings`.
 
-    At most one of `exclusive` comes back: one that was typed displaces one from the environment,
-    and either displaces one from the file. Two from the same place: UsageError.
+    A flag and a setting may be two names of one field, and lengths stand for one another: what
+    was typed, as either, displaces what the environment says, and that what the file says. Two
+    from the same place that differ: UsageError.
     """
-    said = {name: value for name, value in dials.items() if value is not None}
-    rivals = {name: _rank(context, name) for name in exclusive if name in said}
-    strongest = [name for name, rank in rivals.items() if rank == min(rivals.values())]
-    if len(strongest) > 1:
-        flags = " and ".join("--" + name.replace("_", "-") for name in strongest)
-        raise UsageError(f"{flags} exclude one another.", hint="Give one of them.")
-    return {name: value for name, value in said.items() if name not in rivals or name in strongest}
+    assignments = list(assignments or ())
+    settings = said_settings(context, assignments)
+    typed = {assignment.partition("=")[0].strip() for assignment in assignments}
+    said = [
+        _Said(name, FIELD_OF.get(name, name), value, _rank(context, name), _flag(context, name))
+        for name, value in dials.items()
+        if value is not None
+    ]
+    in_file = _SOURCES.index("DEFAULT_MAP")
+    said += [
+        _Said(None, path, value, 0 if path in typed else in_file, f"--set {path}")
+        for path, value in settings.items()
+    ]
+    kept: dict[str, _Said] = {}
+    for one in sorted(said, key=lambda one: one.rank):
+        slot = "length" if one.field in _LENGTH_FIELDS else one.field
+        stronger = kept.setdefault(slot, one)
+        if stronger.rank == one.rank and not stronger.agrees_with(one):
+            raise UsageError(
+                f"{stronger.label} and {one.label} exclude one another.", hint="Give one of them."
+            )
+    _drop_weaker_shape(kept)
+    request: dict[str, Any] = {one.dial: one.value for one in kept.values() if one.dial is not None}
+    return request | {"settings": {one.field: one.value for one in kept.values() if one.dial is None}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One value and where it comes from; the lowest `rank` is the strongest place."""
+
+    dial: str | None
+    """The name of the parameter, or None for a setting."""
+    field: str
+    value: Any
+    rank: int
+    label: str
+
+    def agrees_with(self, other: "_Said") -> bool:
+        same = str(self.value) == str(other.value)
+        with contextlib.suppress(TypeError, ValueError):
+            same = same or float(self.value) == float(other.value)
+        return self.field == other.field and same
+
+
+def _drop_weaker_shape(kept: dict[str, _Said]) -> None:
+    """Where preset and architecture contradict each other, only the stronger place counts."""
+    preset, architecture = kept.get("preset"), kept.get(FIELD_OF["architecture"])
+    if preset is None or architecture is None or preset.rank == architecture.rank:
+        return
+    known = PRESETS.get(str(preset.value))
+    if known is None or known.architecture != str(architecture.value).replace("-", "_"):
+        weaker = max(preset, architecture, key=lambda one: one.rank)
+        del kept[weaker.field]
 
 
 def said_settings(context: typer.Context, typed: Iterable[str] | None) -> dict[str, str]:
@@ -96,6 +150,12 @@ def _read(path: Path) -> dict[str, Any]:
 def _rank(context: typer.Context, name: str) -> int:
     source = context.get_parameter_source(name)
     return _SOURCES.index(source.name) if source is not None and source.name in _SOURCES else len(_SOURCES)
+
+
+def _flag(context: typer.Context, name: str) -> str:
+    """The long flag of a parameter, for a message."""
+    flags = next((parameter.opts for parameter in context.command.params if parameter.name == name), [])
+    return next((flag for flag in flags if flag.startswith("--")), name)
 
 
 def _as_text(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import RlmError
+from data.errors import UsageError
 from models.recursion import DEFAULT_MODE, depth_of
 from rlm_cli.options import WHERE_PANEL, dial
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SAMPLING_PANEL = "How it writes"
 _SMALL_MODEL = 30_000_000  # parameters
+_MOST_THREADS = 1024
 
 TemperatureOption = Annotated[
     float | None,
@@ -105,14 +106,11 @@ def chosen_settings(
     else the defaults.
 
     `said` holds fields of GenerationConfig, None where nothing was said. Needs no torch, so that
-    a slip is told at once. Raises UsageError.
+    a slip is told at once. Raises UsageError, RunError where that file is damaged.
     """
     from models.generation.settings import GenerationConfig
 
-    kept = run.read_json("generation_config.json")
-    if kept is not None and not isinstance(kept, dict):
-        raise RlmError(f"The generation_config.json of run '{run.name}' is damaged.", hint="Remove it.")
-    kept = {**(kept or {}), **(earlier or {})}
+    kept = {**_kept_settings(run), **(earlier or {})}
     chosen = mode if mode is not None else str(kept.pop("mode", DEFAULT_MODE))
     depth_of(chosen)
     kept.update({name: value for name, value in said.items() if value is not None})
@@ -121,6 +119,32 @@ def chosen_settings(
     if stop is not None:
         kept["stop"] = [text.replace("\\n", "\n").replace("\\t", "\t") for text in stop]
     return chosen, GenerationConfig.from_dict(kept)
+
+
+def _kept_settings(run: "Run") -> dict[str, Any]:
+    """What the run's generation_config.json holds, if there is one. Raises UsageError, RunError."""
+    from models.generation.settings import GenerationConfig
+
+    kept = run.read_json("generation_config.json") or {}
+    try:
+        depth_of(str(kept.get("mode", DEFAULT_MODE)))
+        GenerationConfig.from_dict(kept)
+    except UsageError as error:
+        hint = f"It stands in {run.path / 'generation_config.json'}."
+        raise UsageError(error.message, hint=hint) from error
+    return kept
+
+
+def check_threads(threads: int | None) -> None:
+    """UsageError for more threads than torch survives being asked for."""
+    if threads is not None and threads > _MOST_THREADS:
+        raise UsageError(f"--threads is {threads}, but has to be at most {_MOST_THREADS}.")
+
+
+def refuse_system(run: "Run") -> None:
+    """UsageError where the run is known to have learned text without turns."""
+    if run.read_config().get("data", {}).get("kind", "messages") != "messages":
+        raise UsageError(f"Run '{run.name}' continues text and takes no instructions.")
 
 
 def open_run(name: str | None, folder: Path | None) -> "Run":
@@ -132,9 +156,10 @@ def open_run(name: str | None, folder: Path | None) -> "Run":
 
 def load_model(run: "Run", device: str | None, threads: int | None) -> "Trained":
     """The trained model, ready to write. This is where torch is imported."""
-    from models.device import prepare_process
+    from models.device import choose_device, prepare_process
     from models.trained import load_trained
 
+    choose_device(device or "cpu")  # a slip is told before the weights are read
     trained = load_trained(run, device or "cpu")
     # One token of a small model is too little work to share: threads only wait for each other,
     # the more so where something else is running.

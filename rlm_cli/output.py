@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A width no table reaches: piped output is never wrapped.
 _UNWRAPPED = 10_000
+_GAP = 2  # cells between two columns
+_FOLDED = 20  # cells the first column of a table keeps, so that one long name costs no column
 
 
 class Form(Enum):
@@ -84,12 +86,22 @@ class Output:
             write(json.dumps(value, allow_nan=False) + "\n")
 
     def table(
-        self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        right: Sequence[str] = (),
+        spare: Sequence[str] = (),
     ) -> None:
-        """A table on stdout, for a person. `right` names the columns that hold numbers."""
+        """A table on stdout, for a person. `right` names the columns that hold numbers.
+
+        Where the terminal is too narrow, the first column is folded, and then the columns of
+        `spare` go, the first of them first.
+        """
         if self.is_json:
             return
-        self._lines(self.stdout, _grid(columns, rows, right))
+        kept, fitting = _fitting(columns, list(rows), spare, self.stdout.width)
+        self._lines(self.stdout, _grid(kept, fitting, right))
 
     def pairs(self, rows: Iterable[tuple[str, str]], *, to_stderr: bool = False) -> None:
         """Names and values, two columns. On stderr where they are a remark and not the result."""
@@ -100,17 +112,17 @@ class Output:
     def say(self, text: str = "", *, style: str = "") -> None:
         """A remark on stderr: what is happening, what to type next. Nothing when quiet."""
         if not self.is_quiet:
-            self.stderr.print(_styled(text, style), soft_wrap=True)
+            self.stderr.print(_styled(text, style))
 
     def warn(self, text: str) -> None:
         """A remark that is shown even when quiet."""
-        self.stderr.print(_styled("warning: ", "bold yellow") + _styled(text, ""), soft_wrap=True)
+        self.stderr.print(_styled("warning: ", "bold yellow") + _styled(text, ""))
 
     def error(self, error: RlmError) -> None:
         """One sentence, one next step."""
-        self.stderr.print(_styled("error: ", "bold red") + _styled(error.message, ""), soft_wrap=True)
+        self.stderr.print(_styled("error: ", "bold red") + _styled(error.message, ""))
         if error.hint:
-            self.stderr.print(_styled(error.hint, "dim"), soft_wrap=True)
+            self.stderr.print(_styled(error.hint, "dim"))
 
     def ask(self, question: str) -> str | None:
         """Put a question on stderr, in every form, and read one line. None at the end of input."""
@@ -201,12 +213,34 @@ def _styled(text: str, style: str) -> Any:
     return Text(safe_text(text), style=style)
 
 
+def _fitting(
+    columns: Sequence[str], rows: list[Sequence[str]], spare: Sequence[str], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """The columns that fit side by side in `width` cells, and the rows with those alone."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(cell_len(safe_text(text)) for text in (column, *(row[place] for row in rows)))
+        for place, column in enumerate(columns)
+    ]
+    widths[0] = min(widths[0], _FOLDED)
+    places = list(range(len(columns)))
+    for column in spare:
+        if sum(widths[place] + _GAP for place in places) - _GAP <= width:
+            break
+        places.remove(columns.index(column))
+    return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
+
+
 def _grid(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str]) -> Any:
     from rich.table import Table
 
-    table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(_styled(column, "bold"), justify="right" if column in right else "left")
+    table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, _GAP, 0, 0))
+    for place, column in enumerate(columns):
+        justify: Any = "right" if column in right else "left"
+        table.add_column(
+            _styled(column, "bold"), justify=justify, overflow="fold", no_wrap=bool(columns) and place > 0
+        )
     for row in rows:
         cells = [_styled(cell, "") for cell in row]
         if not columns:

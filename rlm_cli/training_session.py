@@ -4,7 +4,10 @@
 """
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+import typer
 
 from models import events
 from models.events import Event
@@ -68,12 +71,22 @@ def watch(
 
 def drain(steps: Generator[Event, None, Outcome], output: Output) -> Outcome:
     """Show the events of a generator and hand back what it returns."""
-    with progress_view(output) as view:
+    with closing(steps), progress_view(output) as view:
         while True:
             try:
                 view.show(next(steps))
             except StopIteration as end:
                 return end.value
+
+
+@contextmanager
+def before_it_exists(output: Output) -> Iterator[None]:
+    """Work that Ctrl-C ends with a sentence: there is no run yet that could be paused."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.say("\nStopped. Nothing was created.")
+        raise typer.Exit(ExitCode.PAUSED) from None
 
 
 def _question(view: View, output: Output, run_name: str) -> Callable[[], Choice]:

@@ -189,13 +189,12 @@ class ChatSession:
         if self.store is None:
             raise UsageError("This chat is not kept.", hint="/export FILE writes it to a file.")
         if name is not None and name != self.conversation.name:
-            new, old = self.store.path(name), self.store.path(self.conversation.name)
-            if new.exists():
+            if not self.store.claim(name):
                 raise UsageError(f"There is a conversation '{name}' already.", hint="Give another name.")
-            self.conversation.name = name
-            self.store.save(self.conversation)
-            old.unlink(missing_ok=True)
-            return new
+            old, self.conversation.name = self.conversation.name, name
+            path = self.store.save(self.conversation)
+            self.store.remove(old)
+            return path
         return self.store.save(self.conversation)
 
     def load(self, name: str) -> None:

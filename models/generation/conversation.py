@@ -1,9 +1,10 @@
 """A conversation: its turns, its settings, and the forms it is kept in. Torch-free."""
 
+import contextlib
 import json
 import os
 import re
-import secrets
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from models.storage import TEMPORARY_PREFIX, read_bounded, storing
 FORMAT_VERSION = 1
 MAX_FILE_BYTES = 64 * 2**20
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+_LAST_SECOND = 253402300799  # of the year 9999: beyond it no calendar has a name for the day
 
 
 @dataclass(slots=True)
@@ -70,26 +72,34 @@ class Conversation:
 
     @classmethod
     def from_json(cls, text: str) -> "Conversation":
-        """What `to_json` wrote. RlmError for anything else; unknown keys are ignored."""
+        """What `to_json` wrote; unknown keys are ignored.
+
+        Raises LaterVersionError, and RlmError for anything that is no conversation.
+        """
         try:
             return cls._from_content(json.loads(text))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise RlmError("This is not a saved conversation.") from error
 
     @classmethod
     def _from_content(cls, content: Mapping[str, Any]) -> "Conversation":
         if content["format_version"] > FORMAT_VERSION:
-            raise RlmError("This conversation was saved by a later version of rlm.", hint="Update rlm.")
+            raise LaterVersionError(
+                "This conversation was saved by a later version of rlm.", hint="Update rlm."
+            )
         turns = [Message(turn["role"], turn["content"]) for turn in content["turns"]]
         texts = [content["name"], content["run"], content["system"], *(turn.content for turn in turns)]
         roles_known = all(turn.role in ("user", "assistant") for turn in turns)
         if not (all(isinstance(text, str) for text in texts) and roles_known):
             raise ValueError("not a conversation")
+        created = float(content["created"])
+        if not 0 <= created <= _LAST_SECOND:
+            raise ValueError("not a time")
         return cls(
             name=content["name"],
             run=content["run"],
             kind=content["kind"] if content["kind"] in ("documents", "messages") else "text",
-            created=float(content["created"]),
+            created=created,
             system=content["system"],
             turns=turns,
             settings=ChatSettings.from_dict(content["settings"]),
@@ -109,16 +119,41 @@ class Conversation:
         return json.dumps({"messages": _listed(self.messages())}) + "\n"
 
 
+class LaterVersionError(RlmError):
+    """A conversation was saved by a later version of rlm."""
+
+
 class ConversationStore:
-    """Conversations as files of one folder, for the owner's eyes only."""
+    """Conversations as files of one folder, for the owner's eyes only.
+
+    A name belongs to whoever saves under it first: chats that begin in the same second never
+    write over each other.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._claimed: set[str] = set()
 
     def new_name(self) -> str:
-        """A name not yet used: when it began."""
-        name = time.strftime("%Y%m%d-%H%M%S")
-        return name if not self.path(name).exists() else f"{name}-{secrets.token_hex(2)}"
+        """A name not yet used: when it began. It is this chat's own once something is saved."""
+        began = name = time.strftime("%Y%m%d-%H%M%S")
+        number = 1
+        while os.path.lexists(self.path(name)):
+            number += 1
+            name = f"{began}-{number}"
+        return name
+
+    def claim(self, name: str) -> bool:
+        """Make `name` this chat's own; False where there is such a conversation. UsageError, StorageError."""
+        path = self.path(name)
+        with storing("the conversation"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            except FileExistsError:
+                return False
+        self._claimed.add(name)
+        return True
 
     def path(self, name: str, suffix: str = ".json") -> Path:
         """Where `name` is kept. UsageError for a name that could lead elsewhere."""
@@ -130,11 +165,21 @@ class ConversationStore:
         return self.folder / f"{name}{suffix}"
 
     def save(self, conversation: Conversation) -> Path:
-        """Write the conversation, whole or not at all, mode 0600. StorageError where that fails."""
+        """Write the conversation, whole or not at all, mode 0600. StorageError where that fails.
+
+        A new one whose name another chat has taken meanwhile gets the next name that is free.
+        """
+        began, number = conversation.name, 1
+        while conversation.name not in self._claimed and not self.claim(conversation.name):
+            number += 1
+            conversation.name = f"{began[:56]}-{number}"
         return write_private(self.path(conversation.name), conversation.to_json(), "the conversation")
 
     def load(self, name: str) -> Conversation:
-        """The conversation saved as `name`. UsageError with the names there are if it is not there."""
+        """The conversation saved as `name`, which saving replaces from here on.
+
+        UsageError with the names there are if it is not there, RlmError where it cannot be used.
+        """
         path = self.path(name)
         try:
             conversation = Conversation.from_json(read_bounded(path, MAX_FILE_BYTES).decode("utf-8"))
@@ -143,21 +188,36 @@ class ConversationStore:
             raise UsageError(
                 f"There is no conversation '{name}'.", hint=f"There are: {names}." if names else None
             ) from None
+        except LaterVersionError:
+            raise
         except (RlmError, UnicodeDecodeError) as error:
-            raise RlmError(f"The conversation '{name}' is damaged.", hint=f"It is kept in {path}.") from error
+            raise RlmError(
+                f"The conversation in '{path}' is damaged.", hint="Move that file away to go on without it."
+            ) from error
         conversation.name = name  # the file's name is what counts
+        self._claimed.add(name)
         return conversation
+
+    def remove(self, name: str) -> None:
+        """Remove what this chat saved as `name`; another's stays."""
+        if name in self._claimed:
+            self._claimed.discard(name)
+            with storing("the conversation"):
+                self.path(name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         """The saved conversations, the one last changed first."""
         found = []
-        try:
+        with contextlib.suppress(OSError):
             for entry in os.scandir(self.folder):
                 name = entry.name.removesuffix(".json")
-                if name != entry.name and _NAME.fullmatch(name) and entry.is_file(follow_symlinks=False):
-                    found.append((-entry.stat().st_mtime_ns, name))
-        except OSError:
-            return []
+                if name == entry.name or not _NAME.fullmatch(name):
+                    continue
+                with contextlib.suppress(OSError):  # another chat may have renamed it since
+                    status = entry.stat(follow_symlinks=False)
+                    # An empty file is a name that was claimed and not written yet.
+                    if stat.S_ISREG(status.st_mode) and status.st_size:
+                        found.append((-status.st_mtime_ns, name))
         return [name for _, name in sorted(found)]
 
 

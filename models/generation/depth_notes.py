@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.recursion import Depth, depth_of
+from models.recursion import Depth, depth_of, has_steps, is_trained
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
@@ -14,13 +14,12 @@ def core_passes(model: RecursiveLM, depth: Depth) -> int:
     """How often `depth` applies the shared weights to a token: N for one level, N x T for two."""
     if not model.recursive:
         return 1
-    return depth.cycles * (depth.steps if _has_steps(model) else 1)
+    return depth.cycles * (depth.steps if has_steps(model) else 1)
 
 
 def extrapolates(model: RecursiveLM, depth: Depth) -> bool:
     """Whether training never went as deep as `depth`."""
-    reached = depth if _has_steps(model) else Depth(depth.cycles)
-    return model.recursive and not reached.within(model.trained_depth)
+    return not is_trained(model, depth)
 
 
 def mode_note(model: RecursiveLM, mode: str) -> str | None:
@@ -35,8 +34,3 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
             "this is an extrapolation and may read worse."
         )
     return None
-
-
-def _has_steps(model: RecursiveLM) -> bool:
-    """Whether the second number of a depth changes anything."""
-    return model.attention_calls(Depth(1, 2)) != model.attention_calls(Depth(1, 1))

@@ -83,8 +83,10 @@ class GenerationConfig:
             if not isinstance(value, int | float) or (isinstance(value, float) and not math.isfinite(value)):
                 raise UsageError(f"The generation setting '{key}' is {value!r}, not a number.")
         for key in ("max_tokens", "top_k", "no_repeat_ngram", "seed"):
-            if kept.get(key) is not None and int(kept[key]) != kept[key]:
-                raise UsageError(f"The generation setting '{key}' is {kept[key]!r}, not a whole number.")
+            if kept.get(key) is not None:
+                if int(kept[key]) != kept[key]:
+                    raise UsageError(f"The generation setting '{key}' is {kept[key]!r}, not a whole number.")
+                kept[key] = int(kept[key])  # 40.0 in a file is 40
         return cls(**kept)
 
 

@@ -94,6 +94,18 @@ def save_checkpoint(
     return folder / name
 
 
+def has_checkpoints(run: Run) -> bool:
+    """Whether there is anything to go on from, damaged or not. The caller holds the run's lock."""
+    try:
+        return any(not name.startswith(TEMPORARY_PREFIX) for name in os.listdir(run.checkpoints_path))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CheckpointError(
+            f"'{run.checkpoints_path}' cannot be read: {error.strerror or error}."
+        ) from error
+
+
 def load_checkpoint(run: Run, pointer: str = "latest") -> tuple[Snapshot, list[str]]:
     """What a pointer points to, every byte checked, and sentences the user should see.
 
@@ -137,17 +149,6 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises CheckpointError for a file that is missing, truncated or altered since it was written.
     """
     return read_tensors(Path(path))
-
-
-def set_pointer(run: Run, pointer: str, step: int) -> None:
-    """Make `pointer` mean the newest complete checkpoint of `step`.
-
-    Raises CheckpointError where there is none, StorageError.
-    """
-    for checkpoint in complete_checkpoints(run.checkpoints_path):
-        if checkpoint.step == step:
-            return write_pointer(run.checkpoints_path, pointer, checkpoint.name)
-    raise CheckpointError(f"Run '{run.name}' has no complete checkpoint of step {step}.")
 
 
 def prune(run: Run, keep: int = 3) -> list[str]:

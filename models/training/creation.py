@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +10,19 @@ import torch
 
 from data.errors import UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import DEFAULT_ARCHITECTURE, build_model, model_config
+from models.architectures import build_model, model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.device import choose_device
 from models.presets import preset_named
 from models.run import Run
+from models.storage import storing
 from models.training.checkpoint import save_weights
-from models.training.estimate import Estimate, estimate
+from models.training.estimate import Estimate, estimate, require_memory, skeleton
+from models.training.fresh_run import fresh_run
+from models.training.request import CreateRequest, drop_lengths, everything_said, lengths_in, shape_of
 
-SECTIONS = ("model", "training")
 DEFAULT_VOCAB_SIZE = 96
-
-
-@dataclass(frozen=True, kw_only=True)
-class CreateRequest:
-    """What a user said; None is what they left open."""
-
-    name: str
-    preset: str | None = None
-    architecture: str | None = None
-    d_model: int | None = None
-    n_heads: int | None = None
-    context_length: int | None = None
-    vocab_size: int | None = None
-    tokenizer: str | None = None
-    seed: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+"""For a model that is created without a tokenizer and without a size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,77 +64,55 @@ class CreationPlan:
         }
 
     def start(self, runs_dir: Path) -> Run:
-        """Make the run, weights included. Raises UsageError, StorageError."""
-        run = Run.create(self.name, runs_dir)
-        torch.manual_seed(int(self.training.get("seed", 0)))
-        model = build_model(self.model)
-        metadata = {"format": "rlm", "config": json.dumps(self.to_dict()["model"])}
-        if self.tokenizer is not None:
-            self.tokenizer.save(run.tokenizer_path)
-            metadata["tokenizer"] = self.tokenizer.to_json()
-        save_weights(run, model.state_dict(), metadata)
-        run.write_config(
-            {
-                "name": run.name,
-                "parameters": self.estimate.parameters,
-                "embedding_parameters": self.estimate.embedding_parameters,
-                "model": self.to_dict()["model"],
-                "training": dict(self.training),
-            }
-        )
+        """Make the run, weights included; where that fails, nothing of it is left.
+
+        Raises UsageError, StorageError.
+        """
+        with fresh_run(self.name, runs_dir) as run:
+            torch.manual_seed(int(self.training.get("seed", 0)))
+            model = build_model(self.model)
+            metadata = {"format": "rlm", "config": json.dumps(self.to_dict()["model"])}
+            if self.tokenizer is not None:
+                with storing("the tokenizer"):
+                    self.tokenizer.save(run.tokenizer_path)
+                metadata["tokenizer"] = self.tokenizer.to_json()
+            save_weights(run, model.state_dict(), metadata)
+            run.write_config(
+                {
+                    "name": run.name,
+                    "parameters": self.estimate.parameters,
+                    "embedding_parameters": self.estimate.embedding_parameters,
+                    "model": self.to_dict()["model"],
+                    "training": dict(self.training),
+                }
+            )
         return run
 
 
 def plan_creation(request: CreateRequest) -> CreationPlan:
-    """Settle what the request leaves open. Raises UsageError, TokenizerError."""
+    """Settle what the request leaves open. Raises UsageError, also for a model that could not be
+    trained in the memory there is, and TokenizerError."""
     preset = preset_named(request.preset) if request.preset is not None else None
-    settings = settings_of(request.settings)
+    said = everything_said(request)
     tokenizer = load_tokenizer(request.tokenizer) if request.tokenizer is not None else None
-    architecture = request.architecture or (preset.architecture if preset else DEFAULT_ARCHITECTURE)
-    if preset is not None and preset.architecture != architecture.replace("-", "_"):
-        raise UsageError(
-            f"Preset '{preset.name}' is of architecture {preset.architecture}, not {architecture}.",
-            hint="Keep one of --preset and --arch.",
-        )
-    values: dict[str, Any] = {"architecture": architecture, **(preset.model if preset else {})}
-    names = ("d_model", "n_heads", "context_length")
-    values |= settings["model"]
-    values |= {name: getattr(request, name) for name in names if getattr(request, name) is not None}
-    values["vocab_size"] = _vocab_size(request, tokenizer)
-    training = {**(preset.training if preset else {}), **settings["training"]}
-    if request.seed is not None:
-        training["seed"] = request.seed
+    size = tokenizer.vocab_size if tokenizer is not None else DEFAULT_VOCAB_SIZE
+    model = model_config({"vocab_size": size, **shape_of(said, preset)})
+    training = {**(preset.training if preset else {}), **said.training}
+    if lengths_in(said.training):
+        drop_lengths(training)
+        training |= lengths_in(said.training)
     checked = from_dict(TrainingConfig, training, "training")
-    model = model_config(values)
+    if tokenizer is not None and model.vocab_size != tokenizer.vocab_size:
+        raise UsageError(
+            f"The tokenizer has {tokenizer.vocab_size} tokens, not {model.vocab_size}.",
+            hint="Leave --vocab-size out: the tokenizer says it.",
+        )
+    device = choose_device(checked.device)
+    require_memory(skeleton(model), checked, device, pieces=False)
     return CreationPlan(
         name=request.name,
         model=model,
         training=training,
         tokenizer=tokenizer,
-        estimate=estimate(model, checked, choose_device(checked.device)),
+        estimate=estimate(model, checked, device),
     )
-
-
-def settings_of(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """`section.field` settings by section. Raises UsageError for a section there is not."""
-    by_section: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    for path, value in settings.items():
-        section, _, name = path.partition(".")
-        if section not in by_section or not name:
-            raise UsageError(
-                f"There is no setting '{path}'.",
-                hint="Write model.FIELD or training.FIELD, as in model.dropout=0.1.",
-            )
-        by_section[section][name] = value
-    return by_section
-
-
-def _vocab_size(request: CreateRequest, tokenizer: Tokenizer | None) -> int:
-    if tokenizer is None:
-        return request.vocab_size if request.vocab_size is not None else DEFAULT_VOCAB_SIZE
-    if request.vocab_size not in (None, tokenizer.vocab_size):
-        raise UsageError(
-            f"The tokenizer has {tokenizer.vocab_size} tokens, not {request.vocab_size}.",
-            hint="Leave --vocab-size out: the tokenizer says it.",
-        )
-    return tokenizer.vocab_size

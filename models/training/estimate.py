@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from data.errors import UsageError
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig
-from models.device import likely_formats, prepare_process
+from models.device import free_memory_bytes, likely_formats, prepare_process
 from models.recursive_lm import RecursiveLM
 
 _MATRIX = 1024
@@ -15,6 +16,14 @@ _EFFICIENCY = 0.3
 """Share of a plain matrix product's rate that training reaches: the rest is memory traffic."""
 _ACTIVATION_BYTES = 40
 """Per token, width and attention call, kept for the backward pass."""
+_LOGIT_BYTES = 12
+"""Per token and entry of the vocabulary: logits, their probabilities, their gradient."""
+_TOKEN_BYTES = 16
+"""Per token of a batch: its number, and once more while it is gathered."""
+_STATES = {"adamw": 4, "muon": 3}
+"""Numbers for each weight: itself, its gradient, and what the optimizer keeps of it."""
+_SHARE_FOR_PIECES = 0.5
+"""Of the memory that weights leave free, what sequences may take at once. The estimate is rough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +37,54 @@ class Estimate:
 
 
 def skeleton(config: ModelConfig) -> RecursiveLM:
-    """The model without memory for its weights."""
-    with torch.device("meta"):
-        return build_model(config)
+    """The model without memory for its weights. Raises UsageError for one no memory could hold."""
+    try:
+        with torch.device("meta"):
+            return build_model(config)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise UsageError(
+            "A model of these sizes is larger than any memory.", hint="Choose smaller ones, as --d-model 256."
+        ) from error
+
+
+def require_memory(
+    model: RecursiveLM, training: TrainingConfig, device: torch.device, *, pieces: bool = True
+) -> None:
+    """Refuse a training whose weights, gradients, optimizer, batch and shortest piece of work
+    do not fit into the memory that `device` has left. `model` may be a skeleton; `pieces` says
+    whether the batch counts. Raises UsageError."""
+    config = model.config
+    needed = _state_bytes(model, training)
+    if pieces:
+        needed += _sequence_bytes(model) + training.batch_size * config.context_length * _TOKEN_BYTES
+    free = free_memory_bytes(device)
+    if needed > free:
+        raise UsageError(
+            f"Training this model needs at least {_gigabytes(needed)} of memory, and {_gigabytes(free)} "
+            f"are free on {device}.",
+            hint="Choose a smaller width, context, vocabulary or batch: --d-model, --context, "
+            "--vocab-size, --batch-size.",
+        )
+
+
+def sequences_at_once(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> int:
+    """How many sequences a step should take at a time so that they fit into memory, at least one."""
+    free = free_memory_bytes(device) - _state_bytes(model, training)
+    return max(1, int(_SHARE_FOR_PIECES * free / _sequence_bytes(model)))
+
+
+def _state_bytes(model: RecursiveLM, training: TrainingConfig) -> int:
+    return 4 * _STATES[training.optimizer] * model.parameter_counts()[0]
+
+
+def _sequence_bytes(model: RecursiveLM) -> int:
+    config, calls = model.config, model.attention_calls(model.trained_depth)
+    width_bytes = config.d_model * calls * _ACTIVATION_BYTES
+    return config.context_length * (width_bytes + config.vocab_size * _LOGIT_BYTES)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"
 
 
 def estimate(config: ModelConfig, training: TrainingConfig, device: torch.device) -> Estimate:
@@ -45,11 +99,10 @@ def estimate(config: ModelConfig, training: TrainingConfig, device: torch.device
     )
     flops_per_token = 6 * blocks * mean_calls / max(1, distinct)
     tokens = (training.micro_batch or training.batch_size) * config.context_length
-    states = 4 if training.optimizer == "adamw" else 3
     return Estimate(
         parameters=total,
         embedding_parameters=embedding,
-        training_bytes=total * 4 * states + tokens * config.d_model * calls * _ACTIVATION_BYTES,
+        training_bytes=_state_bytes(model, training) + tokens * config.d_model * calls * _ACTIVATION_BYTES,
         tokens_per_second=_EFFICIENCY * _matrix_rate(device, training.threads) / max(1, flops_per_token),
     )
 

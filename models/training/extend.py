@@ -1,22 +1,33 @@
 """More training than was planned: a finished run goes on, a paused one gets a new length."""
 
+import time
+
 from data.errors import UsageError
 from models.run import Run
-from models.training.checkpoint import load_checkpoint
+from models.training.checkpoint import has_checkpoints, load_checkpoint
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
     """Have the next `train(run)` go on for so much more.
 
     A finished run warms its rate up again to half its peak and lets it fall anew; a paused one
-    stretches or shortens what is left of its schedule. Raises UsageError, CheckpointError.
+    stretches or shortens what is left of its schedule, and one that was paused before its first
+    checkpoint has all of it left. Raises UsageError, CheckpointError.
     """
     if (minutes is None) == (steps is None):
         raise UsageError("The length is one of minutes and steps.")
     if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
         raise UsageError("The length to go on for must be above 0.")
     with run.lock():
-        snapshot, _ = load_checkpoint(run)
         config = run.read_config()
-        config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
+        if "data" not in config:
+            raise UsageError(
+                f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+            )
+        if has_checkpoints(run):
+            snapshot, _ = load_checkpoint(run)
+            config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
+        else:
+            config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}
+            config["started_at"] = time.time()  # what passed before was not training
         run.write_config(config)

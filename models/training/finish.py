@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.events import EvaluationAdvanced, Event, RunFinished
-from models.recursion import DEFAULT_MODE
+from models.recursion import DEFAULT_MODE, is_trained
 from models.recursive_lm import RecursiveLM
 from models.training.checkpoint import load_weights
 from models.training.compilation import eager
 from models.training.evaluate import bits_per_byte, evaluate
-from models.training.modes import is_trained, modes_by_worth
+from models.training.modes import modes_by_worth
 from models.training.opening import Opened
 
 
@@ -33,7 +33,11 @@ class FinalLosses:
 
 
 def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, None, None]:
-    """Judge the kept weights, write evaluation.json and datasets.json, and end with RunFinished."""
+    """Judge the kept weights, write datasets.json and evaluation.json, and end with RunFinished.
+
+    evaluation.json comes after everything else: it is what says that the run is judged. Whoever
+    is killed before it judges again, and after it has lost no more than the last event.
+    """
     session, counters, data = opened.session, opened.session.counters, opened.data
     began = time.monotonic()
     weights, _ = load_weights(opened.run.weights_path)
@@ -61,8 +65,8 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
         "tokens_read": losses.tokens,
         "number_format": session.measured.number_format,
     }
-    opened.run.write_json("evaluation.json", evaluation)
     _note_dataset(opened, losses.main)
+    opened.run.write_json("evaluation.json", evaluation)
     yield RunFinished(
         run=opened.run.name,
         reason=reason,
@@ -103,13 +107,14 @@ def judge(
     """The loss at every mode over `tokens`, in windows; of `at_most` of them where it is given.
 
     Modes training did not visit are left out once `deadline` (time.monotonic()) is near: they
-    are a curiosity, and the user was promised a time.
+    are a curiosity, and the user was promised a time. The default mode is always judged.
     """
     losses: dict[str, float] = {}
     call_s = 0.0
     for mode, depth in modes_by_worth(model):
         began, calls = time.monotonic(), model.attention_calls(depth)
-        if losses and not is_trained(model, depth) and began + calls * call_s > deadline:
+        optional = mode != DEFAULT_MODE and not is_trained(model, depth)
+        if optional and began + calls * call_s > deadline:
             continue
         losing = evaluate(model, tokens, depth, number_format, at_most=at_most)
         while mode not in losses:
@@ -119,8 +124,9 @@ def judge(
             except StopIteration as end:
                 losses[mode] = end.value
         call_s = (time.monotonic() - began) / calls
+    whole, window = len(tokens) - 1, model.config.context_length
     return FinalLosses(
         by_mode={mode: losses[mode] for mode in model.modes() if mode in losses},
-        tokens=min(at_most or len(tokens), len(tokens) - 1),
+        tokens=whole if at_most is None else min(whole, max(1, at_most // window) * window),
         extrapolated=tuple(mode for mode, depth in model.modes().items() if not is_trained(model, depth)),
     )

@@ -41,9 +41,10 @@ class Length:
         """The length of a run that was opened at `began` (time.monotonic())."""
         if snapshot is None:
             minutes = training.minutes
-            # The clock started with the first look at the text, unless that was another day.
+            # The clock started with the first look at the text, unless the run was opened before
+            # and paused since, or waited another day to be.
             since = time.time() - config["started_at"]
-            if minutes is not None and 0 <= since < 30 * minutes:
+            if minutes is not None and 0 <= since < 30 * minutes and not config.get("opened"):
                 began = time.monotonic() - since
             deadline = None if minutes is None else began + 60 * minutes
             said = (minutes, training.steps, training.epochs)

@@ -1,6 +1,6 @@
 """Which modes of a model training has visited, and what judging them costs."""
 
-from models.recursion import DEFAULT_MODE, MODES, Depth
+from models.recursion import DEFAULT_MODE, MODES, Depth, is_trained
 from models.recursive_lm import RecursiveLM
 
 
@@ -15,12 +15,6 @@ def modes_by_worth(model: RecursiveLM) -> list[tuple[str, Depth]]:
     return sorted(
         model.modes().items(), key=lambda item: (not is_trained(model, item[1]), item[0] != DEFAULT_MODE)
     )
-
-
-def is_trained(model: RecursiveLM, depth: Depth) -> bool:
-    """Whether training visits `depth`. One-level models do not read its steps."""
-    trained = model.trained_depth
-    return not model.recursive or model.attention_calls(depth) <= model.attention_calls(trained)
 
 
 def final_cost_s(model: RecursiveLM, tokens: int, seconds_per_call_token: float) -> float:

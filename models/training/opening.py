@@ -13,14 +13,17 @@ from data.corpus import scan_corpus
 from data.errors import CorpusError, UsageError
 from data.loader import BlockSampler
 from data.prepare import PreparedData, open_prepared, prepare
-from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import build_model, model_config
-from models.config import TrainingConfig, from_dict
+from data.tokenizer import Tokenizer
+from models.architectures import build_model
+from models.config import ModelConfig, TrainingConfig, from_dict
 from models.device import choose_device, prepare_process
 from models.events import Event, NoticeGiven, PreparationAdvanced
 from models.recursive_lm import RecursiveLM
 from models.run import Run
-from models.training.checkpoint import Snapshot, load_checkpoint
+from models.run_tokenizer import load_run_tokenizer
+from models.training.checkpoint import Snapshot, has_checkpoints, load_checkpoint
+from models.training.estimate import require_memory, skeleton
+from models.training.fitting import described_model, require_fit
 from models.training.length import Length, settle
 from models.training.measure import Measured, measure
 from models.training.pace import Pace
@@ -43,9 +46,10 @@ class Opened:
     """Why there are no steps left, where the run was stopped before it could be judged."""
 
 
-def open_training(run: Run) -> Generator[Event, None, Opened]:
+def open_training(run: Run, *, judge_again: bool = False) -> Generator[Event, None, Opened]:
     """Everything before the next step, read or made. The caller holds the run's lock.
 
+    With `judge_again`, a finished run is opened too: the weights it keeps are other ones now.
     Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
     """
     began = time.monotonic()
@@ -64,13 +68,23 @@ def open_training(run: Run) -> Generator[Event, None, Opened]:
         raise UsageError(
             f"Run '{run.name}' is finished.", hint=f"Go on with it: rlm resume {run.name} --minutes 5"
         )
-    tokenizer = load_tokenizer(run.tokenizer_path)
-    data = yield from _data(run, config, tokenizer)
-    torch.manual_seed(training.seed)
     known = Measured(**config["measured"]) if "measured" in config else None
-    model = build_model(model_config(config["model"]))
-    model.to(choose_device(known.device if known is not None else training.device))
-    sampler = BlockSampler(data.train, model.config.context_length, training.seed)
+    device = choose_device(known.device if known is not None else training.device)
+    described = described_model(run, config)
+    if snapshot is not None:
+        require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
+    require_memory(skeleton(described), training, device)
+    tokenizer, note = load_run_tokenizer(run, config, described.vocab_size)
+    if note is not None:
+        yield NoticeGiven(message=note)
+    if snapshot is None:
+        config["opened"] = True  # whoever opens it again has had a break
+        run.write_config(config)
+    data = yield from _data(run, config, tokenizer)
+    _require_enough(data, described)
+    torch.manual_seed(training.seed)
+    model = build_model(described).to(device)
+    sampler = BlockSampler(data.train, described.context_length, training.seed)
     measured = known or (yield from _measured(run, config, model, sampler, training, length))
     prepare_process(measured.threads)
     session = Session(model, training, sampler, measured)
@@ -96,12 +110,22 @@ def advancing(work: Generator[Advance, None, Outcome]) -> Generator[Event, None,
 
 def _snapshot(run: Run) -> Generator[Event, None, Snapshot | None]:
     """The checkpoint to go on from, or None for a run that has none yet."""
-    if not run.checkpoints_path.exists() or not any(run.checkpoints_path.iterdir()):
+    if not has_checkpoints(run):
         return None
     snapshot, notes = load_checkpoint(run)
     for note in notes:
         yield NoticeGiven(message=note)
     return snapshot
+
+
+def _require_enough(data: PreparedData, described: ModelConfig) -> None:
+    """Planning sees to this; a config.json that was changed may not."""
+    if data.train_tokens <= described.context_length or data.validation_tokens < 2:
+        raise CorpusError(
+            f"The text is too short for a context of {described.context_length} tokens: "
+            f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
+            hint="Train a new run on more text, or with a shorter context.",
+        )
 
 
 def _is_judged(run: Run, snapshot: Snapshot | None) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.corpus import Corpus
+from data.errors import CorpusError
+from data.prepare import PreparedData
 from models.architectures import DEFAULT_ARCHITECTURE
 from models.config import ModelConfig
 
@@ -22,6 +24,10 @@ MOST_PASSES = 16.0
 """Beyond this many, held out against learning by heart, it gets no better."""
 NARROW = ((120_000, 96), (400_000, 128))
 """Up to so many characters, this width."""
+SHORTEST_CONTEXT = 8
+"""Tokens below which a context is not shortened for the sake of a small text."""
+FEWEST_VALIDATION_TOKENS = 16
+"""Fewer say nothing about a model."""
 LOGITS_AT_ONCE = 2**24
 """Numbers a batch's logits may take at a time: a large vocabulary is what fills memory."""
 
@@ -49,15 +55,45 @@ def suggested_model(
 
 def suggested_training(corpus: Corpus, length: Mapping[str, Any], model: ModelConfig) -> dict[str, Any]:
     """Batch, depth over time and what keeps a model from learning its text by heart."""
-    batch_size = max(4, 4096 // model.context_length)
-    at_once = max(1, LOGITS_AT_ONCE // (model.context_length * model.vocab_size))
     return {
-        "batch_size": batch_size,
-        "micro_batch": at_once if at_once < batch_size else None,
+        "batch_size": max(4, 4096 // model.context_length),
         "late_recursion": 0.4,
         "weight_decay": 0.3 if _is_often_read(corpus, length) else 0.0,
         "most_epochs": MOST_PASSES,
     }
+
+
+def logits_at_once(model: ModelConfig) -> int:
+    """The most sequences whose logits a step should hold, at least one."""
+    return max(1, LOGITS_AT_ONCE // (model.context_length * model.vocab_size))
+
+
+def context_that_fits(data: PreparedData, context_length: int, *, is_said: bool) -> int:
+    """`context_length`, or a shorter one that the training part fills where none was said.
+
+    Raises CorpusError where there is too little text to train or to measure on.
+    """
+    if data.validation_tokens < FEWEST_VALIDATION_TOKENS:
+        raise CorpusError(
+            f"The text is too short: only {data.validation_tokens} tokens of it are left to measure on, "
+            f"and {FEWEST_VALIDATION_TOKENS} are needed.",
+            hint="Give it more text; of documents, the last tenth is what a model is measured on.",
+        )
+    shorter = context_length
+    while shorter >= data.train_tokens and shorter > 1:
+        shorter //= 2
+    if shorter == context_length:
+        return context_length
+    if is_said or shorter < SHORTEST_CONTEXT:
+        enough = shorter >= SHORTEST_CONTEXT
+        raise CorpusError(
+            f"The text is too short: {data.train_tokens:,} tokens to learn from do not fill one context "
+            f"of {context_length}.",
+            hint=f"Give it more text, or a shorter context: --context {shorter}."
+            if enough
+            else "Give it more text.",
+        )
+    return shorter
 
 
 def _is_often_read(corpus: Corpus, length: Mapping[str, Any]) -> bool:

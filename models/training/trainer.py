@@ -4,47 +4,44 @@ One call trains a new run, goes on with a paused one, and goes on after a crash:
 resume decides. Once in a while, in source order: evaluate, sample, save.
 """
 
-import dataclasses
-import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
+from models.checkpoint_folder import newest_checkpoint
 from models.device import is_out_of_memory
-from models.errors import DivergedError
 from models.events import (
     CheckpointSaved,
     EvaluationAdvanced,
     EvaluationFinished,
     Event,
     MicroBatchHalved,
-    NoticeGiven,
-    RolledBack,
     RunPaused,
-    RunStarted,
     SampleGenerated,
     ScheduleSettled,
-    StepFinished,
     StepSkipped,
 )
 from models.run import Run
-from models.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from models.training.checkpoint import save_checkpoint, save_weights
 from models.training.compilation import compile_blocks, eager
 from models.training.control import Control
 from models.training.evaluate import bits_per_byte, evaluate
 from models.training.extend import extend
 from models.training.finish import finish
+from models.training.kept_weights import restore_kept_weights, weights_metadata
 from models.training.measure import no_room_for_one
 from models.training.modes import default_depth
+from models.training.occasions import evaluation_due, falls_due, sample_due
 from models.training.opening import Opened, open_training
 from models.training.pace import LOOKS
+from models.training.reports import run_started, step_finished
+from models.training.rollback import roll_back
 from models.training.sample import sample_passage
 from models.training.session import StepResult
 from models.training.stability import lost_footing
 
 __all__ = ["Control", "extend", "train"]
 
-MAX_ROLLBACKS = 3
 ASKED_S = 1.0
 """An event kept longer than this was not being drawn: someone was asked something."""
 
@@ -57,24 +54,39 @@ def train(run: Run, control: Control | None = None) -> Iterator[Event]:
     """
     control = control or Control()
     with run.lock():
-        opening = open_training(run)
+        restored = yield from restore_kept_weights(run)
+        opening, asked_s = open_training(run, judge_again=restored), 0.0
         while True:
             try:
-                yield next(opening)
+                asked_s += yield from _offer(next(opening))
             except StopIteration as end:
-                opened = end.value
+                opened: Opened = end.value
                 break
-            if control.wish is not None:
+            if control.wish == "pause":  # a stop waits: what there is has to be judged
                 opening.close()
-                yield RunPaused(step=0, total_steps=0, path=str(run.path))
+                yield _paused_in_preparation(run)
                 return
+        if opened.pace.deadline is not None:
+            opened.pace.deadline += asked_s
         trainer = Trainer(opened, control)
         for event in trainer.events():
-            handed_over = time.monotonic()
-            yield event
-            waited_s = time.monotonic() - handed_over
-            if waited_s > ASKED_S:
-                trainer.stand_still(waited_s)
+            trainer.stand_still((yield from _offer(event)))
+
+
+def _offer(event: Event) -> Generator[Event, None, float]:
+    """Hand `event` over. Returns the seconds in which someone was asked something meanwhile."""
+    handed_over = time.monotonic()
+    yield event
+    waited_s = time.monotonic() - handed_over
+    return waited_s if waited_s > ASKED_S else 0.0
+
+
+def _paused_in_preparation(run: Run) -> RunPaused:
+    """A pause before the next step: the run stands where its newest checkpoint does, or at 0."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    if newest is None:
+        return RunPaused(step=0, total_steps=0, path=str(run.path))
+    return RunPaused(step=newest.step, total_steps=newest.state["schedule"]["last_step"], path=str(run.path))
 
 
 class Trainer:
@@ -91,13 +103,15 @@ class Trainer:
         self.last_saved = time.monotonic()
         self.stretch_real_s = self.stretch_expected_s = 0.0
         self.step_seconds: list[float] = []
+        self.best_unsaved = False
+        """Whether the weights as they are were found best, and no checkpoint holds them yet."""
 
     def events(self) -> Iterator[Event]:
         """Everything from the first step to the last word."""
         session = self.session
         if session.measured.compiled:
             compile_blocks(session.model)
-        yield self._started()
+        yield run_started(self.opened)
         if session.counters.step == 0:
             yield self._save("interval")
         while True:
@@ -107,15 +121,17 @@ class Trainer:
                 return
             if self.control.wish == "stop":
                 self.reason = "stopped"
-            if self._evaluation_due() or self.reason == "stopped":
+            if evaluation_due(session) or self.reason == "stopped":
                 yield from self._evaluate()
                 if self.control.wish == "pause":
                     continue
-            if self._falls_due(LOOKS):
+            if falls_due(session, LOOKS):
                 yield from self._settle_again()
             if self._finished():
                 break
-            if time.monotonic() - self.last_saved > session.config.checkpoint_minutes * 60:
+            if self.best_unsaved:
+                yield self._save("best")
+            elif time.monotonic() - self.last_saved > session.config.checkpoint_minutes * 60:
                 yield self._save("interval")
             yield from self._step()
         yield self._save("final")
@@ -138,28 +154,6 @@ class Trainer:
         self.last_saved += seconds
         if self.opened.pace.deadline is not None:
             self.opened.pace.deadline += seconds
-
-    def _evaluation_due(self) -> bool:
-        """Whether one of the evaluations spread over the run falls on this step; the last step has one."""
-        step, counters = self.session.counters.step, self.session.counters
-        if step == counters.last_evaluated:
-            return False
-        return step >= self.session.schedule.last_step or self._falls_due(self.session.config.evaluations)
-
-    def _falls_due(self, times: int) -> bool:
-        """Whether something done `times` times over the run falls on the step just taken."""
-        schedule, step = self.session.schedule, self.session.counters.step
-        if step == schedule.first_step:
-            return False
-        before, now = (math.floor(schedule.progress(at) * times + 1e-9) for at in (step - 1, step))
-        return now > before
-
-    def _sample_due(self) -> bool:
-        """Whether a passage is to be written with this evaluation: as many as asked for, or one each."""
-        schedule, counters, times = self.session.schedule, self.session.counters, self.session.config.samples
-        before = max(schedule.first_step, counters.last_evaluated)
-        passed = math.floor(schedule.progress(counters.step) * times + 1e-9)
-        return passed > math.floor(schedule.progress(before) * times + 1e-9)
 
     def _finished(self) -> bool:
         if self.session.counters.step >= self.session.schedule.last_step:
@@ -192,7 +186,7 @@ class Trainer:
             counters = session.counters
             before = result.loss if math.isnan(counters.mean_loss) else counters.mean_loss
             counters.mean_loss = 0.9 * before + 0.1 * result.loss
-        yield self._step_finished(result)
+        yield step_finished(session, result, self.step_seconds)
 
     def _skipped(self, result: StepResult) -> Iterator[Event]:
         session = self.session
@@ -203,32 +197,8 @@ class Trainer:
             gradient_norm=result.gradient_norm,
             reason=result.problem or "",
         )
-        if not lost_footing(counters.skipped_steps, counters.step):
-            return
-        if counters.rollbacks >= MAX_ROLLBACKS:
-            raise DivergedError(
-                f"Training diverged at step {counters.step} and {MAX_ROLLBACKS} returns did not help.",
-                hint="Try a lower rate: --set training.learning_rate=0.001 "
-                "--set training.matrix_learning_rate=0.01",
-            )
-        snapshot, notes = load_checkpoint(self.run)
-        for note in notes:
-            yield NoticeGiven(message=note)
-        session.restore(snapshot)
-        # The data that upset it is not read again, and the weights kept are still the best.
-        session.counters = dataclasses.replace(
-            session.counters,
-            position=counters.position,
-            best_loss=counters.best_loss,
-            best_step=counters.best_step,
-            rollbacks=counters.rollbacks + 1,
-            rate_scale=counters.rate_scale * 0.5,
-        )
-        yield RolledBack(
-            step=counters.step,
-            to_step=session.counters.step,
-            learning_rate_scale=session.counters.rate_scale,
-        )
+        if lost_footing(counters.skipped_steps, counters.step):
+            yield from roll_back(self.run, session)
 
     def _evaluate(self) -> Iterator[Event]:
         """Loss on part of the validation text, a passage, and the weights if they are the best."""
@@ -252,7 +222,7 @@ class Trainer:
                     losing.close()
                     return
             passage = None
-            if self._sample_due():
+            if sample_due(session):
                 passage = sample_passage(
                     model, self.opened.tokenizer, self._kind, data.validation, self.depth
                 )
@@ -263,6 +233,7 @@ class Trainer:
         counters.without_better = 0 if best else counters.without_better + 1
         if best:
             counters.best_loss, counters.best_step = loss, counters.step
+            self.best_unsaved = True
         yield EvaluationFinished(
             step=counters.step,
             epoch=session.epoch,
@@ -296,58 +267,16 @@ class Trainer:
     def _save(self, reason: str) -> CheckpointSaved:
         session = self.session
         snapshot = session.snapshot(ended=self.reason)
-        pointers = ("latest", "pause") if reason == "pause" else ("latest",)
+        meant = {"latest": True, "pause": reason == "pause", "best": self.best_unsaved}
+        pointers = [pointer for pointer, means_this in meant.items() if means_this]
         path = save_checkpoint(self.run, snapshot, pointers=pointers, metadata=self._metadata())
+        self.best_unsaved = False
         self.last_saved = time.monotonic()
         return CheckpointSaved(step=session.counters.step, path=str(path), reason=reason)
 
     def _metadata(self) -> dict[str, str]:
-        return {
-            "format": "rlm",
-            "tokenizer": self.opened.tokenizer.to_json(),
-            "config": json.dumps(self.opened.config["model"]),
-        }
+        return weights_metadata(self.opened.tokenizer, self.opened.config)
 
     @property
     def _kind(self) -> str:
         return str(self.opened.config["data"]["kind"])
-
-    def _started(self) -> RunStarted:
-        session, measured = self.session, self.session.measured
-        parameters, embedding = session.model.parameter_counts()
-        return RunStarted(
-            run=self.run.name,
-            architecture=session.model.config.architecture,
-            parameters=parameters,
-            embedding_parameters=embedding,
-            vocab_size=session.model.config.vocab_size,
-            context_length=session.model.config.context_length,
-            batch_size=session.config.batch_size,
-            device=measured.device,
-            number_format=measured.number_format,
-            compiled=measured.compiled,
-            threads=measured.threads,
-            start_step=session.counters.step,
-            total_steps=session.schedule.last_step,
-            train_tokens=self.opened.data.train_tokens,
-            validation_tokens=self.opened.data.validation_tokens,
-        )
-
-    def _step_finished(self, result: StepResult) -> StepFinished:
-        session, counters = self.session, self.session.counters
-        # The first steps of a session warm caches up; the estimate does without them.
-        settled = self.step_seconds[3:] or self.step_seconds
-        seconds = sum(settled) / len(settled)
-        return StepFinished(
-            step=counters.step,
-            total_steps=session.schedule.last_step,
-            epoch=session.epoch,
-            loss=result.loss,
-            learning_rate=result.learning_rate,
-            gradient_norm=result.gradient_norm,
-            depth=str(result.depth),
-            tokens_seen=counters.tokens_seen,
-            tokens_per_second=session.tokens_per_step / seconds,
-            elapsed_s=counters.elapsed_s,
-            eta_s=seconds * (session.schedule.last_step - counters.step),
-        )

@@ -29,7 +29,7 @@ class AnswerView:
         """
         stream = settings.interactive and not settings.debug
         pieces: list[str] = []
-        stopped = False
+        stopped = ended = False
         try:
             with StopKeys() as keys:
                 for token in tokens:
@@ -41,6 +41,7 @@ class AnswerView:
                     if keys.pressed():
                         stopped = True
                         break
+            ended = True
         finally:
             if isinstance(tokens, Generator):
                 tokens.close()
@@ -48,7 +49,8 @@ class AnswerView:
             text = "".join(pieces)
             if not stream:
                 self._write(text)
-            if not text.endswith("\n"):
+            # Where there was nothing to answer, an error says so and no line of it is here.
+            if (pieces or ended) and not text.endswith("\n"):
                 self._write("\n")
         return stopped
 

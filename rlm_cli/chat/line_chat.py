@@ -1,18 +1,18 @@
 """The loop of a chat in line mode, and what each command does there."""
 
+import textwrap
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError, UsageError
 from models.generation.chat_commands import Command, help_rows, parse_line
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import SETTING_COMMANDS
-from models.generation.conversation import write_private
-from models.generation.depth_notes import core_passes
+from models.generation.depth_notes import core_passes, extrapolates
 from models.recursion import MODES, depth_of
 from rlm_cli.chat import clipboard
 from rlm_cli.chat.answer_view import AnswerView
+from rlm_cli.chat.export import export
 from rlm_cli.chat.readers import PROMPT, Reader
 from rlm_cli.generation_options import unknown_note
 from rlm_cli.output import Output
@@ -108,17 +108,25 @@ class LineChat:
 
     def answer(self, tokens: "Iterator[GeneratedToken]") -> bool:
         """Show an answer and its figures; whether it was stopped."""
-        stopped = self.view.show(tokens, self.session.settings, self._passes(self.session.settings.mode))
-        *lines, self._default = self.view.typed.split("\n")
+        return self._show(tokens, self.session.settings.mode)
+
+    def _show(self, tokens: "Iterator[GeneratedToken]", mode: str) -> bool:
+        stopped = self.view.show(tokens, self.session.settings, self._passes(mode))
+        # What was begun while one answer was written may be ended during the next.
+        *lines, self._default = (self._default + self.view.typed).split("\n")
         self._typed_ahead += [line for line in lines if line.strip()]
         self._footer()
         return stopped
+
+    def _remark(self, text: str, *, style: str = "dim") -> None:
+        """A remark of several words, readable on a narrow terminal too."""
+        self.output.say(fitted(text, self.output.stderr.width), style=style)
 
     def _footer(self) -> None:
         if (figures := self.session.figures) is not None:
             if not figures.characters:
                 self.output.say("It wrote nothing.", style="dim")
-            self.output.say(figures.line(), style="dim")
+            self._remark(figures.line())
         if self.session.trouble:
             self.output.warn(self.session.trouble)
             self.session.trouble = None
@@ -130,7 +138,7 @@ class LineChat:
         self.session.settings = self.session.settings.after(command)
         self.output.say(self.session.settings.tell(command.name), style="dim")
         if command.name == "mode" and (note := self.session.mode_note()):
-            self.output.say(note, style="yellow")
+            self._remark(note, style="yellow")
 
     def _status(self) -> None:
         session, model = self.session, self.session.speaker.model
@@ -157,15 +165,15 @@ class LineChat:
             to_stderr=True,
         )
         if note := session.mode_note():
-            self.output.say(note, style="yellow")
+            self._remark(note, style="yellow")
 
     def _help(self) -> None:
         self.output.pairs(help_rows(), to_stderr=True)
-        self.output.say(
-            "Enter sends; Ctrl-J or a \\ at the end makes a new line. Esc or Ctrl-C stops an answer;\n"
-            "Ctrl-C twice or Ctrl-D leaves. The slash may be left out where a line is plainly a command;\n"
-            "a line that begins with a space, or with //, is text.",
-            style="dim",
+        self._remark(
+            "Enter sends; Ctrl-J or a \\ at the end makes a new line. "
+            "Esc or Ctrl-C stops an answer; Ctrl-C twice or Ctrl-D leaves.\n"
+            "The slash may be left out where a line is plainly a command; "
+            "a line that begins with a space, or with //, is text."
         )
 
     def _quit(self) -> None:
@@ -234,14 +242,15 @@ class LineChat:
             for mode in modes:
                 self.output.result(f"--- {mode} {depth_of(mode)} ---", style="bold")
                 tokens = session.at_mode(mode, prompt, replacing_last=text is None)
-                stopped = self.view.show(tokens, session.settings, self._passes(mode))
-                self._footer()
-                if stopped:
+                if self._show(tokens, mode):
                     return
         finally:
             session.figures = before
         if len(modes) == 1 and (note := session.mode_note()):
-            self.output.say(note, style="dim")
+            self._remark(note)
+        beyond = [mode for mode in modes if extrapolates(session.speaker.model, depth_of(mode))]
+        if beyond:
+            self._remark(f"Deeper than training went, an extrapolation: {', '.join(beyond)}.", style="yellow")
 
 
 def resumed_note(session: ChatSession) -> str:
@@ -249,27 +258,13 @@ def resumed_note(session: ChatSession) -> str:
     conversation = session.conversation
     last = conversation.last("user")
     about = f"; last: {_shortened(last)}" if last else ""
-    return f"Going on with {conversation.name}, {len(conversation.turns)} turns{about}"
+    turns = len(conversation.turns)
+    return f"Going on with {conversation.name}, {turns} {'turn' if turns == 1 else 'turns'}{about}"
 
 
-def export(session: ChatSession, argument: str) -> Path:
-    """Write the conversation as `[md|jsonl] [FILE]` says; where it went. Never over another file."""
-    conversation = session.conversation
-    if not conversation.turns:
-        raise UsageError("There is nothing to export yet.")
-    form, _, rest = argument.partition(" ")
-    if form not in ("md", "jsonl"):
-        form, rest = ("jsonl" if argument.endswith(".jsonl") else "md"), argument
-    if rest.strip():
-        path = Path(rest.strip()).expanduser()
-        if path.exists():
-            raise UsageError(f"'{path}' is there already.", hint="Give another name: /export FILE")
-    elif session.store is not None:
-        path = session.store.path(conversation.name, f".{form}")
-    else:
-        raise UsageError("This chat has no folder of its own.", hint="Give a file: /export FILE")
-    content = conversation.to_markdown() if form == "md" else conversation.to_jsonl()
-    return write_private(path, content, f"'{path}'")
+def fitted(text: str, width: int) -> str:
+    """`text` with its lines broken between words, so that each fits into `width` columns."""
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n"))
 
 
 def _shortened(text: str) -> str:

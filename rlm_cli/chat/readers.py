@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from data.safe_text import safe_text
 from models.generation.chat_commands import complete
 
 if TYPE_CHECKING:
     from prompt_toolkit.document import Document
     from prompt_toolkit.history import History
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.layout.processors import Processor
 
 PROMPT = "> "
 
@@ -33,17 +35,25 @@ class PlainReader:
     def read(self, default: str = "") -> str:
         lines: list[str] = []
         while True:
-            sys.stderr.write(PROMPT if not lines else "  ")
-            sys.stderr.flush()
-            content = sys.stdin.buffer.readline() if sys.stdin is not None else b""
+            self._write(PROMPT if not lines else "  ")
+            try:
+                content = sys.stdin.buffer.readline() if sys.stdin is not None else b""
+            except KeyboardInterrupt:
+                self._write("\n")
+                raise
             if not content:
                 if lines:
                     return "\n".join(lines)
+                self._write("\n")  # what comes next does not belong behind the prompt
                 raise EOFError
             line = content.decode("utf-8", "replace").rstrip("\r\n")
             if not line.endswith("\\"):
                 return "\n".join([*lines, line])
             lines.append(line[:-1])
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 class TerminalReader:
@@ -57,6 +67,7 @@ class TerminalReader:
             history=_history(history_file),
             key_bindings=_bindings(),
             completer=_completer(),
+            input_processors=[_safe_drawing()],
             complete_while_typing=True,
             multiline=True,
             prompt_continuation="  ",
@@ -70,7 +81,7 @@ class TerminalReader:
 def history_path() -> Path:
     """Where typed lines are kept: RLM_HOME, else where this system keeps a program's state."""
     if home := os.environ.get("RLM_HOME"):
-        return Path(home).expanduser() / "chat_history"
+        return Path(os.path.expanduser(home)) / "chat_history"
     from platformdirs import user_state_path
 
     return user_state_path("rlm", appauthor=False) / "chat_history"
@@ -135,3 +146,16 @@ def _completer() -> Any:
                     yield Completion(command, start_position=-len(text), display_meta=summary)
 
     return CommandCompleter()
+
+
+def _safe_drawing() -> "Processor":
+    from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+
+    class SafeDrawing(Processor):
+        """Draws pasted text as every other foreign text: prompt_toolkit lets bidirectional and
+        tag characters through. One character stays one, so the cursor is where it was."""
+
+        def apply_transformation(self, given: TransformationInput) -> Transformation:
+            return Transformation([(part[0], safe_text(part[1])) for part in given.fragments])
+
+    return SafeDrawing()

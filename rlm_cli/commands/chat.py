@@ -23,10 +23,12 @@ from rlm_cli.generation_options import (
     TopPOption,
     WriterDeviceOption,
     WriterSeedOption,
+    check_threads,
     chosen_settings,
     load_model,
     open_run,
     read_piped_text,
+    refuse_system,
 )
 from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
@@ -73,8 +75,9 @@ def chat(
 ) -> None:
     """Talk to a model.
 
-    One trained on conversations answers in turns, one trained on plain text continues what you
-    write. /help lists the commands. Text that is piped in is one turn, and then it ends.
+    One trained on conversations answers in turns, one trained on plain text
+    continues what you write. /help lists the commands. Text that is piped in
+    is one turn, and then it ends.
 
     \b
     Examples:
@@ -84,9 +87,12 @@ def chat(
       cat prompt.txt | rlm chat book --temp 0.5 > answer.txt
     """  # fmt: skip
     output = Output.of(quiet=quiet)
+    if fast and resume:
+        raise UsageError("--fast keeps nothing, so there is nothing to --continue.", hint="Leave out one.")
     opened = open_run(run, runs_dir)
-    piped = None if _is_terminal(sys.stdin) else _piped_turn(output)
-    store, conversation = _conversation(opened, resume and not fast, output)
+    if system is not None:
+        refuse_system(opened)
+    store, conversation = _conversation(opened, resume, output)
     chosen_mode, generation = chosen_settings(
         opened, mode=mode, natural=natural, stop=stop, earlier=_earlier(conversation),
         max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
@@ -95,10 +101,16 @@ def chat(
     conversation.settings = dataclasses.replace(
         conversation.settings, mode=chosen_mode, generation=generation, debug=debug
     )
+    check_threads(threads)
+    # Last: what was typed wrong is told before anyone waits for a pipe to end.
+    piped = None if _is_terminal(sys.stdin) else _piped_turn(output)
     bare = fast or piped is not None or not _is_terminal(sys.stdout)
     # What is typed while the model loads is meant for the input line.
     with contextlib.nullcontext() if bare else keys_kept_for_prompt():
-        session = _session(load_model(opened, device, threads), conversation, None if fast else store)
+        trained = load_model(opened, device, threads)
+        for note in trained.notes:
+            output.warn(note)
+        session = _session(trained, conversation, None if fast else store)
         if system is not None:
             session.set_system(system)
         _greet(session, output)
@@ -139,14 +151,15 @@ def _earlier(conversation: "Conversation") -> dict[str, Any] | None:
 
 def _greet(session: "ChatSession", output: Output) -> None:
     """What this model is, and what the mode means for it."""
-    from rlm_cli.chat.line_chat import resumed_note
+    from rlm_cli.chat.line_chat import fitted, resumed_note
 
     model = session.speaker.model
     total, _ = model.parameter_counts()
     name = f"{session.conversation.run}: {model.config.architecture}, {total:,} parameters."
-    output.say(f"{name} {session.greeting()}")
+    width = output.stderr.width
+    output.say(fitted(f"{name} {session.greeting()}", width))
     if note := session.mode_note():
-        output.say(note, style="yellow")
+        output.say(fitted(note, width), style="yellow")
     if session.conversation.turns:
         output.say(resumed_note(session), style="dim")
 
@@ -162,10 +175,11 @@ def _one_turn(session: "ChatSession", output: Output, text: str) -> None:
 
 def _talk(session: "ChatSession", output: Output, *, bare: bool, forgetful: bool) -> None:
     """Answer until the user leaves."""
-    from rlm_cli.chat.line_chat import LineChat
+    from rlm_cli.chat.line_chat import LineChat, fitted
     from rlm_cli.chat.readers import PlainReader, TerminalReader, history_path
 
-    output.say("/help lists the commands, Esc stops an answer, Ctrl-D leaves.", style="dim")
+    advice = "/help lists the commands, Esc stops an answer, Ctrl-D leaves."
+    output.say(fitted(advice, output.stderr.width), style="dim")
     reader = PlainReader() if bare else TerminalReader(history_path())
     LineChat(session, output, reader, forgetful=forgetful).run()
 

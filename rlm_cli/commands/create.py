@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.configuration import said_dials, said_settings
+from rlm_cli.configuration import said_request
 from rlm_cli.options import (
     ArchitectureOption,
     ConfigOption,
@@ -60,15 +60,16 @@ def create(
         "preset": preset, "architecture": architecture, "d_model": d_model, "n_heads": n_heads,
         "context_length": context_length, "vocab_size": vocab_size, "tokenizer": tokenizer, "seed": seed,
     }  # fmt: skip
-    chosen = said_settings(context, settings)
-    said = said_dials(context, dials)
+    said = said_request(context, dials, settings)
 
-    from models.run import runs_dir as find_runs_dir
-    from models.training.plan import CreateRequest, plan_creation
+    from rlm_cli.training_session import before_it_exists
 
-    request = CreateRequest(name=name, settings=chosen, **said)
-    plan = plan_creation(request)
-    run = plan.start(find_runs_dir(runs_dir))
+    with before_it_exists(output):
+        from models.run import runs_dir as find_runs_dir
+        from models.training.plan import CreateRequest, plan_creation
+
+        plan = plan_creation(CreateRequest(name=name, **said))
+        run = plan.start(find_runs_dir(runs_dir))
     output.pairs([*plan.rows(), ("folder", str(run.path))])
     output.json({"name": run.name, "path": str(run.path), **plan.to_dict()})
     output.say(f"\nTrain it:  rlm train FILE --name {run.name}")

@@ -24,6 +24,7 @@ from rlm_cli.generation_options import (
     TopPOption,
     WriterDeviceOption,
     WriterSeedOption,
+    check_threads,
     chosen_settings,
     load_model,
     new_seed,
@@ -72,9 +73,9 @@ def generate(
 ) -> None:
     """Let a model write.
 
-    A model of plain text prints the prompt and its continuation, a model of conversations its
-    answer alone; figures go to stderr. Several prompts are continued side by side and printed in
-    their order.
+    A model of plain text prints the prompt and its continuation, a model of
+    conversations its answer alone; figures go to stderr. Several prompts are
+    continued side by side and printed in their order.
 
     \b
     Examples:
@@ -89,10 +90,13 @@ def generate(
         opened, mode=mode, natural=natural, stop=stop, max_tokens=max_tokens, temperature=temperature,
         top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=penalty, no_repeat_ngram=ngram, seed=seed,
     )  # fmt: skip
+    check_threads(threads)
     if config.seed is None:
         config = config.changed(seed=new_seed())
     texts = _all_prompts(prompts, lines, output)
     trained = load_model(opened, device, threads)
+    for warning in trained.notes:
+        output.warn(warning)
     # That the dial does nothing matters to the one who turned it.
     if (mode is not None or trained.model.recursive) and (note := mode_note(trained.model, chosen_mode)):
         output.say(note, style="dim")

@@ -32,6 +32,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
         ("name", "status", "architecture", "parameters", "step", "loss", "text", "changed"),
         [_row(run) for run in runs],
         right=("parameters", "step", "loss"),
+        spare=("architecture", "text", "parameters", "changed", "step", "loss"),
     )
     for run in runs:
         if run.problem:

@@ -38,6 +38,7 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
                 for one in report["checkpoints"]
             ],
             right=("step", "size"),
+            spare=("step", "size"),
         )
     output.say(f"\n{_next_step(report)}")
 
@@ -48,12 +49,18 @@ def describe_run(run: "Run") -> dict[str, Any]:
     from models.run_listing import summarize
 
     pointers = pointers_in(run.checkpoints_path)
+    checkpoints = complete_checkpoints(run.checkpoints_path)
+    evaluation = run.read_json("evaluation.json")
+    best = next((one.step for one in checkpoints if one.name == pointers.get("best")), None)
+    if best is None and evaluation is not None and type(evaluation.get("step")) is int:
+        best = evaluation["step"]
     return {
         **as_json(summarize(run.path)),
         "busy": run.is_busy(),
         "config": _finite(run.read_config()),
         "datasets": _finite(run.read_json("datasets.json")),
-        "evaluation": _finite(run.read_json("evaluation.json")),
+        "evaluation": _finite(evaluation),
+        "best_step": best,
         "checkpoints": [
             {
                 "name": checkpoint.name,
@@ -61,7 +68,7 @@ def describe_run(run: "Run") -> dict[str, Any]:
                 "bytes": checkpoint.size,
                 "pointers": sorted(name for name, target in pointers.items() if target == checkpoint.name),
             }
-            for checkpoint in complete_checkpoints(run.checkpoints_path)
+            for checkpoint in checkpoints
         ],
         "bytes": {"run": _size_of_tree(run), "weights": _size_of_file(run.weights_path)},
     }
@@ -73,12 +80,12 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "folder", report["path"]
     progress = f", step {report['step']:,} of {report['total_steps']:,}" if report["total_steps"] else ""
     yield "status", report["status"] + progress + (f" ({report['problem']})" if report["problem"] else "")
-    model = report["config"].get("model")
-    yield "model", ", ".join(_model_words(report, model if isinstance(model, dict) else {}))
+    yield "model", ", ".join(_model_words(report, report["config"]["model"]))
     if (text := _corpus_words(report)) is not None:
-        yield "trained on", text
+        yield "trained on" if report["step"] > 0 else "text", text
     if report["validation_loss"] is not None:
-        yield "validation loss", f"{figures.loss(report['validation_loss'])} nats per token"
+        best = "" if report["best_step"] is None else f", best at step {report['best_step']:,}"
+        yield "validation loss", f"{figures.loss(report['validation_loss'])} nats per token{best}"
     for mode, loss in _losses_by_mode(report["evaluation"]).items():
         beyond = ", deeper than it was trained" if mode in _extrapolated(report["evaluation"]) else ""
         yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
@@ -100,10 +107,9 @@ def _model_words(report: dict[str, Any], model: dict[str, Any]) -> Iterator[str]
 
 def _corpus_words(report: dict[str, Any]) -> str | None:
     """The texts it knows, with their sizes."""
-    known = report["datasets"] if isinstance(report["datasets"], list) else []
     texts = []
-    for dataset in known:
-        if not isinstance(dataset, dict) or not isinstance(dataset.get("name"), str):
+    for dataset in report["datasets"] or []:
+        if not isinstance(dataset.get("name"), str):
             continue
         sizes = [
             f"{dataset[key]:,} {key}" for key in ("characters", "tokens") if isinstance(dataset.get(key), int)
@@ -113,14 +119,14 @@ def _corpus_words(report: dict[str, Any]) -> str | None:
 
 
 def _losses_by_mode(evaluation: Any) -> dict[str, float]:
-    losses = evaluation.get("validation_loss_by_mode") if isinstance(evaluation, dict) else None
+    losses = (evaluation or {}).get("validation_loss_by_mode")
     if not isinstance(losses, dict):
         return {}
     return {str(mode): float(loss) for mode, loss in losses.items() if isinstance(loss, (int, float))}
 
 
 def _extrapolated(evaluation: Any) -> list[Any]:
-    modes = evaluation.get("extrapolated_modes") if isinstance(evaluation, dict) else None
+    modes = (evaluation or {}).get("extrapolated_modes")
     return modes if isinstance(modes, list) else []
 
 

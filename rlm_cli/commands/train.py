@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rlm_cli.configuration import said_dials, said_settings
+from rlm_cli.configuration import said_request
 from rlm_cli.options import (
     LENGTH_PANEL,
     TRAINING_PANEL,
@@ -129,19 +129,22 @@ def train(
         "vocab_size": vocab_size, "batch_size": batch_size, "optimizer": optimizer, "seed": seed,
         "device": device, "number_format": number_format, "threads": threads,
     }  # fmt: skip
-    chosen = said_settings(context, settings)
-    said = said_dials(context, dials, exclusive=("minutes", "steps", "epochs"))
+    said = said_request(context, dials, settings)
 
-    from models.run import runs_dir as find_runs_dir
-    from models.training.plan import TrainRequest, plan_training
-    from rlm_cli.training_session import drain, follow_training
+    from rlm_cli.training_session import before_it_exists, drain, follow_training
 
-    request = TrainRequest(paths=tuple(paths), settings=chosen, **said)
-    plan = drain(plan_training(request, find_runs_dir(runs_dir)), output)
-    if dry_run:
-        output.pairs(plan.rows())
-        output.json(plan.to_dict())
-        return
-    output.pairs(plan.rows(), to_stderr=True)
-    run = plan.start()
+    with before_it_exists(output):
+        from models.run import runs_dir as find_runs_dir
+        from models.training.plan import TrainRequest, plan_training
+
+        request = TrainRequest(paths=tuple(paths), **said)
+        # A dry run's one result is the plan: how it came about goes to stderr.
+        progress = Output.of(quiet=quiet) if dry_run else output
+        plan = drain(plan_training(request, find_runs_dir(runs_dir)), progress)
+        if dry_run:
+            output.pairs(plan.rows())
+            output.json(plan.to_dict())
+            return
+        output.pairs(plan.rows(), to_stderr=True)
+        run = plan.start()
     raise typer.Exit(follow_training(run, output))

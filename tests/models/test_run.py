@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import RlmError, UsageError
 from models.errors import RunBusyError, RunError
-from models.events import CheckpointSaved, NoticeGiven
+from models.events import CheckpointSaved, Event, NoticeGiven
 from models.run import Run, run_names, runs_dir, suggest_name
 
 ROOT = Path(__file__).parents[2]
@@ -140,12 +141,12 @@ def test_a_name_that_links_elsewhere_must_be_given_as_a_path(tmp_path: Path) -> 
 def test_configuration_comes_back(
     tmp_path_factory: pytest.TempPathFactory, config: dict[str, object]
 ) -> None:
-    config.pop("format_version", None)
+    config = {f"x{key}": value for key, value in config.items()} | {"model": {"architecture": "looped"}}
     run = Run.create("x", tmp_path_factory.mktemp("runs"))
     run.write_config(config)
     assert run.read_config() == {"format_version": 1, **config}
-    run.write_json("datasets.json", config)
-    assert run.read_json("datasets.json") == config
+    run.write_json("datasets.json", [config])
+    assert run.read_json("datasets.json") == [config]
     assert run.read_json("evaluation.json") is None
     assert sorted(os.listdir(run.path)) == ["config.json", "datasets.json"]
 
@@ -232,6 +233,27 @@ def test_recording_writes_passes_on_and_closes(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in run.events_path.read_text().splitlines())
 
 
+def test_a_training_that_is_refused_leaves_the_logs_alone(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    run.events_path.write_text('{"event": "torn')
+
+    def training() -> Iterator[Event]:
+        with run.lock():
+            yield NoticeGiven(message="never")
+
+    with run.lock(), pytest.raises(RunBusyError):
+        next(run.record(training()))
+    assert run.events_path.read_text() == '{"event": "torn'
+    assert not run.training_log_path.exists()
+
+
+def test_taking_the_lock_clears_what_a_killed_save_left(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    (run.checkpoints_path / ".tmp-step_000000").mkdir(parents=True)
+    with run.lock():
+        assert list(run.checkpoints_path.iterdir()) == []
+
+
 def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
@@ -243,7 +265,19 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["run", "run_listing", "event_log", "training_log", "storage", "checkpoint_folder", "errors", "events"],
+    [
+        "run",
+        "run_files",
+        "run_lock",
+        "run_listing",
+        "recursion",
+        "event_log",
+        "training_log",
+        "storage",
+        "checkpoint_folder",
+        "errors",
+        "events",
+    ],
 )
 def test_no_torch_is_imported(module: str) -> None:
     program = f"import sys, models.{module}; print(sorted({{'torch', 'numpy', 'rich'}} & set(sys.modules)))"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.checkpoint_folder import STATE_FILE
+from models.checkpoint_folder import MODEL_FILE, STATE_FILE, TRAINING_FILE, state_text
 from models.events import (
     EvaluationFinished,
     Event,
@@ -18,6 +18,7 @@ from models.events import (
 )
 from models.run import Run
 from models.run_listing import list_runs
+from models.storage import write_file
 
 
 def started(start_step: int = 0) -> RunStarted:
@@ -80,18 +81,25 @@ def finished(loss: float = 1.4) -> RunFinished:
     )
 
 
-def make_run(
-    folder: Path, name: str = "owl", recorded: tuple[Event, ...] = (), checkpoint: bool = False
-) -> Run:
+GIVEN_A_TEXT = {
+    "training": {},
+    "started_at": 1.0,
+    "data": {"paths": ["alice.txt"], "content_hash": "ab", "kind": "text"},
+}
+
+
+def make_run(folder: Path, name: str = "owl", recorded: tuple[Event, ...] = (), text: bool = False) -> Run:
     run = Run.create(name, folder)
     run.write_config(
-        {"model": {"architecture": "looped", "vocab_size": 65}, "parameters": 99, "corpus": "alice"}
+        {
+            "model": {"architecture": "looped", "vocab_size": 65},
+            "parameters": 99,
+            "corpus": "alice",
+            **(GIVEN_A_TEXT if text else {}),
+        }
     )
     for _ in run.record(recorded):
         pass
-    if checkpoint:
-        (run.checkpoints_path / "step_000001").mkdir(parents=True)
-        (run.checkpoints_path / "step_000001" / STATE_FILE).write_text("{}")
     return run
 
 
@@ -131,11 +139,11 @@ def test_a_trained_run_speaks_through_its_log(tmp_path: Path) -> None:
 
 def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
     paused = RunPaused(step=7, total_steps=100, path="x")
-    make_run(tmp_path, "paused", (started(), step(7), paused), checkpoint=True)
-    make_run(tmp_path, "crashed", (started(), step(8)), checkpoint=True)
+    make_run(tmp_path, "paused", (started(), step(7), paused), text=True)
+    make_run(tmp_path, "crashed", (started(), step(8)), text=True)
     make_run(tmp_path, "finished", (started(), evaluation(1.3), finished(1.4))).weights_path.write_bytes(b"w")
     make_run(tmp_path, "lost", (started(), finished()))
-    make_run(tmp_path, "extended", (started(), finished(), started(100), step(101)), checkpoint=True)
+    make_run(tmp_path, "extended", (started(), finished(), started(100), step(101)), text=True)
     found = {summary.name: (summary.status, summary.step) for summary in list_runs(tmp_path)}
     assert found == {
         "paused": ("paused", 7),
@@ -147,10 +155,57 @@ def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
     assert {summary.validation_loss for summary in list_runs(tmp_path) if summary.name == "finished"} == {1.4}
 
 
+def test_a_run_paused_or_killed_before_its_first_step_is_paused(tmp_path: Path) -> None:
+    make_run(tmp_path, "killed", text=True)
+    make_run(tmp_path, "paused", (RunPaused(step=0, total_steps=0, path="x"),), text=True)
+    found = {summary.name: summary for summary in list_runs(tmp_path)}
+    for name in ("killed", "paused"):
+        assert (found[name].status, found[name].step, found[name].total_steps) == ("paused", 0, None)
+
+
+def judged_run(folder: Path, name: str, ended: str | None, after_steps: int) -> Run:
+    """A run whose last word was never written: checkpoint and evaluation are there."""
+    run = make_run(folder, name, (started(), step(100), evaluation(1.3)), text=True)
+    run.weights_path.write_bytes(b"w")
+    checkpoint = run.checkpoints_path / "step_000100"
+    checkpoint.mkdir(parents=True)
+    files = {file: write_file(checkpoint / file, [b"x"]) for file in (MODEL_FILE, TRAINING_FILE)}
+    write_file(checkpoint / STATE_FILE, [state_text(100, 1, files, {"ended": ended})])
+    run.write_json("evaluation.json", {"after_steps": after_steps})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("ended", "after_steps", "status"),
+    [("steps", 100, "finished"), (None, 100, "paused"), ("steps", 60, "paused")],
+)
+def test_a_run_killed_before_its_last_word_is_finished_where_it_is_judged(
+    tmp_path: Path, ended: str | None, after_steps: int, status: str
+) -> None:
+    judged_run(tmp_path, "owl", ended, after_steps)
+    assert list_runs(tmp_path)[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", '{"format_version": 1}'),
+        ("config.json", '{"format_version": 1, "model": 5}'),
+        ("datasets.json", '{"name": "alice"}'),
+        ("datasets.json", '["alice"]'),
+        ("evaluation.json", "[]"),
+        ("generation_config.json", "7"),
+    ],
+)
+def test_a_file_of_another_shape_makes_a_run_damaged(tmp_path: Path, name: str, content: str) -> None:
+    (make_run(tmp_path).path / name).write_text(content)
+    (summary,) = list_runs(tmp_path)
+    assert summary.status == "damaged" and name in str(summary.problem)
+
+
 def test_newest_first_and_foreign_folders_left_out(tmp_path: Path) -> None:
     for age, name in enumerate(["a", "b", "c"]):
         os.utime(make_run(tmp_path, name).config_path, (1000 - age, 1000 - age))
-        os.utime(tmp_path / name / "events.jsonl", (1000 - age, 1000 - age))
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "a")
@@ -177,7 +232,7 @@ def test_a_damaged_run_is_listed_and_stops_nothing(
 
 def test_figures_of_the_wrong_type_are_not_believed(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    run.write_config({"model": "x", "parameters": "many", "corpus": 3})
+    run.write_config({"model": {"architecture": "x", "vocab_size": "all"}, "parameters": "many", "corpus": 3})
     run.events_path.write_text(
         '{"event": "run_paused", "step": "far", "total_steps": [], "path": 1}\n'
         '{"event": "evaluation_finished", "step": 1, "epoch": 1, "train_loss": 1, "validation_loss": "good", '
@@ -185,7 +240,7 @@ def test_figures_of_the_wrong_type_are_not_believed(tmp_path: Path) -> None:
     )
     (summary,) = list_runs(tmp_path)
     assert (summary.parameters, summary.corpus, summary.step, summary.total_steps) == (None, None, 0, None)
-    assert summary.validation_loss is None
+    assert summary.validation_loss is None and summary.vocab_size is None
 
 
 def test_a_long_log_is_not_read_whole(tmp_path: Path) -> None:

@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from rlm_cli.configuration import said_dials, said_settings
-from rlm_cli.options import ConfigOption, MinutesOption, SeedOption, SetOption, StepsOption, dial
+from rlm_cli.configuration import said_request
+from rlm_cli.options import (
+    ArchitectureOption,
+    ConfigOption,
+    MinutesOption,
+    PresetOption,
+    SeedOption,
+    SetOption,
+    StepsOption,
+    dial,
+)
 
 LENGTHS = ("minutes", "steps", "epochs")
 
@@ -28,11 +37,14 @@ def said(*arguments: str) -> tuple[dict[str, Any], dict[str, str]]:
         epochs: Annotated[float | None, dial("--epochs", help="Times through.")] = None,
         seed: SeedOption = None,
         d_model: Annotated[int | None, dial("--d-model", help="Width.")] = None,
+        architecture: ArchitectureOption = None,
+        preset: PresetOption = None,
         settings: SetOption = None,
         config: ConfigOption = None,
     ) -> None:
         dials = {"minutes": minutes, "steps": steps, "epochs": epochs, "seed": seed, "d_model": d_model}
-        caught.append((said_dials(context, dials, LENGTHS), said_settings(context, settings)))
+        request = said_request(context, {**dials, "architecture": architecture, "preset": preset}, settings)
+        caught.append((request, request.pop("settings")))
 
     app(args=list(arguments), standalone_mode=False)
     return caught[0]
@@ -114,3 +126,38 @@ def test_the_last_setting_counts() -> None:
     for wrong in ("a.b", "a=1", "=1", ".=1"):
         with pytest.raises(UsageError):
             said("--set", wrong)
+
+
+def test_a_setting_and_a_flag_of_the_same_field_follow_one_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = a_file(tmp_path, "[model]\nd_model = 1")
+    assert said("--config", file) == ({}, {"model.d_model": "1"})
+    monkeypatch.setenv("RLM_D_MODEL", "2")
+    assert said("--config", file) == ({"d_model": 2}, {})
+    assert said("--config", file, "--set", "model.d_model=3") == ({}, {"model.d_model": "3"})
+    assert said("--config", file, "--d-model", "4") == ({"d_model": 4}, {})
+
+
+def test_a_flag_and_a_typed_setting_must_agree() -> None:
+    assert said("--d-model", "64", "--set", "model.d_model=64") == ({"d_model": 64}, {})
+    with pytest.raises(UsageError, match=r"--d-model and --set model\.d_model exclude"):
+        said("--d-model", "64", "--set", "model.d_model=65")
+
+
+def test_lengths_as_settings_take_part_in_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_MINUTES", "5")
+    assert said("--set", "training.steps=9") == ({}, {"training.steps": "9"})
+    file = a_file(tmp_path, "[training]\nepochs = 2")
+    assert said("--config", file) == ({"minutes": 5.0}, {})
+    with pytest.raises(UsageError, match="exclude"):
+        said("--steps", "3", "--set", "training.minutes=9")
+
+
+def test_a_typed_architecture_displaces_a_preset_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_PRESET", "hrm-4m")
+    assert said("--arch", "looped")[0] == {"architecture": "looped"}
+    assert said("--arch", "hrm")[0] == {"architecture": "hrm", "preset": "hrm-4m"}
+    assert said("--preset", "looped-small", "--arch", "hrm")[0] == {
+        "preset": "looped-small", "architecture": "hrm",
+    }  # fmt: skip

@@ -202,7 +202,7 @@ def test_bad_input_is_one_sentence_and_the_next_step(
     assert main(arguments) == code
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-2].startswith("error: ") or err.splitlines()[-1].startswith("error: ")
+    assert any(line.startswith("error: ") for line in err.splitlines()[-2:])
     assert not (home / "runs").exists() or not list((home / "runs").iterdir())
 
 

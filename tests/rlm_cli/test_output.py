@@ -88,6 +88,33 @@ def test_piped_tables_are_never_wrapped(cells: list[str]) -> None:
     assert lines[2] == ""
 
 
+COLUMNS = ("name", "status", "size", "text")
+NAMES = ("owl", "a-name-of-forty-characters-and-even-more")
+
+
+def lines_at(width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The table on a terminal so wide."""
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    sink = Output()
+    sink.stdout.width = width
+    sink.table(COLUMNS, [(name, "paused", "1,234", "tale") for name in NAMES], spare=("text", "size"))
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("width", "left"), [(80, COLUMNS), (43, COLUMNS), (38, COLUMNS[:3]), (30, COLUMNS[:2]), (16, COLUMNS[:2])]
+)
+def test_a_narrow_terminal_costs_columns_and_never_names(
+    monkeypatch: pytest.MonkeyPatch, width: int, left: tuple[str, ...]
+) -> None:
+    lines = lines_at(width, monkeypatch)
+    assert tuple(lines[0].split()) == left
+    assert all(len(line) <= width for line in lines)
+    names = "".join(line.split("  ")[0].strip() for line in lines[1:])
+    assert names == "".join(NAMES)
+
+
 def test_a_question_is_put_on_stderr_even_when_quiet(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,3 +161,17 @@ def test_saving_under_a_name_and_loading(session: ChatSession) -> None:
     list(session.answer("x"))
     with pytest.raises(UsageError):
         session.save_as("mine")
+
+
+def test_a_new_name_never_costs_another_chat_its_conversation(session: ChatSession, tmp_path) -> None:
+    other = ConversationStore(tmp_path)
+    other.save(Conversation("first", "run", "text", turns=[Message("user", "theirs")]))
+    session.save_as("mine")  # what is called "first" here was never saved
+    assert other.load("first").turns == [Message("user", "theirs")]
+
+
+def test_settings_written_as_whole_floats_can_be_used(session: ChatSession) -> None:
+    values = {"max_tokens": 3.0, "seed": 5.0, "top_k": 2.0, "no_repeat_ngram": 4.0}
+    session.settings = ChatSettings(generation=GenerationConfig.from_dict(values))
+    assert len(list(session.answer("abc"))) == 3
+    assert "seed 5" in session.settings.tell("seed")

@@ -59,6 +59,65 @@ def test_what_is_not_a_conversation_is_said_so(text: str) -> None:
         Conversation.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("settings", []),
+        ("settings", None),
+        ("settings", "fast"),
+        ("settings", {"generation": [1]}),
+        ("settings", {"mode": "none such"}),
+        ("turns", None),
+        ("turns", 3),
+        ("turns", {"role": "user"}),
+        ("turns", ["hello"]),
+        ("turns", [["user", "hello"]]),
+        ("turns", [{"role": "user"}]),
+        ("turns", [{"role": "user", "content": 1}]),
+        ("turns", [{"role": ["user"], "content": "hello"}]),
+        ("created", 1e300),
+        ("created", 10**400),
+        ("created", float("nan")),
+        ("created", []),
+        ("format_version", None),
+    ],
+)
+def test_a_file_of_the_wrong_shape_is_one_sentence_that_names_it(tmp_path, key: str, value: object) -> None:
+    content = json.loads(Conversation("odd", "run", "text").to_json())
+    (tmp_path / "odd.json").write_text(json.dumps({**content, key: value}))
+    with pytest.raises(RlmError, match=r"odd\.json' is damaged"):
+        ConversationStore(tmp_path).load("odd")
+
+
+def test_a_later_version_is_not_called_damage(tmp_path) -> None:
+    (tmp_path / "new.json").write_text('{"format_version": 99}')
+    with pytest.raises(RlmError, match="later version"):
+        ConversationStore(tmp_path).load("new")
+
+
+def test_chats_that_begin_in_the_same_second_are_kept_apart(tmp_path) -> None:
+    stores = [ConversationStore(tmp_path) for _ in range(3)]
+    talks = [Conversation("now", "run", "text", turns=[Message("user", str(i))]) for i in range(3)]
+    for _ in range(2):
+        for store, talk in zip(stores, talks, strict=True):
+            assert store.save(talk) == store.path(talk.name)
+    assert sorted(stores[0].names()) == ["now", "now-2", "now-3"]
+    for talk in talks:
+        assert ConversationStore(tmp_path).load(talk.name).turns == talk.turns
+    stores[0].remove("now-2")
+    assert "now-2" in stores[0].names()
+
+
+def test_a_name_is_claimed_once_and_shown_once_something_is_in_it(tmp_path) -> None:
+    first, second = ConversationStore(tmp_path), ConversationStore(tmp_path)
+    assert first.claim("mine")
+    assert not first.claim("mine")
+    assert not second.claim("mine")
+    assert first.names() == []
+    first.remove("mine")
+    assert second.claim("mine")
+
+
 def test_the_store_keeps_for_the_owner_and_lists_newest_first(tmp_path) -> None:
     store = ConversationStore(tmp_path / "conversations")
     assert store.names() == []

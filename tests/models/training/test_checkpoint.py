@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.checkpoint_folder import complete_checkpoints, pointers_in
+from models.checkpoint_folder import complete_checkpoints, pointers_in, write_pointer
 from models.errors import CheckpointError
 from models.run import Run
 from models.training.checkpoint import (
@@ -17,7 +17,6 @@ from models.training.checkpoint import (
     load_checkpoint,
     prune,
     save_checkpoint,
-    set_pointer,
 )
 
 FILES = ("model.safetensors", "training.safetensors", "state.json")
@@ -195,26 +194,21 @@ def test_pointers_lead_to_different_checkpoints(run: Run) -> None:
     save_checkpoint(run, snapshot_of(1), pointers=("latest", "best"))
     save_checkpoint(run, snapshot_of(2), pointers=("latest", "pause"))
     assert [load_checkpoint(run, pointer)[0].step for pointer in ("best", "pause", "latest")] == [1, 2, 2]
-    set_pointer(run, "best", 2)
-    assert load_checkpoint(run, "best")[0].step == 2
-    with pytest.raises(CheckpointError, match="step 9"):
-        set_pointer(run, "best", 9)
 
 
 def test_the_same_step_can_be_saved_again(run: Run) -> None:
     save_checkpoint(run, snapshot_of(5))
     again = Snapshot(5, {"w": torch.ones(1)}, {}, {"second": True})
-    path = save_checkpoint(run, again)
+    path = save_checkpoint(run, again, pointers=("latest", "best"))
     assert path.name == "step_000005-2"
     assert_same(load_checkpoint(run)[0], again)
-    set_pointer(run, "best", 5)
     assert pointers_in(run.checkpoints_path)["best"] == "step_000005-2"
 
 
 def test_after_a_rollback_the_newest_is_the_last_saved_not_the_highest_step(run: Run) -> None:
     save_checkpoint(run, snapshot_of(500))
     save_checkpoint(run, snapshot_of(800))
-    set_pointer(run, "latest", 500)
+    write_pointer(run.checkpoints_path, "latest", "step_000500")
     assert load_checkpoint(run)[0].step == 500
     save_checkpoint(run, snapshot_of(600))
     (run.checkpoints_path / "latest").unlink()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.checkpoint_folder import complete_checkpoints, open_folder
+from models.checkpoint_folder import complete_checkpoints, open_folder, write_pointer
 from models.errors import StorageError
 from models.run import Run
 from models.storage import TEMPORARY_PREFIX
@@ -21,7 +21,6 @@ from models.training.checkpoint import (
     load_weights,
     save_checkpoint,
     save_weights,
-    set_pointer,
 )
 
 WRITING = ("open", "write", "fsync", "mkdir", "rename", "replace")
@@ -166,7 +165,7 @@ def test_weights_and_pointers_survive_a_failure_at_any_point(run: Run, disk: Fai
     save_weights(run, snapshot_of(1).model, {"step": "1"})
     attempts: list[Callable[[], object]] = [
         lambda: save_weights(run, snapshot_of(2).model, {"step": "2"}),
-        lambda: set_pointer(run, "latest", 1),
+        lambda: write_pointer(run.checkpoints_path, "latest", "step_000001"),
     ]
     for attempt in attempts:
         point = 0

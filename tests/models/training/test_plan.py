@@ -82,7 +82,6 @@ def test_typed_and_set_win_over_preset_over_default(
     assert found.model.vocab_size == found.tokenizer.vocab_size
 
 
-@pytest.mark.xfail(strict=True, reason="plan_training lets settings of a file win over typed flags")
 @pytest.mark.parametrize("section", ["model", "training"])
 def test_typed_wins_over_a_setting_of_the_same(corpus: Path, tmp_path: Path, section: str) -> None:
     names = [name for name in TYPED if TYPED[name][0] == section]

@@ -1,7 +1,6 @@
 """A small model with drawn weights, in a run of its own."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import torch
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import build_model, model_config
 from models.run import Run
+from models.trained import Trained
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +30,8 @@ def trained(tmp_path: Path) -> Any:
     # Drawn weights might end the text at once; these always have something to say.
     model.register_forward_hook(lambda _, __, output: _silence(output, tokenizer.eos_id))
     run = Run.create("small", tmp_path / "runs")
-    run.write_config({})
-    return SimpleNamespace(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
+    run.write_config({"model": {"architecture": "looped"}})
+    return Trained(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
 
 
 def _silence(output: Any, token: int) -> None:

@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
+from data.errors import UsageError
 from rlm_cli.app import main
+from rlm_cli.generation_options import load_model
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_text_models_print_prompt_and_continuation(rlm) -> None:
 
 
 def test_models_of_conversations_print_the_answer_alone(rlm, trained) -> None:
-    trained.kind = "messages"
+    object.__setattr__(trained, "kind", "messages")
     _, out, _ = rlm("generate", "-p", "once upon", "--max-tokens", "9")
     assert len(out) == 10
     assert "once" not in out
@@ -123,6 +125,64 @@ def test_what_cannot_be_meant_exits_2_with_a_sentence(rlm, arguments) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("chat", "--mode", "nonsense"), "nonsense"),
+        (("chat", "--temp", "-1"), "temperature"),
+        (("chat", "--threads", "100000"), "threads"),
+        (("chat", "--system", "Be kind."), "instructions"),
+        (("chat", "--fast", "-c"), "--fast"),
+        (("generate", "--mode", "nonsense"), "nonsense"),
+        (("generate", "--threads", "100000"), "threads"),
+    ],
+)
+def test_what_was_typed_is_checked_before_a_prompt_or_a_model_is_looked_for(
+    rlm, trained, monkeypatch, arguments, word
+) -> None:
+    def never(*arguments):
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(f"rlm_cli.commands.{arguments[0]}.load_model", never)
+    model = {"model": {"architecture": "looped"}, "training": {}, "started_at": 0.0}
+    data = {"data": {"paths": ["book.txt"], "content_hash": "0", "kind": "text"}}
+    trained.run.write_config({**model, **data})
+    code, out, err = rlm(*arguments)
+    assert (code, out) == (2, "")
+    assert word in err
+
+
+def test_a_device_is_checked_before_the_weights_are_read(trained) -> None:
+    with pytest.raises(UsageError, match="nonsense"):
+        load_model(trained.run, "nonsense", None)  # a run without weights
+
+
+@pytest.mark.parametrize("content", [{"temperature": 99}, {"mode": "none such"}, {"seed": "x"}])
+def test_a_slip_in_the_settings_of_a_run_names_their_file(rlm, trained, content) -> None:
+    trained.run.write_json("generation_config.json", content)
+    code, _, err = rlm("generate", "-p", "a", "--temp", "1", "--mode", "deep")
+    assert code == 2
+    assert "generation_config.json" in err
+
+
+def test_chats_of_the_same_second_are_both_kept(rlm, trained, monkeypatch) -> None:
+    # As if the second had asked for a name before the first had saved anything.
+    monkeypatch.setattr("models.generation.conversation.ConversationStore.new_name", lambda self: "now")
+    for message in (b"one", b"two"):
+        assert rlm("chat", "--max-tokens", "3", stdin=message)[0] == 0
+    saved = [json.loads(p.read_text()) for p in (trained.run.path / "conversations").glob("*.json")]
+    assert sorted(content["turns"][0]["content"] for content in saved) == ["one", "two"]
+
+
+def test_a_damaged_conversation_is_a_sentence_that_names_its_file(rlm, trained) -> None:
+    rlm("chat", "--max-tokens", "3", stdin=b"one")
+    (saved,) = (trained.run.path / "conversations").glob("*.json")
+    saved.write_text(json.dumps({**json.loads(saved.read_text()), "settings": []}))
+    code, out, err = rlm("chat", "-c", stdin=b"two")
+    assert (code, out) == (1, "")
+    assert saved.name in err
+
+
 def test_what_is_piped_into_a_chat_is_one_turn(rlm, trained) -> None:
     code, out, err = rlm("chat", "--max-tokens", "8", "--seed", "1", stdin=b"mode deep\nand more\n")
     assert code == 0
@@ -157,7 +217,7 @@ def test_a_fast_chat_keeps_nothing(rlm, trained) -> None:
 def test_the_dial_is_explained_where_it_does_nothing_or_too_much(rlm, trained) -> None:
     assert "extrapolation" in rlm("generate", "-p", "a", "-m", "extreme", "--max-tokens", "2")[2]
     assert "extrapolation" in rlm("chat", "-m", "extreme", "--max-tokens", "2", stdin=b"a")[2]
-    trained.kind = "messages"
+    object.__setattr__(trained, "kind", "messages")
     assert "answers in turns" in rlm("chat", "--max-tokens", "2", stdin=b"a")[2]
 
 

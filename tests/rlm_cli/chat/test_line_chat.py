@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.document import Message
 from models.generation.chat_commands import COMMANDS
@@ -12,7 +14,7 @@ from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.settings import GenerationConfig
 from models.recursion import MODES
-from rlm_cli.chat.line_chat import LineChat
+from rlm_cli.chat.line_chat import LineChat, fitted
 from rlm_cli.output import Output
 
 
@@ -159,6 +161,33 @@ def test_a_forgetful_chat_answers_the_same_message_the_same(chat, capsys) -> Non
     assert roles(line_chat) == "ua"
 
 
+@pytest.mark.parametrize("command", ["/continue", "/retry"])
+def test_nothing_to_answer_leaves_stdout_alone(chat, capsys, command: str) -> None:
+    chat(command)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["~none.such/talk", "a" * 5000, "zero\0byte", "lone\ud800surrogate"])
+def test_a_file_name_that_cannot_be_is_a_sentence(chat, capsys, tmp_path, monkeypatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    line_chat = chat("hello", f"/export {name}", "again")
+    assert capsys.readouterr().err.count("error:") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["runs"]
+    assert roles(line_chat) == "uaua"
+
+
+def test_comparing_says_which_modes_go_beyond_training(chat, capsys) -> None:
+    chat("/compare abc")
+    assert "an extrapolation: thorough, extreme." in capsys.readouterr().err
+
+
+@given(st.text("ab ·\n", max_size=80), st.integers(2, 20))
+def test_a_fitted_text_fits_and_says_the_same(text: str, width: int) -> None:
+    shown = fitted(text, width)
+    assert all(len(line) <= width for line in shown.split("\n"))
+    assert "".join(shown.split()) == "".join(text.split())
+
+
 def test_exports_can_be_trained_on_and_never_overwrite(chat, tmp_path: Path, capsys) -> None:
     target = tmp_path / "talk.jsonl"
     line_chat = chat("hello", f"/export {target}", f"/export {target}")
@@ -188,6 +217,25 @@ def test_escape_sequences_are_drawn_on_a_terminal_and_exact_in_a_pipe(
 def test_unknown_characters_are_told(chat, capsys) -> None:
     chat("naïve")
     assert "'ï'" in capsys.readouterr().err
+
+
+def test_what_is_typed_while_modes_are_compared_is_not_lost(chat, monkeypatch) -> None:
+    from rlm_cli.chat.answer_view import AnswerView
+
+    typed = iter(["mo", "de de", "ep\nsec", "ond\nthi"])
+    show = AnswerView.show
+
+    def show_and_type(self, *arguments):
+        stopped = show(self, *arguments)
+        self.typed = next(typed, "")
+        return stopped
+
+    monkeypatch.setattr(AnswerView, "show", show_and_type)
+    line_chat = chat("/compare abc", "third")
+    messages = [turn.content for turn in line_chat.session.conversation.turns if turn.role == "user"]
+    assert messages == ["second", "third"]
+    assert line_chat.session.settings.mode == "deep"
+    assert line_chat.reader.defaults[1] == "thi"
 
 
 def test_lines_typed_ahead_are_taken_in_order(chat, monkeypatch) -> None:

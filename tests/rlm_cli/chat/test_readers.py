@@ -9,6 +9,7 @@ import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from rlm_cli.chat.readers import PlainReader, TerminalReader, history_path
 
@@ -68,6 +69,21 @@ def test_history_lives_where_rlm_lives(monkeypatch, tmp_path) -> None:
     assert history_path() == tmp_path / "chat_history"
     monkeypatch.delenv("RLM_HOME")
     assert "rlm" in str(history_path())
+    monkeypatch.setenv("RLM_HOME", "~none.such")
+    assert history_path().name == "chat_history"
+
+
+def test_pasted_characters_a_terminal_obeys_are_drawn_and_sent_as_they_are(tmp_path) -> None:
+    shown = io.StringIO()
+    pasted = "a\u202eb\x1b[31mc\U000e0041d\u2066"
+    with (
+        create_pipe_input() as pipe,
+        create_app_session(input=pipe, output=PlainTextOutput(shown)),
+    ):
+        pipe.send_text(f"\x1b[200~{pasted}\x1b[201~{ENTER}")
+        assert TerminalReader(tmp_path / "history").read() == pasted
+    assert "a\ufffdb" in shown.getvalue()
+    assert not set("\u202e\x1b\U000e0041\u2066") & set(shown.getvalue())
 
 
 def test_plain_lines(monkeypatch, capsys) -> None:
@@ -77,4 +93,6 @@ def test_plain_lines(monkeypatch, capsys) -> None:
     assert [reader.read() for _ in range(4)] == ["one", "two\nlines", "\ufffd", "end"]
     with pytest.raises(EOFError):
         reader.read()
-    assert capsys.readouterr().out == ""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("\n")  # the shell's own prompt begins a line

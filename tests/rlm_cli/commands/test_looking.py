@@ -131,15 +131,69 @@ def test_foreign_text_in_a_run_is_harmless(runs: Path, capsys: pytest.CaptureFix
     assert "[bold]" in out
 
 
-@pytest.mark.parametrize("content", ["[]", "7", '{"validation_loss_by_mode": []}', '[{"name": 3}, 4]'])
-def test_files_of_another_shape_do_not_stop_a_look(
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("datasets.json", '{"name": "x"}'), ("datasets.json", "[4]"), ("evaluation.json", "[]"),
+     ("config.json", '{"format_version": 1, "model": 5}'), ("config.json", '{"format_version": 1}')],
+)  # fmt: skip
+def test_a_file_of_another_shape_is_one_sentence_that_names_it(
+    runs: Path, capsys: pytest.CaptureFixture[str], name: str, content: str
+) -> None:
+    (a_run(runs, "owl", [a_start()]).path / name).write_text(content)
+    assert {run["name"]: run["status"] for run in json_of(capsys, "ls")} == {"owl": "damaged"}
+    for command in ("show", "resume"):
+        if command == "show" or name == "config.json":
+            assert main([command, "owl"]) == 1
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert name in err.splitlines()[0]
+
+
+@pytest.mark.parametrize("content", ["{}", '{"step": "x"}', '{"validation_loss_by_mode": []}'])
+def test_figures_of_another_kind_do_not_stop_a_look(
     runs: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
     run = a_run(runs, "owl", [a_start()])
-    for name in ("datasets.json", "evaluation.json"):
-        (run.path / name).write_text(content)
+    (run.path / "evaluation.json").write_text(content)
+    (run.path / "datasets.json").write_text('[{"name": 3}]')
     assert isinstance(json_of(capsys, "show"), dict)
     assert main(["show"]) == 0
+
+
+GIVEN_A_TEXT = {
+    "training": {}, "started_at": 1.0, "data": {"paths": ["a.txt"], "content_hash": "ab", "kind": "text"},
+}  # fmt: skip
+
+
+def test_a_run_without_a_step_is_not_said_to_be_trained(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], **GIVEN_A_TEXT)
+    assert main(["show"]) == 0
+    out, err = capsys.readouterr()
+    assert "trained on" not in out and "tale (1,000 characters)" in out
+    assert "rlm resume owl" in err
+    a_run(runs, "hen", [a_start(), a_finish()])
+    assert main(["show", "hen"]) == 0
+    assert "trained on" in capsys.readouterr().out
+
+
+def test_the_best_step_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = a_run(runs, "owl", [a_start(), a_finish()])
+    assert json_of(capsys, "show")["best_step"] is None
+    run.write_json("evaluation.json", {"step": 30})
+    assert json_of(capsys, "show")["best_step"] == 30
+    assert main(["show"]) == 0
+    assert "1.5000 nats per token, best at step 30" in capsys.readouterr().out
+
+
+def test_resume_finds_a_run_that_was_paused_before_its_first_step(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], **GIVEN_A_TEXT)
+    a_run(runs, "made")
+    main(["resume"])
+    assert "Resuming owl." in capsys.readouterr().err
 
 
 def test_an_unknown_run_names_the_nearest(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,11 +33,14 @@ class Core:
         self.extended: list[tuple[str, Any, Any]] = []
         self.trained: list[str] = []
         self.ending: Exception | str = "finished"
+        self.planning_ends_with: BaseException | None = None
 
     def plan(self, request: Request, runs_dir: Path) -> Iterator[Event]:
         assert runs_dir == self.runs
         self.requests.append(request.values)
         yield events.PreparationAdvanced(stage="reading", done=1, total=1)
+        if self.planning_ends_with is not None:
+            raise self.planning_ends_with
         return self  # type: ignore[return-value]
 
     def rows(self) -> list[tuple[str, str]]:
@@ -48,7 +51,7 @@ class Core:
 
     def start(self) -> Run:
         run = Run.create("owl", self.runs)
-        run.write_config({})
+        run.write_config({"model": {"architecture": "looped"}})
         return run
 
     def extend(self, run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -110,6 +113,7 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(core: Core, capsys: pytest.
     assert main(["train", "a.txt", "--dry-run"]) == 0
     assert capsys.readouterr().out == "parameters  1,234\n"
     assert main(["train", "a.txt", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"parameters": 1234}  # and no event before it
     assert core.trained == []
     assert not core.runs.exists()
 
@@ -172,3 +176,21 @@ def test_minutes_meant_for_training_do_not_make_a_resumed_run_longer(
     monkeypatch.setenv("RLM_MINUTES", "5")
     assert main(["resume", "owl"]) == 0
     assert core.extended == []
+
+
+def test_ctrl_c_before_there_is_a_run_is_said(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+    core.planning_ends_with = KeyboardInterrupt()
+    assert main(["train", "a.txt"]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == "Stopped. Nothing was created."
+    assert core.trained == [] and not core.runs.exists()
+
+
+def test_a_typed_length_as_a_setting_displaces_the_environment(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLM_MINUTES", "5")
+    assert main(["train", "a.txt", "--set", "training.steps=3"]) == 0
+    assert core.requests == [{"paths": ("a.txt",), "settings": {"training.steps": "3"}}]
+    assert main(["train", "a.txt", "--steps", "4", "--set", "training.steps=3"]) == 2

@@ -1,0 +1,111 @@
+"""What the JSON files of a run must look like, checked where they are read and nowhere else.
+
+A file may be whole JSON and still not be what rlm wrote: edited by hand, half restored, a
+stranger's. Keys that nothing here knows are let through, but for sections whose keys are all known.
+The dials of model and training are left to their configurations, which name the nearest one.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Check = Callable[[Any], bool]
+
+
+def config_problem(config: Mapping[str, Any]) -> str | None:
+    """What is wrong with the value of config.json, as the end of a sentence; None where nothing is.
+
+    Every run has a model; one that was given a text has what its training needs.
+    """
+    required = ("model", "training", "started_at") if "data" in config else ("model",)
+    missing = next((key for key in required if key not in config), None)
+    if missing is not None:
+        return f"it has no '{missing}'"
+    for key, check in _CONFIG.items():
+        if key in config and not check(config[key]):
+            return f"'{key}' is not what rlm writes"
+    for section, (needed, optional) in _SECTIONS.items():
+        if section in config and (problem := _section_problem(config[section], needed, optional)):
+            return f"'{section}' {problem}"
+    measured = config.get("measured")
+    if isinstance(measured, dict) and (foreign := set(measured) - set(_SECTIONS["measured"][0])):
+        return f"'measured' has a '{min(foreign)}' that rlm does not know"
+    return None
+
+
+def file_problem(name: str, value: Any) -> str | None:
+    """The same for the value of one of the run's other JSON files."""
+    if name == "datasets.json":
+        sound = isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+        return None if sound else "it is not a list of texts"
+    return None if isinstance(value, dict) else "it is not an object with names"
+
+
+def _section_problem(section: Any, needed: Mapping[str, Check], optional: Mapping[str, Check]) -> str | None:
+    if not isinstance(section, dict):
+        return "is not an object with names"
+    missing = next((key for key in needed if key not in section), None)
+    if missing is not None:
+        return f"has no '{missing}'"
+    for key, check in {**needed, **optional}.items():
+        if key in section and not check(section[key]):
+            return f"has a '{key}' that is not what rlm writes"
+    return None
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(_text(one) for one in value)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 48
+
+
+def _size(value: Any) -> bool:
+    return _count(value) and value > 0
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _above_zero(value: Any) -> bool:
+    return _number(value) and value > 0
+
+
+def _number_format(value: Any) -> bool:
+    return value in ("float32", "bfloat16", "float16")
+
+
+def _threads(value: Any) -> bool:
+    return _count(value) and value <= 4096
+
+
+def _perhaps(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+_CONFIG: dict[str, Check] = {"started_at": _number}
+_SECTIONS: dict[str, tuple[dict[str, Check], dict[str, Check]]] = {
+    "model": ({"architecture": _text}, {}),
+    "training": ({}, {}),
+    "data": ({"paths": _texts, "content_hash": _text, "kind": _text}, {"prepared": _text}),
+    "measured": (
+        {
+            "device": _text,
+            "number_format": _number_format,
+            "compiled": lambda value: isinstance(value, bool),
+            "threads": _threads,
+            "micro_batch": _size,
+            "shallow_step_s": _above_zero,
+            "deep_step_s": _above_zero,
+        },
+        {},
+    ),
+    "extension": ({"from_step": _count, "minutes": _perhaps(_above_zero), "steps": _perhaps(_size)}, {}),
+}
+"""By section: the keys it needs, and those it may have."""

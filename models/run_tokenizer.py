@@ -1,0 +1,63 @@
+"""The tokenizer of a run: its tokenizer.json, or the copy that travels inside its weights."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from data.errors import TokenizerError
+from data.tokenizer import Tokenizer, load_tokenizer, tokenizer_from_json
+from models.checkpoint_folder import MODEL_FILE, newest_checkpoint
+from models.run import Run
+
+
+def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> tuple[Tokenizer, str | None]:
+    """The tokenizer that belongs to the run's model of `vocab_size`, and a sentence for the user
+    where it is not the one in tokenizer.json. No file is changed.
+
+    Raises TokenizerError where neither the file nor a copy belongs to the model.
+    """
+    expected = config.get("data", {}).get("tokenizer_hash")
+    try:
+        tokenizer = load_tokenizer(run.tokenizer_path)
+        if _belongs(tokenizer, expected, vocab_size):
+            return tokenizer, None
+        problem = TokenizerError(
+            f"The tokenizer.json of run '{run.name}' ({tokenizer.vocab_size} tokens) is not the one its "
+            f"model ({vocab_size} tokens) was trained with.",
+            hint="Put the tokenizer.json back that it was trained with.",
+        )
+        what = "is not the one it was trained with"
+    except TokenizerError as error:
+        problem = error
+        what = "cannot be used" if run.tokenizer_path.exists() else "is missing"
+    for text in _copies(run):
+        try:
+            copy = tokenizer_from_json(text)
+        except TokenizerError:
+            continue
+        if _belongs(copy, expected, vocab_size):
+            return copy, f"The tokenizer.json of run '{run.name}' {what}; the copy in its weights is used."
+    raise problem
+
+
+def _belongs(tokenizer: Tokenizer, expected_hash: Any, vocab_size: int) -> bool:
+    return tokenizer.vocab_size == vocab_size and expected_hash in (None, tokenizer.hash)
+
+
+def _copies(run: Run) -> Iterator[str]:
+    """What the weights hold as their tokenizer, the kept ones first, then the newest checkpoint's."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    for path in (run.weights_path, *([newest.path / MODEL_FILE] if newest is not None else [])):
+        if text := _metadata(path).get("tokenizer"):
+            yield text
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, nothing else of it read; empty where there is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError, ValueError, RecursionError):
+        return {}

@@ -1,0 +1,60 @@
+"""The weights a run keeps ready to use, taken from a checkpoint again where their file is gone."""
+
+import json
+import math
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import torch
+
+from data.tokenizer import Tokenizer
+from models.architectures import build_model
+from models.checkpoint_folder import newest_checkpoint
+from models.events import Event, NoticeGiven
+from models.run import Run
+from models.run_tokenizer import load_run_tokenizer
+from models.training.checkpoint import load_checkpoint, save_weights
+from models.training.fitting import described_model, require_fit
+
+
+def weights_metadata(tokenizer: Tokenizer, config: Mapping[str, Any]) -> dict[str, str]:
+    """What travels inside a weights file: enough to use it without the run's other files."""
+    return {"format": "rlm", "tokenizer": tokenizer.to_json(), "config": json.dumps(config["model"])}
+
+
+def restore_kept_weights(run: Run) -> Generator[Event, None, bool]:
+    """Write a lost model.safetensors again, from the best checkpoint, else from the newest.
+
+    Returns whether it did: not where the file is there, or where nothing was worth keeping yet.
+    The caller holds the run's lock. Raises CheckpointError, StorageError, TokenizerError.
+    """
+    newest = newest_checkpoint(run.checkpoints_path)
+    if run.weights_path.is_file() or newest is None or not _has_kept(newest.state):
+        return False
+    snapshot, notes = load_checkpoint(run, "best")
+    for note in notes:
+        yield NoticeGiven(message=note)
+    config = run.read_config()
+    described = described_model(run, config)
+    require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
+    tokenizer, _ = load_run_tokenizer(run, config, described.vocab_size)
+    described = described_model(run, config)
+    require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
+    tokenizer, _ = load_run_tokenizer(run, config, described.vocab_size)
+    model = build_model(described)
+    model.load_state_dict(snapshot.model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(snapshot.training.get(f"average.{name}", parameter))
+    save_weights(run, model.state_dict(), weights_metadata(tokenizer, config))
+    yield NoticeGiven(
+        message=f"The weights of run '{run.name}' were gone; those of step {snapshot.step} took their place."
+    )
+    return True
+
+
+def _has_kept(state: Mapping[str, Any]) -> bool:
+    """Whether weights had been found best by then."""
+    counters = state.get("counters")
+    best = counters.get("best_loss") if isinstance(counters, dict) else None
+    return isinstance(best, float) and math.isfinite(best)

@@ -1,0 +1,133 @@
+"""What a user may say of a new model and its training, by the names the configurations have. Torch-free."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.errors import UsageError
+from models.architectures import DEFAULT_ARCHITECTURE
+from models.config import LENGTHS
+from models.presets import Preset
+
+FIELD_OF: Mapping[str, str] = {
+    "architecture": "model.architecture",
+    "d_model": "model.d_model",
+    "n_heads": "model.n_heads",
+    "context_length": "model.context_length",
+    "vocab_size": "model.vocab_size",
+    "minutes": "training.minutes",
+    "steps": "training.steps",
+    "epochs": "training.epochs",
+    "seed": "training.seed",
+    "batch_size": "training.batch_size",
+    "optimizer": "training.optimizer",
+    "target_loss": "training.target_loss",
+    "patience": "training.patience",
+    "device": "training.device",
+    "number_format": "training.number_format",
+    "threads": "training.threads",
+}
+"""The setting that each field of a request is another name for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """What a user said; None is what they left open."""
+
+    paths: tuple[str, ...]
+    name: str | None = None
+    preset: str | None = None
+    architecture: str | None = None
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    seed: int | None = None
+    batch_size: int | None = None
+    context_length: int | None = None
+    tokenizer: str | None = None
+    vocab_size: int | None = None
+    d_model: int | None = None
+    n_heads: int | None = None
+    optimizer: str | None = None
+    target_loss: float | None = None
+    patience: int | None = None
+    device: str | None = None
+    number_format: str | None = None
+    threads: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """`section.field` to value: what `--set` and configuration files give. The fields go over it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest:
+    """What a user said; None is what they left open."""
+
+    name: str
+    preset: str | None = None
+    architecture: str | None = None
+    d_model: int | None = None
+    n_heads: int | None = None
+    context_length: int | None = None
+    vocab_size: int | None = None
+    tokenizer: str | None = None
+    seed: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Everything said, a mapping for each section, and at most one length among it."""
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+
+
+def everything_said(request: TrainRequest | CreateRequest) -> Said:
+    """The settings of a request, and its fields over them.
+
+    Raises UsageError for a section there is not. The values themselves are not looked at.
+    """
+    said = Said({}, {})
+    for path, value in request.settings.items():
+        section, _, name = path.partition(".")
+        if section not in ("model", "training") or not name:
+            raise UsageError(
+                f"There is no setting '{path}'.",
+                hint="Write model.FIELD or training.FIELD, as in model.dropout=0.1.",
+            )
+        getattr(said, section)[name] = value
+    fields = {name: getattr(request, name, None) for name in FIELD_OF}
+    if any(fields[name] is not None for name in LENGTHS):
+        drop_lengths(said.training)
+    for name, value in fields.items():
+        if value is not None:
+            section, _, setting = FIELD_OF[name].partition(".")
+            getattr(said, section)[setting] = value
+    if "architecture" in said.model:
+        said.model["architecture"] = str(said.model["architecture"]).replace("-", "_")
+    return said
+
+
+def shape_of(said: Said, preset: Preset | None) -> dict[str, Any]:
+    """What is known of a new model: what was said, over the preset.
+
+    Raises UsageError where both name an architecture, and not the same.
+    """
+    architecture = said.model.get("architecture", preset.architecture if preset else DEFAULT_ARCHITECTURE)
+    if preset is not None and preset.architecture != architecture:
+        raise UsageError(
+            f"Preset '{preset.name}' is of architecture {preset.architecture}, not {architecture}.",
+            hint="Keep one of --preset and --arch.",
+        )
+    return {**(preset.model if preset else {}), **said.model, "architecture": architecture}
+
+
+def lengths_in(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The lengths among training settings: those that are not left open."""
+    return {name: training[name] for name in LENGTHS if training.get(name) not in (None, "none")}
+
+
+def drop_lengths(training: dict[str, Any]) -> None:
+    """Take every length out of training settings."""
+    for name in LENGTHS:
+        training.pop(name, None)

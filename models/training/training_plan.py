@@ -1,0 +1,162 @@
+"""A plan: what a training will be, to be looked at, and made into a run that can begin."""
+
+import contextlib
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data.corpus import Corpus
+from data.prepare import PreparedData
+from data.tokenizer import Tokenizer
+from models.config import ModelConfig, TrainingConfig
+from models.errors import StorageError
+from models.run import Run
+from models.storage import replace_file, storing
+from models.training.asked import require_untrained
+from models.training.estimate import Estimate, skeleton
+from models.training.fresh_run import fresh_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything settled but what only a measurement can settle; `created` is the run that waits for it."""
+
+    name: str
+    runs_dir: Path
+    created: Run | None
+    corpus: Corpus
+    data: PreparedData
+    tokenizer: Tokenizer
+    reason: str
+    model: ModelConfig
+    training: TrainingConfig
+    estimate: Estimate
+    started_at: float
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The plan as a short table."""
+        corpus, model, training, cost = self.corpus, self.model, self.training, self.estimate
+        embedding, blocks = cost.embedding_parameters, cost.parameters - cost.embedding_parameters
+        return [
+            ("run", self.name),
+            ("text", f"{corpus.name}: {corpus.characters:,} characters, nine tenths to learn from"),
+            ("tokenizer", f"{self.tokenizer.kind}, {self.tokenizer.vocab_size:,} tokens"),
+            ("model", f"{model.architecture}, width {model.d_model}, {model.n_heads} heads, {self._depth()}"),
+            ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
+            ("batch", f"{training.batch_size} sequences of {model.context_length} tokens"),
+            ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
+            ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            ("length", self._length()),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return {
+            "name": self.name,
+            "corpus": _described(self.corpus),
+            "tokenizer": {
+                "kind": self.tokenizer.kind,
+                "vocab_size": self.tokenizer.vocab_size,
+                "reason": self.reason,
+            },
+            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "training": asdict(self.training),
+            "parameters": self.estimate.parameters,
+            "embedding_parameters": self.estimate.embedding_parameters,
+            "memory_bytes": self.estimate.training_bytes,
+            "expected_tokens": round(self._expected_tokens()),
+            "expected_seconds": round(self._expected_s(), 1),
+        }
+
+    def start(self) -> Run:
+        """Make the run directory, with all that training needs to begin.
+
+        A created run is filled under its lock, and only while it is still untrained. Where this
+        fails a new run is gone again and a created one is as it was. Raises UsageError,
+        RunBusyError, StorageError.
+        """
+        if self.created is None:
+            with fresh_run(self.name, self.runs_dir) as run, run.lock():
+                self._write(run)
+            return run
+        with self.created.lock():
+            require_untrained(self.created)
+            self._write(self.created)
+            with contextlib.suppress(OSError):  # fresh ones of another vocabulary, of no more use
+                self.created.weights_path.unlink()
+        return self.created
+
+    def _write(self, run: Run) -> None:
+        """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
+        before = run.tokenizer_path.read_bytes() if run.tokenizer_path.is_file() else None
+        try:
+            with storing("the tokenizer"):
+                self.tokenizer.save(run.tokenizer_path)
+            run.write_json("datasets.json", [_described(self.corpus)])
+            run.write_config(self._config(run))
+        except BaseException:
+            with contextlib.suppress(OSError, StorageError):
+                (run.path / "datasets.json").unlink(missing_ok=True)
+                if before is None:
+                    run.tokenizer_path.unlink(missing_ok=True)
+                else:
+                    replace_file(run.tokenizer_path, [before])
+            raise
+
+    def _config(self, run: Run) -> dict[str, Any]:
+        corpus = self.corpus
+        return {
+            "name": run.name,
+            "corpus": corpus.name,
+            "parameters": self.estimate.parameters,
+            "embedding_parameters": self.estimate.embedding_parameters,
+            "started_at": self.started_at,
+            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "training": asdict(self.training),
+            "data": {
+                "paths": [str(Path(source.path).resolve()) for source in corpus.sources],
+                "content_hash": corpus.content_hash,
+                "kind": corpus.kind,
+                "tokenizer": self.tokenizer.kind,
+                "tokenizer_hash": self.tokenizer.hash,
+                "prepared": self.data.path.name,
+            },
+        }
+
+    def _depth(self) -> str:
+        model = skeleton(self.model)
+        calls = model.attention_calls(model.trained_depth)
+        return f"up to {calls} block passes" if model.recursive else f"{calls} blocks, no recursion"
+
+    def _length(self) -> str:
+        training, tokens = self.training, f"about {self._expected_tokens() / 1e6:.1f}M tokens"
+        if training.minutes is not None:
+            return f"{training.minutes:g} minutes at most, {tokens}"
+        unit = "steps" if training.steps is not None else "epochs"
+        number = training.steps if training.steps is not None else training.epochs
+        return f"{number:g} {unit}, {tokens}, about {self._expected_s() / 60:.1f} minutes"
+
+    def _expected_tokens(self) -> float:
+        training = self.training
+        if training.steps is not None:
+            return training.steps * training.batch_size * self.model.context_length
+        if training.minutes is None:
+            return (training.epochs or 1.0) * self.data.train_tokens
+        fitting = training.minutes * 60 * self.estimate.tokens_per_second
+        return min(fitting, (training.most_epochs or math.inf) * self.data.train_tokens)
+
+    def _expected_s(self) -> float:
+        return self._expected_tokens() / self.estimate.tokens_per_second
+
+
+def _described(corpus: Corpus) -> dict[str, Any]:
+    """A text as JSON has it."""
+    return {
+        "name": corpus.name,
+        "content_hash": corpus.content_hash,
+        "kind": corpus.kind,
+        "characters": corpus.characters,
+        "documents": corpus.documents,
+        "bytes": corpus.bytes,
+    }

@@ -1,0 +1,125 @@
+"""What is refused before the text is read, and what a created run has settled already."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import RlmError, UsageError
+from models import device
+from models.run import Run
+from models.training import creation, estimate
+from models.training.asked import Asked, settle_request
+from models.training.estimate import Estimate
+from models.training.plan import CreateRequest, TrainRequest, plan_creation, plan_training
+
+Create = Callable[..., Run]
+
+
+@pytest.fixture
+def create(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
+    monkeypatch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0))
+
+    def make(**said: Any) -> Run:
+        shape = {"d_model": 32, "n_heads": 2, "context_length": 16}
+        return plan_creation(CreateRequest(name="owl", **{**shape, **said})).start(tmp_path)
+
+    return make
+
+
+def asked(runs: Path, **said: Any) -> Asked:
+    return settle_request(TrainRequest(paths=("text.txt",), **said), runs)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"name": "../owl"},
+        {"name": "taken"},
+        {"architecture": "rnn"},
+        {"preset": "nanogpt-cup"},
+        {"minutes": 0.0},
+        {"minutes": -1.0},
+        {"minutes": 1e308},
+        {"device": "abacus"},
+        {"tokenizer": "no/such/tokenizer.json"},
+        {"tokenizer": "character", "vocab_size": 300},
+        {"settings": {"training.nonsense": "1"}},
+        {"d_model": 100_000},
+    ],
+    ids=str,
+)
+def test_what_needs_no_text_is_refused_before_it_is_looked_for(tmp_path: Path, said: dict[str, Any]) -> None:
+    (tmp_path / "taken").mkdir()
+    planning = plan_training(TrainRequest(paths=(str(tmp_path / "missing.txt"),), **said), tmp_path)
+    with pytest.raises(RlmError) as caught:
+        next(planning)
+    assert "missing" not in caught.value.message
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_model_beyond_memory_is_refused_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "free_memory_bytes", lambda _: 8 * 10**9)
+    with pytest.raises(UsageError, match="of memory"):
+        asked(tmp_path, d_model=16384)
+    with pytest.raises(UsageError, match="of memory"):
+        asked(tmp_path, d_model=64, settings={"training.batch_size": 2**20, "model.context_length": 65536})
+    with pytest.raises(UsageError, match="of memory"):
+        plan_creation(CreateRequest(name="owl", d_model=16384))
+    with pytest.raises(UsageError, match="larger than any memory"):
+        asked(tmp_path, architecture="hrm", d_model=64, settings={"model.d_feed_forward": 2**61})
+    assert device.free_memory_bytes(device.choose_device("cpu")) > 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"d_model": 64},
+        {"n_heads": 1},
+        {"architecture": "hrm"},
+        {"preset": "nanogpt-cpu"},
+        {"preset": "looped-small"},
+        {"settings": {"model.core_layers": "2"}},
+    ],
+    ids=str,
+)
+def test_a_created_run_has_its_architecture_already(
+    create: Create, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    create()
+    with pytest.raises(UsageError, match="has its architecture already"):
+        asked(tmp_path, name="owl", **said)
+
+
+def test_what_agrees_with_a_created_run_may_be_said_again(create: Create, tmp_path: Path) -> None:
+    create()
+    found = asked(
+        tmp_path, name="owl", d_model=32, architecture="looped", context_length=8,
+        settings={"model.tied": "False", "model.n_heads": "2"},
+    )  # fmt: skip
+    assert (found.model["d_model"], found.model["context_length"]) == (32, 8)
+
+
+def test_length_and_vocabulary_of_a_created_run_count_unless_typed(create: Create, tmp_path: Path) -> None:
+    create(vocab_size=300, settings={"training.steps": "7"})
+    assert asked(tmp_path, name="owl").length == {"steps": 7}
+    assert asked(tmp_path, name="owl").vocab_size == 300
+    typed = asked(tmp_path, name="owl", minutes=2.0, vocab_size=400)
+    assert (typed.length, typed.vocab_size) == ({"minutes": 2.0}, 400)
+    assert asked(tmp_path, name="owl", tokenizer="character").vocab_size is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"), [("minutes", "2", 2.0), ("steps", "9", 9), ("epochs", "0.5", 0.5)]
+)
+def test_a_length_given_as_text_becomes_a_number(tmp_path: Path, name: str, text: str, value: float) -> None:
+    length = asked(tmp_path, settings={f"training.{name}": text}).length
+    assert length == {name: value} and type(length[name]) is type(value)
+
+
+def test_a_size_asked_for_goes_over_the_tokenizer_of_a_preset(tmp_path: Path) -> None:
+    found = asked(tmp_path, preset="nanogpt-cpu", vocab_size=300)
+    assert (found.tokenizer, found.vocab_size) == ("bpe", 300)

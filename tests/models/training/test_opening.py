@@ -1,0 +1,143 @@
+"""Opening a run whose files are not all as they were left."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from data.errors import TokenizerError, UsageError
+from models.config import TrainingConfig, from_dict
+from models.errors import CheckpointError, RunError
+from models.events import Event, NoticeGiven, RunFinished
+from models.run import Run
+from models.run_tokenizer import load_run_tokenizer
+from models.trained import load_trained
+from models.training.length import Length
+from models.training.trainer import Control, train
+
+NewRun = Callable[..., Run]
+
+
+def notices(events: list[Event]) -> list[str]:
+    return [event.message for event in events if isinstance(event, NoticeGiven)]
+
+
+@pytest.fixture
+def finished(new_run: NewRun) -> Run:
+    run = new_run(steps=4, evaluations=2, samples=0)
+    list(train(run))
+    return run
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"d_model": 1_000_000},
+        {"d_model": 16384, "core_layers": 64},
+        {"vocab_size": 2**20},
+        {"core_layers": 2},
+        {"d_model": "wide"},
+        {"architecture": "rnn"},
+        {"architecture": "transformer"},
+        {"no_such_dial": 1},
+    ],
+    ids=str,
+)
+def test_a_config_of_another_model_is_refused_before_anything_is_built(
+    finished: Run, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    config = finished.read_config()
+    config["model"] |= change
+    finished.write_config(config)
+
+    def never(*_: Any) -> None:
+        raise AssertionError("it was built")
+
+    for room in ("models.trained", "models.training.opening"):
+        monkeypatch.setattr(f"{room}.build_model", never)
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        load_trained(finished)
+    config["extension"] = {"from_step": 4, "minutes": None, "steps": 3}
+    finished.write_config(config)
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        list(train(finished))
+
+
+@pytest.mark.parametrize("damage", [None, "", "{}", '{"model": {"type": "BPE"}}'])
+def test_a_lost_tokenizer_is_found_in_the_weights(finished: Run, damage: str | None) -> None:
+    before = load_trained(finished)
+    assert before.notes == ()
+    if damage is None:
+        finished.tokenizer_path.unlink()
+    else:
+        finished.tokenizer_path.write_text(damage)
+    found = load_trained(finished)
+    assert found.tokenizer.hash == before.tokenizer.hash and "copy in its weights" in found.notes[0]
+    config = finished.read_config()
+    config["extension"] = {"from_step": 4, "minutes": None, "steps": 2}
+    finished.write_config(config)
+    events = list(train(finished))
+    assert any("copy in its weights" in notice for notice in notices(events))
+    assert isinstance(events[-1], RunFinished)
+    assert (finished.tokenizer_path.read_text() if finished.tokenizer_path.exists() else None) == damage
+
+
+def test_the_copy_in_a_checkpoint_is_as_good(finished: Run) -> None:
+    finished.tokenizer_path.unlink()
+    finished.weights_path.unlink()
+    tokenizer, note = load_run_tokenizer(finished, finished.read_config(), _vocab_size(finished))
+    assert tokenizer.vocab_size == _vocab_size(finished) and note is not None
+
+
+def _vocab_size(run: Run) -> int:
+    return int(run.read_config()["model"]["vocab_size"])
+
+
+def test_a_copy_that_does_not_belong_to_the_model_is_not_used(finished: Run) -> None:
+    config = finished.read_config()
+    config["data"]["tokenizer_hash"] = "0" * 64
+    finished.write_config(config)
+    with pytest.raises(TokenizerError, match="is not the one"):
+        load_trained(finished)
+    finished.tokenizer_path.unlink()
+    with pytest.raises(TokenizerError, match="no tokenizer"):
+        load_trained(finished)
+
+
+def test_lost_weights_are_made_again_by_what_the_hint_says(finished: Run) -> None:
+    finished.weights_path.unlink()
+    with pytest.raises(CheckpointError, match="is missing") as caught:
+        load_trained(finished)
+    assert caught.value.hint is not None and "rlm resume owl" in caught.value.hint
+    with pytest.raises(UsageError, match="is finished"):  # and nothing is left to do but use it
+        list(train(finished))
+    assert load_trained(finished).notes == ()
+
+
+def test_weights_that_never_were_are_no_loss(new_run: NewRun) -> None:
+    with pytest.raises(RunError, match="not trained yet") as caught:
+        load_trained(new_run())
+    assert caught.value.hint == "Train it: rlm resume owl"
+
+
+def test_damaged_weights_say_how_to_make_them_again(finished: Run) -> None:
+    finished.weights_path.write_bytes(b"\0" * 99)
+    with pytest.raises(CheckpointError) as caught:
+        load_trained(finished)
+    assert caught.value.hint is not None and "rlm resume owl" in caught.value.hint
+
+
+def test_a_break_before_the_first_checkpoint_is_no_training(new_run: NewRun) -> None:
+    run = new_run(measured=False, minutes=2.0)
+    config = run.read_config()
+    config["started_at"] = time.time() - 50.0
+    run.write_config(config)
+    control = Control()
+    for _ in train(run, control):
+        control.pause()
+    paused = run.read_config()
+    training = from_dict(TrainingConfig, paused["training"], "training")
+    first, later = (Length.of(values, training, None, time.monotonic()) for values in (config, paused))
+    assert first.deadline is not None and later.deadline is not None
+    assert later.deadline - first.deadline > 40.0  # the first opening counts what came before it

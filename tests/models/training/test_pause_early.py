@@ -1,0 +1,197 @@
+"""Ctrl-C before the first step, and again while a resumed run prepares: nothing is lost or misstated."""
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from models.events import Event, PreparationAdvanced, RunFinished, RunPaused, RunStarted, StepFinished
+from models.run import Run
+from models.run_listing import list_runs
+from models.training import opening, trainer
+from models.training.control import Control
+from models.training.trainer import extend, train
+
+NewRun = Callable[..., Run]
+Act = Callable[[Control, Event], None]
+
+
+def go(run: Run, act: Act | None = None) -> list[Event]:
+    control, events = Control(), []
+    for event in run.record(train(run, control)):
+        events.append(event)
+        if act is not None:
+            act(control, event)
+    return events
+
+
+def pause_in_preparation(control: Control, event: Event) -> None:
+    if isinstance(event, PreparationAdvanced):
+        control.pause()
+
+
+def pause_at(step: int) -> Act:
+    def act(control: Control, event: Event) -> None:
+        if isinstance(event, StepFinished) and event.step == step:
+            control.pause()
+
+    return act
+
+
+def losses(events: list[Event]) -> list[tuple[int, float]]:
+    return [(event.step, event.loss) for event in events if isinstance(event, StepFinished)]
+
+
+def forget_the_text(run: Run) -> None:
+    """As if the cache had been emptied: the text is prepared again."""
+    config = run.read_config()
+    config["data"].pop("prepared", None)
+    run.write_config(config)
+
+
+def test_a_pause_before_the_first_checkpoint_is_taken_up_again(new_run: NewRun) -> None:
+    expected = losses(go(new_run("reference", model={"dropout": 0.1})))
+    run = new_run(model={"dropout": 0.1})
+    paused = go(run, pause_in_preparation)[-1]
+    assert isinstance(paused, RunPaused) and (paused.step, paused.total_steps) == (0, 0)
+    assert not run.checkpoints_path.exists()
+    summary = next(one for one in list_runs(run.path.parent) if one.name == run.name)
+    assert (summary.status, summary.step) == ("paused", 0)
+    assert losses(go(run)) == expected
+
+
+def test_a_pause_before_the_first_checkpoint_can_be_given_another_length(new_run: NewRun) -> None:
+    expected = losses(go(new_run("reference", steps=4)))
+    run = new_run(epochs=3)
+    go(run, pause_in_preparation)
+    extend(run, steps=4)
+    events = go(run)
+    assert losses(events) == expected
+    timed = new_run("timed")
+    go(timed, pause_in_preparation)
+    extend(timed, minutes=0.02)
+    assert timed.read_config()["training"]["steps"] is None
+    assert isinstance(go(timed)[-1], RunFinished)
+
+
+def test_what_a_killed_first_save_left_stops_nothing(new_run: NewRun) -> None:
+    run = new_run(steps=2)
+    (run.checkpoints_path / ".tmp-step_000000").mkdir(parents=True)
+    assert isinstance(go(run)[-1], RunFinished)
+
+
+def test_a_pause_while_a_resumed_run_prepares_again_says_where_it_stands(new_run: NewRun) -> None:
+    reference = losses(go(new_run("reference")))
+    run = new_run()
+    first = go(run, pause_at(5))
+    forget_the_text(run)
+    paused = go(run, pause_in_preparation)[-1]
+    assert isinstance(paused, RunPaused) and (paused.step, paused.total_steps) == (5, 12)
+    summary = next(one for one in list_runs(run.path.parent) if one.name == run.name)
+    assert (summary.status, summary.step, summary.total_steps) == ("paused", 5, 12)
+    assert losses(first) + losses(go(run)) == reference
+
+
+@pytest.mark.parametrize("trained_to", [0, 5])
+def test_a_stop_while_it_prepares_finishes_with_what_there_is(new_run: NewRun, trained_to: int) -> None:
+    def stop(control: Control, event: Event) -> None:
+        if isinstance(event, PreparationAdvanced):
+            control.stop()
+
+    run = new_run()
+    if trained_to:
+        go(run, pause_at(trained_to))
+        forget_the_text(run)
+    finished = go(run, stop)[-1]
+    assert isinstance(finished, RunFinished)
+    assert (finished.reason, finished.step) == ("stopped", trained_to)
+
+
+def test_the_threads_are_set_before_any_tensor_is_read(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run()
+    go(run, pause_at(2))
+    calls: list[str] = []
+
+    def noted(name: str) -> None:
+        kept = getattr(opening, name)
+
+        def call(*arguments: Any) -> Any:
+            calls.append(name)
+            return kept(*arguments)
+
+        monkeypatch.setattr(opening, name, call)
+
+    for name in ("prepare_process", "load_checkpoint", "build_model"):
+        noted(name)
+    go(run)
+    assert calls[:3] == ["prepare_process", "load_checkpoint", "build_model"]
+
+
+def test_the_clock_stands_still_while_someone_is_asked(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=1000.0)
+
+    def monotonic() -> float:
+        clock.now += 1e-3
+        return float(clock.now)
+
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=monotonic))
+
+    def dawdle(control: Control, event: Event) -> None:
+        if isinstance(event, RunStarted | StepFinished):
+            clock.now += 500.0 if getattr(event, "step", 0) == 6 else 0.5
+
+    events = go(new_run(checkpoint_minutes=5.0), dawdle)
+    elapsed = [event.elapsed_s for event in events if isinstance(event, StepFinished)]
+    assert 5.0 < elapsed[-1] < 10.0, "drawing counts, asking does not"
+    finished = events[-1]
+    assert isinstance(finished, RunFinished) and finished.elapsed_s < 20.0
+
+
+def test_the_deadline_moves_by_the_time_someone_was_asked(new_run: NewRun) -> None:
+    class Standing(trainer.Trainer):
+        def __init__(self) -> None:
+            self.began, self.last_saved = 10.0, 20.0
+            self.opened = SimpleNamespace(pace=SimpleNamespace(deadline=30.0))  # type: ignore[assignment]
+
+    standing = Standing()
+    standing.stand_still(7.0)
+    assert (standing.began, standing.last_saved, standing.opened.pace.deadline) == (17.0, 27.0, 37.0)
+
+
+def test_a_run_killed_around_its_last_evaluation_ends_once_and_whole(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    write_json = Run.write_json
+    for last_written in ("datasets.json", "evaluation.json"):
+        run = new_run(last_written.partition(".")[0], steps=3)
+        run.write_json(
+            "datasets.json", [{"name": "meadow", "content_hash": run.read_config()["data"]["content_hash"]}]
+        )
+
+        def killed_after(self: Run, name: str, value: Any, last: str = last_written) -> None:
+            write_json(self, name, value)
+            if name == last:
+                raise Killed
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Run, "write_json", killed_after)
+            go(run)
+        summary = next(one for one in list_runs(run.path.parent) if one.name == run.name)
+        judged = last_written == "evaluation.json"
+        assert summary.status == ("finished" if judged else "paused")
+        if not judged:
+            assert isinstance(go(run)[-1], RunFinished)
+        (dataset,) = run.read_json("datasets.json") or []
+        evaluation = run.read_json("evaluation.json") or {}
+        assert dataset["validation_loss"] == evaluation["validation_loss"] < math.inf
+        extend(run, steps=1)
+        assert go(run)[-1].step == 4  # type: ignore[attr-defined]
