@@ -10,6 +10,7 @@ from models.architectures import build_model
 from models.checkpoint_folder import newest_checkpoint
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
+from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
@@ -46,7 +47,8 @@ def load_trained(run: Run, device: str = "cpu") -> Trained:
     require_fit(described, weights, f"The model.safetensors of run '{run.name}'")
     tokenizer, note = load_run_tokenizer(run, config, described.vocab_size)
     prepare_process()
-    model = build_model(described)
+    with Undrawn():
+        model = build_model(described)
     model.load_state_dict(weights)
     return Trained(
         model=model.to(choose_device(device)).eval(),

@@ -1,6 +1,10 @@
-"""How weights are drawn."""
+"""How weights are drawn, and how to do without."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 
 def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
@@ -21,3 +25,24 @@ def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
                 nn.init.normal_(part.weight, std=0.7 * part.in_features**-0.5)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+
+
+class Undrawn(TorchFunctionMode):
+    """A context in which new modules leave their weights as memory gave them.
+
+    For a model whose weights are loaded next, or that is only laid out on the meta device: there,
+    drawing a weight imports the whole of torch's compiler, which takes seconds.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """`func`, unless it is one of torch.nn.init."""
+        given = dict(kwargs or {})
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)

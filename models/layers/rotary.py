@@ -10,8 +10,10 @@ def rotary_tables(head_width: int, length: int, base: float = 10_000.0) -> tuple
     The first half of the sines is negative, so that one roll of the features and one
     multiply-add make the rotation.
     """
-    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
+    # On the CPU even where a model is only laid out on meta: there, arange drags in half of torch.
+    cpu = torch.device("cpu")
+    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float32, device=cpu) / head_width)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=cpu), frequencies)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 

@@ -9,6 +9,7 @@ from data.errors import UsageError
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig
 from models.device import free_memory_bytes, likely_formats, prepare_process
+from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 
 _MATRIX = 1024
@@ -39,7 +40,7 @@ class Estimate:
 def skeleton(config: ModelConfig) -> RecursiveLM:
     """The model without memory for its weights. Raises UsageError for one no memory could hold."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), Undrawn():
             return build_model(config)
     except (RuntimeError, TypeError, OverflowError) as error:
         raise UsageError(

@@ -1,0 +1,20 @@
+"""What a model will cost, found out without paying for it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from models.architectures import ARCHITECTURES
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_model_is_laid_out_without_waiting_for_the_compiler(architecture: str) -> None:
+    program = f"""
+import sys
+from models.architectures import model_config
+from models.training.estimate import skeleton
+skeleton(model_config({{"architecture": "{architecture}", "vocab_size": 90}}))
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
