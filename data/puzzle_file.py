@@ -1,0 +1,191 @@
+"""Puzzles in a CSV file, `puzzle,solution`: written, and read row by row with what is wrong in each."""
+
+import csv
+import gzip
+import io
+import itertools
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data.advance import Advance
+from data.errors import CorpusError, RlmError, UsageError
+from data.sudoku_checker import require_unique
+from data.sudoku_text import grid_line, parse_grid
+from data.text_source import Encoding, TextReader, first_guess
+
+EXPECTED = (
+    "Each row is puzzle,solution of 16, 36 or 81 cells, a dot or 0 for a blank; the solution may be missing."
+)
+PUZZLE_COLUMNS = ("puzzle", "puzzles", "quiz", "quizzes", "question")
+SOLUTION_COLUMNS = ("solution", "solutions", "answer")
+
+_MAX_LINE_CHARACTERS = 2**16
+_REPORTED_ROWS = 5
+_ROWS_BETWEEN_REPORTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleRows:
+    """What a file holds: different puzzles with one solution each, both (N, n * n) uint8."""
+
+    puzzles: np.ndarray
+    solutions: np.ndarray
+    notes: tuple[str, ...]
+    """Sentences for the user on rows that were left out."""
+
+
+def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Advance, None, PuzzleRows]:
+    """The first `limit` usable rows of a CSV file, or all; the return value.
+
+    A header is recognised by a column called puzzle (or as PUZZLE_COLUMNS has it); without one
+    the first column is the puzzle and the second its solution. Columns may be separated by
+    semicolons or tabs, and the file packed (.gz). A missing solution is found. The first usable
+    row says the size. A row that cannot be used is left out and reported by the number of its
+    line; so is a puzzle that stands in the file before.
+
+    Raises UsageError where there is no file, CorpusError where no row can be used.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise UsageError(f"There is no file '{path}'.", hint="Give a CSV of puzzles, or sudoku:4x4.")
+    total = path.stat().st_size
+    # Bytes that are no text make a row unusable, like any other foreign character.
+    reader = TextReader(path, path.name, Encoding(first_guess(path, path.name).name, "replace"))
+    table = _Table(path.name)
+    for number, line in _lines(reader, path.name):
+        if line.strip():
+            table.add(number, line)
+        if number % _ROWS_BETWEEN_REPORTS == 0:
+            yield Advance("reading", min(reader.position, total), total, "bytes")
+        if len(table.found) == limit:
+            break
+    yield Advance("reading", total, total, "bytes")
+    return table.rows()
+
+
+def write_puzzles(path: str | Path, puzzles: Iterable[np.ndarray], solutions: Iterable[np.ndarray]) -> None:
+    """A CSV of puzzles and their solutions, each (n * n,), packed where the name ends in .gz.
+
+    Raises RlmError where it cannot be written.
+    """
+    path = Path(path).expanduser()
+    try:
+        with path.open("wb") as raw, _packed(raw, path) as stream:
+            stream.write("puzzle,solution\n")
+            for puzzle, solution in zip(puzzles, solutions, strict=True):
+                stream.write(f"{grid_line(puzzle)},{grid_line(solution)}\n")
+    except OSError as error:
+        raise RlmError(
+            f"'{path}' cannot be written: {error.strerror or error}.", hint="Choose another place."
+        ) from error
+
+
+def _packed(raw: io.BufferedWriter, path: Path) -> io.TextIOWrapper:
+    if path.suffix.lower() != ".gz":
+        return io.TextIOWrapper(raw, encoding="ascii", newline="")
+    # No name and no time inside: the same puzzles make the same file.
+    return io.TextIOWrapper(gzip.GzipFile("", "wb", fileobj=raw, mtime=0), encoding="ascii", newline="")
+
+
+@dataclass(slots=True)
+class _Table:
+    """The rows of a file as they are found."""
+
+    label: str
+    delimiter: str = ","
+    columns: tuple[int, int | None] | None = None
+    """Where a row holds the puzzle, and where its solution; None before the first line."""
+    found: dict[bytes, bytes] = field(default_factory=dict)
+    """Solutions by puzzle."""
+    repeated: int = 0
+    broken: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def add(self, number: int, line: str) -> None:
+        """Take the line of that number: a header, a puzzle, or a reason why not."""
+        try:
+            if self.columns is None:
+                self.delimiter = next((mark for mark in ",;\t" if mark in line), ",")
+                self.columns, is_header = self._columns_of(self._fields(line))
+                if is_header:
+                    return
+            puzzle, solution = self._row(self._fields(line))
+        except (UsageError, csv.Error) as error:
+            self.broken += 1
+            if len(self.reasons) < _REPORTED_ROWS:
+                reason = error.message if isinstance(error, UsageError) else f"It is not CSV: {error}"
+                self.reasons.append(f"line {number}: {reason[0].lower()}{reason[1:].rstrip('.')}")
+            return
+        if puzzle in self.found:
+            self.repeated += 1
+        else:
+            self.found[puzzle] = solution
+
+    def rows(self) -> PuzzleRows:
+        """Everything found. Raises CorpusError where that is nothing."""
+        if not self.found:
+            if self.reasons:
+                raise CorpusError(f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=EXPECTED)
+            raise CorpusError(f"'{self.label}' holds no puzzle.", hint=EXPECTED)
+        cells = len(next(iter(self.found)))
+        puzzles, solutions = (
+            np.frombuffer(b"".join(grids), dtype=np.uint8).reshape(-1, cells)
+            for grids in (self.found.keys(), self.found.values())
+        )
+        return PuzzleRows(puzzles, solutions, tuple(self._notes()))
+
+    def _notes(self) -> Iterator[str]:
+        total = len(self.found) + self.broken + self.repeated
+        if self.broken:
+            more = "; …" if self.broken > len(self.reasons) else ""
+            reasons = "; ".join(self.reasons)
+            yield f"{self.broken} of {total} rows of '{self.label}' cannot be used ({reasons}{more})."
+        if self.repeated:
+            yield f"{self.repeated} of {total} rows of '{self.label}' repeat a puzzle and were left out."
+
+    def _fields(self, line: str) -> list[str]:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=self.delimiter), [])]
+
+    def _columns_of(self, fields: list[str]) -> tuple[tuple[int, int | None], bool]:
+        """Where puzzle and solution stand, and whether this first line is the header that says so."""
+        names = [cell.lower() for cell in fields]
+        puzzle = next((names.index(name) for name in PUZZLE_COLUMNS if name in names), None)
+        if puzzle is not None:
+            solution = next((names.index(name) for name in SOLUTION_COLUMNS if name in names), None)
+            return (puzzle, solution), True
+        if names[0].isidentifier():
+            raise CorpusError(f"'{self.label}' has no column named 'puzzle'.", hint=EXPECTED)
+        return (0, 1), False
+
+    def _row(self, fields: list[str]) -> tuple[bytes, bytes]:
+        """Puzzle and solution as bytes. Raises UsageError with what is wrong."""
+        assert self.columns is not None
+        at, solution_at = self.columns
+        puzzle = parse_grid(fields[at] if at < len(fields) else "")
+        first = next(iter(self.found), None)
+        if first is not None and len(first) != len(puzzle):
+            raise UsageError(f"The puzzle has {len(puzzle)} cells, and those before it have {len(first)}.")
+        if puzzle.all():
+            raise UsageError("The puzzle has no blank cell.")
+        solution = require_unique(puzzle)
+        if solution_at is not None and solution_at < len(fields) and fields[solution_at]:
+            given = parse_grid(fields[solution_at], "solution")
+            if not np.array_equal(given, solution):
+                raise UsageError("The solution is not that of the puzzle.")
+        return puzzle.tobytes(), solution.tobytes()
+
+
+def _lines(pieces: Iterable[str], label: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text and their numbers from 1. Raises CorpusError for one too long to be a row."""
+    rest = ""
+    number = 0
+    for piece in itertools.chain(pieces, ("\n",)):
+        *complete, rest = (rest + piece).split("\n")
+        if any(len(line) > _MAX_LINE_CHARACTERS for line in (*complete, rest)):
+            raise CorpusError(f"'{label}' is no CSV of puzzles: a line is too long.", hint=EXPECTED)
+        for line in complete:
+            number += 1
+            yield number, line

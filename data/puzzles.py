@@ -1,0 +1,211 @@
+"""Sets of Sudoku puzzles: generated or read from a file, kept in the cache, and split for measuring."""
+
+import difflib
+import hashlib
+import io
+import json
+import os
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from data.advance import Advance
+from data.cache import cache_dir as cache_folder
+from data.cache import not_writable
+from data.errors import CorpusError, UsageError
+from data.puzzle_file import read_puzzles
+from data.sudoku_generator import CLUES, HARD_CLUES, generate
+from data.sudoku_grid import geometry, geometry_of
+from data.sudoku_symmetry import symmetry_key
+
+FORMAT_VERSION = 1
+"""Part of every name in the cache; another generator or another check needs another number."""
+DEFAULT_HELD_OUT = 1000
+
+_GENERATED = {
+    "sudoku:4x4": (4, CLUES[4], 20_000),
+    "sudoku:6x6": (6, CLUES[6], 20_000),
+    "sudoku:9x9": (9, CLUES[9], 10_000),
+    "sudoku:9x9-hard": (9, HARD_CLUES, 2_000),
+}
+GENERATED = tuple(_GENERATED)
+"""What can be asked for by name: sudoku:4x4 and so on."""
+_REPORT_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleSet:
+    """Puzzles of one size, each with its one solution; no puzzle twice."""
+
+    name: str
+    size: int
+    """n of n × n."""
+    puzzles: np.ndarray = field(repr=False)
+    """(N, n * n) uint8, read-only: 0 is a blank."""
+    solutions: np.ndarray = field(repr=False)
+    """(N, n * n) uint8, read-only."""
+    content_hash: str
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: what was left out."""
+
+    def __len__(self) -> int:
+        return len(self.puzzles)
+
+
+def open_puzzles(
+    source: str | Path, count: int | None = None, seed: int = 0, cache: str | Path | None = None
+) -> Generator[Advance, None, PuzzleSet]:
+    """The puzzles of a CSV file, or `count` that are made (one of GENERATED); the return value.
+
+    Of a file `count` is the most that are taken, and None all. Either is kept in the cache
+    folder, and found there the next time. Raises UsageError for a source or count that cannot
+    be, CorpusError for a file without puzzles, RlmError where the cache cannot be written.
+    """
+    name = str(source)
+    if count is not None and count < 1:
+        raise UsageError(f"{count} puzzles cannot be trained on.", hint="Ask for at least 2.")
+    folder = cache_folder(cache)
+    if name.startswith("sudoku:"):
+        size, clues, usual = _named(name)
+        wanted = usual if count is None else count
+        path = folder / f"{_key(name, str(clues), str(wanted), str(seed))}.npy"
+        if (kept := _kept(path)) is None:
+            kept = yield from _generated(size, wanted, clues, seed)
+            _keep(path, *kept)
+        return _set(name.replace(":", "-"), *kept)
+    file = Path(source).expanduser()
+    path = folder / f"{_key(file.name, _content(file), str(count))}.npy"
+    if (kept := _kept(path)) is None:
+        rows = yield from read_puzzles(file, count)
+        kept = np.stack((rows.puzzles, rows.solutions)), rows.notes
+        _keep(path, *kept)
+    return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *kept)
+
+
+def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tuple[PuzzleSet, PuzzleSet]:
+    """A training set, and one to measure on of which no puzzle is a training puzzle.
+
+    On 6×6 and 9×9 none is one under any symmetry either: of puzzles that are equal under a
+    symmetry one may be held out, and the others are left out of both. `held_out` is DEFAULT_HELD_OUT
+    or a tenth, whichever is less; fewer where there are not as many different puzzles, and the notes
+    say so. Raises UsageError for a number that cannot be held out.
+    """
+    wanted = min(DEFAULT_HELD_OUT, max(1, len(puzzles) // 10)) if held_out is None else held_out
+    if not 1 <= wanted < len(puzzles):
+        raise UsageError(
+            f"{wanted} of {len(puzzles)} puzzles cannot be held out.",
+            hint=f"Hold out 1 to {len(puzzles) - 1}." if len(puzzles) > 1 else "Give more puzzles.",
+        )
+    keys = symmetry_key(puzzles.puzzles)
+    up_to_symmetry = puzzles.size != 4
+    classes = np.unique(keys, return_inverse=True)[1] if up_to_symmetry else np.arange(len(puzzles))
+    order = np.random.default_rng(seed % 2**64).permutation(len(puzzles))
+    first_of_each = order[np.sort(np.unique(classes[order], return_index=True)[1])]
+    # One class at least is left to train on.
+    measured = first_of_each[: min(wanted, len(first_of_each) - 1)]
+    if not len(measured):
+        raise CorpusError(
+            f"All {len(puzzles)} puzzles are one under the symmetries of Sudoku.",
+            hint="Give puzzles that differ, so that some can be held out.",
+        )
+    trained = np.flatnonzero(~np.isin(classes, classes[measured]))
+    notes = []
+    if len(measured) < wanted:
+        notes.append(f"{len(measured)} puzzles are held out instead of {wanted}: no more differ enough.")
+    if left_out := len(puzzles) - len(measured) - len(trained):
+        notes.append(f"{left_out} puzzles equal a held-out one under a symmetry and are left out.")
+    if not up_to_symmetry:
+        new = np.count_nonzero(~np.isin(keys[measured], keys[trained]))
+        notes.append(
+            f"Every held-out 4×4 puzzle differs from all training puzzles; {new} of {len(measured)} do so"
+            " under every symmetry, of which so small a grid has few left over."
+        )
+    return (
+        replace(_part(puzzles, trained, "training"), notes=(*puzzles.notes, *notes)),
+        _part(puzzles, measured, "held-out"),
+    )
+
+
+def _part(puzzles: PuzzleSet, rows: np.ndarray, name: str) -> PuzzleSet:
+    return _set(f"{puzzles.name}-{name}", np.stack((puzzles.puzzles[rows], puzzles.solutions[rows])), ())
+
+
+def _set(name: str, grids: np.ndarray, notes: tuple[str, ...]) -> PuzzleSet:
+    """`grids` (2, N, n * n): puzzles and solutions."""
+    grids.setflags(write=False)
+    return PuzzleSet(name, geometry_of(grids).n, grids[0], grids[1], _content_hash(grids), notes)
+
+
+def _content_hash(grids: np.ndarray) -> str:
+    return hashlib.sha256(f"{grids.shape}:".encode() + grids.tobytes()).hexdigest()
+
+
+def _named(name: str) -> tuple[int, tuple[int, int], int]:
+    name = name.replace("×", "x")
+    if name not in _GENERATED:
+        near = difflib.get_close_matches(name, GENERATED, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(GENERATED)}."
+        raise UsageError(f"There are no puzzles called '{name}'.", hint=hint)
+    return _GENERATED[name]
+
+
+def _generated(
+    size: int, count: int, clues: tuple[int, int], seed: int
+) -> Generator[Advance, None, tuple[np.ndarray, tuple[str, ...]]]:
+    grids = np.zeros((2, count, geometry(size).cells), dtype=np.uint8)
+    reported = time.monotonic()
+    yield Advance("generating", 0, count, "puzzles")
+    for number, (puzzle, solution) in enumerate(generate(size, count, clues, seed)):
+        grids[0, number], grids[1, number] = puzzle, solution
+        if time.monotonic() - reported >= _REPORT_EVERY_S:
+            reported = time.monotonic()
+            yield Advance("generating", number + 1, count, "puzzles")
+    yield Advance("generating", count, count, "puzzles")
+    return grids, ()
+
+
+def _key(*identity: str) -> str:
+    return "puzzles-" + hashlib.sha256(json.dumps([FORMAT_VERSION, *identity]).encode()).hexdigest()[:32]
+
+
+def _content(file: Path) -> str:
+    """A hash of a file's bytes, or nothing: reading it will say what is wrong."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _kept(path: Path) -> tuple[np.ndarray, tuple[str, ...]] | None:
+    """Puzzles and notes as `_keep` left them, or None where they are not there or damaged."""
+    try:
+        grids = np.load(path, allow_pickle=False)
+        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        whole = about["content_hash"] == _content_hash(grids)
+        return (grids, tuple(map(str, about["notes"]))) if whole else None
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _keep(path: Path, grids: np.ndarray, notes: tuple[str, ...]) -> None:
+    """Write the notes, then the puzzles: where these are, both are whole."""
+    array = io.BytesIO()
+    np.save(array, grids, allow_pickle=False)
+    about = json.dumps({"content_hash": _content_hash(grids), "notes": notes}).encode()
+    try:
+        for place, content in ((path.with_suffix(".json"), about), (path, array.getbuffer())):
+            temporary = place.with_name(f".tmp-{os.getpid()}-{place.name}")
+            try:
+                with temporary.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, place)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise not_writable(path.parent, error) from error

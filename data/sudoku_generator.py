@@ -1,0 +1,147 @@
+"""Sudoku puzzles made to order: exactly one solution, and a number of clues that is drawn evenly.
+
+A solution is drawn by filling an empty grid at random. Which clues to leave is then learned from
+mistakes: wherever a second solution turns up, the cells in which the two differ must hold a clue
+in every puzzle of that solution. Clues are taken away many at once, so long as every such set
+keeps one, and the solver is only asked about the outcome.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from data.errors import UsageError
+from data.sudoku_grid import SIZES, geometry
+from data.sudoku_solver import Option, grid_of, opening, search
+
+CLUES = {4: (4, 8), 6: (12, 18), 9: (36, 45)}
+"""The fewest and the most clues of a puzzle unless something else is asked for."""
+HARD_CLUES = (22, 27)
+"""The same for hard 9×9 puzzles."""
+FEWEST_CLUES = {4: 4, 6: 8, 9: 21}
+"""What can be made. On 4×4 and 6×6 no puzzle has fewer; on 9×9 17 exist, and cannot be found in
+seconds."""
+
+_ORDERS_PER_SOLUTION = 60
+_REPEATS_IN_A_ROW = 5000
+
+
+def generate(
+    size: int, count: int, clues: tuple[int, int] | None = None, seed: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`count` different puzzles of size × size with their solutions, both (n * n,) uint8.
+
+    `clues` are the fewest and the most, CLUES unless said. These are the candidates number 0, 1, …
+    of `make_puzzle` without those that came before. Raises UsageError for a size or a number of
+    clues that cannot be, and where no more different puzzles are found.
+    """
+    low, high = clues_in_bounds(size, clues)
+    seen: set[bytes] = set()
+    repeats = 0
+    for number in itertools.count():
+        if len(seen) >= count:
+            return
+        puzzle, solution = make_puzzle(size, (low, high), seed, number)
+        key = puzzle.tobytes()
+        repeats = repeats + 1 if key in seen else 0
+        if repeats > _REPEATS_IN_A_ROW:
+            raise UsageError(
+                f"Only {len(seen)} different {geometry(size).name} puzzles with {low} to {high} clues were"
+                f" found, and {count} were asked for.",
+                hint="Ask for fewer puzzles, or for a wider range of clues.",
+            )
+        if not repeats:
+            seen.add(key)
+            yield puzzle, solution
+
+
+def make_puzzle(size: int, clues: tuple[int, int], seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Candidate `number` of a seed: a puzzle and its one solution, both (n * n,) uint8.
+
+    It depends on nothing else, so that candidates may be made in any order by any process. Two
+    of them may be equal.
+    """
+    rng = np.random.default_rng((seed % 2**64, number))
+    kept = int(rng.integers(clues[0], clues[1] + 1))
+    while True:
+        solution = _random_solution(size, rng)
+        puzzle = _with_clues(solution, kept, rng)
+        if puzzle is not None:
+            return puzzle, solution
+
+
+def clues_in_bounds(size: int, clues: tuple[int, int] | None) -> tuple[int, int]:
+    """The range of clues to use. Raises UsageError where it cannot be."""
+    if size not in SIZES:
+        raise UsageError(f"There is no {size}×{size} Sudoku here.", hint="The sizes are 4, 6 and 9.")
+    low, high = clues or CLUES[size]
+    most = size * size - 1
+    if not FEWEST_CLUES[size] <= low <= high <= most:
+        raise UsageError(
+            f"{low} to {high} clues cannot be had on {geometry(size).name}.",
+            hint=f"Choose a range within {FEWEST_CLUES[size]} to {most}.",
+        )
+    return low, high
+
+
+def _random_solution(size: int, rng: np.random.Generator) -> np.ndarray:
+    cells = size * size
+    board = opening(np.zeros(cells, dtype=np.uint8)) or []
+
+    def at_random(options: list[Option]) -> list[Option]:
+        return [options[index] for index in rng.permutation(len(options)).tolist()]
+
+    return grid_of(next(search(board, cells, at_random)), cells)
+
+
+def _with_clues(solution: np.ndarray, kept: int, rng: np.random.Generator) -> np.ndarray | None:
+    """The solution with `kept` clues left, or None where none was found that has no second one."""
+    cells = len(solution)
+    needed: list[int] = []
+    for _ in range(_ORDERS_PER_SOLUTION):
+        order = rng.permutation(cells).tolist()
+        while (clues := _thinned(order, kept, needed)) is not None:
+            puzzle = solution.copy()
+            puzzle[[cell for cell in range(cells) if not clues >> cell & 1]] = 0
+            differing = _difference(puzzle, solution)
+            if not differing:
+                return puzzle
+            needed.append(differing)
+    return None
+
+
+def _thinned(order: list[int], kept: int, needed: list[int]) -> int | None:
+    """Cells that are left after striking out in that order all but `kept`, each of the needed
+    sets keeping one; None where that leaves too many."""
+    clues = (1 << len(order)) - 1
+    surplus = len(order) - kept
+    for cell in order:
+        if not surplus:
+            return clues
+        without = clues & ~(1 << cell)
+        for group in needed:
+            if not without & group:
+                break
+        else:
+            clues = without
+            surplus -= 1
+    return None if surplus else clues
+
+
+def _difference(puzzle: np.ndarray, solution: np.ndarray) -> int:
+    """The cells in which another solution of the puzzle differs from this one; 0 without another.
+
+    This solution's digits are tried first, so that the other one is found by undoing the last
+    choices and differs in few cells.
+    """
+
+    def as_known(options: list[Option]) -> list[Option]:
+        return sorted(options, key=lambda option: solution[option[0].bit_length() - 1] != option[1] + 1)
+
+    board = opening(puzzle) or []
+    other = next(itertools.islice(search(board, len(solution), as_known), 1, 2), None)
+    if other is None:
+        return 0
+    differing = np.flatnonzero(grid_of(other, len(solution)) != solution)
+    return sum(1 << cell for cell in differing.tolist())

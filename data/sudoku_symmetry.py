@@ -1,0 +1,90 @@
+"""What can be done to a Sudoku without changing the problem: digits relabelled, rows swapped within
+a band and bands with each other, columns within a stack and stacks, and where boxes are square,
+rows swapped with columns. Drawn at random for training, and seen through by a key."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.sudoku_grid import Geometry, geometry, geometry_of, units
+
+_KEYED_TOGETHER = 4096
+_KEY_ROUNDS = 3
+_ROLES = np.arange(5, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+"""Added to a sum over a row, a column, a box or a digit to keep what they say apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symmetry:
+    """One symmetry for each grid of a batch."""
+
+    cells: np.ndarray
+    """(B, n * n): which cell the content of each cell comes from."""
+    digits: np.ndarray
+    """(B, n + 1) uint8: what each digit becomes; a blank stays a blank."""
+
+    def apply(self, grids: np.ndarray) -> np.ndarray:
+        """The grids (B, n * n) transformed, puzzles and solutions alike."""
+        return np.take_along_axis(self.digits, np.take_along_axis(grids, self.cells, axis=1), axis=1)
+
+
+def random_symmetry(rng: np.random.Generator, size: int, batch: int) -> Symmetry:
+    """A symmetry of size × size grids for each of `batch`, all equally likely."""
+    shape = geometry(size)
+    rows = _lines(rng, shape.n, shape.box_height, batch)
+    columns = _lines(rng, shape.n, shape.box_width, batch)
+    cells = rows[:, :, None] * shape.n + columns[:, None, :]  # (B, n, n)
+    if shape.can_transpose:
+        cells = np.where(rng.random((batch, 1, 1)) < 0.5, cells.transpose(0, 2, 1), cells)
+    digits = np.zeros((batch, shape.n + 1), dtype=np.uint8)
+    digits[:, 1:] = 1 + rng.random((batch, shape.n)).argsort(axis=1)
+    return Symmetry(cells.reshape(batch, shape.cells), digits)
+
+
+def symmetry_key(puzzles: np.ndarray) -> np.ndarray:
+    """(N,) uint64 for puzzles (N, n * n): the same for two that are equal under a symmetry.
+
+    Puzzles with different keys are therefore different problems. Two that differ can share a key,
+    which is rare, and `data.sudoku_canonical` tells for certain. Every cell takes up what stands
+    in its row, column and box and where its digit stands elsewhere, a few times over, as in the
+    colour refinement of graphs (Weisfeiler and Leman, 1968).
+    """
+    shape = geometry_of(puzzles)
+    parts = [
+        _keys(puzzles[start : start + _KEYED_TOGETHER], shape)
+        for start in range(0, len(puzzles), _KEYED_TOGETHER)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
+
+
+def _lines(rng: np.random.Generator, n: int, box_lines: int, batch: int) -> np.ndarray:
+    """(B, n): rows or columns in an order that keeps those of a box together."""
+    groups = rng.random((batch, n // box_lines)).argsort(axis=1)
+    within = rng.random((batch, n // box_lines, box_lines)).argsort(axis=2)
+    return (groups[:, :, None] * box_lines + within).reshape(batch, n)
+
+
+def _keys(puzzles: np.ndarray, shape: Geometry) -> np.ndarray:
+    n = shape.n
+    rows, columns, boxes = np.split(units(n), 3)
+    # What a row means must be what a column means where the two can be swapped.
+    roles = [(rows, 1), (columns, 1 if shape.can_transpose else 2), (boxes, 3)]
+    standing = [puzzles == digit for digit in range(1, n + 1)]
+    colours = _mixed((puzzles > 0).astype(np.uint64))  # (N, n * n)
+    for _ in range(_KEY_ROUNDS):
+        taken = colours.copy()
+        for groups, role in roles:
+            sums = colours[:, groups].sum(axis=2)  # (N, n)
+            taken[:, groups.ravel()] += np.repeat(_mixed(sums + _ROLES[role]), n, axis=1)
+        for stands in standing:
+            sums = (colours * stands).sum(axis=1, keepdims=True)  # (N, 1)
+            taken += stands * _mixed(sums + _ROLES[4])
+        colours = _mixed(taken)
+    return np.asarray(colours.sum(axis=1))
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on every bit."""
+    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return values ^ values >> np.uint64(31)

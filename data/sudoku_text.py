@@ -1,0 +1,94 @@
+"""Sudoku grids as text: read in any of the ways people write them, written, and drawn."""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from data.errors import UsageError
+from data.sudoku_grid import SIZES, geometry, geometry_of
+
+Mark = Literal["frame", "blank", "clue", "filled", "changed"]
+"""What a piece of a drawing is: a digit of the puzzle, one filled in since, one changed just now."""
+
+_DRAWING = re.compile(r"[\s|+*─-╿-]+")
+_FOREIGN = re.compile(r"[^0-9.]")
+_HOW = "Write each row from the top, a digit for each clue and a dot or 0 for each blank."
+
+
+def parse_grid(text: str, what: str = "puzzle") -> np.ndarray:
+    """A grid (n * n,) uint8 from text: 16, 36 or 81 digits, dots and zeros, in reading order.
+
+    White space, line ends and the lines of a drawing (| - + * and box characters) may stand
+    anywhere between them. Raises UsageError, naming the grid `what`, for anything else.
+    """
+    symbols = _DRAWING.sub("", text)
+    if foreign := _FOREIGN.search(symbols):
+        raise UsageError(f"The {what} has {foreign.group()!a} in it.", hint=_HOW)
+    n = next((n for n in SIZES if n * n == len(symbols)), None)
+    if n is None:
+        raise UsageError(f"The {what} has {len(symbols)} cells, and a grid has 16, 36 or 81.", hint=_HOW)
+    grid = np.frombuffer(symbols.replace(".", "0").encode("ascii"), dtype=np.uint8) - ord("0")
+    if grid.max() > n:
+        raise UsageError(
+            f"The {what} has the digit {grid.max()}, and a {geometry(n).name} grid has 1 to {n}.", hint=_HOW
+        )
+    return grid
+
+
+def parse_grids(text: str) -> list[np.ndarray]:
+    """All grids of a text: one on each line, or drawn over several lines with empty lines between
+    grids. Raises UsageError as `parse_grid`, or where there is none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    lengths = {n * n for n in SIZES}
+    if lines and all(len(_DRAWING.sub("", line)) in lengths for line in lines):
+        return [parse_grid(line) for line in lines]
+    blocks = [block for block in re.split(r"\n[ \t\r]*\n", text) if block.strip()]
+    if not blocks:
+        raise UsageError("There is no puzzle.", hint=_HOW)
+    return [parse_grid(block) for block in blocks]
+
+
+def grid_line(grid: np.ndarray) -> str:
+    """A grid (n * n,) as one line, a dot for each blank."""
+    return "".join(str(digit) if digit else "." for digit in grid.tolist())
+
+
+def draw(grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None) -> str:
+    """A grid (n * n,) drawn over several lines, boxes framed, a star behind each changed cell.
+
+    `drawn` says what each piece is, for those who draw in colour; `puzzle` matters only there.
+    """
+    return "".join(text for text, _ in drawn(grid, puzzle, changed))
+
+
+def drawn(
+    grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None
+) -> Iterator[tuple[str, Mark]]:
+    """The pieces of a drawing in order, newlines included but none at the end.
+
+    `puzzle` (n * n,) tells clues from what was filled in, without it every digit is a clue;
+    `changed` (n * n,) bool are the cells to point out.
+    """
+    shape = geometry_of(grid)
+    n, stacks = shape.n, shape.n // shape.box_width
+    bar = "─" * (2 * shape.box_width + 1)
+    clues = grid if puzzle is None else puzzle
+    yield "┌" + "┬".join([bar] * stacks) + "┐", "frame"
+    for row in range(n):
+        if row and row % shape.box_height == 0:
+            yield "\n├" + "┼".join([bar] * stacks) + "┤", "frame"
+        for column in range(n):
+            if column % shape.box_width == 0:
+                yield ("│ " if column else "\n│ "), "frame"
+            cell = row * n + column
+            star = bool(changed is not None and changed[cell])
+            mark: Mark = "blank"
+            if star:
+                mark = "changed"
+            elif grid[cell]:
+                mark = "clue" if clues[cell] == grid[cell] else "filled"
+            yield f"{grid[cell] or '.'}{'*' if star else ' '}", mark
+        yield "│", "frame"
+    yield "\n└" + "┴".join([bar] * stacks) + "┘", "frame"
