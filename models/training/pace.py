@@ -14,6 +14,9 @@ LOOKS = 40
 """Times over a run that its pace is looked at."""
 FINAL_SHARE = 0.15
 """The most of a run's time that its last evaluation may take; beyond it, it reads a part."""
+_PATIENCE_S = 180.0
+"""What it may take in any case where no time was promised: a short run on a huge text is not to
+end in an hour of reading."""
 
 _FORWARD_SHARE = 0.35
 """Of a training step's time, what its forward pass would take without gradients."""
@@ -72,8 +75,9 @@ class Pace:
         """Seconds the last evaluation may take after `run_s`, and the tokens it may read then
         (None: all there are)."""
         if self.budget_s is None:
-            return max(2.0, FINAL_SHARE * run_s), None
-        most_s = max(2.0, FINAL_SHARE * self.budget_s)
+            most_s = max(_PATIENCE_S, FINAL_SHARE * run_s)
+        else:
+            most_s = max(2.0, FINAL_SHARE * self.budget_s)
         whole_s = final_cost_s(self.model, self.validation_tokens, self._call_token_s())
         return most_s, None if whole_s <= most_s else int(self.validation_tokens * most_s / whole_s)
 
