@@ -155,12 +155,14 @@ def _last_parsed(places: list[tuple[int, bytes]]) -> tuple[int, Event | None]:
 def _status(run: Run, config: Mapping[str, Any], evaluation: Any, log: _LogGlance) -> Status:
     if run.is_busy():
         return "training"
+    newest = newest_checkpoint(run.checkpoints_path)
+    if newest is not None and _get(config.get("extension"), "from_step") == newest.step:
+        return "paused"  # more was asked for, and none of it is kept yet
     if isinstance(log.last(events.RunStarted, events.RunPaused, events.RunFinished), events.RunFinished):
         return "finished"
     if "data" not in config:
         return "created"
     # Killed between the last evaluation and the last word, it is finished all the same.
-    newest = newest_checkpoint(run.checkpoints_path)
     if newest is None or newest.state.get("ended") is None:
         return "paused"
     return "finished" if _get(evaluation, "after_steps") == newest.step else "paused"

@@ -10,10 +10,11 @@ def rotary_tables(head_width: int, length: int, base: float = 10_000.0) -> tuple
     The first half of the sines is negative, so that one roll of the features and one
     multiply-add make the rotation.
     """
-    # On the CPU even where a model is only laid out on meta: there, arange drags in half of torch.
-    cpu = torch.device("cpu")
-    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float32, device=cpu) / head_width)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=cpu), frequencies)
+    if torch.get_default_device().type == "meta":
+        # A model that is only laid out has no use for them, and arange on meta imports half of torch.
+        return torch.empty(length, head_width), torch.empty(length, head_width)
+    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 

@@ -128,5 +128,7 @@ def judge(
     return FinalLosses(
         by_mode={mode: losses[mode] for mode in model.modes() if mode in losses},
         tokens=whole if at_most is None else min(whole, max(1, at_most // window) * window),
-        extrapolated=tuple(mode for mode, depth in model.modes().items() if not is_trained(model, depth)),
+        extrapolated=tuple(
+            mode for mode, depth in model.modes().items() if mode in losses and not is_trained(model, depth)
+        ),
     )

@@ -10,10 +10,11 @@ import torch
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.checkpoint_folder import newest_checkpoint
+from models.errors import CheckpointError
 from models.events import Event, NoticeGiven
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
-from models.training.checkpoint import load_checkpoint, save_weights
+from models.training.checkpoint import load_checkpoint, load_weights, save_weights
 from models.training.fitting import described_model, require_fit
 
 
@@ -22,22 +23,25 @@ def weights_metadata(tokenizer: Tokenizer, config: Mapping[str, Any]) -> dict[st
     return {"format": "rlm", "tokenizer": tokenizer.to_json(), "config": json.dumps(config["model"])}
 
 
-def restore_kept_weights(run: Run) -> Generator[Event, None, bool]:
-    """Write a lost model.safetensors again, from the best checkpoint, else from the newest.
+def restore_kept_weights(run: Run) -> Generator[Event, None, int | None]:
+    """Write a lost or damaged model.safetensors again, from the best checkpoint, else from the newest.
 
-    Returns whether it did: not where the file is there, or where nothing was worth keeping yet.
-    The caller holds the run's lock. Raises CheckpointError, StorageError, TokenizerError.
+    Returns the step whose weights are kept now, or None where nothing was to be done: the file is
+    sound, or nothing was worth keeping yet. The caller holds the run's lock. Raises
+    CheckpointError, StorageError, TokenizerError.
     """
     newest = newest_checkpoint(run.checkpoints_path)
-    if run.weights_path.is_file() or newest is None or not _has_kept(newest.state):
-        return False
+    if newest is None or not _has_kept(newest.state):
+        return None
+    try:
+        load_weights(run.weights_path)
+        return None
+    except CheckpointError:
+        what = "damaged" if run.weights_path.is_file() else "gone"
     snapshot, notes = load_checkpoint(run, "best")
     for note in notes:
         yield NoticeGiven(message=note)
     config = run.read_config()
-    described = described_model(run, config)
-    require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
-    tokenizer, _ = load_run_tokenizer(run, config, described.vocab_size)
     described = described_model(run, config)
     require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
     tokenizer, _ = load_run_tokenizer(run, config, described.vocab_size)
@@ -48,9 +52,10 @@ def restore_kept_weights(run: Run) -> Generator[Event, None, bool]:
             parameter.copy_(snapshot.training.get(f"average.{name}", parameter))
     save_weights(run, model.state_dict(), weights_metadata(tokenizer, config))
     yield NoticeGiven(
-        message=f"The weights of run '{run.name}' were gone; those of step {snapshot.step} took their place."
+        message=f"The weights of run '{run.name}' were {what}; "
+        f"those of step {snapshot.step} took their place."
     )
-    return True
+    return snapshot.step
 
 
 def _has_kept(state: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """From a run directory to a training in memory, wherever it stands."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -46,11 +47,12 @@ class Opened:
     """Why there are no steps left, where the run was stopped before it could be judged."""
 
 
-def open_training(run: Run, *, judge_again: bool = False) -> Generator[Event, None, Opened]:
+def open_training(run: Run, restored: int | None = None) -> Generator[Event, None, Opened]:
     """Everything before the next step, read or made. The caller holds the run's lock.
 
-    With `judge_again`, a finished run is opened too: the weights it keeps are other ones now.
-    Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
+    `restored` is the step of weights that just took the place of lost ones: they are judged, even
+    where the run was finished. Raises UsageError where there is nothing to go on with,
+    CheckpointError, CorpusError.
     """
     began = time.monotonic()
     config = run.read_config()
@@ -59,12 +61,13 @@ def open_training(run: Run, *, judge_again: bool = False) -> Generator[Event, No
             f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
         )
     training = from_dict(TrainingConfig, config["training"], "training")
+    run.read_json("datasets.json")  # damaged, it would be found so only when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
     prepare_process(config.get("measured", {}).get("threads", training.threads))
     snapshot = yield from _snapshot(run)
     length = Length.of(config, training, snapshot, began)
     ended = None if snapshot is None or length.extends else snapshot.state["ended"]
-    if ended is not None and _is_judged(run, snapshot):
+    if ended is not None and restored is None and _is_judged(run, snapshot):
         raise UsageError(
             f"Run '{run.name}' is finished.", hint=f"Go on with it: rlm resume {run.name} --minutes 5"
         )
@@ -90,6 +93,9 @@ def open_training(run: Run, *, judge_again: bool = False) -> Generator[Event, No
     session = Session(model, training, sampler, measured)
     if snapshot is not None:
         session.restore(snapshot)
+        if restored not in (None, session.counters.best_step):
+            # Not the best after all: what comes next is compared with nothing that is lost.
+            session.counters.best_loss, session.counters.best_step = math.inf, restored
     pace = Pace(model, training, measured, len(data.validation), length.budget_s, length.deadline)
     if training.most_epochs is not None and not length.extends:
         pace.most_steps = round(training.most_epochs * sampler.blocks_per_epoch / training.batch_size)

@@ -55,7 +55,7 @@ def train(run: Run, control: Control | None = None) -> Iterator[Event]:
     control = control or Control()
     with run.lock():
         restored = yield from restore_kept_weights(run)
-        opening, asked_s = open_training(run, judge_again=restored), 0.0
+        opening, asked_s = open_training(run, restored), 0.0
         while True:
             try:
                 asked_s += yield from _offer(next(opening))

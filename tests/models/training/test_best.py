@@ -8,6 +8,7 @@ import torch
 
 from data.errors import UsageError
 from models.checkpoint_folder import pointers_in
+from models.errors import RunError
 from models.events import CheckpointSaved, EvaluationFinished, Event, NoticeGiven, RunFinished, StepFinished
 from models.run import Run
 from models.run_listing import list_runs
@@ -109,9 +110,11 @@ def test_a_finished_run_gets_its_weights_back_and_can_go_on(new_run: NewRun) -> 
     run.weights_path.unlink()
     (summary,) = list_runs(run.path.parent)
     assert summary.status == "damaged" and "rlm resume owl" in str(summary.problem)
+    judged = go(run)[-1]
+    assert isinstance(judged, RunFinished) and judged.best_step == 6
+    assert_same(weights_of(run), expected)
     with pytest.raises(UsageError, match="is finished"):
         go(run)
-    assert_same(weights_of(run), expected)
     assert list_runs(run.path.parent)[0].status == "finished"
     run.weights_path.unlink()
     extend(run, steps=2)
@@ -126,3 +129,48 @@ def test_without_a_best_checkpoint_the_newest_gives_its_weights(new_run: NewRun)
     events = go(run)
     assert any("pointer 'best'" in event.message for event in events if isinstance(event, NoticeGiven))
     assert isinstance(events[-1], RunFinished)
+
+
+def test_damaged_weights_are_replaced_before_a_step_is_taken(new_run: NewRun) -> None:
+    run = new_run(steps=6)
+    go(run)
+    expected = weights_of(run)
+    content = bytearray(run.weights_path.read_bytes())
+    content[-9] ^= 0xFF
+    run.weights_path.write_bytes(content)
+    events = go(run)
+    assert any("were damaged" in event.message for event in events if isinstance(event, NoticeGiven))
+    assert isinstance(events[-1], RunFinished)
+    assert_same(weights_of(run), expected)
+
+
+def test_weights_that_are_not_the_best_are_not_credited_with_its_loss(
+    new_run: NewRun, script: Script
+) -> None:
+    run = new_run(**DIALS)
+    assert go(run)[-1].best_step == 8  # type: ignore[attr-defined]
+    run.weights_path.unlink()
+    (run.checkpoints_path / "best").unlink()
+    judged = go(run)[-1]
+    assert isinstance(judged, RunFinished) and judged.best_step == 20
+    extend(run, steps=2)
+    script.evaluations = 0  # the next loss is 4: worse than the lost best, better than nothing
+    events = go(run)
+    assert next(event.best for event in events if isinstance(event, EvaluationFinished))
+
+
+def test_a_damaged_record_of_texts_is_told_before_training(new_run: NewRun) -> None:
+    run = new_run(steps=6)
+    (run.path / "datasets.json").write_text("{", encoding="utf-8")
+    with pytest.raises(RunError, match=r"datasets\.json"):
+        go(run)
+    assert not any(isinstance(event, StepFinished) for event in run.events())
+
+
+def test_an_extension_that_never_got_anywhere_is_listed_as_paused(new_run: NewRun) -> None:
+    run = new_run(steps=6)
+    go(run)
+    extend(run, steps=4)
+    assert list_runs(run.path.parent)[0].status == "paused"
+    go(run)
+    assert list_runs(run.path.parent)[0].status == "finished"
