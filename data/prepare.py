@@ -63,28 +63,33 @@ def prepare(
         lock = yield from _locked(folder / f"{key}.lock", corpus)
         try:
             path = folder / key
-            if not _is_complete(path):
+            if not _is_sound(path):
                 yield from _make(path, corpus, tokenizer)
         finally:
             lock.release()
     except OSError as error:
         raise not_writable(folder, error) from error
-    return open_prepared(path)
+    return _opened(path)
 
 
 def open_prepared(path: str | Path) -> PreparedData:
     """The data in a folder that `prepare` made, or in the cache under that name.
 
+    All of it is read once, to see that it is what was written: a second for a gigabyte.
     Raises CorpusError where it is gone or damaged.
     """
     path = Path(path)
     if not path.is_dir():
         path = cache_folder() / path.name
-    if not _is_complete(path):
+    if not _is_sound(path):
         raise CorpusError(
             f"The prepared text '{path}' is gone or damaged.",
             hint="Prepare it again from the text it was made from.",
         )
+    return _opened(path)
+
+
+def _opened(path: Path) -> PreparedData:
     meta = _meta(path)
     return PreparedData(
         path=path,
@@ -143,6 +148,7 @@ def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Advance]
             "validation_tokens": writers["validation"].tokens,
             "validation_bytes": writers["validation"].text_bytes,
             "unknown_characters": sum(writer.unknown for writer in writers.values()),
+            **{f"{split}_hash": writer.hash.hexdigest() for split, writer in writers.items()},
         }
         with (temporary / "meta.json").open("w") as meta_file:
             json.dump(meta, meta_file, indent=1)
@@ -164,6 +170,7 @@ class _SplitWriter:
 
     def __init__(self, file: BinaryIO, tokenizer: Tokenizer, dtype: str) -> None:
         self.tokens = self.characters = self.text_bytes = self.unknown = 0
+        self.hash = hashlib.blake2b()
         self._file = file
         self._tokenizer = tokenizer
         self._dtype = np.dtype(dtype).newbyteorder("<")
@@ -194,7 +201,9 @@ class _SplitWriter:
         texts = [part for part in self._batch if isinstance(part, str)]
         encoded = iter(self._tokenizer.encode_many(texts))
         ids = np.concatenate([next(encoded) if isinstance(part, str) else [part] for part in self._batch])
-        self._file.write(ids.astype(self._dtype).tobytes())
+        written = ids.astype(self._dtype).tobytes()
+        self._file.write(written)
+        self.hash.update(written)
         self.tokens += len(ids)
         self.unknown += int(np.count_nonzero(ids == self._tokenizer.unk_id))
         self.characters += sum(map(len, texts))
@@ -232,17 +241,21 @@ def _require_room(folder: Path, corpus: Corpus, tokenizer: Tokenizer, itemsize: 
         )
 
 
-def _is_complete(path: Path) -> bool:
-    """Whether everything `_make` writes is there at its full length."""
+def _is_sound(path: Path) -> bool:
+    """Whether everything `_make` wrote is there, byte for byte. Reads all of it."""
     try:
         meta = _meta(path)
         itemsize = np.dtype(meta["dtype"]).itemsize
-        return all(
-            (path / f"{split}.bin").stat().st_size == meta[f"{split}_tokens"] * itemsize
-            for split in ("train", "validation")
-        )
+        for split in ("train", "validation"):
+            with (path / f"{split}.bin").open("rb") as file:
+                if os.fstat(file.fileno()).st_size != meta[f"{split}_tokens"] * itemsize:
+                    return False
+                expected = meta.get(f"{split}_hash")  # what an earlier version prepared has none
+                if expected and hashlib.file_digest(file, hashlib.blake2b).hexdigest() != expected:
+                    return False
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    return True
 
 
 def _meta(path: Path) -> dict[str, Any]:

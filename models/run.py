@@ -26,6 +26,7 @@ from models.run_files import config_problem, file_problem
 from models.run_lock import holding_lock, is_locked
 from models.storage import clear_temporaries, read_json, replace_json, storing
 from models.training_log import TrainingDiary
+from models.unborn import is_unborn
 
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
@@ -98,6 +99,7 @@ class Run:
     def create(cls, name: str, runs_dir: Path) -> "Run":
         """Make the folder of a new run. It counts as a run once `write_config` was called.
 
+        A folder that a kill left before that is taken over; whoever fills it holds its lock.
         Raises UsageError for an impossible or taken name, StorageError.
         """
         require_name(name)
@@ -107,7 +109,8 @@ class Run:
             try:
                 path.mkdir()
             except FileExistsError:
-                raise _taken(name, runs_dir) from None
+                if not is_unborn(path):
+                    raise _taken(name, runs_dir) from None
         return cls(path.resolve())
 
     @classmethod

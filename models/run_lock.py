@@ -8,7 +8,7 @@ from pathlib import Path
 from models.errors import RunBusyError, RunError, StorageError
 from models.storage import read_bounded, replace_file, storing
 
-_LOCK_FILE, _PID_FILE = ".lock", ".lock-pid"
+LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
 _LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once
 
 
@@ -20,7 +20,7 @@ def holding_lock(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # 30 ms that listing runs has no use for
 
-    lock = FileLock(folder / _LOCK_FILE, timeout=_LOCK_PATIENCE_S, poll_interval=0.05)
+    lock = FileLock(folder / LOCK_FILE, timeout=_LOCK_PATIENCE_S, poll_interval=0.05)
     with storing("the run's lock"):
         try:
             lock.acquire()
@@ -28,22 +28,22 @@ def holding_lock(folder: Path) -> Iterator[None]:
             raise _busy(folder) from None
     try:
         with contextlib.suppress(StorageError):  # the pid serves only the other one's message
-            replace_file(folder / _PID_FILE, [f"{os.getpid()}\n".encode()])
+            replace_file(folder / PID_FILE, [f"{os.getpid()}\n".encode()])
         yield
     finally:
         with contextlib.suppress(OSError):
-            (folder / _PID_FILE).unlink()
+            (folder / PID_FILE).unlink()
         lock.release()
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock right now."""
-    if not (folder / _PID_FILE).exists():
+    if not (folder / PID_FILE).exists():
         return False
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(folder / _LOCK_FILE, timeout=0):
+        with FileLock(folder / LOCK_FILE, timeout=0):
             return False
     except Timeout:
         return True
@@ -54,7 +54,7 @@ def is_locked(folder: Path) -> bool:
 def _busy(folder: Path) -> RunBusyError:
     pid = ""
     with contextlib.suppress(OSError, RunError):
-        pid = read_bounded(folder / _PID_FILE, 64).decode("ascii", "ignore").strip()
+        pid = read_bounded(folder / PID_FILE, 64).decode("ascii", "ignore").strip()
     if not pid.isdigit():
         return RunBusyError(f"Another process is writing to run '{folder.name}'.", hint="Wait until it ends.")
     return RunBusyError(

@@ -120,7 +120,8 @@ def require_space(folder: Path, size: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
-            f"The disk is full: {what} needs {in_megabytes(needed)}, and {in_megabytes(free)} are free.",
+            f"The disk is full: {in_megabytes(needed)} are needed for {what}, "
+            f"and {in_megabytes(free)} are free.",
             hint="Free some space and go on; what was saved before is intact.",
         )
 

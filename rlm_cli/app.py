@@ -29,7 +29,8 @@ app = typer.Typer(
     name="rlm",
     help="Recursive language models of your own text, on the machine you have.",
     epilog="Start with:  rlm train FILE\n\n"
-    "Every flag that holds a value also reads RLM_FLAG from the environment, as in RLM_SEED=7.",
+    "A flag that holds a value also reads RLM_FLAG from the environment, as in RLM_SEED=7, but for "
+    "--name, --set, --prompt, --stop, --system and the lengths of rlm resume.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

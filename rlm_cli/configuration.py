@@ -87,6 +87,7 @@ def said_request(
                 f"{stronger.label} and {one.label} exclude one another.", hint="Give one of them."
             )
     _drop_weaker_shape(kept)
+    _drop_weaker_vocabulary(kept)
     request: dict[str, Any] = {one.dial: one.value for one in kept.values() if one.dial is not None}
     return request | {"settings": {one.field: one.value for one in kept.values() if one.dial is None}}
 
@@ -118,6 +119,17 @@ def _drop_weaker_shape(kept: dict[str, _Said]) -> None:
     if known is None or known.architecture != str(architecture.value).replace("-", "_"):
         weaker = max(preset, architecture, key=lambda one: one.rank)
         del kept[weaker.field]
+
+
+def _drop_weaker_vocabulary(kept: dict[str, _Said]) -> None:
+    """A tokenizer that is not made anew says its own size: where both are said, the stronger counts."""
+    tokenizer, size = kept.get("tokenizer"), kept.get(FIELD_OF["vocab_size"])
+    if tokenizer is None or size is None or tokenizer.value == "bpe":
+        return
+    if tokenizer.rank < size.rank:
+        del kept[size.field]
+    elif size.rank < tokenizer.rank and tokenizer.value == "character":  # a file may be of that size
+        del kept[tokenizer.field]
 
 
 def said_settings(context: typer.Context, typed: Iterable[str] | None) -> dict[str, str]:

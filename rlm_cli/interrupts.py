@@ -26,7 +26,8 @@ class Interrupts:
 
     First Ctrl-C: `control.interrupted`, and `settle` asks what is meant after the next event.
     Second: pause at once. SIGTERM and SIGHUP: pause at once. `exit_code` is what a pause then
-    ends with. A SIGHUP that was ignored from outside (nohup) stays ignored.
+    ends with. A Ctrl-C or SIGHUP that was ignored from outside (a script's background job, nohup)
+    stays ignored.
     """
 
     def __init__(self, control: "Control") -> None:
@@ -40,11 +41,11 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._take(signal.SIGINT, self._interrupt)
         self._take(signal.SIGTERM, self._terminate)
         hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
-        if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
-            self._take(hang_up, self._hang_up)
+        for number, handler in ((signal.SIGINT, self._interrupt), (hang_up, self._hang_up)):
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                self._take(number, handler)
         return self
 
     def __exit__(

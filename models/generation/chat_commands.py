@@ -89,7 +89,10 @@ def _spec(word: str) -> CommandSpec:
 
 
 def _nearest(word: str, names: Iterable[str], prefix: str = "") -> str:
-    near = difflib.get_close_matches(word, list(names), n=1, cutoff=0.5)
+    names = list(names)
+    # Letters in the wrong order are the commonest slip: /mdoe is mode, and not more.
+    near = [name for name in names if sorted(name) == sorted(word)]
+    near = near or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"Did you mean {prefix}{near[0]}? " if near else ""
 
 

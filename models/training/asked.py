@@ -17,6 +17,7 @@ from models.device import choose_device
 from models.errors import StorageError
 from models.presets import Preset, preset_named
 from models.run import Run
+from models.run_tokenizer import load_run_tokenizer
 from models.training.creation import DEFAULT_VOCAB_SIZE
 from models.training.estimate import require_memory, skeleton
 from models.training.request import Said, TrainRequest, drop_lengths, everything_said, lengths_in, shape_of
@@ -97,7 +98,8 @@ def _created_run(name: str | None, runs_dir: Path) -> Run | None:
     if name is None or not os.path.lexists(runs_dir / name):
         return None
     if not (runs_dir / name / "config.json").exists():
-        Run.create(name, runs_dir)  # raises: the name is taken by something else
+        Run.create(name, runs_dir)  # raises where the name is taken by something else
+        return None
     run = Run.open(name, runs_dir)
     require_untrained(run)
     return run
@@ -166,9 +168,9 @@ def _tokenizer(
             )
         return wanted, "as asked for", vocab_size
     if wanted is not None:
-        return _loaded(wanted, vocab_size), f"the one in {wanted}", None
-    if created is not None and created.tokenizer_path.exists():
-        return _loaded(created.tokenizer_path, vocab_size), "the one the model was created with", None
+        return _of_size(load_tokenizer(wanted), vocab_size), f"the one in {wanted}", None
+    if created is not None and (own := _created_with(created, stored)) is not None:
+        return _of_size(own, vocab_size), "the one the model was created with", None
     if vocab_size is not None:
         return "bpe", "as asked for", vocab_size
     if created is not None and stored["model"]["vocab_size"] != DEFAULT_VOCAB_SIZE:
@@ -176,8 +178,21 @@ def _tokenizer(
     return (preset.tokenizer if preset is not None else None), "as the preset has it", None
 
 
-def _loaded(path: str | Path, vocab_size: int | None) -> Tokenizer:
-    tokenizer = load_tokenizer(path)
+def _created_with(run: Run, stored: Mapping[str, Any]) -> Tokenizer | None:
+    """The tokenizer that the model was created with, or None where there was none.
+
+    A training that was killed before it began may have left its own in the place of that.
+    """
+    if "tokenizer_hash" not in stored:  # created before that was kept
+        return load_tokenizer(run.tokenizer_path) if run.tokenizer_path.exists() else None
+    if stored["tokenizer_hash"] is None:
+        return None
+    expected = {"data": {"tokenizer_hash": stored["tokenizer_hash"]}}
+    return load_run_tokenizer(run, expected, model_config(stored["model"]).vocab_size)[0]
+
+
+def _of_size(tokenizer: Tokenizer, vocab_size: int | None) -> Tokenizer:
+    """`tokenizer`. Raises UsageError where another size was asked for."""
     if vocab_size not in (None, tokenizer.vocab_size):
         raise UsageError(
             f"The tokenizer has {tokenizer.vocab_size} tokens, not {vocab_size}.",

@@ -83,6 +83,7 @@ class CreationPlan:
                     "parameters": self.estimate.parameters,
                     "embedding_parameters": self.estimate.embedding_parameters,
                     "model": self.to_dict()["model"],
+                    "tokenizer_hash": self.tokenizer.hash if self.tokenizer is not None else None,
                     "training": dict(self.training),
                 }
             )

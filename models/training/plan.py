@@ -1,14 +1,14 @@
 """From what was typed and what the text is to a plan: nothing is written until it starts."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from data.bpe_tokenizer import MIN_VOCAB_SIZE, train_bpe_tokenizer
 from data.character_tokenizer import train_character_tokenizer
 from data.corpus import Corpus, scan_corpus
-from data.errors import UsageError
+from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, prepare
 from data.tokenizer import Tokenizer, suggested_tokenizer
 from models.architectures import model_config
@@ -27,7 +27,7 @@ from models.training.sizing import (
     suggested_model,
     suggested_training,
 )
-from models.training.training_plan import Plan
+from models.training.training_plan import Plan, is_lopsided
 
 __all__ = ["CreateRequest", "CreationPlan", "Plan", "TrainRequest", "plan_creation", "plan_training"]
 
@@ -37,6 +37,9 @@ BYTE_PAIR_SHARE = 0.25
 """The most of the time asked for that may go into that."""
 MOST_CHARACTERS = 512
 """Distinct characters above which a character vocabulary is no way out."""
+
+MOST_UNKNOWN = 0.5
+"""The largest share of a text that may be characters the tokenizer does not have."""
 
 
 def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, Plan]:
@@ -55,10 +58,12 @@ def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
     tokenizer, reason = _tokenizer(asked, corpus, length)
     data = yield from advancing(prepare(corpus, tokenizer))
+    yield from _oddities(corpus, data)
     model = yield from _model(asked, corpus, data, tokenizer, length)
     training = yield from _training(asked, corpus, data, model, length)
     return Plan(
         name=request.name or suggest_name(corpus.name, runs_dir),
+        is_named=request.name is not None,
         runs_dir=runs_dir,
         created=asked.created,
         corpus=corpus,
@@ -70,6 +75,28 @@ def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
         estimate=estimate(model, training, asked.device),
         started_at=started_at,
     )
+
+
+def _oddities(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
+    """What the user should know of the tokens. Raises CorpusError where most of the text is lost."""
+    if data.unknown_characters:
+        share = data.unknown_characters / corpus.characters
+        percent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+        lost = (
+            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({percent}) "
+            "are not in the tokenizer"
+        )
+        if share > MOST_UNKNOWN:
+            raise CorpusError(
+                f"{lost}: there is little left to learn.",
+                hint="Take a tokenizer made from this text: leave --tokenizer out.",
+            )
+        yield NoticeGiven(message=f"{lost}; the model sees each of them as the same unknown one.")
+    if corpus.kind != "text" and is_lopsided(data):
+        yield NoticeGiven(
+            message=f"The documents are of very unequal length: {data.train_tokens:,} tokens to learn from, "
+            f"{data.validation_tokens:,} to measure on."
+        )
 
 
 def _tokenizer(asked: Asked, corpus: Corpus, length: Mapping[str, Any]) -> tuple[Tokenizer, str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from data.corpus import Corpus
+from data.errors import UsageError
 from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
-from models.errors import StorageError
-from models.run import Run
+from models.errors import RunBusyError, StorageError
+from models.run import Run, suggest_name
 from models.storage import replace_file, storing
 from models.training.asked import require_untrained
 from models.training.estimate import Estimate, skeleton
@@ -33,6 +34,8 @@ class Plan:
     training: TrainingConfig
     estimate: Estimate
     started_at: float
+    is_named: bool = True
+    """Whether the user chose the name: another may be taken in the place of one that was not."""
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
@@ -40,7 +43,7 @@ class Plan:
         embedding, blocks = cost.embedding_parameters, cost.parameters - cost.embedding_parameters
         return [
             ("run", self.name),
-            ("text", f"{corpus.name}: {corpus.characters:,} characters, nine tenths to learn from"),
+            ("text", f"{corpus.name}: {corpus.characters:,} characters, {self._shares()}"),
             ("tokenizer", f"{self.tokenizer.kind}, {self.tokenizer.vocab_size:,} tokens"),
             ("model", f"{model.architecture}, width {model.d_model}, {model.n_heads} heads, {self._depth()}"),
             ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
@@ -77,15 +80,26 @@ class Plan:
         RunBusyError, StorageError.
         """
         if self.created is None:
-            with fresh_run(self.name, self.runs_dir) as run, run.lock():
-                self._write(run)
-            return run
+            return self._start_fresh()
         with self.created.lock():
             require_untrained(self.created)
             self._write(self.created)
             with contextlib.suppress(OSError):  # fresh ones of another vocabulary, of no more use
                 self.created.weights_path.unlink()
         return self.created
+
+    def _start_fresh(self) -> Run:
+        name = self.name
+        while True:
+            try:
+                with fresh_run(name, self.runs_dir) as run:
+                    self._write(run)
+                return run
+            except (UsageError, RunBusyError):
+                # Another training of the same text may have begun while this one was planned.
+                taken, name = name, suggest_name(self.corpus.name, self.runs_dir)
+                if self.is_named or name == taken:
+                    raise
 
     def _write(self, run: Run) -> None:
         """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
@@ -124,6 +138,13 @@ class Plan:
             },
         }
 
+    def _shares(self) -> str:
+        if not is_lopsided(self.data):
+            return "nine tenths to learn from"
+        return (
+            f"{self.data.train_tokens:,} tokens to learn from, {self.data.validation_tokens:,} to measure on"
+        )
+
     def _depth(self) -> str:
         model = skeleton(self.model)
         calls = model.attention_calls(model.trained_depth)
@@ -148,6 +169,11 @@ class Plan:
 
     def _expected_s(self) -> float:
         return self._expected_tokens() / self.estimate.tokens_per_second
+
+
+def is_lopsided(data: PreparedData) -> bool:
+    """Whether the part to learn from is far from nine tenths of the tokens."""
+    return not 0.85 <= data.train_tokens / max(1, data.train_tokens + data.validation_tokens) <= 0.95
 
 
 def _described(corpus: Corpus) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_progress_is_said(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> Non
     assert done == sorted(done) and done[-1] == len(PROSE) and len(done) >= 4
 
 
-@pytest.mark.parametrize("damage", ["truncated", "no meta", "torn meta", "foreign meta"])
+@pytest.mark.parametrize("damage", ["truncated", "overwritten", "no meta", "torn meta", "foreign meta"])
 def test_damaged_data_is_refused_and_made_again(prose: Corpus, damage: str) -> None:
     tokenizer = tokenizer_for(prose, "character")
     data = finish(prepare(prose, tokenizer))
@@ -157,6 +157,8 @@ def test_damaged_data_is_refused_and_made_again(prose: Corpus, damage: str) -> N
     meta = data.path / "meta.json"
     if damage == "truncated":
         (data.path / "train.bin").write_bytes(b"123")
+    elif damage == "overwritten":  # as long as before, with ids no tokenizer has
+        (data.path / "train.bin").write_bytes(b"\xff" * data.train.nbytes)
     elif damage == "no meta":
         meta.unlink()
     else:
@@ -166,6 +168,15 @@ def test_damaged_data_is_refused_and_made_again(prose: Corpus, damage: str) -> N
     with pytest.raises(CorpusError, match="gone or damaged"):
         open_prepared(data.path)
     assert finish(prepare(prose, tokenizer)).train.tolist() == expected
+
+
+def test_data_of_an_earlier_version_is_still_good(prose: Corpus) -> None:
+    data = finish(prepare(prose, tokenizer_for(prose, "character")))
+    meta = json.loads((data.path / "meta.json").read_text())
+    old = {name: value for name, value in meta.items() if name not in ("train_hash", "validation_hash")}
+    assert len(old) == len(meta) - 2
+    (data.path / "meta.json").write_text(json.dumps(old))
+    assert open_prepared(data.path).train_tokens == data.train_tokens
 
 
 def test_data_that_is_gone_says_so(cache_folder: Path) -> None:

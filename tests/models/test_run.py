@@ -13,6 +13,7 @@ from data.errors import RlmError, UsageError
 from models.errors import RunBusyError, RunError
 from models.events import CheckpointSaved, Event, NoticeGiven
 from models.run import Run, run_names, runs_dir, suggest_name
+from models.run_listing import list_runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -282,3 +283,15 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
 def test_no_torch_is_imported(module: str) -> None:
     program = f"import sys, models.{module}; print(sorted({{'torch', 'numpy', 'rich'}} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True) == "[]\n"
+
+
+def test_a_folder_left_before_it_was_a_run_does_not_block_its_name(tmp_path: Path) -> None:
+    left = tmp_path / "alice"
+    left.mkdir()
+    for name in (".lock", ".tmp-config.json-1-ab", "tokenizer.json"):
+        (left / name).touch()
+    assert not run_names(tmp_path) and not list_runs(tmp_path)
+    assert Run.create("alice", tmp_path).path == left.resolve()
+    (left / "notes.txt").touch()  # somebody's own
+    with pytest.raises(UsageError, match="already a run 'alice'"):
+        Run.create("alice", tmp_path)

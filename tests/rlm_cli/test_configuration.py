@@ -18,6 +18,8 @@ from rlm_cli.options import (
     SeedOption,
     SetOption,
     StepsOption,
+    TokenizerOption,
+    VocabularyOption,
     dial,
 )
 
@@ -39,10 +41,19 @@ def said(*arguments: str) -> tuple[dict[str, Any], dict[str, str]]:
         d_model: Annotated[int | None, dial("--d-model", help="Width.")] = None,
         architecture: ArchitectureOption = None,
         preset: PresetOption = None,
+        tokenizer: TokenizerOption = None,
+        vocab_size: VocabularyOption = None,
         settings: SetOption = None,
         config: ConfigOption = None,
     ) -> None:
-        dials = {"minutes": minutes, "steps": steps, "epochs": epochs, "seed": seed, "d_model": d_model}
+        dials: dict[str, Any] = {
+            "minutes": minutes,
+            "steps": steps,
+            "epochs": epochs,
+            "seed": seed,
+            "d_model": d_model,
+        }
+        dials |= {"tokenizer": tokenizer, "vocab_size": vocab_size}
         request = said_request(context, {**dials, "architecture": architecture, "preset": preset}, settings)
         caught.append((request, request.pop("settings")))
 
@@ -161,3 +172,13 @@ def test_a_typed_architecture_displaces_a_preset_of_the_environment(monkeypatch:
     assert said("--preset", "looped-small", "--arch", "hrm")[0] == {
         "preset": "looped-small", "architecture": "hrm",
     }  # fmt: skip
+
+
+def test_a_typed_tokenizer_and_a_vocabulary_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_VOCAB_SIZE", "300")
+    assert said("--tokenizer", "character")[0] == {"tokenizer": "character"}
+    assert said("--tokenizer", "bpe")[0] == {"tokenizer": "bpe", "vocab_size": 300}
+    both = {"tokenizer": "character", "vocab_size": 400}
+    assert said("--tokenizer", "character", "--vocab-size", "400")[0] == both  # refused further down
+    monkeypatch.setenv("RLM_TOKENIZER", "character")
+    assert said("--vocab-size", "400")[0] == {"vocab_size": 400}

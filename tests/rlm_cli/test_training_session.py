@@ -126,12 +126,13 @@ def test_the_system_asking_pauses_without_a_menu(
     assert ending(CountingTrainer(), {5: [number]}) == ("paused before step 5", code)
 
 
-def test_an_ignored_hang_up_stays_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ignored_from_outside_stays_ignored(number: int) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
     try:
-        assert ending(CountingTrainer(), {5: [signal.SIGHUP]})[0] == "all steps done"
+        assert ending(CountingTrainer(), {5: [number]})[0] == "all steps done"
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def test_handlers_are_put_back() -> None:

@@ -70,7 +70,13 @@ def test_every_line_is_text_a_command_or_a_usage_error(line: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "hint"),
-    [("/mod deep", "/mode"), ("/tmep 1", "/temp"), ("/mode dep", "deep"), ("mode dep", "deep")],
+    [
+        ("/mod deep", "/mode"),
+        ("/mdoe deep", "/mode"),
+        ("/tmep 1", "/temp"),
+        ("/mode dep", "deep"),
+        ("mode dep", "deep"),
+    ],
 )
 def test_a_slip_gets_the_nearest(line: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:

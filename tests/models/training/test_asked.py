@@ -1,12 +1,15 @@
 """What is refused before the text is read, and what a created run has settled already."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data.character_tokenizer import CharacterTokenizer
 from data.errors import RlmError, UsageError
+from data.tokenizer import Tokenizer
 from models import device
 from models.run import Run
 from models.training import creation, estimate
@@ -123,3 +126,16 @@ def test_a_length_given_as_text_becomes_a_number(tmp_path: Path, name: str, text
 def test_a_size_asked_for_goes_over_the_tokenizer_of_a_preset(tmp_path: Path) -> None:
     found = asked(tmp_path, preset="nanogpt-cpu", vocab_size=300)
     assert (found.tokenizer, found.vocab_size) == ("bpe", 300)
+
+
+def test_a_tokenizer_the_model_was_not_created_with_is_passed_over(create: Create, tmp_path: Path) -> None:
+    foreign, own = CharacterTokenizer("xyz"), CharacterTokenizer("abcd")
+    run = create()
+    foreign.save(run.tokenizer_path)  # left by a training that was killed before it began
+    assert asked(tmp_path, name="owl").tokenizer is None
+    shutil.rmtree(run.path)
+    own.save(tmp_path / "own.json")
+    run = create(tokenizer=str(tmp_path / "own.json"))
+    foreign.save(run.tokenizer_path)
+    found = asked(tmp_path, name="owl").tokenizer
+    assert isinstance(found, Tokenizer) and found.hash == own.hash

@@ -151,9 +151,9 @@ def test_too_little_room_is_seen_before_anything_is_written(
     disk.arm(0, 0)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
-    with pytest.raises(StorageError, match=r"The disk is full: the checkpoint of step 2 needs .* are free"):
+    with pytest.raises(StorageError, match=r"MB are needed for the checkpoint of step 2, and .* are free"):
         save_checkpoint(run, snapshot_of(2))
-    with pytest.raises(StorageError, match="The disk is full: the weights of run 'owl'"):
+    with pytest.raises(StorageError, match="are needed for the weights of run 'owl'"):
         save_weights(run, snapshot_of(2).model, {})
     assert disk.operations == []
     assert load_checkpoint(run)[0].step == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from data.errors import TokenizerError, UsageError
+from data.errors import TokenizerError
 from models.config import TrainingConfig, from_dict
 from models.errors import CheckpointError, RunError
 from models.events import Event, NoticeGiven, RunFinished
@@ -110,8 +110,7 @@ def test_lost_weights_are_made_again_by_what_the_hint_says(finished: Run) -> Non
     with pytest.raises(CheckpointError, match="is missing") as caught:
         load_trained(finished)
     assert caught.value.hint is not None and "rlm resume owl" in caught.value.hint
-    with pytest.raises(UsageError, match="is finished"):  # and nothing is left to do but use it
-        list(train(finished))
+    assert isinstance(list(train(finished))[-1], RunFinished)  # judged again, and nothing else
     assert load_trained(finished).notes == ()
 
 

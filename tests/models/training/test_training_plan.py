@@ -134,3 +134,53 @@ def test_a_full_disk_leaves_no_half_made_run(
     assert [path.name for path in runs.iterdir()] == ["owl"]
     assert "data" not in run.read_config() and not run.tokenizer_path.exists()
     assert run.weights_path.exists()
+
+
+def test_a_folder_that_a_kill_left_is_filled(tmp_path: Path, corpus: Path) -> None:
+    left = tmp_path / "owl"
+    left.mkdir()
+    for name in (".lock", "tokenizer.json", ".tmp-config.json-1-ab"):
+        (left / name).write_text("torn")
+    run = planned(corpus, tmp_path, name="owl")[0].start()
+    assert "data" in run.read_config() and not (left / ".tmp-config.json-1-ab").exists()
+
+
+def test_two_trainings_of_one_text_get_a_name_each(tmp_path: Path, corpus: Path) -> None:
+    plans = [planned(corpus, tmp_path / "runs")[0] for _ in range(2)]
+    assert [found.name for found in plans] == ["meadow", "meadow"]
+    assert [found.start().name for found in plans] == ["meadow", "meadow-2"]
+    named = [planned(corpus, tmp_path / "runs", name="owl")[0] for _ in range(2)]
+    named[0].start()
+    before = (named[0].runs_dir / "owl" / "config.json").read_bytes()
+    with pytest.raises(UsageError, match="already a run 'owl'"):
+        named[1].start()
+    assert (named[0].runs_dir / "owl" / "config.json").read_bytes() == before
+
+
+def test_a_run_that_is_being_made_is_left_alone(tmp_path: Path, corpus: Path) -> None:
+    found, _ = planned(corpus, tmp_path, name="owl")
+    run = Run.create("owl", tmp_path)
+    with run.lock(), pytest.raises(RunBusyError):
+        found.start()
+    assert run.path.is_dir()
+
+
+def test_text_the_tokenizer_cannot_read_is_said_and_then_refused(tmp_path: Path, corpus: Path) -> None:
+    tokenizer = tmp_path / "english.json"
+    CharacterTokenizer("abcdefghijklmnopqrstuvwxyz \n").save(tokenizer)
+    corpus.write_text("the owl sees the fox. " * 40, encoding="utf-8")
+    _, notices = planned(corpus, tmp_path / "runs", tokenizer=str(tokenizer))
+    assert any("40 of 880 characters (5 %) are not in the tokenizer" in notice for notice in notices)
+    corpus.write_text("сова видит лису. " * 40, encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"of 680 characters \(82 %\) are not in the tokenizer"):
+        planned(corpus, tmp_path / "runs", tokenizer=str(tokenizer))
+
+
+def test_unequal_documents_have_their_real_shares_said(tmp_path: Path, corpus: Path) -> None:
+    found, notices = planned(documents(tmp_path / "unequal.jsonl", *[5] * 9, 3000), tmp_path / "runs")
+    shares = (
+        f"{found.data.train_tokens:,} tokens to learn from, {found.data.validation_tokens:,} to measure on"
+    )
+    assert shares in dict(found.rows())["text"]
+    assert any("very unequal" in notice and shares in notice for notice in notices)
+    assert "nine tenths to learn from" in dict(planned(corpus, tmp_path / "runs")[0].rows())["text"]
