@@ -1,5 +1,6 @@
 """What every test may rely on."""
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -9,6 +10,11 @@ import pytest
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+# A script that runs the tests in its background ignores these for them, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
