@@ -34,7 +34,7 @@ class ModelConfig:
     dropout: float = 0.0
     """Share of what each half block adds that is dropped in training."""
     positions: str = "rotary"
-    """How tokens know where they stand: rotary, or learned."""
+    """How tokens know where they stand: rotary, learned, or sinusoidal."""
     lookback: int = 0
     """Tokens before each one that its embedding sees too: n-grams for the price of a lookup."""
 
@@ -45,9 +45,8 @@ class ModelConfig:
         require(self.n_heads >= 1, "model.n_heads", self.n_heads, "at least 1")
         require(0 <= self.lookback <= 16, "model.lookback", self.lookback, "0 to 16")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 up to, not including, 1")
-        require(
-            self.positions in ("rotary", "learned"), "model.positions", self.positions, "rotary or learned"
-        )
+        known = ("rotary", "learned", "sinusoidal")
+        require(self.positions in known, "model.positions", self.positions, f"one of {', '.join(known)}")
         if self.d_model % (2 * self.n_heads):
             raise UsageError(
                 f"model.d_model {self.d_model} does not divide into {self.n_heads} heads of even width.",

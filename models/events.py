@@ -74,6 +74,8 @@ class StepFinished(Event):
     tokens_per_second: float
     elapsed_s: float
     eta_s: float
+    passes_per_token: float | None = None
+    """Recursions a token took on the average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,12 @@ class EvaluationAdvanced(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationFinished(Event):
-    """`bits_per_byte` survives a change of tokenizer; `best` says this is the lowest loss yet."""
+    """`bits_per_byte` survives a change of tokenizer; `best` says this is the lowest loss yet.
+
+    Of puzzles the losses are nats per blank cell, the best is the one that solves most, and the three
+    last figures say how it solves: the share of whole grids and of blank cells that are right, and
+    the supervision steps it took on the average. They are None for text.
+    """
 
     step: int
     epoch: float
@@ -96,6 +103,11 @@ class EvaluationFinished(Event):
     perplexity: float
     bits_per_byte: float
     best: bool
+    passes_per_token: float | None = None
+    """Recursions a token took on the average."""
+    exact_accuracy: float | None = None
+    cell_accuracy: float | None = None
+    mean_exit_step: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +197,12 @@ class RunFinished(Event):
     tokens_per_second: float
     elapsed_s: float
     path: str
+    passes_per_token: float | None = None
+    """As in EvaluationFinished, at the default mode."""
+    exact_accuracy: float | None = None
+    """Of puzzles, as in EvaluationFinished."""
+    cell_accuracy: float | None = None
+    mean_exit_step: float | None = None
 
 
 def to_json(event: Event) -> str:

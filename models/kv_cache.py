@@ -3,32 +3,70 @@
 import torch
 from torch import Tensor
 
+from models.layers.selection import Selection
+
 
 class KVCache:
     """Preallocated keys and values, indexed by slot: the running number of the attention call.
 
     A block that is applied R times has R slots, since each pass sees other states. `keys` and
     `values` are (slots, B, H, S, K); `length` tokens are held of the S there is room for.
+    `present` (slots, B, S) is False where a token never came to a slot.
     """
 
     def __init__(
-        self, slots: int, batch: int, n_heads: int, length: int, head_width: int, device: torch.device
+        self,
+        slots: int,
+        batch: int,
+        n_heads: int,
+        length: int,
+        head_width: int,
+        device: torch.device,
+        value_width: int | None = None,
     ) -> None:
+        """`value_width` is the width of values where it is not that of keys."""
         self.keys = torch.zeros(slots, batch, n_heads, length, head_width, device=device)
-        self.values = torch.zeros_like(self.keys)
+        value_width = head_width if value_width is None else value_width
+        self.values = torch.zeros(slots, batch, n_heads, length, value_width, device=device)
         self.tokens = torch.zeros(batch, length, dtype=torch.int64, device=device)
+        self.present = torch.ones(slots, batch, length, dtype=torch.bool, device=device)
         self.length = 0
 
     @property
     def capacity(self) -> int:
         return self.keys.size(3)
 
-    def update(self, slot: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Write `k`, `v` (B, H, T, K) behind what is held; return all of it, (B, H, S, K)."""
-        end = self.length + k.size(2)
-        self.keys[slot, :, :, self.length : end] = k
-        self.values[slot, :, :, self.length : end] = v
+    @property
+    def bytes_per_token(self) -> int:
+        """What a token takes in one slot, its keys and values."""
+        n_heads, width = self.keys.size(2), self.keys.size(-1) + self.values.size(-1)
+        return n_heads * width * self.keys.element_size()
+
+    def update(
+        self, slot: int, k: Tensor, v: Tensor, selection: Selection | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Write `k`, `v` (B, H, T, K) behind what is held; return all of it, (B, H, S, K).
+
+        With a `selection`, they are those of the selected of the new tokens (B, H, T', K), and
+        what the others may have in this slot stays.
+        """
+        if selection is None:
+            end = self.length + k.size(2)
+            self.keys[slot, :, :, self.length : end] = k
+            self.values[slot, :, :, self.length : end] = v
+        else:
+            end = self.length + selection.of_tokens
+            for held, new in ((self.keys[slot], k), (self.values[slot], v)):
+                ahead = held[:, :, self.length : end].transpose(1, 2)  # (B, T, H, K)
+                held[:, :, self.length : end] = selection.spread(new.transpose(1, 2), ahead).transpose(1, 2)
         return self.keys[slot, :, :, :end].to(k.dtype), self.values[slot, :, :, :end].to(v.dtype)
+
+    def repeat(self, from_slots: range, to_slots: range, tokens: int) -> None:
+        """Give the newest `tokens` tokens in `to_slots` what they have in `from_slots`."""
+        new = slice(self.length, self.length + tokens)
+        for source, target in zip(from_slots, to_slots, strict=True):
+            self.keys[target, :, :, new] = self.keys[source, :, :, new]
+            self.values[target, :, :, new] = self.values[source, :, :, new]
 
     def hold(self, tokens: Tensor) -> None:
         """Write the ids `tokens` (B, T) behind those held."""
@@ -55,3 +93,4 @@ class KVCache:
         self.keys = self.keys[:, rows]
         self.values = self.values[:, rows]
         self.tokens = self.tokens[rows]
+        self.present = self.present[:, rows]

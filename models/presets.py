@@ -20,7 +20,14 @@ class Preset:
     training: Mapping[str, Any] = field(default_factory=dict)
     tokenizer: str | None = None
     """character, bpe, or None: what suits the corpus."""
+    on_gpu: str | None = None
+    """The preset this name stands for where there is a GPU, if that is another."""
 
+
+_OUROBOROS_LITE = {"d_model": 256, "n_heads": 4, "passes": 4, "context_length": 256, "lookback": 0}
+_OUROBOROS_ON_CPU = {"batch_size": 4, "weight_decay": 0.1, "target_loss": 2.1}
+_OUROBOROS_ON_GPU = {**_OUROBOROS_ON_CPU, "batch_size": 16, "number_format": "auto"}
+"""Mixed precision: of the formats a GPU has, the fastest one measured."""
 
 _ALL = (
     Preset(
@@ -53,6 +60,100 @@ _ALL = (
             "embedding_rate": 0.5,
             "weight_decay": 0.0,
         },
+    ),
+    Preset(
+        name="recursive-48m",
+        architecture="recursive_router",
+        summary="six layers, then one more up to twice, as a router says of each token: 48M parameters",
+        model={
+            "d_model": 512,
+            "n_heads": 8,
+            "n_layers": 6,
+            "d_feed_forward": 2048,
+            "context_length": 256,
+            "positions": "learned",
+            "tied": True,
+            "lookback": 0,
+        },
+        training={"optimizer": "adamw", "learning_rate": 6e-4, "weight_decay": 0.1, "warmup_steps": 200},
+        tokenizer="bpe",
+    ),
+    Preset(
+        name="router-small",
+        architecture="recursive_router",
+        summary="the same idea at width 192, four layers and one that recurses: 2.3M, minutes on a laptop",
+        model={"d_model": 192, "n_heads": 4, "n_layers": 4, "lookback": 3},
+    ),
+    Preset(
+        name="mor-technical",
+        architecture="mixture_of_recursions",
+        summary="six layers of up to four more steps each, as their routers say of each token: 29M",
+        model={
+            "d_model": 384,
+            "n_heads": 6,
+            "n_layers": 6,
+            "d_feed_forward": 2048,
+            "max_steps": 4,
+            "context_length": 128,
+            "positions": "learned",
+            "tied": True,
+            "lookback": 0,
+        },
+        training={"optimizer": "adamw", "learning_rate": 6e-4, "weight_decay": 0.1, "warmup_steps": 200},
+        tokenizer="bpe",
+    ),
+    Preset(
+        name="mor-small",
+        architecture="mixture_of_recursions",
+        summary="the same idea at width 192: four layers of up to two more steps: 2.3M, minutes on a laptop",
+        model={"d_model": 192, "n_heads": 4, "n_layers": 4, "max_steps": 2, "lookback": 3},
+    ),
+    Preset(
+        name="ouroboros",
+        architecture="ouroboros",
+        summary="ouroboros-lite on a CPU, ouroboros-pro on a GPU",
+        model=_OUROBOROS_LITE,
+        training=_OUROBOROS_ON_CPU,
+        on_gpu="ouroboros-pro",
+    ),
+    Preset(
+        name="ouroboros-small",
+        architecture="ouroboros",
+        summary="one shared block with latent attention, four times: 1M parameters, minutes on a laptop",
+        model={**_OUROBOROS_LITE, "context_length": 128, "lookback": 3},
+    ),
+    Preset(
+        name="ouroboros-lite",
+        architecture="ouroboros",
+        summary="one block of 0.94M, four passes: with 50k tokens, 93 % of 13.8M parameters are embedding",
+        model=_OUROBOROS_LITE,
+        training=_OUROBOROS_ON_CPU,
+    ),
+    Preset(
+        name="ouroboros-pro",
+        architecture="ouroboros",
+        summary="one block of 3.7M, eight passes: with 50k tokens, 87 % of 29M parameters are embedding",
+        model={**_OUROBOROS_LITE, "d_model": 512, "n_heads": 8, "passes": 8},
+        training=_OUROBOROS_ON_GPU,
+    ),
+    Preset(
+        name="ouroboros-beast",
+        architecture="ouroboros",
+        summary="one block of 8.4M, twelve passes: with 50k tokens, 82 % of 47M parameters are embedding",
+        model={**_OUROBOROS_LITE, "d_model": 768, "n_heads": 12, "passes": 12},
+        training=_OUROBOROS_ON_GPU,
+    ),
+    Preset(
+        name="trm-small",
+        architecture="trm",
+        summary="one network of two blocks for two states, width 192, halting head: 1M parameters",
+        model={"d_model": 192, "n_heads": 4, "d_feed_forward": 512, "context_length": 128, "lookback": 3},
+    ),
+    Preset(
+        name="dense-small",
+        architecture="transformer",
+        summary="the dense baseline with everything the others have but recursion: five blocks of width 192",
+        model={"d_model": 192, "n_heads": 4, "n_layers": 5, "lookback": 3},
     ),
     Preset(
         name="nanogpt-cpu",
@@ -95,10 +196,11 @@ _ALL = (
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _ALL})
 
 
-def preset_named(name: str) -> Preset:
-    """The preset of that name. Raises UsageError with the nearest there is."""
+def preset_named(name: str, *, on_gpu: bool = False) -> Preset:
+    """What that name stands for, with or without a GPU. Raises UsageError with the nearest there is."""
     if name in PRESETS:
-        return PRESETS[name]
+        preset = PRESETS[name]
+        return PRESETS[preset.on_gpu] if on_gpu and preset.on_gpu is not None else preset
     near = difflib.get_close_matches(name, PRESETS, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(PRESETS)}."
     raise UsageError(f"There is no preset '{name}'.", hint=hint)

@@ -17,15 +17,19 @@ class Depth:
     """N cycles of T steps.
 
     A two-level model runs `cycles` high-level cycles of `steps` low-level steps. A one-level
-    model runs `cycles` loops of its core and has no use for `steps`.
+    model runs `cycles` loops of its core and has no use for `steps`. With `halt`, a token leaves
+    before the last cycle once the model's halting score for it, 0 to 1, has reached that much.
     """
 
     cycles: int
     steps: int = 1
+    halt: float | None = None
 
     def __post_init__(self) -> None:
         if self.cycles < 1 or self.steps < 1:
             raise UsageError(f"Depth {self.cycles}x{self.steps} is below 1x1.")
+        if self.halt is not None and not 0 <= self.halt <= 1:
+            raise UsageError(f"A halting threshold of {self.halt} is not between 0 and 1.")
 
     def __str__(self) -> str:
         return f"{self.cycles}x{self.steps}"
@@ -82,5 +86,6 @@ def is_trained(model: "RecursiveLM", depth: Depth) -> bool:
     That is so where it is reached on the way to the trained depth: more cycles of fewer steps may
     cost no more, but no step was ever taken with them.
     """
-    reached = depth if has_steps(model) else Depth(depth.cycles)
+    reached = model.reached(depth)
+    reached = reached if has_steps(model) else Depth(reached.cycles)
     return not model.recursive or reached.within(model.trained_depth)

@@ -1,5 +1,6 @@
 """A trained model, ready to use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
+from models.task import require_text
 from models.training.checkpoint import load_weights
 from models.training.fitting import described_model, require_fit
 
@@ -42,22 +44,29 @@ def load_trained(run: Run, device: str = "cpu") -> Trained:
         raise RunError(
             f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm train FILE --name {run.name}"
         )
-    described = described_model(run, config)
-    weights = _weights(run)
-    require_fit(described, weights, f"The model.safetensors of run '{run.name}'")
-    tokenizer, note = load_run_tokenizer(run, config, described.vocab_size)
-    prepare_process()
-    with Undrawn():
-        model = build_model(described)
-    model.load_state_dict(weights)
+    require_text(run.name, config)
+    model = load_model(run, config, device)
+    tokenizer, note = load_run_tokenizer(run, config, model.config.vocab_size)
     return Trained(
-        model=model.to(choose_device(device)).eval(),
+        model=model,
         tokenizer=tokenizer,
         run=run,
         config=config,
         kind=config["data"]["kind"],
         notes=() if note is None else (note,),
     )
+
+
+def load_model(run: Run, config: Mapping[str, Any], device: str = "cpu") -> RecursiveLM:
+    """The model of a run that was trained, with the best weights. Raises as `load_trained` does."""
+    described = described_model(run, config)
+    weights = _weights(run)
+    require_fit(described, weights, f"The model.safetensors of run '{run.name}'")
+    prepare_process()
+    with Undrawn():
+        model = build_model(described)
+    model.load_state_dict(weights)
+    return model.to(choose_device(device)).eval()
 
 
 def _weights(run: Run) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from rlm_cli.commands.generate import generate
 from rlm_cli.commands.ls import ls
 from rlm_cli.commands.resume import resume
 from rlm_cli.commands.show import show
+from rlm_cli.commands.solve import solve
 from rlm_cli.commands.train import train
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
@@ -41,6 +42,7 @@ app.command(rich_help_panel=MAKE)(resume)
 app.command(rich_help_panel=MAKE)(create)
 app.command(rich_help_panel=USE)(chat)
 app.command(rich_help_panel=USE)(generate)
+app.command(rich_help_panel=USE)(solve)
 app.command(rich_help_panel=LOOK)(ls)
 app.command(rich_help_panel=LOOK)(show)
 app.command(rich_help_panel=LOOK)(doctor)

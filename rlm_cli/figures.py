@@ -45,3 +45,8 @@ def ago(then: float, now: float | None = None) -> str:
 def loss(value: float | None) -> str:
     """Nats per token, to four figures; a dash where there is none yet."""
     return "-" if value is None or value != value else f"{value:.4f}"
+
+
+def solving(exact: float, cells: float, steps: float) -> str:
+    """How well puzzles are solved: shares of whole grids and of blank cells, and mean steps."""
+    return f"{100 * exact:.1f} % of the grids, {100 * cells:.1f} % of the cells, {steps:.2f} steps"

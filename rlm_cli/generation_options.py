@@ -80,6 +80,22 @@ NaturalOption = Annotated[
     bool,
     typer.Option("--natural", help="End with the first sentence.", rich_help_panel=SAMPLING_PANEL),
 ]
+HaltOption = Annotated[
+    bool,
+    typer.Option(
+        "--halt",
+        help="A token leaves the recursion as soon as the model is sure enough that more is not worth it.",
+        rich_help_panel=SAMPLING_PANEL,
+    ),
+]
+HaltThresholdOption = Annotated[
+    float | None,
+    dial(
+        "--halt-threshold",
+        help="How sure, 0 to 1: higher thinks longer. Implies --halt.",
+        panel=SAMPLING_PANEL,
+    ),
+]
 WriterSeedOption = Annotated[
     int | None, dial("--seed", help="Same seed, same text.", panel=SAMPLING_PANEL)
 ]  # fmt: skip
@@ -98,6 +114,7 @@ def chosen_settings(
     *,
     mode: str | None,
     natural: bool,
+    halt: bool,
     stop: list[str] | None,
     earlier: Mapping[str, Any] | None = None,
     **said: Any,
@@ -116,6 +133,8 @@ def chosen_settings(
     kept.update({name: value for name, value in said.items() if value is not None})
     if natural:
         kept["natural_stop"] = True
+    if halt or said.get("halt_threshold") is not None:
+        kept["halt"] = True
     if stop is not None:
         kept["stop"] = [text.replace("\\n", "\n").replace("\\t", "\t") for text in stop]
     return chosen, GenerationConfig.from_dict(kept)

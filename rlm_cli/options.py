@@ -134,7 +134,7 @@ ArchitectureOption = Annotated[
         "--arch",
         "--architecture",
         metavar="NAME",
-        help="looped, hrm or transformer.",
+        help="looped, hrm, trm, ouroboros, recursive-router, mixture-of-recursions or transformer.",
         panel=MODEL_PANEL,
         autocompletion=complete_architectures,
     ),

@@ -218,6 +218,9 @@ def _step_line(event: events.StepFinished) -> str:
 
 def _evaluation_line(event: events.EvaluationFinished) -> str:
     best = "  best so far" if event.best else ""
+    if event.exact_accuracy is not None:
+        shares = event.exact_accuracy, event.cell_accuracy or 0.0, event.mean_exit_step or 0.0
+        return f"step {event.step:,}  solves {figures.solving(*shares)}{best}"
     return (
         f"step {event.step:,}  validation loss {event.validation_loss:.4f}"
         f"  ({event.bits_per_byte:.3f} bits per byte){best}"

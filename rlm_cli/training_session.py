@@ -116,13 +116,23 @@ def _conclude(event: events.RunFinished, output: Output) -> None:
     rows = [
         ("run", event.path),
         ("ended", f"{_REASONS.get(event.reason, event.reason)}, at step {event.step:,}"),
-        (
-            "validation loss",
-            f"{event.validation_loss:.4f} nats per token (perplexity {event.perplexity:.2f}, "
-            f"{event.bits_per_byte:.3f} bits per byte), weights of step {event.best_step:,}",
-        ),
+        _judged(event),
         ("by mode", by_mode),
         ("time", f"{figures.duration(event.elapsed_s)} at {event.tokens_per_second:,.0f} tokens/s"),
     ]
     output.pairs(row for row in rows if row[1])
-    output.say(f"\nTalk to it:  rlm chat {event.run}")
+    if event.exact_accuracy is not None:
+        output.say(f"\nGive it one:  rlm solve {event.run} PUZZLE")
+    else:
+        output.say(f"\nTalk to it:  rlm chat {event.run}")
+
+
+def _judged(event: events.RunFinished) -> tuple[str, str]:
+    weights = f"weights of step {event.best_step:,}"
+    if event.exact_accuracy is not None:
+        shares = event.exact_accuracy, event.cell_accuracy or 0.0, event.mean_exit_step or 0.0
+        return "solves", f"{figures.solving(*shares)}, {weights}"
+    return "validation loss", (
+        f"{event.validation_loss:.4f} nats per token (perplexity {event.perplexity:.2f}, "
+        f"{event.bits_per_byte:.3f} bits per byte), {weights}"
+    )

@@ -10,7 +10,15 @@ from models.config import ModelConfig, from_dict
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
 
-ARCHITECTURES = {"looped": "Looped", "hrm": "HRM", "transformer": "Transformer"}
+ARCHITECTURES = {
+    "looped": "Looped",
+    "hrm": "HRM",
+    "trm": "TRM",
+    "ouroboros": "Ouroboros",
+    "recursive_router": "RecursiveRouter",
+    "mixture_of_recursions": "MixtureOfRecursions",
+    "transformer": "Transformer",
+}
 """The class each architecture's file holds; its configuration is named after it."""
 
 DEFAULT_ARCHITECTURE = "looped"

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from models.config import ModelConfig, multiple_of, require
 from models.kv_cache import KVCache
+from models.layers.attention import AttentionContext
 from models.layers.block import Block
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursion import Depth
-from models.recursive_lm import Output, RecursiveLM
+from models.recursive_lm import Output, RecursiveLM, States
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,24 +90,29 @@ class Looped(RecursiveLM):
         keep_states: bool = False,
     ) -> Output:
         depth = depth or self.trained_depth
+        cache = self.cache_for(tokens, depth, cache)
         context = self.attention_context(tokens, cache, padding)
-        slots = iter(range(self.attention_calls(depth)))
+        slots = range(self.attention_calls(depth))
+        first, last = len(self.prelude), len(slots) - len(self.coda)
 
         x = rms_norm(self.embed(tokens, cache, padding))  # (B, T, D)
-        for block in self.prelude:
-            x = block(x, context, next(slots))
-        state = anchor = rms_norm(x)
-        states = []
-        for _ in range(depth.cycles):
-            x = state * self.keep + anchor * self.inject
-            for block in self.core:
-                x = block(x, context, next(slots))
-            state = rms_norm(x)
-            states.append(state)
-        x = state
-        for block in self.coda:
-            x = block(x, context, next(slots))
+        for slot, block in zip(slots[:first], self.prelude, strict=True):
+            x = block(x, context, slot)
+        anchor = rms_norm(x)
+        history, passes = self.recur((anchor,), anchor, depth, context, slots[first:last])
+        (x,) = history[-1]
+        for slot, block in zip(slots[last:], self.coda, strict=True):
+            x = block(x, context, slot)
         logits = self.head(rms_norm(x))  # (B, T, V)
         if cache is not None:
             cache.advance(tokens.size(1))
-        return Output(logits.float(), states if keep_states else None)
+        return Output(logits.float(), passes, [state for (state,) in history] if keep_states else None)
+
+    def cycle(
+        self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
+    ) -> States:
+        """One pass of the core over the state and the prelude's output `x`."""
+        state = states[0] * self.keep + x * self.inject
+        for slot, block in zip(slots, self.core, strict=True):
+            state = block(state, context, slot)
+        return (rms_norm(state),)

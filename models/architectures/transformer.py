@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, multiple_of, require
@@ -105,7 +106,8 @@ class Transformer(RecursiveLM):
         x = self.norm(x)
         if cache is not None:
             cache.advance(tokens.size(1))
-        return Output(self.head(x).float(), [x] if keep_states else None)
+        passes = torch.ones(tokens.shape, device=tokens.device)
+        return Output(self.head(x).float(), passes, [x] if keep_states else None)
 
 
 def _draw_as_gpt2(model: nn.Module) -> None:

@@ -164,6 +164,10 @@ def _mode(argument: str) -> str:
     )
 
 
+def _halt(argument: str) -> bool | float:
+    return _switch(argument) if argument.lower() in ("on", "off") else _number("halt", 0.0, 1.0)(argument)
+
+
 def _switch(argument: str) -> bool:
     if argument.lower() in ("on", "off"):
         return argument.lower() == "on"
@@ -187,6 +191,8 @@ _TABLE = (
     CommandSpec("ngram", "N", "never repeat N tokens in a row; 0 is off",
                 _whole("ngram", 0, 1000), strict=True),
     CommandSpec("seed", "N|off", "same seed, same answer", _seed, strict=True),
+    CommandSpec("halt", "on|off|T", "leave the recursion once it is sure enough, T from 0 to 1",
+                _halt, strict=True),
     CommandSpec("max", "N", "longest answer, in tokens", _whole("max", 1), ("max-tokens",), strict=True),
     CommandSpec("interactive", "", "show the answer as it is written", str, ("stream",)),
     CommandSpec("batch", "", "show the answer when it is complete", str),

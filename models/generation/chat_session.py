@@ -17,7 +17,7 @@ from data.errors import UsageError
 from models.errors import StorageError
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
-from models.generation.depth_notes import core_passes, mode_note
+from models.generation.depth_notes import mode_note
 from models.generation.prompt import Kind, clean, conversation_prompt, unknown_characters
 from models.generation.settings import MAX_SEED, GenerationConfig
 
@@ -247,12 +247,11 @@ class ChatSession:
         reserve = min(settings.generation.max_tokens or length, length // (2 if kind == "messages" else 4))
         prompt = conversation_prompt(tokenizer, kind, self.conversation.system, turns, length - reserve)
         tokens, passes, finished = 0, 0.0, "stopped"
-        nominal = core_passes(model, settings.depth)
         began = time.perf_counter()
         try:
             for token in generate(model, tokenizer, [prompt.ids], settings.depth, settings.generation):
                 tokens += 1
-                passes += nominal if token.passes is None else token.passes
+                passes += token.passes
                 finished = token.finished or finished
                 pieces.append(token.text)
                 yield token
@@ -264,7 +263,7 @@ class ChatSession:
                 mode=settings.mode,
                 depth=str(settings.depth),
                 temperature=settings.generation.temperature,
-                mean_passes=passes / tokens if tokens else float(nominal),
+                mean_passes=passes / max(1, tokens),
                 context_used=min(length, len(prompt.ids) + tokens),
                 context_length=length,
                 dropped_turns=prompt.dropped,

@@ -20,7 +20,7 @@ _FIELDS = {
     "seed": "seed",
     "max": "max_tokens",
 }
-_SWITCHES = ("interactive", "batch", "natural", "unlimited", "debug")
+_SWITCHES = ("interactive", "batch", "natural", "unlimited", "halt", "debug")
 SETTING_COMMANDS = frozenset({"mode", *_FIELDS, *_SWITCHES})
 """Commands that only change a setting, or tell it when they come without a value."""
 
@@ -58,6 +58,9 @@ class ChatSettings:
             return self._generating(natural_stop=True, max_tokens=limit)
         if name == "unlimited":
             return self._generating(natural_stop=False, max_tokens=None)
+        if name == "halt" and value is not None:
+            threshold = value if isinstance(value, float) else None
+            return self._generating(halt=value is not False, halt_threshold=threshold)
         if name == "debug":
             return dataclasses.replace(self, debug=not self.debug if value is None else value)
         return self
@@ -72,6 +75,10 @@ class ChatSettings:
         if name in ("natural", "unlimited", "max"):
             limit = "no limit" if generation.max_tokens is None else f"at most {generation.max_tokens} tokens"
             return limit + (", ends with its first sentence" if generation.natural_stop else "")
+        if name == "halt":
+            threshold = generation.halt_threshold
+            how = "the model's own threshold" if threshold is None else f"threshold {threshold:g}"
+            return f"halt on, {how}" if generation.halt else "halt off"
         if name == "debug":
             return "debug on" if self.debug else "debug off"
         value = getattr(generation, _FIELDS[name])
@@ -83,6 +90,7 @@ class ChatSettings:
         return [
             ("mode", self.tell("mode").removeprefix("mode ")),
             *((name, self.tell(name).removeprefix(f"{name} ")) for name in names),
+            ("halt", self.tell("halt").removeprefix("halt ")),
             ("length", self.tell("max")),
             ("shown", self.tell("interactive")),
         ]

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.recursion import Depth, depth_of, has_steps, is_trained
+from models.recursion import Depth, depth_of, is_trained
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
-
-
-def core_passes(model: RecursiveLM, depth: Depth) -> int:
-    """How often `depth` applies the shared weights to a token: N for one level, N x T for two."""
-    if not model.recursive:
-        return 1
-    return depth.cycles * (depth.steps if has_steps(model) else 1)
 
 
 def extrapolates(model: RecursiveLM, depth: Depth) -> bool:
@@ -28,9 +21,9 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
     if not model.recursive:
         return f"This model has no recursion: mode {mode} changes nothing."
     if extrapolates(model, depth):
-        trained = core_passes(model, model.trained_depth)
+        trained = model.passes(model.trained_depth)
         return (
-            f"Mode {mode} makes {core_passes(model, depth)} passes, training went to {trained}: "
+            f"Mode {mode} makes {model.passes(depth)} passes, training went to {trained}: "
             "this is an extrapolation and may read worse."
         )
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,8 +49,8 @@ class GeneratedToken:
     probability: float
     """The model's own, before temperature and filters, among the tokens it may write."""
 
-    passes: float | None
-    """Core passes used for this token, where they differ from token to token."""
+    passes: float
+    """Recursions this token took."""
 
     finished: Ending | None
     """Why the row ends with this token, or None where it goes on."""
@@ -85,13 +86,16 @@ def generate(
         if not all(0 <= token < model.config.vocab_size for token in row.tokens):
             raise UsageError("The prompt holds a token that is not in the model's vocabulary.")
         row.fit_prompt(context_length)
+    if config.halt:
+        threshold = model.default_halt if config.halt_threshold is None else config.halt_threshold
+        depth = dataclasses.replace(depth, halt=threshold)
     reader = _CachedReader if use_cache else _FullReader
     scores = reader(model, depth, tokenizer.pad_id, context_length, _room(rows, config, context_length))
     while rows:
-        logits, passes = scores.read(rows)  # (B, V), (B,) or None
+        logits, passes = scores.read(rows)  # (B, V), (B,)
         for i, row in enumerate(rows):
             token, probability = sampler.choose(logits[i], row)
-            yield row.take(token, probability, None if passes is None else float(passes[i]))
+            yield row.take(token, probability, float(passes[i]))
         going_on = [i for i, row in enumerate(rows) if not row.finished]
         scores.keep(going_on, len(rows))
         rows = [rows[i] for i in going_on]
@@ -146,7 +150,7 @@ class _Row:
         if len(self.tokens) - self.start > context_length:
             self.start = len(self.tokens) - max(1, context_length // 2)
 
-    def take(self, token: int, probability: float, passes: float | None) -> GeneratedToken:
+    def take(self, token: int, probability: float, passes: float) -> GeneratedToken:
         self.tokens.append(token)
         if self._left is not None:
             self._left -= 1
@@ -205,7 +209,7 @@ class _FullReader:
         self._room = room
         self._device = next(model.parameters()).device
 
-    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
+    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
         """Logits (B, V) of what follows each row and passes (B,), on the CPU."""
         for row in rows:
             row.slide(self._context_length)
@@ -229,10 +233,9 @@ class _FullReader:
     @torch.inference_mode()
     def _forward(
         self, tokens: Tensor, padding: Tensor | None, cache: KVCache | None
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor]:
         output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
-        passes: Tensor | None = getattr(output, "passes", None)  # only where tokens may leave early
-        return output.logits[:, -1].float().cpu(), None if passes is None else passes[:, -1].float().cpu()
+        return output.logits[:, -1].float().cpu(), output.passes[:, -1].float().cpu()
 
 
 class _CachedReader(_FullReader):
@@ -241,7 +244,7 @@ class _CachedReader(_FullReader):
     _cache: KVCache | None = None
     _padding: Tensor | None = None
 
-    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
+    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
         if self._cache is None:
             # Cache and inputs must be made in the same mode as they are used in.
             with torch.inference_mode():

@@ -45,6 +45,12 @@ class GenerationConfig:
     seed: int | None = None
     """Same seed, same text. None draws a fresh one."""
 
+    halt: bool = False
+    """A token leaves the recursion as soon as the model is sure enough that more is not worth it."""
+
+    halt_threshold: float | None = None
+    """How sure, 0 to 1: higher thinks longer. None takes the threshold the model suggests."""
+
     def __post_init__(self) -> None:
         _check(self.max_tokens is None or self.max_tokens >= 1, "max tokens", self.max_tokens, "1 or more")
         _check(0 <= self.temperature <= 10, "temperature", self.temperature, "between 0 (greedy) and 10")
@@ -58,6 +64,8 @@ class GenerationConfig:
         _check(
             self.seed is None or 0 <= self.seed <= MAX_SEED, "seed", self.seed, f"between 0 and {MAX_SEED}"
         )
+        threshold = self.halt_threshold
+        _check(threshold is None or 0 <= threshold <= 1, "halting threshold", threshold, "between 0 and 1")
 
     def changed(self, **values: Any) -> "GenerationConfig":
         """A copy with these fields replaced, validated again."""
@@ -78,7 +86,10 @@ class GenerationConfig:
                 raise UsageError("The stop strings are not a list of strings.")
             kept["stop"] = tuple(stop)
         for key, value in kept.items():
-            if key == "stop" or (value is None and key in ("max_tokens", "seed")):
+            if key == "stop" or (value is None and key in ("max_tokens", "seed", "halt_threshold")):
+                continue
+            if key == "halt":
+                kept[key] = bool(value)
                 continue
             if not isinstance(value, int | float) or (isinstance(value, float) and not math.isfinite(value)):
                 raise UsageError(f"The generation setting '{key}' is {value!r}, not a number.")

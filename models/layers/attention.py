@@ -1,6 +1,6 @@
 """Causal multi-head self-attention with rotary positions and a cache of keys and values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from models.kv_cache import KVCache
 from models.layers.linear import FusedLinear
 from models.layers.norm import rms_norm
 from models.layers.rotary import rotate
+from models.layers.selection import Selection
 
 
 @dataclass(slots=True)
@@ -18,7 +19,8 @@ class AttentionContext:
 
     `cos` and `sin` (B or 1, T, 1, 1, K) turn queries and keys, or are None where positions are
     learned. `mask` (B or 1, 1, T, S) is True where a query may look; None means everything
-    before it when `causal`, else everything there is.
+    before it when `causal`, else everything there is. `padding` (B,) counts the pads each row
+    begins with. `selection` says which of the new tokens `x` holds, where it is not all of them.
     """
 
     cos: Tensor | None = None
@@ -26,6 +28,36 @@ class AttentionContext:
     mask: Tensor | None = None
     causal: bool = True
     cache: KVCache | None = None
+    padding: Tensor | None = None
+    selection: Selection | None = None
+
+    def new_places(self, count: int, device: torch.device) -> Tensor:
+        """Where the `count` newest tokens stand in their rows, pads counted in: (count,)."""
+        start = self.cache.length if self.cache is not None else 0
+        return torch.arange(start, start + count, device=device)
+
+    def among(self, selection: Selection, slot: int | None = None) -> "AttentionContext":
+        """The same for the selected tokens alone, which need a cache to look back into.
+
+        They see every token before them; with `slot`, only those that came to it.
+        """
+        assert self.cache is not None
+        places = (self.cache.length + selection.index)[..., None]  # (B, T', 1)
+        keys = torch.arange(self.cache.length + selection.of_tokens, device=places.device)
+        mask = keys <= places  # (B, T', S)
+        if self.padding is not None:
+            mask = mask & (keys >= self.padding[:, None, None])
+        if slot is not None:
+            mask = mask & self.cache.present[slot, :, None, : len(keys)]
+        rows = len(selection.index)
+        return replace(
+            self,
+            cos=None if self.cos is None else selection.pack(self.cos.expand(rows, *self.cos.shape[1:])),
+            sin=None if self.sin is None else selection.pack(self.sin.expand(rows, *self.sin.shape[1:])),
+            mask=(mask | (keys == places))[:, None],  # a pad sees itself alone
+            causal=False,
+            selection=selection,
+        )
 
 
 class Attention(nn.Module):
@@ -35,12 +67,15 @@ class Attention(nn.Module):
     bounds the attention logits (Henry et al. 2020).
     """
 
-    def __init__(self, d_model: int, n_heads: int, *, qk_norm: bool, bias: bool = False) -> None:
+    def __init__(
+        self, d_model: int, n_heads: int, *, qk_norm: bool, bias: bool = False, out_bias: bool | None = None
+    ) -> None:
+        """`out_bias` is for the last projection, where it differs from `bias`."""
         super().__init__()
         self.n_heads = n_heads
         self.qk_norm = qk_norm
         self.qkv = FusedLinear(d_model, 3 * d_model, parts=3, bias=bias)
-        self.out = nn.Linear(d_model, d_model, bias=bias)
+        self.out = nn.Linear(d_model, d_model, bias=bias if out_bias is None else out_bias)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         batch, length, width = x.shape
@@ -52,9 +87,22 @@ class Attention(nn.Module):
             qk = rotate(qk, context.cos, context.sin)
         q, k = qk.permute(2, 0, 3, 1, 4)  # (B, H, T, K) each
         if context.cache is not None:
-            k, v = context.cache.update(slot, k, v)  # (B, H, S, K)
+            k, v = context.cache.update(slot, k, v, context.selection)  # (B, H, S, K)
         y = attend(q, k, v, context.mask, causal=context.causal)  # (B, H, T, K)
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
+
+    def remember(self, x: Tensor, context: AttentionContext, slot: int) -> None:
+        """Let later tokens see `x` (B, T, D) in this slot of the cache; it sees nothing itself."""
+        assert context.cache is not None
+        batch, length, width = x.shape
+        bias = None if self.qkv.bias is None else self.qkv.bias[width:]
+        kv = F.linear(x, self.qkv.weight[width:], bias).view(batch, length, 2, self.n_heads, -1)
+        k, v = kv[:, :, :1], kv[:, :, 1].transpose(1, 2)  # (B, T, 1, H, K), (B, H, T, K)
+        if self.qk_norm:
+            k = rms_norm(k)
+        if context.cos is not None and context.sin is not None:
+            k = rotate(k, context.cos, context.sin)
+        context.cache.update(slot, k.squeeze(2).transpose(1, 2), v, context.selection)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:

@@ -8,7 +8,10 @@ from models.layers.norm import NORMS
 
 
 class Block(nn.Module):
-    """(B, T, D) to (B, T, D), pre-norm. `dropout` is applied to what each half adds."""
+    """(B, T, D) to (B, T, D), pre-norm. `dropout` is applied to what each half adds.
+
+    `attention` is any module called as Attention is, which is what a block has unless given.
+    """
 
     def __init__(
         self,
@@ -18,14 +21,16 @@ class Block(nn.Module):
         *,
         norm: str = "rms",
         feed_forward: str = "swiglu",
+        feed_forward_bias: bool = False,
         qk_norm: bool = True,
         dropout: float = 0.0,
+        attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.attention_norm = NORMS[norm](d_model)
-        self.attention = Attention(d_model, n_heads, qk_norm=qk_norm)
+        self.attention = attention or Attention(d_model, n_heads, qk_norm=qk_norm)
         self.feed_forward_norm = NORMS[norm](d_model)
-        self.feed_forward = FEED_FORWARDS[feed_forward](d_model, d_hidden)
+        self.feed_forward = FEED_FORWARDS[feed_forward](d_model, d_hidden, bias=feed_forward_bias)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:

@@ -32,4 +32,15 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, (x.size(-1),), self.weight.to(x.dtype), eps=1e-5)
 
 
-NORMS: dict[str, type[nn.Module]] = {"rms": RMSNorm, "layer": LayerNorm}
+class BiasedLayerNorm(LayerNorm):
+    """The same with a bias, as GPT-2 has it. (…, D) to (…, D)."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__(d_model)
+        self.bias = nn.Parameter(torch.zeros(d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + self.bias.to(x.dtype)
+
+
+NORMS: dict[str, type[nn.Module]] = {"rms": RMSNorm, "layer": LayerNorm, "layer-bias": BiasedLayerNorm}

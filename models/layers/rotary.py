@@ -1,11 +1,13 @@
-"""Rotary position embedding (Su et al. 2021): positions as rotations of queries and keys."""
+"""Positions by angles: rotations of queries and keys (Su et al. 2021), and waves that are added."""
 
 import torch
 from torch import Tensor
 
 
-def rotary_tables(head_width: int, length: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
-    """Cosines and signed sines for positions 0..length-1, each (length, K) in float32.
+def rotary_tables(
+    head_width: int, length: int, base: float = 10_000.0, *, first: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Cosines and signed sines for `length` positions from `first` on, each (length, K) in float32.
 
     The first half of the sines is negative, so that one roll of the features and one
     multiply-add make the rotation.
@@ -14,7 +16,7 @@ def rotary_tables(head_width: int, length: int, base: float = 10_000.0) -> tuple
         # A model that is only laid out has no use for them, and arange on meta imports half of torch.
         return torch.empty(length, head_width), torch.empty(length, head_width)
     frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
+    angles = torch.outer(torch.arange(first, first + length, dtype=torch.float32), frequencies)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
@@ -23,3 +25,10 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """`x` (…, K) turned by tables that broadcast to it. Feature i pairs with i + K/2."""
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.addcmul(x * cos, x.roll(x.size(-1) // 2, dims=-1), sin)
+
+
+def sinusoidal_table(d_model: int, length: int, base: float = 10_000.0) -> Tensor:
+    """Sines, then cosines, of positions 0..length-1, (length, D) in float32 (Vaswani et al. 2017)."""
+    frequencies = base ** (-torch.arange(0, d_model, 2, dtype=torch.float32) / d_model)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
+    return torch.cat((angles.sin(), angles.cos()), dim=-1)

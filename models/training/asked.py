@@ -15,11 +15,12 @@ from models.architectures import model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.device import choose_device
 from models.errors import StorageError
-from models.presets import Preset, preset_named
+from models.presets import Preset
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
 from models.training.creation import DEFAULT_VOCAB_SIZE
 from models.training.estimate import require_memory, skeleton
+from models.training.preset_choice import preset_for
 from models.training.request import Said, TrainRequest, drop_lengths, everything_said, lengths_in, shape_of
 
 _KINDS = ("character", "bpe")
@@ -54,9 +55,9 @@ def settle_request(request: TrainRequest, runs_dir: Path) -> Asked:
     if request.name is not None:
         _require_name(request.name)
     said = everything_said(request)
-    preset = preset_named(request.preset) if request.preset is not None else None
     created = _created_run(request.name, runs_dir)
     stored = created.read_config() if created is not None else {}
+    preset = preset_for(request.preset, {**stored.get("training", {}), **said.training})
     if created is not None:
         _require_same_shape(created, stored["model"], said, preset)
     recipe = preset.training if preset is not None else {}
@@ -66,6 +67,11 @@ def settle_request(request: TrainRequest, runs_dir: Path) -> Asked:
     checked = from_dict(TrainingConfig, {**training, **(length or {})}, "training")
     shape = {**stored["model"], **said.model} if created is not None else shape_of(said, preset)
     device = choose_device(checked.device)
+    if shape.get("task", "text") != "text":
+        raise UsageError(
+            f"A model of task '{shape['task']}' cannot learn text.",
+            hint="Train it: rlm train --task sudoku:4x4",
+        )
     described = _checked_model(shape, checked, device)
     size = described.vocab_size if "vocab_size" in said.model else None
     tokenizer, reason, vocab_size = _tokenizer(request.tokenizer, size, preset, created, stored)

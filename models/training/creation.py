@@ -13,12 +13,12 @@ from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import build_model, model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.device import choose_device
-from models.presets import preset_named
 from models.run import Run
 from models.storage import storing
 from models.training.checkpoint import save_weights
 from models.training.estimate import Estimate, estimate, require_memory, skeleton
 from models.training.fresh_run import fresh_run
+from models.training.preset_choice import preset_for
 from models.training.request import CreateRequest, drop_lengths, everything_said, lengths_in, shape_of
 
 DEFAULT_VOCAB_SIZE = 96
@@ -93,8 +93,8 @@ class CreationPlan:
 def plan_creation(request: CreateRequest) -> CreationPlan:
     """Settle what the request leaves open. Raises UsageError, also for a model that could not be
     trained in the memory there is, and TokenizerError."""
-    preset = preset_named(request.preset) if request.preset is not None else None
     said = everything_said(request)
+    preset = preset_for(request.preset, said.training)
     tokenizer = load_tokenizer(request.tokenizer) if request.tokenizer is not None else None
     size = tokenizer.vocab_size if tokenizer is not None else DEFAULT_VOCAB_SIZE
     model = model_config({"vocab_size": size, **shape_of(said, preset)})

@@ -94,7 +94,7 @@ def estimate(config: ModelConfig, training: TrainingConfig, device: torch.device
     total, embedding = model.parameter_counts()
     blocks = total - embedding
     calls = model.attention_calls(model.trained_depth)
-    distinct = len({id(part) for part in model.modules() if hasattr(part, "qkv")})
+    distinct = len({id(part) for part in model.modules() if hasattr(part, "attention")})
     mean_calls = (
         calls if not model.recursive else 0.5 * (calls + model.attention_calls(type(model.trained_depth)(1)))
     )

@@ -12,6 +12,7 @@ from models.device import autocast, to_device
 from models.losses import IGNORED
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
+from models.training.pass_tally import PassTally
 
 BATCH_TOKENS = 8192
 BATCH_LOGITS = 2**24
@@ -19,13 +20,19 @@ BATCH_LOGITS = 2**24
 
 
 def evaluate(
-    model: RecursiveLM, tokens: np.ndarray, depth: Depth, number_format: str, *, at_most: int | None = None
+    model: RecursiveLM,
+    tokens: np.ndarray,
+    depth: Depth,
+    number_format: str,
+    *,
+    at_most: int | None = None,
+    tally: PassTally | None = None,
 ) -> Generator[tuple[int, int], None, float]:
     """Mean nats per token over non-overlapping windows of the model's context length.
 
     Reads all of `tokens` (N,), or windows of about `at_most` tokens spread evenly over them.
     Yields (windows done, windows in all) between batches; the loss is the generator's return
-    value.
+    value. `tally` counts the recursions that tokens took.
     """
     length = model.config.context_length
     device = next(model.parameters()).device
@@ -45,8 +52,11 @@ def evaluate(
             x = to_device(torch.from_numpy(inputs), device)
             y = to_device(torch.from_numpy(targets), device)
             with torch.inference_mode(), autocast(device, number_format):
-                logits = model(x, depth).logits
-            loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED, reduction="sum")
+                output = model(x, depth)
+            logits = output.logits.flatten(0, 1)
+            loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
+            if tally is not None:
+                tally.add(output.passes[y != IGNORED])
             total += loss.item()
             count += int((targets != IGNORED).sum())
             done += len(inputs)

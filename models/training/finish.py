@@ -16,6 +16,7 @@ from models.training.compilation import eager
 from models.training.evaluate import bits_per_byte, evaluate
 from models.training.modes import modes_by_worth
 from models.training.opening import Opened
+from models.training.pass_tally import PassTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class FinalLosses:
     tokens: int
     extrapolated: tuple[str, ...]
     """Modes deeper than training went."""
+    tally: PassTally
+    """Recursions that tokens took, at the default mode."""
 
     @property
     def main(self) -> float:
@@ -39,6 +42,7 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
     is killed before it judges again, and after it has lost no more than the last event.
     """
     session, counters, data = opened.session, opened.session.counters, opened.data
+    assert data is not None
     began = time.monotonic()
     weights, _ = load_weights(opened.run.weights_path)
     model = copy.deepcopy(session.model)
@@ -63,9 +67,11 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
         "bits_per_byte": bits,
         "validation_tokens": data.validation_tokens,
         "tokens_read": losses.tokens,
+        "passes_per_token": losses.tally.mean,
+        "passes_histogram": losses.tally.histogram(),
         "number_format": session.measured.number_format,
     }
-    _note_dataset(opened, losses.main)
+    note_dataset(opened, data.train_tokens, losses.main)
     opened.run.write_json("evaluation.json", evaluation)
     yield RunFinished(
         run=opened.run.name,
@@ -74,6 +80,7 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
         best_step=counters.best_step,
         validation_loss=losses.main,
         validation_loss_by_mode=dict(losses.by_mode),
+        passes_per_token=losses.tally.mean,
         perplexity=math.exp(min(losses.main, 700.0)),
         bits_per_byte=bits,
         parameters=session.model.parameter_counts()[0],
@@ -84,12 +91,12 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
     )
 
 
-def _note_dataset(opened: Opened, loss: float) -> None:
+def note_dataset(opened: Opened, tokens: int, loss: float) -> None:
     """What the model now knows of its corpus, in datasets.json."""
     datasets = opened.run.read_json("datasets.json") or []
     for dataset in datasets:
         if dataset.get("content_hash") == opened.config["data"]["content_hash"]:
-            dataset["tokens"] = opened.data.train_tokens
+            dataset["tokens"] = tokens
             dataset["steps"] = opened.session.counters.step
             dataset["validation_loss"] = loss
     opened.run.write_json("datasets.json", datasets)
@@ -110,13 +117,15 @@ def judge(
     are a curiosity, and the user was promised a time. The default mode is always judged.
     """
     losses: dict[str, float] = {}
+    tally = PassTally()
     call_s = 0.0
     for mode, depth in modes_by_worth(model):
         began, calls = time.monotonic(), model.attention_calls(depth)
         optional = mode != DEFAULT_MODE and not is_trained(model, depth)
         if optional and began + calls * call_s > deadline:
             continue
-        losing = evaluate(model, tokens, depth, number_format, at_most=at_most)
+        counted = tally if mode == DEFAULT_MODE else None
+        losing = evaluate(model, tokens, depth, number_format, at_most=at_most, tally=counted)
         while mode not in losses:
             try:
                 done, total = next(losing)
@@ -131,4 +140,5 @@ def judge(
         extrapolated=tuple(
             mode for mode, depth in model.modes().items() if mode in losses and not is_trained(model, depth)
         ),
+        tally=tally,
     )

@@ -14,13 +14,18 @@ from models.errors import CheckpointError
 from models.events import Event, NoticeGiven
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
+from models.task import solves_puzzles
 from models.training.checkpoint import load_checkpoint, load_weights, save_weights
 from models.training.fitting import described_model, require_fit
 
 
-def weights_metadata(tokenizer: Tokenizer, config: Mapping[str, Any]) -> dict[str, str]:
-    """What travels inside a weights file: enough to use it without the run's other files."""
-    return {"format": "rlm", "tokenizer": tokenizer.to_json(), "config": json.dumps(config["model"])}
+def weights_metadata(tokenizer: Tokenizer | None, config: Mapping[str, Any]) -> dict[str, str]:
+    """What travels inside a weights file: enough to use it without the run's other files.
+
+    A model of puzzles has no tokenizer.
+    """
+    copy = {} if tokenizer is None else {"tokenizer": tokenizer.to_json()}
+    return {"format": "rlm", **copy, "config": json.dumps(config["model"])}
 
 
 def restore_kept_weights(run: Run) -> Generator[Event, None, int | None]:
@@ -44,7 +49,7 @@ def restore_kept_weights(run: Run) -> Generator[Event, None, int | None]:
     config = run.read_config()
     described = described_model(run, config)
     require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
-    tokenizer, _ = load_run_tokenizer(run, config, described.vocab_size)
+    tokenizer = None if solves_puzzles(config) else load_run_tokenizer(run, config, described.vocab_size)[0]
     model = build_model(described)
     model.load_state_dict(snapshot.model)
     with torch.no_grad():

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -22,6 +22,7 @@ from models.events import Event, NoticeGiven, PreparationAdvanced
 from models.recursive_lm import RecursiveLM
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
+from models.task import solves_puzzles
 from models.training.checkpoint import Snapshot, has_checkpoints, load_checkpoint
 from models.training.estimate import require_memory, skeleton
 from models.training.fitting import described_model, require_fit
@@ -30,21 +31,62 @@ from models.training.measure import Measured, measure
 from models.training.pace import Pace
 from models.training.session import Session
 
+if TYPE_CHECKING:
+    from models.training.puzzles.opening import HeldOut
+
 Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True)
 class Opened:
-    """A training ready for its next step."""
+    """A training ready for its next step: of text, which has a tokenizer and data, or of puzzles."""
 
     run: Run
     config: dict[str, Any]
-    tokenizer: Tokenizer
-    data: PreparedData
     session: Session
     pace: Pace
-    ended: str | None
+    tokenizer: Tokenizer | None = None
+    data: PreparedData | None = None
+    puzzles: "HeldOut | None" = None
+    ended: str | None = None
     """Why there are no steps left, where the run was stopped before it could be judged."""
+
+    @property
+    def train_tokens(self) -> int:
+        if self.data is not None:
+            return self.data.train_tokens
+        return self.puzzles.train_cells if self.puzzles is not None else 0
+
+    @property
+    def validation_tokens(self) -> int:
+        if self.data is not None:
+            return self.data.validation_tokens
+        return self.puzzles.validation_cells if self.puzzles is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is settled of a training before what it learns from is looked at."""
+
+    run: Run
+    config: dict[str, Any]
+    training: TrainingConfig
+    described: ModelConfig
+    device: torch.device
+    known: Measured | None
+    length: Length
+    is_new: bool
+
+    def note_opened(self) -> None:
+        """Keep in the run that it was opened: whoever opens it again has had a break."""
+        if self.is_new:
+            self.config["opened"] = True
+            self.run.write_config(self.config)
+
+    def new_model(self) -> RecursiveLM:
+        """The model with the weights it begins with."""
+        torch.manual_seed(self.training.seed)
+        return build_model(self.described).to(self.device)
 
 
 def open_training(run: Run, restored: int | None = None) -> Generator[Event, None, Opened]:
@@ -77,30 +119,41 @@ def open_training(run: Run, restored: int | None = None) -> Generator[Event, Non
     if snapshot is not None:
         require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
     require_memory(skeleton(described), training, device)
+    start = Start(run, config, training, described, device, known, length, is_new=snapshot is None)
+    if solves_puzzles(config):
+        from models.training.puzzles.opening import open_puzzle_training  # it begins where this ends
+
+        opened = yield from open_puzzle_training(start)
+    else:
+        opened = yield from _open_text_training(start)
+    if snapshot is not None:
+        opened.session.restore(snapshot)
+        if restored is not None and restored != opened.session.counters.best_step:
+            # Not the best after all: what comes next is compared with nothing that is lost.
+            opened.session.counters.best_loss, opened.session.counters.best_step = math.inf, restored
+    opened.ended = ended
+    yield from settle(opened.session, opened.pace, length)
+    return opened
+
+
+def _open_text_training(start: Start) -> Generator[Event, None, Opened]:
+    run, config, training, described = start.run, start.config, start.training, start.described
     tokenizer, note = load_run_tokenizer(run, config, described.vocab_size)
     if note is not None:
         yield NoticeGiven(message=note)
-    if snapshot is None:
-        config["opened"] = True  # whoever opens it again has had a break
-        run.write_config(config)
+    start.note_opened()
     data = yield from _data(run, config, tokenizer)
     _require_enough(data, described)
-    torch.manual_seed(training.seed)
-    model = build_model(described).to(device)
+    model = start.new_model()
     sampler = BlockSampler(data.train, described.context_length, training.seed)
-    measured = known or (yield from _measured(run, config, model, sampler, training, length))
+    measured = start.known or (yield from _measured(run, config, model, sampler, training, start.length))
     prepare_process(measured.threads)
     session = Session(model, training, sampler, measured)
-    if snapshot is not None:
-        session.restore(snapshot)
-        if restored not in (None, session.counters.best_step):
-            # Not the best after all: what comes next is compared with nothing that is lost.
-            session.counters.best_loss, session.counters.best_step = math.inf, restored
+    length = start.length
     pace = Pace(model, training, measured, len(data.validation), length.budget_s, length.deadline)
     if training.most_epochs is not None and not length.extends:
         pace.most_steps = round(training.most_epochs * sampler.blocks_per_epoch / training.batch_size)
-    yield from settle(session, pace, length)
-    return Opened(run, config, tokenizer, data, session, pace, ended)
+    return Opened(run, config, session, pace, tokenizer=tokenizer, data=data)
 
 
 def advancing(work: Generator[Advance, None, Outcome]) -> Generator[Event, None, Outcome]:

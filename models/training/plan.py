@@ -19,6 +19,7 @@ from models.training.asked import Asked, settle_request
 from models.training.creation import CreationPlan, plan_creation
 from models.training.estimate import estimate, require_memory, sequences_at_once, skeleton
 from models.training.opening import advancing
+from models.training.puzzles.plan import PuzzlePlan, plan_puzzles
 from models.training.request import CreateRequest, TrainRequest
 from models.training.sizing import (
     context_that_fits,
@@ -42,7 +43,18 @@ MOST_UNKNOWN = 0.5
 """The largest share of a text that may be characters the tokenizer does not have."""
 
 
-def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, Plan]:
+def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, Plan | PuzzlePlan]:
+    """The plan of a training on text, or on the puzzles of `request.task`. Raises as either does."""
+    if request.task is not None:
+        return (yield from plan_puzzles(request, runs_dir))
+    if not request.paths:
+        raise UsageError("There is nothing to train on.", hint="Give it text: rlm train FILE")
+    if request.count is not None:
+        raise UsageError("--count is for puzzles.", hint="Have some made: rlm train --task sudoku:4x4")
+    return (yield from _plan_text(request, runs_dir))
+
+
+def _plan_text(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, Plan]:
     """Look at the text and settle everything the request leaves open.
 
     The text is cut into tokens on the way, into the cache: only then is it known how many there

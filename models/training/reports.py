@@ -23,8 +23,8 @@ def run_started(opened: Opened) -> RunStarted:
         threads=measured.threads,
         start_step=session.counters.step,
         total_steps=session.schedule.last_step,
-        train_tokens=opened.data.train_tokens,
-        validation_tokens=opened.data.validation_tokens,
+        train_tokens=opened.train_tokens,
+        validation_tokens=opened.validation_tokens,
     )
 
 
@@ -42,6 +42,7 @@ def step_finished(session: Session, result: StepResult, step_seconds: list[float
         learning_rate=result.learning_rate,
         gradient_norm=result.gradient_norm,
         depth=str(result.depth),
+        passes_per_token=result.passes,
         tokens_seen=counters.tokens_seen,
         tokens_per_second=session.tokens_per_step / seconds,
         elapsed_s=counters.elapsed_s,

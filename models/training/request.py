@@ -54,6 +54,10 @@ class TrainRequest:
     device: str | None = None
     number_format: str | None = None
     threads: int | None = None
+    task: str | None = None
+    """What to learn if it is not text: sudoku (of a file), sudoku:4x4 and so on."""
+    count: int | None = None
+    """How many puzzles."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`section.field` to value: what `--set` and configuration files give. The fields go over it."""
 

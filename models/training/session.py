@@ -5,17 +5,17 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.loader import BlockSampler
 from models.config import TrainingConfig
 from models.device import autocast, is_out_of_memory, to_device
 from models.errors import CheckpointError
 from models.recursion import Depth, sample_depth
-from models.recursive_lm import RecursiveLM
+from models.recursive_lm import LossParts, RecursiveLM
 from models.training.averaging import WeightAverage
 from models.training.checkpoint import Snapshot
 from models.training.measure import Measured
@@ -50,20 +50,32 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step: mean loss in nats, norm of the whole gradient, and why it was skipped if it was."""
+    """One step: mean loss in nats, recursions per token, norm of the whole gradient, and why it was
+    skipped if it was."""
 
     loss: float
+    passes: float
     gradient_norm: float
     depth: Depth
     learning_rate: float
     problem: str | None
 
 
+class Sampler(Protocol):
+    """An endless sequence of what is learned from, each piece a function of its position."""
+
+    context_length: int
+    blocks_per_epoch: int
+
+    def batch(self, position: int, batch_size: int) -> np.ndarray:
+        """(B, …) int64: the pieces number position to position + B - 1 of all ever drawn."""
+
+
 class Session:
     """Everything a training step reads and writes. `step` is the only way forward."""
 
     def __init__(
-        self, model: RecursiveLM, config: TrainingConfig, sampler: BlockSampler, measured: Measured
+        self, model: RecursiveLM, config: TrainingConfig, sampler: Sampler, measured: Measured
     ) -> None:
         self.model = model
         self.config = config
@@ -102,10 +114,7 @@ class Session:
         torch.manual_seed(self.config.seed * 1_000_003 + counters.step)  # dropout, without a state to keep
         self.optimizers.zero_grad()
         self.model.train()
-        blocks = torch.from_numpy(self.sampler.batch(counters.position, self.config.batch_size))
-        loss = 0.0
-        for micro in blocks.split(self.measured.micro_batch):  # (b, T + 1)
-            loss += self._accumulate(to_device(micro, self.device), depth, len(micro) / len(blocks))
+        loss, passes, drawn = self._backward(depth)
         for optimizer in self.optimizers.all:
             self.scaler.unscale_(optimizer)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip))
@@ -122,15 +131,26 @@ class Session:
             self.scaler.update(self.scaler.get_scale() * (1.0 if problem is None else 0.5))
         watch.remember(loss)
         counters.step += 1
-        counters.position += len(blocks)
+        counters.position += drawn
         counters.tokens_seen += self.tokens_per_step
-        return StepResult(loss, norm, depth, rate * self.config.learning_rate, problem)
+        return StepResult(loss, passes, norm, depth, rate * self.config.learning_rate, problem)
 
-    def _accumulate(self, blocks: Tensor, depth: Depth, share: float) -> float:
+    def _backward(self, depth: Depth) -> tuple[float, float, int]:
+        """Gradients of one batch: its mean loss, recursions per token, and the sequences drawn for it."""
+        blocks = torch.from_numpy(self.sampler.batch(self.counters.position, self.config.batch_size))
+        loss = passes = 0.0
+        for micro in blocks.split(self.measured.micro_batch):  # (b, T + 1)
+            share = len(micro) / len(blocks)
+            parts = self._accumulate(to_device(micro, self.device), depth, share)
+            loss += parts.next_token.item() * share
+            passes += parts.passes.item() * share
+        return loss, passes, len(blocks)
+
+    def _accumulate(self, blocks: Tensor, depth: Depth, share: float) -> LossParts:
         with autocast(self.device, self.measured.number_format):
             parts = self.model.training_loss(blocks[:, :-1], blocks[:, 1:], depth)
         self.scaler.scale(parts.total * share).backward()
-        return parts.next_token.item() * share
+        return parts
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[RecursiveLM]:
@@ -188,11 +208,16 @@ class Session:
         except (KeyError, TypeError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and is_out_of_memory(error):
                 raise
-            raise CheckpointError(
-                f"The checkpoint of step {snapshot.step} does not fit this model.",
-                hint="Its config.json may have been changed since it was trained.",
-            ) from error
+            raise misfit(snapshot) from error
 
     def all_finite(self) -> bool:
         """Whether every weight is a number."""
         return all(bool(torch.isfinite(p).all()) for p in self.model.parameters())
+
+
+def misfit(snapshot: Snapshot) -> CheckpointError:
+    """The error for a checkpoint of another model."""
+    return CheckpointError(
+        f"The checkpoint of step {snapshot.step} does not fit this model.",
+        hint="Its config.json may have been changed since it was trained.",
+    )

@@ -34,6 +34,7 @@ from models.training.modes import default_depth
 from models.training.occasions import evaluation_due, falls_due, sample_due
 from models.training.opening import Opened, open_training
 from models.training.pace import LOOKS
+from models.training.pass_tally import PassTally
 from models.training.reports import run_started, step_finished
 from models.training.rollback import roll_back
 from models.training.sample import sample_passage
@@ -68,7 +69,7 @@ def train(run: Run, control: Control | None = None) -> Iterator[Event]:
                 return
         if opened.pace.deadline is not None:
             opened.pace.deadline += asked_s
-        trainer = Trainer(opened, control)
+        trainer = _trainer_of(opened)(opened, control)
         for event in trainer.events():
             trainer.stand_still((yield from _offer(event)))
 
@@ -89,8 +90,16 @@ def _paused_in_preparation(run: Run) -> RunPaused:
     return RunPaused(step=newest.step, total_steps=newest.state["schedule"]["last_step"], path=str(run.path))
 
 
+def _trainer_of(opened: Opened) -> type["Trainer"]:
+    if opened.puzzles is None:
+        return Trainer
+    from models.training.puzzles.trainer import PuzzleTrainer  # it is made of this one
+
+    return PuzzleTrainer
+
+
 class Trainer:
-    """The loop over one opened training."""
+    """The loop over one opened training: of text, and in a subclass of something else."""
 
     def __init__(self, opened: Opened, control: Control) -> None:
         self.opened = opened
@@ -135,11 +144,14 @@ class Trainer:
                 yield self._save("interval")
             yield from self._step()
         yield self._save("final")
-        for event in finish(self.opened, self.reason or "steps", time.monotonic() - self.began):
+        for event in self._last_words(self.reason or "steps", time.monotonic() - self.began):
             yield event
             if self.control.wish == "pause" and isinstance(event, EvaluationAdvanced):
                 yield self._paused()
                 return
+
+    def _last_words(self, reason: str, elapsed_s: float) -> Iterator[Event]:
+        return finish(self.opened, reason, elapsed_s)
 
     def _paused(self) -> RunPaused:
         return RunPaused(
@@ -203,6 +215,9 @@ class Trainer:
     def _evaluate(self) -> Iterator[Event]:
         """Loss on part of the validation text, a passage, and the weights if they are the best."""
         session, counters, data = self.session, self.session.counters, self.opened.data
+        tokenizer = self.opened.tokenizer
+        assert data is not None and tokenizer is not None
+        tally = PassTally()
         with session.evaluating() as model, eager(session.measured.compiled):
             losing = evaluate(
                 model,
@@ -210,6 +225,7 @@ class Trainer:
                 self.depth,
                 session.measured.number_format,
                 at_most=session.config.evaluation_tokens,
+                tally=tally,
             )
             while True:
                 try:
@@ -223,9 +239,7 @@ class Trainer:
                     return
             passage = None
             if sample_due(session):
-                passage = sample_passage(
-                    model, self.opened.tokenizer, self._kind, data.validation, self.depth
-                )
+                passage = sample_passage(model, tokenizer, self._kind, data.validation, self.depth)
             best = loss < counters.best_loss
             if best:
                 save_weights(self.run, model.state_dict(), self._metadata())
@@ -242,6 +256,7 @@ class Trainer:
             perplexity=math.exp(min(loss, 700.0)),
             bits_per_byte=bits_per_byte(loss, data.validation_tokens, data.validation_bytes),
             best=best,
+            passes_per_token=tally.mean,
         )
         if passage is not None:
             yield SampleGenerated(step=counters.step, prompt=passage.prompt, text=passage.text)

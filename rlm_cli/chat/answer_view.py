@@ -21,11 +21,10 @@ class AnswerView:
         """What was typed while the last answer was written."""
         self._tokenizer = tokenizer
 
-    def show(self, tokens: "Iterator[GeneratedToken]", settings: "ChatSettings", passes: int) -> bool:
+    def show(self, tokens: "Iterator[GeneratedToken]", settings: "ChatSettings") -> bool:
         """Show an answer to its end or until the reader stops it; whether it was stopped.
 
-        `passes` is what a token takes where it does not say so itself. The iterator is closed in
-        every case. A second Ctrl-C raises KeyboardInterrupt.
+        The iterator is closed in every case. A second Ctrl-C raises KeyboardInterrupt.
         """
         stream = settings.interactive and not settings.debug
         pieces: list[str] = []
@@ -35,7 +34,7 @@ class AnswerView:
                 for token in tokens:
                     pieces.append(token.text)
                     if settings.debug:
-                        self._show_token(token, passes)
+                        self._show_token(token)
                     elif stream:
                         self._write(token.text)
                     if keys.pressed():
@@ -58,8 +57,9 @@ class AnswerView:
         if text:
             self.output.result(text, end="", exact=True)
 
-    def _show_token(self, token: "GeneratedToken", passes: int) -> None:
+    def _show_token(self, token: "GeneratedToken") -> None:
         text = repr(self._tokenizer.token_text(token.id))
-        used = passes if token.passes is None else token.passes
         ending = f"  {token.finished}" if token.finished else ""
-        self.output.say(f"{token.id:>6}  {text:<16} p {token.probability:.4f}  passes {used:g}{ending}")
+        self.output.say(
+            f"{token.id:>6}  {text:<16} p {token.probability:.4f}  passes {token.passes:g}{ending}"
+        )

@@ -8,7 +8,7 @@ from data.errors import RlmError, UsageError
 from models.generation.chat_commands import Command, help_rows, parse_line
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import SETTING_COMMANDS
-from models.generation.depth_notes import core_passes, extrapolates
+from models.generation.depth_notes import extrapolates
 from models.recursion import MODES, depth_of
 from rlm_cli.chat import clipboard
 from rlm_cli.chat.answer_view import AnswerView
@@ -111,7 +111,7 @@ class LineChat:
         return self._show(tokens, self.session.settings.mode)
 
     def _show(self, tokens: "Iterator[GeneratedToken]", mode: str) -> bool:
-        stopped = self.view.show(tokens, self.session.settings, self._passes(mode))
+        stopped = self.view.show(tokens, self.session.settings)
         # What was begun while one answer was written may be ended during the next.
         *lines, self._default = (self._default + self.view.typed).split("\n")
         self._typed_ahead += [line for line in lines if line.strip()]
@@ -131,9 +131,6 @@ class LineChat:
             self.output.warn(self.session.trouble)
             self.session.trouble = None
 
-    def _passes(self, mode: str) -> int:
-        return core_passes(self.session.speaker.model, depth_of(mode))
-
     def _set(self, command: Command) -> None:
         self.session.settings = self.session.settings.after(command)
         self.output.say(self.session.settings.tell(command.name), style="dim")
@@ -152,7 +149,7 @@ class LineChat:
                 ("kind", session.greeting()),
                 (
                     "trained to",
-                    f"{core_passes(model, model.trained_depth)} passes of the shared core"
+                    f"{model.passes(model.trained_depth)} passes of the shared core"
                     if model.recursive
                     else "no recursion",
                 ),

@@ -12,6 +12,8 @@ from rlm_cli.chat.stop_keys import keys_kept_for_prompt
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import (
     SAMPLING_PANEL,
+    HaltOption,
+    HaltThresholdOption,
     MaxTokensOption,
     MinPOption,
     NaturalOption,
@@ -55,6 +57,8 @@ def chat(
     ngram: NgramOption = None,
     stop: StopOption = None,
     natural: NaturalOption = False,
+    halt: HaltOption = False,
+    halt_threshold: HaltThresholdOption = None,
     seed: WriterSeedOption = None,
     system: Annotated[
         str | None,
@@ -94,7 +98,8 @@ def chat(
         refuse_system(opened)
     store, conversation = _conversation(opened, resume, output)
     chosen_mode, generation = chosen_settings(
-        opened, mode=mode, natural=natural, stop=stop, earlier=_earlier(conversation),
+        opened, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
+        earlier=_earlier(conversation),
         max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
         repetition_penalty=penalty, no_repeat_ngram=ngram, seed=seed,
     )  # fmt: skip

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from models.generation.depth_notes import core_passes, extrapolates, mode_note
+from models.generation.depth_notes import extrapolates, mode_note
 from models.generation.prompt import clean, single_prompt, unknown_characters
 from models.recursion import depth_of
 from rlm_cli.generation_options import (
+    HaltOption,
+    HaltThresholdOption,
     MaxTokensOption,
     MinPOption,
     NaturalOption,
@@ -64,6 +66,8 @@ def generate(
     ngram: NgramOption = None,
     stop: StopOption = None,
     natural: NaturalOption = False,
+    halt: HaltOption = False,
+    halt_threshold: HaltThresholdOption = None,
     seed: WriterSeedOption = None,
     device: WriterDeviceOption = None,
     threads: ThreadsOption = None,
@@ -87,7 +91,8 @@ def generate(
     output = Output.of(json=json, quiet=quiet)
     opened = open_run(run, runs_dir)
     chosen_mode, config = chosen_settings(
-        opened, mode=mode, natural=natural, stop=stop, max_tokens=max_tokens, temperature=temperature,
+        opened, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
+        max_tokens=max_tokens, temperature=temperature,
         top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=penalty, no_repeat_ngram=ngram, seed=seed,
     )  # fmt: skip
     check_threads(threads)
@@ -165,13 +170,12 @@ class _Writing:
     def _write_batch(self, results: list[_Result], offset: int) -> None:
         """Fill `results`. The first that is not complete is printed as it is written."""
         showing = 0
-        nominal = core_passes(self.trained.model, self.depth)
         self._begin(results[0])
         for token in self._tokens([result.prompt for result in results], offset):
             result = results[token.row]
             result.pieces.append(token.text)
             result.tokens += 1
-            result.passes += nominal if token.passes is None else token.passes
+            result.passes += token.passes
             result.finished = token.finished
             if token.row == showing:
                 self._show(token.text)
@@ -220,33 +224,39 @@ class _Writing:
             "settings": self.config.to_dict(),
             "seconds": round(self.seconds, 3),
             "tokens_per_second": round(self._tokens_per_second(), 1),
+            "tokens": self._tokens_written(),
+            "passes_per_token": self._passes_per_token(),
             "results": [
                 {
                     "prompt": result.prompt,
                     "text": result.text,
                     "tokens": result.tokens,
                     "finished": result.finished,
-                    "mean_passes": result.passes / max(1, result.tokens),
+                    "passes_per_token": result.passes / max(1, result.tokens),
                 }
                 for result in self.results
             ],
         }
 
     def _tokens_per_second(self) -> float:
-        return sum(result.tokens for result in self.results) / max(self.seconds, 1e-9)
+        return self._tokens_written() / max(self.seconds, 1e-9)
+
+    def _tokens_written(self) -> int:
+        return sum(result.tokens for result in self.results)
+
+    def _passes_per_token(self) -> float:
+        return sum(result.passes for result in self.results) / max(1, self._tokens_written())
 
     def _figures(self) -> str:
-        tokens = sum(result.tokens for result in self.results)
-        passes = sum(result.passes for result in self.results) / max(1, tokens)
         return " · ".join(
             (
                 f"{self.trained.run.name}",
-                f"{tokens} tokens",
+                f"{self._tokens_written()} tokens",
                 f"{self.seconds:.1f} s",
                 f"{self._tokens_per_second():.0f} tokens/s",
                 f"{self.mode} {self.depth}",
                 f"temp {self.config.temperature:g}",
-                f"{passes:.3g} passes/token",
+                f"{self._passes_per_token():.3g} passes/token",
                 f"seed {self.config.seed}",
             )
         )

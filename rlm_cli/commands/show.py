@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from models.recursion import MODES
+from models.recursion import DEFAULT_MODE, MODES
+from models.task import solves_puzzles
 from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
@@ -83,21 +84,38 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", ", ".join(_model_words(report, report["config"]["model"]))
     if (text := _corpus_words(report)) is not None:
         yield "trained on" if report["step"] > 0 else "text", text
-    if report["validation_loss"] is not None:
+    if solves_puzzles(report["config"]):
+        yield from _solving_rows(report["evaluation"] or {})
+    elif report["validation_loss"] is not None:
         best = "" if report["best_step"] is None else f", best at step {report['best_step']:,}"
         yield "validation loss", f"{figures.loss(report['validation_loss'])} nats per token{best}"
     for mode, loss in _losses_by_mode(report["evaluation"]).items():
         beyond = ", deeper than it was trained" if mode in _extrapolated(report["evaluation"]) else ""
         yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
+    passes = (report["evaluation"] or {}).get("passes_per_token")
+    if isinstance(passes, float):
+        yield "recursion", f"{passes:.3g} passes per token at mode {DEFAULT_MODE}"
     sizes = report["bytes"]
     yield "on disk", f"{figures.size(sizes['run'])}, weights {figures.size(sizes['weights'])}"
     yield "changed", figures.ago(report["modified"])
 
 
+def _solving_rows(evaluation: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """How well it solves puzzles, and what thinking longer buys. Nothing where it is not judged yet."""
+    exact, cells, steps = map(evaluation.get, ("exact_accuracy", "cell_accuracy", "mean_exit_step"))
+    if isinstance(exact, float) and isinstance(cells, float) and isinstance(steps, float):
+        yield "solves", figures.solving(exact, cells, steps)
+    by_steps = evaluation.get("exact_accuracy_by_steps")
+    if isinstance(by_steps, dict) and all(isinstance(share, float) for share in by_steps.values()):
+        yield "  by steps", "   ".join(f"{step}: {100 * share:.1f} %" for step, share in by_steps.items())
+
+
 def _model_words(report: dict[str, Any], model: dict[str, Any]) -> Iterator[str]:
     yield report["architecture"] or "unknown architecture"
     if report["parameters"] is not None:
-        yield f"{report['parameters']:,} parameters"
+        embedding = report["config"].get("embedding_parameters")
+        of_which = f" ({embedding:,} in embeddings)" if isinstance(embedding, int) else ""
+        yield f"{report['parameters']:,} parameters{of_which}"
     for key, word in (("d_model", "width"), ("n_heads", "heads"), ("context_length", "context")):
         if isinstance(model.get(key), int):
             yield f"{word} {model[key]:,}"
@@ -112,7 +130,9 @@ def _corpus_words(report: dict[str, Any]) -> str | None:
         if not isinstance(dataset.get("name"), str):
             continue
         sizes = [
-            f"{dataset[key]:,} {key}" for key in ("characters", "tokens") if isinstance(dataset.get(key), int)
+            f"{dataset[key]:,} {key}"
+            for key in ("puzzles", "characters", "tokens")
+            if isinstance(dataset.get(key), int)
         ]
         texts.append(dataset["name"] + (f" ({', '.join(sizes)})" if sizes else ""))
     return "; ".join(texts) or report["corpus"]
@@ -133,6 +153,8 @@ def _extrapolated(evaluation: Any) -> list[Any]:
 def _next_step(report: dict[str, Any]) -> str:
     name = report["name"]
     match report["status"]:
+        case "finished" if solves_puzzles(report["config"]):
+            return f"Give it one:  rlm solve {name} PUZZLE"
         case "finished":
             return f"Talk to it:  rlm chat {name}"
         case "paused":

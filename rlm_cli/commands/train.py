@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from data.errors import UsageError
 from rlm_cli.configuration import said_request
 from rlm_cli.options import (
     LENGTH_PANEL,
@@ -34,16 +35,26 @@ from rlm_cli.output import Output
 def train(
     context: typer.Context,
     paths: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PATH",
             help="Text to learn from: .txt, .md, .jsonl, .gz of these, folders, or - for standard input.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option("--name", "-n", metavar="NAME", help="Name of the run. Without it: the file's name."),
     ] = None,
+    task: Annotated[
+        str | None,
+        dial(
+            "--task",
+            metavar="TASK",
+            help="Puzzles instead of text: sudoku:4x4, :6x6, :9x9 or :9x9-hard are made; sudoku reads a CSV.",
+        ),
+    ] = None,
+    count: Annotated[int | None, dial("--count", metavar="N", min=2, help="Puzzles to make or read.")] = None,
     minutes: MinutesOption = None,
     steps: StepsOption = None,
     epochs: Annotated[
@@ -120,14 +131,19 @@ def train(
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       zcat archive.gz | rlm train - --name archive
+      rlm train --task sudoku:6x6 --minutes 5
+      rlm train --task sudoku puzzles.csv --arch hrm
     """
     output = Output.of(json=json, quiet=quiet)
+    if not paths and task is None:
+        raise UsageError("Missing argument 'PATH'.", hint="See: rlm train --help")
     dials = {
         "name": name, "minutes": minutes, "steps": steps, "epochs": epochs, "target_loss": target_loss,
         "patience": patience, "preset": preset, "architecture": architecture, "d_model": d_model,
         "n_heads": n_heads, "context_length": context_length, "tokenizer": tokenizer,
         "vocab_size": vocab_size, "batch_size": batch_size, "optimizer": optimizer, "seed": seed,
         "device": device, "number_format": number_format, "threads": threads,
+        "task": task, "count": count,
     }  # fmt: skip
     said = said_request(context, dials, settings)
 
@@ -137,7 +153,7 @@ def train(
         from models.run import runs_dir as find_runs_dir
         from models.training.plan import TrainRequest, plan_training
 
-        request = TrainRequest(paths=tuple(paths), **said)
+        request = TrainRequest(paths=tuple(paths or ()), **said)
         # A dry run's one result is the plan: how it came about goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
         plan = drain(plan_training(request, find_runs_dir(runs_dir)), progress)

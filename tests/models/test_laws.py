@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ from models.config import TrainingConfig
 from models.layers.block import Block
 from models.losses import next_token_loss
 from models.presets import PRESETS
-from models.recursion import MODES, Depth, sample_depth
+from models.recursion import MODES, Depth, is_trained, sample_depth
 from models.recursive_lm import RecursiveLM
-from models.training.modes import is_trained
 from models.training.optimizer import Optimizers
 from models.training.schedule import Schedule
 
@@ -28,16 +28,42 @@ CONTEXT = 16
 SMALL: dict[str, dict[str, Any]] = {
     "looped": {},
     "hrm": {"l_layers": 1, "h_layers": 1, "d_feed_forward": 64},
+    "trm": {"layers": 1, "d_feed_forward": 64},
+    "ouroboros": {"passes": 4},
+    "recursive_router": {"n_layers": 1},
+    "mixture_of_recursions": {"n_layers": 2},
     "transformer": {"n_layers": 2},
 }
 KINDS = [
-    pytest.param((name, {"lookback": lookback, "positions": positions}), id=f"{name}-{lookback}-{positions}")
+    pytest.param(
+        (name, {"lookback": lookback, "positions": positions}),
+        id=f"{name}-{lookback}-{positions}",
+        # Every day each architecture meets each input and each position; in the long proofs, all pairs.
+        marks=[] if (lookback == 3) == (positions == "rotary") else [pytest.mark.slow],
+    )
     for name, lookback, positions in itertools.product(ARCHITECTURES, (0, 3), ("rotary", "learned"))
 ]
-NAMED = [pytest.param((name, {}), id=name) for name in PRESETS]
+NAMED = [
+    pytest.param(
+        (name, {}), id=name, marks=[pytest.mark.slow] if preset.model.get("d_model", 0) >= 384 else []
+    )
+    for name, preset in PRESETS.items()
+    if preset.on_gpu is None  # else it is another by a second name
+]
 OPTIONS = [
     pytest.param(("looped", {"tied": True, "core_layers": 2}), id="looped-tied"),
     pytest.param(("hrm", {"output": "stablemax", "gradient_cycles": 1}), id="hrm-stablemax"),
+    pytest.param(("ouroboros", {"tied": False, "passes": 8}), id="ouroboros-untied"),
+    *(
+        pytest.param(("recursive_router", {"router": router, "tied": tied, "positions": positions}), id=name)
+        for name, router, tied, positions in (
+            ("router-soft", "soft", False, "rotary"),
+            ("router-fixed", "fixed", True, "learned"),
+            ("router-waves", "hard", True, "sinusoidal"),
+        )
+    ),
+    pytest.param(("mixture_of_recursions", {"router": "fixed", "tied": True}), id="mor-fixed"),
+    pytest.param(("mixture_of_recursions", {"max_steps": 4, "positions": "sinusoidal"}), id="mor-waves"),
     pytest.param(
         (
             "transformer",
@@ -118,16 +144,24 @@ def distinct_depths(model: RecursiveLM) -> dict[int, Depth]:
 def test_no_logit_depends_on_a_later_token(kind: Kind) -> None:
     model = stirred(new_model(kind))
     length = min(CONTEXT, model.config.context_length)
-    before = random_tokens(2, length)
-    for depth in (Depth(1), model.trained_depth, Depth(4, 3)):
-        with torch.no_grad():
-            logits = model(before, depth).logits
+    tokens = random_tokens(2, length)
+    for depth, training in itertools.product((Depth(1), model.trained_depth, Depth(4, 3)), (False, True)):
+        with torch.set_grad_enabled(training):
+            before = model(tokens, depth)
             for position in (1, length // 2, length - 1):
-                after = before.clone()
-                after[:, position:] = (after[:, position:] + 1 + position) % VOCABULARY
-                changed = model(after, depth).logits
-                assert torch.equal(changed[:, :position], logits[:, :position])
-                assert not torch.equal(changed[:, position], logits[:, position])
+                changed = tokens.clone()
+                changed[:, position:] = (changed[:, position:] + 1 + position) % VOCABULARY
+                after = model(changed, depth)
+                # Where tokens leave, the others are computed in batches of other shapes, and a
+                # matrix product's last bit is not the same in every shape.
+                same = torch.equal if training or len(before.passes.unique()) == 1 else very_close
+                assert same(after.logits[:, :position], before.logits[:, :position])
+                assert torch.equal(after.passes[:, :position], before.passes[:, :position])
+                assert not torch.equal(after.logits[:, position], before.logits[:, position])
+
+
+def very_close(found: Tensor, expected: Tensor) -> bool:
+    return float((found - expected).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -162,7 +196,7 @@ def test_noise_is_never_predicted(kind: Kind) -> None:
             assert float(next_token_loss(model(held_out[:, :-1], depth).logits, held_out[:, 1:])) >= floor
 
 
-@pytest.mark.parametrize("kind", KINDS[::3])
+@pytest.mark.parametrize("kind", KINDS[::4])
 def test_what_can_be_predicted_is(kind: Kind) -> None:
     """The other side of the same coin: the training above does learn where there is something."""
 
@@ -186,14 +220,19 @@ def test_states_keep_their_order_of_magnitude(kind: Kind) -> None:
     trained = model.trained_depth
     far = Depth(4 * trained.cycles, 4 * trained.steps)
     inside: list[float] = []
+
+    def measure(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        if of_the_text(output):
+            inside.append(root_mean_square(output))
+
     for block in blocks_of(model):
-        block.register_forward_hook(lambda module, inputs, output: inside.append(root_mean_square(output)))
+        block.register_forward_hook(measure)
     with torch.no_grad():
         output = model(random_tokens(4, CONTEXT), far, keep_states=True)
     assert torch.isfinite(output.logits).all()
     assert output.states is not None
     norms = [root_mean_square(state) for state in output.states]
-    assert len(norms) == (far.cycles if model.recursive else 1)
+    assert len(norms) == (model.reached(far).cycles if model.recursive else 1)
     assert max(norms) < 3 * min(norms)
     # What blocks add within a pass must not grow from pass to pass either.
     calls = model.attention_calls(trained)
@@ -309,17 +348,24 @@ def blocks_of(model: nn.Module) -> list[Block]:
     return [part for part in model.modules() if isinstance(part, Block)]
 
 
+def of_the_text(states: Tensor) -> bool:
+    """Whether (B, T, D) are states of a batch's rows. A learned prefix is read once for all rows."""
+    return len(states) > 1
+
+
 def block_calls(model: RecursiveLM, depth: Depth) -> int:
-    """How often blocks are applied in one forward pass at `depth`."""
+    """How often blocks are applied to the text in one forward pass at `depth`.
+
+    As in training, where a pass is computed whether or not there are tokens that want it.
+    """
     calls = 0
 
-    def count(*_: object) -> None:
+    def count(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         nonlocal calls
-        calls += 1
+        calls += of_the_text(output)
 
     handles = [block.register_forward_hook(count) for block in blocks_of(model)]
-    with torch.no_grad():
-        model(random_tokens(1, 4), depth)
+    model(random_tokens(2, 4), depth)
     for handle in handles:
         handle.remove()
     return calls
@@ -328,10 +374,11 @@ def block_calls(model: RecursiveLM, depth: Depth) -> int:
 @pytest.mark.parametrize("kind", [*KINDS, *NAMED])
 def test_compute_follows_depth(kind: Kind) -> None:
     model = new_model(kind)
-    calls = [block_calls(model, depth) for depth in sorted(MODES.values())]
+    calls = [block_calls(model, depth) for depth in sorted(model.modes().values())]
     if model.recursive:
         assert all(fewer < more for fewer, more in itertools.pairwise(calls))
-        assert calls[0] == len(blocks_of(model))
+        assert calls[0] == model.attention_calls(Depth(1))
+        assert calls[1] >= len(blocks_of(model))
     else:
         assert set(calls) == {len(blocks_of(model))}
         assert list(model.modes()) == ["normal"]
@@ -342,7 +389,9 @@ def test_each_trained_depth_gives_its_own_answer(kind: Kind) -> None:
     model = stirred(new_model(kind))
     tokens = random_tokens(2, CONTEXT)
     with torch.no_grad():
-        answers = [model(tokens, depth).logits for depth in distinct_depths(model).values()]
+        # At this threshold nobody leaves: what every token's passes do is what is asked here.
+        depths = [replace(depth, halt=1.0) for depth in distinct_depths(model).values()]
+        answers = [model(tokens, depth).logits for depth in depths]
     for one, other in itertools.combinations(answers, 2):
         assert not torch.allclose(one, other, atol=1e-4)
 
@@ -377,7 +426,7 @@ def assert_depth_helps(name: str, steps: int, **shape: Any) -> None:
             for depth in sorted(MODES.values())
             if is_trained(model, depth)
         ]
-    assert len(losses) == (3 if model.recursive else len(MODES))
+    assert len(losses) >= (3 if model.recursive else len(MODES))
     assert losses[-1] < 0.75 * began, "it learned nothing to compare"
     worse_by = max(deeper - shallower for shallower, deeper in itertools.combinations(losses, 2))
     assert worse_by <= 0.01

@@ -21,6 +21,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     float: st.floats(),
     str: st.text(max_size=20),
     bool: st.booleans(),
+    float | None: st.none() | st.floats(),
     dict[str, float]: st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
 }
 

@@ -18,7 +18,7 @@ from rlm_cli import app as app_module
 from rlm_cli.app import app, main
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 
-COMMANDS = ("train", "resume", "create", "chat", "generate", "ls", "show", "doctor")
+COMMANDS = ("train", "resume", "create", "chat", "generate", "solve", "ls", "show", "doctor")
 
 
 def test_help_shows_every_command_in_a_panel(capsys: pytest.CaptureFixture[str]) -> None:

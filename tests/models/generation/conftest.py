@@ -47,8 +47,16 @@ class StandIn(nn.Module):
     def new_cache(self, batch: int, length: int, depth: Depth | None = None) -> StandInCache:
         return StandInCache(batch, length)
 
+    default_halt = 0.9
+
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles
+
+    def passes(self, depth: Depth) -> int:
+        return depth.cycles
+
+    def reached(self, depth: Depth) -> Depth:
+        return depth
 
     def forward(self, tokens, depth=None, cache=None, padding=None):
         depth = depth or self.trained_depth

@@ -5,7 +5,7 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import ARCHITECTURES, build_model, model_config
-from models.generation.depth_notes import core_passes, extrapolates
+from models.generation.depth_notes import extrapolates
 from models.generation.generate import GenerationConfig, generate
 from models.recursion import MODES, Depth
 
@@ -61,12 +61,14 @@ def test_rows_that_end_early_leave_the_others_as_they_are(model, tokenizer) -> N
 
 
 def test_what_a_mode_means(model) -> None:
-    passes = [core_passes(model, depth) for depth in MODES.values()]
+    modes = model.modes()
+    passes = [model.passes(depth) for depth in modes.values()]
     if model.recursive:
         assert passes == sorted(set(passes))
         assert not extrapolates(model, model.trained_depth)
         assert not extrapolates(model, MODES["fast"])
-        assert extrapolates(model, MODES["extreme"])
+        deepest = max(modes.values())
+        assert extrapolates(model, deepest) == (model.passes(deepest) > model.passes(model.trained_depth))
     else:
-        assert passes == [1] * len(MODES)
+        assert passes == [1]
         assert not any(extrapolates(model, depth) for depth in MODES.values())

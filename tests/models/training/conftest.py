@@ -24,6 +24,7 @@ MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 1}
 SHAPES: dict[str, dict[str, Any]] = {
     "looped": {},
     "hrm": {"l_layers": 1, "h_layers": 1, "d_feed_forward": 32},
+    "trm": {"layers": 1, "d_feed_forward": 32},
     "transformer": {"n_layers": 2},
 }
 TRAINING = {
@@ -91,7 +92,8 @@ def new_run(tmp_path: Path, corpus: Path) -> NewRun:
         measured: bool = True,
         **training: Any,
     ) -> Run:
-        values = {**MODEL, **SHAPES[architecture], **(model or {}), "vocab_size": tokenizer.vocab_size}
+        shape = {**MODEL, **SHAPES.get(architecture, {}), **(model or {})}
+        values = {**shape, "vocab_size": tokenizer.vocab_size}
         described = model_config({"architecture": architecture, **values})
         lengths = {} if {"minutes", "epochs"} & training.keys() else {"steps": TRAINING["steps"]}
         dials = {key: value for key, value in TRAINING.items() if key != "steps"}

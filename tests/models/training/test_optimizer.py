@@ -29,6 +29,7 @@ def learn(model: RecursiveLM, optimizers: Optimizers, steps: int, seed: int = 0,
     for _ in range(steps):
         blocks = torch.randint(0, VOCABULARY, (4, 9), generator=draw)
         optimizers.zero_grad()
+        torch.manual_seed(seed)  # what a model draws itself
         model.training_loss(blocks[:, :-1], blocks[:, 1:], model.trained_depth).total.backward()
         optimizers.step(rate)
 

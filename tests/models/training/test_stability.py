@@ -82,9 +82,9 @@ def poison(session: Session, bad: Callable[[int], bool], kind: str = "nan") -> N
         if not bad(next(calls)):
             return parts
         if kind == "gradient":
-            return LossParts(parts.total * math.nan, parts.next_token)
+            return LossParts(parts.total * math.nan, parts.next_token, parts.passes)
         wrong = {"nan": math.nan, "infinite": math.inf, "spike": 50.0}[kind]
-        return LossParts(parts.total * wrong, parts.next_token * wrong)
+        return LossParts(parts.total * wrong, parts.next_token * wrong, parts.passes)
 
     session.model.training_loss = training_loss  # type: ignore[method-assign]
 

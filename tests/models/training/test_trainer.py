@@ -27,6 +27,7 @@ from models.events import (
     StepFinished,
     to_json,
 )
+from models.recursion import is_trained
 from models.run import Run
 from models.trained import load_trained
 from models.training import evaluate
@@ -96,8 +97,14 @@ def test_what_is_left_behind_is_a_trained_model(new_run: NewRun, architecture: s
     assert isinstance(evaluation, dict)
     assert evaluation["validation_loss_by_mode"] == finished.validation_loss_by_mode
     assert evaluation["after_steps"] == 16 and evaluation["step"] == finished.best_step
-    extrapolated = {"looped": ["thorough", "extreme"], "hrm": ["thorough", "extreme"], "transformer": []}
-    assert evaluation["extrapolated_modes"] == extrapolated[architecture]
+    extrapolated = {
+        "looped": ["thorough", "extreme"],
+        "hrm": ["thorough", "extreme"],
+        "trm": ["thorough", "extreme"],
+        "transformer": [],
+    }
+    beyond = [mode for mode, depth in modes.items() if not is_trained(trained.model, depth)]
+    assert evaluation["extrapolated_modes"] == extrapolated.get(architecture, beyond) == beyond
     best = min(of(EvaluationFinished, events), key=lambda event: event.validation_loss)
     assert finished.best_step == best.step
     assert finished.validation_loss == pytest.approx(best.validation_loss, abs=1e-5)

@@ -74,6 +74,7 @@ def test_every_command_does_something_and_none_breaks_the_chat(chat, capsys) -> 
 _EVERY = {
     "mode": ("mode deep", "mode"),
     "temp": ("/temp 0.5", "temp"),
+    "halt": ("/halt on", "/halt 0.7", "/halt off", "halt"),
     "topk": ("topk 5",),
     "topp": ("topp 0.9",),
     "minp": ("minp 0.01",),
@@ -202,7 +203,7 @@ def test_escape_sequences_are_drawn_on_a_terminal_and_exact_in_a_pipe(
     def spoken(*arguments, **more):
         from models.generation.generate import GeneratedToken
 
-        yield GeneratedToken(0, 20, "a\x1b]0;owned\x07b", 1.0, None, "length")
+        yield GeneratedToken(0, 20, "a\x1b]0;owned\x07b", 1.0, 2.0, "length")
 
     monkeypatch.setattr("models.generation.generate.generate", spoken)
     chat("say it")

@@ -1,0 +1,98 @@
+"""Multi-head latent attention (after DeepSeek-AI 2024, arXiv 2405.04434): only a latent is kept."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.latent_cache import LatentCache
+from models.layers.attention import AttentionContext, attend
+from models.layers.linear import FusedLinear
+from models.layers.norm import RMSNorm
+from models.layers.rotary import rotate
+
+
+@dataclass(slots=True)
+class LatentContext(AttentionContext):
+    """What latent attention needs to know besides.
+
+    `prefix` (slots, P, R) holds the latents of a learned prefix, which every token sees: the
+    `mask` does not speak of it, and `causal` is for attention without one. `key_cos` and
+    `key_sin` (B or 1, P + S, 1, K) turn the keys of the prefix and of all S tokens there are,
+    since latents are kept without their positions.
+    """
+
+    prefix: Tensor | None = None
+    key_cos: Tensor | None = None
+    key_sin: Tensor | None = None
+
+
+class LatentAttention(nn.Module):
+    """(B, T, D) to (B, T, D). Queries come from one narrow latent, keys and values from another.
+
+    Queries and keys are normed for each head, with a gain, before the rotation. Norm and rotation
+    stand between a key and its latent, so that a query cannot be held against the latent itself:
+    keys are made anew from the latents at every call. Values need not be: a single query, as in
+    decoding, averages latents and projects the average up, in three quarters of the time at
+    width 256 and less at larger ones. Many queries share the projection, and do it first.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, d_latent: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.q_down = nn.Linear(d_model, d_latent, bias=False)
+        self.q_up = nn.Linear(d_latent, d_model, bias=False)
+        self.kv_down = nn.Linear(d_model, d_latent, bias=False)
+        self.kv_up = FusedLinear(d_latent, 2 * d_model, parts=2)
+        self.q_norm = RMSNorm(d_model // n_heads)
+        self.k_norm = RMSNorm(d_model // n_heads)
+        self.out = nn.Linear(d_model, d_model, bias=False)
+
+    def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        assert isinstance(context, LatentContext)
+        batch, length, width = x.shape
+        q = self.q_norm(self._by_head(self.q_up(self.q_down(x))))  # (B, T, H, K)
+        if context.cos is not None and context.sin is not None:
+            q = rotate(q, context.cos[:, :, 0], context.sin[:, :, 0])
+        latents = self._latents(x, context, slot)  # (B, P + S, R)
+        mask = context.mask
+        if mask is not None:  # (B or 1, 1, T, S), and the prefix before it
+            mask = F.pad(mask, (latents.size(1) - mask.size(-1), 0), value=True)
+        if length == 1:
+            y = self._look_back(q.transpose(1, 2), latents, context, mask)
+        else:
+            k, v = self.kv_up(latents).chunk(2, dim=-1)  # (B, P + S, D) each
+            k, v = self._keys(k, context), self._by_head(v).transpose(1, 2)
+            y = attend(q.transpose(1, 2), k, v, mask, causal=context.causal)  # (B, H, T, K)
+        return self.out(y.transpose(1, 2).reshape(batch, length, width))
+
+    def _latents(self, x: Tensor, context: LatentContext, slot: int) -> Tensor:
+        """The latents of the prefix and of all tokens there are, (B, P + S, R)."""
+        latents: Tensor = self.kv_down(x)  # (B, T, R)
+        if context.cache is not None:
+            assert isinstance(context.cache, LatentCache)
+            latents = context.cache.recall(slot, latents, context.selection)  # (B, S, R)
+        if context.prefix is None:
+            return latents
+        prefix = context.prefix[slot].to(latents.dtype).expand(len(x), -1, -1)  # (B, P, R)
+        return torch.cat((prefix, latents), dim=1)
+
+    def _look_back(self, q: Tensor, latents: Tensor, context: LatentContext, mask: Tensor | None) -> Tensor:
+        """What one query (B, H, 1, K) sees in `latents` (B, S, R), (B, H, 1, K)."""
+        k_up, v_up = self.kv_up.weight.chunk(2)  # (D, R) each
+        k = self._keys(F.linear(latents, k_up), context)
+        held = latents[:, None].expand(-1, self.n_heads, -1, -1)  # (B, H, S, R)
+        seen = attend(q, k, held, mask, causal=False)  # (B, H, 1, R)
+        return seen @ v_up.view(self.n_heads, -1, v_up.size(-1)).mT
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """`x` (B, S, D) as (B, S, H, K)."""
+        return x.unflatten(-1, (self.n_heads, -1))
+
+    def _keys(self, x: Tensor, context: LatentContext) -> Tensor:
+        """Keys `x` (B, S, D) normed and turned to where they stand, (B, H, S, K)."""
+        k: Tensor = self.k_norm(self._by_head(x))
+        if context.key_cos is not None and context.key_sin is not None:
+            k = rotate(k, context.key_cos, context.key_sin)
+        return k.transpose(1, 2)

@@ -1,0 +1,94 @@
+"""Routing: how many more passes of a layer each token takes, and the passes themselves.
+
+A router gives every token probabilities of 0, 1, 2, … more passes. They are read as a halting
+rule: a token leaves after the first d passes for which P(no more than d are wanted) reaches a
+threshold. At a half that is the median of what the router expects; higher thinks longer.
+
+A token that has left is computed no more. Later tokens still see it, as it was last.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from models.kv_cache import KVCache
+from models.layers.attention import AttentionContext
+from models.layers.selection import Selection
+
+Step = Callable[[int, Tensor, AttentionContext, int], Tensor]
+"""Pass `number` over x (B, T, D), with what attention may see and the slot of its keys."""
+
+
+def at_most(probabilities: Tensor, most: int) -> Tensor:
+    """Probabilities (B, T, N) of 0..N-1 passes where `most` are allowed, (B, T, most + 1)."""
+    return torch.cat((probabilities[..., :most], probabilities[..., most:].sum(-1, keepdim=True)), dim=-1)
+
+
+def passes_wanted(probabilities: Tensor, threshold: float) -> Tensor:
+    """The passes after which each token leaves, (B, T) from probabilities (B, T, N)."""
+    return (probabilities.cumsum(-1)[..., :-1] < threshold).sum(-1)
+
+
+def expected_passes(probabilities: Tensor) -> Tensor:
+    """The mean of each token's passes, (B, T) from probabilities (B, T, N)."""
+    return (probabilities * torch.arange(probabilities.size(-1), device=probabilities.device)).sum(-1)
+
+
+def after(states: list[Tensor], took: Tensor) -> Tensor:
+    """For each token its state after the passes it took, (B, T, D)."""
+    return torch.stack(states).gather(0, took[None, ..., None].expand(1, *states[0].shape))[0]
+
+
+class LastSeen(KVCache):
+    """What a cache does for one layer where gradients flow and every pass is computed for all.
+
+    Tokens that are not `going` keep the keys and values of the pass before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0, 0, 0, 0, 0, torch.device("cpu"))
+        self.going: Tensor | None = None
+        self.last: tuple[Tensor, Tensor] | None = None
+
+    def update(
+        self, slot: int, k: Tensor, v: Tensor, selection: Selection | None = None
+    ) -> tuple[Tensor, Tensor]:
+        if self.going is not None and self.last is not None:
+            going = self.going[:, None, :, None]  # (B, 1, T, 1)
+            k, v = torch.where(going, k, self.last[0]), torch.where(going, v, self.last[1])
+        self.last = k, v
+        return k, v
+
+
+def pass_again(
+    step: Step, state: Tensor, took: Tensor, numbers: range, context: AttentionContext, slots: range
+) -> list[Tensor]:
+    """`state` (B, T, D) after each of the passes `numbers`, one slot each, following the slot before.
+
+    Tokens of which `took` (B, T) is less than a pass's number are not in it, and keep their state;
+    but with LastSeen for a cache, every token's state goes on, as it would if it alone did.
+    """
+    states = []
+    for number, slot in zip(numbers, slots, strict=True):
+        going = took >= number
+        if isinstance(context.cache, LastSeen):
+            context.cache.going = going
+            state = step(number, state, context, slot)
+        else:
+            assert context.cache is not None
+            context.cache.repeat(range(slot - 1, slot), range(slot, slot + 1), state.size(1))
+            state = pass_packed(step, state, going, number, context, slot)
+        states.append(state)
+    return states
+
+
+def pass_packed(
+    step: Step, state: Tensor, going: Tensor, number: int, context: AttentionContext, slot: int
+) -> Tensor:
+    """`state` (B, T, D) after a pass over the tokens that are True in `going` (B, T) alone."""
+    if not going.any():
+        return state
+    selection = Selection.of(going)
+    packed = step(number, selection.pack(state), context.among(selection), slot)
+    return selection.spread(packed, state)

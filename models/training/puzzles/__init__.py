@@ -1,0 +1,1 @@
+"""Training on puzzles: one optimizer step for each supervision step, and a state that is carried on."""

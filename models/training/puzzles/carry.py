@@ -1,0 +1,75 @@
+"""What is carried from one supervision step to the next: the puzzles at work and the states they are in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.puzzle_model import Thought
+from models.recursive_lm import States
+
+_PREFIX = "carry."
+
+
+@dataclass(slots=True)
+class Carry:
+    """B puzzles of T cells under way."""
+
+    puzzles: Tensor
+    """(B, T) int64."""
+    solutions: Tensor
+    """(B, T) int64."""
+    taken: Tensor
+    """(B,) int64: supervision steps each has had."""
+    least: Tensor
+    """(B,) int64: those it gets in any case."""
+    done: Tensor
+    """(B,) bool: whose place is to be taken by another."""
+    states: States
+    """(B, T, D) each, float32, without a gradient."""
+
+    @classmethod
+    def empty(cls, batch: int, cells: int, width: int, device: torch.device) -> "Carry":
+        """Room for `batch` puzzles, all of which are still to come."""
+        grids, counts = torch.zeros(batch, cells, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
+        state = torch.zeros(batch, cells, width, device=device)
+        return cls(
+            grids.to(device), grids.to(device, copy=True), counts.to(device), counts.to(device, copy=True),
+            torch.ones(batch, dtype=torch.bool, device=device), (state, state.clone()),
+        )  # fmt: skip
+
+    def refill(self, drawn: Tensor, least: Tensor, begin: States) -> None:
+        """Put `drawn` (N, 2, T), puzzles and solutions, in the place of the N that are done. Each gets at
+        least `least` (N,) steps from the states `begin` (N, T, D). Until `advance`, it can be done again."""
+        self.puzzles[self.done], self.solutions[self.done] = drawn.unbind(dim=1)
+        self.least[self.done] = least
+        self.taken[self.done] = 0
+        for state, fresh in zip(self.states, begin, strict=True):
+            state[self.done] = fresh.float()
+
+    def piece(self, rows: slice) -> tuple[Tensor, Tensor, Tensor, States]:
+        """Puzzles, solutions, steps counting the one to come, and states of some rows."""
+        states = tuple(state[rows] for state in self.states)
+        return self.puzzles[rows], self.solutions[rows], self.taken[rows] + 1, states
+
+    def advance(self, thoughts: list[Thought], most: int) -> None:
+        """Take in what one step over all rows came to. Done is who is sure of the answer and has had the
+        least, or who has had `most` steps."""
+        self.states = tuple(
+            torch.cat(parts).detach().float() for parts in zip(*(t.states for t in thoughts), strict=True)
+        )
+        self.taken += 1
+        sure = torch.cat([thought.halting.detach() for thought in thoughts]) > 0
+        self.done = (sure & (self.taken >= self.least)) | (self.taken >= most)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name, for a checkpoint."""
+        named = {name: getattr(self, name) for name in ("puzzles", "solutions", "taken", "least", "done")}
+        states = {f"state{number}": state for number, state in enumerate(self.states)}
+        return {_PREFIX + name: value for name, value in {**named, **states}.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `tensors` gave. Raises KeyError, or RuntimeError where the sizes differ."""
+        for name, value in self.tensors().items():
+            value.copy_(tensors[name])

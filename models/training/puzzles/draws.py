@@ -1,0 +1,38 @@
+"""Puzzles to batches: which ones a refill holds, and how they are turned and relabelled, is a pure
+function of how many were drawn before it."""
+
+import functools
+
+import numpy as np
+
+from data.puzzles import PuzzleSet
+from data.sudoku_symmetry import random_symmetry
+
+
+class PuzzleDraws:
+    """An endless shuffled sequence of puzzles, each under a random symmetry. An epoch visits every
+    puzzle once, in an order of its own."""
+
+    def __init__(self, puzzles: PuzzleSet, seed: int) -> None:
+        self.puzzles = puzzles
+        self.seed = seed
+        self.context_length = puzzles.size**2
+        self.blocks_per_epoch = len(puzzles)
+        self._order = functools.lru_cache(maxsize=2)(self._shuffled)
+
+    def batch(self, position: int, batch_size: int) -> np.ndarray:
+        """(B, 2, T) int64: puzzles and solutions number position to position + B - 1 of all drawn."""
+        places = np.arange(position, position + batch_size)
+        rows = np.array(
+            [self._order(place // len(self.puzzles))[place % len(self.puzzles)] for place in places]
+        )
+        symmetry = random_symmetry(self.random(position), self.puzzles.size, batch_size)
+        pair = symmetry.apply(self.puzzles.puzzles[rows]), symmetry.apply(self.puzzles.solutions[rows])
+        return np.stack(pair, axis=1).astype(np.int64)
+
+    def random(self, position: int, purpose: int = 0) -> np.random.Generator:
+        """The random numbers that belong to the refill at `position`; a different `purpose`, others."""
+        return np.random.default_rng((self.seed, position, purpose))
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.puzzles))

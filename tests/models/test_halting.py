@@ -1,0 +1,136 @@
+"""The adaptive exit: tokens leave the recursion early, and every later token is still right."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.architectures import build_model, model_config
+from models.recursion import Depth
+from models.recursive_lm import RecursiveLM
+
+VOCABULARY, CONTEXT, LENGTH = 24, 16, 9
+NAMES = ("looped", "hrm", "ouroboros")
+DEEP = Depth(5, 2)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def stirred(name: str, **more: object) -> RecursiveLM:
+    """A small model none of whose weights is zero."""
+    torch.manual_seed(0)
+    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 2}
+    model = build_model(model_config({**values, **more, "vocab_size": VOCABULARY})).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            spread = 0.4 * weight.size(-1) ** -0.5 if weight.ndim > 1 else 0.1
+            weight.add_(torch.randn_like(weight) * spread)
+    return model
+
+
+def splitting(model: RecursiveLM, tokens: Tensor, pads: Tensor) -> Depth:
+    """A threshold in the middle of the scores, so that some tokens leave and some go on."""
+    scores: list[Tensor] = []
+    original = model.halting_score
+
+    def listening(before: Tensor, after: Tensor) -> Tensor:
+        scores.append(original(before, after))
+        return scores[-1]
+
+    model.halting_score = listening  # type: ignore[method-assign]
+    with torch.no_grad():
+        model(tokens, Depth(DEEP.cycles, DEEP.steps, halt=1.0), padding=pads)
+    model.halting_score = original  # type: ignore[method-assign]
+    return Depth(DEEP.cycles, DEEP.steps, halt=float(torch.cat([s.flatten() for s in scores]).median()))
+
+
+def some_text() -> tuple[Tensor, Tensor]:
+    pads = torch.tensor([0, 4, 1])
+    tokens = torch.randint(1, VOCABULARY, (3, LENGTH))
+    tokens[torch.arange(LENGTH) < pads[:, None]] = 0
+    return tokens, pads
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pieces", [[1] * LENGTH, [4, 1, 3, 1]], ids=["one by one", "in chunks"])
+def test_leaving_early_is_the_same_with_and_without_a_cache(name: str, pieces: list[int]) -> None:
+    model = stirred(name)
+    tokens, pads = some_text()
+    depth = splitting(model, tokens, pads)
+    with torch.no_grad():
+        cache = model.new_cache(3, LENGTH, depth)
+        parts = [model(part, depth, cache, pads) for part in tokens.split(pieces, dim=1)]
+        logits = torch.cat([part.logits for part in parts], dim=1)
+        passes = torch.cat([part.passes for part in parts], dim=1)
+        for row, pad in enumerate(pads):
+            alone = model(tokens[row : row + 1, pad:], depth)
+            assert (alone.logits[0] - logits[row, pad:]).abs().max() < 1e-4
+            assert torch.equal(alone.passes[0], passes[row, pad:])
+    real = torch.arange(LENGTH) >= pads[:, None]
+    assert len(passes[real].unique()) > 1, "the threshold split nothing"
+    assert not passes[~real].any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_leaving_early_looks_at_nothing_later(name: str) -> None:
+    model = stirred(name)
+    tokens, _ = some_text()
+    depth = splitting(model, tokens, torch.zeros(3, dtype=torch.int64))
+    with torch.no_grad():
+        before = model(tokens, depth)
+        for place in range(1, LENGTH):
+            changed = tokens.clone()
+            changed[:, place:] = (changed[:, place:] + 1 + place) % VOCABULARY
+            after = model(changed, depth)
+            assert (after.logits[:, :place] - before.logits[:, :place]).abs().max() < 1e-5
+            assert torch.equal(after.passes[:, :place], before.passes[:, :place])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_has_left_is_not_computed(name: str) -> None:
+    model = stirred(name)
+    tokens, _ = some_text()
+    depth = splitting(model, tokens, torch.zeros(3, dtype=torch.int64))
+    one_row = tokens[:1]
+
+    def token_calls(depth: Depth) -> int:
+        calls = 0
+
+        def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            nonlocal calls
+            calls += output.size(0) * output.size(1)
+
+        blocks = [part for part in model.modules() if type(part).__name__ == "Block"]
+        handles = [block.register_forward_hook(count) for block in blocks]
+        with torch.no_grad():
+            model(one_row, depth)
+        for handle in handles:
+            handle.remove()
+        return calls
+
+    with torch.no_grad():
+        passes = model(one_row, depth).passes
+    each = model.attention_calls(Depth(2, depth.steps)) - model.attention_calls(Depth(1, depth.steps))
+    saved = float((depth.cycles - passes).sum()) * each
+    assert saved > 0
+    assert token_calls(depth) == token_calls(DEEP) - saved
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
+    model = stirred(name)
+    tokens, pads = some_text()
+    with torch.no_grad():
+        whole = model(tokens, DEEP, padding=pads)
+        model.halting_score = lambda before, after: after.new_zeros(after.shape[:2])  # type: ignore[method-assign]
+        halting = model(tokens, Depth(DEEP.cycles, DEEP.steps, halt=0.5), padding=pads)
+        for row, pad in enumerate(pads):
+            assert (whole.logits[row, pad:] - halting.logits[row, pad:]).abs().max() < 1e-5
+            assert (halting.passes[row, pad:] == DEEP.cycles).all()
