@@ -40,14 +40,14 @@ def trained(corpus: str, preset: str, minutes: float, folder: str) -> dict[str, 
     return {**started, **events[-1], "evaluation": evaluation}
 
 
-def row(preset: str, result: dict[str, Any], dense_loss: float) -> tuple[str, ...]:
+def row(preset: str, result: dict[str, Any], dense_loss: float | None) -> tuple[str, ...]:
     loss = result["validation_loss"]
     passes = result["evaluation"]["passes_per_token"]
     return (
         preset,
         result["architecture"],
         f"{loss:.4f}",
-        "—" if preset == DENSE else f"{loss - dense_loss:+.4f}",
+        "—" if preset == DENSE or dense_loss is None else f"{loss - dense_loss:+.4f}",
         f"{result['parameters']:,}",
         f"{result['tokens_per_second']:,.0f}",
         f"{passes:.2f}",
@@ -76,7 +76,7 @@ def main() -> None:
 
 def write(results: dict[str, dict[str, Any]], chosen: argparse.Namespace) -> None:
     """Put the table of what is there so far into the file."""
-    dense = results.get(DENSE, next(iter(results.values())))["validation_loss"]
+    dense = results[DENSE]["validation_loss"] if DENSE in results else None
     order = sorted(results, key=lambda preset: results[preset]["validation_loss"])
     modes = list(dict.fromkeys(mode for r in results.values() for mode in r["validation_loss_by_mode"]))
     by_mode = [

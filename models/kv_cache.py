@@ -11,7 +11,6 @@ class KVCache:
 
     A block that is applied R times has R slots, since each pass sees other states. `keys` and
     `values` are (slots, B, H, S, K); `length` tokens are held of the S there is room for.
-    `present` (slots, B, S) is False where a token never came to a slot.
     """
 
     def __init__(
@@ -29,7 +28,6 @@ class KVCache:
         value_width = head_width if value_width is None else value_width
         self.values = torch.zeros(slots, batch, n_heads, length, value_width, device=device)
         self.tokens = torch.zeros(batch, length, dtype=torch.int64, device=device)
-        self.present = torch.ones(slots, batch, length, dtype=torch.bool, device=device)
         self.length = 0
 
     @property
@@ -93,4 +91,3 @@ class KVCache:
         self.keys = self.keys[:, rows]
         self.values = self.values[:, rows]
         self.tokens = self.tokens[rows]
-        self.present = self.present[:, rows]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -166,6 +166,12 @@ class RecursiveLM(nn.Module, ABC):
             if depth.halt is not None:
                 going_on = going_on & (self.halting_score(before[0], states[0]) < depth.halt)
         return history, passes
+
+    @property
+    def leaving(self) -> Literal["asked", "always", "never"]:
+        """Whether tokens leave the recursion early: where `depth.halt` asks for it, in any case (a
+        router decides), or never."""
+        return "asked" if self.recursive else "never"
 
     default_halt: ClassVar[float] = 0.9
     """The threshold of `--halt` where none is given."""

@@ -18,7 +18,7 @@ the embedding, and one before the head.
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -152,7 +152,9 @@ class RecursiveLayer(nn.Module):
         decided = passes_wanted(wanted, threshold)
         if not (self.training and torch.is_grad_enabled()):
             return decided
-        drawn = wanted.detach().flatten(0, 1).multinomial(1).view(decided.shape)
+        # By the inverse of the distribution: it takes what is no number without raising.
+        point = torch.rand(*decided.shape, 1, device=decided.device)
+        drawn = (wanted.detach().cumsum(-1)[..., :-1] < point).sum(-1).to(decided.dtype)
         return torch.where(
             torch.rand(decided.shape, device=decided.device) < self.exploration, drawn, decided
         )
@@ -194,6 +196,10 @@ class MixtureOfRecursions(RecursiveLM):
         return Depth(1 + self.config.most_steps)
 
     default_halt: ClassVar[float] = 0.5
+
+    @property
+    def leaving(self) -> Literal["asked", "always", "never"]:
+        return "always" if self.config.router == "adaptive" and self.recursive else "never"
 
     def reached(self, depth: Depth) -> Depth:
         return Depth(min(depth.cycles, 1 + self.config.most_steps))

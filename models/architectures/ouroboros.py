@@ -100,6 +100,10 @@ class Ouroboros(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles * self.config.passes // CYCLES
 
+    def passes(self, depth: Depth) -> int:
+        """Applications of the block."""
+        return self.attention_calls(depth)
+
     def embedding_modules(self) -> list[nn.Module]:
         return [*self.input_modules(), self.head]
 
@@ -123,7 +127,8 @@ class Ouroboros(RecursiveLM):
         context = self.attention_context(tokens, cache, padding)
         context.prefix = self.prefix(len(slots), cache)
         x = rms_norm(self.embed(tokens, cache, padding))  # (B, T, D)
-        history, passes = self.recur((x,), x, depth, context, slots)
+        history, cycles = self.recur((x,), x, depth, context, slots)
+        passes = cycles * (self.config.passes // CYCLES)
         # A state holds much of its own token. Held against the table as it stands, it would say that
         # token again; with its features moved by a quarter it says nothing of it until it learns to.
         logits = self.head(self.norm(history[-1][0]).roll(self.config.d_model // 4, dims=-1))  # (B, T, V)

@@ -11,7 +11,7 @@ learns what a pass is worth for each token, without a trick for the gradient.
 """
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +119,10 @@ class RecursiveRouter(RecursiveLM):
         return Depth(1 + MOST_PASSES)
 
     default_halt: ClassVar[float] = 0.5
+
+    @property
+    def leaving(self) -> Literal["asked", "always", "never"]:
+        return "always" if self.config.router == "hard" else "never"
 
     def reached(self, depth: Depth) -> Depth:
         return Depth(min(depth.cycles, 1 + MOST_PASSES))

@@ -17,7 +17,7 @@ from data.errors import UsageError
 from models.errors import StorageError
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
-from models.generation.depth_notes import mode_note
+from models.generation.depth_notes import halt_note, mode_note
 from models.generation.prompt import Kind, clean, conversation_prompt, unknown_characters
 from models.generation.settings import MAX_SEED, GenerationConfig
 
@@ -115,7 +115,11 @@ class ChatSession:
 
     def mode_note(self) -> str | None:
         """What to know about the mode that is set: an extrapolation, or no effect at all."""
-        return mode_note(self.speaker.model, self.settings.mode)
+        model, mode, generation = self.speaker.model, self.settings.mode, self.settings.generation
+        note = mode_note(model, mode)
+        if note is None and generation.halt:
+            return halt_note(model, mode, generation.halt_threshold)
+        return note
 
     def unknown_characters(self, text: str) -> str:
         """The characters of `text` this model has never met."""

@@ -36,10 +36,10 @@ class AttentionContext:
         start = self.cache.length if self.cache is not None else 0
         return torch.arange(start, start + count, device=device)
 
-    def among(self, selection: Selection, slot: int | None = None) -> "AttentionContext":
+    def among(self, selection: Selection) -> "AttentionContext":
         """The same for the selected tokens alone, which need a cache to look back into.
 
-        They see every token before them; with `slot`, only those that came to it.
+        They see every token before them.
         """
         assert self.cache is not None
         places = (self.cache.length + selection.index)[..., None]  # (B, T', 1)
@@ -47,8 +47,6 @@ class AttentionContext:
         mask = keys <= places  # (B, T', S)
         if self.padding is not None:
             mask = mask & (keys >= self.padding[:, None, None])
-        if slot is not None:
-            mask = mask & self.cache.present[slot, :, None, : len(keys)]
         rows = len(selection.index)
         return replace(
             self,

@@ -134,7 +134,7 @@ class LineChat:
     def _set(self, command: Command) -> None:
         self.session.settings = self.session.settings.after(command)
         self.output.say(self.session.settings.tell(command.name), style="dim")
-        if command.name == "mode" and (note := self.session.mode_note()):
+        if command.name in ("mode", "halt") and (note := self.session.mode_note()):
             self._remark(note, style="yellow")
 
     def _status(self) -> None:

@@ -1,5 +1,6 @@
 """`rlm generate`: one answer to each prompt, and nothing else on stdout."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from models.generation.depth_notes import extrapolates, mode_note
+from models.generation.depth_notes import extrapolates, halt_note, mode_note
 from models.generation.prompt import clean, single_prompt, unknown_characters
 from models.recursion import depth_of
 from rlm_cli.generation_options import (
@@ -105,6 +106,8 @@ def generate(
     # That the dial does nothing matters to the one who turned it.
     if (mode is not None or trained.model.recursive) and (note := mode_note(trained.model, chosen_mode)):
         output.say(note, style="dim")
+    if config.halt and (note := halt_note(trained.model, chosen_mode, config.halt_threshold)):
+        output.say(note, style="dim")
     _Writing(trained, chosen_mode, config, texts, output).run()
 
 
@@ -132,6 +135,7 @@ class _Result:
     pieces: list[str] = field(default_factory=list)
     tokens: int = 0
     passes: float = 0.0
+    nats: float = 0.0
     finished: str | None = None
 
     @property
@@ -176,6 +180,7 @@ class _Writing:
             result.pieces.append(token.text)
             result.tokens += 1
             result.passes += token.passes
+            result.nats -= math.log(max(token.probability, 1e-30))
             result.finished = token.finished
             if token.row == showing:
                 self._show(token.text)
@@ -226,6 +231,9 @@ class _Writing:
             "tokens_per_second": round(self._tokens_per_second(), 1),
             "tokens": self._tokens_written(),
             "passes_per_token": self._passes_per_token(),
+            "nats_per_token": round(
+                sum(result.nats for result in self.results) / max(1, self._tokens_written()), 4
+            ),
             "results": [
                 {
                     "prompt": result.prompt,
@@ -233,6 +241,7 @@ class _Writing:
                     "tokens": result.tokens,
                     "finished": result.finished,
                     "passes_per_token": result.passes / max(1, result.tokens),
+                    "nats_per_token": round(result.nats / max(1, result.tokens), 4),
                 }
                 for result in self.results
             ],

@@ -144,7 +144,7 @@ def test_terminating_a_command_ends_with_143(tmp_path: Path) -> None:
     root = Path(app_module.__file__).parent.parent
     script = (
         "import time, rlm_cli.app, rlm_cli.__main__ as start\n"
-        "rlm_cli.app.main = lambda: (print('up', flush=True), time.sleep(60))\n"
+        "rlm_cli.app.main = lambda: (print('up', flush=True), [time.sleep(0.1) for _ in range(600)])\n"
         "start.main()"
     )
     process = subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE, text=True)

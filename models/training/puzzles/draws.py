@@ -11,11 +11,16 @@ from data.sudoku_symmetry import random_symmetry
 
 class PuzzleDraws:
     """An endless shuffled sequence of puzzles, each under a random symmetry. An epoch visits every
-    puzzle once, in an order of its own."""
+    puzzle once, in an order of its own.
 
-    def __init__(self, puzzles: PuzzleSet, seed: int) -> None:
+    Where a symmetry would turn a puzzle into one of `held_out`, it stands as it is: on so small a
+    grid as 4×4 that happens, and what is measured on would have been learned from.
+    """
+
+    def __init__(self, puzzles: PuzzleSet, seed: int, held_out: PuzzleSet) -> None:
         self.puzzles = puzzles
         self.seed = seed
+        self._held_out = {puzzle.tobytes() for puzzle in held_out.puzzles}
         self.context_length = puzzles.size**2
         self.blocks_per_epoch = len(puzzles)
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)
@@ -27,8 +32,11 @@ class PuzzleDraws:
             [self._order(place // len(self.puzzles))[place % len(self.puzzles)] for place in places]
         )
         symmetry = random_symmetry(self.random(position), self.puzzles.size, batch_size)
-        pair = symmetry.apply(self.puzzles.puzzles[rows]), symmetry.apply(self.puzzles.solutions[rows])
-        return np.stack(pair, axis=1).astype(np.int64)
+        known = np.stack((self.puzzles.puzzles[rows], self.puzzles.solutions[rows]), axis=1)
+        turned = np.stack((symmetry.apply(known[:, 0]), symmetry.apply(known[:, 1])), axis=1)
+        unseen = [puzzle.tobytes() in self._held_out for puzzle in turned[:, 0]]
+        turned[unseen] = known[unseen]
+        return turned.astype(np.int64)
 
     def random(self, position: int, purpose: int = 0) -> np.random.Generator:
         """The random numbers that belong to the refill at `position`; a different `purpose`, others."""

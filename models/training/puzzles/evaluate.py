@@ -93,6 +93,15 @@ def some_of(puzzles: PuzzleSet, count: int) -> PuzzleSet:
     return replace(puzzles, puzzles=puzzles.puzzles[:count], solutions=puzzles.solutions[:count], notes=())
 
 
+def judged_of(puzzles: PuzzleSet, chosen_by: int) -> PuzzleSet:
+    """`puzzles` without the first `chosen_by`, by which the best weights are chosen; all of them
+    where that would leave fewer than it takes."""
+    if len(puzzles) < 2 * chosen_by:
+        return puzzles
+    rest = puzzles.puzzles[chosen_by:], puzzles.solutions[chosen_by:]
+    return replace(puzzles, puzzles=rest[0], solutions=rest[1], notes=())
+
+
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's: from -1 to 1, ties sharing their mean rank; NaN where one of them never changes."""
     a, b = (_ranks(np.asarray(values)) for values in (first, second))

@@ -15,8 +15,8 @@ from models.training.checkpoint import load_weights
 from models.training.compilation import eager
 from models.training.finish import note_dataset
 from models.training.opening import Opened
-from models.training.puzzles.evaluate import exact_by_step, rank_correlation, score, some_of
-from models.training.puzzles.pace import CURVE, LONGER, PuzzlePace
+from models.training.puzzles.evaluate import exact_by_step, judged_of, rank_correlation, score, some_of
+from models.training.puzzles.pace import CURVE, EVALUATED, LONGER, PuzzlePace
 
 LOSS_SHARE = 1e-3
 """What the loss weighs against the share of grids that are not right, where the best weights are chosen."""
@@ -31,7 +31,8 @@ def finish_puzzles(opened: Opened, reason: str, elapsed_s: float) -> Generator[E
     """
     session, counters = opened.session, opened.session.counters
     assert opened.puzzles is not None and isinstance(opened.pace, PuzzlePace)
-    began, puzzles = time.monotonic(), opened.puzzles.puzzles
+    began, held_out = time.monotonic(), opened.puzzles.puzzles
+    puzzles = judged_of(held_out, EVALUATED)
     weights, _ = load_weights(opened.run.weights_path)
     model = copy.deepcopy(session.model)
     assert isinstance(model, TwoStateModel)
@@ -54,6 +55,7 @@ def finish_puzzles(opened: Opened, reason: str, elapsed_s: float) -> Generator[E
         "cell_accuracy": scores.cell_accuracy,
         "mean_exit_step": scores.mean_exit_step,
         "puzzles": len(puzzles),
+        "chosen_by_others": len(puzzles) < len(held_out),
         "max_steps": most,
         "exit_steps": {str(step): count for step, count in sorted(Counter(scores.exit_steps).items())},
         "exit_and_difficulty": None if math.isnan(correlation) else correlation,

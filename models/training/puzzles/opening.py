@@ -40,7 +40,7 @@ def open_puzzle_training(start: Start) -> Generator[Event, None, Opened]:
             f"The config.json of run '{run.name}' describes no model for its puzzles.",
             hint="Put the config.json back that it was trained with.",
         )
-    draws = PuzzleDraws(learned, training.seed)
+    draws = PuzzleDraws(learned, training.seed, held_out)
     measured = start.known
     if measured is None:
         measured = yield from measure_puzzles(model, training, draws, prepare_process(training.threads))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from data.character_tokenizer import CharacterTokenizer
-from models.recursion import Depth
+from models.recursion import MODES, Depth
 
 CHARACTERS = "\n !'.,?:abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"
 
@@ -48,6 +48,10 @@ class StandIn(nn.Module):
         return StandInCache(batch, length)
 
     default_halt = 0.9
+    leaving = "asked"
+
+    def modes(self) -> dict[str, Depth]:
+        return dict(MODES)
 
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles

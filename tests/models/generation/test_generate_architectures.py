@@ -5,7 +5,7 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import ARCHITECTURES, build_model, model_config
-from models.generation.depth_notes import extrapolates
+from models.generation.depth_notes import extrapolates, halt_note, mode_note
 from models.generation.generate import GenerationConfig, generate
 from models.recursion import MODES, Depth
 
@@ -72,3 +72,30 @@ def test_what_a_mode_means(model) -> None:
     else:
         assert passes == [1]
         assert not any(extrapolates(model, depth) for depth in MODES.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "threshold", "said"),
+    [
+        ({"architecture": "hrm"}, "deep", None, None),
+        ({"architecture": "hrm"}, "fast", None, "nothing to leave early"),
+        ({"architecture": "transformer"}, "deep", None, "nothing to leave early"),
+        ({"architecture": "recursive_router"}, "deep", None, "--halt-threshold"),
+        ({"architecture": "recursive_router"}, "deep", 0.9, None),
+        ({"architecture": "recursive_router", "router": "soft"}, "deep", 0.9, "nothing to leave early"),
+        ({"architecture": "mixture_of_recursions"}, "deep", None, "--halt-threshold"),
+    ],
+)
+def test_a_wish_to_leave_early_that_comes_to_nothing_is_told(
+    values: dict[str, str], mode: str, threshold: float | None, said: str | None
+) -> None:
+    small = {"d_model": 16, "n_heads": 2, "context_length": 8, "vocab_size": 20}
+    note = halt_note(build_model(model_config({**small, **values})), mode, threshold)
+    assert note is None if said is None else said in str(note)
+
+
+def test_a_mode_beyond_the_deepest_is_said_to_be_the_same() -> None:
+    small = {"architecture": "recursive_router", "d_model": 16, "n_heads": 2, "context_length": 8}
+    model = build_model(model_config({**small, "vocab_size": 20}))
+    assert "no deeper than mode deep" in str(mode_note(model, "extreme"))
+    assert mode_note(model, "deep") is None
