@@ -93,6 +93,23 @@ def test_fables_are_titled_and_varied():
         assert "\n" not in paragraph
 
 
+def test_russian_tales_are_cyrillic_titled_and_varied():
+    raw = (FOLDER / "tales_russian.txt").read_bytes()
+    assert 40_000 <= len(raw) <= 80_000
+    text = raw.decode("utf-8")
+    assert not set(text) - set("\n !,-.:?«»—Ёё") - {chr(code) for code in range(ord("А"), ord("я") + 1)}
+    assert len(re.findall("[А-Яа-яЁё]", text)) >= 25_000
+    assert text.endswith("\n") and not text.endswith("\n\n")
+    assert not re.search(r" \n|\n\n\n", text)
+    tales = [tale.split("\n") for tale in text.strip().split("\n\n")]
+    assert len(tales) >= 24 and all(len(tale) > 5 for tale in tales)
+    assert not any(re.search("[.!?:»]$", title) for title, *_ in tales)
+    lines = [line for tale in tales for line in tale]
+    assert len(set(lines)) == len(lines)
+    for line in lines:
+        assert line.count("«") == line.count("»"), line
+
+
 @pytest.fixture(scope="module")
 def told():
     return generator("make_stories").stories()
@@ -276,7 +293,7 @@ def test_arithmetic_problems_agree_with_their_second_formula():
 
 def test_readme_tells_how_each_is_made():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    for name in CORPORA:
+    for name in (*CORPORA, "tales_russian.txt"):
         assert f"`{name}`" in text
     for script in GENERATED.values():
         assert f"python sample_corpora/{script}.py" in text
