@@ -36,7 +36,7 @@ _WORDS = (
     r"'(?:s|t|d|m|re|ve|ll)(?!\p{L})| ?[\p{L}\p{M}]{1,64}|\p{N}"
     r"| ?[^\s\p{L}\p{M}\p{N}]{1,64}|\s{0,64}\n|\s{1,64}(?!\S)|\s{1,64}"
 )
-_MAX_TOKEN_CHARACTERS = 32
+MAX_TOKEN_BYTES = 32
 _PIECE = 16_384
 _BATCH_CHARACTERS = 2**20
 _Result = TypeVar("_Result")
@@ -84,6 +84,25 @@ class BpeTokenizer(Tokenizer):
         if rest:
             yield rest
 
+    def words(self, text: str) -> Iterator[str]:
+        """The words that no token crosses, in order, in the stand-ins of `_byte_characters`."""
+        cutter = self._library.pre_tokenizer
+        return (word for word, _ in cutter.pre_tokenize_str(well_formed(text)))
+
+    def encode_word(self, word: str) -> list[int]:
+        """The ids of one of `words`."""
+        return [token.id for token in self._library.model.tokenize(word)]
+
+    def with_merges(self, parts: Sequence[tuple[int, int]]) -> "BpeTokenizer":
+        """With one more token for each pair of ids, which can name tokens added before it; what
+        is already there stays, ids and merges."""
+        tokens = list(self._vocab)
+        merges = list(self._merges)
+        for first, second in parts:
+            merges.append((tokens[first], tokens[second]))
+            tokens.append(tokens[first] + tokens[second])
+        return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], merges)
+
     def to_json(self) -> str:
         model = {
             "type": "BPE",
@@ -129,17 +148,18 @@ def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAM
         vocab_size=vocab_size,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        max_token_length=_MAX_TOKEN_CHARACTERS,
+        max_token_length=MAX_TOKEN_BYTES,
         show_progress=False,
     )
-    library.train_from_iterator(_sample(corpus, sample_bytes), trainer)
+    library.train_from_iterator(training_sample(corpus, sample_bytes), trainer)
     model = json.loads(library.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
     return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], model["merges"])
 
 
-def _sample(corpus: Corpus, sample_bytes: int) -> Iterator[str]:
-    """Every n-th stretch of 16,384 characters or so, so that every part of the corpus speaks."""
+def training_sample(corpus: Corpus, sample_bytes: int) -> Iterator[str]:
+    """Every n-th stretch of 16,384 characters or so of the training part, so that every part of
+    the corpus speaks."""
     stride = max(1, round(0.9 * corpus.bytes / sample_bytes))
     position = 0
     for document in corpus.documents_of("train"):

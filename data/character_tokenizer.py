@@ -1,6 +1,8 @@
 """One token for each character: small vocabularies, nothing to learn, no surprises."""
 
 import json
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +17,8 @@ _ASCII = 128
 
 
 class CharacterTokenizer(Tokenizer):
-    """Ids follow code points, from 16 up. A character that is not in the vocabulary is `unk_id`."""
+    """Ids from 16 up, by code point within what was learnt together. A character that is not in
+    the vocabulary is `unk_id`."""
 
     kind: ClassVar[Kind] = "character"
 
@@ -33,6 +36,13 @@ class CharacterTokenizer(Tokenizer):
             return self._ids[:_ASCII].take(np.frombuffer(text.encode("ascii"), dtype=np.uint8))
         return self._ids.take(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4"))
 
+    def grown(self, characters: Iterable[str]) -> "CharacterTokenizer":
+        """With those of `characters` that are not known yet, by code point after the last id;
+        the ids there are stay. Beyond MAX_CHARACTERS in all, the first ones given go in."""
+        unknown = dict.fromkeys(c for c in characters if self._ids[ord(c)] == self.unk_id and not _is_half(c))
+        added = islice(unknown, MAX_CHARACTERS - len(self.characters))
+        return CharacterTokenizer(self.characters + "".join(sorted(added)))
+
     def to_json(self) -> str:
         vocab = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *self.characters))}
         model = {"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_TOKENS[self.unk_id]}
@@ -42,7 +52,7 @@ class CharacterTokenizer(Tokenizer):
     def from_content(cls, content: dict[str, Any]) -> "CharacterTokenizer":
         """From a parsed tokenizer.json. Raises TokenizerError with the bare reason."""
         characters = checked_vocabulary(content, _surroundings())[len(SPECIAL_TOKENS) :]
-        if any(len(c) != 1 or "\ud800" <= c <= "\udfff" for c in characters):
+        if any(len(c) != 1 or _is_half(c) for c in characters):
             raise TokenizerError("a token of it is not one character")
         return cls("".join(characters))
 
@@ -53,6 +63,11 @@ def train_character_tokenizer(corpus: Corpus) -> CharacterTokenizer:
     counts = corpus.character_counts
     most_frequent = sorted(counts, key=lambda c: (-counts[c], c))[:MAX_CHARACTERS]
     return CharacterTokenizer("".join(sorted(most_frequent)))
+
+
+def _is_half(character: str) -> bool:
+    """Whether this is one half of a surrogate pair, which has no UTF-8."""
+    return "\ud800" <= character <= "\udfff"
 
 
 def _surroundings() -> dict[str, Any]:

@@ -39,13 +39,16 @@ class BlockSampler:
 
     def batch(self, position: int, batch_size: int) -> np.ndarray:
         """(B, T + 1) int64: the sequences number position to position + B - 1 of all ever drawn."""
-        blocks = self._windows[self._starts(position, batch_size)].astype(np.int64)  # (B, T + 1)
-        self._resident.read(batch_size, self.context_length + 1)
+        return self.blocks(np.arange(position, position + batch_size, dtype=np.uint64))
+
+    def blocks(self, indices: np.ndarray) -> np.ndarray:
+        """(B, T + 1) int64: the sequences of these numbers, (B,) integers from 0 up in any order."""
+        blocks = self._windows[self._starts(indices.astype(np.uint64))].astype(np.int64)  # (B, T + 1)
+        self._resident.read(len(indices), self.context_length + 1)
         return blocks
 
-    def _starts(self, position: int, batch_size: int) -> np.ndarray:
+    def _starts(self, drawn: np.ndarray) -> np.ndarray:
         """(B,) the first token of each block."""
-        drawn = np.arange(position, position + batch_size, dtype=np.uint64)
         epochs, places = np.divmod(drawn, np.uint64(self.blocks_per_epoch))
         keys = _mixed(self._key + epochs * _GOLDEN)
         offsets = _mixed(keys ^ _GOLDEN) % np.uint64(self._offsets)

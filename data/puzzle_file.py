@@ -1,9 +1,7 @@
 """Puzzles in a CSV file, `puzzle,solution`: written, and read row by row with what is wrong in each."""
 
-import csv
 import gzip
 import io
-import itertools
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +10,11 @@ import numpy as np
 
 from data.advance import Advance
 from data.errors import CorpusError, RlmError, UsageError
+from data.puzzle_table import EXPECTED, Columns, numbered_lines
 from data.sudoku_checker import require_unique
 from data.sudoku_text import grid_line, parse_grid
 from data.text_source import Encoding, TextReader, first_guess
 
-EXPECTED = (
-    "Each row is puzzle,solution of 16, 36 or 81 cells, a dot or 0 for a blank; the solution may be missing."
-)
-PUZZLE_COLUMNS = ("puzzle", "puzzles", "quiz", "quizzes", "question")
-SOLUTION_COLUMNS = ("solution", "solutions", "answer")
-
-_MAX_LINE_CHARACTERS = 2**16
 _REPORTED_ROWS = 5
 _ROWS_BETWEEN_REPORTS = 200
 
@@ -40,11 +32,9 @@ class PuzzleRows:
 def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Advance, None, PuzzleRows]:
     """The first `limit` usable rows of a CSV file, or all; the return value.
 
-    A header is recognised by a column called puzzle (or as PUZZLE_COLUMNS has it); without one
-    the first column is the puzzle and the second its solution. Columns may be separated by
-    semicolons or tabs, and the file packed (.gz). A missing solution is found. The first usable
-    row says the size. A row that cannot be used is left out and reported by the number of its
-    line; so is a puzzle that stands in the file before.
+    `data.puzzle_table` says what its columns are; the file may be packed (.gz). A missing solution
+    is found. The first usable row says the size. A row that cannot be used is left out and reported
+    by the number of its line; so is a puzzle that stands in the file before.
 
     Raises UsageError where there is no file, CorpusError where no row can be used.
     """
@@ -55,7 +45,7 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Advanc
     # Bytes that are no text make a row unusable, like any other foreign character.
     reader = TextReader(path, path.name, Encoding(first_guess(path, path.name).name, "replace"))
     table = _Table(path.name)
-    for number, line in _lines(reader, path.name):
+    for number, line in numbered_lines(reader, path.name):
         if line.strip():
             table.add(number, line)
         if number % _ROWS_BETWEEN_REPORTS == 0:
@@ -95,9 +85,8 @@ class _Table:
     """The rows of a file as they are found."""
 
     label: str
-    delimiter: str = ","
-    columns: tuple[int, int | None] | None = None
-    """Where a row holds the puzzle, and where its solution; None before the first line."""
+    columns: Columns | None = None
+    """None before the first line."""
     found: dict[bytes, bytes] = field(default_factory=dict)
     """Solutions by puzzle."""
     repeated: int = 0
@@ -108,15 +97,14 @@ class _Table:
         """Take the line of that number: a header, a puzzle, or a reason why not."""
         try:
             if self.columns is None:
-                self.delimiter = next((mark for mark in ",;\t" if mark in line), ",")
-                self.columns, is_header = self._columns_of(self._fields(line))
+                self.columns, is_header = Columns.of(line, self.label)
                 if is_header:
                     return
-            puzzle, solution = self._row(self._fields(line))
-        except (UsageError, csv.Error) as error:
+            puzzle, solution = self._row(*self.columns.read(line))
+        except UsageError as error:
             self.broken += 1
             if len(self.reasons) < _REPORTED_ROWS:
-                reason = error.message if isinstance(error, UsageError) else f"It is not CSV: {error}"
+                reason = error.message
                 self.reasons.append(f"line {number}: {reason[0].lower()}{reason[1:].rstrip('.')}")
             return
         if puzzle in self.found:
@@ -146,46 +134,17 @@ class _Table:
         if self.repeated:
             yield f"{self.repeated} of {total} rows of '{self.label}' repeat a puzzle and were left out."
 
-    def _fields(self, line: str) -> list[str]:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=self.delimiter), [])]
-
-    def _columns_of(self, fields: list[str]) -> tuple[tuple[int, int | None], bool]:
-        """Where puzzle and solution stand, and whether this first line is the header that says so."""
-        names = [cell.lower() for cell in fields]
-        puzzle = next((names.index(name) for name in PUZZLE_COLUMNS if name in names), None)
-        if puzzle is not None:
-            solution = next((names.index(name) for name in SOLUTION_COLUMNS if name in names), None)
-            return (puzzle, solution), True
-        if names[0].isidentifier():
-            raise CorpusError(f"'{self.label}' has no column named 'puzzle'.", hint=EXPECTED)
-        return (0, 1), False
-
-    def _row(self, fields: list[str]) -> tuple[bytes, bytes]:
+    def _row(self, puzzle_cell: str, solution_cell: str) -> tuple[bytes, bytes]:
         """Puzzle and solution as bytes. Raises UsageError with what is wrong."""
-        assert self.columns is not None
-        at, solution_at = self.columns
-        puzzle = parse_grid(fields[at] if at < len(fields) else "")
+        puzzle = parse_grid(puzzle_cell)
         first = next(iter(self.found), None)
         if first is not None and len(first) != len(puzzle):
             raise UsageError(f"The puzzle has {len(puzzle)} cells, and those before it have {len(first)}.")
         if puzzle.all():
             raise UsageError("The puzzle has no blank cell.")
         solution = require_unique(puzzle)
-        if solution_at is not None and solution_at < len(fields) and fields[solution_at]:
-            given = parse_grid(fields[solution_at], "solution")
+        if solution_cell:
+            given = parse_grid(solution_cell, "solution")
             if not np.array_equal(given, solution):
                 raise UsageError("The solution is not that of the puzzle.")
         return puzzle.tobytes(), solution.tobytes()
-
-
-def _lines(pieces: Iterable[str], label: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text and their numbers from 1. Raises CorpusError for one too long to be a row."""
-    rest = ""
-    number = 0
-    for piece in itertools.chain(pieces, ("\n",)):
-        *complete, rest = (rest + piece).split("\n")
-        if any(len(line) > _MAX_LINE_CHARACTERS for line in (*complete, rest)):
-            raise CorpusError(f"'{label}' is no CSV of puzzles: a line is too long.", hint=EXPECTED)
-        for line in complete:
-            number += 1
-            yield number, line

@@ -86,6 +86,12 @@ def open_puzzles(
     return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *kept)
 
 
+def size_named(source: str) -> int | None:
+    """n of the n × n puzzles that are made under that name; None for a file, which says it itself.
+    Raises UsageError for a name there is not."""
+    return _named(source)[0] if source.startswith("sudoku:") else None
+
+
 def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tuple[PuzzleSet, PuzzleSet]:
     """A training set, and one to measure on of which no puzzle is a training puzzle.
 

@@ -6,6 +6,7 @@ all cells at once: which cells have one candidate left takes two operations per 
 
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ def solutions(grid: np.ndarray) -> Iterator[np.ndarray]:
             yield grid_of(solved, grid.shape[-1])
 
 
-def search_nodes(grid: np.ndarray) -> int:
+def search_nodes(grid: np.ndarray, most: int = sys.maxsize) -> int:
     """The difficulty of a puzzle: how many digits a plain backtracking search tries.
 
     The search fills the blanks in a fixed order: those first for which row, column and box leave
@@ -55,7 +56,8 @@ def search_nodes(grid: np.ndarray) -> int:
     no further solution. Every digit tried is a node, so a puzzle where none is tried in vain
     counts its blanks. Relabelling the digits changes nothing.
 
-    For puzzles: on a grid with many solutions this takes very long.
+    It stops at `most` nodes and counts those: the hardest puzzles need a hundred thousand and more,
+    and a grid with many solutions never ends.
     """
     board = opening(grid)
     if board is None:
@@ -66,7 +68,8 @@ def search_nodes(grid: np.ndarray) -> int:
     later = [0]
     for cell in reversed(order):
         later.append(later[-1] | cell)
-    return _tried(board, list(zip(order, reversed(later[1:]), strict=True)), 0, _masks(len(grid)).not_peers)
+    steps = list(zip(order, reversed(later[1:]), strict=True))
+    return _tried(board, steps, 0, _masks(len(grid)).not_peers, most)
 
 
 def opening(grid: np.ndarray) -> list[int] | None:
@@ -215,8 +218,10 @@ def _bits(cells: int) -> Iterator[int]:
         cells &= cells - 1
 
 
-def _tried(board: list[int], order: list[tuple[int, int]], depth: int, not_peers: dict[int, int]) -> int:
-    """The nodes below a board; `order` is each blank, and all blanks from it on."""
+def _tried(
+    board: list[int], order: list[tuple[int, int]], depth: int, not_peers: dict[int, int], most: int
+) -> int:
+    """The nodes below a board, up to `most`; `order` is each blank, and all blanks from it on."""
     if depth == len(order):
         return 0
     cell, blanks = order[depth]
@@ -228,7 +233,9 @@ def _tried(board: list[int], order: list[tuple[int, int]], depth: int, not_peers
     nodes = 0
     for digit, candidates in enumerate(board):
         if candidates & cell:
+            if nodes >= most:
+                break
             child = list(board)
             child[digit] = candidates & not_peers[cell]
-            nodes += 1 + _tried(child, order, depth + 1, not_peers)
+            nodes += 1 + _tried(child, order, depth + 1, not_peers, most - nodes - 1)
     return nodes

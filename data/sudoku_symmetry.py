@@ -45,9 +45,9 @@ def symmetry_key(puzzles: np.ndarray) -> np.ndarray:
     """(N,) uint64 for puzzles (N, n * n): the same for two that are equal under a symmetry.
 
     Puzzles with different keys are therefore different problems. Two that differ can share a key,
-    which is rare, and `data.sudoku_canonical` tells for certain. Every cell takes up what stands
-    in its row, column and box and where its digit stands elsewhere, a few times over, as in the
-    colour refinement of graphs (Weisfeiler and Leman, 1968).
+    which is rare. Every cell takes up what stands in its row, column and box and where its digit
+    stands elsewhere, a few times over, as in the colour refinement of graphs (Weisfeiler and
+    Leman, 1968).
     """
     shape = geometry_of(puzzles)
     parts = [

@@ -37,12 +37,16 @@ def parse_grid(text: str, what: str = "puzzle") -> np.ndarray:
     return grid
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text holds as many cells as a grid has, whatever is written in them."""
+    return len(_DRAWING.sub("", text)) in {n * n for n in SIZES}
+
+
 def parse_grids(text: str) -> list[np.ndarray]:
     """All grids of a text: one on each line, or drawn over several lines with empty lines between
     grids. Raises UsageError as `parse_grid`, or where there is none."""
     lines = [line for line in text.splitlines() if line.strip()]
-    lengths = {n * n for n in SIZES}
-    if lines and all(len(_DRAWING.sub("", line)) in lengths for line in lines):
+    if lines and all(is_whole(line) for line in lines):
         return [parse_grid(line) for line in lines]
     blocks = [block for block in re.split(r"\n[ \t\r]*\n", text) if block.strip()]
     if not blocks:
@@ -55,18 +59,11 @@ def grid_line(grid: np.ndarray) -> str:
     return "".join(str(digit) if digit else "." for digit in grid.tolist())
 
 
-def draw(grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None) -> str:
-    """A grid (n * n,) drawn over several lines, boxes framed, a star behind each changed cell.
-
-    `drawn` says what each piece is, for those who draw in colour; `puzzle` matters only there.
-    """
-    return "".join(text for text, _ in drawn(grid, puzzle, changed))
-
-
 def drawn(
     grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None
 ) -> Iterator[tuple[str, Mark]]:
-    """The pieces of a drawing in order, newlines included but none at the end.
+    """A grid (n * n,) drawn over several lines, boxes framed, a star behind each changed cell: the
+    pieces in order, newlines included but none at the end, and what each is, for who draws in colour.
 
     `puzzle` (n * n,) tells clues from what was filled in, without it every digit is a clue;
     `changed` (n * n,) bool are the cells to point out.

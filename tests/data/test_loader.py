@@ -50,6 +50,22 @@ def test_a_batch_depends_on_its_position_alone(
     assert (np.concatenate(parts) == whole).all()
 
 
+@given(
+    context=lengths,
+    extra=st.integers(1, 400),
+    seed=seeds,
+    indices=st.lists(st.integers(0, 2**40), max_size=9),
+)
+def test_sequences_are_read_by_their_numbers_in_any_order(
+    context: int, extra: int, seed: int, indices: list[int]
+) -> None:
+    sampler = BlockSampler(tokens_of(context + extra), context, seed)
+    blocks = sampler.blocks(np.array(indices, dtype=np.int64))
+    assert blocks.shape == (len(indices), context + 1) and blocks.dtype == np.int64
+    for block, index in zip(blocks, indices, strict=True):
+        assert (block == sampler.batch(index, 1)[0]).all()
+
+
 def test_the_order_is_the_one_that_earlier_runs_used() -> None:
     """A changed order would make a resumed run another run."""
     sampler = BlockSampler(tokens_of(1000), 10, seed=7)

@@ -100,6 +100,14 @@ def test_nodes_count_the_blanks_where_nothing_is_tried_in_vain_and_more_where_it
     assert 51 <= search_nodes(parse_grid(EASY)) < search_nodes(parse_grid(HARD))
 
 
+def test_counting_nodes_ends_where_it_is_told_to() -> None:
+    puzzle, _ = make_puzzle(6, (9, 12), 5, 1)
+    all_of_them = search_nodes(puzzle)
+    counted = [search_nodes(puzzle, most) for most in (1, 7, all_of_them - 1, all_of_them, all_of_them + 9)]
+    assert counted == [1, 7, all_of_them - 1, all_of_them, all_of_them]
+    assert search_nodes(np.zeros(81, dtype=np.uint8), 500) == 500  # it would never end
+
+
 def test_nodes_are_those_of_a_search_written_out_plainly() -> None:
     for number in range(6):
         puzzle, _ = make_puzzle((4, 6)[number % 2], ((4, 6), (9, 12))[number % 2], 5, number)

@@ -1,0 +1,49 @@
+"""New text with a share of old text in it, so that a model keeps what it knows while it learns.
+
+Like the samplers it draws on, a pure function of the position: a run that stops and goes on
+sees the same batches.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from data.loader import BlockSampler
+
+_SHARES = 10_000
+
+
+class MixedSampler:
+    """BlockSampler's surface over a fresh corpus and the ones to be replayed.
+
+    With s the share, sequence p is a replayed one where floor((p + 1) s) > floor(p s): evenly
+    spread, and known without counting. The replayed corpora take turns, and each corpus is
+    read at its own positions 0, 1, 2, …
+    """
+
+    def __init__(self, fresh: BlockSampler, replayed: Sequence[BlockSampler], share: float) -> None:
+        """`share` in [0, 1) of all sequences is replayed, to four decimals; without a corpus to
+        replay it is 0. Raises ValueError for another share or unequal context lengths."""
+        parts = round(share * _SHARES)
+        if not 0 <= parts < _SHARES:
+            raise ValueError(f"a share of {share} is not in [0, 1)")
+        if any(old.context_length != fresh.context_length for old in replayed):
+            raise ValueError("the corpora of a mixture are cut to different context lengths")
+        self.context_length = fresh.context_length
+        self._fresh = fresh
+        self._replayed = tuple(replayed)
+        self._parts = parts if replayed else 0
+        self.blocks_per_epoch = (fresh.blocks_per_epoch - 1) * _SHARES // (_SHARES - self._parts) + 1
+        """Of the mixture: the sequences in which the fresh text is read once."""
+
+    def batch(self, position: int, batch_size: int) -> np.ndarray:
+        """(B, T + 1) int64: the sequences number position to position + B - 1 of all ever drawn."""
+        places = np.arange(position, position + batch_size, dtype=np.int64)
+        old_before = places * self._parts // _SHARES  # (B,) the replayed sequences before each
+        is_old = (places + 1) * self._parts // _SHARES > old_before
+        blocks = np.empty((batch_size, self.context_length + 1), dtype=np.int64)
+        blocks[~is_old] = self._fresh.blocks((places - old_before)[~is_old])
+        for turn, sampler in enumerate(self._replayed):
+            rows = is_old & (old_before % len(self._replayed) == turn)
+            blocks[rows] = sampler.blocks(old_before[rows] // len(self._replayed))
+        return blocks

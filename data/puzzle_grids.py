@@ -1,0 +1,102 @@
+"""Puzzles that someone wants solved: in a CSV, one on each line, or drawn; in a file or a stream.
+
+Unlike what is learned from, none may be passed over: all come back in their order, and the first
+that cannot be read ends the reading.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from data.errors import UsageError
+from data.puzzle_table import EXPECTED, PUZZLE_COLUMNS, Columns, numbered_lines
+from data.sudoku_text import is_whole, parse_grid, parse_grids
+from data.text_source import Encoding, TextReader, first_guess
+
+MOST_CHARACTERS = 64 << 20
+"""Of a text of puzzles: all of them are kept in memory."""
+_GZIP_MARK = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """One puzzle, and where it stands."""
+
+    grid: np.ndarray = field(repr=False)
+    """(n * n,) uint8."""
+    place: str = ""
+    """As in: Line 7 of 'x.csv'. Nothing where there is no other."""
+
+    def problem(self, error: UsageError) -> UsageError:
+        """`error` over this puzzle, which says where it stands."""
+        return _located(error, self.place)
+
+
+def posed_in_file(path: Path) -> list[Posed]:
+    """The puzzles of a text file, which may be packed (.gz).
+
+    Raises UsageError that names the line for what is no grid, CorpusError for what is no text.
+    """
+    encoding = Encoding(first_guess(path, path.name).name, "replace")
+    return _posed(TextReader(path, path.name, encoding), f"'{path.name}'")
+
+
+def posed_in_stream(stream: BinaryIO, label: str) -> list[Posed]:
+    """The puzzles of a stream of UTF-8. Raises as `posed_in_file`."""
+    content = stream.read(MOST_CHARACTERS + 1)
+    if len(content) > MOST_CHARACTERS:
+        raise _too_much(label)
+    if content.startswith(_GZIP_MARK):
+        raise UsageError(f"What comes from {label} is packed.", hint="Unpack it: zcat FILE | …")
+    text = content.decode("utf-8-sig", "replace")
+    return _posed([io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)], label)
+
+
+def _posed(pieces: Iterable[str], label: str) -> list[Posed]:
+    lines = list(numbered_lines(_no_more_than_fit(pieces, label), label))
+    rows = [(number, line) for number, line in lines if line.strip()]
+    if not rows or not _is_table(rows[0][1]):
+        grids = parse_grids("\n".join(line for _, line in lines))
+        several = len(grids) > 1
+        return [Posed(grid, f"Puzzle {i}" if several else "") for i, grid in enumerate(grids, start=1)]
+    columns, has_header = Columns.of(rows[0][1], label)
+    found = []
+    for number, line in rows[has_header:]:
+        place = f"Line {number} of {label}"
+        try:
+            found.append(Posed(parse_grid(columns.read(line)[0]), place))
+        except UsageError as error:
+            raise _located(error, place) from error
+    if not found:
+        raise UsageError(f"There is no puzzle in {label}.", hint=EXPECTED)
+    return found
+
+
+def _is_table(line: str) -> bool:
+    """Whether that is the first line of a table, one puzzle to a row, and not of a drawing."""
+    cells = [cell.strip().strip('"') for cell in line.split("\t")]
+    named = any(cell.lower() in PUZZLE_COLUMNS for cell in cells)
+    return named or is_whole(cells[0]) or any(mark in line for mark in ",;")
+
+
+def _no_more_than_fit(pieces: Iterable[str], label: str) -> Iterator[str]:
+    characters = 0
+    for piece in pieces:
+        characters += len(piece)
+        if characters > MOST_CHARACTERS:
+            raise _too_much(label)
+        yield piece
+
+
+def _too_much(label: str) -> UsageError:
+    return UsageError(f"There is more in {label} than {MOST_CHARACTERS >> 20} MB.", hint="Solve it in parts.")
+
+
+def _located(error: UsageError, place: str) -> UsageError:
+    if not place:
+        return error
+    return UsageError(f"{place}: {error.message[0].lower()}{error.message[1:]}", hint=error.hint)

@@ -1,0 +1,90 @@
+"""Fresh and replayed text: in the share asked for, by turns, a pure function of the position."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.loader import BlockSampler
+from data.mixture import MixedSampler
+
+CONTEXT = 4
+CORPUS = 10_000
+shares = st.integers(0, 9_999).map(lambda parts: parts / 10_000)
+counts = st.integers(1, 3)
+
+
+def samplers(number: int) -> list[BlockSampler]:
+    """One corpus each, told apart by the ten thousands of its tokens."""
+    sizes = (83, 61, 40, 27)
+    tokens = [np.arange(sizes[i], dtype=np.uint32) + i * CORPUS for i in range(number)]
+    return [BlockSampler(t, CONTEXT, seed=i) for i, t in enumerate(tokens)]
+
+
+@given(share=shares, replayed=counts, position=st.integers(0, 2**40), size=st.integers(1, 200))
+def test_every_sequence_is_the_next_of_its_corpus(
+    share: float, replayed: int, position: int, size: int
+) -> None:
+    fresh, *old = samplers(1 + replayed)
+    blocks = MixedSampler(fresh, old, share).batch(position, size)
+    assert blocks.shape == (size, CONTEXT + 1) and blocks.dtype == np.int64
+    exact = Fraction(round(share * 10_000), 10_000)
+    for p, block in zip(range(position, position + size), blocks, strict=True):
+        before = int(p * exact)
+        if int((p + 1) * exact) > before:
+            expected = old[before % replayed].batch(before // replayed, 1)
+        else:
+            expected = fresh.batch(p - before, 1)
+        assert (block == expected[0]).all()
+
+
+@given(share=shares, replayed=counts, sizes=st.lists(st.integers(1, 30), min_size=1, max_size=6))
+def test_a_batch_depends_on_its_position_alone(share: float, replayed: int, sizes: list[int]) -> None:
+    fresh, *old = samplers(1 + replayed)
+    whole = MixedSampler(fresh, old, share).batch(17, sum(sizes))
+    again = MixedSampler(fresh, old, share)
+    bounds = np.cumsum([0, *sizes])
+    parts = [again.batch(17 + int(b), n) for b, n in zip(bounds, sizes, strict=False)]
+    assert (np.concatenate(parts) == whole).all()
+
+
+@given(share=shares)
+def test_an_epoch_reads_the_fresh_text_once(share: float) -> None:
+    fresh, old = samplers(2)
+    mixed = MixedSampler(fresh, [old], share)
+    if mixed.blocks_per_epoch > 50_000:
+        return
+    from_fresh = mixed.batch(0, mixed.blocks_per_epoch)[:, 0] < CORPUS
+    assert from_fresh.sum() == fresh.blocks_per_epoch
+    assert from_fresh[-1]
+
+
+def test_a_twentieth_is_one_in_twenty_and_the_corpora_take_turns() -> None:
+    fresh, first, second = samplers(3)
+    corpora = MixedSampler(fresh, [first, second], 0.05).batch(0, 200)[:, 0] // CORPUS
+    assert np.flatnonzero(corpora).tolist() == list(range(19, 200, 20))
+    assert corpora[corpora > 0].tolist() == [1, 2] * 5
+
+
+@pytest.mark.parametrize(("replayed", "share"), [(1, 0.0), (0, 0.5)])
+def test_nothing_replayed_is_the_fresh_sampler(replayed: int, share: float) -> None:
+    fresh, *old = samplers(1 + replayed)
+    mixed = MixedSampler(fresh, old, share)
+    assert mixed.blocks_per_epoch == fresh.blocks_per_epoch
+    assert mixed.context_length == fresh.context_length
+    assert (mixed.batch(5, 100) == fresh.batch(5, 100)).all()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 0.99999, 2.0])
+def test_a_share_that_leaves_no_room_is_refused(share: float) -> None:
+    fresh, old = samplers(2)
+    with pytest.raises(ValueError, match="share"):
+        MixedSampler(fresh, [old], share)
+
+
+def test_unequal_contexts_are_refused() -> None:
+    fresh, old = samplers(2)
+    with pytest.raises(ValueError, match="context"):
+        MixedSampler(fresh, [BlockSampler(old.tokens, CONTEXT + 1, 0)], 0.1)

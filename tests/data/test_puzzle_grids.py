@@ -1,0 +1,94 @@
+"""Puzzles to be solved, in every form they come in, and faults named by their line."""
+
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+
+from data import puzzle_grids
+from data.errors import CorpusError, UsageError
+from data.puzzle_grids import posed_in_file, posed_in_stream
+from data.sudoku_generator import generate
+from data.sudoku_text import drawn, grid_line
+
+FOUR = list(generate(4, 3, seed=4))
+LINES = [grid_line(puzzle) for puzzle, _ in FOUR]
+ROWS = [f"{grid_line(puzzle)},{grid_line(solution)}" for puzzle, solution in FOUR]
+
+
+def read(path: Path, content: str | bytes) -> list[str]:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [grid_line(posed.grid) for posed in posed_in_file(path)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n".join(ROWS),
+        "puzzle,solution\n" + "\n".join(ROWS),
+        "\n\n".join(LINES),
+        "quiz\r\n" + "\r\n".join(LINES) + "\r\n",
+        'rating;"puzzle"\n' + "\n".join(f'7;"{line}"' for line in LINES),
+        "id\tquestion\n" + "\n".join(f"1\t{line}" for line in LINES),
+        "\ufeff" + "\n".join(f"{line}\t" for line in LINES),
+        "\n\n".join("".join(text for text, _ in drawn(puzzle)) for puzzle, _ in FOUR),
+    ],
+    ids=["rows", "header", "lines", "one column", "quoted", "tabs", "mark", "drawn"],
+)
+def test_every_form_is_read_from_a_file_packed_or_not_and_from_a_stream(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path / "some.csv", content) == LINES
+    assert read(tmp_path / "some.csv.gz", gzip.compress(content.encode())) == LINES
+    posed = posed_in_stream(io.BytesIO(content.encode()), "standard input")
+    assert [grid_line(one.grid) for one in posed] == LINES
+
+
+def test_a_puzzle_that_stands_there_twice_comes_back_twice(tmp_path: Path) -> None:
+    assert read(tmp_path / "some.csv", "\n".join([ROWS[0], ROWS[0]])) == [LINES[0]] * 2
+
+
+def test_a_fault_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    with pytest.raises(UsageError, match=r"^Line 4 of 'some.csv': the puzzle has 15 cells") as caught:
+        read(path, f"puzzle,solution\n\n{ROWS[0]}\n{LINES[1][1:]},\n")
+    assert caught.value.hint
+    with pytest.raises(UsageError, match=r"^Line 2 of 'some.csv': the puzzle has 'x'"):
+        read(path, f"{LINES[0]}\nx{LINES[1][1:]}")
+    path.write_text("\n".join(ROWS))
+    problem = posed_in_file(path)[2].problem(UsageError("The puzzle has no solution.", hint="Correct it."))
+    assert (problem.message, problem.hint) == (
+        "Line 3 of 'some.csv': the puzzle has no solution.",
+        "Correct it.",
+    )
+    one = posed_in_stream(io.BytesIO("".join(text for text, _ in drawn(FOUR[0][0])).encode()), "-")[0]
+    assert one.problem(UsageError("The puzzle is odd.")).message == "The puzzle is odd."
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no puzzle"),
+        (b"puzzle,solution\n", "no puzzle in 'some.csv'"),
+        (b"grid,answer\n1,2\n", "no column named 'puzzle'"),
+        (b"\0" * 40, "binary"),
+        (b"9" * 100_000, "too long"),
+    ],
+)
+def test_what_holds_no_puzzle_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises((UsageError, CorpusError), match=words):
+        read(tmp_path / "some.csv", content)
+
+
+def test_nothing_is_cut_off_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(puzzle_grids, "MOST_CHARACTERS", 40)
+    content = "\n".join(LINES).encode()
+    with pytest.raises(UsageError, match=r"There is more in 'some\.csv'"):
+        read(tmp_path / "some.csv", content)
+    with pytest.raises(UsageError, match="There is more in standard input"):
+        posed_in_stream(io.BytesIO(content), "standard input")
+
+
+def test_a_packed_stream_is_refused_with_the_remedy() -> None:
+    with pytest.raises(UsageError, match="packed") as caught:
+        posed_in_stream(io.BytesIO(gzip.compress(b"puzzle")), "standard input")
+    assert "zcat" in str(caught.value.hint)
