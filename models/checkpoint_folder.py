@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import CheckpointError, RunError
+from models.migrations import migrated, require_known, stamped
 from models.storage import (
     TEMPORARY_PREFIX,
     FileDigest,
@@ -31,7 +32,6 @@ from models.storage import (
     sync_directory,
 )
 
-FORMAT_VERSION = 1
 MODEL_FILE, TRAINING_FILE, STATE_FILE = "model.safetensors", "training.safetensors", "state.json"
 _LARGEST_STATE = 64 << 20
 _FOLDER_NAME = re.compile(r"step_(\d{6,12})(?:-(\d{1,6}))?", re.ASCII)
@@ -76,13 +76,8 @@ def folder_name(folder: Path, step: int) -> str:
 
 def state_text(step: int, serial: int, files: Mapping[str, FileDigest], state: Mapping[str, Any]) -> bytes:
     """`state.json` as bytes. Floats that JSON does not know are written as Python reads them back."""
-    content = {
-        "format_version": FORMAT_VERSION,
-        "step": step,
-        "serial": serial,
-        "files": {name: {"size": digest.size, "sha256": digest.sha256} for name, digest in files.items()},
-        "state": state,
-    }
+    digests = {name: {"size": digest.size, "sha256": digest.sha256} for name, digest in files.items()}
+    content = stamped(STATE_FILE, {"step": step, "serial": serial, "files": digests, "state": state})
     # The checksum is of what a reader will see: tuples have become lists, keys strings.
     content = json.loads(json.dumps(content))
     return json.dumps({**content, "checksum": _checksum(content)}, indent=1).encode()
@@ -97,19 +92,15 @@ def open_folder(path: Path) -> SavedCheckpoint:
     if match is None or os.path.islink(path) or not os.path.isdir(path):
         raise CheckpointError(f"'{path.name}' is not a checkpoint.")
     try:
-        content = read_json(path / STATE_FILE, _LARGEST_STATE)
+        content = _checked(read_json(path / STATE_FILE, _LARGEST_STATE), step=int(match[1]))
     except FileNotFoundError:
         raise CheckpointError(f"{path.name} is incomplete.") from None
     except RunError as error:
-        raise CheckpointError(f"{path.name} is damaged: {error.message}") from error
-    problem, files = _examine(content, step=int(match[1])), {}
-    if problem is None:
-        files = {name: FileDigest(entry["size"], entry["sha256"]) for name, entry in content["files"].items()}
-        problem = next(
-            (said for name, digest in files.items() if (said := _misfit(path / name, digest))), None
-        )
-    if problem is not None:
-        raise CheckpointError(f"{path.name} is damaged: {problem}.")
+        raise CheckpointError(f"{path.name} is damaged: {error.message}", hint=error.hint) from error
+    files = {name: FileDigest(entry["size"], entry["sha256"]) for name, entry in content["files"].items()}
+    for name, digest in files.items():
+        if (problem := _misfit(path / name, digest)) is not None:
+            raise CheckpointError(f"{path.name} is damaged: {problem}.")
     size = sum(digest.size for digest in files.values())
     return SavedCheckpoint(path.name, path, content["step"], content["serial"], size, files, content["state"])
 
@@ -185,20 +176,17 @@ def prune_folder(folder: Path, keep: int) -> list[str]:
     return removed
 
 
-def _examine(content: Any, step: int) -> str | None:
-    """What is wrong with the value `state.json` holds, if anything."""
-    if not isinstance(content, dict):
-        return f"{STATE_FILE} is not a checkpoint's"
-    version = content.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        return f"{STATE_FILE} was written by a later version of rlm"
-    stated = content.pop("checksum", None)
+def _checked(content: Any, step: int) -> dict[str, Any]:
+    """What `state.json` holds, as this version of rlm has it. Raises RunError where it is damaged."""
+    require_known(STATE_FILE, content)
+    stated = content.pop("checksum", None) if isinstance(content, dict) else None
     try:
-        intact = version == FORMAT_VERSION and stated == _checksum(content)
+        intact = isinstance(stated, str) and stated == _checksum(content)
     except RecursionError:  # nested beyond what anything of ours is
         intact = False
     if not intact:
-        return f"{STATE_FILE} is not what was written"
+        raise RunError(f"{STATE_FILE} is not what was written.")
+    content = migrated(STATE_FILE, content)
     files = content.get("files")
     sound = (
         content.get("step") == step
@@ -208,7 +196,10 @@ def _examine(content: Any, step: int) -> str | None:
         and set(files) == {MODEL_FILE, TRAINING_FILE}
         and all(_is_digest(entry) for entry in files.values())
     )
-    return None if sound else f"{STATE_FILE} is not a checkpoint's"
+    if not sound:
+        raise RunError(f"{STATE_FILE} is not a checkpoint's.")
+    assert isinstance(content, dict)
+    return content
 
 
 def _is_digest(entry: Any) -> bool:

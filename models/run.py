@@ -22,13 +22,13 @@ from data.errors import UsageError
 from models.errors import RunError
 from models.event_log import LineAppender, append_event, follow_events, read_events
 from models.events import Event
+from models.migrations import migrated, stamped
 from models.run_files import config_problem, file_problem
 from models.run_lock import holding_lock, is_locked
 from models.storage import clear_temporaries, read_json, replace_json, storing
 from models.training_log import TrainingDiary
 from models.unborn import is_unborn
 
-FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
@@ -169,7 +169,8 @@ class Run:
         return self.path / "checkpoints"
 
     def read_config(self) -> dict[str, Any]:
-        """The configuration, `format_version` included, each section of the right shape. Raises RunError."""
+        """The configuration as this version of rlm has it, `format_version` included, each section of the
+        right shape. Raises RunError."""
         if not self.path.is_dir():
             raise RunError(f"'{self.path}' is not a folder.", hint="Give the folder of a run, or its name.")
         try:
@@ -184,25 +185,24 @@ class Run:
                 f"'{self.path}' is not a run: its {CONFIG_FILE} is of another kind.",
                 hint="See what there is: rlm ls",
             )
-        if version > FORMAT_VERSION:
-            raise RunError(f"Run '{self.name}' was written by a later version of rlm.", hint="Update rlm.")
-        assert isinstance(config, dict)
+        config = stamped(CONFIG_FILE, migrated(CONFIG_FILE, config, self.config_path))
         if (problem := config_problem(config)) is not None:
             raise RunError(f"'{self.config_path}' is damaged: {problem}.", hint="See the others: rlm ls")
         return config
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Replace the configuration in one step. Raises StorageError."""
-        replace_json(self.config_path, {"format_version": FORMAT_VERSION, **config})
+        replace_json(self.config_path, stamped(CONFIG_FILE, config))
 
     def read_json(self, name: str) -> Any | None:
         """What one of the run's other JSON files holds, or None where it is missing.
 
-        datasets.json is a list of dicts, every other file a dict. Raises RunError where it is not.
+        datasets.json is a list of dicts, every other file a dict; each as this version of rlm has
+        it, whichever wrote the file. Raises RunError where it is damaged, or of a later version.
         """
         path = self._json_path(name)
         try:
-            value = read_json(path, _LARGEST_JSON)
+            value = migrated(name, read_json(path, _LARGEST_JSON), path)
         except FileNotFoundError:
             return None
         if (problem := file_problem(name, value)) is not None:
@@ -210,8 +210,8 @@ class Run:
         return value
 
     def write_json(self, name: str, value: Any) -> None:
-        """Replace one of the run's other JSON files in one step. Raises StorageError."""
-        replace_json(self._json_path(name), value)
+        """Replace one of the run's other JSON files, its version added, in one step. Raises StorageError."""
+        replace_json(self._json_path(name), stamped(name, value))
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
         """Write each event to the event log and the training log, then pass it on.

@@ -17,6 +17,7 @@ from models.checkpoint_folder import newest_checkpoint
 from models.event_log import parse_line
 from models.events import Event
 from models.run import CONFIG_FILE, Run, last_change
+from models.weights_file import weights_problem
 
 Status = Literal["created", "training", "paused", "finished", "damaged"]
 
@@ -25,6 +26,7 @@ _TAILS = (64 << 10, 1 << 20, 8 << 20)  # tried in turn until an evaluation is in
 _MARKS: dict[type[Event], bytes] = {
     events.RunStarted: b'{"event": "run_started"',
     events.StepFinished: b'{"event": "step_finished"',
+    events.CorpusBegun: b'{"event": "corpus_begun"',
     events.EvaluationFinished: b'{"event": "evaluation_finished"',
     events.ScheduleSettled: b'{"event": "schedule_settled"',
     events.RunPaused: b'{"event": "run_paused"',
@@ -85,10 +87,10 @@ def summarize(path: Path) -> RunSummary:
         problem = error.message
     log = _LogGlance(run.events_path)
     status: Status = "damaged" if problem is not None else _status(run, config, files["evaluation.json"], log)
-    if status == "finished" and not run.weights_path.is_file():
-        status, problem = "damaged", "it is finished, but has no weights"
+    if status == "finished" and (lacking := weights_problem(run.weights_path)) is not None:
+        status, problem = "damaged", f"it is finished, but its {lacking}"
         if newest_checkpoint(run.checkpoints_path) is not None:
-            problem += f"; get them back: rlm resume {run.name}"
+            problem += f"; get it back: rlm resume {run.name}"
     started, settled = log.last(events.RunStarted), log.last(events.ScheduleSettled)
     latest = log.last(events.StepFinished, events.RunPaused, events.RunFinished)
     model, datasets = config.get("model"), files.get("datasets.json") or []
@@ -128,10 +130,13 @@ class _LogGlance:
             for kind, mark in _MARKS.items():
                 if line.startswith(mark):
                     found[kind].append((position, line))
-        self._evaluations = [
-            event for _, line in found[events.EvaluationFinished] if (event := parse_line(line))
-        ]
         self._last = {kind: _last_parsed(places) for kind, places in found.items()}
+        begun_at, _ = self._last[events.CorpusBegun]
+        self._evaluations = [
+            event
+            for position, line in found[events.EvaluationFinished]
+            if position > begun_at and (event := parse_line(line))
+        ]
 
     def last(self, *kinds: type[Event]) -> Event | None:
         """The event of these kinds that stands last in the log."""
@@ -156,6 +161,8 @@ def _status(run: Run, config: Mapping[str, Any], evaluation: Any, log: _LogGlanc
     if run.is_busy():
         return "training"
     newest = newest_checkpoint(run.checkpoints_path)
+    if newest is not None and newest.state.get("begins"):
+        return "paused"  # another text was given to it, and no step was taken on it yet
     if newest is not None and _get(config.get("extension"), "from_step") == newest.step:
         return "paused"  # more was asked for, and none of it is kept yet
     if isinstance(log.last(events.RunStarted, events.RunPaused, events.RunFinished), events.RunFinished):

@@ -19,10 +19,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models.errors import CheckpointError
+from models.migrations import CURRENT
 
 _LARGEST_HEADER = 100_000_000  # the library's own bound
 _PIECE = 4 << 20
 _SEAL = "rlm_sha256"  # a name no other program uses for something else
+_VERSION = "format_version"
 
 _DTYPE_NAMES = {
     torch.float64: "F64",
@@ -62,10 +64,10 @@ def file_size(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors on the CPU, in memory of their own, and the metadata, the seal taken off.
+    """Tensors on the CPU, in memory of their own, and the metadata, seal and version taken off.
 
-    Raises CheckpointError for a file that is missing, truncated, or not what was sealed. A file
-    without a seal, from another program, is taken as it is.
+    Raises CheckpointError for a file that is missing, truncated, not what was sealed, or of a later
+    version. A file without a seal, from another program, is taken as it is.
     """
     try:
         _check_seal(path)
@@ -73,6 +75,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt", device="cpu", backend="pread") as file:
             metadata = dict(file.metadata() or {})
             metadata.pop(_SEAL, None)
+            version = metadata.pop(_VERSION, "1")
+            if version.isdecimal() and int(version[:9]) > CURRENT["safetensors"]:
+                raise CheckpointError(f"'{path}' was written by a later version of rlm.", hint="Update rlm.")
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no file '{path}'.") from error
@@ -102,7 +107,7 @@ def _check_seal(path: Path) -> None:
 
 
 def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    header: dict[str, Any] = {"__metadata__": {**metadata, _VERSION: str(CURRENT["safetensors"])}}
     position = 0
     for name in _order(tensors):
         tensor = tensors[name]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
 from models.task import solves_puzzles
 from rlm_cli import figures
@@ -28,8 +29,18 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
 
     output = Output.of(json=json)
     report = describe_run(Run.open(run, find_runs_dir(runs_dir)))
+    for note in report["notes"]:
+        output.warn(note)
     output.json(report)
     output.pairs(summary_rows(report))
+    if len(report["datasets"] or []) > 1:
+        output.result()
+        output.table(
+            ("corpus", "when learned", "now", "change", "grown"),
+            list(loss_rows(report)),
+            right=("when learned", "now", "change"),
+            spare=("grown",),
+        )
     if report["checkpoints"]:
         output.result()
         output.table(
@@ -45,13 +56,18 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
 
 
 def describe_run(run: "Run") -> dict[str, Any]:
-    """Everything about a run as plain data, with stable keys. Torch is not needed."""
+    """Everything about a run as plain data, with stable keys. Torch is not needed.
+
+    Where one of its files is damaged, that part is null and a sentence in `notes` says so. Raises
+    RunError where it has no sound configuration.
+    """
     from models.checkpoint_folder import complete_checkpoints, pointers_in
     from models.run_listing import summarize
 
     pointers = pointers_in(run.checkpoints_path)
     checkpoints = complete_checkpoints(run.checkpoints_path)
-    evaluation = run.read_json("evaluation.json")
+    notes: list[str] = []
+    datasets, evaluation = (_kept(run, name, notes) for name in ("datasets.json", "evaluation.json"))
     best = next((one.step for one in checkpoints if one.name == pointers.get("best")), None)
     if best is None and evaluation is not None and type(evaluation.get("step")) is int:
         best = evaluation["step"]
@@ -59,7 +75,7 @@ def describe_run(run: "Run") -> dict[str, Any]:
         **as_json(summarize(run.path)),
         "busy": run.is_busy(),
         "config": _finite(run.read_config()),
-        "datasets": _finite(run.read_json("datasets.json")),
+        "datasets": None if datasets is None else [_with_losses(_finite(one)) for one in datasets],
         "evaluation": _finite(evaluation),
         "best_step": best,
         "checkpoints": [
@@ -72,6 +88,7 @@ def describe_run(run: "Run") -> dict[str, Any]:
             for checkpoint in checkpoints
         ],
         "bytes": {"run": _size_of_tree(run), "weights": _size_of_file(run.weights_path)},
+        "notes": notes,
     }
 
 
@@ -80,7 +97,8 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "run", report["name"]
     yield "folder", report["path"]
     progress = f", step {report['step']:,} of {report['total_steps']:,}" if report["total_steps"] else ""
-    yield "status", report["status"] + progress + (f" ({report['problem']})" if report["problem"] else "")
+    told = report["problem"] is None or any(report["problem"] in note for note in report["notes"])
+    yield "status", report["status"] + progress + ("" if told else f" ({report['problem']})")
     yield "model", ", ".join(_model_words(report, report["config"]["model"]))
     if (text := _corpus_words(report)) is not None:
         yield "trained on" if report["step"] > 0 else "text", text
@@ -98,6 +116,32 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     sizes = report["bytes"]
     yield "on disk", f"{figures.size(sizes['run'])}, weights {figures.size(sizes['weights'])}"
     yield "changed", figures.ago(report["modified"])
+
+
+def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """What each corpus lost to those that came after it: nats per token on its held-out part."""
+    from models.training.continual.corpus_names import labels
+
+    names = labels(report["datasets"])
+    for dataset in report["datasets"]:
+        learned, now = (_number(dataset.get(key)) for key in ("loss_when_learned", "loss_now"))
+        yield (
+            names[str(dataset.get("content_hash"))],
+            figures.loss(learned),
+            figures.loss(now),
+            "-" if learned is None or now is None else _change(learned, now),
+            ", ".join(_growth_words(dataset.get("grown"))) or "-",
+        )
+
+
+def _change(before: float, now: float) -> str:
+    return f"{100 * (now / before - 1):+.1f} %" if before > 0 else "-"
+
+
+def _growth_words(grown: Any) -> Iterator[str]:
+    for growth in grown if isinstance(grown, list) else []:
+        if isinstance(growth, dict):
+            yield f"{growth.get('what')} {growth.get('from')} to {growth.get('to')}"
 
 
 def _solving_rows(evaluation: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -165,6 +209,23 @@ def _next_step(report: dict[str, Any]) -> str:
             return "It is being trained right now."
         case _:
             return "See the others:  rlm ls"
+
+
+def _kept(run: "Run", name: str, notes: list[str]) -> Any:
+    """What one of the run's files holds; None where it is missing or damaged, and then a note says so."""
+    try:
+        return run.read_json(name)
+    except RlmError as error:
+        notes.append(f"{error.message} {error.hint}" if error.hint else error.message)
+        return None
+
+
+def _with_losses(dataset: dict[str, Any]) -> dict[str, Any]:
+    return {"loss_when_learned": None, "loss_now": None} | dataset
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) else None
 
 
 def _size_of_tree(run: "Run") -> int:

@@ -88,6 +88,9 @@ GIVEN_A_TEXT = {
 }
 
 
+NO_TENSORS = (2).to_bytes(8, "little") + b"{}"  # the shortest whole weights file
+
+
 def make_run(folder: Path, name: str = "owl", recorded: tuple[Event, ...] = (), text: bool = False) -> Run:
     run = Run.create(name, folder)
     run.write_config(
@@ -141,7 +144,8 @@ def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
     paused = RunPaused(step=7, total_steps=100, path="x")
     make_run(tmp_path, "paused", (started(), step(7), paused), text=True)
     make_run(tmp_path, "crashed", (started(), step(8)), text=True)
-    make_run(tmp_path, "finished", (started(), evaluation(1.3), finished(1.4))).weights_path.write_bytes(b"w")
+    done = make_run(tmp_path, "finished", (started(), evaluation(1.3), finished(1.4)))
+    done.weights_path.write_bytes(NO_TENSORS)
     make_run(tmp_path, "lost", (started(), finished()))
     make_run(tmp_path, "extended", (started(), finished(), started(100), step(101)), text=True)
     found = {summary.name: (summary.status, summary.step) for summary in list_runs(tmp_path)}
@@ -155,6 +159,18 @@ def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
     assert {summary.validation_loss for summary in list_runs(tmp_path) if summary.name == "finished"} == {1.4}
 
 
+def test_a_finished_run_whose_weights_are_cut_short_is_damaged(tmp_path: Path) -> None:
+    run = judged_run(tmp_path, "owl", "steps", 100)
+    assert list_runs(tmp_path)[0].status == "finished"
+    run.weights_path.write_bytes(NO_TENSORS[:-1])
+    (summary,) = list_runs(tmp_path)
+    assert summary.status == "damaged"
+    assert summary.problem == (
+        "it is finished, but its model.safetensors is cut short, or not a weights file; "
+        "get it back: rlm resume owl"
+    )
+
+
 def test_a_run_paused_or_killed_before_its_first_step_is_paused(tmp_path: Path) -> None:
     make_run(tmp_path, "killed", text=True)
     make_run(tmp_path, "paused", (RunPaused(step=0, total_steps=0, path="x"),), text=True)
@@ -166,7 +182,7 @@ def test_a_run_paused_or_killed_before_its_first_step_is_paused(tmp_path: Path) 
 def judged_run(folder: Path, name: str, ended: str | None, after_steps: int) -> Run:
     """A run whose last word was never written: checkpoint and evaluation are there."""
     run = make_run(folder, name, (started(), step(100), evaluation(1.3)), text=True)
-    run.weights_path.write_bytes(b"w")
+    run.weights_path.write_bytes(NO_TENSORS)
     checkpoint = run.checkpoints_path / "step_000100"
     checkpoint.mkdir(parents=True)
     files = {file: write_file(checkpoint / file, [b"x"]) for file in (MODEL_FILE, TRAINING_FILE)}

@@ -149,3 +149,16 @@ def test_missing_denied_and_strange_paths(tmp_path: Path) -> None:
     deep.write_bytes((200_000).to_bytes(8, "little") + b"[" * 200_000)
     with pytest.raises(CheckpointError):
         load_weights(deep)
+
+
+def test_a_file_says_its_version_and_one_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"".join(bytes(piece) for piece in tensor_pieces({"w": torch.ones(2)}, {})))
+    with safetensors.safe_open(path, framework="pt") as file:
+        assert file.metadata() == {"format_version": "1"}
+    assert load_weights(path)[1] == {}
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "2"})
+    with pytest.raises(CheckpointError, match="later version"):
+        load_weights(path)
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "of another program"})
+    assert load_weights(path)[0].keys() == {"w"}

@@ -134,19 +134,59 @@ def test_foreign_text_in_a_run_is_harmless(runs: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("name", "content"),
     [("datasets.json", '{"name": "x"}'), ("datasets.json", "[4]"), ("evaluation.json", "[]"),
-     ("config.json", '{"format_version": 1, "model": 5}'), ("config.json", '{"format_version": 1}')],
+     ("evaluation.json", "{"), ("evaluation.json", '{"format_version": 99}')],
 )  # fmt: skip
-def test_a_file_of_another_shape_is_one_sentence_that_names_it(
+def test_of_a_run_with_a_damaged_file_the_rest_is_shown(
     runs: Path, capsys: pytest.CaptureFixture[str], name: str, content: str
 ) -> None:
     (a_run(runs, "owl", [a_start()]).path / name).write_text(content)
     assert {run["name"]: run["status"] for run in json_of(capsys, "ls")} == {"owl": "damaged"}
+    assert main(["show", "owl"]) == 0
+    out, err = capsys.readouterr()
+    assert "looped, 123,456 parameters" in out
+    assert name in "".join(err.split("\n"))
+    report = json_of(capsys, "show", "owl")
+    assert report[name.removesuffix(".json")] is None
+    assert report["config"]["model"]["d_model"] == 64
+    (note,) = report["notes"]
+    assert name in note
+
+
+@pytest.mark.parametrize("content", ['{"format_version": 1, "model": 5}', '{"format_version": 1}'])
+def test_a_configuration_of_another_shape_is_one_sentence_that_names_it(
+    runs: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (a_run(runs, "owl", [a_start()]).path / "config.json").write_text(content)
+    assert {run["name"]: run["status"] for run in json_of(capsys, "ls")} == {"owl": "damaged"}
     for command in ("show", "resume"):
-        if command == "show" or name == "config.json":
-            assert main([command, "owl"]) == 1
-            out, err = capsys.readouterr()
-            assert out == ""
-            assert name in err.splitlines()[0]
+        assert main([command, "owl"]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "config.json" in err.splitlines()[0]
+
+
+def test_what_was_forgotten_is_shown_for_each_corpus(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = a_run(runs, "owl", [a_start(), a_finish()])
+    grown = [{"what": "vocabulary", "from": 50, "to": 61}]
+    run.write_json(
+        "datasets.json",
+        [
+            {"name": "tale", "content_hash": "a", "loss_when_learned": 2.0, "loss_now": 2.05},
+            {"name": "tale", "content_hash": "b", "loss_when_learned": 1.5, "loss_now": 1.5, "grown": grown},
+            {"name": "next", "content_hash": "c", "loss_when_learned": "x", "grown": 5},
+        ],
+    )
+    datasets = json_of(capsys, "show")["datasets"]
+    assert [(one["loss_when_learned"], one["loss_now"]) for one in datasets] == [
+        (2.0, 2.05),
+        (1.5, 1.5),
+        ("x", None),
+    ]
+    assert main(["show"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["tale", "2.0000", "2.0500", "+2.5", "%", "-"] in lines
+    assert ["tale", "(2)", "1.5000", "1.5000", "+0.0", "%", "vocabulary", "50", "to", "61"] in lines
+    assert ["next", "-", "-", "-", "-"] in lines
 
 
 @pytest.mark.parametrize("content", ["{}", '{"step": "x"}', '{"validation_loss_by_mode": []}'])

@@ -1,0 +1,87 @@
+"""Format versions: which is current, and how a file of an older one becomes a file of today.
+
+Each JSON file of a run says `format_version`. Where a key changes its meaning, its name or its place,
+the number goes up by one and a step is added here, named after the file and the two versions; a key
+that is merely new needs neither. Readers see today's form alone, and nobody else deals with versions.
+A checkpoint's state.json may hold the run's whole config.json and datasets.json, in the form of its day:
+a step for one of those needs one for state.json.
+
+What is not in the table: tokenizer.json is in the format of the Hugging Face library, which has a
+version of its own. Of events.jsonl every line stands for itself: it names its event, unknown keys and
+events are passed over, and an event whose fields change their meaning gets another name; `run_started`
+says the version all the same. What lies in the cache is made again where its version is another.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from models.errors import RunError
+
+CURRENT = {
+    "config.json": 1,
+    "datasets.json": 2,
+    "evaluation.json": 1,
+    "generation_config.json": 1,
+    "state.json": 1,
+    "events.jsonl": 1,
+    "safetensors": 1,
+}
+"""The version each file is written in; one that is not listed is in its first."""
+
+_KEY = "format_version"
+
+
+def datasets_1_to_2(value: Any) -> dict[str, Any]:
+    """The bare list got a version; the one loss of a text became that when it was learned and that now."""
+    entries = [_with_two_losses(entry) for entry in value] if isinstance(value, list) else None
+    return {_KEY: 2, "datasets": entries}
+
+
+def _with_two_losses(entry: Any) -> Any:
+    if not isinstance(entry, dict) or "validation_loss" not in entry:
+        return entry
+    entry = dict(entry)
+    loss = entry.pop("validation_loss")
+    return {**entry, "loss_when_learned": loss, "loss_now": loss}
+
+
+_STEPS: dict[tuple[str, int], Callable[[Any], Any]] = {("datasets.json", 1): datasets_1_to_2}
+"""By file and the version it is in before the step."""
+
+
+def require_known(name: str, value: Any, path: object = None) -> int:
+    """The version of what the file called `name` holds. Saying nothing, it is of the first.
+
+    `path` is what to call the file in an error. Raises RunError for a later version than this
+    rlm's, and for nonsense.
+    """
+    version = value.get(_KEY, 1) if isinstance(value, dict) else 1
+    if type(version) is not int or version < 1:
+        raise RunError(
+            f"'{path or name}' is damaged: its '{_KEY}' is not what rlm writes.",
+            hint="Put it right, or remove it.",
+        )
+    if version > CURRENT.get(name, 1):
+        raise RunError(f"'{path or name}' was written by a later version of rlm.", hint="Update rlm.")
+    return version
+
+
+def migrated(name: str, value: Any, path: object = None) -> Any:
+    """What the file called `name` holds, as today's rlm has it in memory: without its version.
+
+    datasets.json is a list there. A value of no known shape is passed on for others to judge.
+    Raises as `require_known` does.
+    """
+    for before in range(require_known(name, value, path), CURRENT.get(name, 1)):
+        value = _STEPS[name, before](value)
+    if not isinstance(value, dict):
+        return value
+    if name == "datasets.json":
+        return value.get("datasets")
+    return {key: inner for key, inner in value.items() if key != _KEY}
+
+
+def stamped(name: str, value: Any) -> dict[str, Any]:
+    """The other way: what is written to the file called `name`, its version first."""
+    content = {"datasets": value} if name == "datasets.json" else value
+    return {_KEY: CURRENT.get(name, 1), **{key: inner for key, inner in content.items() if key != _KEY}}
