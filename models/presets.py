@@ -19,13 +19,16 @@ class Preset:
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     tokenizer: str | None = None
-    """character, bpe, or None: what suits the corpus."""
+    """character, bpe, or None: what suits the corpus. A loss it stops at is counted in these."""
+    vocab_size: int | None = None
+    """Tokens that its published size is counted with; a text gets as many as suit it."""
     on_gpu: str | None = None
     """The preset this name stands for where there is a GPU, if that is another."""
 
 
 _OUROBOROS_LITE = {"d_model": 256, "n_heads": 4, "passes": 4, "context_length": 256, "lookback": 0}
 _OUROBOROS_ON_CPU = {"batch_size": 4, "weight_decay": 0.1, "target_loss": 2.1}
+"""The loss is of byte pairs: characters are there at once."""
 _OUROBOROS_ON_GPU = {**_OUROBOROS_ON_CPU, "batch_size": 16, "number_format": "auto"}
 """Mixed precision: of the formats a GPU has, the fastest one measured."""
 
@@ -77,6 +80,7 @@ _ALL = (
         },
         training={"optimizer": "adamw", "learning_rate": 6e-4, "weight_decay": 0.1, "warmup_steps": 200},
         tokenizer="bpe",
+        vocab_size=50_257,
     ),
     Preset(
         name="router-small",
@@ -101,6 +105,7 @@ _ALL = (
         },
         training={"optimizer": "adamw", "learning_rate": 6e-4, "weight_decay": 0.1, "warmup_steps": 200},
         tokenizer="bpe",
+        vocab_size=32_000,
     ),
     Preset(
         name="mor-small",
@@ -115,6 +120,8 @@ _ALL = (
         model=_OUROBOROS_LITE,
         training=_OUROBOROS_ON_CPU,
         on_gpu="ouroboros-pro",
+        tokenizer="bpe",
+        vocab_size=50_257,
     ),
     Preset(
         name="ouroboros-small",
@@ -128,6 +135,8 @@ _ALL = (
         summary="one block of 0.94M, four passes: with 50k tokens, 93 % of 13.8M parameters are embedding",
         model=_OUROBOROS_LITE,
         training=_OUROBOROS_ON_CPU,
+        tokenizer="bpe",
+        vocab_size=50_257,
     ),
     Preset(
         name="ouroboros-pro",
@@ -135,6 +144,8 @@ _ALL = (
         summary="one block of 3.7M, eight passes: with 50k tokens, 87 % of 29M parameters are embedding",
         model={**_OUROBOROS_LITE, "d_model": 512, "n_heads": 8, "passes": 8},
         training=_OUROBOROS_ON_GPU,
+        tokenizer="bpe",
+        vocab_size=50_257,
     ),
     Preset(
         name="ouroboros-beast",
@@ -142,6 +153,8 @@ _ALL = (
         summary="one block of 8.4M, twelve passes: with 50k tokens, 82 % of 47M parameters are embedding",
         model={**_OUROBOROS_LITE, "d_model": 768, "n_heads": 12, "passes": 12},
         training=_OUROBOROS_ON_GPU,
+        tokenizer="bpe",
+        vocab_size=50_257,
     ),
     Preset(
         name="trm-small",

@@ -6,7 +6,6 @@ there is an answer and a judgement of whether the whole of it is right: a puzzle
 sure leaves.
 """
 
-from abc import abstractmethod
 from dataclasses import dataclass, field
 
 import torch
@@ -14,72 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from data.errors import UsageError
-from data.sudoku_grid import SIZES, geometry
-from models.config import ModelConfig, require
+from data.sudoku_grid import geometry
 from models.layers.attention import AttentionContext
-from models.recursive_lm import RecursiveLM, States
+from models.recursive_lm import States
+from models.two_state_model import TwoStateConfig, TwoStateModel
 
 SURE = 0.9
 """How sure a model has to be of an answer, from 0 to 1, for its puzzle to leave; a higher one thinks
 longer. While it learns a half will do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TwoStateConfig(ModelConfig):
-    """The dials of an architecture with an answer and a reasoning state, for text or for puzzles."""
-
-    task: str = "text"
-    """text: causal, token by token. sudoku: a grid at once, every cell seeing all others."""
-    supervision_steps: int = 8
-    """Supervision steps a puzzle gets in training before another takes its place."""
-    supervision_power: float = 1.0
-    """The n-th supervised answer counts n to this power in the loss; 0 counts all alike."""
-    heads_see: str = "units"
-    """Which cells of a grid a head of attention looks at. units: by turns all of them, those of the row,
-    of the column, of the box. all: every head all of them."""
-    gradient_cycles: int = 4
-    """Cycles, counted from the last, that gradients flow through; 1 is the one-step approximation."""
-    halting_weight: float = 0.1
-    """The halting head's share of the loss."""
-    output: str = "softmax"
-    """softmax, or stablemax: how logits become probabilities, in training and in use."""
-    exploration: float = 0.1
-    """Share of the puzzles that training thinks about for longer than the halting head asks for."""
-    checkpoint_gradients: bool = False
-    """Whether a thought about puzzles is computed again in the backward pass, to save memory."""
-
-    def __post_init__(self) -> None:
-        ModelConfig.__post_init__(self)
-        steps, power = self.supervision_steps, self.supervision_power
-        require(self.task in ("text", "sudoku"), "model.task", self.task, "text or sudoku")
-        require(1 <= steps <= 1024, "model.supervision_steps", steps, "1 to 1024")
-        require(0 <= power <= 8, "model.supervision_power", power, "0 to 8")
-        require(self.heads_see in ("units", "all"), "model.heads_see", self.heads_see, "units or all")
-        require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
-        cycles, weight = self.gradient_cycles, self.halting_weight
-        require(1 <= cycles <= 64, "model.gradient_cycles", cycles, "1 to 64")
-        require(weight > 0, "model.halting_weight", weight, "above 0")
-        require(self.output in ("softmax", "stablemax"), "model.output", self.output, "softmax or stablemax")
-        if self.task == "text":
-            return
-        n = self.vocab_size - 1
-        if n not in SIZES or self.context_length != n * n:
-            raise UsageError(
-                f"A model of {self.context_length} cells and {n} digits fits no Sudoku.",
-                hint="Leave both to the puzzles: rlm train --task sudoku:4x4",
-            )
-        require(self.lookback == 0, "model.lookback", self.lookback, "0 for puzzles: cells have no order")
-
-    @property
-    def halting_values(self) -> int:
-        """How many values the halting head has. Of a token: is it right now, is it right at the end.
-        Of a puzzle: is all of it right."""
-        return 2 if self.task == "text" else 1
-
-    def supervision_weight(self, number: int) -> float:
-        """How much the `number`-th supervised answer counts, from 1."""
-        return float(number**self.supervision_power)
 
 
 @dataclass(slots=True)
@@ -120,12 +61,9 @@ class Prediction:
     """The answers after each step, where asked for."""
 
 
-class TwoStateModel(RecursiveLM):
-    """An architecture whose states are an answer and a reasoning: for text, or for puzzles of one size."""
+class PuzzleModel(TwoStateModel):
+    """An architecture of two states that can be made for puzzles of one size as well."""
 
-    config: TwoStateConfig
-    head: nn.Linear
-    halting: nn.Linear
     places: nn.ModuleList
     units: Tensor
     """(3, T): the row, the column and the box of each cell."""
@@ -142,14 +80,6 @@ class TwoStateModel(RecursiveLM):
         self.places = nn.ModuleList(
             nn.Embedding(config.vocab_size - 1, config.d_model) for _ in range(len(units))
         )
-
-    @abstractmethod
-    def start(self, x: Tensor) -> States:
-        """The states every thought begins with, for the input `x` (B, T, D)."""
-
-    @abstractmethod
-    def logits(self, state: Tensor) -> Tensor:
-        """The answer state (B, T, D) read out as logits (B, T, V) in float32."""
 
     def input_modules(self) -> list[nn.Module]:
         return [*super().input_modules(), *([self.places] if self.config.task != "text" else [])]
@@ -175,16 +105,29 @@ class TwoStateModel(RecursiveLM):
             x = x + self.position_embedding.weight
         return x * (self.config.d_model / 2) ** 0.5
 
-    def puzzle_loss(self, thought: Thought, puzzles: Tensor, solutions: Tensor, taken: Tensor) -> PuzzleLoss:
+    def puzzle_loss(
+        self,
+        thought: Thought,
+        puzzles: Tensor,
+        solutions: Tensor,
+        taken: Tensor,
+        batch: Tensor | None = None,
+    ) -> PuzzleLoss:
         """What teaches the answer and the judgement of it; `taken` (B,) are the steps so far, this one
-        included. All others are (B, T)."""
-        blank = puzzles == 0
+        included. All others are (B, T).
+
+        Where the puzzles are a piece of a `batch` (N, T), the losses are the piece's part: those of
+        all pieces add up to that of the batch, however many blanks each has.
+        """
+        blank, batch = puzzles == 0, puzzles if batch is None else batch
+        blanks = (batch == 0).sum()
         losses = F.cross_entropy(thought.logits.mT, solutions, reduction="none")  # (B, T)
-        answer = (losses * blank).sum() / blank.sum()
+        answer = (losses * blank).sum() / blanks
         weights = _normalised(self.config, taken)[:, None] * blank
         right = (answers_of(thought, puzzles) == solutions).all(dim=1)
         halting = F.binary_cross_entropy_with_logits(thought.halting, right.float())
-        total = (losses * weights).sum() / blank.sum() + self.config.halting_weight * halting
+        halting = halting * (len(puzzles) / len(batch))
+        total = (losses * weights).sum() / blanks + self.config.halting_weight * halting
         return PuzzleLoss(total, answer.detach(), right)
 
     @torch.no_grad()

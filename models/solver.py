@@ -11,7 +11,7 @@ from data.errors import UsageError
 from data.sudoku_checker import is_solution_of
 from data.sudoku_grid import geometry, geometry_of
 from models.errors import CheckpointError, RunError
-from models.puzzle_model import SURE, TwoStateModel
+from models.puzzle_model import SURE, PuzzleModel
 from models.run import Run
 from models.task import require_puzzles
 from models.trained import load_model
@@ -24,7 +24,7 @@ AT_ONCE = 64
 class Solver:
     """A model of puzzles, ready to use."""
 
-    model: TwoStateModel
+    model: PuzzleModel
     run: Run
     config: dict[str, Any]
 
@@ -80,7 +80,7 @@ def load_solver(run: Run, device: str = "cpu") -> Solver:
         raise RunError(f"Run '{run.name}' is not trained yet.", hint="Train one: rlm train --task sudoku:4x4")
     require_puzzles(run.name, config)
     model = load_model(run, config, device)
-    if not isinstance(model, TwoStateModel) or model.config.task == "text":
+    if not isinstance(model, PuzzleModel) or model.config.task == "text":
         raise CheckpointError(
             f"The config.json of run '{run.name}' describes no model of puzzles.",
             hint="Put the config.json back that it was trained with.",

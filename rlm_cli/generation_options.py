@@ -81,11 +81,12 @@ NaturalOption = Annotated[
     typer.Option("--natural", help="End with the first sentence.", rich_help_panel=SAMPLING_PANEL),
 ]
 HaltOption = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--halt",
+        "--halt/--no-halt",
         help="A token leaves the recursion as soon as the model is sure enough that more is not worth it.",
         rich_help_panel=SAMPLING_PANEL,
+        show_default=False,
     ),
 ]
 HaltThresholdOption = Annotated[
@@ -114,7 +115,7 @@ def chosen_settings(
     *,
     mode: str | None,
     natural: bool,
-    halt: bool,
+    halt: bool | None,
     stop: list[str] | None,
     earlier: Mapping[str, Any] | None = None,
     **said: Any,
@@ -133,8 +134,10 @@ def chosen_settings(
     kept.update({name: value for name, value in said.items() if value is not None})
     if natural:
         kept["natural_stop"] = True
-    if halt or said.get("halt_threshold") is not None:
-        kept["halt"] = True
+    if halt is False and said.get("halt_threshold") is not None:
+        raise UsageError("--no-halt and --halt-threshold exclude one another.", hint="Give one of them.")
+    if halt is not None or said.get("halt_threshold") is not None:
+        kept["halt"] = halt is not False
     if stop is not None:
         kept["stop"] = [text.replace("\\n", "\n").replace("\\t", "\t") for text in stop]
     return chosen, GenerationConfig.from_dict(kept)

@@ -57,7 +57,7 @@ def chat(
     ngram: NgramOption = None,
     stop: StopOption = None,
     natural: NaturalOption = False,
-    halt: HaltOption = False,
+    halt: HaltOption = None,
     halt_threshold: HaltThresholdOption = None,
     seed: WriterSeedOption = None,
     system: Annotated[

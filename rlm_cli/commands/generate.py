@@ -67,7 +67,7 @@ def generate(
     ngram: NgramOption = None,
     stop: StopOption = None,
     natural: NaturalOption = False,
-    halt: HaltOption = False,
+    halt: HaltOption = None,
     halt_threshold: HaltThresholdOption = None,
     seed: WriterSeedOption = None,
     device: WriterDeviceOption = None,
@@ -231,6 +231,7 @@ class _Writing:
             "tokens_per_second": round(self._tokens_per_second(), 1),
             "tokens": self._tokens_written(),
             "passes_per_token": self._passes_per_token(),
+            **self._cache_bytes(),
             "nats_per_token": round(
                 sum(result.nats for result in self.results) / max(1, self._tokens_written()), 4
             ),
@@ -245,6 +246,16 @@ class _Writing:
                 }
                 for result in self.results
             ],
+        }
+
+    def _cache_bytes(self) -> dict[str, int]:
+        """What the cache holds of each token: in all, and for each attention call that it passes."""
+        # One of a single token is built as those that were written with, at the same depth.
+        cache = self.trained.model.new_cache(1, 1, self.depth)
+        held = cache.keys.nbytes + cache.values.nbytes
+        return {
+            "cache_bytes_per_token": held,
+            "cache_bytes_per_token_and_pass": held // len(cache.keys),
         }
 
     def _tokens_per_second(self) -> float:

@@ -24,9 +24,12 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     import numpy as np
 
-    from models.solver import Solved
+    from data.puzzle_grids import Posed
+    from data.sudoku_text import Mark
+    from models.solver import Solved, Solver
 
-_LARGEST_FILE = 64 << 20
+_STYLES: "dict[Mark, str]" = {"frame": "dim", "filled": "green", "changed": "bold yellow"}
+"""Of the pieces of a drawing; what is not named is printed as any text."""
 
 
 def solve(
@@ -52,6 +55,15 @@ def solve(
         ),
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show the answer after each step.")] = False,
+    out: Annotated[
+        Path | None,
+        dial(
+            "--out",
+            metavar="FILE",
+            help="Write the answers that are valid to a CSV, puzzle,solution.",
+            dir_okay=False,
+        ),
+    ] = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
@@ -67,6 +79,7 @@ def solve(
       rlm solve sudoku-4x4 1...|..3.|.4..|...2
       rlm solve sudoku-9x9 hard.txt --max-steps 64 --trace
       cat puzzles.csv | rlm solve sudoku-6x6 - --json
+      rlm solve sudoku-6x6 puzzles.csv --out answers.csv
     """
     output = Output.of(json=json, quiet=quiet)
     check_threads(threads)
@@ -83,101 +96,93 @@ def solve(
     if threads:
         prepare_process(threads)
     solver = load_solver(opened, device or "cpu")
-    for grid in puzzles:
-        solver.require_fit(grid)
-    _require_solvable(puzzles)
+    _require_solvable(puzzles, solver)
     began = time.perf_counter()
     most = max_steps or solver.usual_steps
-    solved = solve_puzzles(solver, puzzles, most)
+    solved = solve_puzzles(solver, [posed.grid for posed in puzzles], most)
     seconds = time.perf_counter() - began
+    valid = [one for one in solved if one.valid]
     for one in solved:
         _show(one, output, trace=trace)
+    if out is not None:
+        from data.puzzle_file import write_puzzles
+
+        write_puzzles(out, (one.puzzle for one in valid), (one.answer for one in valid))
     output.json(
         {
             "run": opened.name,
             "max_steps": most,
             "trained_steps": solver.model.config.supervision_steps,
             "seconds": round(seconds, 3),
-            "valid": sum(one.valid for one in solved),
+            "valid": len(valid),
             "results": [_as_json(one, trace=trace) for one in solved],
         }
     )
     steps = sum(one.steps for one in solved) / len(solved)
     output.say(
-        f"{opened.name} · {sum(one.valid for one in solved)} of {len(solved)} valid · {steps:.3g} steps"
+        f"{opened.name} · {len(valid)} of {len(solved)} valid · {steps:.3g} steps"
         f"{' each' if len(solved) > 1 else ''} · {seconds:.2f} s",
         style="dim",
     )
 
 
-def _puzzles(typed: str) -> "list[np.ndarray]":
+def _puzzles(typed: str) -> "list[Posed]":
     """What was typed, or what stands in the file or the stream it names. Raises UsageError."""
+    from data.puzzle_grids import Posed, posed_in_file, posed_in_stream
     from data.sudoku_text import parse_grid
 
     if typed == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("There is no puzzle on standard input.", hint="cat FILE | rlm solve RUN -")
-        return _in_text(sys.stdin.buffer.read(_LARGEST_FILE).decode("utf-8", "replace"))
-    try:
-        path = Path(typed).expanduser()
-        if path.is_file():
-            with path.open("rb") as file:
-                return _in_text(file.read(_LARGEST_FILE).decode("utf-8", "replace"))
-    except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
-        pass
+        return posed_in_stream(sys.stdin.buffer, "standard input")
+    if (path := _file(typed)) is not None:
+        return posed_in_file(path)
     if re.search(r"[A-Za-z/\\]", typed):
         raise UsageError(f"There is no file '{typed}', and it is no puzzle.", hint="See: rlm solve --help")
-    return [parse_grid(typed)]
+    return [Posed(parse_grid(typed))]
 
 
-def _in_text(text: str) -> "list[np.ndarray]":
-    """The grids of a text, or the first column of a CSV. Raises UsageError."""
-    from data.puzzle_file import PUZZLE_COLUMNS
-    from data.sudoku_text import parse_grid, parse_grids
-
-    lines = [line for line in text.lstrip("\ufeff").splitlines() if line.strip()]
-    if not any(mark in line for line in lines for mark in ",;\t"):
-        header = bool(lines) and lines[0].strip().lower() in PUZZLE_COLUMNS
-        return parse_grids("\n".join(lines[1:]) if header else text)
-    delimiter = next(mark for mark in ",;\t" if any(mark in line for line in lines))
-    names = [cell.strip().lower() for cell in lines[0].split(delimiter)]
-    column = next((names.index(name) for name in PUZZLE_COLUMNS if name in names), None)
-    rows = lines if column is None else lines[1:]
-    if not rows:
-        raise UsageError("There is no puzzle.", hint="Each row is puzzle,solution or a puzzle alone.")
-    grids = []
-    for row in rows:
-        cells = row.split(delimiter)
-        grids.append(parse_grid(cells[column or 0] if (column or 0) < len(cells) else ""))
-    return grids
+def _file(typed: str) -> Path | None:
+    """The file of that name, if there is one."""
+    try:
+        path = Path(typed).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
+        return None
 
 
-def _require_solvable(puzzles: "list[np.ndarray]") -> None:
-    """Raise UsageError unless each has exactly one solution; of several, say which."""
+def _require_solvable(puzzles: "list[Posed]", solver: "Solver") -> None:
+    """Raise UsageError unless each fits the model and has exactly one solution; of several, say which."""
     from data.sudoku_checker import require_unique
 
-    for number, puzzle in enumerate(puzzles, start=1):
+    for puzzle in puzzles:
         try:
-            require_unique(puzzle)
+            solver.require_fit(puzzle.grid)
+            require_unique(puzzle.grid)
         except UsageError as error:
-            if len(puzzles) == 1:
-                raise
-            sentence = error.message[0].lower() + error.message[1:]
-            raise UsageError(f"Of puzzle {number}: {sentence}", hint=error.hint) from error
+            raise puzzle.problem(error) from error
 
 
 def _show(one: "Solved", output: Output, *, trace: bool) -> None:
     from data.sudoku_checker import contradiction
-    from data.sudoku_text import draw
 
     if trace:
         for step, (grid, changed) in enumerate(zip(one.trail, one.changed, strict=True), start=1):
             output.result(f"step {step}: {_cells(int(changed.sum()))} {'filled' if step == 1 else 'changed'}")
-            output.result(draw(grid, one.puzzle, changed if step > 1 else None))
+            _draw(grid, one.puzzle, changed if step > 1 else None, output)
     else:
-        output.result(draw(one.answer, one.puzzle))
+        _draw(one.answer, one.puzzle, None, output)
     verdict = "valid" if one.valid else f"not valid: {contradiction(one.answer) or 'it breaks the rules'}"
     output.result(f"{one.steps} step{'s' if one.steps != 1 else ''}, {verdict}")
+
+
+def _draw(grid: "np.ndarray", puzzle: "np.ndarray", changed: "np.ndarray | None", output: Output) -> None:
+    """A grid, on a terminal in colours that tell clues from what was filled in."""
+    from data.sudoku_text import drawn
+
+    for text, mark in drawn(grid, puzzle, changed):
+        output.result(text, style=_STYLES.get(mark, ""), end="")
+    output.result()
 
 
 def _cells(count: int) -> str:

@@ -1,17 +1,27 @@
 """The adaptive exit: tokens leave the recursion early, and every later token is still right."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from models.architectures import build_model, model_config
+from models.architectures import ARCHITECTURES, build_model, model_config
+from models.layers.block import Block
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 
 VOCABULARY, CONTEXT, LENGTH = 24, 16, 9
-NAMES = ("looped", "hrm", "ouroboros")
+SMALL: dict[str, dict[str, Any]] = {
+    "hrm": {"l_layers": 1, "h_layers": 1, "d_feed_forward": 64},
+    "trm": {"layers": 1, "d_feed_forward": 64},
+    "recursive_router": {"n_layers": 1},
+    "mixture_of_recursions": {"n_layers": 2},
+    "transformer": {"n_layers": 1},
+}
+NAMES = [name for name in ARCHITECTURES if name != "transformer"]
 DEEP = Depth(5, 2)
 
 
@@ -27,7 +37,8 @@ def stirred(name: str, **more: object) -> RecursiveLM:
     """A small model none of whose weights is zero."""
     torch.manual_seed(0)
     values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 2}
-    model = build_model(model_config({**values, **more, "vocab_size": VOCABULARY})).eval()
+    values = {**values, **SMALL.get(name, {}), **more, "vocab_size": VOCABULARY}
+    model = build_model(model_config(values)).eval()
     with torch.no_grad():
         for weight in model.parameters():
             spread = 0.4 * weight.size(-1) ** -0.5 if weight.ndim > 1 else 0.1
@@ -36,7 +47,16 @@ def stirred(name: str, **more: object) -> RecursiveLM:
 
 
 def splitting(model: RecursiveLM, tokens: Tensor, pads: Tensor) -> Depth:
-    """A threshold in the middle of the scores, so that some tokens leave and some go on."""
+    """A threshold at which some tokens leave and some go on: in the middle of the scores, or for a
+    router, the one that splits most evenly."""
+    if model.leaving == "always":
+        real = torch.arange(LENGTH) >= pads[:, None]
+
+        def spread(threshold: float) -> float:
+            with torch.no_grad():
+                return float(model(tokens, replace(DEEP, halt=threshold), padding=pads).passes[real].std())
+
+        return replace(DEEP, halt=max((number / 40 for number in range(1, 40)), key=spread))
     scores: list[Tensor] = []
     original = model.halting_score
 
@@ -107,8 +127,7 @@ def test_who_has_left_is_not_computed(name: str) -> None:
             nonlocal calls
             calls += output.size(0) * output.size(1)
 
-        blocks = [part for part in model.modules() if type(part).__name__ == "Block"]
-        handles = [block.register_forward_hook(count) for block in blocks]
+        handles = [part.register_forward_hook(count) for part in model.modules() if isinstance(part, Block)]
         with torch.no_grad():
             model(one_row, depth)
         for handle in handles:
@@ -118,9 +137,10 @@ def test_who_has_left_is_not_computed(name: str) -> None:
     with torch.no_grad():
         passes = model(one_row, depth).passes
     each = model.attention_calls(Depth(2, depth.steps)) - model.attention_calls(Depth(1, depth.steps))
-    saved = float((depth.cycles - passes).sum()) * each
+    saved = float((model.passes(depth) - passes).sum()) * each
     assert saved > 0
-    assert token_calls(depth) == token_calls(DEEP) - saved
+    # A router's tokens leave unless they are never sure enough.
+    assert token_calls(depth) == token_calls(replace(depth, halt=1.0)) - saved
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,9 +148,25 @@ def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
     model = stirred(name)
     tokens, pads = some_text()
     with torch.no_grad():
-        whole = model(tokens, DEEP, padding=pads)
+        # With gradients, where there is a router, every pass is computed for every token.
+        routed = model.leaving == "always"
+        with torch.set_grad_enabled(routed):
+            whole = model(tokens, replace(DEEP, halt=1.0) if routed else DEEP, padding=pads)
         model.halting_score = lambda before, after: after.new_zeros(after.shape[:2])  # type: ignore[method-assign]
-        halting = model(tokens, Depth(DEEP.cycles, DEEP.steps, halt=0.5), padding=pads)
+        halting = model(tokens, replace(DEEP, halt=1.0), padding=pads)
         for row, pad in enumerate(pads):
             assert (whole.logits[row, pad:] - halting.logits[row, pad:]).abs().max() < 1e-5
-            assert (halting.passes[row, pad:] == DEEP.cycles).all()
+            assert (halting.passes[row, pad:] == model.passes(DEEP)).all()
+
+
+def test_where_nothing_recurs_nobody_leaves_and_pads_take_no_pass() -> None:
+    model = stirred("transformer")
+    tokens, pads = some_text()
+    assert model.leaving == "never"
+    with torch.no_grad():
+        whole, halting = (model(tokens, depth, padding=pads) for depth in (DEEP, replace(DEEP, halt=0.1)))
+        cache = model.new_cache(3, LENGTH)
+        parts = [model(part, DEEP, cache, pads).passes for part in tokens.split(4, dim=1)]
+    assert torch.equal(whole.logits, halting.logits)
+    assert torch.equal(halting.passes, (torch.arange(LENGTH) >= pads[:, None]).float())
+    assert torch.equal(torch.cat(parts, dim=1), whole.passes)

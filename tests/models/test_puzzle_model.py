@@ -1,5 +1,6 @@
 """What holds for every architecture that solves puzzles: the laws of the house, and leaving early."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,12 @@ from torch import Tensor
 
 from data.sudoku_generator import generate
 from models.architectures import build_model, model_config
-from models.puzzle_model import TwoStateModel, answers_of
-from models.training.puzzles.recipes import ARCHITECTURES, model_recipe
+from models.layers.block import Block
+from models.puzzle_model import PuzzleModel, answers_of
+from models.training.puzzles.recipes import model_recipe, puzzle_architectures
 
 KINDS = [
-    *((name, {}) for name in ARCHITECTURES),
+    *((name, {}) for name in puzzle_architectures()),
     ("trm", {"mixer": "mlp"}),
     ("trm", {"output": "stablemax", "heads_see": "all", "positions": "learned"}),
     ("hrm", {"max_cycles": 2, "gradient_cycles": 2, "checkpoint_gradients": True}),
@@ -32,17 +34,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def new_model(kind: tuple[str, dict[str, Any]], size: int = 4, **more: Any) -> TwoStateModel:
+def new_model(kind: tuple[str, dict[str, Any]], size: int = 4, **more: Any) -> PuzzleModel:
     name, options = kind
     fixed = {"architecture": name, "task": "sudoku", "vocab_size": size + 1, "context_length": size**2}
     torch.manual_seed(0)
     small = {"d_model": 32, "d_feed_forward": 48, "supervision_steps": 4}
     model = build_model(model_config({**model_recipe(name, size), **small, **options, **more, **fixed}))
-    assert isinstance(model, TwoStateModel)
+    assert isinstance(model, PuzzleModel)
     return model
 
 
-def stirred(model: TwoStateModel) -> TwoStateModel:
+def stirred(model: PuzzleModel) -> PuzzleModel:
     with torch.no_grad():
         for weight in model.parameters():
             spread = 0.4 * weight.size(-1) ** -0.5 if weight.ndim >= 2 else 0.1
@@ -56,7 +58,7 @@ def puzzles(count: int, size: int = 4) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(grids), torch.from_numpy(solutions)
 
 
-def loss_of(model: TwoStateModel, grids: Tensor, solutions: Tensor, steps: int = 1) -> Tensor:
+def loss_of(model: PuzzleModel, grids: Tensor, solutions: Tensor, steps: int = 1) -> Tensor:
     states = None
     for _ in range(steps):
         thought = model.ponder(grids, states)
@@ -101,10 +103,64 @@ def test_every_weight_learns_within_five_steps(kind: tuple[str, dict[str, Any]])
 def test_each_step_gives_its_own_answer_and_costs_the_same(kind: tuple[str, dict[str, Any]]) -> None:
     model = stirred(new_model(kind))
     grids, _ = puzzles(2)
+    calls: list[int] = []
+    for part in model.modules():
+        if isinstance(part, Block):
+            part.register_forward_hook(lambda module, inputs, output: calls.append(1))
     with torch.no_grad():
         first = model.ponder(grids)
+        assert len(calls) == model.attention_calls(model.trained_depth)
         second = model.ponder(grids, first.states)
+    assert len(calls) == 2 * model.attention_calls(model.trained_depth)
     assert not torch.allclose(first.logits, second.logits, atol=1e-4)
+
+
+def noise(count: int, seed: int, digits: int = 4) -> tuple[Tensor, Tensor]:
+    """Grids of digits drawn one by one, about half of them left blank: clues say nothing of the rest."""
+    draw = torch.Generator().manual_seed(seed)
+    solutions = torch.randint(1, digits + 1, (count, digits**2), generator=draw)
+    return solutions * torch.randint(0, 2, solutions.shape, generator=draw), solutions
+
+
+@every_kind
+def test_random_solutions_are_never_foretold(kind: tuple[str, dict[str, Any]]) -> None:
+    """Trained again and again on the same few, it may know these; of others it must know nothing."""
+    floor = math.log(4) - 0.02
+    model = new_model(kind).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for step in range(24):
+        grids, solutions = noise(16, seed=step % 3)
+        optimizer.zero_grad()
+        loss_of(model, grids, solutions, steps=1 + step % 2).backward()
+        optimizer.step()
+    model.eval()
+    grids, solutions = noise(512, seed=99)
+    blank = grids == 0
+    for steps in (1, model.config.supervision_steps):
+        found = model.predict(grids, steps, sure=1.0)
+        losses = torch.nn.functional.cross_entropy(found.logits.mT, solutions, reduction="none")
+        assert float(losses[blank].mean()) >= floor
+        right = (found.answers == solutions)[blank].float().mean()
+        assert float(right) < 0.25 + 4 * (0.25 * 0.75 / int(blank.sum())) ** 0.5
+
+
+@every_kind
+def test_the_same_seed_gives_the_same_losses(kind: tuple[str, dict[str, Any]]) -> None:
+    def losses() -> list[float]:
+        model = new_model(kind, dropout=0.1)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        found = []
+        for _ in range(4):
+            optimizer.zero_grad()
+            loss = loss_of(model, *puzzles(4), steps=2)
+            loss.backward()
+            optimizer.step()
+            found.append(loss.item())
+        return found
+
+    first = losses()
+    assert first == losses()
+    assert len(set(first)) == len(first)
 
 
 @every_kind
@@ -145,7 +201,7 @@ def test_clues_stand_in_every_answer() -> None:
     assert answers.min() >= 1
 
 
-def sure_of(model: TwoStateModel, steps: list[int]) -> None:
+def sure_of(model: PuzzleModel, steps: list[int]) -> None:
     """Make the model sure of the n-th puzzle of a batch after `steps[n]` steps, whatever it thinks."""
     taken = {number: 0 for number in range(len(steps))}
     alive = list(taken)
@@ -186,6 +242,30 @@ def test_a_higher_threshold_thinks_longer() -> None:
     exits = [float(model.predict(grids, 8, sure=sure).exit_steps.float().mean()) for sure in (0.0, 0.5, 1.0)]
     assert exits[0] == 1 and exits[-1] == 8
     assert exits == sorted(exits)
+
+
+@every_kind
+def test_the_parts_of_a_loss_add_up_to_it(kind: tuple[str, dict[str, Any]]) -> None:
+    """A piece of a batch with many blanks counts more than one with few."""
+    model = stirred(new_model(kind)).train()
+    grids, solutions = puzzles(8)
+    grids[:2] = torch.where(torch.arange(16) < 2, 0, solutions[:2])  # nearly solved
+    taken = torch.arange(8) % 4 + 1
+    gradients, totals = [], []
+    for size in (8, 2, 3):
+        model.zero_grad()
+        total = 0.0
+        for rows in torch.arange(8).split(size):
+            thought = model.ponder(grids[rows])
+            parts = model.puzzle_loss(thought, grids[rows], solutions[rows], taken[rows], grids)
+            parts.total.backward()
+            total += float(parts.answer)
+        gradients.append([weight.grad.clone() for weight in model.parameters() if weight.grad is not None])
+        totals.append(total)
+    assert totals == pytest.approx([totals[0]] * 3, abs=1e-6)
+    for others in gradients[1:]:
+        for one, other in zip(gradients[0], others, strict=True):
+            assert (one - other).abs().max() < 1e-6
 
 
 def test_the_loss_counts_blanks_only_and_weighs_steps() -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from data.puzzles import PuzzleSet
 from models.device import autocast
-from models.puzzle_model import SURE, Prediction, TwoStateModel, answers_of
+from models.puzzle_model import SURE, Prediction, PuzzleModel, answers_of
 
 CELLS_AT_ONCE = 8192
 """Cells of the puzzles that are thought about side by side."""
@@ -32,7 +32,7 @@ class Scores:
 
 
 def score(
-    model: TwoStateModel, puzzles: PuzzleSet, max_steps: int, number_format: str, *, sure: float = SURE
+    model: PuzzleModel, puzzles: PuzzleSet, max_steps: int, number_format: str, *, sure: float = SURE
 ) -> Generator[tuple[int, int], None, Scores]:
     """Let the model answer all of `puzzles`; the generator's return value.
 
@@ -56,7 +56,7 @@ def score(
 
 @torch.no_grad()
 def exact_by_step(
-    model: TwoStateModel, puzzles: PuzzleSet, steps: Sequence[int], number_format: str
+    model: PuzzleModel, puzzles: PuzzleSet, steps: Sequence[int], number_format: str
 ) -> Generator[tuple[int, int], None, dict[int, float]]:
     """The share of exact answers to `puzzles` after each of `steps`, nobody leaving before: what
     thinking longer buys. Yields as `score` does."""
@@ -75,7 +75,7 @@ def exact_by_step(
 
 
 def answer(
-    model: TwoStateModel,
+    model: PuzzleModel,
     grids: Tensor,
     max_steps: int,
     number_format: str,
@@ -115,7 +115,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return ((2 * ends - counts - 1) / 2)[where]
 
 
-def _batches(model: TwoStateModel, puzzles: PuzzleSet) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(model: PuzzleModel, puzzles: PuzzleSet) -> Iterator[tuple[Tensor, Tensor]]:
     """Puzzles and solutions (B, T) int64, where the model is."""
     device, rows = next(model.parameters()).device, max(1, CELLS_AT_ONCE // puzzles.size**2)
     for first in range(0, len(puzzles), rows):
@@ -125,7 +125,7 @@ def _batches(model: TwoStateModel, puzzles: PuzzleSet) -> Iterator[tuple[Tensor,
 
 
 @contextlib.contextmanager
-def _in_use(model: TwoStateModel) -> Iterator[None]:
+def _in_use(model: PuzzleModel) -> Iterator[None]:
     was_training = model.training
     model.eval()
     try:

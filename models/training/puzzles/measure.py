@@ -9,7 +9,7 @@ from collections.abc import Generator
 from models.config import TrainingConfig
 from models.device import is_out_of_memory, likely_formats, synchronize
 from models.events import Event, NoticeGiven, PreparationAdvanced
-from models.puzzle_model import TwoStateModel
+from models.puzzle_model import PuzzleModel
 from models.training.compilation import compile_blocks, compiler_problem
 from models.training.measure import Measured, no_room_for_one
 from models.training.puzzles.draws import PuzzleDraws
@@ -17,7 +17,7 @@ from models.training.puzzles.session import PuzzleSession
 
 
 def measure_puzzles(
-    model: TwoStateModel, config: TrainingConfig, draws: PuzzleDraws, threads: int
+    model: PuzzleModel, config: TrainingConfig, draws: PuzzleDraws, threads: int
 ) -> Generator[Event, None, Measured]:
     """Take steps with copies of `model`, and settle what was left to measurement.
 
@@ -51,7 +51,7 @@ def measure_puzzles(
     return best
 
 
-def _tried(model: TwoStateModel, config: TrainingConfig, draws: PuzzleDraws, start: Measured) -> Measured:
+def _tried(model: PuzzleModel, config: TrainingConfig, draws: PuzzleDraws, start: Measured) -> Measured:
     """`start` with the micro-batch that fits and the time of a step, the better of two."""
     session = PuzzleSession(copy.deepcopy(model), config, draws, start)
     if start.compiled:

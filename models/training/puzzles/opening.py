@@ -9,8 +9,9 @@ from data.puzzles import PuzzleSet, open_puzzles, split
 from models.device import prepare_process
 from models.errors import CheckpointError
 from models.events import Event
-from models.puzzle_model import TwoStateModel
-from models.training.opening import Opened, Start, advancing
+from models.puzzle_model import PuzzleModel
+from models.training.advancing import advancing
+from models.training.opening import Opened, Start
 from models.training.puzzles.draws import PuzzleDraws
 from models.training.puzzles.measure import measure_puzzles
 from models.training.puzzles.pace import PuzzlePace
@@ -35,7 +36,7 @@ def open_puzzle_training(start: Start) -> Generator[Event, None, Opened]:
     start.note_opened()
     learned, held_out = yield from known_puzzles(config["data"])
     model = start.new_model()
-    if not isinstance(model, TwoStateModel) or model.config.context_length != learned.size**2:
+    if not isinstance(model, PuzzleModel) or model.config.context_length != learned.size**2:
         raise CheckpointError(
             f"The config.json of run '{run.name}' describes no model for its puzzles.",
             hint="Put the config.json back that it was trained with.",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.training.pace import FINAL_SHARE, Pace
+from models.training.pace import FINAL_SHARE, FORWARD_SHARE, SAVING_S, Pace
 
 EVALUATED = 256
 """Puzzles an evaluation on the way answers at most."""
@@ -12,10 +12,6 @@ CURVE = 200
 """Puzzles the curve of accuracy by steps is made from at most."""
 USUAL_STEPS = 3
 """Steps a puzzle is thought about on the average, roughly: the easy ones leave at once."""
-SAVING_S = 1.5
-
-_FORWARD_SHARE = 0.35
-"""Of a training step's time, what its forward pass would take without gradients."""
 
 
 @dataclass(slots=True)
@@ -24,7 +20,7 @@ class PuzzlePace(Pace):
 
     def thought_s(self) -> float:
         """Seconds of one supervision step of one puzzle, forward only."""
-        return _FORWARD_SHARE * self.measured.deep_step_s * self.slowness / self.config.batch_size
+        return FORWARD_SHARE * self.measured.deep_step_s * self.slowness / self.config.batch_size
 
     def _reserve_s(self, progress: float) -> float:
         left = self.config.evaluations * (1.0 - progress) * EVALUATED * USUAL_STEPS * self.thought_s()

@@ -4,7 +4,7 @@ import torch
 
 from models.config import TrainingConfig
 from models.device import autocast
-from models.puzzle_model import Thought, TwoStateModel
+from models.puzzle_model import PuzzleModel, Thought
 from models.recursion import Depth
 from models.training.checkpoint import Snapshot
 from models.training.measure import Measured
@@ -16,10 +16,10 @@ from models.training.session import Session, misfit
 class PuzzleSession(Session):
     """A session whose batch is a carry: puzzles stay in it until they are answered or had their time."""
 
-    model: TwoStateModel
+    model: PuzzleModel
 
     def __init__(
-        self, model: TwoStateModel, config: TrainingConfig, draws: PuzzleDraws, measured: Measured
+        self, model: PuzzleModel, config: TrainingConfig, draws: PuzzleDraws, measured: Measured
     ) -> None:
         super().__init__(model, config, draws, measured)
         self.draws = draws
@@ -29,23 +29,24 @@ class PuzzleSession(Session):
         return self.model.trained_depth
 
     def _backward(self, depth: Depth) -> tuple[float, float, int]:
-        """Fill the places of those that are done, and think once about all."""
+        """Fill the places of those that are done, and think once about all.
+
+        The passes are the supervision steps that the puzzles of this batch have had on the average.
+        """
         drawn = self._refill(self.counters.position)
-        carry, rows = self.carry, len(self.carry.taken)
-        loss, thoughts = 0.0, list[Thought]()
-        for first in range(0, rows, self.measured.micro_batch):
+        carry, loss, thoughts = self.carry, 0.0, list[Thought]()
+        for first in range(0, len(carry.taken), self.measured.micro_batch):
             puzzles, solutions, taken, states = carry.piece(slice(first, first + self.measured.micro_batch))
-            share = len(puzzles) / rows
             with autocast(self.device, self.measured.number_format):
                 thought = self.model.ponder(puzzles, states)
-                parts = self.model.puzzle_loss(thought, puzzles, solutions, taken)
-            self.scaler.scale(parts.total * share).backward()
-            loss += parts.answer.item() * share
+                parts = self.model.puzzle_loss(thought, puzzles, solutions, taken, carry.puzzles)
+            self.scaler.scale(parts.total).backward()
+            loss += parts.answer.item()
             thoughts.append(thought)
         carry.advance(thoughts, self.model.config.supervision_steps)
         if not all(bool(state.isfinite().all()) for state in carry.states):
             self.carry = self._empty()
-        return loss, float(depth.cycles), drawn
+        return loss, float(carry.taken.float().mean()), drawn
 
     def _refill(self, position: int) -> int:
         count = int(self.carry.done.sum())

@@ -128,6 +128,58 @@ def test_puzzles_come_from_a_file_and_from_standard_input(
     assert len(solved(capsys, "-")["results"]) == 2
 
 
+def test_packed_and_quoted_tables_are_read_and_faults_are_named_by_their_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = PUZZLE.replace("|", "")
+    packed = tmp_path / "two.csv.gz"
+    packed.write_bytes(gzip.compress(f'rating,"puzzle"\n3,"{line}"\n4,"{line}"\n'.encode()))
+    assert [one["puzzle"] for one in solved(capsys, str(packed))["results"]] == ["1.....3..4.....2"] * 2
+    broken = tmp_path / "broken.csv"
+    for fault, words in (
+        (line[1:], "has 15 cells"),
+        ("." * 16, "has more than one solution"),
+        ("." * 36, "solves 4×4 grids"),
+    ):
+        broken.write_text(f"puzzle,solution\n{line},\n\n{fault},\n")
+        error = refused(capsys, "solve", "four", str(broken)).replace("\n", " ")
+        assert "Line 4 of 'broken.csv': " in error and words in error
+
+
+def test_valid_answers_go_into_a_table(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from data.sudoku_generator import generate
+    from data.sudoku_text import grid_line
+
+    puzzle, solution = next(generate(4, 1, (8, 8), seed=2))
+    answer = "models.solver.is_solution_of"
+    monkeypatch.setattr(answer, lambda answers, grids: (grids == puzzle).all(axis=1))
+    some, out = tmp_path / "some.txt", tmp_path / "answers.csv"
+    some.write_text(f"{grid_line(puzzle)}\n{PUZZLE}\n")
+    (first, _) = solved(capsys, str(some), "--out", str(out))["results"]
+    assert out.read_text() == f"puzzle,solution\n{grid_line(puzzle)},{first['answer']}\n"
+    assert len(solution) == len(first["answer"])
+    assert main(["solve", "four", PUZZLE, "--out", str(tmp_path / "no" / "where.csv")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_on_a_terminal_clues_and_changes_have_colours_of_their_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capsys.readouterr()
+    assert main(["solve", "four", PUZZLE, "--max-steps", "1"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    monkeypatch.setattr("rlm_cli.output.stdout_is_terminal", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert main(["solve", "four", PUZZLE, "--max-steps", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b[32m" in out  # filled in
+    assert out.count("\x1b[32m") == 12
+    assert "1 " in out
+
+
 @pytest.mark.parametrize(
     ("puzzle", "words"),
     [

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.errors import CorpusError, UsageError
-from data.puzzles import open_puzzles, split
+from data.errors import CorpusError
+from data.sudoku_solver import search_nodes
 from models.errors import CheckpointError
 from models.events import (
     EvaluationFinished,
@@ -25,8 +25,7 @@ from models.events import (
 from models.run import Run
 from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.plan import TrainRequest, plan_training
-from models.training.puzzles.evaluate import rank_correlation
-from models.training.puzzles.finish import steps_to
+from models.training.puzzles import finish
 from models.training.puzzles.plan import PuzzlePlan
 from models.training.puzzles.session import PuzzleSession
 from models.training.trainer import Control, extend, train
@@ -90,7 +89,10 @@ def test_a_run_tells_how_it_solves(tmp_path: Path, architecture: str) -> None:
         assert event.exact_accuracy is not None and 0 <= event.exact_accuracy <= 1
         assert event.cell_accuracy is not None and 0 < event.cell_accuracy <= 1
         assert event.mean_exit_step is not None and 1 <= event.mean_exit_step <= 6
-    assert sum(isinstance(event, StepFinished) for event in events) == 10
+    passes = [event.passes_per_token for event in events if isinstance(event, StepFinished)]
+    assert len(passes) == 10
+    assert passes[0] == 1  # of all puzzles it was the first step, of at most three
+    assert all(one is not None and 1 <= one <= 3 for one in passes) and len(set(passes)) > 1
     evaluation = json.loads((run.path / "evaluation.json").read_text())
     assert evaluation["exact_accuracy"] == last.exact_accuracy
     assert list(evaluation["exact_accuracy_by_steps"]) == ["1", "2", "4", "8", "12"]
@@ -227,6 +229,37 @@ def test_who_is_done_makes_room_for_another(tmp_path: Path) -> None:
     assert session.carry.done.tolist() == [True, True, False, True, True, True]  # three steps are the most
 
 
+def test_pieces_of_a_batch_teach_what_all_of_it_does(tmp_path: Path) -> None:
+    run = plan_of(tmp_path, settings={"training.batch_size": 8}).start()
+    gradients, losses = [], []
+    for size in (8, 2):
+        session = _session(run)
+        session.measured = replace(session.measured, micro_batch=8)
+        session.step()
+        session.measured = replace(session.measured, micro_batch=size)
+        session.optimizers.zero_grad()
+        losses.append(session._backward(session.depth_at(1))[0])
+        gradients.append([weight.grad for weight in session.model.parameters()])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+    for whole, pieces in zip(*gradients, strict=True):
+        assert whole is not None and pieces is not None
+        assert (whole - pieces).abs().max() < 1e-6
+
+
+def test_measuring_how_hard_puzzles_are_comes_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most_nodes: list[int] = []
+
+    def counted(puzzle: np.ndarray, most: int) -> int:
+        most_nodes.append(most)
+        return search_nodes(puzzle, most)
+
+    monkeypatch.setattr(finish, "search_nodes", counted)
+    assert isinstance(go(plan_of(tmp_path, steps=1).start())[-1], RunFinished)
+    assert len(most_nodes) == 6 and set(most_nodes) == {finish.MOST_NODES}
+
+
 def test_puzzles_that_changed_are_refused(tmp_path: Path) -> None:
     run = plan_of(tmp_path).start()
     config = run.read_config()
@@ -245,61 +278,3 @@ def test_easy_puzzles_are_learned(tmp_path: Path) -> None:
     last = go(plan_of(tmp_path, count=400, steps=150, settings=settings).start())[-1]
     assert isinstance(last, RunFinished)
     assert last.cell_accuracy is not None and last.cell_accuracy > 0.8
-
-
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ({"task": "chess"}, "no task 'chess'"),
-        ({"task": "sudoku:5x5"}, "no puzzles called"),
-        ({"task": "sudoku"}, "needs one file"),
-        ({"paths": ("a.csv",)}, "need no file"),
-        ({"architecture": "looped"}, "solves no puzzles"),
-        ({"context_length": 12}, "--context is for text"),
-        ({"tokenizer": "bpe"}, "--tokenizer is for text"),
-        ({"settings": {"model.heads_see": "nothing"}}, "units or all"),
-        ({"settings": {"model.d_model": 30}}, "does not divide"),
-    ],
-)
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, said: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        plan_of(tmp_path / "runs", **said)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_steps_double() -> None:
-    assert steps_to(12) == [1, 2, 4, 8, 12]
-    assert steps_to(8) == [1, 2, 4, 8]
-
-
-def test_ranks_are_compared_with_ties() -> None:
-    assert rank_correlation([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx(1)
-    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
-    assert rank_correlation([1, 1, 2, 2], [1, 2, 3, 4]) == pytest.approx(0.894427)
-    assert np.isnan(rank_correlation([1, 1], [1, 2]))
-
-
-def test_draws_are_solved_puzzles_and_a_function_of_their_place(tmp_path: Path) -> None:
-    from data.sudoku_checker import is_solution_of
-    from models.training.puzzles.draws import PuzzleDraws
-
-    opening = open_puzzles("sudoku:4x4", 30)
-    while True:
-        try:
-            next(opening)
-        except StopIteration as end:
-            learned, held_out = split(end.value)
-            break
-    draws = PuzzleDraws(learned, 5, held_out)
-    batch = draws.batch(7, 40)  # over the end of an epoch
-    assert batch.shape == (40, 2, 16)
-    assert is_solution_of(batch[:, 1].astype(np.uint8), batch[:, 0].astype(np.uint8)).all()
-    assert np.array_equal(batch, PuzzleDraws(learned, 5, held_out).batch(7, 40))
-    assert not np.array_equal(batch, PuzzleDraws(learned, 6, held_out).batch(7, 40))
-    # Where a symmetry makes a training puzzle one of those measured on, it is left as it was.
-    images = draws.batch(0, 50).astype(np.uint8)
-    measured = replace(learned, puzzles=images[:, 0], solutions=images[:, 1])
-    careful = PuzzleDraws(learned, 5, measured).batch(0, 50).astype(np.uint8)
-    known = {puzzle.tobytes() for puzzle in learned.puzzles}
-    assert {puzzle.tobytes() for puzzle in careful[:, 0]} <= known
-    assert is_solution_of(careful[:, 1], careful[:, 0]).all()

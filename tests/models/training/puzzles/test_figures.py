@@ -1,0 +1,19 @@
+"""What the last evaluation of a puzzle training is made of."""
+
+import numpy as np
+import pytest
+
+from models.training.puzzles.evaluate import rank_correlation
+from models.training.puzzles.finish import steps_to
+
+
+def test_steps_double() -> None:
+    assert steps_to(12) == [1, 2, 4, 8, 12]
+    assert steps_to(8) == [1, 2, 4, 8]
+
+
+def test_ranks_are_compared_with_ties() -> None:
+    assert rank_correlation([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx(1)
+    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
+    assert rank_correlation([1, 1, 2, 2], [1, 2, 3, 4]) == pytest.approx(0.894427)
+    assert np.isnan(rank_correlation([1, 1], [1, 2]))
