@@ -12,7 +12,8 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, TypeVar
 
 from data.errors import UsageError
 from models.recursion import DEEPEST_SHARE
@@ -23,6 +24,10 @@ class ModelConfig:
     """What every architecture has. Each adds its own dials in its own file."""
 
     architecture: ClassVar[str]
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The ways it can grow and still compute what it did, each with its dial."""
+    balanced: ClassVar[tuple[str, ...]] = ()
+    """Those of them that add blocks, in the order in which a model that is to grow evenly gets them."""
     vocab_size: int
     """Entries of the vocabulary."""
     context_length: int = 128
@@ -52,6 +57,26 @@ class ModelConfig:
                 f"model.d_model {self.d_model} does not divide into {self.n_heads} heads of even width.",
                 hint=f"Choose a width that is a multiple of {2 * self.n_heads}, or other heads.",
             )
+
+    @property
+    def usual_feed_forward(self) -> int:
+        """The hidden width of each block's network where d_feed_forward leaves it open."""
+        return 4 * self.d_model
+
+    def size_of(self, way: str) -> int:
+        """How large it is today in one of the ways of `growing`."""
+        size: int | None = getattr(self, self.growing[way])
+        return self.usual_feed_forward if size is None else size
+
+    def larger(self, sizes: Mapping[str, int]) -> Self:
+        """The same, but as large as `sizes` says in those ways of `growing`. Raises UsageError."""
+        dials: dict[str, Any] = {self.growing[way]: size for way, size in sizes.items()}
+        return dataclasses.replace(self, **dials)
+
+    def why_not_grow(self, way: str) -> str | None:
+        """Why this configuration cannot grow in one of the ways of `growing`, as a sentence without
+        its full stop; None where it can."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +137,10 @@ class TrainingConfig:
     """Stop after so many evaluations without a better loss; 0 never does."""
     target_loss: float | None = None
     """Stop once the validation loss is this low."""
+    grow_every: int | None = None
+    """Characters read after which the model grows, each time; None never grows."""
+    grow_by: int = 1_000_000
+    """Parameters it grows by, about."""
     seed: int = 0
     """Everything random follows from it."""
     device: str = "auto"
@@ -139,6 +168,13 @@ class TrainingConfig:
         for name in ("batch_size", "micro_batch", "evaluation_tokens"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"training.{name}", value, "at least 1")
+        require(
+            self.grow_every is None or self.grow_every >= 1,
+            "training.grow_every",
+            self.grow_every,
+            "at least 1",
+        )
+        require(self.grow_by >= 1, "training.grow_by", self.grow_by, "at least 1")
         for name in ("warmup_steps", "evaluations", "samples", "patience", "threads", "seed"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
         require(

@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.migrations import CURRENT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -57,6 +59,48 @@ class RunStarted(Event):
     total_steps: int
     train_tokens: int
     validation_tokens: int
+    format_version: int = CURRENT["events.jsonl"]
+    """Of the lines from here on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusBegun(Event):
+    """A run that knows other texts begins with another one, at step 0.
+
+    `replay_share` of its sequences come from the earlier ones, for `replay_reason`.
+    """
+
+    corpus: str
+    known_corpora: int
+    replay_share: float
+    replay_reason: str
+    vocab_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorporaMeasured(Event):
+    """The loss on what was held out of every text the model knows, by name, at the default mode.
+
+    Measured before the first step on a new text, and at its end of the kept weights; then
+    `losses_before` has what the first measurement gave.
+    """
+
+    step: int
+    losses: dict[str, float]
+    losses_before: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelExpanded(Event):
+    """The model grew while it learned, and computes what it did before: `largest_logit_change` is
+    the most that any logit moved. `grown` says what grew, from and to."""
+
+    step: int
+    characters_seen: int
+    parameters_before: int
+    parameters: int
+    largest_logit_change: float
+    grown: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

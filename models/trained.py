@@ -17,6 +17,7 @@ from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
 from models.task import require_text
 from models.training.checkpoint import load_weights
+from models.training.continual.revision import kept_model, pending_change
 from models.training.fitting import described_model, require_fit
 
 
@@ -45,6 +46,7 @@ def load_trained(run: Run, device: str = "cpu") -> Trained:
             f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm train FILE --name {run.name}"
         )
     require_text(run.name, config)
+    config = _config_of_weights(run, config)
     model = load_model(run, config, device)
     tokenizer, note = load_run_tokenizer(run, config, model.config.vocab_size)
     return Trained(
@@ -55,6 +57,15 @@ def load_trained(run: Run, device: str = "cpu") -> Trained:
         kind=config["data"]["kind"],
         notes=() if note is None else (note,),
     )
+
+
+def _config_of_weights(run: Run, config: dict[str, Any]) -> dict[str, Any]:
+    """`config`, or that of a change which was interrupted when the kept weights had been replaced."""
+    change = pending_change(run, config)
+    if change is None:
+        return config
+    wanted: dict[str, Any] = change.state["config"]
+    return wanted if kept_model(run) == wanted["model"] else config
 
 
 def load_model(run: Run, config: Mapping[str, Any], device: str = "cpu") -> RecursiveLM:

@@ -83,6 +83,24 @@ def _describe_rest(event: Event) -> str | None:
             return f"note: {event.message}"
         case events.ScheduleSettled():
             return f"schedule: {event.total_steps} steps of {event.seconds_per_step:.3f} s"
+        case events.CorpusBegun():
+            return (
+                f"begins with {event.corpus}, knowing {event.known_corpora} more  "
+                f"vocabulary {event.vocab_size}  "
+                f"replay {100 * event.replay_share:.3g} % ({event.replay_reason})"
+            )
+        case events.CorporaMeasured():
+            return f"known texts at step {event.step}: " + ", ".join(
+                f"{name} {_number(loss)}"
+                + (f" (was {_number(event.losses_before[name])})" if name in event.losses_before else "")
+                for name, loss in event.losses.items()
+            )
+        case events.ModelExpanded():
+            return (
+                f"grown at step {event.step}, after {event.characters_seen:,} characters: "
+                f"{event.parameters_before:,} to {event.parameters:,} parameters  "
+                f"largest logit change {event.largest_logit_change:.1e}"
+            )
         case events.StepSkipped():
             return (
                 f"step {event.step} skipped ({event.reason}): loss {_number(event.loss)}, "

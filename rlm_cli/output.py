@@ -103,6 +103,20 @@ class Output:
         kept, fitting = _fitting(columns, list(rows), spare, self.stdout.width)
         self._lines(self.stdout, _grid(kept, fitting, right))
 
+    def remark_table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        right: Sequence[str] = (),
+        spare: Sequence[str] = (),
+    ) -> None:
+        """As `table`, on stderr: something to choose from and not the result. Nothing when quiet."""
+        if self.is_quiet:
+            return
+        kept, fitting = _fitting(columns, list(rows), spare, self.stderr.width)
+        self._lines(self.stderr, _grid(kept, fitting, right))
+
     def pairs(self, rows: Iterable[tuple[str, str]], *, to_stderr: bool = False) -> None:
         """Names and values, two columns. On stderr where they are a remark and not the result."""
         if self.is_quiet if to_stderr else self.is_json:

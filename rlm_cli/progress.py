@@ -163,6 +163,17 @@ def lasting_lines(event: Event) -> list[str]:
             return [f"Planned: {event.total_steps:,} steps, about {_pace(event.seconds_per_step)} each."]
         case events.EvaluationFinished():
             return [_evaluation_line(event)]
+        case events.CorpusBegun():
+            share = f"{100 * event.replay_share:.3g} % of what it reads repeats earlier texts"
+            return [f"It goes on with {event.corpus}; {share}."]
+        case events.CorporaMeasured():
+            return known_lines(event)
+        case events.ModelExpanded():
+            grown = ", ".join(f"{name} {change}" for name, change in event.grown.items())
+            return [
+                f"step {event.step:,}  grown from {event.parameters_before:,} to {event.parameters:,} "
+                f"parameters ({grown}); largest change of a logit {event.largest_logit_change:.1e}"
+            ]
         case events.SampleGenerated():
             return ["", f"It writes, at step {event.step:,}:", *_indented(event.prompt + event.text), ""]
         case events.StepSkipped():
@@ -178,6 +189,19 @@ def lasting_lines(event: Event) -> list[str]:
             ]
         case _:
             return []
+
+
+def known_lines(event: events.CorporaMeasured) -> list[str]:
+    """What the model knows of each text: its loss before and now, and what that is in percent."""
+    width = max((len(name) for name in event.losses), default=0)
+    if not event.losses_before:
+        return ["Before the first step:", *(f"  {n:<{width}}  {x:.4f}" for n, x in event.losses.items())]
+    lines = ["What it knows, in nats per token before and now:"]
+    for name, loss in event.losses.items():
+        before = event.losses_before.get(name)
+        change = "" if not before else f"  {before:.4f} -> {loss:.4f}  ({100 * (loss / before - 1):+.1f} %)"
+        lines.append(f"  {name:<{width}}{change or f'  {loss:.4f}'}")
+    return lines
 
 
 def _bar(output: Output) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
 from models.training.creation import DEFAULT_VOCAB_SIZE
 from models.training.estimate import require_memory, skeleton
-from models.training.preset_choice import preset_for
+from models.training.preset_choice import counts_alike, preset_for
 from models.training.request import Said, TrainRequest, drop_lengths, everything_said, lengths_in, shape_of
 
 _KINDS = ("character", "bpe")
@@ -48,6 +48,7 @@ class Asked:
     vocab_size: int | None
     context_is_said: bool
     device: torch.device
+    preset: Preset | None = None
 
 
 def settle_request(request: TrainRequest, runs_dir: Path) -> Asked:
@@ -61,7 +62,8 @@ def settle_request(request: TrainRequest, runs_dir: Path) -> Asked:
     if created is not None:
         _require_same_shape(created, stored["model"], said, preset)
     recipe = preset.training if preset is not None else {}
-    training = {**recipe, **stored.get("training", {}), **said.training}
+    told = {**stored.get("training", {}), **said.training}
+    training = {**recipe, **told}
     length = _length(said.training, stored.get("training", {}), recipe)
     drop_lengths(training)
     checked = from_dict(TrainingConfig, {**training, **(length or {})}, "training")
@@ -75,6 +77,8 @@ def settle_request(request: TrainRequest, runs_dir: Path) -> Asked:
     described = _checked_model(shape, checked, device)
     size = described.vocab_size if "vocab_size" in said.model else None
     tokenizer, reason, vocab_size = _tokenizer(request.tokenizer, size, preset, created, stored)
+    if preset is not None and "target_loss" not in told and not counts_alike(preset, tokenizer):
+        training.pop("target_loss", None)
     shape.pop("vocab_size", None)
     return Asked(
         created=created,
@@ -87,6 +91,7 @@ def settle_request(request: TrainRequest, runs_dir: Path) -> Asked:
         vocab_size=vocab_size,
         context_is_said="context_length" in said.model or created is not None,
         device=device,
+        preset=preset,
     )
 
 

@@ -18,7 +18,7 @@ from models.storage import storing
 from models.training.checkpoint import save_weights
 from models.training.estimate import Estimate, estimate, require_memory, skeleton
 from models.training.fresh_run import fresh_run
-from models.training.preset_choice import preset_for
+from models.training.preset_choice import counts_alike, preset_for
 from models.training.request import CreateRequest, drop_lengths, everything_said, lengths_in, shape_of
 
 DEFAULT_VOCAB_SIZE = 96
@@ -98,7 +98,10 @@ def plan_creation(request: CreateRequest) -> CreationPlan:
     tokenizer = load_tokenizer(request.tokenizer) if request.tokenizer is not None else None
     size = tokenizer.vocab_size if tokenizer is not None else DEFAULT_VOCAB_SIZE
     model = model_config({"vocab_size": size, **shape_of(said, preset)})
-    training = {**(preset.training if preset else {}), **said.training}
+    training = dict(preset.training) if preset is not None else {}
+    if preset is not None and not counts_alike(preset, tokenizer):
+        training.pop("target_loss", None)  # the text to come may be cut into other tokens
+    training |= said.training
     if lengths_in(said.training):
         drop_lengths(training)
         training |= lengths_in(said.training)

@@ -5,14 +5,15 @@ import time
 from data.errors import UsageError
 from models.run import Run
 from models.training.checkpoint import has_checkpoints, load_checkpoint
+from models.training.continual.beginning import begins_stage
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
     """Have the next `train(run)` go on for so much more.
 
     A finished run warms its rate up again to half its peak and lets it fall anew; a paused one
-    stretches or shortens what is left of its schedule, and one that was paused before its first
-    checkpoint has all of it left. Raises UsageError, CheckpointError.
+    stretches or shortens what is left of its schedule, and one that was paused before the first
+    step on its text has all of it left. Raises UsageError, CheckpointError.
     """
     if (minutes is None) == (steps is None):
         raise UsageError("The length is one of minutes and steps.")
@@ -24,8 +25,8 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
             raise UsageError(
                 f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
             )
-        if has_checkpoints(run):
-            snapshot, _ = load_checkpoint(run)
+        snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
+        if snapshot is not None and not begins_stage(snapshot):
             config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
         else:
             config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}

@@ -13,6 +13,7 @@ from models.recursion import DEFAULT_MODE, is_trained
 from models.recursive_lm import RecursiveLM
 from models.training.checkpoint import load_weights
 from models.training.compilation import eager
+from models.training.continual.corpora import conclude_corpora
 from models.training.evaluate import bits_per_byte, evaluate
 from models.training.modes import modes_by_worth
 from models.training.opening import Opened
@@ -71,8 +72,10 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
         "passes_histogram": losses.tally.histogram(),
         "number_format": session.measured.number_format,
     }
-    note_dataset(opened, data.train_tokens, losses.main)
+    known = yield from conclude_corpora(opened, model, data.train_tokens, losses.main)
     opened.run.write_json("evaluation.json", evaluation)
+    if known is not None:
+        yield known
     yield RunFinished(
         run=opened.run.name,
         reason=reason,
@@ -89,17 +92,6 @@ def finish(opened: Opened, reason: str, elapsed_s: float) -> Generator[Event, No
         elapsed_s=elapsed_s + time.monotonic() - began,
         path=str(opened.run.path),
     )
-
-
-def note_dataset(opened: Opened, tokens: int, loss: float) -> None:
-    """What the model now knows of its corpus, in datasets.json."""
-    datasets = opened.run.read_json("datasets.json") or []
-    for dataset in datasets:
-        if dataset.get("content_hash") == opened.config["data"]["content_hash"]:
-            dataset["tokens"] = tokens
-            dataset["steps"] = opened.session.counters.step
-            dataset["validation_loss"] = loss
-    opened.run.write_json("datasets.json", datasets)
 
 
 def judge(

@@ -8,6 +8,7 @@ from typing import Any
 from models.config import TrainingConfig
 from models.events import Event, ScheduleSettled
 from models.training.checkpoint import Snapshot
+from models.training.continual.beginning import begins_stage
 from models.training.pace import Pace
 from models.training.schedule import Schedule
 from models.training.session import Session
@@ -28,7 +29,7 @@ class Length:
     extends: bool = False
     """Whether this is more training for a run that has some."""
     rewarms: bool = False
-    """Whether that run had ended, so that the rate rises anew."""
+    """Whether what it learned before had ended, so that the rate rises anew, and not as far."""
 
     @property
     def budget_s(self) -> float | None:
@@ -39,7 +40,7 @@ class Length:
         cls, config: dict[str, Any], training: TrainingConfig, snapshot: Snapshot | None, began: float
     ) -> "Length":
         """The length of a run that was opened at `began` (time.monotonic())."""
-        if snapshot is None:
+        if snapshot is None or begins_stage(snapshot):
             minutes = training.minutes
             # The clock started with the first look at the text, unless the run was opened before
             # and paused since, or waited another day to be.
@@ -49,7 +50,7 @@ class Length:
             deadline = None if minutes is None else began + 60 * minutes
             said = (minutes, training.steps, training.epochs)
             epochs = 1.0 if said == (None, None, None) else training.epochs
-            return cls(minutes, training.steps, epochs, deadline)
+            return cls(minutes, training.steps, epochs, deadline, rewarms=snapshot is not None)
         extension = config.get("extension")
         if extension is None or extension["from_step"] != snapshot.step:
             return cls()

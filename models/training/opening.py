@@ -3,38 +3,44 @@
 import dataclasses
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from data.advance import Advance
 from data.corpus import scan_corpus
 from data.errors import CorpusError, UsageError
 from data.loader import BlockSampler
+from data.mixture import MixedSampler
 from data.prepare import PreparedData, open_prepared, prepare
+from data.replay import HELD_OUT_TOKENS, ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.device import choose_device, prepare_process
-from models.events import Event, NoticeGiven, PreparationAdvanced
+from models.errors import CheckpointError
+from models.events import Event, NoticeGiven
+from models.recovery.restore import put_back
 from models.recursive_lm import RecursiveLM
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
 from models.task import solves_puzzles
+from models.training.advancing import advancing
 from models.training.checkpoint import Snapshot, has_checkpoints, load_checkpoint
+from models.training.continual.beginning import begins_stage
+from models.training.continual.forgetting import KnownText, tokens_to_read
+from models.training.continual.replay_memory import remember
+from models.training.continual.revision import revision_of
 from models.training.estimate import require_memory, skeleton
 from models.training.fitting import described_model, require_fit
 from models.training.length import Length, settle
 from models.training.measure import Measured, measure
 from models.training.pace import Pace
-from models.training.session import Session
+from models.training.session import Sampler, Session
 
 if TYPE_CHECKING:
     from models.training.puzzles.opening import HeldOut
-
-Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True)
@@ -48,6 +54,9 @@ class Opened:
     tokenizer: Tokenizer | None = None
     data: PreparedData | None = None
     puzzles: "HeldOut | None" = None
+    characters_per_token: float = 1.0
+    known: tuple[KnownText, ...] = ()
+    """Earlier texts, and the held-out part of the one it is at."""
     ended: str | None = None
     """Why there are no steps left, where the run was stopped before it could be judged."""
 
@@ -106,7 +115,7 @@ def open_training(run: Run, restored: int | None = None) -> Generator[Event, Non
     run.read_json("datasets.json")  # damaged, it would be found so only when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
     prepare_process(config.get("measured", {}).get("threads", training.threads))
-    snapshot = yield from _snapshot(run)
+    snapshot = yield from _snapshot(run, config)
     length = Length.of(config, training, snapshot, began)
     ended = None if snapshot is None or length.extends else snapshot.state["ended"]
     if ended is not None and restored is None and _is_judged(run, snapshot):
@@ -119,7 +128,7 @@ def open_training(run: Run, restored: int | None = None) -> Generator[Event, Non
     if snapshot is not None:
         require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
     require_memory(skeleton(described), training, device)
-    start = Start(run, config, training, described, device, known, length, is_new=snapshot is None)
+    start = Start(run, config, training, described, device, known, length, is_new=begins_stage(snapshot))
     if solves_puzzles(config):
         from models.training.puzzles.opening import open_puzzle_training  # it begins where this ends
 
@@ -140,40 +149,64 @@ def _open_text_training(start: Start) -> Generator[Event, None, Opened]:
     run, config, training, described = start.run, start.config, start.training, start.described
     tokenizer, note = load_run_tokenizer(run, config, described.vocab_size)
     if note is not None:
-        yield NoticeGiven(message=note)
+        put_back(run, tokenizer)
+        yield NoticeGiven(
+            message=f"The tokenizer.json of run '{run.name}' was missing or not its own; "
+            "it is put back from the copy in the weights."
+        )
     start.note_opened()
     data = yield from _data(run, config, tokenizer)
     _require_enough(data, described)
+    datasets = run.read_json("datasets.json") or []
+    samples = yield from remember(run, config, datasets, data, tokenizer)
     model = start.new_model()
-    sampler = BlockSampler(data.train, described.context_length, training.seed)
+    sampler = _sampler(config, data, samples, described.context_length, training.seed)
     measured = start.known or (yield from _measured(run, config, model, sampler, training, start.length))
     prepare_process(measured.threads)
     session = Session(model, training, sampler, measured)
     length = start.length
-    pace = Pace(model, training, measured, len(data.validation), length.budget_s, length.deadline)
+    known = (
+        *(KnownText(sample.content_hash, sample.held_out) for sample in samples),
+        KnownText(config["data"]["content_hash"], data.validation[:HELD_OUT_TOKENS]),
+    )
+    pace = Pace(
+        model,
+        training,
+        measured,
+        len(data.validation),
+        length.budget_s,
+        length.deadline,
+        known_tokens=tokens_to_read(known) if samples else 0,
+    )
     if training.most_epochs is not None and not length.extends:
         pace.most_steps = round(training.most_epochs * sampler.blocks_per_epoch / training.batch_size)
-    return Opened(run, config, session, pace, tokenizer=tokenizer, data=data)
+    return Opened(
+        run,
+        config,
+        session,
+        pace,
+        tokenizer=tokenizer,
+        data=data,
+        characters_per_token=_characters_per_token(config, datasets, data),
+        known=known,
+    )
 
 
-def advancing(work: Generator[Advance, None, Outcome]) -> Generator[Event, None, Outcome]:
-    """The data layer's progress as events; the return value is passed on."""
-    while True:
-        try:
-            advance = next(work)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
-        yield PreparationAdvanced(**dataclasses.asdict(advance))
+def _snapshot(run: Run, config: Mapping[str, Any]) -> Generator[Event, None, Snapshot | None]:
+    """The checkpoint to go on from, or None for a run that has none yet.
 
-
-def _snapshot(run: Run) -> Generator[Event, None, Snapshot | None]:
-    """The checkpoint to go on from, or None for a run that has none yet."""
+    Raises CheckpointError where only checkpoints of what the run was before are intact.
+    """
     if not has_checkpoints(run):
         return None
     snapshot, notes = load_checkpoint(run)
     for note in notes:
         yield NoticeGiven(message=note)
+    if revision_of(snapshot.state) != revision_of(config):
+        raise CheckpointError(
+            f"Run '{run.name}' has no intact checkpoint since it last grew or was given another text.",
+            hint="Its weights can be used; its training cannot go on.",
+        )
     return snapshot
 
 
@@ -197,11 +230,40 @@ def _is_judged(run: Run, snapshot: Snapshot | None) -> bool:
     )
 
 
+def _characters_per_token(
+    config: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]], data: PreparedData
+) -> float:
+    current = config["data"]["content_hash"]
+    characters = next(
+        (entry.get("characters") for entry in datasets if entry.get("content_hash") == current), None
+    )
+    tokens = data.train_tokens + data.validation_tokens
+    return characters / tokens if isinstance(characters, int) and characters > 0 else 1.0
+
+
+def _sampler(
+    config: Mapping[str, Any],
+    data: PreparedData,
+    samples: Sequence[ReplaySample],
+    context_length: int,
+    seed: int,
+) -> Sampler:
+    """The text, and among it what is replayed of earlier ones that fill a context."""
+    fresh = BlockSampler(data.train, context_length, seed)
+    replayed = [
+        BlockSampler(sample.train, context_length, seed)
+        for sample in samples
+        if len(sample.train) > context_length
+    ]
+    share = config.get("replay", {}).get("share", 0.0)
+    return MixedSampler(fresh, replayed, share) if replayed and share else fresh
+
+
 def _measured(
     run: Run,
     config: dict[str, Any],
     model: RecursiveLM,
-    sampler: BlockSampler,
+    sampler: Sampler,
     training: TrainingConfig,
     length: Length,
 ) -> Generator[Event, None, Measured]:

@@ -18,9 +18,11 @@ _PATIENCE_S = 180.0
 """What it may take in any case where no time was promised: a short run on a huge text is not to
 end in an hour of reading."""
 
-_FORWARD_SHARE = 0.35
+FORWARD_SHARE = 0.35
 """Of a training step's time, what its forward pass would take without gradients."""
-_SAMPLE_S, _SAVING_S = 0.5, 1.5
+SAVING_S = 1.5
+"""What writing the last files takes."""
+_SAMPLE_S = 0.5
 _TOLERANCE = 0.03
 
 
@@ -38,6 +40,8 @@ class Pace:
     most_steps: int | None = None
     """The step at which the text has been read often enough; None where it never is."""
     slowness: float = 1.0
+    known_tokens: int = 0
+    """Held-out tokens of all texts the model knows, read once at the start and once at the end."""
 
     def expected_s(self, depth: Depth) -> float:
         """Seconds of a step at `depth`, as measured before training."""
@@ -88,13 +92,15 @@ class Pace:
         read = min(self.config.evaluation_tokens, self.validation_tokens)
         on_the_way = self.config.evaluations * read * calls * self._call_token_s()
         on_the_way += self.config.samples * _SAMPLE_S
-        return min(whole_s, self.final_evaluation(0.0)[0]) + (1.0 - progress) * on_the_way + _SAVING_S
+        known_s = self.known_tokens * calls * self._call_token_s() * (2.0 if progress == 0.0 else 1.0)
+        judging_s = min(whole_s, self.final_evaluation(0.0)[0])
+        return judging_s + known_s + (1.0 - progress) * on_the_way + SAVING_S
 
     def _call_token_s(self) -> float:
         """Seconds of one attention call for one token, forward only."""
         calls = self.model.attention_calls(self.model.trained_depth)
         tokens = self.config.batch_size * self.model.config.context_length
-        return _FORWARD_SHARE * self.measured.deep_step_s * self.slowness / (calls * tokens)
+        return FORWARD_SHARE * self.measured.deep_step_s * self.slowness / (calls * tokens)
 
     @staticmethod
     def worth_moving(planned: int, possible: int) -> bool:

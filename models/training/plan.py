@@ -15,10 +15,13 @@ from models.architectures import model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.events import Event, NoticeGiven, PreparationAdvanced
 from models.run import suggest_name
+from models.training.advancing import advancing
 from models.training.asked import Asked, settle_request
+from models.training.continual.continuation import Continuation, MoreOfTheSame
+from models.training.continual.continue_run import plan_continuation
 from models.training.creation import CreationPlan, plan_creation
 from models.training.estimate import estimate, require_memory, sequences_at_once, skeleton
-from models.training.opening import advancing
+from models.training.preset_choice import vocabulary_note
 from models.training.puzzles.plan import PuzzlePlan, plan_puzzles
 from models.training.request import CreateRequest, TrainRequest
 from models.training.sizing import (
@@ -43,18 +46,37 @@ MOST_UNKNOWN = 0.5
 """The largest share of a text that may be characters the tokenizer does not have."""
 
 
-def plan_training(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, Plan | PuzzlePlan]:
-    """The plan of a training on text, or on the puzzles of `request.task`. Raises as either does."""
+AnyPlan = Plan | PuzzlePlan | Continuation | MoreOfTheSame
+
+
+def plan_training(
+    request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None
+) -> Generator[Event, None, AnyPlan]:
+    """The plan of a training on text, new or of `request.continue_run`, or on the puzzles of
+    `request.task`. `corpus` is the text of `request.paths` where it was read before. Raises as each does.
+    """
+    if request.task is not None and (request.continue_run is not None or request.grow_every is not None):
+        raise UsageError(
+            "A model of puzzles neither goes on with other ones nor grows while it learns.",
+            hint="Leave --continue and --grow-every out.",
+        )
     if request.task is not None:
         return (yield from plan_puzzles(request, runs_dir))
     if not request.paths:
         raise UsageError("There is nothing to train on.", hint="Give it text: rlm train FILE")
     if request.count is not None:
         raise UsageError("--count is for puzzles.", hint="Have some made: rlm train --task sudoku:4x4")
-    return (yield from _plan_text(request, runs_dir))
+    if request.continue_run is not None:
+        return (yield from plan_continuation(request, runs_dir, corpus))
+    for flag, value in (("--replay", request.replay), ("--grow-vocab", request.grow_vocab)):
+        if value is not None:
+            raise UsageError(
+                f"{flag} is for a model that knows another text.", hint="Say which one: --continue RUN"
+            )
+    return (yield from _plan_text(request, runs_dir, corpus))
 
 
-def _plan_text(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, Plan]:
+def _plan_text(request: TrainRequest, runs_dir: Path, corpus: Corpus | None) -> Generator[Event, None, Plan]:
     """Look at the text and settle everything the request leaves open.
 
     The text is cut into tokens on the way, into the cache: only then is it known how many there
@@ -63,12 +85,13 @@ def _plan_text(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, 
     """
     started_at = time.time()
     asked = settle_request(request, runs_dir)
-    corpus = yield from advancing(scan_corpus(request.paths))
-    for note in corpus.notes:
-        yield NoticeGiven(message=note)
+    if corpus is None:
+        corpus = yield from read_corpus(request)
     length = asked.length if asked.length is not None else {"minutes": suggested_minutes(corpus)}
     yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
     tokenizer, reason = _tokenizer(asked, corpus, length)
+    if note := vocabulary_note(asked.preset, tokenizer, suggested_tokenizer(corpus)[0]):
+        yield NoticeGiven(message=note)
     data = yield from advancing(prepare(corpus, tokenizer))
     yield from _oddities(corpus, data)
     model = yield from _model(asked, corpus, data, tokenizer, length)
@@ -87,6 +110,14 @@ def _plan_text(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, 
         estimate=estimate(model, training, asked.device),
         started_at=started_at,
     )
+
+
+def read_corpus(request: TrainRequest) -> Generator[Event, None, Corpus]:
+    """The text of a request, described, and what was assumed of it. Raises UsageError, CorpusError."""
+    corpus = yield from advancing(scan_corpus(request.paths))
+    for note in corpus.notes:
+        yield NoticeGiven(message=note)
+    return corpus
 
 
 def _oddities(corpus: Corpus, data: PreparedData) -> Iterator[Event]:

@@ -26,6 +26,8 @@ FIELD_OF: Mapping[str, str] = {
     "device": "training.device",
     "number_format": "training.number_format",
     "threads": "training.threads",
+    "grow_every": "training.grow_every",
+    "grow_by": "training.grow_by",
 }
 """The setting that each field of a request is another name for."""
 
@@ -58,8 +60,23 @@ class TrainRequest:
     """What to learn if it is not text: sudoku (of a file), sudoku:4x4 and so on."""
     count: int | None = None
     """How many puzzles."""
+    continue_run: str | None = None
+    """The run that goes on with this text; None for a new one."""
+    replay: float | None = None
+    """Share of what it learns from then on that comes from its earlier texts."""
+    grow_vocab: int | None = None
+    """Byte pairs it learns then, besides those it has."""
+    grow_every: int | None = None
+    grow_by: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`section.field` to value: what `--set` and configuration files give. The fields go over it."""
+
+    @property
+    def leaves_model_open(self) -> bool:
+        """Whether nothing says what model is meant: none of those there are, and nothing of a new one."""
+        of_new = (self.name, self.preset, self.tokenizer, self.task, self.continue_run)
+        shape = everything_said(self).model
+        return all(value is None for value in of_new) and not shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +129,12 @@ def everything_said(request: TrainRequest | CreateRequest) -> Said:
     return said
 
 
-def shape_of(said: Said, preset: Preset | None) -> dict[str, Any]:
-    """What is known of a new model: what was said, over the preset.
+def shape_of(said: Said, preset: Preset | None, usual: str = DEFAULT_ARCHITECTURE) -> dict[str, Any]:
+    """What is known of a new model: what was said, over the preset, over the `usual` architecture.
 
     Raises UsageError where both name an architecture, and not the same.
     """
-    architecture = said.model.get("architecture", preset.architecture if preset else DEFAULT_ARCHITECTURE)
+    architecture = said.model.get("architecture", preset.architecture if preset else usual)
     if preset is not None and preset.architecture != architecture:
         raise UsageError(
             f"Preset '{preset.name}' is of architecture {preset.architecture}, not {architecture}.",

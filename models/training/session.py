@@ -46,6 +46,8 @@ class Counters:
     rollbacks: int = 0
     recent_losses: list[float] = field(default_factory=list)
     skipped_steps: list[int] = field(default_factory=list)
+    growths: int = 0
+    """Times the model grew since it began with its text, or could not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Session:
         self.average = WeightAverage(model, config.average_decay) if config.average_decay else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=measured.number_format == "float16")
         self.counters = Counters()
+        self.revision = 0
+        """How often the run had changed what it is when this training was opened."""
         self.schedule = Schedule.over(0, 1)
 
     @property
@@ -189,6 +193,7 @@ class Session:
             "average_updates": self.average.updates if self.average is not None else 0,
             "gradient_scale": self.scaler.get_scale() if self.scaler.is_enabled() else 1.0,
             "ended": ended,
+            "revision": self.revision,
         }
         return Snapshot(self.counters.step, self.model.state_dict(), training, state)
 
@@ -198,6 +203,7 @@ class Session:
             self.model.load_state_dict(snapshot.model)
             self.optimizers.load(snapshot.training)
             self.counters = Counters(**snapshot.state["counters"])
+            self.revision = snapshot.state.get("revision", 0)
             self.schedule = Schedule(**snapshot.state["schedule"])
             if self.average is not None:
                 shadow = {name: snapshot.training[f"average.{name}"] for name in self.average.shadow}

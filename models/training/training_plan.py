@@ -57,7 +57,7 @@ class Plan:
         """The plan as JSON has it."""
         return {
             "name": self.name,
-            "corpus": _described(self.corpus),
+            "corpus": described_corpus(self.corpus),
             "tokenizer": {
                 "kind": self.tokenizer.kind,
                 "vocab_size": self.tokenizer.vocab_size,
@@ -107,7 +107,7 @@ class Plan:
         try:
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
-            run.write_json("datasets.json", [_described(self.corpus)])
+            run.write_json("datasets.json", [dataset_entry(self.corpus)])
             run.write_config(self._config(run))
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
@@ -128,14 +128,7 @@ class Plan:
             "started_at": self.started_at,
             "model": {"architecture": self.model.architecture, **asdict(self.model)},
             "training": asdict(self.training),
-            "data": {
-                "paths": [str(Path(source.path).resolve()) for source in corpus.sources],
-                "content_hash": corpus.content_hash,
-                "kind": corpus.kind,
-                "tokenizer": self.tokenizer.kind,
-                "tokenizer_hash": self.tokenizer.hash,
-                "prepared": self.data.path.name,
-            },
+            "data": data_section(corpus, self.tokenizer, self.data),
         }
 
     def _shares(self) -> str:
@@ -151,24 +144,38 @@ class Plan:
         return f"up to {calls} block passes" if model.recursive else f"{calls} blocks, no recursion"
 
     def _length(self) -> str:
-        training, tokens = self.training, f"about {self._expected_tokens() / 1e6:.1f}M tokens"
-        if training.minutes is not None:
-            return f"{training.minutes:g} minutes at most, {tokens}"
-        unit = "steps" if training.steps is not None else "epochs"
-        number = training.steps if training.steps is not None else training.epochs
-        return f"{number:g} {unit}, {tokens}, about {self._expected_s() / 60:.1f} minutes"
+        return length_in_words(self.training, self.model, self.data, self.estimate.tokens_per_second)
 
     def _expected_tokens(self) -> float:
-        training = self.training
-        if training.steps is not None:
-            return training.steps * training.batch_size * self.model.context_length
-        if training.minutes is None:
-            return (training.epochs or 1.0) * self.data.train_tokens
-        fitting = training.minutes * 60 * self.estimate.tokens_per_second
-        return min(fitting, (training.most_epochs or math.inf) * self.data.train_tokens)
+        return expected_tokens(self.training, self.model, self.data, self.estimate.tokens_per_second)
 
     def _expected_s(self) -> float:
         return self._expected_tokens() / self.estimate.tokens_per_second
+
+
+def expected_tokens(
+    training: TrainingConfig, model: ModelConfig, data: PreparedData, tokens_per_second: float
+) -> float:
+    """How many tokens a training will see, at about so many a second."""
+    if training.steps is not None:
+        return training.steps * training.batch_size * model.context_length
+    if training.minutes is None:
+        return (training.epochs or 1.0) * data.train_tokens
+    fitting = training.minutes * 60 * tokens_per_second
+    return min(fitting, (training.most_epochs or math.inf) * data.train_tokens)
+
+
+def length_in_words(
+    training: TrainingConfig, model: ModelConfig, data: PreparedData, tokens_per_second: float
+) -> str:
+    """The length of a training as a plan tells it."""
+    expected = expected_tokens(training, model, data, tokens_per_second)
+    tokens = f"about {expected / 1e6:.1f}M tokens"
+    if training.minutes is not None:
+        return f"{training.minutes:g} minutes at most, {tokens}"
+    unit = "steps" if training.steps is not None else "epochs"
+    number = training.steps if training.steps is not None else training.epochs
+    return f"{number:g} {unit}, {tokens}, about {expected / tokens_per_second / 60:.1f} minutes"
 
 
 def is_lopsided(data: PreparedData) -> bool:
@@ -176,7 +183,7 @@ def is_lopsided(data: PreparedData) -> bool:
     return not 0.85 <= data.train_tokens / max(1, data.train_tokens + data.validation_tokens) <= 0.95
 
 
-def _described(corpus: Corpus) -> dict[str, Any]:
+def described_corpus(corpus: Corpus) -> dict[str, Any]:
     """A text as JSON has it."""
     return {
         "name": corpus.name,
@@ -186,3 +193,24 @@ def _described(corpus: Corpus) -> dict[str, Any]:
         "documents": corpus.documents,
         "bytes": corpus.bytes,
     }
+
+
+def dataset_entry(corpus: Corpus) -> dict[str, Any]:
+    """A text as datasets.json has it before anything of it is learned."""
+    return {**described_corpus(corpus), "paths": _paths(corpus)}
+
+
+def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> dict[str, Any]:
+    """What config.json says of the text a run is at."""
+    return {
+        "paths": _paths(corpus),
+        "content_hash": corpus.content_hash,
+        "kind": corpus.kind,
+        "tokenizer": tokenizer.kind,
+        "tokenizer_hash": tokenizer.hash,
+        "prepared": data.path.name,
+    }
+
+
+def _paths(corpus: Corpus) -> list[str]:
+    return [str(Path(source.path).resolve()) for source in corpus.sources]

@@ -1,11 +1,20 @@
 """`rlm train`: from text to a model, in one command."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from data.errors import UsageError
 from rlm_cli.configuration import said_request
+from rlm_cli.continual_options import (
+    ContinueOption,
+    FreshOption,
+    GrowByOption,
+    GrowEveryOption,
+    GrowVocabularyOption,
+    ReplayOption,
+)
 from rlm_cli.options import (
     LENGTH_PANEL,
     TRAINING_PANEL,
@@ -30,6 +39,7 @@ from rlm_cli.options import (
     dial,
 )
 from rlm_cli.output import Output
+from rlm_cli.which_model import ask_which, is_anyone_there, models_in, require_said
 
 
 def train(
@@ -113,6 +123,12 @@ def train(
     settings: SetOption = None,
     config: ConfigOption = None,  # its callback has put the file behind the other flags
     runs_dir: RunsDirOption = None,
+    continue_run: ContinueOption = None,
+    fresh: FreshOption = False,
+    replay: ReplayOption = None,
+    grow_vocab: GrowVocabularyOption = None,
+    grow_every: GrowEveryOption = None,
+    grow_by: GrowByOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=WHERE_PANEL)
     ] = False,
@@ -123,6 +139,8 @@ def train(
 
     With no flag at all, size, tokenizer, context, batch and length are
     chosen from the text and the machine, and the plan is printed first.
+    Where models exist, it asks which is meant: --continue RUN gives the
+    text to one of them, --fresh begins another.
     Ctrl-C pauses and saves; rlm resume goes on.
 
     Examples:
@@ -130,6 +148,7 @@ def train(
       rlm train book.txt --minutes 8 --name book
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
+      rlm train second.txt --continue book
       zcat archive.gz | rlm train - --name archive
       rlm train --task sudoku:6x6 --minutes 5
       rlm train --task sudoku puzzles.csv --arch hrm
@@ -143,20 +162,30 @@ def train(
         "n_heads": n_heads, "context_length": context_length, "tokenizer": tokenizer,
         "vocab_size": vocab_size, "batch_size": batch_size, "optimizer": optimizer, "seed": seed,
         "device": device, "number_format": number_format, "threads": threads,
-        "task": task, "count": count,
+        "task": task, "count": count, "continue_run": continue_run, "replay": replay,
+        "grow_vocab": grow_vocab, "grow_every": grow_every, "grow_by": grow_by,
     }  # fmt: skip
     said = said_request(context, dials, settings)
+
+    if fresh and continue_run is not None:
+        raise UsageError("--fresh and --continue exclude one another.", hint="Give one of them.")
 
     from rlm_cli.training_session import before_it_exists, drain, follow_training
 
     with before_it_exists(output):
         from models.run import runs_dir as find_runs_dir
-        from models.training.plan import TrainRequest, plan_training
+        from models.training.plan import TrainRequest, plan_training, read_corpus
 
+        folder, corpus = find_runs_dir(runs_dir), None
         request = TrainRequest(paths=tuple(paths or ()), **said)
         # A dry run's one result is the plan: how it came about goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
-        plan = drain(plan_training(request, find_runs_dir(runs_dir)), progress)
+        if not fresh and request.leaves_model_open and (found := models_in(folder)):
+            if not is_anyone_there(output):
+                require_said(found)
+            corpus = drain(read_corpus(request), progress)
+            request = replace(request, continue_run=ask_which(found, corpus, output))
+        plan = drain(plan_training(request, folder, corpus), progress)
         if dry_run:
             output.pairs(plan.rows())
             output.json(plan.to_dict())

@@ -23,6 +23,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     float | None: st.none() | st.floats(),
     dict[str, float]: st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
+    dict[str, str]: st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=3),
 }
 
 

@@ -78,9 +78,11 @@ def test_a_lost_tokenizer_is_found_in_the_weights(finished: Run, damage: str | N
     config["extension"] = {"from_step": 4, "minutes": None, "steps": 2}
     finished.write_config(config)
     events = list(train(finished))
-    assert any("copy in its weights" in notice for notice in notices(events))
+    assert any("put back from the copy" in notice for notice in notices(events))
     assert isinstance(events[-1], RunFinished)
-    assert (finished.tokenizer_path.read_text() if finished.tokenizer_path.exists() else None) == damage
+    assert finished.tokenizer_path.read_text() == before.tokenizer.to_json()
+    backup = finished.path / "tokenizer.json.1"
+    assert (backup.read_text() if backup.exists() else None) == damage
 
 
 def test_the_copy_in_a_checkpoint_is_as_good(finished: Run) -> None:

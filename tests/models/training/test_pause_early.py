@@ -10,7 +10,7 @@ import pytest
 from models.events import Event, PreparationAdvanced, RunFinished, RunPaused, RunStarted, StepFinished
 from models.run import Run
 from models.run_listing import list_runs
-from models.training import opening, trainer
+from models.training import loop, opening, trainer
 from models.training.control import Control
 from models.training.trainer import extend, train
 
@@ -140,7 +140,8 @@ def test_the_clock_stands_still_while_someone_is_asked(
         clock.now += 1e-3
         return float(clock.now)
 
-    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=monotonic))
+    for module in (trainer, loop):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
 
     def dawdle(control: Control, event: Event) -> None:
         if isinstance(event, RunStarted | StepFinished):
@@ -192,6 +193,6 @@ def test_a_run_killed_around_its_last_evaluation_ends_once_and_whole(
             assert isinstance(go(run)[-1], RunFinished)
         (dataset,) = run.read_json("datasets.json") or []
         evaluation = run.read_json("evaluation.json") or {}
-        assert dataset["validation_loss"] == evaluation["validation_loss"] < math.inf
+        assert dataset["loss_when_learned"] == dataset["loss_now"] == evaluation["validation_loss"] < math.inf
         extend(run, steps=1)
         assert go(run)[-1].step == 4  # type: ignore[attr-defined]

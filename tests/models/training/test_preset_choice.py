@@ -1,14 +1,22 @@
 """A preset that is one thing on a CPU and another on a GPU."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
+from data.bpe_tokenizer import train_bpe_tokenizer
+from data.character_tokenizer import train_character_tokenizer
+from data.corpus import scan_corpus
 from data.errors import UsageError
+from data.tokenizer import Tokenizer
 from models.presets import PRESETS, preset_named
 from models.training import preset_choice
+from models.training.asked import settle_request
 from models.training.creation import plan_creation
-from models.training.preset_choice import preset_for
-from models.training.request import CreateRequest
+from models.training.preset_choice import preset_for, vocabulary_note
+from models.training.request import CreateRequest, TrainRequest
 
 
 def test_names_stand_for_presets_that_exist() -> None:
@@ -56,6 +64,57 @@ def test_what_there_is_not_is_refused() -> None:
     with pytest.raises(UsageError, match="no preset") as caught:
         preset_named("ouroborus", on_gpu=True)
     assert "ouroboros" in str(caught.value.hint)
+
+
+def tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
+    """One of characters and one of byte pairs, for a small text."""
+    (folder / "owl.txt").write_text("the owl saw the moon over the mill. " * 300)
+    scanning = scan_corpus([folder / "owl.txt"])
+    while True:
+        try:
+            next(scanning)
+        except StopIteration as end:
+            return train_character_tokenizer(end.value), train_bpe_tokenizer(end.value, 300)
+
+
+def test_a_vocabulary_that_the_text_did_not_ask_for_is_told_of(tmp_path: Path) -> None:
+    characters, pairs = tokenizers(tmp_path)
+    technical, hrm = PRESETS["mor-technical"], PRESETS["hrm-4m"]
+    note = vocabulary_note(technical, pairs, "character")
+    assert note is not None
+    assert "'mor-technical' cuts the text into byte pairs, where characters would suit it" in note
+    assert "--tokenizer character" in note and "32,000 tokens" in note
+    assert f"it has {pairs.vocab_size:,}" in note
+    typed = vocabulary_note(technical, characters, "character")
+    assert typed is not None and "byte pairs" not in typed and "32,000" in typed
+    assert vocabulary_note(hrm, characters, "character") is None
+    assert vocabulary_note(None, characters, "bpe") is None
+    assert "characters, where byte pairs" in str(vocabulary_note(PRESETS["nanogpt-cpu"], characters, "bpe"))
+
+
+def test_a_loss_to_stop_at_counts_only_the_tokens_it_was_meant_for(tmp_path: Path) -> None:
+    """2.1 nats of a byte pair are a good model; 2.1 nats of a character are there in a minute."""
+
+    def target(**said: Any) -> Any:
+        request = TrainRequest(paths=("text.txt",), device="cpu", **{"preset": "ouroboros-lite", **said})
+        return settle_request(request, tmp_path).training.get("target_loss")
+
+    assert PRESETS["ouroboros-lite"].tokenizer == "bpe"
+    assert target() == 2.1
+    assert target(vocab_size=400) == 2.1
+    assert target(tokenizer="character") is None
+    assert target(tokenizer="character", target_loss=1.9) == 1.9
+    characters, pairs = tokenizers(tmp_path)
+    for tokenizer, found in ((characters, None), (pairs, 2.1)):
+        tokenizer.save(tmp_path / "tokenizer.json")
+        file = str(tmp_path / "tokenizer.json")
+        assert target(tokenizer=file) == found
+        request = CreateRequest(
+            name="owl", preset="ouroboros-lite", tokenizer=file, settings={"training.device": "cpu"}
+        )
+        assert plan_creation(request).training.get("target_loss") == found
+    open_yet = CreateRequest(name="owl", preset="ouroboros-lite", settings={"training.device": "cpu"})
+    assert plan_creation(open_yet).training.get("target_loss") is None
 
 
 def test_only_the_published_presets_stop_at_a_loss() -> None:

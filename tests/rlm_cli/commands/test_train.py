@@ -22,6 +22,7 @@ class Request:
     """Takes any dial, as the command hands it over."""
 
     values: dict[str, Any]
+    leaves_model_open = False
 
 
 class Core:
@@ -35,7 +36,7 @@ class Core:
         self.ending: Exception | str = "finished"
         self.planning_ends_with: BaseException | None = None
 
-    def plan(self, request: Request, runs_dir: Path) -> Iterator[Event]:
+    def plan(self, request: Request, runs_dir: Path, corpus: Any) -> Iterator[Event]:
         assert runs_dir == self.runs
         self.requests.append(request.values)
         yield events.PreparationAdvanced(stage="reading", done=1, total=1)
@@ -78,7 +79,9 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
     plan, trainer, extending = (
         ModuleType(f"models.training.{name}") for name in ("plan", "trainer", "extend")
     )
-    plan.__dict__.update(TrainRequest=lambda **values: Request(values), plan_training=core.plan)
+    plan.__dict__.update(
+        TrainRequest=lambda **values: Request(values), plan_training=core.plan, read_corpus=None
+    )
     trainer.__dict__.update(train=core.train)
     extending.__dict__.update(extend=core.extend)
     for module in (plan, trainer, extending):
@@ -96,7 +99,8 @@ def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
     typed = (
         "train - --name owl --minutes 2 --target-loss 1.2 --patience 3 --preset p --arch hrm --d-model 64 "
         "--heads 4 --context 32 --tokenizer bpe --vocab-size 512 --batch-size 8 --optimizer adamw --seed 7 "
-        "--device cpu --number-format float32 --threads 2 --set training.weight_decay=0.1"
+        "--device cpu --number-format float32 --threads 2 --set training.weight_decay=0.1 "
+        "--continue fox --replay 0.1 --grow-vocab 5 --grow-every 300 --grow-by 100"
     )
     assert main(typed.split()) == 0
     assert core.requests == [
@@ -105,6 +109,7 @@ def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
             "architecture": "hrm", "d_model": 64, "n_heads": 4, "context_length": 32, "tokenizer": "bpe",
             "vocab_size": 512, "batch_size": 8, "optimizer": "adamw", "seed": 7, "device": "cpu",
             "number_format": "float32", "threads": 2, "settings": {"training.weight_decay": "0.1"},
+            "continue_run": "fox", "replay": 0.1, "grow_vocab": 5, "grow_every": 300, "grow_by": 100,
         }
     ]  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""A run that goes on with another text, or grows, without losing what it knows."""

@@ -1,0 +1,51 @@
+"""The models of a folder that could go on with a text, for a person to choose from. Torch-free."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import RlmError
+from models.run import Run
+from models.run_listing import RunSummary, list_runs
+from models.task import solves_puzzles
+from models.training.continual.corpus_names import labels
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that knows some text. `knows` has its loss on each now, in nats per token, by name;
+    None where it was not measured yet."""
+
+    summary: RunSummary
+    knows: dict[str, float | None]
+    is_at: frozenset[str]
+    """Content hashes of what it knows."""
+
+
+def candidates(runs_dir: Path) -> list[Candidate]:
+    """Every model that has learned, or begun to learn, a text; the one last trained comes first."""
+    found = []
+    for summary in list_runs(runs_dir):
+        if summary.status in ("finished", "paused", "training"):
+            with contextlib.suppress(RlmError):
+                found.append(_candidate(summary))
+    return [one for one in found if one is not None]
+
+
+def suited_first(found: list[Candidate], content_hash: str) -> list[Candidate]:
+    """Those that do not know the text yet before those that do."""
+    return sorted(found, key=lambda one: content_hash in one.is_at)
+
+
+def _candidate(summary: RunSummary) -> Candidate | None:
+    run = Run(summary.path)
+    if solves_puzzles(run.read_config()):
+        return None
+    datasets = run.read_json("datasets.json") or []
+    names = labels(datasets)
+    losses = {str(entry.get("content_hash")): entry.get("loss_now") for entry in datasets}
+    knows = {
+        name: float(loss) if isinstance(loss := losses.get(key), (int, float)) else None
+        for key, name in names.items()
+    }
+    return Candidate(summary, knows, frozenset(names))

@@ -1,0 +1,264 @@
+"""From a run and a text to the plan of going on."""
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from data.bpe_growth import grown_bpe
+from data.bpe_tokenizer import BpeTokenizer
+from data.character_tokenizer import CharacterTokenizer
+from data.corpus import Corpus, scan_corpus
+from data.errors import UsageError
+from data.prepare import prepare
+from data.replay import ReplaySample
+from data.tokenizer import Tokenizer
+from models.architectures import build_model
+from models.config import LENGTHS, ModelConfig, TrainingConfig, from_dict, require
+from models.device import choose_device
+from models.errors import RunError
+from models.events import Event, NoticeGiven
+from models.layers.initialise import Undrawn
+from models.recursive_lm import RecursiveLM
+from models.run import Run
+from models.run_listing import summarize
+from models.run_tokenizer import load_run_tokenizer
+from models.task import require_text
+from models.training.advancing import advancing
+from models.training.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
+from models.training.continual.beginning import first_snapshot
+from models.training.continual.continuation import Continuation, MoreOfTheSame, require_fitting_length
+from models.training.continual.corpus_names import labels
+from models.training.continual.replay_memory import known_samples
+from models.training.continual.replay_share import Replay, chosen_share
+from models.training.continual.revision import catch_up
+from models.training.estimate import estimate, require_memory, skeleton
+from models.training.evaluate import evaluate
+from models.training.fitting import described_model, require_fit
+from models.training.kept_weights import restore_kept_weights
+from models.training.modes import default_depth
+from models.training.request import Said, TrainRequest, everything_said, lengths_in
+from models.training.sizing import suggested_minutes, suggested_model, suggested_training
+from models.training.training_plan import dataset_entry
+
+_GLANCE_TOKENS = 8192
+"""Of each text, to see how far it is from the others."""
+
+
+def plan_continuation(
+    request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None
+) -> Generator[Event, None, Continuation | MoreOfTheSame]:
+    """What it means for the run `request.continue_run` to be given the text of `request`.
+
+    The text is cut into tokens on the way, with those it adds to the vocabulary; of the run nothing
+    changes, but for a change that was interrupted. Raises UsageError for what cannot be meant,
+    CorpusError, RunError, RunBusyError, CheckpointError, TokenizerError.
+    """
+    started_at = time.time()
+    run = Run.open(request.continue_run, runs_dir)
+    said = everything_said(request)
+    _require_no_shape(run, said, request)
+    if corpus is None:
+        corpus = yield from advancing(scan_corpus(request.paths))
+        for note in corpus.notes:
+            yield NoticeGiven(message=note)
+    with run.lock():
+        catch_up(run)
+        config = run.read_config()
+        _require_trained(run, config)
+        if corpus.content_hash == config["data"]["content_hash"]:
+            return _more_of_the_same(run, corpus, said)
+        yield from restore_kept_weights(run)
+        return (yield from _another_text(run, config, corpus, said, request, started_at))
+
+
+def _another_text(
+    run: Run, config: dict[str, Any], corpus: Corpus, said: Said, request: TrainRequest, started_at: float
+) -> Generator[Event, None, Continuation]:
+    old = described_model(run, config)
+    tokenizer, note = load_run_tokenizer(run, config, old.vocab_size)
+    if note is not None:
+        yield NoticeGiven(message=note)
+    datasets = _with_paths(run.read_json("datasets.json") or [], config["data"])
+    samples = yield from known_samples(run, datasets, tokenizer)
+    grown, parts, unknown = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
+    data = yield from advancing(prepare(corpus, grown))
+    require_fitting_length(data, old, run.name)
+    length = lengths_in(said.training) or {"minutes": suggested_minutes(corpus)}
+    suggested = suggested_model(corpus, grown.vocab_size, length, old.architecture)
+    dropout = said.model.get("dropout", suggested["dropout"])
+    new = replace(old, vocab_size=grown.vocab_size, dropout=float(dropout))
+    training = _training(config, corpus, said, length, new)
+    device = choose_device(training.device)
+    require_memory(skeleton(new), training, device)
+    kept, newest = _state(run, old)
+    moments = _moments(newest) if config["training"].get("optimizer") == training.optimizer else {}
+    micro = config.get("measured", {}).get("micro_batch", training.micro_batch or training.batch_size)
+    snapshot = first_snapshot(kept, moments, old, new, training, micro, parts=parts)
+    replay = Replay(0.0, "there is no sample of an earlier text")
+    if samples:
+        replay = _replay(request.replay, snapshot.model, new, samples, data.validation, unknown)
+    known = [entry for entry in datasets if entry.get("content_hash") != corpus.content_hash]
+    before = next((one for one in datasets if one.get("content_hash") == corpus.content_hash), {})
+    entry = {**before, **dataset_entry(corpus)}
+    if new.vocab_size != old.vocab_size:
+        growth = {"what": "vocabulary", "from": old.vocab_size, "to": new.vocab_size}
+        entry["grown"] = [*entry.get("grown", []), growth]
+    return Continuation(
+        run=run,
+        before=config,
+        corpus=corpus,
+        data=data,
+        tokenizer=grown,
+        old_model=old,
+        model=new,
+        training=training,
+        snapshot=snapshot,
+        replay=replay,
+        datasets=[*known, entry],
+        known=tuple(labels(known).values()),
+        estimate=estimate(new, training, device),
+        started_at=started_at,
+    )
+
+
+def _with_paths(datasets: list[dict[str, Any]], data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where the text lies that the run is at, which an earlier version kept in config.json alone."""
+    current = data["content_hash"]
+    return [
+        {"paths": data["paths"], **entry} if entry.get("content_hash") == current else entry
+        for entry in datasets
+    ]
+
+
+def _require_no_shape(run: Run, said: Said, request: TrainRequest) -> None:
+    """Raise UsageError for what only a new model can be given."""
+    shape = sorted(set(said.model) - {"dropout"})
+    words = {"preset": request.preset, "tokenizer": request.tokenizer, "name": request.name}
+    asked = [*shape, *(word for word, value in words.items() if value is not None)]
+    if asked:
+        raise UsageError(
+            f"Run '{run.name}' has its {asked[0]} already.",
+            hint="Leave that out; rlm expand makes a model larger, and --fresh begins a new one.",
+        )
+    if request.replay is not None:
+        require(0 <= request.replay < 1, "--replay", request.replay, "0 up to, not including, 1")
+
+
+def _require_trained(run: Run, config: Mapping[str, Any]) -> None:
+    if "data" not in config:
+        raise UsageError(
+            f"Run '{run.name}' has learned nothing yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+        )
+    require_text(run.name, config)
+    if not has_checkpoints(run):
+        raise RunError(
+            f"Run '{run.name}' has not begun to learn its first text.", hint=f"Go on: rlm resume {run.name}"
+        )
+
+
+def _more_of_the_same(run: Run, corpus: Corpus, said: Said) -> MoreOfTheSame:
+    other = sorted(set(said.training) - set(LENGTHS)) + sorted(said.model)
+    if other:
+        raise UsageError(
+            f"Run '{run.name}' goes on with this text as it began: its {other[0]} cannot change.",
+            hint="Leave that out, or train a new model: --fresh",
+        )
+    length = lengths_in(said.training)
+    if "epochs" in length:
+        raise UsageError("More of a text is given in minutes or steps.", hint="For example: --minutes 5")
+    status = summarize(run.path).status
+    if status == "finished" and not length:
+        length = {"minutes": suggested_minutes(corpus)}
+    checked = from_dict(TrainingConfig, length, "training")
+    return MoreOfTheSame(
+        run=run,
+        text=corpus.name,
+        status="finished" if status == "finished" else "paused",
+        minutes=checked.minutes,
+        steps=checked.steps,
+    )
+
+
+def _grown_vocabulary(
+    tokenizer: Tokenizer, corpus: Corpus, more: int | None
+) -> tuple[Tokenizer, list[tuple[int, ...]] | None, float]:
+    """The tokenizer for both texts, the parts of each new token where it has some, and the share of
+    the text's characters that are new."""
+    if isinstance(tokenizer, CharacterTokenizer):
+        if more is not None:
+            raise UsageError(
+                "--grow-vocab is for byte pairs: a character vocabulary gains what the text has.",
+                hint="Leave --grow-vocab out.",
+            )
+        counts = corpus.character_counts
+        new = sorted(set(counts) - set(tokenizer.characters), key=lambda character: -counts[character])
+        unknown = sum(counts[character] for character in new)
+        return tokenizer.grown(new), None, unknown / max(1, corpus.characters)
+    if more is None:
+        return tokenizer, None, 0.0
+    assert isinstance(tokenizer, BpeTokenizer)
+    grown, parts = grown_bpe(tokenizer, corpus, more)
+    return grown, parts, 0.0
+
+
+def _training(
+    config: Mapping[str, Any], corpus: Corpus, said: Said, length: Mapping[str, Any], model: ModelConfig
+) -> TrainingConfig:
+    """As the run was trained, with what the new text asks for and what was said over it."""
+    before = {name: value for name, value in config["training"].items() if name not in LENGTHS}
+    suggested = suggested_training(corpus, length, model)
+    fitted = {name: suggested[name] for name in ("weight_decay", "most_epochs")}
+    values = {**before, "target_loss": None, **fitted, **said.training, **length}
+    return from_dict(TrainingConfig, values, "training")
+
+
+def _state(run: Run, old: ModelConfig) -> tuple[dict[str, Tensor], Snapshot]:
+    """The weights to go on from, which are the kept ones where there are any, and the newest checkpoint."""
+    newest, _ = load_checkpoint(run)
+    require_fit(old, newest.model, f"The checkpoint of step {newest.step}")
+    if run.weights_path.is_file():
+        kept, _ = load_weights(run.weights_path)
+        require_fit(old, kept, f"The model.safetensors of run '{run.name}'")
+        return kept, newest
+    averaged = {name: newest.training.get(f"average.{name}", value) for name, value in newest.model.items()}
+    return averaged, newest
+
+
+def _moments(snapshot: Snapshot) -> dict[str, Tensor]:
+    return {name: value for name, value in snapshot.training.items() if name.startswith("optimizer.")}
+
+
+def _replay(
+    asked: float | None,
+    weights: Mapping[str, Tensor],
+    config: ModelConfig,
+    samples: Sequence[ReplaySample],
+    held_out: np.ndarray,
+    unknown: float,
+) -> Replay:
+    if asked is not None:
+        return Replay(round(asked, 4), "as asked for")
+    with Undrawn():
+        model = build_model(config)
+    model.load_state_dict(dict(weights))
+    known = [_glance(model, sample.held_out) for sample in samples if len(sample.held_out) > 1]
+    mean = sum(known) / len(known) if known else None
+    return chosen_share(mean, _glance(model, held_out), unknown)
+
+
+def _glance(model: RecursiveLM, tokens: np.ndarray) -> float:
+    """Nats per token on a few windows of a text."""
+    return _outcome(evaluate(model, tokens, default_depth(model), "float32", at_most=_GLANCE_TOKENS))
+
+
+def _outcome(work: Generator[Any, None, float]) -> float:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return float(end.value)

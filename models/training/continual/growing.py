@@ -1,0 +1,109 @@
+"""A model that grows while it learns: each time it has read so much, by so many parameters."""
+
+import dataclasses
+from collections.abc import Generator
+from typing import Any
+
+import torch
+
+from data.errors import UsageError
+from models.architectures import build_model
+from models.config import ModelConfig
+from models.device import to_device
+from models.events import Event, ModelExpanded, NoticeGiven
+from models.growth.planner import nearest
+from models.growth.weights import grow_snapshot, largest_logit_change
+from models.layers.initialise import Undrawn
+from models.training.continual.revision import commit, revision_of
+from models.training.estimate import require_memory, skeleton
+from models.training.opening import Opened
+from models.training.session import Session
+
+CHECKED_TOKENS = 64
+"""Of the text, over which the grown model is compared with the one before."""
+
+
+def growths_due(opened: Opened) -> int:
+    """How many growths the characters read by now ask for: mostly none, and none after the last step."""
+    session = opened.session
+    every = session.config.grow_every
+    if every is None or opened.data is None or session.counters.step >= session.schedule.last_step:
+        return 0
+    return characters_seen(opened) // every - session.counters.growths
+
+
+def characters_seen(opened: Opened) -> int:
+    """Characters of text that training has read, about, replayed ones included."""
+    return round(opened.session.counters.tokens_seen * opened.characters_per_token)
+
+
+def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
+    """Let the model of `opened` grow `number` times at once, and commit it; the session is a new one
+    then, at the same step. Where it cannot grow further, or memory ends, it stays, with a sentence.
+
+    Raises StorageError, the run as it was.
+    """
+    session, config = opened.session, opened.session.config
+    old = session.model.config
+    session.counters.growths += number
+    before = session.model.parameter_counts()[0]
+    try:
+        new = nearest(old, before + number * config.grow_by)
+        require_memory(skeleton(new), config, session.device)
+    except UsageError as error:
+        yield NoticeGiven(message=f"It does not grow: {error.message}")
+        return
+    grown = _grown_session(session, old, new)
+    read = torch.from_numpy(session.sampler.batch(session.counters.position, 1)[:, :-1][:, :CHECKED_TOKENS])
+    change = largest_logit_change(session.model, grown.model, to_device(read, session.device))
+    parameters, embedding = grown.model.parameter_counts()
+    changed: dict[str, Any] = {
+        "revision": revision_of(opened.config) + 1,
+        "parameters": parameters,
+        "embedding_parameters": embedding,
+        "model": {"architecture": new.architecture, **dataclasses.asdict(new)},
+        "measured": dataclasses.asdict(grown.measured),
+    }
+    commit(opened.run, grown.snapshot(), {**opened.config, **changed}, opened.tokenizer)
+    opened.config.update(changed)
+    grown.revision = changed["revision"]
+    opened.session = grown
+    opened.pace.model, opened.pace.measured = grown.model, grown.measured
+    yield ModelExpanded(
+        step=session.counters.step,
+        characters_seen=characters_seen(opened),
+        parameters_before=before,
+        parameters=parameters,
+        largest_logit_change=change,
+        grown=_differences(old, new),
+    )
+
+
+def _grown_session(session: Session, old: ModelConfig, new: ModelConfig) -> Session:
+    snapshot = grow_snapshot(session.snapshot(), old, new, seed=session.config.seed)
+    with Undrawn():
+        model = build_model(new).to(session.device)
+    ratio = _blocks(new) / _blocks(old)
+    slower = dataclasses.replace(
+        session.measured,
+        shallow_step_s=session.measured.shallow_step_s * ratio,
+        deep_step_s=session.measured.deep_step_s * ratio,
+    )
+    grown = Session(model, session.config, session.sampler, slower)
+    grown.restore(snapshot)
+    return grown
+
+
+def _blocks(config: ModelConfig) -> int:
+    """Parameters that a step computes with; a step's time goes with them, about."""
+    whole, embedding = skeleton(config).parameter_counts()
+    return max(1, whole - embedding)
+
+
+def _differences(old: ModelConfig, new: ModelConfig) -> dict[str, str]:
+    after = dataclasses.asdict(new)
+    return {
+        name: f"{value} to {after[name]}"
+        for name, value in dataclasses.asdict(old).items()
+        if value != after[name]
+    }

@@ -1,0 +1,68 @@
+"""A run that has learned a first text, and what takes it to a second one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.events import Event
+from models.run import Run
+from models.training.plan import TrainRequest, plan_training
+from models.training.trainer import train
+
+NewRun = Callable[..., Run]
+RIVER = "река и лес. " * 40 + "the bee hums, the owl sleeps! " * 60
+
+
+def outcome(work: Any) -> Any:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.fixture
+def go() -> Callable[[Run], list[Event]]:
+    """Train a run to its end."""
+    return lambda run: list(run.record(train(run)))
+
+
+@pytest.fixture
+def plan() -> Callable[..., Any]:
+    """`plan(run, text, replay=0.2)`: the plan of going on with a text."""
+
+    def planned(run: Run | None, text: Path, **said: Any) -> Any:
+        where = run.path.parent if run is not None else text.parent / "runs"
+        request = TrainRequest(paths=(str(text),), continue_run=run and run.name, **{"steps": 5, **said})
+        return outcome(plan_training(request, where))
+
+    return planned
+
+
+@pytest.fixture
+def river(tmp_path: Path) -> Path:
+    path = tmp_path / "river.txt"
+    path.write_text(RIVER, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def meadow_run(new_run: NewRun, corpus: Path, go: Callable[[Run], list[Event]]) -> NewRun:
+    """As `new_run`, and it has learned the meadow."""
+
+    def make(*said: Any, **dials: Any) -> Run:
+        run = new_run(*said, **dials)
+        text, known = corpus.read_text(encoding="utf-8"), run.read_config()["data"]
+        entry = {"name": "meadow", "content_hash": known["content_hash"], "characters": len(text)}
+        run.write_json("datasets.json", [{**entry, "paths": [str(corpus)]}])
+        go(run)
+        return run
+
+    return make
+
+
+@pytest.fixture
+def owl(meadow_run: NewRun) -> Run:
+    return meadow_run("owl", steps=6, evaluations=2, average_decay=0.9)

@@ -1,0 +1,260 @@
+"""A second text: what stays, what grows, what is replayed, and what is refused."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from data.errors import RlmError, UsageError
+from data.replay import load_sample
+from models.architectures import build_model, model_config
+from models.errors import RunBusyError, RunError
+from models.events import (
+    CorporaMeasured,
+    CorpusBegun,
+    Event,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    StepFinished,
+)
+from models.run import Run
+from models.run_listing import summarize
+from models.trained import load_trained
+from models.training.checkpoint import load_checkpoint, load_weights
+from models.training.continual.continuation import Continuation, MoreOfTheSame
+from models.training.control import Control
+from models.training.extend import extend
+from models.training.trainer import train
+
+NewRun = Callable[..., Run]
+Go = Callable[[Run], list[Event]]
+Plan = Callable[..., Any]
+
+
+def test_new_characters_come_after_the_old_ones(owl: Run, river: Path, plan: Plan) -> None:
+    before = load_trained(owl)
+    plan(owl, river).start()
+    after = load_trained(owl)
+    assert after.tokenizer.vocab_size > before.tokenizer.vocab_size
+    text = "the owl sees.\n"
+    assert after.tokenizer.encode(text).tolist() == before.tokenizer.encode(text).tolist()
+    assert after.tokenizer.decode(after.tokenizer.encode("река")) == "река"
+    tokens = torch.from_numpy(before.tokenizer.encode(text))[None]
+    for depth in before.model.modes().values():
+        old = before.model(tokens, depth).logits
+        new = after.model(tokens, depth).logits[..., : before.tokenizer.vocab_size]
+        assert (old - new).abs().max() <= 1e-5
+
+
+def test_a_stage_begins_anew_and_keeps_what_the_optimizer_knew(
+    owl: Run, river: Path, go: Go, plan: Plan
+) -> None:
+    moments = {
+        name: value
+        for name, value in load_checkpoint(owl)[0].training.items()
+        if name.startswith("optimizer.")
+    }
+    plan(owl, river).start()
+    begun = load_checkpoint(owl)[0]
+    assert begun.step == 0 and begun.state["counters"]["tokens_seen"] == 0
+    for name, value in moments.items():
+        kept = begun.training[name]
+        assert torch.equal(kept[tuple(slice(size) for size in value.shape)], value), name
+    events = go(owl)
+    steps = [event for event in events if isinstance(event, StepFinished)]
+    assert [event.step for event in steps] == [1, 2, 3, 4, 5]
+    peak = owl.read_config()["training"]["learning_rate"]
+    assert 0 < max(event.learning_rate for event in steps) <= 0.5 * peak
+    assert isinstance(events[-1], RunFinished) and events[-1].step == 5
+
+
+def test_what_it_knows_is_measured_before_and_after(owl: Run, river: Path, go: Go, plan: Plan) -> None:
+    plan(owl, river, replay=0.2).start()
+    events = go(owl)
+    (begun,) = (event for event in events if isinstance(event, CorpusBegun))
+    assert (begun.known_corpora, begun.replay_share) == (1, 0.2)
+    before, after = (event for event in events if isinstance(event, CorporaMeasured))
+    assert set(before.losses) == set(after.losses) == {"meadow", "river"}
+    assert after.losses_before == before.losses
+    meadow, known = owl.read_json("datasets.json") or []
+    # The new tokens take some of the probability, no more than tokens do on the average.
+    old, new = known["grown"][0]["from"], known["grown"][0]["to"]
+    thinner = math.log((new - 16) / (old - 16))
+    assert 0 < before.losses["meadow"] - meadow["loss_when_learned"] < thinner
+    assert meadow["loss_now"] == after.losses["meadow"]
+    assert known["loss_now"] == known["loss_when_learned"] == after.losses["river"]
+    assert (known["grown"][0]["what"], new) == ("vocabulary", begun.vocab_size)
+    assert known["steps"] == 5 and known["tokens"] > 0
+
+
+def test_replay_keeps_an_old_text_and_its_absence_loses_it(
+    meadow_run: NewRun, tmp_path: Path, go: Go, plan: Plan
+) -> None:
+    # The other text uses the same letters for other words: without replay they displace the old.
+    other = tmp_path / "other.txt"
+    other.write_text("fee dna ees eht ,lwo eht sraeh xof eht .neh\n" * 60, encoding="utf-8")
+    losses = {}
+    for share in (0.0, 0.25):
+        run = meadow_run(f"owl-{share:g}", steps=60, evaluations=1, batch_size=8)
+        plan(run, other, replay=share, steps=60).start()
+        go(run)
+        meadow = (run.read_json("datasets.json") or [])[0]
+        losses[share] = meadow["loss_now"] - meadow["loss_when_learned"]
+    assert losses[0.25] < losses[0.0] / 2
+
+
+@pytest.mark.parametrize("architecture", ["looped", "hrm", "transformer"])
+def test_paused_and_resumed_it_is_what_it_would_have_been(
+    meadow_run: NewRun, river: Path, architecture: str, go: Go, plan: Plan
+) -> None:
+    finals = []
+    for pause_at in (None, 2):
+        run = meadow_run(f"{architecture}-{pause_at}", architecture, steps=4, model={"dropout": 0.1})
+        plan(run, river, replay=0.3, steps=6).start()
+        if pause_at is not None:
+            control = Control()
+            for event in run.record(train(run, control)):
+                if isinstance(event, StepFinished) and event.step == pause_at:
+                    control.pause()
+            assert isinstance(event, RunPaused)
+            assert summarize(run.path).status == "paused"
+        go(run)
+        finals.append((load_weights(run.weights_path)[0], load_checkpoint(run)[0].training))
+    for one, other in zip(*finals, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one | other)
+
+
+def test_the_same_text_again_goes_on(owl: Run, corpus: Path, go: Go, plan: Plan) -> None:
+    more = plan(owl, corpus, steps=3)
+    assert isinstance(more, MoreOfTheSame)
+    events = go(more.start())
+    started = next(event for event in events if isinstance(event, RunStarted))
+    assert (started.start_step, started.total_steps) == (6, 9)
+    assert len(owl.read_json("datasets.json") or []) == 1
+
+
+def test_a_text_it_knew_before_is_no_new_one(owl: Run, corpus: Path, river: Path, go: Go, plan: Plan) -> None:
+    plan(owl, river).start()
+    go(owl)
+    again = plan(owl, corpus)
+    assert isinstance(again, Continuation) and again.known == ("river",)
+    go(again.start())
+    assert [entry["name"] for entry in owl.read_json("datasets.json") or []] == ["river", "meadow"]
+
+
+def test_a_third_text_shares_the_room(owl: Run, river: Path, tmp_path: Path, go: Go, plan: Plan) -> None:
+    plan(owl, river).start()
+    go(owl)
+    third = tmp_path / "third.txt"
+    third.write_text("σοφός ο λόγος. " * 90, encoding="utf-8")
+    plan(owl, third, replay=0.3).start()
+    events = go(owl)
+    after = [event for event in events if isinstance(event, CorporaMeasured)][-1]
+    assert set(after.losses) == {"meadow", "river", "third"}
+    assert len(list((owl.path / "replay").iterdir())) == 3
+
+
+def test_replay_survives_the_text(owl: Run, corpus: Path, river: Path, go: Go, plan: Plan) -> None:
+    corpus.unlink()
+    plan(owl, river, replay=0.2).start()
+    events = go(owl)
+    assert "meadow" in [event for event in events if isinstance(event, CorporaMeasured)][-1].losses
+
+
+def test_a_damaged_sample_is_drawn_again_from_its_text(
+    owl: Run, corpus: Path, river: Path, go: Go, plan: Plan
+) -> None:
+    (sample,) = (owl.path / "replay").iterdir()
+    whole = load_sample(sample.parent, owl.read_config()["data"]["content_hash"])
+    sample.write_bytes(sample.read_bytes()[:100])
+    plan(owl, river, replay=0.2).start()
+    events = go(owl)
+    drawn = load_sample(sample.parent, whole.content_hash)
+    assert np.array_equal(drawn.train, whole.train) and np.array_equal(drawn.held_out, whole.held_out)
+    assert "meadow" in [event for event in events if isinstance(event, CorporaMeasured)][-1].losses
+
+
+def test_a_damaged_sample_whose_text_is_gone_costs_the_replay_alone(
+    owl: Run, corpus: Path, river: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, go: Go, plan: Plan
+) -> None:
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "another-cache"))
+    (sample,) = (owl.path / "replay").iterdir()
+    sample.write_bytes(b"torn")
+    corpus.unlink()
+    plan(owl, river).start()
+    events = go(owl)
+    assert any("gone" in getattr(event, "message", "") for event in events)
+    assert isinstance(events[-1], RunFinished)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"d_model": 64}, "d_model"),
+        ({"architecture": "hrm"}, "architecture"),
+        ({"preset": "hrm-4m"}, "preset"),
+        ({"name": "other"}, "name"),
+        ({"tokenizer": "bpe"}, "tokenizer"),
+        ({"replay": 1.5}, "--replay"),
+        ({"grow_vocab": 10}, "--grow-vocab"),
+    ],
+)
+def test_what_only_a_new_model_can_be_given_is_refused(
+    owl: Run, river: Path, said: dict[str, Any], words: str, plan: Plan
+) -> None:
+    before = {path: path.read_bytes() for path in owl.path.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match=words):
+        plan(owl, river, **said)
+    assert {path: path.read_bytes() for path in owl.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_changed_since_the_plan_is_left_alone(owl: Run, river: Path, plan: Plan) -> None:
+    first, second = plan(owl, river), plan(owl, river)
+    first.start()
+    with pytest.raises(RunError, match="changed"):
+        second.start()
+
+
+def test_a_run_under_way_is_busy(owl: Run, river: Path, plan: Plan) -> None:
+    with owl.lock(), pytest.raises(RunBusyError):
+        plan(owl, river)
+
+
+def test_a_short_text_is_refused(owl: Run, tmp_path: Path, plan: Plan) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("the owl.", encoding="utf-8")
+    with pytest.raises(RlmError, match="too short"):
+        plan(owl, short)
+
+
+def test_replay_without_another_text_is_refused(river: Path, plan: Plan) -> None:
+    with pytest.raises(UsageError, match="--replay"):
+        plan(None, river, replay=0.1)
+
+
+def test_the_weights_say_what_they_are(owl: Run, river: Path, plan: Plan) -> None:
+    plan(owl, river).start()
+    weights, metadata = load_weights(owl.weights_path)
+    model = build_model(model_config(json.loads(metadata["config"])))
+    model.load_state_dict(weights)
+    assert model.config.vocab_size == load_trained(owl).tokenizer.vocab_size
+
+
+def test_a_lost_tokenizer_is_put_back_when_training_goes_on(
+    owl: Run, river: Path, go: Go, plan: Plan
+) -> None:
+    kept = owl.tokenizer_path.read_bytes()
+    owl.tokenizer_path.unlink()
+    plan(owl, river).start()
+    go(owl)
+    assert load_trained(owl).notes == ()
+    owl.tokenizer_path.write_bytes(kept)  # the one before it grew
+    extend(owl, steps=1)
+    go(owl)
+    assert load_trained(owl).notes == () and (owl.path / "tokenizer.json.1").read_bytes() == kept

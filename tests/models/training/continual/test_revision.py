@@ -1,0 +1,112 @@
+"""A change of a run is one step: whoever is killed in its midst leaves the old run or the new one."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.errors import StorageError
+from models.events import Event, RunFinished
+from models.run import Run
+from models.run_listing import summarize
+from models.trained import load_trained
+from models.training.checkpoint import load_checkpoint, load_weights
+
+NewRun = Callable[..., Run]
+Go = Callable[[Run], list[Event]]
+Plan = Callable[..., Any]
+CHANGING = ("rename", "replace", "remove", "unlink", "mkdir")
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
+
+
+class Operations:
+    """Counts what changes folders, and ends everything at one of them, before it or after it is done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.kill_at, self.disk_full = 0, 0, False
+        for name in CHANGING:
+            monkeypatch.setattr(os, name, self._watched(getattr(os, name)))
+
+    def arm(self, kill_at: int) -> None:
+        self.count, self.kill_at = 0, kill_at
+
+    def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def operation(*said: Any, **more: Any) -> Any:
+            self.count += 1
+            if self.kill_at and self.count > self.kill_at:  # the dead do no tidying up
+                raise Killed
+            done = original(*said, **more)
+            if self.count == self.kill_at:
+                raise Killed
+            return done
+
+        return operation
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Operations]:
+    found = Operations(monkeypatch)
+    yield found
+    found.arm(0)
+
+
+def test_killed_at_any_moment_of_a_change_it_is_the_old_run_or_the_new(
+    meadow_run: NewRun, river: Path, plan: Plan, go: Go, operations: Operations
+) -> None:
+    reference = meadow_run("reference", steps=3, evaluations=1)
+    plan(reference, river, replay=0.3, steps=3).start()
+    go(reference)
+    expected = load_weights(reference.weights_path)[0], load_checkpoint(reference)[0].training
+    old, new = set(), set()
+    for kill_at in range(1, 100):
+        run = meadow_run(f"killed-{kill_at}", steps=3, evaluations=1)
+        planned = plan(run, river, replay=0.3, steps=3)
+        before = run.read_config()
+        operations.arm(kill_at)
+        try:
+            planned.start()
+        except Killed:
+            pass
+        else:
+            operations.arm(0)
+            break
+        finally:
+            operations.arm(0)
+        if load_checkpoint(run)[0].state.get("begins") or summarize(run.path).status == "paused":
+            new.add(kill_at)
+        else:
+            old.add(kill_at)
+            assert run.read_config() == before
+            load_trained(run)
+            plan(run, river, replay=0.3, steps=3).start()
+        events = go(run)
+        assert isinstance(events[-1], RunFinished)
+        found = load_weights(run.weights_path)[0], load_checkpoint(run)[0].training
+        for one, other in zip(expected, found, strict=True):
+            assert all(torch.equal(one[name], other[name]) for name in one | other), kill_at
+        assert [entry["name"] for entry in run.read_json("datasets.json") or []] == ["meadow", "river"]
+    assert old and new, "the loop met no moment before the change, or none after it"
+
+
+def test_a_full_disk_leaves_the_old_run(
+    owl: Run, river: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(owl, river)
+    config, weights = owl.read_config(), owl.weights_path.read_bytes()
+
+    def full(*said: Any) -> int:
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError):
+            planned.start()
+    assert (owl.read_config(), owl.weights_path.read_bytes()) == (config, weights)
+    assert summarize(owl.path).status == "finished"
+    load_trained(owl)
