@@ -22,14 +22,22 @@ ARCHITECTURES = {
 """The class each architecture's file holds; its configuration is named after it."""
 
 DEFAULT_ARCHITECTURE = "looped"
+DEFAULT_PUZZLE_ARCHITECTURE = "trm"
+"""Of those that solve puzzles, the one that does it best for its size."""
+
+
+def config_type(name: str) -> type[ModelConfig]:
+    """The configuration class of an architecture, which loads its file. Raises UsageError."""
+    module, class_name = _locate(name)
+    found: type[ModelConfig] = getattr(module, f"{class_name}Config")
+    return found
 
 
 def model_config(values: Mapping[str, Any]) -> ModelConfig:
     """The configuration that `{"architecture": …, …}` describes. Raises UsageError."""
     values = dict(values)
-    module, class_name = _locate(str(values.pop("architecture", DEFAULT_ARCHITECTURE)))
-    config: ModelConfig = from_dict(getattr(module, f"{class_name}Config"), values, "model")
-    return config
+    found = config_type(str(values.pop("architecture", DEFAULT_ARCHITECTURE)))
+    return from_dict(found, values, "model")
 
 
 def build_model(config: ModelConfig) -> "RecursiveLM":

@@ -10,23 +10,23 @@ Mann iteration), so that a later cycle refines the answer there is: with full st
 was up to 0.036 nats worse than a shallower one, and every mode was worse than it is now.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.config import require
-from models.kv_cache import KVCache
 from models.layers.attention import AttentionContext
-from models.layers.block import Block
+from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
-from models.losses import log_stablemax, next_token_loss
-from models.puzzle_model import TwoStateConfig, TwoStateModel
+from models.puzzle_model import PuzzleModel
 from models.recursion import Depth
-from models.recursive_lm import LossParts, Output, States
+from models.recursive_lm import States
+from models.two_state_model import TwoStateConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,19 @@ class HRMConfig(TwoStateConfig):
     """The two-level model's own dials."""
 
     architecture: ClassVar[str] = "hrm"
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "l-layers": "l_layers",
+            "h-layers": "h_layers",
+            "loops": "max_cycles",
+            "ff": "d_feed_forward",
+            "vocab": "vocab_size",
+        }
+    )
+    balanced: ClassVar[tuple[str, ...]] = ("l-layers", "l-layers", "h-layers")
+    puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"l_layers": 1, "h_layers": 1, "max_cycles": 1}
+    )
     d_model: int = 256
     """Width of both states."""
     n_heads: int = 8
@@ -56,7 +69,7 @@ class HRMConfig(TwoStateConfig):
         require(self.d_feed_forward >= 8, "model.d_feed_forward", self.d_feed_forward, "at least 8")
 
 
-class HRM(TwoStateModel):
+class HRM(PuzzleModel):
     """See the module. Depth is read as `cycles` of the high level, each of `steps` of the low."""
 
     config: HRMConfig
@@ -67,7 +80,7 @@ class HRM(TwoStateModel):
 
         def blocks(count: int) -> nn.ModuleList:
             return nn.ModuleList(
-                Block(width, config.n_heads, config.d_feed_forward, dropout=config.dropout)
+                PreNormBlock(width, config.n_heads, config.d_feed_forward, dropout=config.dropout)
                 for _ in range(count)
             )
 
@@ -90,49 +103,6 @@ class HRM(TwoStateModel):
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles * (depth.steps * len(self.low) + len(self.high))
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
-
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        cache = self.cache_for(tokens, depth, cache)
-        states, passes = self.think(tokens, depth, cache, padding)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(self.logits(states[-1]), passes, states if keep_states else None)
-
-    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """Cross-entropy after every cycle, and what teaches the halting head when to stop.
-
-        Each cycle is supervised; what a later one reaches counts more.
-        """
-        states, passes = self.think(tokens, depth)
-        answers = [self.logits(state) for state in states]
-        losses = [next_token_loss(answer, targets) for answer in answers]
-        halting = self.halting_loss(states, answers, targets)
-        weights = [self.config.supervision_weight(number) for number in range(1, len(losses) + 1)]
-        supervised = sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) / sum(weights)
-        total = supervised + self.config.halting_weight * halting
-        return LossParts(total, losses[-1].detach(), passes.mean(), {"halting": halting.detach()})
-
-    def think(
-        self, tokens: Tensor, depth: Depth, cache: KVCache | None = None, padding: Tensor | None = None
-    ) -> tuple[list[Tensor], Tensor]:
-        """The high-level state (B, T, D) after each cycle, and the cycles each token took (B, T)."""
-        context = self.attention_context(tokens, cache, padding)
-        x = self.embed(tokens, cache, padding) * self.config.d_model**0.5  # (B, T, D)
-        slots = range(self.attention_calls(depth))
-        history, passes = self.recur(self.start(x), x, depth, context, slots, self.config.gradient_cycles)
-        return [high for high, _ in history], passes
-
     def start(self, x: Tensor) -> States:
         """The high-level state begins as the input `x` (B, T, D), the low-level one as it always does."""
         return x, self.low_start.to(x.dtype).expand_as(x)
@@ -150,30 +120,6 @@ class HRM(TwoStateModel):
     default_halt: ClassVar[float] = 0.45
     """At a half, another cycle is as likely to spoil an answer as to mend it. A little below, nearly
     half of the cycles go, for 0.001 nats (measured on a book, at mode normal)."""
-
-    def halting_score(self, before: Tensor, after: Tensor) -> Tensor:
-        """Above a half where the answer is as likely to be right now as at the end."""
-        now, at_the_end = self.halting(after).float().unbind(-1)
-        return torch.sigmoid(now - at_the_end)
-
-    def logits(self, state: Tensor) -> Tensor:
-        """The high-level state (B, T, D) read out as logits (B, T, V) in float32."""
-        logits = self.head(state).float()
-        return log_stablemax(logits) if self.config.output == "stablemax" else logits
-
-    def halting_loss(self, states: list[Tensor], answers: list[Tensor], targets: Tensor) -> Tensor:
-        """Teach two values for each token and cycle: is the answer right now, and at the end.
-
-        Where the first is at least the second, more cycles are not worth their cost. The
-        states are taken as they are: halting must not bend what it judges.
-        """
-        right = [answer.argmax(-1) == targets for answer in answers]  # (B, T) each
-        losses = []
-        for state, right_now in zip(states, right, strict=True):
-            values = self.halting(state.detach()).float()  # (B, T, 2)
-            goals = torch.stack((right_now, right[-1]), dim=-1).float()
-            losses.append(F.binary_cross_entropy_with_logits(values, goals))
-        return torch.stack(losses).mean()
 
 
 def _stack(blocks: nn.ModuleList, x: Tensor, context: AttentionContext, slots: range) -> Tensor:

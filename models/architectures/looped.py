@@ -5,7 +5,9 @@ the state the core carries is normalised at the loop boundary: every depth is a 
 (Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from models.config import ModelConfig, multiple_of, require
 from models.kv_cache import KVCache
 from models.layers.attention import AttentionContext
-from models.layers.block import Block
+from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursion import Depth
@@ -26,6 +28,17 @@ class LoopedConfig(ModelConfig):
     """The looped model's own dials."""
 
     architecture: ClassVar[str] = "looped"
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "prelude": "prelude_layers",
+            "core": "core_layers",
+            "coda": "coda_layers",
+            "loops": "max_cycles",
+            "ff": "d_feed_forward",
+            "vocab": "vocab_size",
+        }
+    )
+    balanced: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
     prelude_layers: int = 1
     """Blocks before the loop."""
     core_layers: int = 1
@@ -34,6 +47,8 @@ class LoopedConfig(ModelConfig):
     """Blocks after the loop."""
     max_cycles: int = 3
     """The most passes training uses."""
+    d_feed_forward: int | None = None
+    """Hidden width of each block's network; 8/3 of d_model in steps of 32 unless given."""
     tied: bool = False
     """Whether the head is the embedding."""
 
@@ -41,6 +56,12 @@ class LoopedConfig(ModelConfig):
         ModelConfig.__post_init__(self)
         for name in ("prelude_layers", "core_layers", "coda_layers", "max_cycles"):
             require(1 <= getattr(self, name) <= 64, f"model.{name}", getattr(self, name), "1 to 64")
+        hidden = self.d_feed_forward
+        require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
+
+    @property
+    def usual_feed_forward(self) -> int:
+        return multiple_of(32, self.d_model * 8 / 3)
 
 
 class Looped(RecursiveLM):
@@ -53,9 +74,9 @@ class Looped(RecursiveLM):
         width = config.d_model
 
         def blocks(count: int) -> nn.ModuleList:
-            hidden = multiple_of(32, width * 8 / 3)
+            hidden = config.size_of("ff")
             return nn.ModuleList(
-                Block(width, config.n_heads, hidden, dropout=config.dropout) for _ in range(count)
+                PreNormBlock(width, config.n_heads, hidden, dropout=config.dropout) for _ in range(count)
             )
 
         self.embedding = nn.Embedding(config.vocab_size, width)

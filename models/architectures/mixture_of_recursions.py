@@ -17,8 +17,10 @@ the embedding, and one before the head.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +28,11 @@ from torch.nn import functional as F
 
 from models.config import ModelConfig, require
 from models.kv_cache import KVCache
-from models.layers.attention import Attention, AttentionContext
-from models.layers.block import Block
+from models.layers.attention import AttentionContext
+from models.layers.growing import Growing
 from models.layers.initialise import initialise
 from models.layers.norm import BiasedLayerNorm
+from models.layers.post_norm import RecursiveBlock
 from models.layers.router import LastSeen, after, at_most, expected_passes, pass_again, passes_wanted
 from models.losses import next_token_loss
 from models.recursion import Depth
@@ -39,6 +42,8 @@ MOST_STEPS = 4
 """The most extra steps of a layer."""
 START_BIAS = 0.4
 """Of a new router for the most steps, where 0 would make them as likely as all others together."""
+NEW_STEPS_SHARE = 0.25
+"""Of the probability of the most steps, what goes to steps beyond them when a model grows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,10 @@ class MixtureOfRecursionsConfig(ModelConfig):
     """The dials of a model whose layers may each recurse."""
 
     architecture: ClassVar[str] = "mixture_of_recursions"
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"layers": "n_layers", "loops": "max_steps", "ff": "d_feed_forward", "vocab": "vocab_size"}
+    )
+    balanced: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Layers, each with its own router."""
     d_feed_forward: int | None = None
@@ -62,6 +71,8 @@ class MixtureOfRecursionsConfig(ModelConfig):
     """Share of the tokens, in training, whose steps are drawn and not decided."""
     tied: bool = False
     """Whether the head is the embedding."""
+    gated_layers: int = 0
+    """The last so many layers act through a gate: those a model was grown by."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -70,10 +81,21 @@ class MixtureOfRecursionsConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
         require(1 <= self.max_steps <= MOST_STEPS, "model.max_steps", self.max_steps, f"1 to {MOST_STEPS}")
         require(self.router in ("adaptive", "fixed"), "model.router", self.router, "adaptive or fixed")
+        gated = self.gated_layers
+        require(0 <= gated < self.n_layers, "model.gated_layers", gated, f"0 to {self.n_layers - 1}")
         most = f"0 to max_steps, {self.max_steps}"
         require(fixed is None or 0 <= fixed <= self.max_steps, "model.fixed_steps", fixed, most)
         require(self.compute_penalty > 0, "model.compute_penalty", self.compute_penalty, "above 0")
         require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
+
+    def larger(self, sizes: Mapping[str, int]) -> Self:
+        more = sizes.get("layers", self.n_layers) - self.n_layers
+        return replace(super().larger(sizes), gated_layers=self.gated_layers + more)
+
+    def why_not_grow(self, way: str) -> str | None:
+        if self.router == "fixed" and way == "loops":
+            return "with a fixed router all tokens take all steps, so more of them would change its answers"
+        return None
 
     @property
     def most_steps(self) -> int:
@@ -83,30 +105,14 @@ class MixtureOfRecursionsConfig(ModelConfig):
         return self.fixed_steps
 
 
-class RecursiveBlock(Block):
-    """(B, T, D) to (B, T, D), post-norm: what goes out is normed, whatever came in."""
-
-    def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        x = self.attention_norm(x + self.dropout(self.attention(x, context, slot)))
-        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
-
-
-class RecursiveLayer(nn.Module):
+class RecursiveLayer(nn.Module, Growing):
     """A block, the projections before its extra steps, and the router that says how many."""
 
-    def __init__(self, config: MixtureOfRecursionsConfig) -> None:
+    def __init__(self, config: MixtureOfRecursionsConfig, *, gated: bool) -> None:
         super().__init__()
         width, most = config.d_model, config.most_steps
-        self.block = RecursiveBlock(
-            width,
-            config.n_heads,
-            config.d_feed_forward or 4 * width,
-            norm="layer-bias",
-            feed_forward="gelu",
-            feed_forward_bias=True,
-            attention=Attention(width, config.n_heads, qk_norm=False, out_bias=True),
-            dropout=config.dropout,
-        )
+        hidden = config.size_of("ff")
+        self.block = RecursiveBlock(width, config.n_heads, hidden, dropout=config.dropout, gated=gated)
         self.steps = nn.ModuleList(nn.Linear(width, width) for _ in range(most))
         self.exploration = config.exploration
         self.routed = config.router == "adaptive"
@@ -122,6 +128,20 @@ class RecursiveLayer(nn.Module):
         if self.routed:
             nn.init.zeros_(self.router_out.weight)
             nn.init.constant_(self.router_out.bias[-1:], START_BIAS + math.log(max(1, len(self.steps))))
+
+    @torch.no_grad()
+    def keep_function(self, before: nn.Module) -> None:
+        """Share what was the most steps' probability out among them and the new ones. With less than half
+        of it gone, a token that took the most before takes no more now; some are drawn, and so learned.
+        """
+        assert isinstance(before, RecursiveLayer)
+        most, new = len(before.steps), len(self.steps) - len(before.steps)
+        if not (self.routed and new):
+            return
+        router = self.router_out
+        router.weight[most + 1 :] = router.weight[most]
+        router.bias[most + 1 :] = router.bias[most] + math.log(NEW_STEPS_SHARE / new)
+        router.bias[most] += math.log1p(-NEW_STEPS_SHARE)
 
     def forward(
         self, x: Tensor, most: int, threshold: float, context: AttentionContext, slots: range
@@ -178,7 +198,8 @@ class MixtureOfRecursions(RecursiveLM):
         width = config.d_model
         self.embedding = nn.Embedding(config.vocab_size, width)
         self.embedding_norm = BiasedLayerNorm(width)
-        layers = [RecursiveLayer(config) for _ in range(config.n_layers)]
+        plain = config.n_layers - config.gated_layers
+        layers = [RecursiveLayer(config, gated=number >= plain) for number in range(config.n_layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = BiasedLayerNorm(width)
         self.head = nn.Linear(width, config.vocab_size, bias=False)

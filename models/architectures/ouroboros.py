@@ -19,7 +19,9 @@ Parameters, with D the width, K that of a head, and a head that is the embedding
     five reasoning tokens                                                                  5 D
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -29,7 +31,7 @@ from models.config import ModelConfig, require
 from models.kv_cache import KVCache
 from models.latent_cache import LatentCache
 from models.layers.attention import AttentionContext
-from models.layers.block import Block
+from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.latent_attention import LatentAttention, LatentContext
 from models.layers.norm import RMSNorm, rms_norm
@@ -46,10 +48,17 @@ class OuroborosConfig(ModelConfig):
     """The one-block model's own dials."""
 
     architecture: ClassVar[str] = "ouroboros"
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
+    )
     d_model: int = 256
     """Width of the residual stream; latents are a quarter of it."""
     passes: int = 4
-    """The most times training applies the block: a multiple of 4, for each cycle is a quarter."""
+    """Applications of the block in four cycles: a multiple of 4, for each cycle is a quarter."""
+    max_cycles: int = CYCLES
+    """The most cycles training uses; a model that grew uses more than four."""
+    d_feed_forward: int | None = None
+    """Hidden width of the block's network; four times d_model unless given."""
     reasoning_tokens: int = 5
     """Learned vectors before the text that every token sees."""
     tied: bool = True
@@ -61,6 +70,9 @@ class OuroborosConfig(ModelConfig):
         whole = 4 <= self.passes <= 64 and self.passes % CYCLES == 0
         require(whole, "model.passes", self.passes, "a multiple of 4, up to 64")
         require(1 <= self.reasoning_tokens <= 64, "model.reasoning_tokens", self.reasoning_tokens, "1 to 64")
+        cycles, hidden = self.max_cycles, self.d_feed_forward
+        require(CYCLES <= cycles <= 64, "model.max_cycles", cycles, f"{CYCLES} to 64")
+        require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
 
 class Ouroboros(RecursiveLM):
@@ -74,8 +86,13 @@ class Ouroboros(RecursiveLM):
         self.embedding = nn.Embedding(config.vocab_size, width)
         self.reasoning = nn.Parameter(torch.empty(config.reasoning_tokens, width))
         attention = LatentAttention(width, heads, width // 4)
-        self.block = Block(
-            width, heads, 4 * width, feed_forward_bias=True, dropout=config.dropout, attention=attention
+        self.block = PreNormBlock(
+            width,
+            heads,
+            config.size_of("ff"),
+            feed_forward_bias=True,
+            dropout=config.dropout,
+            attention=attention,
         )
         self.norm = RMSNorm(width)
         self.head = nn.Linear(width, config.vocab_size, bias=False)
@@ -95,7 +112,7 @@ class Ouroboros(RecursiveLM):
 
     @property
     def trained_depth(self) -> Depth:
-        return Depth(CYCLES)
+        return Depth(self.config.max_cycles)
 
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles * self.config.passes // CYCLES

@@ -10,7 +10,9 @@ after every number of passes, weighted with their probabilities, and a price for
 learns what a pass is worth for each token, without a trick for the gradient.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
@@ -20,7 +22,7 @@ from torch.nn import functional as F
 from models.config import ModelConfig, require
 from models.kv_cache import KVCache
 from models.layers.attention import Attention, AttentionContext
-from models.layers.block import Block
+from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import BiasedLayerNorm
 from models.layers.router import (
@@ -46,6 +48,10 @@ class RecursiveRouterConfig(ModelConfig):
     """The routed model's own dials."""
 
     architecture: ClassVar[str] = "recursive_router"
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
+    )
+    balanced: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Layers of the stack every token passes once."""
     d_feed_forward: int | None = None
@@ -83,8 +89,8 @@ class RecursiveRouter(RecursiveLM):
         super().__init__(config)
         width = config.d_model
 
-        def layer() -> Block:
-            return Block(
+        def layer() -> PreNormBlock:
+            return PreNormBlock(
                 width,
                 config.n_heads,
                 config.d_feed_forward or 4 * width,

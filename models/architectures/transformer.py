@@ -1,6 +1,8 @@
 """transformer: the dense baseline. The same blocks as the others, none of them shared."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 
 from models.config import ModelConfig, multiple_of, require
 from models.kv_cache import KVCache
-from models.layers.block import Block
+from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import NORMS, rms_norm
 from models.recursion import Depth
@@ -20,12 +22,19 @@ class TransformerConfig(ModelConfig):
     """The dense model's own dials."""
 
     architecture: ClassVar[str] = "transformer"
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
+    )
+    balanced: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Blocks."""
     norm: str = "rms"
     """rms, or layer: GPT-2's, here without bias."""
     feed_forward: str = "swiglu"
-    """swiglu, or gelu: GPT-2's, four times as wide as the model."""
+    """swiglu, or gelu: GPT-2's."""
+    d_feed_forward: int | None = None
+    """Hidden width of each block's network; unless given, 8/3 of d_model in steps of 32, or four times
+    d_model where it is gelu."""
     qk_norm: bool = True
     """Whether queries and keys are normed."""
     tied: bool = False
@@ -40,6 +49,13 @@ class TransformerConfig(ModelConfig):
         require(
             self.feed_forward in ("swiglu", "gelu"), "model.feed_forward", self.feed_forward, "swiglu or gelu"
         )
+        hidden = self.d_feed_forward
+        require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
+
+    @property
+    def usual_feed_forward(self) -> int:
+        width = self.d_model
+        return 4 * width if self.feed_forward == "gelu" else multiple_of(32, width * 8 / 3)
 
 
 class Transformer(RecursiveLM):
@@ -50,13 +66,12 @@ class Transformer(RecursiveLM):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__(config)
         width = config.d_model
-        hidden = 4 * width if config.feed_forward == "gelu" else multiple_of(32, width * 8 / 3)
         self.embedding = nn.Embedding(config.vocab_size, width)
         self.blocks = nn.ModuleList(
-            Block(
+            PreNormBlock(
                 width,
                 config.n_heads,
-                hidden,
+                config.size_of("ff"),
                 norm=config.norm,
                 feed_forward=config.feed_forward,
                 qk_norm=config.qk_norm,
@@ -104,9 +119,11 @@ class Transformer(RecursiveLM):
         for slot, block in enumerate(self.blocks):
             x = block(x, context, slot)
         x = self.norm(x)
+        passes = torch.ones(tokens.shape, device=tokens.device)
+        if padding is not None:  # a pad takes none
+            passes = passes * (context.new_places(tokens.size(1), tokens.device) >= padding[:, None])
         if cache is not None:
             cache.advance(tokens.size(1))
-        passes = torch.ones(tokens.shape, device=tokens.device)
         return Output(self.head(x).float(), passes, [x] if keep_states else None)
 
 

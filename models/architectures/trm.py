@@ -9,23 +9,23 @@ f is causal and `Depth` says how many cycles of how many z-updates there are; ov
 the whole grid, and `models.puzzle_model` carries the states on from one supervision step to the next.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from data.errors import UsageError
 from models.config import require
-from models.kv_cache import KVCache
 from models.layers.attention import AttentionContext
 from models.layers.initialise import initialise
 from models.layers.post_norm import PostNormBlock
-from models.losses import log_stablemax, next_token_loss
-from models.puzzle_model import TwoStateConfig, TwoStateModel
+from models.puzzle_model import PuzzleModel
 from models.recursion import Depth
-from models.recursive_lm import LossParts, Output, States
+from models.recursive_lm import States
+from models.two_state_model import TwoStateConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,11 @@ class TRMConfig(TwoStateConfig):
     """The tiny network's own dials."""
 
     architecture: ClassVar[str] = "trm"
+    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"layers": "layers", "loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
+    )
+    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"layers": 2, "max_cycles": 1})
     d_model: int = 256
     """Width of both states."""
     n_heads: int = 4
@@ -45,6 +50,8 @@ class TRMConfig(TwoStateConfig):
     """How positions see each other: attention, or mlp over all of them (puzzles only)."""
     max_cycles: int = 3
     """The most cycles training uses; of a puzzle, those of each supervision step."""
+    gated_layers: int = 0
+    """The last so many blocks act through a gate: those a model was grown by."""
     max_steps: int = 2
     """The most updates of z in a cycle training uses."""
 
@@ -53,15 +60,26 @@ class TRMConfig(TwoStateConfig):
         for name in ("layers", "max_cycles", "max_steps"):
             require(1 <= getattr(self, name) <= 64, f"model.{name}", getattr(self, name), "1 to 64")
         require(self.d_feed_forward >= 8, "model.d_feed_forward", self.d_feed_forward, "at least 8")
+        gated = self.gated_layers
+        require(0 <= gated < self.layers, "model.gated_layers", gated, f"0 to {self.layers - 1}")
         require(self.mixer in ("attention", "mlp"), "model.mixer", self.mixer, "attention or mlp")
         if self.mixer == "mlp" and self.task == "text":
             raise UsageError(
                 "model.mixer is mlp, which sees all positions of a fixed length: text would see its future.",
                 hint="Leave model.mixer at attention; the mlp is for puzzles: rlm train --task sudoku:4x4",
             )
+        if self.mixer == "mlp" and self.heads_see != "units":
+            raise UsageError(
+                f"model.heads_see is {self.heads_see}, and a model.mixer of mlp has no heads.",
+                hint="Leave model.heads_see out, or model.mixer at attention.",
+            )
+
+    def larger(self, sizes: Mapping[str, int]) -> Self:
+        more = sizes.get("layers", self.layers) - self.layers
+        return replace(super().larger(sizes), gated_layers=self.gated_layers + more)
 
 
-class TRM(TwoStateModel):
+class TRM(PuzzleModel):
     """See the module. Depth is read as `cycles`, each of `steps` updates of z and one of y."""
 
     config: TRMConfig
@@ -73,9 +91,14 @@ class TRM(TwoStateModel):
         self.embedding = nn.Embedding(config.vocab_size, width)
         self.blocks = nn.ModuleList(
             PostNormBlock(
-                width, config.n_heads, config.d_feed_forward, dropout=config.dropout, positions=positions
+                width,
+                config.n_heads,
+                config.d_feed_forward,
+                dropout=config.dropout,
+                positions=positions,
+                gated=number >= config.layers - config.gated_layers,
             )
-            for _ in range(config.layers)
+            for number in range(config.layers)
         )
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         self.halting = nn.Linear(width, config.halting_values)
@@ -93,46 +116,6 @@ class TRM(TwoStateModel):
 
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles * (depth.steps + 1) * len(self.blocks)
-
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
-
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        cache = self.cache_for(tokens, depth, cache)
-        states, passes = self.think(tokens, depth, cache, padding)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(self.logits(states[-1]), passes, states if keep_states else None)
-
-    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """Cross-entropy after every cycle, a later one counting more, and the halting head's loss."""
-        states, passes = self.think(tokens, depth)
-        answers = [self.logits(state) for state in states]
-        losses = [next_token_loss(answer, targets) for answer in answers]
-        weights = [self.config.supervision_weight(number) for number in range(1, len(losses) + 1)]
-        supervised = sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) / sum(weights)
-        halting = self.halting_loss(states, answers, targets)
-        total = supervised + self.config.halting_weight * halting
-        return LossParts(total, losses[-1].detach(), passes.mean(), {"halting": halting.detach()})
-
-    def think(
-        self, tokens: Tensor, depth: Depth, cache: KVCache | None = None, padding: Tensor | None = None
-    ) -> tuple[list[Tensor], Tensor]:
-        """The answer state y (B, T, D) after each cycle, and the cycles each token took (B, T)."""
-        context = self.attention_context(tokens, cache, padding)
-        x = self.embed(tokens, cache, padding) * self.config.d_model**0.5  # (B, T, D)
-        slots = range(self.attention_calls(depth))
-        history, passes = self.recur(self.start(x), x, depth, context, slots, self.config.gradient_cycles)
-        return [y for y, _ in history], passes
 
     def start(self, x: Tensor) -> States:
         """The states every thought begins with, like the input `x` (B, T, D)."""
@@ -156,26 +139,3 @@ class TRM(TwoStateModel):
         return x
 
     default_halt: ClassVar[float] = 0.5
-
-    def halting_score(self, before: Tensor, after: Tensor) -> Tensor:
-        """Above a half where the answer is as likely to be right now as at the end."""
-        now, at_the_end = self.halting(after).float().unbind(-1)
-        return torch.sigmoid(now - at_the_end)
-
-    def logits(self, state: Tensor) -> Tensor:
-        """The answer state (B, T, D) read out as logits (B, T, V) in float32."""
-        logits = self.head(state).float()
-        return log_stablemax(logits) if self.config.output == "stablemax" else logits
-
-    def halting_loss(self, states: list[Tensor], answers: list[Tensor], targets: Tensor) -> Tensor:
-        """Teach two values for each token and cycle: is the answer right now, and at the end.
-
-        The states are taken as they are: halting must not bend what it judges.
-        """
-        right = [answer.argmax(-1) == targets for answer in answers]  # (B, T) each
-        losses = []
-        for state, right_now in zip(states, right, strict=True):
-            values = self.halting(state.detach()).float()  # (B, T, 2)
-            goals = torch.stack((right_now, right[-1]), dim=-1).float()
-            losses.append(F.binary_cross_entropy_with_logits(values, goals))
-        return torch.stack(losses).mean()

@@ -1,4 +1,4 @@
-"""One transformer block: attention and feed-forward, each normed before and added after."""
+"""One transformer block: attention and feed-forward, each added to what comes in, with norms about them."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,44 @@ from models.layers.norm import NORMS
 
 
 class Block(nn.Module):
-    """(B, T, D) to (B, T, D), pre-norm. `dropout` is applied to what each half adds.
+    """What every block is, (B, T, D) to (B, T, D); where the norms stand, each kind says itself.
+
+    Compilation and the optimizer treat blocks alike, and know them by this.
+    """
+
+    attention: nn.Module
+    feed_forward: nn.Module
+    dropout: nn.Dropout
+    """Applied to what each half adds."""
+    gate: nn.Parameter | None
+    """(D,), of a block that a model was grown by where zeros in its halves would not keep it from
+    changing what comes in: how much of its change to let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("gate", None)
+
+    def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        """`x` after both halves; `slot` is the cache's for this call."""
+        raise NotImplementedError
+
+    def through_gate(self, x: Tensor, changed: Tensor) -> Tensor:
+        """What the block puts out, (B, T, D), that got `x` and made `changed` of it."""
+        return changed if self.gate is None else x + self.gate.to(x.dtype) * (changed - x)
+
+    def pass_on(self) -> None:
+        """Put out what comes in, to the last bit: the gate is shut, or without one both halves add zero."""
+        if self.gate is not None:
+            nn.init.zeros_(self.gate)
+            return
+        for name, part in self.named_modules():
+            if name.endswith(".out") and isinstance(part, nn.Linear):
+                for weight in part.parameters():
+                    nn.init.zeros_(weight)
+
+
+class PreNormBlock(Block):
+    """(B, T, D) to (B, T, D), each half normed before.
 
     `attention` is any module called as Attention is, which is what a block has unless given.
     """

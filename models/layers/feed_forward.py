@@ -1,12 +1,26 @@
 """The position-wise part of a block."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.layers.growing import Growing
 from models.layers.linear import FusedLinear
 
 
-class SwiGLU(nn.Module):
+class FeedForward(nn.Module, Growing):
+    """(B, T, D) to (B, T, D), through a hidden width that may grow: new units add nothing at first."""
+
+    up: nn.Linear
+    out: nn.Linear
+
+    @torch.no_grad()
+    def keep_function(self, before: nn.Module) -> None:
+        assert isinstance(before, FeedForward)
+        self.out.weight[:, before.out.in_features :] = 0.0
+
+
+class SwiGLU(FeedForward):
     """(B, T, D) to (B, T, D): one projection gates another (Shazeer 2020)."""
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:
@@ -19,7 +33,7 @@ class SwiGLU(nn.Module):
         return self.out(F.silu(gate) * value)
 
 
-class GELU(nn.Module):
+class GELU(FeedForward):
     """(B, T, D) to (B, T, D): the plain two-layer network of GPT-2."""
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:

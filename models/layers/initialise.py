@@ -6,20 +6,25 @@ from typing import Any
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from models.layers.block import Block
+
 
 def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
     """Draw every weight under `module` for an architecture that norms what it embeds.
 
     Projections are normal with deviation 0.7/sqrt(inputs). What a block adds to the residual
     stream starts as zero, so that a new model of any depth is the identity between its
-    embedding and its head, and deep ones train as calmly as shallow ones.
+    embedding and its head, and deep ones train as calmly as shallow ones. Behind a gate, which is shut
+    at first, there has to be something, or it would never learn to open.
     """
+    blocks = ((name, part) for name, part in module.named_modules() if isinstance(part, Block))
+    gated = tuple(f"{name}." for name, block in blocks if block.gate is not None)
     for name, part in module.named_modules():
         if isinstance(part, nn.Embedding):
             # What came before colours a token; it does not drown it.
             nn.init.normal_(part.weight, std=embedding_std * (0.3 if "earlier" in name else 1.0))
         elif isinstance(part, nn.Linear):
-            if name.endswith(".out"):
+            if name.endswith(".out") and not name.startswith(gated):
                 nn.init.zeros_(part.weight)
             else:
                 nn.init.normal_(part.weight, std=0.7 * part.in_features**-0.5)

@@ -1,11 +1,12 @@
-"""The block of a network that is applied to its own output: each half normed after it is added."""
+"""Blocks of networks that are applied to their own output: each half normed after it is added."""
 
+import torch
 from torch import Tensor, nn
 
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import Block
-from models.layers.feed_forward import SwiGLU
-from models.layers.norm import rms_norm
+from models.layers.feed_forward import GELU, SwiGLU
+from models.layers.norm import BiasedLayerNorm, rms_norm
 
 
 class PostNormBlock(Block):
@@ -17,9 +18,18 @@ class PostNormBlock(Block):
     """
 
     def __init__(
-        self, d_model: int, n_heads: int, d_hidden: int, *, dropout: float = 0.0, positions: int | None = None
+        self,
+        d_model: int,
+        n_heads: int,
+        d_hidden: int,
+        *,
+        dropout: float = 0.0,
+        positions: int | None = None,
+        gated: bool = False,
     ) -> None:
-        nn.Module.__init__(self)  # a Block, but of other parts
+        super().__init__()
+        if gated:
+            self.gate = nn.Parameter(torch.zeros(d_model))
         self.attention = (
             Attention(d_model, n_heads, qk_norm=True) if positions is None else Mixer(positions, d_hidden)
         )
@@ -27,8 +37,29 @@ class PostNormBlock(Block):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        x = rms_norm(x + self.dropout(self.attention(x, context, slot)))
-        return rms_norm(x + self.dropout(self.feed_forward(x)))
+        middle = rms_norm(x + self.dropout(self.attention(x, context, slot)))
+        return self.through_gate(x, rms_norm(middle + self.dropout(self.feed_forward(middle))))
+
+
+class RecursiveBlock(Block):
+    """(B, T, D) to (B, T, D), post-norm with gains and biases: what goes out is normed, whatever came in."""
+
+    def __init__(
+        self, d_model: int, n_heads: int, d_hidden: int, *, dropout: float = 0.0, gated: bool = False
+    ) -> None:
+        super().__init__()
+        if gated:
+            self.gate = nn.Parameter(torch.zeros(d_model))
+        self.attention_norm = BiasedLayerNorm(d_model)
+        self.attention = Attention(d_model, n_heads, qk_norm=False, out_bias=True)
+        self.feed_forward_norm = BiasedLayerNorm(d_model)
+        self.feed_forward = GELU(d_model, d_hidden, bias=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        middle = self.attention_norm(x + self.dropout(self.attention(x, context, slot)))
+        changed = self.feed_forward_norm(middle + self.dropout(self.feed_forward(middle)))
+        return self.through_gate(x, changed)
 
 
 class Mixer(nn.Module):

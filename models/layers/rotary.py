@@ -29,6 +29,8 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def sinusoidal_table(d_model: int, length: int, base: float = 10_000.0) -> Tensor:
     """Sines, then cosines, of positions 0..length-1, (length, D) in float32 (Vaswani et al. 2017)."""
+    if torch.get_default_device().type == "meta":  # as above
+        return torch.empty(length, d_model)
     frequencies = base ** (-torch.arange(0, d_model, 2, dtype=torch.float32) / d_model)
     angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
     return torch.cat((angles.sin(), angles.cos()), dim=-1)

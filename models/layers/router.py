@@ -64,10 +64,12 @@ class LastSeen(KVCache):
 def pass_again(
     step: Step, state: Tensor, took: Tensor, numbers: range, context: AttentionContext, slots: range
 ) -> list[Tensor]:
-    """`state` (B, T, D) after each of the passes `numbers`, one slot each, following the slot before.
+    """`state` (B, T, D) after each of the passes `numbers`; each has a slot of its own, and the slot
+    before it holds what tokens were seen as in the pass before.
 
-    Tokens of which `took` (B, T) is less than a pass's number are not in it, and keep their state;
-    but with LastSeen for a cache, every token's state goes on, as it would if it alone did.
+    Tokens of which `took` (B, T) is less than a pass's number are not in it: they keep their state,
+    and are seen as in their last pass. With LastSeen for a cache they are seen so too, but every
+    token's state goes on, so that what another pass would have made of it can be judged.
     """
     states = []
     for number, slot in zip(numbers, slots, strict=True):

@@ -2,6 +2,7 @@
 
 import torch
 
+from models.architectures import build_model, model_config
 from models.latent_cache import LatentCache
 from models.layers.selection import Selection
 
@@ -58,6 +59,21 @@ def test_emptied_it_forgets_the_prefix_too() -> None:
     emptied.reset()
     assert emptied.length == 0
     assert emptied.prefix is None
+
+
+def test_a_latent_takes_an_eighth_of_keys_and_values() -> None:
+    """A latent is a quarter of the width, and there is one where keys and values are two."""
+    width, heads, tokens = 32, 4, 7
+    shape = {"d_model": width, "n_heads": heads, "context_length": 16, "vocab_size": 20}
+    found = {}
+    for name, slots in (("ouroboros", 4), ("looped", 1 + 3 + 1)):
+        cache = build_model(model_config({"architecture": name, **shape})).new_cache(ROWS, tokens)
+        assert len(cache.keys) == slots
+        held = cache.keys.nbytes + cache.values.nbytes
+        assert held == cache.bytes_per_token * slots * ROWS * tokens
+        found[name] = cache.bytes_per_token
+    assert found == {"ouroboros": 4 * width // 4, "looped": 4 * 2 * width}
+    assert found["looped"] >= 4 * found["ouroboros"]
 
 
 def test_bytes_are_those_of_one_latent() -> None:

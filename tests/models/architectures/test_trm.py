@@ -14,6 +14,7 @@ from models.presets import PRESETS
 from models.recursion import Depth
 from models.training.averaging import WeightAverage
 
+PUZZLE = {"task": "sudoku", "vocab_size": 5, "context_length": 16}
 SMALL = {"architecture": "trm", "d_model": 32, "n_heads": 2, "d_feed_forward": 48, "vocab_size": 20}
 
 
@@ -123,6 +124,12 @@ def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:
         ({"layers": 0}, r"model\.layers"),
         ({"supervision_steps": 0}, r"model\.supervision_steps"),
         ({"mixer": "convolution"}, "attention or mlp"),
+        ({**PUZZLE, "positions": "sinusoidal"}, r"model\.positions is sinusoidal"),
+        ({**PUZZLE, "mixer": "mlp", "heads_see": "all"}, r"model\.heads_see is all"),
+        ({"heads_see": "all"}, r"model\.heads_see is all, and over text"),
+        ({"exploration": 0.2}, r"model\.exploration is 0\.2, and over text"),
+        ({"supervision_steps": 4}, r"model\.supervision_steps is 4, and over text"),
+        ({"checkpoint_gradients": True}, r"model\.checkpoint_gradients is True, and over text"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_field(wrong: dict[str, Any], words: str) -> None:

@@ -1,0 +1,133 @@
+"""Which growth comes nearest to a number of parameters: so many blocks more, and so much wider.
+
+The parameters of our architectures are a sum over their blocks, each linear in the feed-forward
+width. So a few counts of models that are only laid out tell those of all, and the search is over
+the number of added blocks alone: it ends.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from data.errors import UsageError
+from models.config import ModelConfig
+from models.growth.axes import sizes
+from models.training.estimate import skeleton
+
+NEAR = 0.01
+"""Of the target: plans as near to it as this are equally good, and the one with most blocks is taken."""
+WIDEST = 4
+"""Times its width, the most a feed-forward network is widened at once."""
+_WIDTH_STEPS = 64
+"""In so many steps, or a little more, a feed-forward network would double."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A model that is `larger` in some ways, as `axes.grown` takes them."""
+
+    blocks: int
+    """How many were added."""
+    larger: Mapping[str, int]
+    parameters: int
+
+
+def parameter_count(config: ModelConfig) -> int:
+    """All parameters of the model, a tied head counted once. No memory is taken for them."""
+    return skeleton(config).parameter_counts()[0]
+
+
+def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = False) -> ModelConfig:
+    """The model grown in blocks and feed-forward width whose parameters come nearest to a target.
+
+    Of those within one per cent of it the one with most blocks, which are added by turns, in the
+    order of `ModelConfig.balanced`; the width makes up for the rest. With `at_most` none has more
+    parameters than the target. Raises UsageError where the target is no growth, is beyond all growth,
+    or is nearer to what the model has now than to the smallest growth.
+    """
+    now = parameter_count(config)
+    if target_parameters <= now:
+        raise UsageError(
+            f"A target of {target_parameters:,} parameters is no growth: the model has {now:,}.",
+            hint=f"Name more than {now:,}.",
+        )
+    shapes = list(_shapes(config, now, target_parameters))
+    most = max((shape.parameters for shape in shapes), default=now)
+    if not at_most and most < (1 - NEAR) * target_parameters:
+        raise UsageError(
+            f"A target of {target_parameters:,} parameters cannot be met: "
+            + (f"the model can grow to {most:,}." if shapes else "this model has no room to grow."),
+            hint="Train a larger model from the start: rlm train FILE --d-model N",
+        )
+    most_allowed = target_parameters if at_most else target_parameters + (target_parameters - now)
+    fitting = [shape for shape in shapes if shape.parameters <= most_allowed]
+    if not fitting:
+        least = min(shape.parameters for shape in shapes) if shapes else now
+        raise UsageError(
+            f"A target of {target_parameters:,} parameters cannot be met: the smallest growth, from "
+            f"{now:,}, is to {least:,}.",
+            hint=f"Name that, or more: {least:,}.",
+        )
+    best = min(abs(shape.parameters - target_parameters) for shape in fitting)
+    tolerance = max(best, NEAR * target_parameters)
+    near = [shape for shape in fitting if abs(shape.parameters - target_parameters) <= tolerance]
+    chosen = max(near, key=lambda shape: (shape.blocks, -abs(shape.parameters - target_parameters)))
+    return config.larger(chosen.larger)
+
+
+def _shapes(config: ModelConfig, now: int, target: int) -> Iterator[_Shape]:
+    """Every growth worth a look: for each number of added blocks the widths about the target."""
+    width = sizes(config).get("ff", 0)
+    wider = _count(config, {"ff": width + 1}) - now if width else 0  # parameters of one more unit
+    per_block: dict[str, tuple[int, int]] = {}
+    for way in dict.fromkeys(config.balanced):
+        one_more = {way: config.size_of(way) + 1}
+        if not _may_be(config, one_more):
+            continue
+        block = _count(config, one_more) - now
+        unit = _count(config, {**one_more, "ff": width + 1}) - now - block - wider if width else 0
+        per_block[way] = (block, unit)
+    blocks: dict[str, int] = {}
+    parameters, slope = now, wider
+    for added, turn in enumerate([None, *_turns(config, list(per_block))]):
+        if turn is not None:
+            blocks[turn] = blocks.get(turn, config.size_of(turn)) + 1
+            parameters += per_block[turn][0]
+            slope += per_block[turn][1]
+            yield _Shape(added, dict(blocks), parameters)
+        for units in _widths(width, (target - parameters) / slope) if slope else ():
+            yield _Shape(added, {**blocks, "ff": width + units}, parameters + units * slope)
+
+
+def _turns(config: ModelConfig, ways: list[str]) -> Iterator[str]:
+    """Which way gets a block next, until none may have more."""
+    sizes_now = {way: config.size_of(way) for way in ways}
+    full: set[str] = set()
+    while len(full) < len(ways):
+        for way in config.balanced:
+            if way not in sizes_now or way in full:
+                continue
+            if not _may_be(config, {way: sizes_now[way] + 1}):
+                full.add(way)
+                continue
+            sizes_now[way] += 1
+            yield way
+
+
+def _widths(width: int, wanted: float) -> set[int]:
+    """Units more that make about `wanted` more, and the most there may be."""
+    step = 1 << max(0, (width // _WIDTH_STEPS).bit_length() - 1)
+    most = (WIDEST - 1) * width // step * step
+    below = int(max(0.0, wanted) // step) * step
+    return {units for units in (below, below + step, most) if 0 < units <= most}
+
+
+def _count(config: ModelConfig, larger: Mapping[str, int]) -> int:
+    return parameter_count(config.larger(larger))
+
+
+def _may_be(config: ModelConfig, larger: Mapping[str, int]) -> bool:
+    try:
+        config.larger(larger)
+    except UsageError:
+        return False
+    return True

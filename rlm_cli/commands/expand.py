@@ -1,0 +1,109 @@
+"""`rlm expand`: a larger model that says the same, and has room to learn more."""
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data.errors import UsageError
+from rlm_cli.options import JsonOption, QuietOption, RunArgument, RunsDirOption
+from rlm_cli.output import Output
+
+if TYPE_CHECKING:
+    from models.growth.expand import ExpansionPlan
+
+GROWTH_PANEL = "What grows"
+_NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kmg]?)", re.ASCII | re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def _way(flag: str, what: str) -> Any:
+    return typer.Option(flag, metavar="N", help=f"{what}, in all.", rich_help_panel=GROWTH_PANEL)
+
+
+def expand(
+    run: RunArgument = None,
+    layers: Annotated[int | None, _way("--layers", "Blocks")] = None,
+    l_layers: Annotated[int | None, _way("--l-layers", "Low-level blocks (hrm)")] = None,
+    h_layers: Annotated[int | None, _way("--h-layers", "High-level blocks (hrm)")] = None,
+    prelude: Annotated[int | None, _way("--prelude", "Blocks before the loop (looped)")] = None,
+    core: Annotated[int | None, _way("--core", "Blocks in the loop (looped)")] = None,
+    coda: Annotated[int | None, _way("--coda", "Blocks after the loop (looped)")] = None,
+    loops: Annotated[int | None, _way("--loops", "Loops that training goes up to")] = None,
+    ff: Annotated[int | None, _way("--ff", "Units in each feed-forward network")] = None,
+    vocab: Annotated[
+        int | None, _way("--vocab", "Tokens of a byte-pair vocabulary, the new ones from its own text")
+    ] = None,
+    target_params: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="Parameters in all, as 4M or 500k: blocks and width grow to the nearest.",
+            rich_help_panel=GROWTH_PANEL,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NEW", help="Name of the new run. Without it: RUN-grown.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    runs_dir: RunsDirOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Grow a run into a new, larger one that computes the same, and can be trained on.
+
+    Sizes are those after growing. The old run stays as it is; the new one
+    goes on where it stands. Which ways are open depends on the architecture.
+
+    Examples:
+      rlm expand book --core 2
+      rlm expand book --target-params 4M --dry-run
+      rlm expand book --l-layers 5 --h-layers 4 --name book-large
+    """
+    output = Output.of(json=json, quiet=quiet)
+    ways = {
+        "layers": layers, "l-layers": l_layers, "h-layers": h_layers, "prelude": prelude, "core": core,
+        "coda": coda, "loops": loops, "ff": ff, "vocab": vocab,
+    }  # fmt: skip
+    target = parameters_in(target_params) if target_params is not None else None
+
+    from rlm_cli.training_session import before_it_exists
+
+    with before_it_exists(output):
+        from models.growth.expand import plan_expansion
+        from models.run import Run
+        from models.run import runs_dir as find_runs_dir
+
+        folder = find_runs_dir(runs_dir)
+        plan = plan_expansion(
+            Run.open(run, folder),
+            {way: size for way, size in ways.items() if size is not None},
+            target_parameters=target,
+            name=name,
+            runs_dir=folder,
+        )
+        for note in plan.notes:
+            output.warn(note)
+        _carry_out(plan, output, dry_run=dry_run)
+
+
+def _carry_out(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
+    if dry_run:
+        output.pairs(plan.rows())
+        output.json({**plan.to_dict(), "dry_run": True})
+        return
+    run = plan.start()
+    change = run.read_config()["lineage"][-1]["largest_logit_change"]
+    output.pairs([*plan.rows(), ("largest change of a logit", f"{change:.1e}"), ("folder", str(run.path))])
+    output.json({**plan.to_dict(), "dry_run": False, "path": str(run.path), "largest_logit_change": change})
+    output.say(f"\nTrain it on:  rlm resume {run.name} --minutes 5")
+
+
+def parameters_in(text: str) -> int:
+    """The number that 4M, 1.5m, 500k or 4000000 is. Raises UsageError."""
+    match = _NUMBER.fullmatch(text.strip().replace("_", "").replace(",", ""))
+    number = Decimal(match[1]) * _UNITS[match[2].lower()] if match is not None else Decimal(0)
+    if not 1 <= number < 10**15:
+        raise UsageError(f"'{text[:60]}' is no number of parameters.", hint="Say it as 4M, 500k or 4000000.")
+    return int(number)

@@ -1,0 +1,200 @@
+"""Small models of every kind, moved as training would move them; tiny runs; a disk that fails."""
+
+import dataclasses
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.architectures import build_model, model_config
+from models.config import ModelConfig
+from models.growth.expand import ExpansionPlan, plan_expansion
+from models.recursive_lm import RecursiveLM
+from models.run import Run
+from models.training.control import Control
+from models.training.measure import Measured
+from models.training.plan import plan_training
+from models.training.request import TrainRequest
+from models.training.trainer import train
+
+Configured = Callable[..., ModelConfig]
+Stirred = Callable[[ModelConfig], RecursiveLM]
+NewRun = Callable[..., Run]
+Learn = Callable[..., None]
+Grow = Callable[..., ExpansionPlan]
+
+VOCABULARY, CONTEXT = 40, 24
+KINDS: dict[str, dict[str, Any]] = {
+    "looped": {"architecture": "looped", "lookback": 2},
+    "looped-tied": {"architecture": "looped", "tied": True, "core_layers": 2, "positions": "learned"},
+    "hrm": {"architecture": "hrm", "l_layers": 2, "h_layers": 1, "d_feed_forward": 48, "lookback": 1},
+    "hrm-stablemax": {"architecture": "hrm", "l_layers": 1, "h_layers": 1, "d_feed_forward": 64,
+                      "output": "stablemax", "positions": "sinusoidal"},
+    "hrm-sudoku": {"architecture": "hrm", "l_layers": 1, "h_layers": 1, "d_feed_forward": 48,
+                   "task": "sudoku", "vocab_size": 5, "context_length": 16},
+    "trm": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "lookback": 3},
+    "trm-sudoku": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "task": "sudoku",
+                   "vocab_size": 5, "context_length": 16, "positions": "learned"},
+    "trm-mixer": {"architecture": "trm", "layers": 2, "d_feed_forward": 48, "task": "sudoku",
+                  "vocab_size": 5, "context_length": 16, "mixer": "mlp"},
+    "ouroboros": {"architecture": "ouroboros", "passes": 4, "lookback": 1},
+    "ouroboros-untied": {"architecture": "ouroboros", "passes": 8, "tied": False, "positions": "learned"},
+    "router": {"architecture": "recursive_router", "n_layers": 2, "lookback": 1},
+    "router-soft": {"architecture": "recursive_router", "n_layers": 1, "router": "soft", "tied": True,
+                    "positions": "learned"},
+    "router-fixed": {"architecture": "recursive_router", "n_layers": 1, "router": "fixed"},
+    "mor": {"architecture": "mixture_of_recursions", "n_layers": 2, "lookback": 1, "exploration": 1.0},
+    "mor-tied": {"architecture": "mixture_of_recursions", "n_layers": 1, "max_steps": 1, "tied": True,
+                 "positions": "sinusoidal", "exploration": 1.0},
+    "mor-fixed": {"architecture": "mixture_of_recursions", "n_layers": 2, "router": "fixed"},
+    "transformer": {"architecture": "transformer", "n_layers": 2, "lookback": 2},
+    "transformer-gpt2": {"architecture": "transformer", "n_layers": 2, "tied": True, "norm": "layer",
+                         "feed_forward": "gelu", "gpt2_weights": True, "qk_norm": False,
+                         "positions": "learned"},
+}  # fmt: skip
+"""Every architecture, and of each what changes how its parts hang together."""
+DIALS = {
+    "model.lookback": 1, "training.evaluations": 2, "training.samples": 0, "training.compile": "no",
+    "training.warmup_steps": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(params=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each of KINDS by turns."""
+    return str(request.param)
+
+
+@pytest.fixture
+def configured() -> Configured:
+    """`configured("hrm", lookback=2)`: the configuration of one of KINDS, or of an architecture."""
+
+    def make(kind: str, **more: Any) -> ModelConfig:
+        small = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "vocab_size": VOCABULARY}
+        return model_config({**small, **KINDS.get(kind, {"architecture": kind}), **more})
+
+    return make
+
+
+@pytest.fixture
+def stirred() -> Stirred:
+    """`stirred(config)`: a model with every weight moved; what begins as zero hides nothing then."""
+
+    def make(config: ModelConfig) -> RecursiveLM:
+        torch.manual_seed(0)
+        model = build_model(config)
+        with torch.no_grad():
+            for weight in model.parameters():
+                spread = 0.35 * weight.size(-1) ** -0.5 if weight.ndim >= 2 else 0.2
+                weight.add_(torch.randn_like(weight) * spread)
+        return model.eval()
+
+    return make
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """Enough for byte pairs, with a few words that come again and again."""
+    path = tmp_path / "meadow.txt"
+    words = ("owl", "fox", "hen", "bee", "cow", "hoots", "barks", "clucks", "listens", "meadow")
+    line = " ".join(words[(7 * i) % 10] + ("," if i % 5 == 0 else "") for i in range(40))
+    path.write_text("".join(f"{line[i % 50 :]}.\n" for i in range(60)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def new_run(runs: Path, text: Path) -> NewRun:
+    """`new_run("owl", "hrm", tokenizer="bpe", steps=4)`: a run that is planned, and not begun."""
+
+    def make(
+        name: str = "owl", architecture: str = "looped", *, tokenizer: str = "character", **more: Any
+    ) -> Run:
+        said = {"steps": 6, "batch_size": 4, "d_model": 16, "n_heads": 2, "context_length": 16, **more}
+        request = TrainRequest(
+            paths=(str(text),), name=name, architecture=architecture, tokenizer=tokenizer,
+            vocab_size=300 if tokenizer == "bpe" else None, threads=1, device="cpu",
+            number_format="float32", settings=DIALS, **said,
+        )  # fmt: skip
+        planning = plan_training(request, runs)
+        while True:
+            try:
+                next(planning)
+            except StopIteration as end:
+                run: Run = end.value.start()
+                break
+        found = Measured("cpu", "float32", False, 1, 4, 0.01, 0.02)  # measuring takes seconds
+        run.write_config({**run.read_config(), "measured": dataclasses.asdict(found)})
+        return run
+
+    return make
+
+
+@pytest.fixture
+def grow(runs: Path) -> Grow:
+    """`grow(run, core=2)`: the plan of it."""
+
+    def plan(run: Run, name: str | None = "wide", target: int | None = None, **wanted: int) -> ExpansionPlan:
+        ways = {way.replace("_", "-"): size for way, size in wanted.items()}
+        return plan_expansion(run, ways, target_parameters=target, name=name, runs_dir=runs)
+
+    return plan
+
+
+@pytest.fixture
+def learn() -> Learn:
+    """`learn(run, until=3)`: train to the end, or pause at a step."""
+
+    def train_it(run: Run, until: int | None = None) -> None:
+        control = Control()
+        for event in run.record(train(run, control)):
+            if until is not None and getattr(event, "step", 0) >= until:
+                control.wish = "pause"
+
+    return train_it
+
+
+class FullDisk:
+    """Counts the writing operations of `os`, and lets all from one of them on fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.full_from = 0, 0
+        for name in ("open", "write", "fsync", "mkdir", "rename", "replace"):
+            monkeypatch.setattr(os, name, self._watched(name, getattr(os, name)))
+
+    def full_after(self, operations: int | None) -> None:
+        """None: there is room again."""
+        self.count, self.full_from = 0, 0 if operations is None else operations + 1
+
+    def _watched(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def operation(*args: Any, **kwargs: Any) -> Any:
+            if name == "open" and not args[1] & os.O_CREAT:  # reading needs no room
+                return original(*args, **kwargs)
+            self.count += 1
+            if self.full_from and self.count >= self.full_from:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return original(*args, **kwargs)
+
+        return operation
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
+    return FullDisk(monkeypatch)

@@ -1,0 +1,231 @@
+"""A run grown into another: the same answers, everything taken over, training that goes on."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from data.errors import CorpusError, UsageError
+from models.architectures import build_model
+from models.errors import RunError
+from models.events import RunFinished, RunPaused
+from models.growth.axes import differences, sizes
+from models.growth.check import LARGEST_CHANGE, largest_logit_change, tokens_to_check
+from models.growth.expand import ExpansionPlan
+from models.recursive_lm import RecursiveLM
+from models.run import Run, run_names
+from models.run_listing import summarize
+from models.trained import load_trained
+from models.training.checkpoint import load_checkpoint, load_weights
+from models.training.creation import plan_creation
+from models.training.extend import extend
+from models.training.fitting import described_model
+from models.training.plan import plan_training
+from models.training.request import CreateRequest, TrainRequest
+from models.training.trainer import train
+
+NewRun = Callable[..., Run]
+Learn = Callable[..., None]
+Grow = Callable[..., ExpansionPlan]
+
+
+def model_of(run: Run) -> RecursiveLM:
+    model = build_model(described_model(run, run.read_config()))
+    model.load_state_dict(load_weights(run.weights_path)[0])
+    return model
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of a run, its lock aside."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".lock")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "ways"),
+    [
+        ("looped", {"core": 2, "prelude": 2, "ff": 80}),
+        ("hrm", {"l_layers": 4, "h_layers": 5, "loops": 4}),
+        ("mixture_of_recursions", {"layers": 5, "loops": 3}),
+    ],
+)
+def test_a_finished_run_grows_into_a_finished_one_that_trains_on(
+    architecture: str, ways: dict[str, int], new_run: NewRun, grow: Grow, learn: Learn
+) -> None:
+    parent = new_run(architecture=architecture)
+    learn(parent)
+    before = content(parent.path)
+    run = grow(parent, **ways).start()
+    assert content(parent.path) == before  # untouched
+    old, new = model_of(parent), model_of(run)
+    assert largest_logit_change(old, new, tokens_to_check(old.config)) <= LARGEST_CHANGE
+    expected = {way.replace("_", "-"): size for way, size in ways.items()}
+    assert {way: then for way, (_, then) in differences(old.config, new.config).items()} == expected
+    summary = summarize(run.path)
+    assert (summary.status, summary.step) == ("finished", 6)
+    assert summary.parameters == new.parameter_counts()[0]
+    assert run.read_json("evaluation.json") == parent.read_json("evaluation.json")
+    assert [event.run for event in run.events() if isinstance(event, RunFinished)] == ["wide"]
+    assert load_trained(run).tokenizer.hash == load_trained(parent).tokenizer.hash
+    with pytest.raises(UsageError, match="is finished"):
+        list(train(run))
+    extend(run, steps=4)
+    learn(run)
+    assert summarize(run.path).step == 10
+    snapshot, _ = load_checkpoint(run)
+    assert snapshot.state["schedule"]["scale"] == 0.5  # the rate rose again, and not as far
+    extend(parent, steps=1)  # and the old one goes on too
+    learn(parent)
+
+
+def test_the_lineage_says_where_a_run_comes_from(new_run: NewRun, grow: Grow, learn: Learn) -> None:
+    parent = new_run()
+    learn(parent)
+    child = grow(parent, "wide", core=2).start()
+    grandchild = grow(child, "wider", ff=60, coda=2).start()
+    first, second = grandchild.read_config()["lineage"]
+    assert child.read_config()["lineage"] == [first]
+    assert (first["run"], first["path"], first["step"]) == ("owl", str(parent.path), 6)
+    assert first["grown"] == {"core": [1, 2]}
+    assert second["grown"] == {"coda": [1, 2], "ff": [32, 60]}
+    assert first["parameters"] == [model_of(one).parameter_counts()[0] for one in (parent, child)]
+    assert first["parameters"][1] == second["parameters"][0]
+    assert 0 <= second["largest_logit_change"] <= LARGEST_CHANGE
+    assert len(first["weights_sha256"]) == 64 and first["time"] < second["time"]
+    growths = (grandchild.read_json("datasets.json") or [])[0]["grown"]
+    assert growths[0] == {"what": "core", "from": 1, "to": 2} and len(growths) == 3
+    shutil.rmtree(parent.path)  # a record, and no more: nothing needs the parent
+    shutil.rmtree(child.path)
+    extend(grandchild, steps=2)
+    learn(grandchild)
+    assert summarize(grandchild.path).status == "finished"
+
+
+def test_a_paused_run_goes_on_where_it_stood(new_run: NewRun, grow: Grow, learn: Learn) -> None:
+    parent = new_run(steps=8)
+    learn(parent, until=3)
+    stood, _ = load_checkpoint(parent)
+    run = grow(parent, core=2, ff=48).start()
+    summary = summarize(run.path)
+    assert (summary.status, summary.step, summary.total_steps) == ("paused", stood.step, 8)
+    assert isinstance(list(run.events())[-1], RunPaused)
+    snapshot, notes = load_checkpoint(run)
+    assert notes == [] and snapshot.step == stood.step
+    assert snapshot.state["counters"] == stood.state["counters"]
+    assert snapshot.state["schedule"] == stood.state["schedule"]
+    assert snapshot.training.keys() == stood.training.keys()
+    learn(run)
+    assert (summarize(run.path).status, summarize(run.path).step) == ("finished", 8)
+
+
+def test_a_grown_run_resumes_bit_for_bit(new_run: NewRun, grow: Grow, learn: Learn) -> None:
+    parent = new_run(steps=8)
+    learn(parent, until=3)
+    whole, broken = grow(parent, "whole", core=2).start(), grow(parent, "broken", core=2).start()
+    learn(whole)
+    learn(broken, until=5)
+    learn(broken)
+    first, second = load_checkpoint(whole)[0], load_checkpoint(broken)[0]
+    for before, after in ((first.model, second.model), (first.training, second.training)):
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_run_before_its_first_step_grows(new_run: NewRun, grow: Grow, learn: Learn) -> None:
+    run = grow(new_run(), core=2).start()
+    assert not run.weights_path.exists() and not run.checkpoints_path.exists()
+    assert summarize(run.path).status == "paused"
+    learn(run)
+    assert summarize(run.path).status == "finished"
+
+
+def test_fresh_weights_grow(runs: Path, grow: Grow) -> None:
+    request = CreateRequest(name="owl", architecture="trm", d_model=16, n_heads=2, context_length=16)
+    parent = plan_creation(request).start(runs)
+    run = grow(parent, layers=4, vocab=120).start()
+    assert summarize(run.path).status == "created"
+    old, new = model_of(parent), model_of(run)
+    assert new.config.vocab_size == 120
+    assert largest_logit_change(old, new, tokens_to_check(old.config)) <= LARGEST_CHANGE
+    parent.weights_path.unlink()
+    with pytest.raises(RunError, match="has lost its weights"):
+        grow(parent, "again", layers=4)
+
+
+def test_puzzle_models_grow(runs: Path, grow: Grow, learn: Learn) -> None:
+    said = {"d_model": 16, "n_heads": 2, "steps": 2, "batch_size": 4, "threads": 1, "device": "cpu"}
+    request = TrainRequest(
+        paths=(), task="sudoku:4x4", count=40, name="owl", number_format="float32",
+        settings={"training.evaluations": 1, "model.supervision_steps": 2}, **said,
+    )  # fmt: skip
+    planning = plan_training(request, runs)
+    while True:
+        try:
+            next(planning)
+        except StopIteration as end:
+            parent: Run = end.value.start()
+            break
+    learn(parent)
+    depth = next(way for way in sizes(model_of(parent).config) if way.endswith("layers"))
+    run = grow(parent, **{depth.replace("-", "_"): 4, "ff": 900}).start()
+    assert summarize(run.path).status == "finished"
+    extend(run, steps=2)
+    learn(run)
+    with pytest.raises(UsageError, match="digits"):
+        grow(parent, "more", vocab=9)
+
+
+def test_byte_pairs_are_learned_from_the_text_of_the_run(
+    new_run: NewRun, grow: Grow, text: Path, learn: Learn
+) -> None:
+    parent = new_run(tokenizer="bpe")
+    learn(parent)
+    plan = grow(parent, vocab=305)
+    assert plan.notes == ()
+    run = plan.start()
+    old, new = load_trained(parent), load_trained(run)
+    assert new.tokenizer.vocab_size == new.model.config.vocab_size == 305
+    assert run.read_config()["data"]["tokenizer_hash"] == new.tokenizer.hash
+    assert largest_logit_change(old.model, new.model, tokens_to_check(old.model.config)) <= LARGEST_CHANGE
+    assert plan.parts is not None
+    made_of = list(plan.parts[0])
+    table, before = new.model.embedding.weight, old.model.embedding.weight
+    assert torch.allclose(table[300], before[made_of].mean(dim=0), atol=1e-6)
+    samples = [sorted(path.name for path in (one.path / "replay").iterdir()) for one in (parent, run)]
+    assert samples[0] == samples[1] != []  # ids never move, so they are still text
+    # Texts are cut otherwise now, so what was judged counts no more: it is judged again.
+    assert run.read_json("evaluation.json") is None
+    assert summarize(run.path).status == "paused"
+    extend(run, steps=4)
+    learn(run)
+    assert summarize(run.path).status == "finished"
+    fewer = grow(parent, "most", vocab=5000)
+    assert 305 < fewer.model.vocab_size < 5000
+    assert fewer.notes == (f"The text has pairs for no more than {fewer.model.vocab_size} tokens.",)
+    text.write_text("Another text altogether. " * 200, encoding="utf-8")
+    with pytest.raises(CorpusError, match="no longer the one") as caught:
+        grow(parent, "more", vocab=320)
+    assert "--grow-vocab" in (caught.value.hint or "")
+    text.unlink()
+    with pytest.raises(CorpusError, match="come from the text"):
+        grow(parent, "more", vocab=320)
+
+
+def test_a_target_is_planned(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
+    parent = new_run()
+    learn(parent)
+    now = model_of(parent).parameter_counts()[0]
+    plan = grow(parent, None, target=2 * now)
+    assert plan.name == "owl-grown"
+    assert abs(plan.parameters[1] - 2 * now) <= 0.02 * now
+    assert plan.to_dict()["parameters"] == list(plan.parameters)
+    assert run_names(runs) == ["owl"]  # nothing is written until it starts
+    assert plan.start().read_config()["parameters"] == plan.parameters[1]
+    with pytest.raises(UsageError, match="is no growth"):
+        grow(parent, "less", target=now)
+    with pytest.raises(UsageError, match="plans what is to grow"):
+        grow(parent, "both", target=2 * now, core=2)
+    with pytest.raises(UsageError, match="Nothing was said"):
+        grow(parent, "none")

@@ -1,0 +1,149 @@
+"""What stands in the way of an expansion: one sentence, the old run as it was, nothing of the new one."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from data.errors import UsageError
+from models.checkpoint_folder import complete_checkpoints
+from models.errors import CheckpointError, RunBusyError, StorageError
+from models.growth import expand
+from models.growth.expand import ExpansionPlan
+from models.run import Run, run_names
+from models.run_listing import summarize
+from models.storage import TEMPORARY_PREFIX
+from models.unborn import is_unborn
+
+NewRun = Callable[..., Run]
+Learn = Callable[..., None]
+Grow = Callable[..., ExpansionPlan]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of a run, its lock aside."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".lock")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_characters_come_with_a_text(new_run: NewRun, grow: Grow) -> None:
+    parent = new_run()
+    with pytest.raises(UsageError, match="new characters come with a text") as caught:
+        grow(parent, vocab=300)
+    assert caught.value.hint == "Give it one that has them: rlm train FILE --continue owl"
+
+
+def test_a_run_that_learns_is_left_alone(new_run: NewRun, grow: Grow) -> None:
+    parent = new_run()
+    with parent.lock(), pytest.raises(RunBusyError):
+        grow(parent, core=2)
+
+
+def test_a_name_is_taken_once(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
+    parent = new_run()
+    learn(parent)
+    plan, failures = grow(parent, core=2), []
+
+    def start() -> None:
+        try:
+            plan.start()
+        except (UsageError, RunBusyError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(failures) == 1
+    assert sorted(run_names(runs)) == ["owl", "wide"]
+    assert summarize(runs / "wide").status == "finished"
+    with pytest.raises(UsageError, match="already a run 'wide'"):
+        plan.start()
+    with pytest.raises(UsageError, match="cannot be the name"):
+        grow(parent, "../wide", core=2)
+
+
+def test_damaged_or_lost_weights_are_said(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
+    parent = new_run()
+    learn(parent)
+    whole = parent.weights_path.read_bytes()
+    parent.weights_path.write_bytes(whole[:-8])
+    with pytest.raises(CheckpointError, match="damaged"):
+        grow(parent, core=2)
+    parent.weights_path.unlink()
+    with pytest.raises(CheckpointError, match="is missing") as caught:
+        grow(parent, core=2)
+    assert "rlm resume owl" in (caught.value.hint or "")
+    assert run_names(runs) == ["owl"]
+
+
+def test_nothing_is_kept_that_says_something_else(
+    new_run: NewRun, grow: Grow, runs: Path, monkeypatch: pytest.MonkeyPatch, learn: Learn
+) -> None:
+    parent = new_run()
+    learn(parent)
+    plan, honest = grow(parent, core=2), expand.grow_weights
+
+    def wrong(*arguments: Any, **more: Any) -> dict[str, Tensor]:
+        weights = honest(*arguments, **more)
+        return {**weights, "keep": weights["keep"] * 1.01}
+
+    monkeypatch.setattr(expand, "grow_weights", wrong)
+    with pytest.raises(CheckpointError, match="would say something else"):
+        plan.start()
+    assert run_names(runs) == ["owl"] and not (runs / "wide").exists()
+
+
+def test_a_disk_that_fills_up_leaves_nothing(
+    new_run: NewRun, grow: Grow, runs: Path, disk: Any, monkeypatch: pytest.MonkeyPatch, learn: Learn
+) -> None:
+    monkeypatch.setattr(expand, "largest_logit_change", lambda *models: 0.0)  # proved elsewhere
+    parent = new_run()
+    learn(parent)
+    (parent.path / "replay").mkdir(exist_ok=True)
+    (parent.path / "replay" / "0123456789abcdef.safetensors").write_bytes(b"tokens")
+    before = content(parent.path)
+    plan = grow(parent, core=2)
+    disk.full_after(None)
+    plan.start()
+    operations = disk.count
+    shutil.rmtree(runs / "wide")
+    assert operations > 30
+    for point in range(1, operations - 1, 4):
+        disk.full_after(point)
+        try:
+            plan.start()
+        except StorageError as error:
+            assert error.message.startswith("The disk is full") and error.hint
+            assert not (runs / "wide").exists() or is_unborn(runs / "wide"), point
+            assert run_names(runs) == ["owl"]
+        else:  # what failed was cleaning up, or a message for others
+            shutil.rmtree(runs / "wide")
+            assert point > operations - 6, point
+    disk.full_after(None)
+    assert content(parent.path) == before
+    run = plan.start()
+    assert (run.path / "replay" / "0123456789abcdef.safetensors").read_bytes() == b"tokens"
+    assert not [path for path in run.path.iterdir() if path.name.startswith(TEMPORARY_PREFIX)]
+    assert len(complete_checkpoints(run.checkpoints_path)) == 1
+
+
+def test_what_a_kill_left_is_taken_over(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
+    parent = new_run()
+    learn(parent)
+    plan = grow(parent, core=2)
+    plan.start()
+    # As it is before the files move to their places: all of them in the temporary folder.
+    nursery = runs / "wide" / f"{TEMPORARY_PREFIX}expansion" / "wide"
+    nursery.mkdir(parents=True)
+    for path in (runs / "wide").iterdir():
+        if not path.name.startswith("."):
+            path.rename(nursery / path.name)
+    (runs / "wide" / ".lock").touch()
+    assert run_names(runs) == ["owl"]
+    assert summarize(plan.start().path).status == "finished"
