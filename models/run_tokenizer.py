@@ -16,7 +16,8 @@ def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> 
 
     Raises TokenizerError where neither the file nor a copy belongs to the model.
     """
-    expected = config.get("data", {}).get("tokenizer_hash")
+    expected = expected_hash(config)
+    remedy = f"Get it back: rlm recover-tokenizer {run.name}"
     try:
         tokenizer = load_tokenizer(run.tokenizer_path)
         if _belongs(tokenizer, expected, vocab_size):
@@ -24,11 +25,11 @@ def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> 
         problem = TokenizerError(
             f"The tokenizer.json of run '{run.name}' ({tokenizer.vocab_size} tokens) is not the one its "
             f"model ({vocab_size} tokens) was trained with.",
-            hint="Put the tokenizer.json back that it was trained with.",
+            hint=remedy,
         )
         what = "is not the one it was trained with"
     except TokenizerError as error:
-        problem = error
+        problem = TokenizerError(error.message, hint=remedy)
         what = "cannot be used" if run.tokenizer_path.exists() else "is missing"
     for text in _copies(run):
         try:
@@ -36,28 +37,36 @@ def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> 
         except TokenizerError:
             continue
         if _belongs(copy, expected, vocab_size):
-            return copy, f"The tokenizer.json of run '{run.name}' {what}; the copy in its weights is used."
+            return copy, (
+                f"The tokenizer.json of run '{run.name}' {what}; the copy in its weights is used. {remedy}"
+            )
     raise problem
 
 
-def _belongs(tokenizer: Tokenizer, expected_hash: Any, vocab_size: int) -> bool:
-    return tokenizer.vocab_size == vocab_size and expected_hash in (None, tokenizer.hash)
+def expected_hash(config: Mapping[str, Any]) -> str | None:
+    """The hash of the tokenizer a run was trained with, where its config.json tells."""
+    known = config.get("data", {}).get("tokenizer_hash", config.get("tokenizer_hash"))
+    return known if isinstance(known, str) and known else None
+
+
+def copy_inside(path: Path) -> str | None:
+    """The tokenizer.json that travels in the metadata of a weights file, nothing else of it read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {}).get("tokenizer") or None
+    except (OSError, SafetensorError, ValueError, RecursionError):
+        return None
+
+
+def _belongs(tokenizer: Tokenizer, expected: str | None, vocab_size: int) -> bool:
+    return tokenizer.vocab_size == vocab_size and expected in (None, tokenizer.hash)
 
 
 def _copies(run: Run) -> Iterator[str]:
     """What the weights hold as their tokenizer, the kept ones first, then the newest checkpoint's."""
     newest = newest_checkpoint(run.checkpoints_path)
     for path in (run.weights_path, *([newest.path / MODEL_FILE] if newest is not None else [])):
-        if text := _metadata(path).get("tokenizer"):
+        if text := copy_inside(path):
             yield text
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, nothing else of it read; empty where there is none."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError, ValueError, RecursionError):
-        return {}

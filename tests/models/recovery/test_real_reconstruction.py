@@ -1,0 +1,51 @@
+"""The proof on real text: a Shakespeare model without any vocabulary, and Alice to read."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from models.recovery.recover import Recovery, recover_tokenizer
+from models.run import Run
+from models.training.plan import TrainRequest, plan_training
+from models.training.trainer import train
+from models.training.training_plan import Plan
+
+CORPORA = Path(__file__).parents[4] / "shared" / "corpora"
+
+
+@pytest.mark.slow
+def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> None:
+    """Two minutes of training, then every copy, the text and the hash are taken away."""
+    text, like = CORPORA / "tiny_shakespeare.txt", CORPORA / "alice.txt"
+    if not (text.is_file() and like.is_file()):
+        pytest.skip("the corpora for measuring are not beside the project")
+    planning = plan_training(TrainRequest(paths=(str(text),), name="ts", minutes=2), tmp_path / "runs")
+    while True:
+        try:
+            next(planning)
+        except StopIteration as end:
+            plan = end.value
+            break
+    assert isinstance(plan, Plan)
+    run: Run = plan.start()
+    for _ in train(run):
+        pass
+    characters = plan.tokenizer.to_json()
+    strip(run, "copies", "text", "hash")
+    run.tokenizer_path.unlink()
+    recovering = recover_tokenizer(run, like)
+    while True:
+        try:
+            next(recovering)
+        except StopIteration as end:
+            found: Recovery = end.value
+            break
+    assert found.reconstruction is not None and found.reconstruction.in_order
+    assert run.tokenizer_path.read_text(encoding="utf-8") != characters  # Alice has no $
+    counts = Counter(text.read_text(encoding="utf-8"))
+    letters = [(plan.tokenizer.token_text(letter.id), letter) for letter in found.reconstruction.letters]
+    right = sum(counts[true] for true, letter in letters if letter.character == true)
+    assert right >= 0.95 * counts.total()
+    assert [true for true, letter in letters if not letter.uncertain and letter.character != true] == []

@@ -1,0 +1,141 @@
+"""`rlm recover-tokenizer`: what scripts rely on, and one sentence for what cannot be done."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from data.character_tokenizer import CharacterTokenizer
+from models.run import Run
+from models.training.creation import plan_creation
+from models.training.request import CreateRequest
+from rlm_cli.app import main
+
+CHARACTERS = "\n abcdefghij"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A character run whose text is gone: only its copies know the vocabulary."""
+    monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "runs"))
+    tokenizer = CharacterTokenizer(CHARACTERS)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    request = CreateRequest(
+        name="owl",
+        architecture="transformer",
+        d_model=16,
+        n_heads=2,
+        context_length=16,
+        tokenizer=str(tmp_path / "tokenizer.json"),
+    )
+    made = plan_creation(request).start(tmp_path / "runs")
+    data = {"paths": ["gone.txt"], "content_hash": "0" * 64, "kind": "text", "tokenizer": "character"}
+    made.write_config(
+        {**made.read_config(), "started_at": 0.0, "data": {**data, "tokenizer_hash": tokenizer.hash}}
+    )
+    return made
+
+
+def without_copies(run: Run) -> None:
+    from models.training.checkpoint import load_weights, save_weights
+
+    weights, metadata = load_weights(run.weights_path)
+    metadata.pop("tokenizer")
+    save_weights(run, weights, metadata)
+    run.tokenizer_path.unlink()
+
+
+def test_check_tells_by_its_status(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recover-tokenizer", "owl", "--check"]) == 0
+    assert "sound" in capsys.readouterr().out
+    run.tokenizer_path.write_text("{")
+    assert main(["recover-tokenizer", "owl", "--check", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["run"] == "owl" and report["sound"] is False
+    assert [finding["name"] for finding in report["findings"]] == ["truncated"]
+    assert run.tokenizer_path.read_text() == "{"
+
+
+def test_repairing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    original = run.tokenizer_path.read_bytes()
+    run.tokenizer_path.write_text("gibberish")
+    assert main(["recover-tokenizer", "owl"]) == 0
+    said = capsys.readouterr().out
+    assert "not-json" in said and "model.safetensors" in said and "tokenizer.json.1" in said
+    assert run.tokenizer_path.read_bytes() == original
+    assert main(["recover-tokenizer", "owl", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["sound"] is True and report["repaired"] is None and report["reconstruction"] is None
+
+
+def test_repairing_as_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.tokenizer_path.unlink()
+    assert main(["recover-tokenizer", "owl", "--json"]) == 0
+    repaired = json.loads(capsys.readouterr().out)["repaired"]
+    assert repaired["source"] == "weights" and repaired["verified"] == "hash" and repaired["backup"] is None
+
+
+def test_nothing_left(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    without_copies(run)
+    assert main(["recover-tokenizer", "owl"]) == 1
+    assert "--like" in capsys.readouterr().err
+    assert not run.tokenizer_path.exists()
+
+
+def test_a_reference_that_is_none(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    without_copies(run)
+    short, binary = tmp_path / "short.txt", tmp_path / "binary.txt"
+    short.write_text("a bad egg\n" * 10)
+    binary.write_bytes(bytes(range(256)) * 100)
+    for path, status in ((short, 2), (binary, 1), (tmp_path / "gone.txt", 2)):
+        assert main(["recover-tokenizer", "owl", "--like", str(path)]) == status
+        error = capsys.readouterr().err
+        assert "error:" in error and "Traceback" not in error
+    assert not run.tokenizer_path.exists()
+
+
+def test_a_model_that_cannot_read_the_reference(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_copies(run)
+    like = tmp_path / "like.txt"
+    like.write_text("a bad egg had a big head\n" * 300)
+    assert main(["recover-tokenizer", "owl", "--like", str(like)]) == 1  # it was never trained
+    assert "not in the language" in capsys.readouterr().err
+    assert not run.tokenizer_path.exists()
+
+
+def test_mistakes(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recover-tokenizer", "nobody"]) == 2
+    assert main(["recover-tokenizer", "owl", "--check", "--like", str(tmp_path / "x.txt")]) == 2
+    config = run.read_config()
+    config["data"]["kind"] = "puzzles"
+    run.write_config(config)
+    assert main(["recover-tokenizer", "owl"]) == 1
+    assert "knows no text" in capsys.readouterr().err
+    run.tokenizer_path.unlink()
+    config["data"] |= {"kind": "text", "tokenizer": "bpe"}
+    run.write_config(config)
+    without = run.path / "model.safetensors"
+    without.unlink()
+    assert main(["recover-tokenizer", "owl"]) == 1
+    assert "only character models" in capsys.readouterr().err
+
+
+def test_a_run_being_trained(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.tokenizer_path.unlink()
+    with run.lock():
+        assert main(["recover-tokenizer", "owl", "--check"]) == 1  # looking is allowed
+        assert main(["recover-tokenizer", "owl"]) == 1
+    assert "is writing to run" in capsys.readouterr().err
+    assert not run.tokenizer_path.exists()
