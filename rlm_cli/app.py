@@ -13,8 +13,10 @@ from data.errors import RlmError, UsageError
 from rlm_cli.commands.chat import chat
 from rlm_cli.commands.create import create
 from rlm_cli.commands.doctor import doctor
+from rlm_cli.commands.expand import expand
 from rlm_cli.commands.generate import generate
 from rlm_cli.commands.ls import ls
+from rlm_cli.commands.recover_tokenizer import recover_tokenizer
 from rlm_cli.commands.resume import resume
 from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
@@ -31,7 +33,8 @@ app = typer.Typer(
     help="Recursive language models of your own text, on the machine you have.",
     epilog="Start with:  rlm train FILE\n\n"
     "A flag that holds a value also reads RLM_FLAG from the environment, as in RLM_SEED=7, but for "
-    "--name, --set, --prompt, --stop, --system and the lengths of rlm resume.",
+    "--name, --continue, --like, --set, --prompt, --stop, --system, the lengths of rlm resume and the "
+    "sizes of rlm expand.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,12 +43,14 @@ app = typer.Typer(
 app.command(rich_help_panel=MAKE)(train)
 app.command(rich_help_panel=MAKE)(resume)
 app.command(rich_help_panel=MAKE)(create)
+app.command(rich_help_panel=MAKE)(expand)
 app.command(rich_help_panel=USE)(chat)
 app.command(rich_help_panel=USE)(generate)
 app.command(rich_help_panel=USE)(solve)
 app.command(rich_help_panel=LOOK)(ls)
 app.command(rich_help_panel=LOOK)(show)
 app.command(rich_help_panel=LOOK)(doctor)
+app.command(rich_help_panel=LOOK)(recover_tokenizer)
 
 
 def _show_version(wanted: bool) -> None:

@@ -11,12 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
+from models.architectures import ARCHITECTURES
 from rlm_cli.configuration import load_config_file
 
 LENGTH_PANEL = "How long"
 MODEL_PANEL = "Model"
 TRAINING_PANEL = "Training"
 WHERE_PANEL = "Where and how"
+
+_ARCHITECTURES = tuple(name.replace("_", "-") for name in ARCHITECTURES)
 
 
 def dial(*flags: str, help: str, panel: str | None = None, **more: Any) -> Any:
@@ -51,11 +54,8 @@ def complete_presets(incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def complete_architectures(incomplete: str) -> list[str]:
-    """Names of architectures, for the shell. Presets know them without torch."""
-    from models.presets import PRESETS
-
-    names = {preset.architecture for preset in PRESETS.values()}
-    return sorted(name for name in names if name.startswith(incomplete))
+    """Names of architectures, for the shell."""
+    return sorted(name for name in _ARCHITECTURES if name.startswith(incomplete.replace("_", "-")))
 
 
 def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
@@ -134,7 +134,7 @@ ArchitectureOption = Annotated[
         "--arch",
         "--architecture",
         metavar="NAME",
-        help="looped, hrm, trm, ouroboros, recursive-router, mixture-of-recursions or transformer.",
+        help=f"{', '.join(_ARCHITECTURES[:-1])} or {_ARCHITECTURES[-1]}.",
         panel=MODEL_PANEL,
         autocompletion=complete_architectures,
     ),

@@ -18,7 +18,10 @@ from rlm_cli import app as app_module
 from rlm_cli.app import app, main
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 
-COMMANDS = ("train", "resume", "create", "chat", "generate", "solve", "ls", "show", "doctor")
+COMMANDS = (
+    "train", "resume", "create", "expand", "chat", "generate", "solve", "ls", "show", "doctor",
+    "recover-tokenizer",
+)  # fmt: skip
 
 
 def test_help_shows_every_command_in_a_panel(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,6 +45,21 @@ def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixtur
     assert "Examples:" in shown
     assert f"rlm {command}" in shown.partition("Examples:")[2]
     assert not set(shown) & {"\b", "\x1b"}
+
+
+def test_the_architectures_of_the_registry_are_those_of_the_help_and_the_shell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.architectures import ARCHITECTURES
+    from rlm_cli.options import complete_architectures
+
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["train", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    names = [name.replace("_", "-") for name in ARCHITECTURES]
+    assert f"{', '.join(names[:-1])} or {names[-1]}." in shown
+    assert complete_architectures("") == sorted(names)
+    assert complete_architectures("recursive_r") == ["recursive-router"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +185,9 @@ def test_a_broken_pipe_ends_quietly(rlm, tmp_path: Path) -> None:
 
 
 def test_all_commands_are_the_grammar() -> None:
-    assert {info.callback.__name__ for info in app.registered_commands if info.callback} == set(COMMANDS)
+    assert {info.callback.__name__ for info in app.registered_commands if info.callback} == {
+        command.replace("-", "_") for command in COMMANDS
+    }
 
 
 def test_json_is_one_value(rlm) -> None:
@@ -180,4 +200,4 @@ def test_help_names_the_flags_that_read_no_variable() -> None:
     for name, command in group.commands.items():
         for option in command.params:
             if option.param_type_name == "option" and not option.is_flag and not option.envvar:
-                assert option.opts[0] in epilog or name == "resume"
+                assert option.opts[0] in epilog or name in ("resume", "expand")
