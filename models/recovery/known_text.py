@@ -21,6 +21,9 @@ _JUDGED_TOKENS = 16_384
 _ALLOWED_SHARE, _ALLOWED_NATS = 0.2, 0.3
 """How much higher than recorded a loss may be: it is of some windows only, and of another machine."""
 
+_LEARNED = 0.9
+"""Of a blind guess's loss: above it, a model has learned nothing that could be lost."""
+
 
 class KnownText:
     """The corpora of a run that are still what it learned, and its model to read them with."""
@@ -73,8 +76,11 @@ class KnownText:
 
     @property
     def can_judge(self) -> bool:
-        """Whether a loss can be measured and compared."""
-        return self.sample is not None and self.recorded_loss is not None and self.model is not None
+        """Whether a loss can be measured, and tells one tokenizer from another: a model that has
+        learned next to nothing reads its text as badly with any."""
+        if self.sample is None or self.recorded_loss is None or self.model is None:
+            return False
+        return self.recorded_loss < _LEARNED * self.uniform_loss
 
     def loss_with(self, tokenizer: Tokenizer) -> float:
         """Nats per token on the held-out part of `sample`, cut by `tokenizer`; where `can_judge`.

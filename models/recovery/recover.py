@@ -20,6 +20,7 @@ from models.run import Run
 from models.run_tokenizer import expected_hash
 from models.task import require_text
 from models.trained import load_model
+from models.training.continual.revision import catch_up
 from models.training.fitting import described_model
 from models.training.modes import default_depth
 
@@ -70,6 +71,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
     CorpusError for `like`, StorageError.
     """
     with run.lock():
+        catch_up(run)
         config = _trained_config(run)
         vocab_size = described_model(run, config).vocab_size
         known = KnownText(run, config)

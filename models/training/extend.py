@@ -11,7 +11,7 @@ from models.training.continual.beginning import begins_stage
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
     """Have the next `train(run)` go on for so much more.
 
-    A finished run warms its rate up again to half its peak and lets it fall anew; a paused one
+    A finished run warms its rate up again to a share of its peak and lets it fall anew; a paused one
     stretches or shortens what is left of its schedule, and one that was paused before the first
     step on its text has all of it left. Raises UsageError, CheckpointError.
     """

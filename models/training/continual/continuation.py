@@ -16,7 +16,7 @@ from models.training.continual.replay_share import Replay
 from models.training.continual.revision import commit, revision_of
 from models.training.estimate import Estimate
 from models.training.extend import extend
-from models.training.length import REWARMED
+from models.training.length import REWARMED_FOR_ANOTHER_TEXT
 from models.training.training_plan import data_section, described_corpus, length_in_words
 
 
@@ -86,7 +86,7 @@ class Continuation:
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed}: {self.replay.reason}"),
-            ("learning rate", f"rises again to {100 * REWARMED:.0f} % of its peak"),
+            ("learning rate", f"rises again to {100 * REWARMED_FOR_ANOTHER_TEXT:.0f} % of its peak"),
             ("length", length_in_words(self.training, self.model, self.data, expected)),
         ]
 

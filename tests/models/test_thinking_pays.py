@@ -1,0 +1,79 @@
+"""The long proofs that thinking stops where it may: grids that are easy, tokens that are clear."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.prepare import open_prepared
+from models.events import RunFinished
+from models.recursion import DEFAULT_MODE
+from models.run import Run
+from models.trained import load_trained
+from models.training.evaluate import evaluate
+from models.training.pass_tally import PassTally
+from models.training.plan import TrainRequest, plan_training
+from models.training.trainer import train
+
+STORIES = Path(__file__).resolve().parents[2] / "sample_corpora" / "stories.txt"
+
+
+def outcome(work: Generator[Any, None, Any]) -> Any:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.fixture(autouse=True)
+def cache_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def learned(tmp_path: Path, **said: Any) -> tuple[Run, RunFinished]:
+    request = TrainRequest(**{"paths": (), "name": "learner", **said})
+    run = outcome(plan_training(request, tmp_path / "runs")).start()
+    *_, last = run.record(train(run))
+    assert isinstance(last, RunFinished)
+    return run, last
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "steps", "solved"), [("sudoku:4x4", 900, 0.99), ("sudoku:6x6", 1500, 0.9)], ids=["4x4", "6x6"]
+)
+def test_grids_are_solved_and_hard_ones_take_longer(
+    tmp_path: Path, task: str, steps: int, solved: float
+) -> None:
+    run, last = learned(tmp_path, task=task, steps=steps)
+    evaluation = run.read_json("evaluation.json") or {}
+    print(f"\n{task}: {last.exact_accuracy}, {evaluation['exit_and_difficulty']}")
+    assert last.exact_accuracy is not None and last.exact_accuracy >= solved
+    by_steps = list(evaluation["exact_accuracy_by_steps"].values())
+    assert by_steps[-1] >= by_steps[0]
+    if task == "sudoku:6x6":  # 4x4 grids are all alike easy
+        assert evaluation["exit_and_difficulty"] >= 0.3
+
+
+@pytest.mark.slow
+def test_hrm_thinks_less_at_no_loss(tmp_path: Path) -> None:
+    text = tmp_path / "stories.txt"
+    text.write_text(STORIES.read_text(encoding="utf-8")[:300_000], encoding="utf-8")
+    settings = {"model.l_layers": 2, "model.h_layers": 2, "model.d_feed_forward": 128, "training.samples": 0}
+    run, _ = learned(
+        tmp_path, paths=(str(text),), architecture="hrm", d_model=64, n_heads=4, steps=700, settings=settings
+    )
+    model = load_trained(run).model
+    held_out = open_prepared(run.read_config()["data"]["prepared"]).validation[:30_000]
+    depth = model.modes()[DEFAULT_MODE]
+    found = []
+    for asked in (depth, replace(depth, halt=model.default_halt)):
+        tally = PassTally()
+        found.append((outcome(evaluate(model, held_out, asked, "float32", tally=tally)), tally.mean))
+    (whole_loss, whole_passes), (loss, passes) = found
+    print(f"\nhrm: {whole_passes} cycles at {whole_loss:.4f}, {passes:.3f} at {loss:.4f}")
+    assert passes <= 0.75 * whole_passes
+    assert loss <= whole_loss + 0.01
