@@ -22,7 +22,7 @@ from data.errors import CorpusError, RlmError
 
 REPLAY_BYTES = 2_000_000
 """Of all samples of a run together."""
-HELD_OUT_TOKENS = 131_072
+HELD_OUT_TOKENS = 65_536
 PIECE_TOKENS = 2048
 """What is drawn in one piece: many contexts long, so that few blocks run over a joint."""
 
@@ -118,17 +118,17 @@ def load_sample(folder: Path, content_hash: str) -> ReplaySample:
             raise ValueError("it is not what was written")
     except FileNotFoundError:
         raise CorpusError(
-            f"The replay sample '{path}' is missing.", hint="Train without it: --replay 0."
+            f"The replay sample '{path}' is missing.", hint="It is drawn again where its text is still there."
         ) from None
     except OSError as error:
         raise CorpusError(
             f"The replay sample '{path}' cannot be read: {error.strerror or error}.",
-            hint="Mend that, or train without it: --replay 0.",
+            hint="It is drawn again where its text is still there.",
         ) from error
     except (ValueError, SafetensorError) as error:
         raise CorpusError(
             f"The replay sample '{path}' is damaged.",
-            hint="Restore it from a copy, or train without it: --replay 0.",
+            hint="It is drawn again where its text is still there.",
         ) from error
     return sample
 
@@ -170,9 +170,9 @@ def _storing(folder: Path) -> Iterator[None]:
         if error.errno in _NO_ROOM:
             raise RlmError(
                 f"The disk is full: the replay sample in '{folder}' could not be saved.",
-                hint="Free some space, or train without replay: --replay 0.",
+                hint="Free some space, and go on.",
             ) from error
         raise RlmError(
             f"The replay sample in '{folder}' could not be saved: {error.strerror or error}.",
-            hint="Check that the folder can be written, or train without replay: --replay 0.",
+            hint="Check that the folder can be written, and go on.",
         ) from error

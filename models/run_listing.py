@@ -26,7 +26,6 @@ _TAILS = (64 << 10, 1 << 20, 8 << 20)  # tried in turn until an evaluation is in
 _MARKS: dict[type[Event], bytes] = {
     events.RunStarted: b'{"event": "run_started"',
     events.StepFinished: b'{"event": "step_finished"',
-    events.CorpusBegun: b'{"event": "corpus_begun"',
     events.EvaluationFinished: b'{"event": "evaluation_finished"',
     events.ScheduleSettled: b'{"event": "schedule_settled"',
     events.RunPaused: b'{"event": "run_paused"',
@@ -85,7 +84,7 @@ def summarize(path: Path) -> RunSummary:
         files = {name: run.read_json(name) for name in _FILES}
     except RlmError as error:
         problem = error.message
-    log = _LogGlance(run.events_path)
+    log = _LogGlance(run.events_path, _since(config))
     status: Status = "damaged" if problem is not None else _status(run, config, files["evaluation.json"], log)
     if status == "finished" and (lacking := weights_problem(run.weights_path)) is not None:
         status, problem = "damaged", f"it is finished, but its {lacking}"
@@ -115,10 +114,18 @@ def summarize(path: Path) -> RunSummary:
     )
 
 
+def _since(config: Mapping[str, Any]) -> float | None:
+    """When a run that learned another text before began with the one it is at; else None."""
+    started = config.get("started_at")
+    return float(started) if "replay" in config and isinstance(started, (int, float)) else None
+
+
 class _LogGlance:
     """The few events of a log a summary needs, found without parsing the rest."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, since: Any) -> None:
+        """Of what happened before `since`, in seconds since the epoch, nothing is told: it was with another
+        text."""
         tail = b""
         for size in _TAILS:
             tail = _part(path, -size, size)
@@ -130,12 +137,11 @@ class _LogGlance:
             for kind, mark in _MARKS.items():
                 if line.startswith(mark):
                     found[kind].append((position, line))
-        self._last = {kind: _last_parsed(places) for kind, places in found.items()}
-        begun_at, _ = self._last[events.CorpusBegun]
+        self._last = {kind: _last_parsed(places, since) for kind, places in found.items()}
         self._evaluations = [
             event
-            for position, line in found[events.EvaluationFinished]
-            if position > begun_at and (event := parse_line(line))
+            for _, line in found[events.EvaluationFinished]
+            if (event := parse_line(line)) and _is_since(event, since)
         ]
 
     def last(self, *kinds: type[Event]) -> Event | None:
@@ -150,11 +156,16 @@ class _LogGlance:
         return min((loss for loss in losses if loss is not None), default=None)
 
 
-def _last_parsed(places: list[tuple[int, bytes]]) -> tuple[int, Event | None]:
+def _last_parsed(places: list[tuple[int, bytes]], since: Any) -> tuple[int, Event | None]:
     for position, line in reversed(places):
-        if (event := parse_line(line)) is not None:
+        if (event := parse_line(line)) is not None and _is_since(event, since):
             return position, event
     return -1, None
+
+
+def _is_since(event: Event, since: Any) -> bool:
+    times = (event.time, since)
+    return not all(isinstance(time, (int, float)) for time in times) or event.time >= since
 
 
 def _status(run: Run, config: Mapping[str, Any], evaluation: Any, log: _LogGlance) -> Status:

@@ -6,6 +6,7 @@ from data.errors import UsageError
 from models.run import Run
 from models.training.checkpoint import has_checkpoints, load_checkpoint
 from models.training.continual.beginning import begins_stage
+from models.training.continual.revision import catch_up
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -20,6 +21,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
     if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
         raise UsageError("The length to go on for must be above 0.")
     with run.lock():
+        catch_up(run)
         config = run.read_config()
         if "data" not in config:
             raise UsageError(

@@ -33,6 +33,7 @@ from models.training.continual.forgetting import KnownText, tokens_to_read
 from models.training.continual.replay_memory import remember
 from models.training.continual.revision import revision_of
 from models.training.estimate import require_memory, skeleton
+from models.training.finished import is_judged
 from models.training.fitting import described_model, require_fit
 from models.training.length import Length, settle
 from models.training.measure import Measured, measure
@@ -118,7 +119,7 @@ def open_training(run: Run, restored: int | None = None) -> Generator[Event, Non
     snapshot = yield from _snapshot(run, config)
     length = Length.of(config, training, snapshot, began)
     ended = None if snapshot is None or length.extends else snapshot.state["ended"]
-    if ended is not None and restored is None and _is_judged(run, snapshot):
+    if snapshot is not None and ended is not None and restored is None and is_judged(run, snapshot.step):
         raise UsageError(
             f"Run '{run.name}' is finished.", hint=f"Go on with it: rlm resume {run.name} --minutes 5"
         )
@@ -176,7 +177,7 @@ def _open_text_training(start: Start) -> Generator[Event, None, Opened]:
         len(data.validation),
         length.budget_s,
         length.deadline,
-        known_tokens=tokens_to_read(known) if samples else 0,
+        known_tokens=tokens_to_read(known) if samples or len(data.validation) > HELD_OUT_TOKENS else 0,
     )
     if training.most_epochs is not None and not length.extends:
         pace.most_steps = round(training.most_epochs * sampler.blocks_per_epoch / training.batch_size)
@@ -218,16 +219,6 @@ def _require_enough(data: PreparedData, described: ModelConfig) -> None:
             f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
             hint="Train a new run on more text, or with a shorter context.",
         )
-
-
-def _is_judged(run: Run, snapshot: Snapshot | None) -> bool:
-    """Whether the last evaluation was of this snapshot: a crash can come between the two."""
-    evaluation = run.read_json("evaluation.json")
-    return (
-        snapshot is not None
-        and isinstance(evaluation, dict)
-        and evaluation.get("after_steps") == snapshot.step
-    )
 
 
 def _characters_per_token(

@@ -55,11 +55,7 @@ def plan_training(
     """The plan of a training on text, new or of `request.continue_run`, or on the puzzles of
     `request.task`. `corpus` is the text of `request.paths` where it was read before. Raises as each does.
     """
-    if request.task is not None and (request.continue_run is not None or request.grow_every is not None):
-        raise UsageError(
-            "A model of puzzles neither goes on with other ones nor grows while it learns.",
-            hint="Leave --continue and --grow-every out.",
-        )
+    _require_meant(request)
     if request.task is not None:
         return (yield from plan_puzzles(request, runs_dir))
     if not request.paths:
@@ -68,11 +64,6 @@ def plan_training(
         raise UsageError("--count is for puzzles.", hint="Have some made: rlm train --task sudoku:4x4")
     if request.continue_run is not None:
         return (yield from plan_continuation(request, runs_dir, corpus))
-    for flag, value in (("--replay", request.replay), ("--grow-vocab", request.grow_vocab)):
-        if value is not None:
-            raise UsageError(
-                f"{flag} is for a model that knows another text.", hint="Say which one: --continue RUN"
-            )
     return (yield from _plan_text(request, runs_dir, corpus))
 
 
@@ -110,6 +101,23 @@ def _plan_text(request: TrainRequest, runs_dir: Path, corpus: Corpus | None) -> 
         estimate=estimate(model, training, asked.device),
         started_at=started_at,
     )
+
+
+def _require_meant(request: TrainRequest) -> None:
+    """Raise UsageError for what has no meaning beside the rest."""
+    going_on = {"--replay": request.replay, "--grow-vocab": request.grow_vocab}
+    growing = {"--grow-every": request.grow_every, "--grow-by": request.grow_by}
+    if request.task is not None:
+        of_text = {"--continue": request.continue_run, **going_on, **growing}
+        if asked := [flag for flag, value in of_text.items() if value is not None]:
+            raise UsageError(f"{asked[0]} is for text, and puzzles are none.", hint=f"Leave {asked[0]} out.")
+    if request.continue_run is None:
+        if asked := [flag for flag, value in going_on.items() if value is not None]:
+            raise UsageError(
+                f"{asked[0]} is for a model that knows another text.", hint="Say which one: --continue RUN"
+            )
+        if request.grow_by is not None and request.grow_every is None:
+            raise UsageError("--grow-by says how much, and not how often.", hint="Add --grow-every CHARS.")
 
 
 def read_corpus(request: TrainRequest) -> Generator[Event, None, Corpus]:

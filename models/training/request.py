@@ -75,7 +75,7 @@ class TrainRequest:
     def leaves_model_open(self) -> bool:
         """Whether nothing says what model is meant: none of those there are, and nothing of a new one."""
         of_new = (self.name, self.preset, self.tokenizer, self.task, self.continue_run)
-        shape = everything_said(self).model
+        shape = set(everything_said(self).model) - {"dropout"}
         return all(value is None for value in of_new) and not shape
 
 

@@ -86,11 +86,16 @@ class Session:
         self.device = next(model.parameters()).device
         self.optimizers = Optimizers(model, config)
         self.average = WeightAverage(model, config.average_decay) if config.average_decay else None
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=measured.number_format == "float16")
+        self.scaler = self._scaler()
         self.counters = Counters()
         self.revision = 0
         """How often the run had changed what it is when this training was opened."""
         self.schedule = Schedule.over(0, 1)
+
+    def _scaler(self, scale: float = 65536.0) -> torch.amp.GradScaler:
+        """What keeps the gradients of float16 from vanishing."""
+        enabled = self.measured.number_format == "float16"
+        return torch.amp.GradScaler(self.device.type, init_scale=scale, enabled=enabled)
 
     @property
     def tokens_per_step(self) -> int:
@@ -208,8 +213,10 @@ class Session:
             if self.average is not None:
                 shadow = {name: snapshot.training[f"average.{name}"] for name in self.average.shadow}
                 self.average.load(shadow, snapshot.state["average_updates"])
+            if snapshot.state.get("begins"):  # what was measured for this text holds
+                return
             if self.scaler.is_enabled():
-                self.scaler.update(snapshot.state["gradient_scale"])
+                self.scaler = self._scaler(snapshot.state["gradient_scale"])
             self.measured = dataclasses.replace(self.measured, micro_batch=snapshot.state["micro_batch"])
         except (KeyError, TypeError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and is_out_of_memory(error):

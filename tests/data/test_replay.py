@@ -165,7 +165,7 @@ def test_a_write_that_fails_leaves_what_there_was(
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(RlmError, match=said) as caught:
         save_sample(tmp_path, draw_sample(HASH, numbered(30), numbered(10), 10, REPLAY_BYTES))
-    assert "--replay 0" in str(caught.value.hint)
+    assert "go on" in str(caught.value.hint)
     monkeypatch.undo()
     assert same(load_sample(tmp_path, HASH), before)
     assert len(list(tmp_path.iterdir())) == 1

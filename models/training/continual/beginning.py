@@ -19,7 +19,6 @@ def first_snapshot(
     old: ModelConfig,
     new: ModelConfig,
     training: TrainingConfig,
-    micro_batch: int,
     *,
     parts: Sequence[tuple[int, ...]] | None = None,
 ) -> Snapshot:
@@ -34,9 +33,7 @@ def first_snapshot(
         "begins": True,
         "counters": dataclasses.asdict(Counters()),
         "schedule": dataclasses.asdict(Schedule.over(0, 1)),
-        "micro_batch": micro_batch,
         "average_updates": 0,
-        "gradient_scale": 1.0,
         "ended": None,
     }
     snapshot = Snapshot(0, dict(kept), {**moments, **average}, state)

@@ -8,6 +8,7 @@ from data.corpus import Corpus
 from data.errors import UsageError
 from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
+from models.checkpoint_folder import newest_checkpoint
 from models.config import ModelConfig, TrainingConfig
 from models.errors import RunError
 from models.run import Run
@@ -59,6 +60,8 @@ class Continuation:
     run: Run
     before: Mapping[str, Any]
     """The run's config.json as it was when this was planned."""
+    serial: int
+    """Of the newest checkpoint there was then."""
     corpus: Corpus
     data: PreparedData
     tokenizer: Tokenizer
@@ -108,7 +111,7 @@ class Continuation:
         """Make the run one that is at the new text. Raises StorageError, RunBusyError, and RunError
         where the run has changed since this was planned; the run is then as it was."""
         with self.run.lock():
-            if self.run.read_config() != self.before:
+            if (self.run.read_config(), serial_of(self.run)) != (self.before, self.serial):
                 raise RunError(
                     f"Run '{self.run.name}' was changed by another process meanwhile.", hint="Try again."
                 )
@@ -119,7 +122,8 @@ class Continuation:
         kept = {key: value for key, value in self.before.items() if key not in ("opened", "extension")}
         if not self._measured_still_holds():
             kept.pop("measured", None)
-        earlier = [one["content_hash"] for one in self.datasets[: len(self.known)] if "content_hash" in one]
+        hashes = (one.get("content_hash") for one in self.datasets)
+        earlier = [found for found in hashes if found not in (None, self.corpus.content_hash)]
         return {
             **kept,
             "revision": revision_of(self.before) + 1,
@@ -138,6 +142,12 @@ class Continuation:
         before = self.before["training"]
         asked = ("batch_size", "micro_batch", "device", "number_format", "compile", "threads", "optimizer")
         return all(before.get(name) == getattr(self.training, name) for name in asked)
+
+
+def serial_of(run: Run) -> int:
+    """Of the newest checkpoint of a run; 0 for one that has none."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    return 0 if newest is None else newest.serial
 
 
 def require_fitting_length(data: PreparedData, model: ModelConfig, name: str) -> None:

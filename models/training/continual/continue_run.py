@@ -1,8 +1,9 @@
 """From a run and a text to the plan of going on."""
 
+import math
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +18,32 @@ from data.errors import UsageError
 from data.prepare import prepare
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
-from models.architectures import build_model
+from models.architectures import build_model, model_config
 from models.config import LENGTHS, ModelConfig, TrainingConfig, from_dict, require
-from models.device import choose_device
+from models.device import choose_device, prepare_process
 from models.errors import RunError
 from models.events import Event, NoticeGiven
 from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 from models.run import Run
-from models.run_listing import summarize
 from models.run_tokenizer import load_run_tokenizer
 from models.task import require_text
 from models.training.advancing import advancing
 from models.training.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
-from models.training.continual.beginning import first_snapshot
-from models.training.continual.continuation import Continuation, MoreOfTheSame, require_fitting_length
+from models.training.continual.beginning import begins_stage, first_snapshot
+from models.training.continual.continuation import (
+    Continuation,
+    MoreOfTheSame,
+    require_fitting_length,
+    serial_of,
+)
 from models.training.continual.corpus_names import labels
 from models.training.continual.replay_memory import known_samples
 from models.training.continual.replay_share import Replay, chosen_share
 from models.training.continual.revision import catch_up
 from models.training.estimate import estimate, require_memory, skeleton
 from models.training.evaluate import evaluate
+from models.training.finished import is_finished
 from models.training.fitting import described_model, require_fit
 from models.training.kept_weights import restore_kept_weights
 from models.training.modes import default_depth
@@ -54,9 +60,10 @@ def plan_continuation(
 ) -> Generator[Event, None, Continuation | MoreOfTheSame]:
     """What it means for the run `request.continue_run` to be given the text of `request`.
 
-    The text is cut into tokens on the way, with those it adds to the vocabulary; of the run nothing
-    changes, but for a change that was interrupted. Raises UsageError for what cannot be meant,
-    CorpusError, RunError, RunBusyError, CheckpointError, TokenizerError.
+    The text is cut into tokens on the way, with those it adds to the vocabulary. Of the run nothing
+    changes, but that what was interrupted is finished and what was lost is made again. Raises
+    UsageError for what cannot be meant, CorpusError, RunError, RunBusyError, CheckpointError,
+    TokenizerError.
     """
     started_at = time.time()
     run = Run.open(request.continue_run, runs_dir)
@@ -71,7 +78,7 @@ def plan_continuation(
         config = run.read_config()
         _require_trained(run, config)
         if corpus.content_hash == config["data"]["content_hash"]:
-            return _more_of_the_same(run, corpus, said)
+            return _more_of_the_same(run, corpus, said, request)
         yield from restore_kept_weights(run)
         return (yield from _another_text(run, config, corpus, said, request, started_at))
 
@@ -90,27 +97,26 @@ def _another_text(
     require_fitting_length(data, old, run.name)
     length = lengths_in(said.training) or {"minutes": suggested_minutes(corpus)}
     suggested = suggested_model(corpus, grown.vocab_size, length, old.architecture)
-    dropout = said.model.get("dropout", suggested["dropout"])
-    new = replace(old, vocab_size=grown.vocab_size, dropout=float(dropout))
+    values = {**asdict(old), "vocab_size": grown.vocab_size, "dropout": suggested["dropout"], **said.model}
+    new = model_config({"architecture": old.architecture, **values})
     training = _training(config, corpus, said, length, new)
     device = choose_device(training.device)
     require_memory(skeleton(new), training, device)
+    prepare_process(config.get("measured", {}).get("threads", training.threads))
     kept, newest = _state(run, old)
     moments = _moments(newest) if config["training"].get("optimizer") == training.optimizer else {}
-    micro = config.get("measured", {}).get("micro_batch", training.micro_batch or training.batch_size)
-    snapshot = first_snapshot(kept, moments, old, new, training, micro, parts=parts)
+    snapshot = first_snapshot(kept, moments, old, new, training, parts=parts)
     replay = Replay(0.0, "there is no sample of an earlier text")
     if samples:
         replay = _replay(request.replay, snapshot.model, new, samples, data.validation, unknown)
-    known = [entry for entry in datasets if entry.get("content_hash") != corpus.content_hash]
-    before = next((one for one in datasets if one.get("content_hash") == corpus.content_hash), {})
-    entry = {**before, **dataset_entry(corpus)}
+    entry = {**_entry_of(corpus, datasets), **dataset_entry(corpus)}
     if new.vocab_size != old.vocab_size:
         growth = {"what": "vocabulary", "from": old.vocab_size, "to": new.vocab_size}
         entry["grown"] = [*entry.get("grown", []), growth]
     return Continuation(
         run=run,
         before=config,
+        serial=serial_of(run),
         corpus=corpus,
         data=data,
         tokenizer=grown,
@@ -119,20 +125,31 @@ def _another_text(
         training=training,
         snapshot=snapshot,
         replay=replay,
-        datasets=[*known, entry],
-        known=tuple(labels(known).values()),
+        datasets=_with_entry(datasets, entry),
+        known=tuple(name for key, name in labels(datasets).items() if key != corpus.content_hash),
         estimate=estimate(new, training, device),
         started_at=started_at,
     )
 
 
 def _with_paths(datasets: list[dict[str, Any]], data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Where the text lies that the run is at, which an earlier version kept in config.json alone."""
+    """Where the text lies that the run is at, and its tokens: config.json alone may tell."""
     current = data["content_hash"]
-    return [
-        {"paths": data["paths"], **entry} if entry.get("content_hash") == current else entry
-        for entry in datasets
-    ]
+    found = {name: data[name] for name in ("paths", "prepared") if name in data}
+    return [{**found, **entry} if entry.get("content_hash") == current else entry for entry in datasets]
+
+
+def _entry_of(corpus: Corpus, datasets: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return next((one for one in datasets if one.get("content_hash") == corpus.content_hash), {})
+
+
+def _with_entry(datasets: Sequence[dict[str, Any]], entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """`datasets` with a new entry at the end, or in the place of the one of the same text."""
+    hashes = [one.get("content_hash") for one in datasets]
+    if entry["content_hash"] not in hashes:
+        return [*datasets, entry]
+    place = hashes.index(entry["content_hash"])
+    return [*datasets[:place], entry, *datasets[place + 1 :]]
 
 
 def _require_no_shape(run: Run, said: Said, request: TrainRequest) -> None:
@@ -161,8 +178,11 @@ def _require_trained(run: Run, config: Mapping[str, Any]) -> None:
         )
 
 
-def _more_of_the_same(run: Run, corpus: Corpus, said: Said) -> MoreOfTheSame:
+def _more_of_the_same(run: Run, corpus: Corpus, said: Said, request: TrainRequest) -> MoreOfTheSame:
     other = sorted(set(said.training) - set(LENGTHS)) + sorted(said.model)
+    for flag, value in (("--replay", request.replay), ("--grow-vocab", request.grow_vocab)):
+        if value is not None:
+            raise UsageError(f"{flag} is for another text than the one run '{run.name}' is at.")
     if other:
         raise UsageError(
             f"Run '{run.name}' goes on with this text as it began: its {other[0]} cannot change.",
@@ -171,14 +191,14 @@ def _more_of_the_same(run: Run, corpus: Corpus, said: Said) -> MoreOfTheSame:
     length = lengths_in(said.training)
     if "epochs" in length:
         raise UsageError("More of a text is given in minutes or steps.", hint="For example: --minutes 5")
-    status = summarize(run.path).status
-    if status == "finished" and not length:
+    finished = is_finished(run)
+    if finished and not length:
         length = {"minutes": suggested_minutes(corpus)}
     checked = from_dict(TrainingConfig, length, "training")
     return MoreOfTheSame(
         run=run,
         text=corpus.name,
-        status="finished" if status == "finished" else "paused",
+        status="finished" if finished else "paused",
         minutes=checked.minutes,
         steps=checked.steps,
     )
@@ -218,10 +238,12 @@ def _training(
 
 
 def _state(run: Run, old: ModelConfig) -> tuple[dict[str, Tensor], Snapshot]:
-    """The weights to go on from, which are the kept ones where there are any, and the newest checkpoint."""
+    """The weights to go on from, and the newest checkpoint: its own weights where none of its text were
+    judged yet, else the kept ones."""
     newest, _ = load_checkpoint(run)
     require_fit(old, newest.model, f"The checkpoint of step {newest.step}")
-    if run.weights_path.is_file():
+    judged = math.isfinite(newest.state["counters"]["best_loss"]) or begins_stage(newest)
+    if judged and run.weights_path.is_file():
         kept, _ = load_weights(run.weights_path)
         require_fit(old, kept, f"The model.safetensors of run '{run.name}'")
         return kept, newest

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
+from data.replay import HELD_OUT_TOKENS
 from models.events import CorporaMeasured, CorpusBegun, Event
 from models.recursive_lm import RecursiveLM
 from models.training.continual.corpus_names import labels
@@ -21,7 +22,7 @@ def begin_corpus(opened: Opened) -> Iterator[Event]:
     replay = opened.config.get("replay", {})
     yield CorpusBegun(
         corpus=str(opened.config.get("corpus")),
-        known_corpora=len(opened.known) - 1,
+        known_corpora=len(opened.run.read_json("datasets.json") or []) - 1,
         replay_share=replay.get("share", 0.0),
         replay_reason=replay.get("reason", ""),
         vocab_size=session.model.config.vocab_size,
@@ -30,8 +31,7 @@ def begin_corpus(opened: Opened) -> Iterator[Event]:
         losses = yield from losses_on(model, opened.known, session.measured.number_format, 0)
     datasets = opened.run.read_json("datasets.json") or []
     for entry in datasets:
-        if (found := losses.get(str(entry.get("content_hash")))) is not None:
-            entry["loss_before"] = entry["loss_now"] = found
+        entry["loss_before"] = entry["loss_now"] = losses.get(str(entry.get("content_hash")))
     opened.run.write_json("datasets.json", datasets)
     yield CorporaMeasured(step=0, losses=_named(datasets, losses), losses_before={})
 
@@ -46,7 +46,7 @@ def conclude_corpora(
     """
     session = opened.session
     losses: dict[str, float] = {opened.config["data"]["content_hash"]: main_loss}
-    if _is_further_text(opened):
+    if _is_further_text(opened) or not _is_whole(opened):
         step, number_format = session.counters.step, session.measured.number_format
         losses = yield from losses_on(model, opened.known, number_format, step)
     datasets = note_losses(opened, tokens, losses)
@@ -63,21 +63,24 @@ def conclude_corpora(
 
 
 def note_losses(opened: Opened, tokens: int, losses: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Keep losses by content hash in datasets.json, which is handed back. Of what the run is at, it
-    learned from `tokens`, and what it is now is what it was when it was learned."""
+    """Keep losses by content hash in datasets.json, which is handed back; what was not measured has none.
+    Of what the run is at, it learned from `tokens`, and the loss now is that when it was learned."""
     datasets = opened.run.read_json("datasets.json") or []
     for entry in datasets:
-        found = losses.get(str(entry.get("content_hash")))
+        entry["loss_now"] = found = losses.get(str(entry.get("content_hash")))
         if entry.get("content_hash") == opened.config["data"]["content_hash"]:
             entry |= {"tokens": tokens, "steps": opened.session.counters.step, "loss_when_learned": found}
-        if found is not None:
-            entry["loss_now"] = found
     opened.run.write_json("datasets.json", datasets)
     return datasets
 
 
 def _is_further_text(opened: Opened) -> bool:
-    return len(opened.known) > 1
+    return len(opened.run.read_json("datasets.json") or []) > 1
+
+
+def _is_whole(opened: Opened) -> bool:
+    """Whether what is measured of the text later is all that was held out of it."""
+    return opened.data is None or len(opened.data.validation) <= HELD_OUT_TOKENS
 
 
 def _named(datasets: list[dict[str, Any]], losses: Mapping[str, float]) -> dict[str, float]:

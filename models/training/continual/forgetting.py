@@ -10,10 +10,6 @@ from models.recursive_lm import RecursiveLM
 from models.training.evaluate import evaluate
 from models.training.modes import default_depth
 
-TOKENS_READ = 65_536
-"""Of each held-out part. Every measurement of a text reads the same windows, so that two of them
-can be compared."""
-
 
 @dataclass(frozen=True, slots=True)
 class KnownText:
@@ -25,19 +21,22 @@ class KnownText:
 
 def tokens_to_read(texts: Iterable[KnownText]) -> int:
     """How many tokens one measurement of all of them reads."""
-    return sum(min(len(text.held_out), TOKENS_READ) for text in texts)
+    return sum(len(text.held_out) for text in texts)
 
 
 def losses_on(
     model: RecursiveLM, texts: Sequence[KnownText], number_format: str, step: int
 ) -> Generator[Event, None, dict[str, float]]:
-    """Nats per token at the default mode, by content hash. Texts too short to measure are left out."""
+    """Nats per token at the default mode, by content hash. Texts too short to measure are left out.
+
+    Every measurement of a text reads the same tokens, so that two of them can be compared.
+    """
     depth = default_depth(model)
     losses: dict[str, float] = {}
     for text in texts:
         if len(text.held_out) < 2:
             continue
-        losing = evaluate(model, text.held_out, depth, number_format, at_most=TOKENS_READ)
+        losing = evaluate(model, text.held_out, depth, number_format)
         while text.content_hash not in losses:
             try:
                 done, total = next(losing)

@@ -1,13 +1,14 @@
 """What a run keeps of the texts it has learned: a sample of each to learn from again, and the
 held-out part to see what it still knows. Both are tokens, because ids never move."""
 
+import contextlib
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data.corpus import scan_corpus
 from data.errors import CorpusError, RlmError
-from data.prepare import PreparedData, prepare
+from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import REPLAY_BYTES, ReplaySample, draw_sample, load_sample, save_sample, shared_out, thinned
 from data.tokenizer import Tokenizer
 from models.events import Event, NoticeGiven
@@ -59,10 +60,10 @@ def known_samples(
 
     As `remember` otherwise.
     """
-    samples = []
+    samples, most = [], shared_out(REPLAY_BYTES, len(datasets))
     for entry in datasets:
         if "content_hash" in entry:
-            sample = yield from _sample(run, entry, tokenizer, REPLAY_BYTES)
+            sample = yield from _sample(run, entry, tokenizer, most)
             if sample is not None:
                 samples.append(sample)
     return samples
@@ -96,7 +97,10 @@ def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
 def _drawn_again(
     entry: Mapping[str, Any], tokenizer: Tokenizer, most: int
 ) -> Generator[Event, None, ReplaySample | None]:
-    """The sample of a text that is still what it was; None where it is not."""
+    """The sample of a text whose tokens are in the cache, or which is still what it was; else None."""
+    with contextlib.suppress(CorpusError, KeyError):
+        kept = open_prepared(entry["prepared"])
+        return draw_sample(entry["content_hash"], kept.train, kept.validation, kept.validation_bytes, most)
     paths = entry.get("paths")
     if not isinstance(paths, list) or not paths:
         return None

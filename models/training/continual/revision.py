@@ -15,15 +15,18 @@ from typing import Any
 
 from data.tokenizer import Tokenizer, tokenizer_from_json
 from models.checkpoint_folder import MODEL_FILE, SavedCheckpoint, newest_checkpoint, write_pointer
-from models.errors import CheckpointError
+from models.errors import CheckpointError, StorageError
 from models.growth.weights import grow_weights
 from models.run import Run
-from models.storage import storing, sync_directory
+from models.storage import require_space, storing, sync_directory
 from models.training.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
 from models.training.fitting import described_model, require_fit
 from models.training.kept_weights import weights_metadata
+from models.training.tensor_file import file_size
 
 _POINTERS = ("latest", "best")
+_ALLOWANCE = 4 << 20
+"""Bytes for everything but tensors."""
 
 
 def revision_of(config: Mapping[str, Any]) -> int:
@@ -44,12 +47,20 @@ def commit(
 
     With `datasets`, the weights of `snapshot` are the ones to keep too, and what was judged before
     counts no more; without, the kept weights grow as the model did. The caller holds the run's
-    lock. Raises StorageError, the run as it was.
+    lock. Raises StorageError: the run is as it was, or, where its hint says so, the change is
+    made and will be finished by whoever opens the run next.
     """
+    size = 2 * file_size(snapshot.model, {}) + file_size(snapshot.training, {})
+    with storing(f"the change of run '{run.name}'"):
+        require_space(run.path, size + _ALLOWANCE, f"the change of run '{run.name}'")
     change = {"revision": revision_of(config), "config": dict(config), "datasets": datasets}
     begun = Snapshot(snapshot.step, snapshot.model, snapshot.training, {**snapshot.state, **change})
     save_checkpoint(run, begun, pointers=_POINTERS, metadata=weights_metadata(tokenizer, config))
-    catch_up(run)
+    try:
+        catch_up(run)
+    except StorageError as error:
+        error.hint = f"The change is made, and nothing is lost. Make room, then: rlm resume {run.name}"
+        raise
 
 
 def pending_change(run: Run, config: Mapping[str, Any]) -> SavedCheckpoint | None:

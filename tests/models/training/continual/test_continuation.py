@@ -13,7 +13,7 @@ import torch
 from data.errors import RlmError, UsageError
 from data.replay import load_sample
 from models.architectures import build_model, model_config
-from models.errors import RunBusyError, RunError
+from models.errors import RunBusyError, RunError, StorageError
 from models.events import (
     CorporaMeasured,
     CorpusBegun,
@@ -27,6 +27,7 @@ from models.run import Run
 from models.run_listing import summarize
 from models.trained import load_trained
 from models.training.checkpoint import load_checkpoint, load_weights
+from models.training.continual import revision
 from models.training.continual.continuation import Continuation, MoreOfTheSame
 from models.training.control import Control
 from models.training.extend import extend
@@ -145,7 +146,7 @@ def test_a_text_it_knew_before_is_no_new_one(owl: Run, corpus: Path, river: Path
     again = plan(owl, corpus)
     assert isinstance(again, Continuation) and again.known == ("river",)
     go(again.start())
-    assert [entry["name"] for entry in owl.read_json("datasets.json") or []] == ["river", "meadow"]
+    assert [entry["name"] for entry in owl.read_json("datasets.json") or []] == ["meadow", "river"]
 
 
 def test_a_third_text_shares_the_room(owl: Run, river: Path, tmp_path: Path, go: Go, plan: Plan) -> None:
@@ -258,3 +259,129 @@ def test_a_lost_tokenizer_is_put_back_when_training_goes_on(
     extend(owl, steps=1)
     go(owl)
     assert load_trained(owl).notes == () and (owl.path / "tokenizer.json.1").read_bytes() == kept
+
+
+def test_a_finished_run_is_given_more_of_its_text(owl: Run, corpus: Path, plan: Plan) -> None:
+    more = plan(owl, corpus, steps=None)
+    assert (more.status, more.minutes) == ("finished", 2.0)
+    assert ("length", "2 minutes more") in more.rows()
+
+
+def test_what_was_learned_of_a_text_before_it_was_judged_is_not_lost(
+    owl: Run, river: Path, tmp_path: Path, plan: Plan
+) -> None:
+    plan(owl, river, steps=50, settings={"training.evaluations": 1}).start()
+    control = Control()
+    for event in owl.record(train(owl, control)):
+        if isinstance(event, StepFinished) and event.step == 3:
+            control.pause()
+    learned = load_checkpoint(owl)[0].training
+    third = tmp_path / "third.txt"
+    third.write_text("the owl sees the bee.\n" * 90, encoding="utf-8")
+    begun = plan(owl, third).snapshot
+    assert torch.equal(begun.model["prelude.0.attention.out.weight"],
+                       learned["average.prelude.0.attention.out.weight"])  # fmt: skip
+
+
+def test_more_steps_after_a_kill_in_a_change_are_of_the_new_text(
+    owl: Run, river: Path, go: Go, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(owl, river, steps=50)
+    with monkeypatch.context() as patch:
+        patch.setattr(revision, "catch_up", lambda run: None)  # killed right after the checkpoint
+        planned.start()
+    extend(owl, steps=2)
+    assert [event.step for event in go(owl) if isinstance(event, StepFinished)] == [1, 2]
+
+
+def test_a_change_that_a_full_disk_interrupts_is_finished_later(
+    owl: Run, river: Path, go: Go, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(owl, river)
+
+    def full(*said: Any) -> None:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(revision, "save_weights", full)
+        with pytest.raises(StorageError) as raised:
+            planned.start()
+    assert raised.value.hint is not None and "rlm resume owl" in raised.value.hint
+    assert [event.step for event in go(owl) if isinstance(event, StepFinished)][-1] == 5
+
+
+def test_without_room_nothing_is_begun(
+    owl: Run, river: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned, before = plan(owl, river), sorted((owl.path / "checkpoints").iterdir())
+
+    def no_room(path: Path, size: int, what: str) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr(revision, "require_space", no_room)
+    with pytest.raises(StorageError):
+        planned.start()
+    assert sorted((owl.path / "checkpoints").iterdir()) == before
+
+
+def test_what_was_measured_for_other_batches_is_measured_again(
+    owl: Run, river: Path, go: Go, plan: Plan
+) -> None:
+    plan(owl, river, batch_size=8, settings={"training.micro_batch": 2}).start()
+    go(owl)
+    assert owl.read_config()["measured"]["micro_batch"] == load_checkpoint(owl)[0].state["micro_batch"] == 2
+
+
+def test_a_training_by_another_process_since_the_plan_is_not_overwritten(
+    owl: Run, river: Path, go: Go, plan: Plan
+) -> None:
+    planned = plan(owl, river)
+    config = owl.read_config()
+    extend(owl, steps=3)
+    go(owl)
+    owl.write_config(config)
+    with pytest.raises(RunError, match="changed"):
+        planned.start()
+
+
+def test_a_listing_tells_nothing_of_the_text_before(owl: Run, river: Path, plan: Plan) -> None:
+    plan(owl, river).start()
+    summary = summarize(owl.path)
+    assert (summary.status, summary.step, summary.validation_loss, summary.corpus) == (
+        "paused", 0, None, "river",
+    )  # fmt: skip
+
+
+def test_a_text_that_cannot_be_measured_has_no_loss(
+    owl: Run, corpus: Path, river: Path, go: Go, plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "another-cache"))
+    (sample,) = (owl.path / "replay").iterdir()
+    sample.unlink()
+    corpus.unlink()
+    plan(owl, river).start()
+    events = go(owl)
+    assert any(isinstance(event, CorpusBegun) and event.known_corpora == 1 for event in events)
+    meadow, known = owl.read_json("datasets.json") or []
+    assert meadow["loss_now"] is None and known["loss_now"] > 0
+
+
+@pytest.mark.parametrize(
+    "said", [{"replay": 0.2}, {"grow_vocab": 5}, {"batch_size": 8}, {"settings": {"model.dropout": 0.1}}]
+)
+def test_what_more_of_the_same_has_no_use_for_is_refused(
+    owl: Run, corpus: Path, plan: Plan, said: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError):
+        plan(owl, corpus, **said)
+
+
+@pytest.mark.parametrize("said", [{"replay": 0.2}, {"grow_vocab": 5}, {"grow_every": 9}, {"grow_by": 9}])
+def test_puzzles_have_no_use_for_what_is_of_text(river: Path, said: dict[str, Any], plan: Plan) -> None:
+    with pytest.raises(UsageError, match="puzzles"):
+        plan(None, river, task="sudoku:4x4", **said)
+
+
+def test_a_dropout_that_is_none_is_refused(owl: Run, river: Path, plan: Plan) -> None:
+    with pytest.raises(UsageError, match="dropout"):
+        plan(owl, river, settings={"model.dropout": "abc"})
