@@ -385,3 +385,19 @@ def test_puzzles_have_no_use_for_what_is_of_text(river: Path, said: dict[str, An
 def test_a_dropout_that_is_none_is_refused(owl: Run, river: Path, plan: Plan) -> None:
     with pytest.raises(UsageError, match="dropout"):
         plan(owl, river, settings={"model.dropout": "abc"})
+
+
+def test_byte_pairs_are_added_for_another_text(tmp_path: Path, river: Path, go: Go, plan: Plan) -> None:
+    settings = {"training.samples": 0, "training.evaluations": 1, "training.threads": 1}
+    first = tmp_path / "tale.txt"
+    first.write_text("the owl sees the fox, and the fox hears the hen.\n" * 60, encoding="utf-8")
+    dials = {"tokenizer": "bpe", "vocab_size": 280, "d_model": 16, "n_heads": 2, "context_length": 16}
+    run = plan(None, first, name="pairs", settings=settings, **dials).start()
+    go(run)
+    before = load_trained(run)
+    plan(run, river, grow_vocab=6, replay=0.2).start()
+    go(run)
+    after = load_trained(run)
+    assert after.tokenizer.vocab_size == before.tokenizer.vocab_size + 6
+    for token in range(before.tokenizer.vocab_size):
+        assert after.tokenizer.token_bytes(token) == before.tokenizer.token_bytes(token)

@@ -14,6 +14,7 @@ from models.run import Run
 from models.run_listing import summarize
 from models.trained import load_trained
 from models.training.checkpoint import load_checkpoint, load_weights
+from models.training.continual import growing
 
 NewRun = Callable[..., Run]
 Go = Callable[[Run], list[Event]]
@@ -110,3 +111,36 @@ def test_a_full_disk_leaves_the_old_run(
     assert (owl.read_config(), owl.weights_path.read_bytes()) == (config, weights)
     assert summarize(owl.path).status == "finished"
     load_trained(owl)
+
+
+def test_killed_at_any_moment_of_a_growth_it_ends_as_if_it_never_was(
+    meadow_run: NewRun, new_run: NewRun, go: Go, operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dials = {"steps": 6, "evaluations": 3, "grow_every": 3 * 4 * 16, "grow_by": 6_000}
+    reference = meadow_run("reference", **dials)
+    expected = load_weights(reference.weights_path)[0], load_checkpoint(reference)[0].training
+    commit = growing.commit
+    for kill_at in range(1, 100):
+        run = new_run(f"killed-{kill_at}", **dials)
+        run.write_json("datasets.json", reference.read_json("datasets.json"))
+
+        def killed(*said: Any, at: int = kill_at) -> None:
+            operations.arm(at)
+            try:
+                commit(*said)
+            finally:
+                operations.arm(0)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(growing, "commit", killed)
+            try:
+                go(run)
+            except Killed:
+                pass
+            else:
+                break
+        assert isinstance(go(run)[-1], RunFinished)
+        found = load_weights(run.weights_path)[0], load_checkpoint(run)[0].training
+        for one, other in zip(expected, found, strict=True):
+            assert [name for name in one | other if not torch.equal(one[name], other[name])] == [], kill_at
+    assert kill_at > 8, "it was never killed"
