@@ -11,14 +11,15 @@ import numpy as np
 from data.loader import BlockSampler
 
 _SHARES = 10_000
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 class MixedSampler:
     """BlockSampler's surface over a fresh corpus and the ones to be replayed.
 
     With s the share, sequence p is a replayed one where floor((p + 1) s) > floor(p s): evenly
-    spread, and known without counting. The replayed corpora take turns, and each corpus is
-    read at its own positions 0, 1, 2, …
+    spread, and known without counting. Of the replayed corpora each gets a part that goes with the
+    square root of its length, between all texts alike and all tokens alike.
     """
 
     def __init__(self, fresh: BlockSampler, replayed: Sequence[BlockSampler], share: float) -> None:
@@ -32,6 +33,8 @@ class MixedSampler:
         self.context_length = fresh.context_length
         self._fresh = fresh
         self._replayed = tuple(replayed)
+        weights = np.sqrt([len(old.tokens) for old in replayed])
+        self._ends = np.cumsum(weights) / max(1e-9, weights.sum())  # of each corpus' part of [0, 1)
         self._parts = parts if replayed else 0
         self.blocks_per_epoch = (fresh.blocks_per_epoch - 1) * _SHARES // (_SHARES - self._parts) + 1
         """Of the mixture: the sequences in which the fresh text is read once."""
@@ -43,7 +46,10 @@ class MixedSampler:
         is_old = (places + 1) * self._parts // _SHARES > old_before
         blocks = np.empty((batch_size, self.context_length + 1), dtype=np.int64)
         blocks[~is_old] = self._fresh.blocks((places - old_before)[~is_old])
-        for turn, sampler in enumerate(self._replayed):
-            rows = is_old & (old_before % len(self._replayed) == turn)
-            blocks[rows] = sampler.blocks(old_before[rows] // len(self._replayed))
+        # Multiples of the golden ratio fill [0, 1) evenly, however many there are (Weyl 1916).
+        corpora = np.searchsorted(self._ends, old_before * _GOLDEN % 1.0, side="right")
+        corpora = np.minimum(corpora, len(self._replayed) - 1)  # the last end may be rounded below 1
+        for number, sampler in enumerate(self._replayed):
+            rows = is_old & (corpora == number)
+            blocks[rows] = sampler.blocks(old_before[rows])
         return blocks

@@ -54,11 +54,11 @@ def draw_sample(
 ) -> ReplaySample:
     """What is kept of a corpus in `most_bytes` on the disk.
 
-    The held-out part is kept whole up to HELD_OUT_TOKENS, the first ones, and is never thinned:
-    losses are compared on it. The training part gets what is left, though never less than a
+    The held-out part is kept whole up to HELD_OUT_TOKENS, beyond them in pieces, and is never
+    thinned: losses are compared on it. The training part gets what is left, though never less than a
     quarter: whole where that fits, else in pieces of PIECE_TOKENS at equal distances.
     """
-    kept = held_out[:HELD_OUT_TOKENS]
+    kept = _spread(held_out, HELD_OUT_TOKENS)
     if len(kept) < len(held_out):
         held_out_bytes = round(held_out_bytes * len(kept) / len(held_out))
     largest = max((int(part.max()) for part in (train, kept) if len(part)), default=0)

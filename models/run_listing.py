@@ -99,8 +99,8 @@ def summarize(path: Path) -> RunSummary:
         architecture=_text(
             _of(started, "architecture"), _get(model, "architecture"), config.get("architecture")
         ),
-        parameters=_whole(_of(started, "parameters"), config.get("parameters"), _get(model, "parameters")),
-        vocab_size=_whole(_of(started, "vocab_size"), _get(model, "vocab_size"), config.get("vocab_size")),
+        parameters=_whole(config.get("parameters"), _of(started, "parameters"), _get(model, "parameters")),
+        vocab_size=_whole(_get(model, "vocab_size"), _of(started, "vocab_size"), config.get("vocab_size")),
         status=status,
         step=_whole(_of(latest, "step"), _of(started, "start_step")) or 0,
         total_steps=_whole(

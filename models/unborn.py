@@ -7,6 +7,8 @@ from pathlib import Path
 from models.run_lock import LOCK_FILE, PID_FILE
 from models.storage import TEMPORARY_PREFIX, remove_entry
 
+NURSERY = f"{TEMPORARY_PREFIX}expansion"
+"""Where a run that was grown out of another is filled; its config.json is the last to leave it."""
 _WRITTEN_FIRST = ("tokenizer.json", "datasets.json")  # what a new run is given before its config.json
 
 
@@ -19,6 +21,8 @@ def is_unborn(folder: Path) -> bool:
         names = {entry.name for entry in os.scandir(folder)}
     except OSError:
         return False
+    if NURSERY in names and "config.json" not in names:
+        return LOCK_FILE in names
     ours = {LOCK_FILE, PID_FILE, *_WRITTEN_FIRST}
     return LOCK_FILE in names and all(name in ours or name.startswith(TEMPORARY_PREFIX) for name in names)
 

@@ -1,11 +1,13 @@
 """The proof of a growth: what the model says, before and after."""
 
+import copy
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from models.config import ModelConfig
+from models.errors import CheckpointError
 from models.puzzle_model import PuzzleModel
 from models.recursive_lm import RecursiveLM
 from models.two_state_model import TwoStateConfig
@@ -38,6 +40,21 @@ def largest_logit_change(before: RecursiveLM, after: RecursiveLM, tokens: Tensor
     finally:
         before.train(training[0])
         after.train(training[1])
+
+
+def proven_change(before: RecursiveLM, after: RecursiveLM, tokens: Tensor) -> float:
+    """`largest_logit_change`, where it is no more than rounding. Raises CheckpointError where it is more."""
+    change = largest_logit_change(before, after, tokens)
+    if not change <= LARGEST_CHANGE:
+        # Sums of other lengths are rounded otherwise, and a deep recursion makes more of it. In
+        # double precision nothing is left of that.
+        exact = largest_logit_change(copy.deepcopy(before).double(), copy.deepcopy(after).double(), tokens)
+        if not exact <= LARGEST_CHANGE:
+            raise CheckpointError(
+                f"Grown, the model would say something else: a logit changes by {change:.2g}.",
+                hint="Nothing was written. Grow it in another way.",
+            )
+    return change
 
 
 def _said(model: RecursiveLM, other: RecursiveLM, tokens: Tensor) -> Iterator[Tensor]:

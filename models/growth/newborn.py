@@ -17,10 +17,11 @@ from data.tokenizer import Tokenizer
 from models.event_log import LineAppender, append_event
 from models.events import Event, RunFinished, RunPaused
 from models.run import CONFIG_FILE, Run
-from models.storage import TEMPORARY_PREFIX, storing, sync_directory, write_file
+from models.storage import storing, sync_directory, write_file
 from models.training.checkpoint import Snapshot, save_checkpoint, save_weights
 from models.training.continual.replay_memory import replay_folder
 from models.training.kept_weights import weights_metadata
+from models.unborn import NURSERY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Newborn:
 
     def write(self, run: Run) -> None:
         """Fill the folder of `run`, whose lock the caller holds. Raises StorageError."""
-        nursery = run.path / f"{TEMPORARY_PREFIX}expansion"
+        nursery = run.path / NURSERY
         unborn = Run(nursery / run.name)
         with storing(f"run '{run.name}'"):
             nursery.mkdir()

@@ -80,6 +80,11 @@ def read_parent(run: Run) -> Parent:
             require_fit(model, snapshot.model, f"The checkpoint of step {snapshot.step}")
             notes += said
         weights, sha256 = _weights(run, config, model, snapshot)
+        if snapshot is None and weights is not None and "data" in config:
+            raise CheckpointError(
+                f"Run '{run.name}' has lost its checkpoints: its training cannot go on in a larger model.",
+                hint="Its weights can still be used. Train a new model, or put the checkpoints back.",
+            )
         return Parent(
             run=run,
             config=config,

@@ -96,7 +96,7 @@ def _from_corpora(known: KnownText, config: Mapping[str, Any], vocab_size: int) 
     """Learned again from the texts, as it was learned then; nothing where one of them is gone."""
     texts = [_Text(*text) for text in zip(known.datasets, known.corpora, strict=True)]
     grew = sorted((text for text in texts if text.growths), key=lambda text: text.growths[0])
-    firsts = [text for text in texts if not text.growths]
+    firsts = [text for text in texts if not text.growths] or texts[:1]
     for first in firsts:
         if first.corpus is None or any(text.corpus is None for text in grew):
             continue
@@ -106,7 +106,7 @@ def _from_corpora(known: KnownText, config: Mapping[str, Any], vocab_size: int) 
                 size = grew[0].growths[0][0] if grew else vocab_size
                 tokenizer = _byte_pairs(first.corpus, size, grew)
             else:
-                later = [text for text in firsts if text is not first] + grew
+                later = [text for text in (*firsts, *grew) if text is not first]
                 tokenizer = _characters(first.corpus, [text.corpus for text in later])
         except RlmError:
             continue

@@ -157,9 +157,10 @@ def _misfits(
     of_whom = "the weights' own copy" if trusted is not None else "the one config.json names"
     if trusted is not None and _tokens(tokenizer) == _tokens(trusted):
         moved = sum(tokenizer.token_bytes(i) != trusted.token_bytes(i) for i in range(vocab_size))
+        how = f"{moved:,} of them under other ids" if moved else "it joins them by other rules"
         yield Finding(
-            "shuffled-ids",
-            f"tokenizer.json has the tokens of {of_whom}, but {moved:,} of them under other ids.",
+            "shuffled-ids" if moved else "other-tokenizer",
+            f"tokenizer.json has the tokens of {of_whom}, but {how}.",
         )
     elif trusted is None and tokenizer.vocab_size == vocab_size and _out_of_order(tokenizer):
         yield Finding(

@@ -89,6 +89,8 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         found = yield from _reconstructed(run, config, known, vocab_size, like)
         backup = put_back(run, found.tokenizer)
         load_tokenizer(run.tokenizer_path)  # what was written must be what can be read
+        if not found.exact:
+            _own_up(run, config, found.tokenizer.hash)
         return Recovery(
             diagnosis,
             source="reconstruction",
@@ -139,6 +141,13 @@ def _bounds(known: KnownText, vocab_size: int) -> Sequence[int]:
     grown = {before for entry in known.datasets for before, _ in vocabulary_growths(entry)}
     control = len(SPECIAL_TOKENS)
     return [0, *(size - control for size in sorted(grown) if control < size < vocab_size)]
+
+
+def _own_up(run: Run, config: dict[str, Any], tokenizer_hash: str) -> None:
+    """Let config.json say that the tokenizer is a reconstruction: the one before is not to be had."""
+    before = config["data"].get("tokenizer_hash")
+    data = {**config["data"], "tokenizer_hash": tokenizer_hash, "reconstructed_from_hash": before}
+    run.write_config({**config, "data": data})
 
 
 def _no_fault_of_the_tokenizer(run: Run, diagnosis: Diagnosis) -> TokenizerError:

@@ -17,7 +17,7 @@ REWARMED = 0.15
 """Share of the peak rate a finished run is taken up again with, on its own text. More learns more in
 the end and loses more on the way: 0.3 let a model that had just grown rise by 0.051 nats before it
 fell, 0.2 by 0.024, 0.1 by 0.001."""
-REWARMED_FOR_ANOTHER_TEXT = 0.5
+REWARMED_FOR_ANOTHER_TEXT = 0.3
 """There is more to learn there than to keep, and replay does the keeping."""
 
 

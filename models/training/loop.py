@@ -132,6 +132,7 @@ class TrainingLoop:
         self.stretch_expected_s += expected_s
         self.step_seconds = [*self.step_seconds[-49:], real_s]
         session.counters.elapsed_s = time.monotonic() - self.began
+        session.counters.characters_seen += session.tokens_per_step * self.opened.characters_per_token
         if result.problem is not None:
             yield from self._skipped(result)
         else:

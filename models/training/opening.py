@@ -159,7 +159,7 @@ def _open_text_training(start: Start) -> Generator[Event, None, Opened]:
     data = yield from _data(run, config, tokenizer)
     _require_enough(data, described)
     datasets = run.read_json("datasets.json") or []
-    samples = yield from remember(run, config, datasets, data, tokenizer)
+    samples, own = yield from remember(run, config, datasets, data, tokenizer)
     model = start.new_model()
     sampler = _sampler(config, data, samples, described.context_length, training.seed)
     measured = start.known or (yield from _measured(run, config, model, sampler, training, start.length))
@@ -168,7 +168,7 @@ def _open_text_training(start: Start) -> Generator[Event, None, Opened]:
     length = start.length
     known = (
         *(KnownText(sample.content_hash, sample.held_out) for sample in samples),
-        KnownText(config["data"]["content_hash"], data.validation[:HELD_OUT_TOKENS]),
+        KnownText(own.content_hash, own.held_out),
     )
     pace = Pace(
         model,

@@ -46,6 +46,8 @@ class Counters:
     rollbacks: int = 0
     recent_losses: list[float] = field(default_factory=list)
     skipped_steps: list[int] = field(default_factory=list)
+    characters_seen: float = 0.0
+    """Of text, about, replayed ones included."""
     growths: int = 0
     """Times the model grew since it began with its text, or could not."""
 

@@ -50,6 +50,7 @@ class Plan:
             ("batch", f"{training.batch_size} sequences of {model.context_length} tokens"),
             ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
             ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            *growth_row(training),
             ("length", self._length()),
         ]
 
@@ -129,7 +130,13 @@ class Plan:
             "model": {"architecture": self.model.architecture, **asdict(self.model)},
             "training": asdict(self.training),
             "data": data_section(corpus, self.tokenizer, self.data),
+            **self._lineage(),
         }
+
+    def _lineage(self) -> dict[str, Any]:
+        """What a created run has come from, where it was grown out of another."""
+        stored = self.created.read_config() if self.created is not None else {}
+        return {"lineage": stored["lineage"]} if "lineage" in stored else {}
 
     def _shares(self) -> str:
         if not is_lopsided(self.data):
@@ -151,6 +158,14 @@ class Plan:
 
     def _expected_s(self) -> float:
         return self._expected_tokens() / self.estimate.tokens_per_second
+
+
+def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:
+    """The row of a plan that tells of growing on the way; none where it does not."""
+    if training.grow_every is None:
+        return []
+    words = f"by up to {training.grow_by:,} parameters every {training.grow_every:,} characters"
+    return [("grows", words)]
 
 
 def expected_tokens(

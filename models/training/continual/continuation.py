@@ -18,7 +18,12 @@ from models.training.continual.revision import commit, revision_of
 from models.training.estimate import Estimate
 from models.training.extend import extend
 from models.training.length import REWARMED_FOR_ANOTHER_TEXT
-from models.training.training_plan import data_section, described_corpus, length_in_words
+from models.training.training_plan import (
+    data_section,
+    described_corpus,
+    growth_row,
+    length_in_words,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +95,7 @@ class Continuation:
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed}: {self.replay.reason}"),
             ("learning rate", f"rises again to {100 * REWARMED_FOR_ANOTHER_TEXT:.0f} % of its peak"),
+            *growth_row(self.training),
             ("length", length_in_words(self.training, self.model, self.data, expected)),
         ]
 

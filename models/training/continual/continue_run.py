@@ -97,7 +97,9 @@ def _another_text(
     require_fitting_length(data, old, run.name)
     length = lengths_in(said.training) or {"minutes": suggested_minutes(corpus)}
     suggested = suggested_model(corpus, grown.vocab_size, length, old.architecture)
-    values = {**asdict(old), "vocab_size": grown.vocab_size, "dropout": suggested["dropout"], **said.model}
+    # What is dropped so that a short text is not learned by heart would cost the longer ones before it.
+    dropout = min(old.dropout, suggested["dropout"])
+    values = {**asdict(old), "vocab_size": grown.vocab_size, "dropout": dropout, **said.model}
     new = model_config({"architecture": old.architecture, **values})
     training = _training(config, corpus, said, length, new)
     device = choose_device(training.device)
@@ -232,7 +234,8 @@ def _training(
     """As the run was trained, with what the new text asks for and what was said over it."""
     before = {name: value for name, value in config["training"].items() if name not in LENGTHS}
     suggested = suggested_training(corpus, length, model)
-    fitted = {name: suggested[name] for name in ("weight_decay", "most_epochs")}
+    decay = min(before.get("weight_decay", 0.0), suggested["weight_decay"])
+    fitted = {"weight_decay": decay, "most_epochs": suggested["most_epochs"]}
     values = {**before, "target_loss": None, **fitted, **said.training, **length}
     return from_dict(TrainingConfig, values, "training")
 

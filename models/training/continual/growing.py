@@ -1,7 +1,7 @@
 """A model that grows while it learns: each time it has read so much, by so many parameters."""
 
 import dataclasses
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import torch
@@ -10,9 +10,12 @@ from data.errors import UsageError
 from models.architectures import build_model
 from models.config import ModelConfig
 from models.device import to_device
+from models.errors import CheckpointError
 from models.events import Event, ModelExpanded, NoticeGiven
+from models.growth.axes import differences
+from models.growth.check import proven_change
 from models.growth.planner import nearest
-from models.growth.weights import grow_snapshot, largest_logit_change
+from models.growth.weights import grow_snapshot
 from models.layers.initialise import Undrawn
 from models.training.continual.revision import commit, revision_of
 from models.training.estimate import require_memory, skeleton
@@ -29,12 +32,7 @@ def growths_due(opened: Opened) -> int:
     every = session.config.grow_every
     if every is None or opened.data is None or session.counters.step >= session.schedule.last_step:
         return 0
-    return characters_seen(opened) // every - session.counters.growths
-
-
-def characters_seen(opened: Opened) -> int:
-    """Characters of text that training has read, about, replayed ones included."""
-    return round(opened.session.counters.tokens_seen * opened.characters_per_token)
+    return max(0, int(session.counters.characters_seen // every) - session.counters.growths)
 
 
 def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
@@ -48,14 +46,18 @@ def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
     session.counters.growths += number
     before = session.model.parameter_counts()[0]
     try:
-        new = nearest(old, before + number * config.grow_by)
+        new = nearest(old, before + number * config.grow_by, at_most=True)
         require_memory(skeleton(new), config, session.device)
     except UsageError as error:
         yield NoticeGiven(message=f"It does not grow: {error.message}")
         return
     grown = _grown_session(session, old, new)
     read = torch.from_numpy(session.sampler.batch(session.counters.position, 1)[:, :-1][:, :CHECKED_TOKENS])
-    change = largest_logit_change(session.model, grown.model, to_device(read, session.device))
+    try:
+        change = proven_change(session.model, grown.model, to_device(read, session.device))
+    except CheckpointError as error:
+        yield NoticeGiven(message=f"It does not grow: {error.message}")
+        return
     parameters, embedding = grown.model.parameter_counts()
     changed: dict[str, Any] = {
         "revision": revision_of(opened.config) + 1,
@@ -64,18 +66,20 @@ def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
         "model": {"architecture": new.architecture, **dataclasses.asdict(new)},
         "measured": dataclasses.asdict(grown.measured),
     }
-    commit(opened.run, grown.snapshot(), {**opened.config, **changed}, opened.tokenizer)
+    ways = differences(old, new)
+    datasets = _noted(opened, ways)
+    commit(opened.run, grown.snapshot(), {**opened.config, **changed}, opened.tokenizer, datasets=datasets)
     opened.config.update(changed)
     grown.revision = changed["revision"]
     opened.session = grown
     opened.pace.model, opened.pace.measured = grown.model, grown.measured
     yield ModelExpanded(
         step=session.counters.step,
-        characters_seen=characters_seen(opened),
+        characters_seen=round(session.counters.characters_seen),
         parameters_before=before,
         parameters=parameters,
         largest_logit_change=change,
-        grown=_differences(old, new),
+        grown={way: f"{now} to {then}" for way, (now, then) in ways.items()},
     )
 
 
@@ -100,10 +104,13 @@ def _blocks(config: ModelConfig) -> int:
     return max(1, whole - embedding)
 
 
-def _differences(old: ModelConfig, new: ModelConfig) -> dict[str, str]:
-    after = dataclasses.asdict(new)
-    return {
-        name: f"{value} to {after[name]}"
-        for name, value in dataclasses.asdict(old).items()
-        if value != after[name]
-    }
+def _noted(opened: Opened, ways: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
+    """datasets.json, with what grew over the text the run is at."""
+    events = [{"what": way, "from": now, "to": then} for way, (now, then) in ways.items()]
+    current = opened.config["data"]["content_hash"]
+    return [
+        {**entry, "grown": [*entry.get("grown", []), *events]}
+        if entry.get("content_hash") == current
+        else entry
+        for entry in opened.run.read_json("datasets.json") or []
+    ]

@@ -27,9 +27,9 @@ def remember(
     datasets: Sequence[Mapping[str, Any]],
     data: PreparedData,
     tokenizer: Tokenizer,
-) -> Generator[Event, None, list[ReplaySample]]:
-    """The sample of every earlier corpus, in the order they were learned; that of the current one
-    is drawn and kept too, for the day another follows.
+) -> Generator[Event, None, tuple[list[ReplaySample], ReplaySample]]:
+    """The sample of every earlier corpus, in the order they were learned, and that of the current
+    one, which is kept for the day another follows.
 
     All of them share one budget. A lost or damaged one is drawn again from its text where that
     is still there, and else left out, with a sentence. The caller holds the run's lock. Raises
@@ -47,10 +47,9 @@ def remember(
         own = load_sample(replay_folder(run), current)
     except CorpusError:
         own = draw_sample(current, data.train, data.validation, data.validation_bytes, REPLAY_BYTES)
-        save_sample(replay_folder(run), thinned(own, most))
-    else:
-        _keep_within(run, own, most)
-    return samples
+        own = thinned(own, most)
+        save_sample(replay_folder(run), own)
+    return samples, _keep_within(run, own, most)
 
 
 def known_samples(

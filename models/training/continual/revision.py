@@ -41,12 +41,13 @@ def commit(
     config: Mapping[str, Any],
     tokenizer: Tokenizer | None,
     *,
-    datasets: list[dict[str, Any]] | None = None,
+    datasets: list[dict[str, Any]],
 ) -> None:
     """Make the run what `snapshot` and `config` say, whole or not at all.
 
-    With `datasets`, the weights of `snapshot` are the ones to keep too, and what was judged before
-    counts no more; without, the kept weights grow as the model did. The caller holds the run's
+    Where the snapshot begins with another text, its weights are the ones to keep too, and what was
+    judged before counts no more; else the kept weights grow as the model did. `datasets` is the new
+    datasets.json. The caller holds the run's
     lock. Raises StorageError: the run is as it was, or, where its hint says so, the change is
     made and will be finished by whoever opens the run next.
     """
@@ -92,13 +93,12 @@ def catch_up(run: Run) -> None:
     wanted = change.state["config"]
     weights, metadata = load_weights(change.path / MODEL_FILE)
     tokenizer = tokenizer_from_json(metadata["tokenizer"]) if "tokenizer" in metadata else None
-    datasets = change.state.get("datasets")
-    if datasets is None:
-        _grow_kept_weights(run, wanted, tokenizer)
-    else:
+    if change.state.get("begins"):
         save_weights(run, weights, weights_metadata(tokenizer, wanted))
         _forget_judgement(run)
-        run.write_json("datasets.json", datasets)
+    else:
+        _grow_kept_weights(run, wanted, tokenizer)
+    run.write_json("datasets.json", change.state["datasets"])
     if tokenizer is not None:
         with storing("the tokenizer"):
             tokenizer.save(run.tokenizer_path)

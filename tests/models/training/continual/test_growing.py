@@ -61,8 +61,8 @@ def test_paused_around_a_growth_it_is_what_it_would_have_been(
         assert [name for name in one | other if not torch.equal(one[name], other[name])] == []
 
 
-def test_where_it_cannot_grow_further_it_says_so_and_goes_on(meadow_run: NewRun) -> None:
-    run = meadow_run("owl", **{**GROWING, "grow_by": 10**12})
+def test_where_nothing_fits_it_says_so_and_goes_on(meadow_run: NewRun) -> None:
+    run = meadow_run("owl", **{**GROWING, "grow_by": 1})
     events = list(run.events())
     assert any(isinstance(event, NoticeGiven) and "grow" in event.message for event in events)
     assert isinstance(events[-1], RunFinished)

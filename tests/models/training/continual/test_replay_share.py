@@ -1,6 +1,11 @@
 """How much is replayed: little of near texts, more of far ones."""
 
-from models.training.continual.replay_share import DEFAULT_SHARE, LARGEST_SHARE, chosen_share
+from models.training.continual.replay_share import (
+    DEFAULT_SHARE,
+    OF_A_FAR_TEXT,
+    OF_ANOTHER_ALPHABET,
+    chosen_share,
+)
 
 
 def test_a_near_text_gets_the_default() -> None:
@@ -9,9 +14,9 @@ def test_a_near_text_gets_the_default() -> None:
 
 
 def test_a_far_text_gets_more_by_its_loss_or_its_characters() -> None:
-    assert chosen_share(1.4, 5.0, 0.0).share == LARGEST_SHARE
+    assert chosen_share(1.4, 5.0, 0.0).share == OF_A_FAR_TEXT
     strange = chosen_share(1.4, 1.5, 0.6)
-    assert strange.share == LARGEST_SHARE and "60 % of its characters are new" in strange.reason
+    assert strange.share == OF_ANOTHER_ALPHABET and "60 % of its characters are new" in strange.reason
 
 
 def test_in_between_it_rises() -> None:

@@ -124,10 +124,10 @@ def test_killed_at_any_moment_of_a_growth_it_ends_as_if_it_never_was(
         run = new_run(f"killed-{kill_at}", **dials)
         run.write_json("datasets.json", reference.read_json("datasets.json"))
 
-        def killed(*said: Any, at: int = kill_at) -> None:
+        def killed(*said: Any, at: int = kill_at, **more: Any) -> None:
             operations.arm(at)
             try:
-                commit(*said)
+                commit(*said, **more)
             finally:
                 operations.arm(0)
 
