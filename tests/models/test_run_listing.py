@@ -129,7 +129,8 @@ def test_a_trained_run_speaks_through_its_log(tmp_path: Path) -> None:
         tmp_path, recorded=(started(), step(1), evaluation(2.5), step(2), evaluation(2.7), step(3))
     )
     (summary,) = list_runs(tmp_path)
-    assert (summary.architecture, summary.parameters, summary.vocab_size) == ("hrm", 1234, 87)
+    assert summary.architecture == "hrm"
+    assert (summary.parameters, summary.vocab_size) == (99, 65), "a model that grew says so in config.json"
     assert (summary.status, summary.step, summary.total_steps, summary.validation_loss) == (
         "created",
         3,

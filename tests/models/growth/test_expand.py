@@ -22,6 +22,7 @@ from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.creation import plan_creation
 from models.training.extend import extend
 from models.training.fitting import described_model
+from models.training.length import REWARMED
 from models.training.plan import plan_training
 from models.training.request import CreateRequest, TrainRequest
 from models.training.trainer import train
@@ -75,7 +76,7 @@ def test_a_finished_run_grows_into_a_finished_one_that_trains_on(
     learn(run)
     assert summarize(run.path).step == 10
     snapshot, _ = load_checkpoint(run)
-    assert snapshot.state["schedule"]["scale"] == 0.5  # the rate rose again, and not as far
+    assert snapshot.state["schedule"]["scale"] == REWARMED  # the rate rose again, and not as far
     extend(parent, steps=1)  # and the old one goes on too
     learn(parent)
 

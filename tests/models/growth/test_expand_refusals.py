@@ -102,7 +102,7 @@ def test_nothing_is_kept_that_says_something_else(
 def test_a_disk_that_fills_up_leaves_nothing(
     new_run: NewRun, grow: Grow, runs: Path, disk: Any, monkeypatch: pytest.MonkeyPatch, learn: Learn
 ) -> None:
-    monkeypatch.setattr(expand, "largest_logit_change", lambda *models: 0.0)  # proved elsewhere
+    monkeypatch.setattr(expand, "proven_change", lambda *models: 0.0)  # proved elsewhere
     parent = new_run()
     learn(parent)
     (parent.path / "replay").mkdir(exist_ok=True)

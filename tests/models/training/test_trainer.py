@@ -33,6 +33,7 @@ from models.trained import load_trained
 from models.training import evaluate
 from models.training.checkpoint import load_checkpoint
 from models.training.control import Control
+from models.training.length import REWARMED
 from models.training.trainer import extend, train
 
 NewRun = Callable[..., Run]
@@ -207,8 +208,8 @@ def test_an_extension_of_a_finished_run_warms_up_again(new_run: NewRun) -> None:
     assert (started.start_step, started.total_steps) == (10, 30)
     rates = [event.learning_rate for event in of(StepFinished, events)]
     assert of(StepFinished, first)[-1].learning_rate < 0.25e-3  # it had come down
-    assert rates[:4] == pytest.approx([0.125e-3, 0.25e-3, 0.375e-3, 0.5e-3])
-    assert max(rates) == pytest.approx(0.5e-3) and rates[-1] < 0.1e-3
+    assert rates[:4] == pytest.approx([REWARMED * share * 1e-3 for share in (0.25, 0.5, 0.75, 1)])
+    assert max(rates) == pytest.approx(REWARMED * 1e-3) and rates[-1] < 0.05e-3
     finished = events[-1]
     assert isinstance(finished, RunFinished) and finished.step == 30
     losses = [event.validation_loss for event in of(EvaluationFinished, first + events)]
