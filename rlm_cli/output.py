@@ -92,30 +92,19 @@ class Output:
         *,
         right: Sequence[str] = (),
         spare: Sequence[str] = (),
+        to_stderr: bool = False,
     ) -> None:
-        """A table on stdout, for a person. `right` names the columns that hold numbers.
+        """A table for a person, on stderr where it is a remark and not the result. `right` names the
+        columns that hold numbers.
 
         Where the terminal is too narrow, the first column is folded, and then the columns of
         `spare` go, the first of them first.
         """
-        if self.is_json:
+        if self.is_quiet if to_stderr else self.is_json:
             return
-        kept, fitting = _fitting(columns, list(rows), spare, self.stdout.width)
-        self._lines(self.stdout, _grid(kept, fitting, right))
-
-    def remark_table(
-        self,
-        columns: Sequence[str],
-        rows: Iterable[Sequence[str]],
-        *,
-        right: Sequence[str] = (),
-        spare: Sequence[str] = (),
-    ) -> None:
-        """As `table`, on stderr: something to choose from and not the result. Nothing when quiet."""
-        if self.is_quiet:
-            return
-        kept, fitting = _fitting(columns, list(rows), spare, self.stderr.width)
-        self._lines(self.stderr, _grid(kept, fitting, right))
+        console = self.stderr if to_stderr else self.stdout
+        kept, fitting = _fitting(columns, list(rows), spare, console.width)
+        self._lines(console, _grid(kept, fitting, right))
 
     def pairs(self, rows: Iterable[tuple[str, str]], *, to_stderr: bool = False) -> None:
         """Names and values, two columns. On stderr where they are a remark and not the result."""

@@ -37,11 +37,12 @@ def ask_which(found: "list[Candidate]", corpus: "Corpus", output: Output) -> str
     from models.training.continual.candidates import suited_first
 
     suited = suited_first(found, corpus.content_hash)
-    output.remark_table(
+    output.table(
         ("", "model", "architecture", "vocabulary", "parameters", "knows (loss)", "trained"),
         [(str(number), *_row(one, corpus)) for number, one in enumerate(suited, start=1)],
         right=("", "vocabulary", "parameters"),
         spare=("vocabulary", "architecture", "trained"),
+        to_stderr=True,
     )
     choices = "1" if len(suited) == 1 else f"1 to {len(suited)}"
     question = f"\nWhich goes on with {corpus.name}? {choices}, or n for a new model (Enter: none of it)."
