@@ -73,7 +73,7 @@ def models_in(folder: Path) -> "list[Candidate]":
 def _row(one: "Candidate", corpus: "Corpus") -> tuple[str, ...]:
     summary = one.summary
     knows = ", ".join(f"{name} ({figures.loss(loss)})" for name, loss in one.knows.items())
-    at_it = ", this text" if corpus.content_hash in one.is_at else ""
+    at_it = ", this text" if corpus.content_hash in one.hashes else ""
     return (
         summary.name,
         summary.architecture or "-",

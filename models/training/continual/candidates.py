@@ -18,8 +18,8 @@ class Candidate:
 
     summary: RunSummary
     knows: dict[str, float | None]
-    is_at: frozenset[str]
-    """Content hashes of what it knows."""
+    hashes: frozenset[str]
+    """Of the content of what it knows."""
 
 
 def candidates(runs_dir: Path) -> list[Candidate]:
@@ -34,7 +34,7 @@ def candidates(runs_dir: Path) -> list[Candidate]:
 
 def suited_first(found: list[Candidate], content_hash: str) -> list[Candidate]:
     """Those that do not know the text yet before those that do."""
-    return sorted(found, key=lambda one: content_hash in one.is_at)
+    return sorted(found, key=lambda one: content_hash in one.hashes)
 
 
 def _candidate(summary: RunSummary) -> Candidate | None:
