@@ -36,8 +36,7 @@ def config_problem(config: Mapping[str, Any]) -> str | None:
 def file_problem(name: str, value: Any) -> str | None:
     """The same for the value of one of the run's other JSON files."""
     if name == "datasets.json":
-        sound = isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
-        return None if sound else "it is not a list of texts"
+        return _datasets_problem(value)
     return None if isinstance(value, dict) else "it is not an object with names"
 
 
@@ -50,6 +49,16 @@ def _section_problem(section: Any, needed: Mapping[str, Check], optional: Mappin
     for key, check in {**needed, **optional}.items():
         if key in section and not check(section[key]):
             return f"has a '{key}' that is not what rlm writes"
+    return None
+
+
+def _datasets_problem(datasets: Any) -> str | None:
+    if not isinstance(datasets, list) or not all(isinstance(entry, dict) for entry in datasets):
+        return "it is not a list of texts"
+    for number, entry in enumerate(datasets, start=1):
+        for key, check in _DATASET.items():
+            if key in entry and not check(entry[key]):
+                return f"text {number} has a '{key}' that is not what rlm writes"
     return None
 
 
@@ -85,6 +94,18 @@ def _threads(value: Any) -> bool:
     return _count(value) and value <= 4096
 
 
+def _growths(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_growth(one) for one in value)
+
+
+def _is_growth(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _text(value.get("what"))
+        and all(map(_count, map(value.get, ("from", "to"))))
+    )
+
+
 def _perhaps(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
@@ -109,3 +130,22 @@ _SECTIONS: dict[str, tuple[dict[str, Check], dict[str, Check]]] = {
     "extension": ({"from_step": _count, "minutes": _perhaps(_above_zero), "steps": _perhaps(_size)}, {}),
 }
 """By section: the keys it needs, and those it may have."""
+
+_loss = _perhaps(lambda value: type(value) in (int, float))
+_DATASET: dict[str, Check] = {
+    "name": _text,
+    "content_hash": _text,
+    "kind": _text,
+    "characters": _count,
+    "documents": _count,
+    "bytes": _count,
+    "paths": _texts,
+    "prepared": _text,
+    "tokens": _perhaps(_count),
+    "steps": _perhaps(_count),
+    "loss_when_learned": _loss,
+    "loss_before": _loss,
+    "loss_now": _loss,
+    "grown": _growths,
+}
+"""The keys of an entry of datasets.json; it needs none of them."""

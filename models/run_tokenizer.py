@@ -8,6 +8,7 @@ from data.errors import TokenizerError
 from data.tokenizer import Tokenizer, load_tokenizer, tokenizer_from_json
 from models.checkpoint_folder import MODEL_FILE, newest_checkpoint
 from models.run import Run
+from models.weights_file import metadata_of
 
 
 def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> tuple[Tokenizer, str | None]:
@@ -51,13 +52,7 @@ def expected_hash(config: Mapping[str, Any]) -> str | None:
 
 def copy_inside(path: Path) -> str | None:
     """The tokenizer.json that travels in the metadata of a weights file, nothing else of it read."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {}).get("tokenizer") or None
-    except (OSError, SafetensorError, ValueError, RecursionError):
-        return None
+    return metadata_of(path).get("tokenizer") or None
 
 
 def _belongs(tokenizer: Tokenizer, expected: str | None, vocab_size: int) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a safetensors file is whole, by its header and its length alone: without torch, at a glance.
+"""What a safetensors file says in its header, and whether it is whole: without torch, at a glance.
 
 The layout is told in `models.training.tensor_file`, which also checks every byte. The header says where
 the data of each tensor ends, so a file that was cut short is found out by its size.
@@ -29,6 +29,17 @@ def weights_problem(path: Path) -> str | None:
     if size != expected:
         return f"{path.name} has {size:,} of {expected:,} bytes"
     return None
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """What travels in the header of a weights file; nothing where it cannot be read."""
+    from safetensors import SafetensorError, safe_open  # numpy comes with it, and listings need neither
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError, ValueError, RecursionError):
+        return {}
 
 
 def _data_size(header: Any) -> int:

@@ -1,6 +1,6 @@
 """In which ways a model can grow, as they are typed, and what it is afterwards. Torch-free."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from data.errors import UsageError
 from models.config import ModelConfig
@@ -24,17 +24,17 @@ def sizes(config: ModelConfig) -> dict[str, int]:
     return {way: config.size_of(way) for way in WAYS if _refusal(config, way) is None}
 
 
-def grown(config: ModelConfig, wanted: Mapping[str, int]) -> ModelConfig:
+def grown(config: ModelConfig, wanted: Mapping[str, int], closed: Container[str] = ()) -> ModelConfig:
     """The configuration of the model that is as large as `wanted` says, by way.
 
-    Raises UsageError for a way the model cannot grow in, with those it can, and for a size that is
-    no more than today's or beyond what the architecture allows.
+    Raises UsageError for a way the model cannot grow in, with those it can but for the `closed` ones,
+    and for a size that is no more than today's or beyond what the architecture allows.
     """
     if not wanted:
-        raise UsageError("Nothing was said that is to grow.", hint=_what_can(config))
+        raise UsageError("Nothing was said that is to grow.", hint=_what_can(config, closed))
     for way, size in wanted.items():
         if (refusal := _refusal(config, way)) is not None:
-            raise UsageError(refusal, hint=_what_can(config))
+            raise UsageError(refusal, hint=_what_can(config, closed))
         now = config.size_of(way)
         if type(size) is not int:
             raise UsageError(f"--{way} {size} is not a whole number.", hint=f"There are {now:,} {WAYS[way]}.")
@@ -43,7 +43,11 @@ def grown(config: ModelConfig, wanted: Mapping[str, int]) -> ModelConfig:
                 f"--{way} {size:,} is no growth: there are {now:,} {WAYS[way]}.",
                 hint=f"Say how many there are to be in all, {now + 1:,} or more.",
             )
-    return config.larger(wanted)
+    try:
+        return config.larger(wanted)
+    except UsageError as error:
+        asked = " and ".join(f"--{way} {size:,}" for way, size in wanted.items())
+        raise UsageError(f"No model can have {asked}: {error.message}") from error
 
 
 def differences(old: ModelConfig, new: ModelConfig) -> dict[str, tuple[int, int]]:
@@ -62,6 +66,7 @@ def _refusal(config: ModelConfig, way: str) -> str | None:
     return None if reason is None else f"This model cannot grow by --{way}: {reason}."
 
 
-def _what_can(config: ModelConfig) -> str:
-    ways = ", ".join(f"--{way} ({size:,} {WAYS[way]} now)" for way, size in sizes(config).items())
+def _what_can(config: ModelConfig, closed: Container[str]) -> str:
+    open_ways = {way: size for way, size in sizes(config).items() if way not in closed}
+    ways = ", ".join(f"--{way} ({size:,} {WAYS[way]} now)" for way, size in open_ways.items())
     return f"It can grow by {ways}." if ways else "It cannot grow in any way."

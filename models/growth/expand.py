@@ -15,6 +15,7 @@ from data.errors import UsageError
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig, from_dict
+from models.datasets import DATASETS_FILE, with_growths
 from models.device import prepare_process
 from models.growth.axes import WAYS, differences, grown
 from models.growth.check import proven_change, tokens_to_check
@@ -131,20 +132,13 @@ class ExpansionPlan:
         files = dict(self.parent.files)
         if not self.tokenizer_is_kept:
             files.pop("evaluation.json", None)
-            unknown = dict.fromkeys(("loss_when_learned", "loss_before", "loss_now", "tokens"))
-            files["datasets.json"] = [{**entry, **unknown} for entry in files.get("datasets.json", [])]
-        current = self.parent.config.get("data", {}).get("content_hash")
-        events = [
-            {"what": "vocabulary" if way == "vocab" else way, "from": now, "to": then}
-            for way, (now, then) in self.grown.items()
-        ]
-        if "datasets.json" in files:
-            files["datasets.json"] = [
-                {**entry, "grown": [*entry.get("grown", []), *events]}
-                if entry.get("content_hash") == current
-                else entry
-                for entry in files["datasets.json"]
-            ]
+        if DATASETS_FILE in files:
+            datasets = files[DATASETS_FILE]
+            if not self.tokenizer_is_kept:
+                unknown = dict.fromkeys(("loss_when_learned", "loss_before", "loss_now", "tokens"))
+                datasets = [{**entry, **unknown} for entry in datasets]
+            current = self.parent.config.get("data", {}).get("content_hash")
+            files[DATASETS_FILE] = with_growths(datasets, current, self.grown)
         return files
 
     def _config(self, change: float) -> dict[str, Any]:
@@ -216,7 +210,9 @@ def plan_expansion(
     if target_parameters is not None:
         model = nearest(parent.model, target_parameters)
     else:
-        model = grown(parent.model, wanted)
+        # New characters come with a text, and are no way to grow from here.
+        closed = () if tokenizer is None or tokenizer.kind == "bpe" else ("vocab",)
+        model = grown(parent.model, wanted, closed)
         if "vocab" in wanted:
             tokenizer, parts = grown_vocabulary(parent, wanted["vocab"])
         if tokenizer is not None and tokenizer.vocab_size != model.vocab_size:

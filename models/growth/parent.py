@@ -12,6 +12,7 @@ from torch import Tensor
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig
+from models.datasets import DATASETS_FILE
 from models.errors import CheckpointError, RunError
 from models.events import RunFinished, RunPaused, RunStarted
 from models.run import Run
@@ -23,7 +24,7 @@ from models.training.continual.replay_memory import replay_folder
 from models.training.continual.revision import catch_up
 from models.training.fitting import described_model, require_fit
 
-FILES = ("datasets.json", "evaluation.json", "generation_config.json")
+FILES = (DATASETS_FILE, "evaluation.json", "generation_config.json")
 """What tells of the run besides config.json. Which of them is there depends on how far it came."""
 _LARGEST_SAMPLE = 64 << 20
 

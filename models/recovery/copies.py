@@ -13,8 +13,8 @@ from data.corpus import Corpus
 from data.errors import RlmError, TokenizerError
 from data.tokenizer import Tokenizer, load_tokenizer, tokenizer_from_json
 from models.checkpoint_folder import MODEL_FILE, complete_checkpoints
+from models.datasets import Dataset, vocabulary_growths
 from models.errors import CheckpointError
-from models.recovery.growths import vocabulary_growths
 from models.recovery.known_text import KnownText
 from models.run import Run, run_names
 from models.run_tokenizer import copy_inside, expected_hash
@@ -133,7 +133,7 @@ def _byte_pairs(first: Corpus, size: int, grew: Sequence["_Text"]) -> BpeTokeniz
 class _Text:
     """A text the run learned: its entry in datasets.json, and the text itself where it is still there."""
 
-    def __init__(self, entry: Mapping[str, Any], corpus: Corpus | None) -> None:
+    def __init__(self, entry: Dataset, corpus: Corpus | None) -> None:
         self.growths = vocabulary_growths(entry)
         self.corpus = corpus
 

@@ -10,6 +10,7 @@ import numpy as np
 from data.corpus import Corpus, open_corpus
 from data.errors import CorpusError, RlmError, UsageError
 from data.tokenizer import SPECIAL_TOKENS, Tokenizer
+from models.datasets import Dataset, read_datasets
 from models.recursive_lm import RecursiveLM
 from models.run import Run
 from models.trained import load_model
@@ -33,14 +34,15 @@ class KnownText:
         self._config = config
 
     @cached_property
-    def datasets(self) -> list[dict[str, Any]]:
+    def datasets(self) -> list[Dataset]:
         """datasets.json, or of a run without one what config.json says of its text."""
         try:
-            listed = self._run.read_json("datasets.json")
+            listed = read_datasets(self._run)
         except RlmError:
-            listed = None
-        data = self._config.get("data", {})
-        return listed or [{"content_hash": data.get("content_hash"), "paths": data.get("paths")}]
+            listed = []
+        if not listed and (data := self._config.get("data")):
+            listed = [{"content_hash": data["content_hash"], "paths": data["paths"]}]
+        return listed
 
     @cached_property
     def corpora(self) -> list[Corpus | None]:
@@ -111,7 +113,7 @@ class KnownText:
         assert self.model is not None
         return math.log(max(1, self.model.config.vocab_size - len(SPECIAL_TOKENS)))
 
-    def _opened(self, entry: Mapping[str, Any]) -> Corpus | None:
+    def _opened(self, entry: Dataset) -> Corpus | None:
         data = self._config.get("data", {})
         same = entry.get("content_hash") == data.get("content_hash")
         paths = entry.get("paths") or (data.get("paths") if same else None)

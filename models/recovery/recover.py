@@ -8,9 +8,9 @@ from typing import Any
 from data.advance import Advance
 from data.errors import TokenizerError
 from data.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from models.datasets import vocabulary_growths
 from models.errors import RunError
 from models.recovery.diagnosis import Diagnosis, diagnose
-from models.recovery.growths import vocabulary_growths
 from models.recovery.known_text import KnownText
 from models.recovery.language import ModelLanguage
 from models.recovery.reconstruct import Reconstruction, reconstruct

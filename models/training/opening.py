@@ -18,6 +18,7 @@ from data.replay import HELD_OUT_TOKENS, ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig, from_dict
+from models.datasets import Dataset, read_datasets
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError
 from models.events import Event, NoticeGiven
@@ -113,7 +114,7 @@ def open_training(run: Run, restored: int | None = None) -> Generator[Event, Non
             f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
         )
     training = from_dict(TrainingConfig, config["training"], "training")
-    run.read_json("datasets.json")  # damaged, it would be found so only when all steps are done
+    read_datasets(run)  # damaged, it would be found so only when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
     prepare_process(config.get("measured", {}).get("threads", training.threads))
     snapshot = yield from _snapshot(run, config)
@@ -158,7 +159,7 @@ def _open_text_training(start: Start) -> Generator[Event, None, Opened]:
     start.note_opened()
     data = yield from _data(run, config, tokenizer)
     _require_enough(data, described)
-    datasets = run.read_json("datasets.json") or []
+    datasets = read_datasets(run)
     samples, own = yield from remember(run, config, datasets, data, tokenizer)
     model = start.new_model()
     sampler = _sampler(config, data, samples, described.context_length, training.seed)
@@ -222,7 +223,7 @@ def _require_enough(data: PreparedData, described: ModelConfig) -> None:
 
 
 def _characters_per_token(
-    config: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]], data: PreparedData
+    config: Mapping[str, Any], datasets: Sequence[Dataset], data: PreparedData
 ) -> float:
     current = config["data"]["content_hash"]
     characters = next(

@@ -11,6 +11,7 @@ from data.errors import UsageError
 from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
+from models.datasets import DATASETS_FILE, dataset_entry, described_corpus, source_paths
 from models.errors import RunBusyError, StorageError
 from models.run import Run, suggest_name
 from models.storage import replace_file, storing
@@ -108,11 +109,11 @@ class Plan:
         try:
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
-            run.write_json("datasets.json", [dataset_entry(self.corpus)])
+            run.write_json(DATASETS_FILE, [dataset_entry(self.corpus)])
             run.write_config(self._config(run))
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
-                (run.path / "datasets.json").unlink(missing_ok=True)
+                (run.path / DATASETS_FILE).unlink(missing_ok=True)
                 if before is None:
                     run.tokenizer_path.unlink(missing_ok=True)
                 else:
@@ -198,34 +199,13 @@ def is_lopsided(data: PreparedData) -> bool:
     return not 0.85 <= data.train_tokens / max(1, data.train_tokens + data.validation_tokens) <= 0.95
 
 
-def described_corpus(corpus: Corpus) -> dict[str, Any]:
-    """A text as JSON has it."""
-    return {
-        "name": corpus.name,
-        "content_hash": corpus.content_hash,
-        "kind": corpus.kind,
-        "characters": corpus.characters,
-        "documents": corpus.documents,
-        "bytes": corpus.bytes,
-    }
-
-
-def dataset_entry(corpus: Corpus) -> dict[str, Any]:
-    """A text as datasets.json has it before anything of it is learned."""
-    return {**described_corpus(corpus), "paths": _paths(corpus)}
-
-
 def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> dict[str, Any]:
     """What config.json says of the text a run is at."""
     return {
-        "paths": _paths(corpus),
+        "paths": source_paths(corpus),
         "content_hash": corpus.content_hash,
         "kind": corpus.kind,
         "tokenizer": tokenizer.kind,
         "tokenizer_hash": tokenizer.hash,
         "prepared": data.path.name,
     }
-
-
-def _paths(corpus: Corpus) -> list[str]:
-    return [str(Path(source.path).resolve()) for source in corpus.sources]

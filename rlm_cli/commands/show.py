@@ -120,28 +120,23 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """What each corpus lost to those that came after it: nats per token on its held-out part."""
-    from models.training.continual.corpus_names import labels
+    from models.datasets import labels
 
     names = labels(report["datasets"])
     for dataset in report["datasets"]:
-        learned, now = (_number(dataset.get(key)) for key in ("loss_when_learned", "loss_now"))
+        learned, now = dataset["loss_when_learned"], dataset["loss_now"]
         yield (
             names[str(dataset.get("content_hash"))],
             figures.loss(learned),
             figures.loss(now),
             "-" if learned is None or now is None else _change(learned, now),
-            ", ".join(_growth_words(dataset.get("grown"))) or "-",
+            ", ".join(f"{one['what']} {one['from']} to {one['to']}" for one in dataset.get("grown", []))
+            or "-",
         )
 
 
 def _change(before: float, now: float) -> str:
     return f"{100 * (now / before - 1):+.1f} %" if before > 0 else "-"
-
-
-def _growth_words(grown: Any) -> Iterator[str]:
-    for growth in grown if isinstance(grown, list) else []:
-        if isinstance(growth, dict):
-            yield f"{growth.get('what')} {growth.get('from')} to {growth.get('to')}"
 
 
 def _solving_rows(evaluation: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -222,10 +217,6 @@ def _kept(run: "Run", name: str, notes: list[str]) -> Any:
 
 def _with_losses(dataset: dict[str, Any]) -> dict[str, Any]:
     return {"loss_when_learned": None, "loss_now": None} | dataset
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if type(value) in (int, float) else None
 
 
 def _size_of_tree(run: "Run") -> int:

@@ -75,7 +75,21 @@ def test_a_section_that_is_missing_is_named(missing: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sound", "unsound"),
     [
-        ("datasets.json", [{"name": "tale"}], [{}, ["tale"], 3, None, {"format_version": 2}]),
+        (
+            "datasets.json",
+            [{"name": "tale", "loss_now": None, "grown": [{"what": "core", "from": 1, "to": 2}], "new": 3}],
+            [
+                {},
+                ["tale"],
+                3,
+                None,
+                {"format_version": 2},
+                [{"name": 3}],
+                [{"loss_now": "x"}],
+                [{"grown": [{"what": "core"}]}],
+                [{"paths": "a.txt"}],
+            ],
+        ),
         ("evaluation.json", {"step": 3}, [[], 3, "x", None, {"format_version": "1"}]),
         ("generation_config.json", {}, [[], 7, None]),
     ],

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import RlmError
+from models.datasets import labels, read_datasets
 from models.run import Run
 from models.run_listing import RunSummary, list_runs
 from models.task import solves_puzzles
-from models.training.continual.corpus_names import labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,7 @@ def _candidate(summary: RunSummary) -> Candidate | None:
     run = Run(summary.path)
     if solves_puzzles(run.read_config()):
         return None
-    datasets = run.read_json("datasets.json") or []
+    datasets = read_datasets(run)
     names = labels(datasets)
-    losses = {str(entry.get("content_hash")): entry.get("loss_now") for entry in datasets}
-    knows = {
-        name: float(loss) if isinstance(loss := losses.get(key), (int, float)) else None
-        for key, name in names.items()
-    }
-    return Candidate(summary, knows, frozenset(names))
+    losses = [entry.get("loss_now") for entry in datasets]
+    return Candidate(summary, dict(zip(names.values(), losses, strict=True)), frozenset(names))

@@ -10,6 +10,7 @@ from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
 from models.checkpoint_folder import newest_checkpoint
 from models.config import ModelConfig, TrainingConfig
+from models.datasets import Dataset, described_corpus
 from models.errors import RunError
 from models.run import Run
 from models.training.checkpoint import Snapshot
@@ -18,12 +19,7 @@ from models.training.continual.revision import commit, revision_of
 from models.training.estimate import Estimate
 from models.training.extend import extend
 from models.training.length import REWARMED_FOR_ANOTHER_TEXT
-from models.training.training_plan import (
-    data_section,
-    described_corpus,
-    growth_row,
-    length_in_words,
-)
+from models.training.training_plan import data_section, growth_row, length_in_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +71,7 @@ class Continuation:
     training: TrainingConfig
     snapshot: Snapshot
     replay: Replay
-    datasets: list[dict[str, Any]]
+    datasets: list[Dataset]
     known: tuple[str, ...]
     """What the earlier texts are called."""
     estimate: Estimate

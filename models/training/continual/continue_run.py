@@ -20,9 +20,11 @@ from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, model_config
 from models.config import LENGTHS, ModelConfig, TrainingConfig, from_dict, require
+from models.datasets import Dataset, dataset_entry, labels, read_datasets, with_dataset, with_growths
 from models.device import choose_device, prepare_process
 from models.errors import RunError
 from models.events import Event, NoticeGiven
+from models.growth.axes import differences
 from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 from models.run import Run
@@ -37,7 +39,6 @@ from models.training.continual.continuation import (
     require_fitting_length,
     serial_of,
 )
-from models.training.continual.corpus_names import labels
 from models.training.continual.replay_memory import known_samples
 from models.training.continual.replay_share import Replay, chosen_share
 from models.training.continual.revision import catch_up
@@ -49,7 +50,6 @@ from models.training.kept_weights import restore_kept_weights
 from models.training.modes import default_depth
 from models.training.request import Said, TrainRequest, everything_said, lengths_in
 from models.training.sizing import suggested_minutes, suggested_model, suggested_training
-from models.training.training_plan import dataset_entry
 
 _GLANCE_TOKENS = 8192
 """Of each text, to see how far it is from the others."""
@@ -90,7 +90,7 @@ def _another_text(
     tokenizer, note = load_run_tokenizer(run, config, old.vocab_size)
     if note is not None:
         yield NoticeGiven(message=note)
-    datasets = _with_paths(run.read_json("datasets.json") or [], config["data"])
+    datasets = _with_paths(read_datasets(run), config["data"])
     samples = yield from known_samples(run, datasets, tokenizer)
     grown, parts, unknown = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
     data = yield from advancing(prepare(corpus, grown))
@@ -111,10 +111,7 @@ def _another_text(
     replay = Replay(0.0, "there is no sample of an earlier text")
     if samples:
         replay = _replay(request.replay, snapshot.model, new, samples, data.validation, unknown)
-    entry = {**_entry_of(corpus, datasets), **dataset_entry(corpus)}
-    if new.vocab_size != old.vocab_size:
-        growth = {"what": "vocabulary", "from": old.vocab_size, "to": new.vocab_size}
-        entry["grown"] = [*entry.get("grown", []), growth]
+    known = with_dataset(datasets, dataset_entry(corpus))
     return Continuation(
         run=run,
         before=config,
@@ -127,31 +124,20 @@ def _another_text(
         training=training,
         snapshot=snapshot,
         replay=replay,
-        datasets=_with_entry(datasets, entry),
+        datasets=with_growths(known, corpus.content_hash, differences(old, new)),
         known=tuple(name for key, name in labels(datasets).items() if key != corpus.content_hash),
         estimate=estimate(new, training, device),
         started_at=started_at,
     )
 
 
-def _with_paths(datasets: list[dict[str, Any]], data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _with_paths(datasets: list[Dataset], data: Mapping[str, Any]) -> list[Dataset]:
     """Where the text lies that the run is at, and its tokens: config.json alone may tell."""
     current = data["content_hash"]
-    found = {name: data[name] for name in ("paths", "prepared") if name in data}
-    return [{**found, **entry} if entry.get("content_hash") == current else entry for entry in datasets]
-
-
-def _entry_of(corpus: Corpus, datasets: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return next((one for one in datasets if one.get("content_hash") == corpus.content_hash), {})
-
-
-def _with_entry(datasets: Sequence[dict[str, Any]], entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """`datasets` with a new entry at the end, or in the place of the one of the same text."""
-    hashes = [one.get("content_hash") for one in datasets]
-    if entry["content_hash"] not in hashes:
-        return [*datasets, entry]
-    place = hashes.index(entry["content_hash"])
-    return [*datasets[:place], entry, *datasets[place + 1 :]]
+    found: Dataset = {"paths": data["paths"]}
+    if "prepared" in data:
+        found["prepared"] = data["prepared"]
+    return [{**found, **one} if one.get("content_hash") == current else one for one in datasets]
 
 
 def _require_no_shape(run: Run, said: Said, request: TrainRequest) -> None:

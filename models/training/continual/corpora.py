@@ -1,12 +1,11 @@
 """What a training says and keeps of the texts its model knows: before the first step, and at the end."""
 
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any
 
 from data.replay import HELD_OUT_TOKENS
+from models.datasets import DATASETS_FILE, Dataset, by_label, read_datasets
 from models.events import CorporaMeasured, CorpusBegun, Event
 from models.recursive_lm import RecursiveLM
-from models.training.continual.corpus_names import labels
 from models.training.continual.forgetting import losses_on
 from models.training.opening import Opened
 
@@ -22,18 +21,18 @@ def begin_corpus(opened: Opened) -> Iterator[Event]:
     replay = opened.config.get("replay", {})
     yield CorpusBegun(
         corpus=str(opened.config.get("corpus")),
-        known_corpora=len(opened.run.read_json("datasets.json") or []) - 1,
+        known_corpora=len(read_datasets(opened.run)) - 1,
         replay_share=replay.get("share", 0.0),
         replay_reason=replay.get("reason", ""),
         vocab_size=session.model.config.vocab_size,
     )
     with session.evaluating() as model:
         losses = yield from losses_on(model, opened.known, session.measured.number_format, 0)
-    datasets = opened.run.read_json("datasets.json") or []
+    datasets = read_datasets(opened.run)
     for entry in datasets:
         entry["loss_before"] = entry["loss_now"] = losses.get(str(entry.get("content_hash")))
-    opened.run.write_json("datasets.json", datasets)
-    yield CorporaMeasured(step=0, losses=_named(datasets, losses), losses_before={})
+    opened.run.write_json(DATASETS_FILE, datasets)
+    yield CorporaMeasured(step=0, losses=by_label(datasets, losses), losses_before={})
 
 
 def conclude_corpora(
@@ -52,37 +51,30 @@ def conclude_corpora(
     datasets = note_losses(opened, tokens, losses)
     if not _is_further_text(opened):
         return None
-    before = {
-        str(entry["content_hash"]): entry["loss_before"]
-        for entry in datasets
-        if isinstance(entry.get("loss_before"), float) and "content_hash" in entry
-    }
+    before = {str(entry.get("content_hash")): entry.get("loss_before") for entry in datasets}
     return CorporaMeasured(
-        step=session.counters.step, losses=_named(datasets, losses), losses_before=_named(datasets, before)
+        step=session.counters.step,
+        losses=by_label(datasets, losses),
+        losses_before=by_label(datasets, before),
     )
 
 
-def note_losses(opened: Opened, tokens: int, losses: Mapping[str, float]) -> list[dict[str, Any]]:
+def note_losses(opened: Opened, tokens: int, losses: Mapping[str, float]) -> list[Dataset]:
     """Keep losses by content hash in datasets.json, which is handed back; what was not measured has none.
     Of what the run is at, it learned from `tokens`, and the loss now is that when it was learned."""
-    datasets = opened.run.read_json("datasets.json") or []
+    datasets = read_datasets(opened.run)
     for entry in datasets:
         entry["loss_now"] = found = losses.get(str(entry.get("content_hash")))
         if entry.get("content_hash") == opened.config["data"]["content_hash"]:
             entry |= {"tokens": tokens, "steps": opened.session.counters.step, "loss_when_learned": found}
-    opened.run.write_json("datasets.json", datasets)
+    opened.run.write_json(DATASETS_FILE, datasets)
     return datasets
 
 
 def _is_further_text(opened: Opened) -> bool:
-    return len(opened.run.read_json("datasets.json") or []) > 1
+    return len(read_datasets(opened.run)) > 1
 
 
 def _is_whole(opened: Opened) -> bool:
     """Whether what is measured of the text later is all that was held out of it."""
     return opened.data is None or len(opened.data.validation) <= HELD_OUT_TOKENS
-
-
-def _named(datasets: list[dict[str, Any]], losses: Mapping[str, float]) -> dict[str, float]:
-    names = labels(datasets)
-    return {names[key]: loss for key, loss in losses.items() if key in names}

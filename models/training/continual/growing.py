@@ -1,7 +1,7 @@
 """A model that grows while it learns: each time it has read so much, by so many parameters."""
 
 import dataclasses
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ import torch
 from data.errors import UsageError
 from models.architectures import build_model
 from models.config import ModelConfig
+from models.datasets import read_datasets, with_growths
 from models.device import to_device
 from models.errors import CheckpointError
 from models.events import Event, ModelExpanded, NoticeGiven
@@ -67,7 +68,7 @@ def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
         "measured": dataclasses.asdict(grown.measured),
     }
     ways = differences(old, new)
-    datasets = _noted(opened, ways)
+    datasets = with_growths(read_datasets(opened.run), opened.config["data"]["content_hash"], ways)
     commit(opened.run, grown.snapshot(), {**opened.config, **changed}, opened.tokenizer, datasets=datasets)
     opened.config.update(changed)
     grown.revision = changed["revision"]
@@ -102,15 +103,3 @@ def _blocks(config: ModelConfig) -> int:
     """Parameters that a step computes with; a step's time goes with them, about."""
     whole, embedding = skeleton(config).parameter_counts()
     return max(1, whole - embedding)
-
-
-def _noted(opened: Opened, ways: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
-    """datasets.json, with what grew over the text the run is at."""
-    events = [{"what": way, "from": now, "to": then} for way, (now, then) in ways.items()]
-    current = opened.config["data"]["content_hash"]
-    return [
-        {**entry, "grown": [*entry.get("grown", []), *events]}
-        if entry.get("content_hash") == current
-        else entry
-        for entry in opened.run.read_json("datasets.json") or []
-    ]

@@ -11,6 +11,7 @@ from data.errors import CorpusError, RlmError
 from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import REPLAY_BYTES, ReplaySample, draw_sample, load_sample, save_sample, shared_out, thinned
 from data.tokenizer import Tokenizer
+from models.datasets import Dataset
 from models.events import Event, NoticeGiven
 from models.run import Run
 from models.training.advancing import advancing
@@ -24,7 +25,7 @@ def replay_folder(run: Run) -> Path:
 def remember(
     run: Run,
     config: Mapping[str, Any],
-    datasets: Sequence[Mapping[str, Any]],
+    datasets: Sequence[Dataset],
     data: PreparedData,
     tokenizer: Tokenizer,
 ) -> Generator[Event, None, tuple[list[ReplaySample], ReplaySample]]:
@@ -53,7 +54,7 @@ def remember(
 
 
 def known_samples(
-    run: Run, datasets: Sequence[Mapping[str, Any]], tokenizer: Tokenizer
+    run: Run, datasets: Sequence[Dataset], tokenizer: Tokenizer
 ) -> Generator[Event, None, list[ReplaySample]]:
     """The sample of every corpus the run knows, the one it is at included, in the order learned.
 
@@ -69,7 +70,7 @@ def known_samples(
 
 
 def _sample(
-    run: Run, entry: Mapping[str, Any], tokenizer: Tokenizer, most: int
+    run: Run, entry: Dataset, tokenizer: Tokenizer, most: int
 ) -> Generator[Event, None, ReplaySample | None]:
     content_hash, name = str(entry["content_hash"]), str(entry.get("name"))
     try:
@@ -94,7 +95,7 @@ def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
 
 
 def _drawn_again(
-    entry: Mapping[str, Any], tokenizer: Tokenizer, most: int
+    entry: Dataset, tokenizer: Tokenizer, most: int
 ) -> Generator[Event, None, ReplaySample | None]:
     """The sample of a text whose tokens are in the cache, or which is still what it was; else None."""
     with contextlib.suppress(CorpusError, KeyError):

@@ -15,6 +15,7 @@ from typing import Any
 
 from data.tokenizer import Tokenizer, tokenizer_from_json
 from models.checkpoint_folder import MODEL_FILE, SavedCheckpoint, newest_checkpoint, write_pointer
+from models.datasets import DATASETS_FILE, Dataset
 from models.errors import CheckpointError, StorageError
 from models.growth.weights import grow_weights
 from models.run import Run
@@ -23,6 +24,7 @@ from models.training.checkpoint import Snapshot, load_weights, save_checkpoint, 
 from models.training.fitting import described_model, require_fit
 from models.training.kept_weights import weights_metadata
 from models.training.tensor_file import file_size
+from models.weights_file import metadata_of
 
 _POINTERS = ("latest", "best")
 _ALLOWANCE = 4 << 20
@@ -41,7 +43,7 @@ def commit(
     config: Mapping[str, Any],
     tokenizer: Tokenizer | None,
     *,
-    datasets: list[dict[str, Any]],
+    datasets: list[Dataset],
 ) -> None:
     """Make the run what `snapshot` and `config` say, whole or not at all.
 
@@ -74,8 +76,8 @@ def pending_change(run: Run, config: Mapping[str, Any]) -> SavedCheckpoint | Non
 
 def kept_model(run: Run) -> Any | None:
     """What the kept weights say of their model, as config.json would; None where they do not."""
-    with contextlib.suppress(CheckpointError, ValueError, KeyError):
-        return json.loads(load_weights(run.weights_path)[1]["config"])
+    with contextlib.suppress(ValueError, KeyError):
+        return json.loads(metadata_of(run.weights_path)["config"])
     return None
 
 
@@ -98,7 +100,7 @@ def catch_up(run: Run) -> None:
         _forget_judgement(run)
     else:
         _grow_kept_weights(run, wanted, tokenizer)
-    run.write_json("datasets.json", change.state["datasets"])
+    run.write_json(DATASETS_FILE, change.state["datasets"])
     if tokenizer is not None:
         with storing("the tokenizer"):
             tokenizer.save(run.tokenizer_path)

@@ -35,6 +35,9 @@ def test_characters_come_with_a_text(new_run: NewRun, grow: Grow) -> None:
     with pytest.raises(UsageError, match="new characters come with a text") as caught:
         grow(parent, vocab=300)
     assert caught.value.hint == "Give it one that has them: rlm train FILE --continue owl"
+    with pytest.raises(UsageError, match="Nothing was said") as caught:
+        grow(parent)
+    assert "--core" in (caught.value.hint or "") and "--vocab" not in (caught.value.hint or "")
 
 
 def test_a_run_that_learns_is_left_alone(new_run: NewRun, grow: Grow) -> None:

@@ -84,6 +84,7 @@ def test_what_cannot_be_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> N
     for arguments, sentence in (
         (["book", "--layers", "3"], "cannot grow by --layers"),
         (["book", "--core", "1"], "--core 1 is no growth"),
+        (["book", "--core", "99"], "No model can have --core 99: model.core_layers is 99"),
         (["book", "--vocab", "200"], "new characters come with a text"),
         (["book"], "Nothing was said that is to grow"),
         (["book", "--target-params", "10"], "is no growth: the model has"),
