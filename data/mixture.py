@@ -18,8 +18,8 @@ class MixedSampler:
     """BlockSampler's surface over a fresh corpus and the ones to be replayed.
 
     With s the share, sequence p is a replayed one where floor((p + 1) s) > floor(p s): evenly
-    spread, and known without counting. Of the replayed corpora each gets a part that goes with the
-    square root of its length, between all texts alike and all tokens alike.
+    spread, and known without counting. Of the replayed corpora each gets a part that goes with its
+    length: every token of them comes again as often.
     """
 
     def __init__(self, fresh: BlockSampler, replayed: Sequence[BlockSampler], share: float) -> None:
@@ -33,8 +33,8 @@ class MixedSampler:
         self.context_length = fresh.context_length
         self._fresh = fresh
         self._replayed = tuple(replayed)
-        weights = np.sqrt([len(old.tokens) for old in replayed])
-        self._ends = np.cumsum(weights) / max(1e-9, weights.sum())  # of each corpus' part of [0, 1)
+        lengths = np.array([len(old.tokens) for old in replayed], dtype=np.float64)
+        self._ends = np.cumsum(lengths) / max(1.0, lengths.sum())  # of each corpus' part of [0, 1)
         self._parts = parts if replayed else 0
         self.blocks_per_epoch = (fresh.blocks_per_epoch - 1) * _SHARES // (_SHARES - self._parts) + 1
         """Of the mixture: the sequences in which the fresh text is read once."""

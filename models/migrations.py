@@ -3,8 +3,8 @@
 Each JSON file of a run says `format_version`. Where a key changes its meaning, its name or its place,
 the number goes up by one and a step is added here, named after the file and the two versions; a key
 that is merely new needs neither. Readers see today's form alone, and nobody else deals with versions.
-A checkpoint's state.json may hold the run's whole config.json and datasets.json, in the form of its day:
-a step for one of those needs one for state.json.
+A checkpoint's state.json may hold the run's whole config.json and datasets.json: each with its own
+version, and taken through its own steps where it is read.
 
 What is not in the table: tokenizer.json is in the format of the Hugging Face library, which has a
 version of its own. Of events.jsonl every line stands for itself: it names its event, unknown keys and

@@ -17,7 +17,7 @@ from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
 from models.task import require_text
 from models.training.checkpoint import load_weights
-from models.training.continual.revision import kept_model, pending_change
+from models.training.continual.revision import config_after, kept_model, pending_change
 from models.training.fitting import described_model, require_fit
 
 
@@ -64,7 +64,7 @@ def _config_of_weights(run: Run, config: dict[str, Any]) -> dict[str, Any]:
     change = pending_change(run, config)
     if change is None:
         return config
-    wanted: dict[str, Any] = change.state["config"]
+    wanted = config_after(change)
     return wanted if kept_model(run) == wanted["model"] else config
 
 

@@ -1,11 +1,13 @@
-"""The data layer's progress as events."""
+"""The data layer's work as events: how far it is, and what it assumed."""
 
 import dataclasses
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from data.advance import Advance
-from models.events import Event, PreparationAdvanced
+from data.corpus import Corpus, scan_corpus
+from models.events import Event, NoticeGiven, PreparationAdvanced
 
 Outcome = TypeVar("Outcome")
 
@@ -19,3 +21,11 @@ def advancing(work: Generator[Advance, None, Outcome]) -> Generator[Event, None,
             outcome: Outcome = end.value
             return outcome
         yield PreparationAdvanced(**dataclasses.asdict(advance))
+
+
+def read_corpus(paths: Sequence[str | Path]) -> Generator[Event, None, Corpus]:
+    """The text at `paths`, described. Raises UsageError, CorpusError."""
+    corpus = yield from advancing(scan_corpus(paths))
+    for note in corpus.notes:
+        yield NoticeGiven(message=note)
+    return corpus

@@ -7,7 +7,7 @@ from typing import Any
 
 from data.bpe_tokenizer import MIN_VOCAB_SIZE, train_bpe_tokenizer
 from data.character_tokenizer import train_character_tokenizer
-from data.corpus import Corpus, scan_corpus
+from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, prepare
 from data.tokenizer import Tokenizer, suggested_tokenizer
@@ -15,7 +15,7 @@ from models.architectures import model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.events import Event, NoticeGiven, PreparationAdvanced
 from models.run import suggest_name
-from models.training.advancing import advancing
+from models.training.advancing import advancing, read_corpus
 from models.training.asked import Asked, settle_request
 from models.training.continual.continuation import Continuation, MoreOfTheSame
 from models.training.continual.continue_run import plan_continuation
@@ -77,7 +77,7 @@ def _plan_text(request: TrainRequest, runs_dir: Path, corpus: Corpus | None) -> 
     started_at = time.time()
     asked = settle_request(request, runs_dir)
     if corpus is None:
-        corpus = yield from read_corpus(request)
+        corpus = yield from read_corpus(request.paths)
     length = asked.length if asked.length is not None else {"minutes": suggested_minutes(corpus)}
     yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
     tokenizer, reason = _tokenizer(asked, corpus, length)
@@ -118,14 +118,6 @@ def _require_meant(request: TrainRequest) -> None:
             )
         if request.grow_by is not None and request.grow_every is None:
             raise UsageError("--grow-by says how much, and not how often.", hint="Add --grow-every CHARS.")
-
-
-def read_corpus(request: TrainRequest) -> Generator[Event, None, Corpus]:
-    """The text of a request, described, and what was assumed of it. Raises UsageError, CorpusError."""
-    corpus = yield from advancing(scan_corpus(request.paths))
-    for note in corpus.notes:
-        yield NoticeGiven(message=note)
-    return corpus
 
 
 def _oddities(corpus: Corpus, data: PreparedData) -> Iterator[Event]:

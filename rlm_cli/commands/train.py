@@ -174,7 +174,8 @@ def train(
 
     with before_it_exists(output):
         from models.run import runs_dir as find_runs_dir
-        from models.training.plan import TrainRequest, plan_training, read_corpus
+        from models.training.advancing import read_corpus
+        from models.training.plan import TrainRequest, plan_training
 
         folder, corpus = find_runs_dir(runs_dir), None
         request = TrainRequest(paths=tuple(paths or ()), **said)
@@ -183,7 +184,7 @@ def train(
         if not fresh and request.leaves_model_open and (found := models_in(folder)):
             if not is_anyone_there(output):
                 require_said(found)
-            corpus = drain(read_corpus(request), progress)
+            corpus = drain(read_corpus(request.paths), progress)
             request = replace(request, continue_run=ask_which(found, corpus, output))
         plan = drain(plan_training(request, folder, corpus), progress)
         if dry_run:

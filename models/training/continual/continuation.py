@@ -10,7 +10,7 @@ from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
 from models.checkpoint_folder import newest_checkpoint
 from models.config import ModelConfig, TrainingConfig
-from models.datasets import Dataset, described_corpus
+from models.datasets import Dataset, described_corpus, labels
 from models.errors import RunError
 from models.run import Run
 from models.training.checkpoint import Snapshot
@@ -79,6 +79,7 @@ class Continuation:
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
+        name = labels(self.datasets)[self.corpus.content_hash]
         old, new = self.old_model.vocab_size, self.model.vocab_size
         vocabulary = f"{old:,} tokens, as before" if old == new else f"{old:,} tokens grow to {new:,}"
         replayed = f"{100 * self.replay.share:.3g} % of every batch" if self.replay.share else "none"
@@ -86,7 +87,7 @@ class Continuation:
         return [
             ("run", self.run.name),
             ("knows", ", ".join(self.known)),
-            ("text", f"{self.corpus.name}: {self.corpus.characters:,} characters"),
+            ("text", f"{name}: {self.corpus.characters:,} characters"),
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed}: {self.replay.reason}"),

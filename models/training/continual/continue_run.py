@@ -13,7 +13,7 @@ from torch import Tensor
 from data.bpe_growth import grown_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
-from data.corpus import Corpus, scan_corpus
+from data.corpus import Corpus
 from data.errors import UsageError
 from data.prepare import prepare
 from data.replay import ReplaySample
@@ -30,7 +30,7 @@ from models.recursive_lm import RecursiveLM
 from models.run import Run
 from models.run_tokenizer import load_run_tokenizer
 from models.task import require_text
-from models.training.advancing import advancing
+from models.training.advancing import advancing, read_corpus
 from models.training.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
 from models.training.continual.beginning import begins_stage, first_snapshot
 from models.training.continual.continuation import (
@@ -70,9 +70,7 @@ def plan_continuation(
     said = everything_said(request)
     _require_no_shape(run, said, request)
     if corpus is None:
-        corpus = yield from advancing(scan_corpus(request.paths))
-        for note in corpus.notes:
-            yield NoticeGiven(message=note)
+        corpus = yield from read_corpus(request.paths)
     with run.lock():
         catch_up(run)
         config = run.read_config()

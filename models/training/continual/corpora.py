@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping
 
 from data.replay import HELD_OUT_TOKENS
-from models.datasets import DATASETS_FILE, Dataset, by_label, read_datasets
+from models.datasets import DATASETS_FILE, Dataset, by_label, labels, read_datasets
 from models.events import CorporaMeasured, CorpusBegun, Event
 from models.recursive_lm import RecursiveLM
 from models.training.continual.forgetting import losses_on
@@ -17,18 +17,17 @@ def begin_corpus(opened: Opened) -> Iterator[Event]:
     """
     if not _is_further_text(opened):
         return
-    session = opened.session
+    session, datasets = opened.session, read_datasets(opened.run)
     replay = opened.config.get("replay", {})
     yield CorpusBegun(
-        corpus=str(opened.config.get("corpus")),
-        known_corpora=len(read_datasets(opened.run)) - 1,
+        corpus=labels(datasets).get(opened.config["data"]["content_hash"], str(opened.config.get("corpus"))),
+        known_corpora=len(datasets) - 1,
         replay_share=replay.get("share", 0.0),
         replay_reason=replay.get("reason", ""),
         vocab_size=session.model.config.vocab_size,
     )
     with session.evaluating() as model:
         losses = yield from losses_on(model, opened.known, session.measured.number_format, 0)
-    datasets = read_datasets(opened.run)
     for entry in datasets:
         entry["loss_before"] = entry["loss_now"] = losses.get(str(entry.get("content_hash")))
     opened.run.write_json(DATASETS_FILE, datasets)

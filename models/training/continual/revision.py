@@ -18,7 +18,8 @@ from models.checkpoint_folder import MODEL_FILE, SavedCheckpoint, newest_checkpo
 from models.datasets import DATASETS_FILE, Dataset
 from models.errors import CheckpointError, StorageError
 from models.growth.weights import grow_weights
-from models.run import Run
+from models.migrations import migrated, stamped
+from models.run import CONFIG_FILE, Run
 from models.storage import require_space, storing, sync_directory
 from models.training.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
 from models.training.fitting import described_model, require_fit
@@ -56,7 +57,11 @@ def commit(
     size = 2 * file_size(snapshot.model, {}) + file_size(snapshot.training, {})
     with storing(f"the change of run '{run.name}'"):
         require_space(run.path, size + _ALLOWANCE, f"the change of run '{run.name}'")
-    change = {"revision": revision_of(config), "config": dict(config), "datasets": datasets}
+    change = {
+        "revision": revision_of(config),
+        "config": stamped(CONFIG_FILE, config),
+        "datasets": stamped(DATASETS_FILE, datasets),
+    }
     begun = Snapshot(snapshot.step, snapshot.model, snapshot.training, {**snapshot.state, **change})
     save_checkpoint(run, begun, pointers=_POINTERS, metadata=weights_metadata(tokenizer, config))
     try:
@@ -72,6 +77,12 @@ def pending_change(run: Run, config: Mapping[str, Any]) -> SavedCheckpoint | Non
     if newest is None or revision_of(newest.state) <= revision_of(config):
         return None
     return newest if isinstance(newest.state.get("config"), dict) else None
+
+
+def config_after(change: SavedCheckpoint) -> dict[str, Any]:
+    """What config.json says once a change is finished."""
+    config: dict[str, Any] = migrated(CONFIG_FILE, change.state["config"], change.path)
+    return config
 
 
 def kept_model(run: Run) -> Any | None:
@@ -92,7 +103,7 @@ def catch_up(run: Run) -> None:
         return
     for pointer in _POINTERS:
         write_pointer(run.checkpoints_path, pointer, change.name)
-    wanted = change.state["config"]
+    wanted = config_after(change)
     weights, metadata = load_weights(change.path / MODEL_FILE)
     tokenizer = tokenizer_from_json(metadata["tokenizer"]) if "tokenizer" in metadata else None
     if change.state.get("begins"):
@@ -100,7 +111,7 @@ def catch_up(run: Run) -> None:
         _forget_judgement(run)
     else:
         _grow_kept_weights(run, wanted, tokenizer)
-    run.write_json(DATASETS_FILE, change.state["datasets"])
+    run.write_json(DATASETS_FILE, migrated(DATASETS_FILE, change.state["datasets"], change.path))
     if tokenizer is not None:
         with storing("the tokenizer"):
             tokenizer.save(run.tokenizer_path)

@@ -79,9 +79,7 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
     plan, trainer, extending = (
         ModuleType(f"models.training.{name}") for name in ("plan", "trainer", "extend")
     )
-    plan.__dict__.update(
-        TrainRequest=lambda **values: Request(values), plan_training=core.plan, read_corpus=None
-    )
+    plan.__dict__.update(TrainRequest=lambda **values: Request(values), plan_training=core.plan)
     trainer.__dict__.update(train=core.train)
     extending.__dict__.update(extend=core.extend)
     for module in (plan, trainer, extending):

@@ -149,6 +149,16 @@ def test_a_text_it_knew_before_is_no_new_one(owl: Run, corpus: Path, river: Path
     assert [entry["name"] for entry in owl.read_json("datasets.json") or []] == ["meadow", "river"]
 
 
+def test_two_texts_of_one_name_are_numbered(owl: Run, river: Path, tmp_path: Path, plan: Plan) -> None:
+    (tmp_path / "another").mkdir()
+    namesake = river.rename(tmp_path / "another" / "meadow.txt")
+    planned = plan(owl, namesake)
+    assert dict(planned.rows())["text"].startswith("meadow (2): ")
+    assert planned.known == ("meadow",)
+    begun = next(event for event in train(planned.start()) if isinstance(event, CorpusBegun))
+    assert begun.corpus == "meadow (2)"
+
+
 def test_a_third_text_shares_the_room(owl: Run, river: Path, tmp_path: Path, go: Go, plan: Plan) -> None:
     plan(owl, river).start()
     go(owl)

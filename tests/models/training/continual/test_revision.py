@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import torch
 
+from models.checkpoint_folder import STATE_FILE, newest_checkpoint, state_text
 from models.errors import StorageError
 from models.events import Event, RunFinished
+from models.migrations import CURRENT
 from models.run import Run
 from models.run_listing import summarize
 from models.trained import load_trained
 from models.training.checkpoint import load_checkpoint, load_weights
-from models.training.continual import growing
+from models.training.continual import growing, revision
 
 NewRun = Callable[..., Run]
 Go = Callable[[Run], list[Event]]
@@ -93,6 +95,27 @@ def test_killed_at_any_moment_of_a_change_it_is_the_old_run_or_the_new(
             assert all(torch.equal(one[name], other[name]) for name in one | other), kill_at
         assert [entry["name"] for entry in run.read_json("datasets.json") or []] == ["meadow", "river"]
     assert old and new, "the loop met no moment before the change, or none after it"
+
+
+def test_a_change_that_an_earlier_version_left_unfinished_is_finished(
+    owl: Run, river: Path, plan: Plan, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(revision, "catch_up", lambda run: None)
+        plan(owl, river, replay=0.3, steps=3).start()
+    newest = newest_checkpoint(owl.checkpoints_path)
+    assert newest is not None
+    held = newest.state["datasets"]
+    assert held["format_version"] == CURRENT["datasets.json"]
+    meadow, river_entry = held["datasets"]
+    meadow["validation_loss"] = meadow.pop("loss_when_learned")  # as the first version had it, unversioned
+    state = {**newest.state, "datasets": [meadow, river_entry]}
+    text = state_text(newest.step, newest.serial, newest.files, state)
+    (newest.path / STATE_FILE).write_bytes(text)
+    assert isinstance(go(owl)[-1], RunFinished)
+    meadow, river_entry = owl.read_json("datasets.json") or []
+    assert "validation_loss" not in meadow and meadow["loss_when_learned"] > 0
+    assert river_entry["name"] == "river" and river_entry["loss_now"] > 0
 
 
 def test_a_full_disk_leaves_the_old_run(
