@@ -88,11 +88,11 @@ def one_thread() -> Iterator[None]:
 def new_model(kind: Kind, seed: int = 0, vocabulary: int = VOCABULARY, **more: Any) -> RecursiveLM:
     """A fresh model of that kind: a preset's, or a small one of an architecture."""
     name, options = kind
-    if name in PRESETS:
-        values = {"architecture": PRESETS[name].architecture, **PRESETS[name].model}
-    else:
+    if name in SMALL:  # which may be called as a preset is
         small = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT}
         values = {"architecture": name, **small, **SMALL[name]}
+    else:
+        values = {"architecture": PRESETS[name].architecture, **PRESETS[name].model}
     torch.manual_seed(seed)
     return build_model(model_config({**values, **options, **more, "vocab_size": vocabulary})).eval()
 
@@ -272,7 +272,7 @@ def test_a_cache_changes_no_logit(kind: Kind) -> None:
     tokens = random_tokens(3, length)
     tokens[torch.arange(length) < padding[:, None]] = 0  # pads
     depths = distinct_depths(model).values()
-    for depth in depths if kind[0] not in PRESETS else (MODES["fast"], model.trained_depth):
+    for depth in depths if kind[0] in SMALL else (MODES["fast"], model.trained_depth):
         with torch.no_grad():
             # What each row gives on its own, without pads, without a cache, is the truth.
             alone = [model(tokens[row : row + 1, pads:], depth).logits[0] for row, pads in enumerate(padding)]
