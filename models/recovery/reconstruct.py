@@ -2,7 +2,8 @@
 
 The model is made to speak: how its tokens follow each other, against how the text's characters do,
 gives a first mapping. Under it the model reads the text, and says what each character is; read
-again under what it said, it soon says the same. Characters of which it cannot be sure stay open.
+again under what it said, it soon says the same. Ids that are in no order leave more open, and what
+they do is tried out in the text. Characters of which the model cannot be sure stay open.
 """
 
 from collections.abc import Generator, Sequence
@@ -21,19 +22,17 @@ from models.recovery.exact import complete, fill_in_order
 from models.recovery.language import Language
 from models.recovery.pair_search import search_pairs
 from models.recovery.reference import PLACEHOLDERS, Reference
+from models.recovery.trials import SETTLED, settled, telling, tried_out
 
 MOST_TOKENS = 1024
 """Text tokens a vocabulary may have: beyond, no text of bearable length tells them apart."""
-SETTLED = 0.9
-"""The confidence from which a character is written down."""
 
 _FIRST_ID = len(SPECIAL_TOKENS)
 _SPOKEN_ROWS, _SPOKEN_LENGTH, _SETTLING = 128, 128, 4  # rows, tokens, and those at a beginning left out
 _SHAKES = 60
 _ROUNDS = 6
-_STARTS = 5  # attempts where ids are in no order: what they do not agree on is uncertain
+_STARTS = 3  # attempts where ids are in no order: what they do not agree on is tried out
 _ROUND_CHARACTERS = 24_000
-_TELLING_PLACES = 30  # of one book, that places of a character come to at most
 _DOUBTFUL = 3.0  # nats, weighed so, of which the best other reading may be short by chance
 _SENSE = 0.5  # of the way from guessing by frequency to guessing by pairs: to read worse is not to read
 _LEAST_SETTLED = 0.5  # of what the model says, that must be settled for the rest to be worth anything
@@ -114,17 +113,12 @@ def reconstruct(
     first = yield from _reading(language, reference, bounds, 0)
     evidence = read_under(language, reference, first.mapping, first.spoken)
     aligned, in_order = _aligned(evidence, bounds)
-    agreement = np.ones(len(reference.characters))
-    if not in_order:
-        readings = [first]
-        for number in range(1, _STARTS):
-            readings.append((yield from _reading(language, reference, bounds, number)))
-        best = min(readings, key=lambda reading: reading.loss)
-        agreement = np.mean([reading.mapping == best.mapping for reading in readings], axis=0)
-        evidence = read_under(language, reference, best.mapping, best.spoken)
-        aligned = Aligned(best.mapping, margins_of(evidence.gain, best.mapping))
-    confidences = agreement * _confidences(aligned, evidence)
-    letters = _letters(aligned, confidences, reference, language.tokens)
+    if in_order:
+        mapping, sure = aligned.mapping, _confidences(aligned, evidence)
+    else:
+        mapping, sure = yield from _tried_out(language, reference, bounds, first)
+        evidence = read_under(language, reference, mapping, first.spoken)
+    letters = _letters(mapping, sure, reference, language.tokens)
     _require_sense(evidence.loss, letters, reference, first.spoken)
     letters = _filled(letters, bounds) if in_order else letters
     exact = _completed(letters, bounds, expected) if in_order and expected is not None else None
@@ -210,14 +204,33 @@ def _confidences(aligned: Aligned, evidence: Evidence) -> np.ndarray:
     """(C,) from 0 to 1: nats by which the best other reading is worse, where more of the same places
     add less and less: they are all of one book."""
     counts = np.maximum(1.0, evidence.counts)
-    weighed = aligned.margins / counts * (counts / (1 + counts / _TELLING_PLACES))
+    weighed = aligned.margins / counts * telling(counts)
     return 1 - np.exp(-np.maximum(weighed, 0.0) / _DOUBTFUL)
 
 
+def _tried_out(
+    language: Language, reference: Reference, bounds: Sequence[int], first: _Reading
+) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
+    """A mapping of any order and its confidences (C,): what several attempts agree on, and the rest tried
+    out by the model itself."""
+    readings = [first]
+    for number in range(1, _STARTS):
+        readings.append((yield from _reading(language, reference, bounds, number)))
+    best = min(readings, key=lambda reading: reading.loss)
+    agreement = np.mean([reading.mapping == best.mapping for reading in readings], axis=0)
+    evidence = read_under(language, reference, best.mapping, best.spoken)
+    aligned = Aligned(best.mapping, margins_of(evidence.gain, best.mapping))
+    known = agreement * _confidences(aligned, evidence)
+    mapping, tried = yield from tried_out(language, reference, best.mapping, np.flatnonzero(known < SETTLED))
+    evidence = read_under(language, reference, mapping, best.spoken)
+    gain = np.where(np.isfinite(tried), tried, evidence.per_place)
+    return mapping, (yield from settled(language, reference, mapping, known, gain))
+
+
 def _letters(
-    aligned: Aligned, confidences: np.ndarray, reference: Reference, tokens: int
+    mapping: np.ndarray, confidences: np.ndarray, reference: Reference, tokens: int
 ) -> tuple[Letter, ...]:
-    character_of = {int(token): c for c, token in enumerate(aligned.mapping) if token >= 0}
+    character_of = {int(token): c for c, token in enumerate(mapping) if token >= 0}
     letters = []
     for token in range(tokens):
         c = character_of.get(token)
