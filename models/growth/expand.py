@@ -16,7 +16,7 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.datasets import DATASETS_FILE, with_growths
-from models.device import prepare_process
+from models.device import choose_device, prepare_process
 from models.growth.axes import WAYS, differences, grown
 from models.growth.check import proven_change, tokens_to_check
 from models.growth.newborn import Newborn
@@ -27,7 +27,7 @@ from models.growth.weights import grow_snapshot, grow_weights
 from models.layers.initialise import Undrawn
 from models.run import Run, require_name, suggest_name
 from models.training.checkpoint import Snapshot
-from models.training.estimate import require_memory, skeleton
+from models.training.estimate import pieces_for_larger, require_memory, skeleton
 from models.training.fresh_run import fresh_run
 
 
@@ -122,6 +122,8 @@ class ExpansionPlan:
         )
         # A change of the parent that is done is none of the new run's.
         state = {key: value for key, value in snapshot.state.items() if key not in ("config", "datasets")}
+        if "micro_batch" in state:
+            state["micro_batch"] = self._pieces(state["micro_batch"])
         if not self.tokenizer_is_kept:  # losses are of other tokens from now on
             state["counters"] = {**state["counters"], "best_loss": math.inf, "without_better": 0}
         return dataclasses.replace(snapshot, state=state)
@@ -181,7 +183,12 @@ class ExpansionPlan:
             for whole, embedding in zip(self.parameters, self.embedding_parameters, strict=True)
         )
         times = {key: measured[key] * after / max(1, before) for key in ("shallow_step_s", "deep_step_s")}
-        return {**measured, **times}
+        return {**measured, **times, "micro_batch": self._pieces(measured["micro_batch"])}
+
+    def _pieces(self, micro_batch: int) -> int:
+        training = from_dict(TrainingConfig, self.parent.config["training"], "training")
+        device = choose_device(training.device)
+        return pieces_for_larger(skeleton(self.model), training, device, micro_batch)
 
 
 def plan_expansion(

@@ -15,8 +15,9 @@ from models.recursive_lm import RecursiveLM
 _MATRIX = 1024
 _EFFICIENCY = 0.3
 """Share of a plain matrix product's rate that training reaches: the rest is memory traffic."""
-_ACTIVATION_BYTES = 40
-"""Per token, width and attention call, kept for the backward pass."""
+_WIDTH_BYTES, _FEED_FORWARD_BYTES = 52, 12
+"""Per token and attention call, kept for the backward pass: for each unit of the width, and of the
+feed-forward network. Between what float32 and bfloat16 keep, on the average of the architectures."""
 _LOGIT_BYTES = 12
 """Per token and entry of the vocabulary: logits, their probabilities, their gradient."""
 _TOKEN_BYTES = 16
@@ -74,14 +75,26 @@ def sequences_at_once(model: RecursiveLM, training: TrainingConfig, device: torc
     return max(1, int(_SHARE_FOR_PIECES * free / _sequence_bytes(model)))
 
 
+def pieces_for_larger(
+    model: RecursiveLM, training: TrainingConfig, device: torch.device, micro_batch: int
+) -> int:
+    """The sequences at once of a model that grew: as many as before, `micro_batch`, where they still fit."""
+    return min(micro_batch, sequences_at_once(model, training, device))
+
+
 def _state_bytes(model: RecursiveLM, training: TrainingConfig) -> int:
     return 4 * _STATES[training.optimizer] * model.parameter_counts()[0]
 
 
 def _sequence_bytes(model: RecursiveLM) -> int:
+    config = model.config
+    return config.context_length * (_activation_bytes(model) + config.vocab_size * _LOGIT_BYTES)
+
+
+def _activation_bytes(model: RecursiveLM) -> int:
+    """Of one token, at the trained depth."""
     config, calls = model.config, model.attention_calls(model.trained_depth)
-    width_bytes = config.d_model * calls * _ACTIVATION_BYTES
-    return config.context_length * (width_bytes + config.vocab_size * _LOGIT_BYTES)
+    return calls * (config.d_model * _WIDTH_BYTES + config.size_of("ff") * _FEED_FORWARD_BYTES)
 
 
 def _gigabytes(size: int) -> str:
@@ -103,7 +116,7 @@ def estimate(config: ModelConfig, training: TrainingConfig, device: torch.device
     return Estimate(
         parameters=total,
         embedding_parameters=embedding,
-        training_bytes=_state_bytes(model, training) + tokens * config.d_model * calls * _ACTIVATION_BYTES,
+        training_bytes=_state_bytes(model, training) + tokens * _activation_bytes(model),
         tokens_per_second=_EFFICIENCY * _matrix_rate(device, training.threads) / max(1, flops_per_token),
     )
 

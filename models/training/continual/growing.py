@@ -19,7 +19,7 @@ from models.growth.planner import nearest
 from models.growth.weights import grow_snapshot
 from models.layers.initialise import Undrawn
 from models.training.continual.revision import commit, revision_of
-from models.training.estimate import require_memory, skeleton
+from models.training.estimate import pieces_for_larger, require_memory, skeleton
 from models.training.opening import Opened
 from models.training.session import Session
 
@@ -96,6 +96,8 @@ def _grown_session(session: Session, old: ModelConfig, new: ModelConfig) -> Sess
     )
     grown = Session(model, session.config, session.sampler, slower)
     grown.restore(snapshot)
+    pieces = pieces_for_larger(model, session.config, session.device, session.measured.micro_batch)
+    grown.measured = dataclasses.replace(grown.measured, micro_batch=pieces)
     return grown
 
 

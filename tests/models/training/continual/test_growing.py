@@ -9,6 +9,7 @@ import torch
 from models.events import Event, ModelExpanded, NoticeGiven, RunFinished, RunPaused, StepFinished
 from models.run import Run
 from models.trained import load_trained
+from models.training import estimate
 from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.control import Control
 from models.training.trainer import train
@@ -66,3 +67,14 @@ def test_where_nothing_fits_it_says_so_and_goes_on(meadow_run: NewRun) -> None:
     events = list(run.events())
     assert any(isinstance(event, NoticeGiven) and "grow" in event.message for event in events)
     assert isinstance(events[-1], RunFinished)
+
+
+def test_a_batch_that_no_longer_fits_is_taken_in_smaller_pieces(
+    meadow_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roomy = meadow_run("roomy", **GROWING)
+    assert load_checkpoint(roomy)[0].state["micro_batch"] == 4
+    monkeypatch.setattr(estimate, "free_memory_bytes", lambda device: 2_000_000)
+    narrow = meadow_run("narrow", **GROWING)
+    assert any(isinstance(event, ModelExpanded) for event in narrow.events())
+    assert 1 <= load_checkpoint(narrow)[0].state["micro_batch"] < 4
