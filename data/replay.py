@@ -75,7 +75,7 @@ def thinned(sample: ReplaySample, most_bytes: int) -> ReplaySample:
 
 def save_sample(folder: Path, sample: ReplaySample) -> None:
     """Write the sample into `folder`, whole or not at all. Raises RlmError where it cannot be."""
-    path = _path(folder, sample.content_hash)
+    path = folder / sample_name(sample.content_hash)
     metadata = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
@@ -100,7 +100,7 @@ def save_sample(folder: Path, sample: ReplaySample) -> None:
 
 def load_sample(folder: Path, content_hash: str) -> ReplaySample:
     """The sample of a corpus, every byte checked. Raises CorpusError where it is missing or damaged."""
-    path = _path(folder, content_hash)
+    path = folder / sample_name(content_hash)
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise ValueError("it is far larger than any sample")
@@ -145,12 +145,13 @@ def _spread(tokens: np.ndarray, room: int) -> np.ndarray:
     return np.concatenate([tokens[start : start + PIECE_TOKENS] for start in starts])
 
 
-def _path(folder: Path, content_hash: str) -> Path:
+def sample_name(content_hash: str) -> str:
+    """What the file of a corpus' sample is called. Raises CorpusError for what is no hash."""
     if not re.fullmatch(r"[\w-]+", content_hash):
         raise CorpusError(
             f"'{content_hash}' is not the hash of a corpus.", hint="Restore datasets.json from a copy."
         )
-    return folder / f"{content_hash[:16]}.safetensors"
+    return f"{content_hash[:16]}.safetensors"
 
 
 def _seal(sample: ReplaySample) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from data.errors import UsageError
+from data.replay import sample_name
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig, from_dict
@@ -93,7 +94,7 @@ class ExpansionPlan:
             weights=weights,
             snapshot=self._snapshot(),
             files=self._files(),
-            samples=parent.samples,
+            samples=self._samples(),
             finished=parent.finished if self.tokenizer_is_kept else None,
         )
         with fresh_run(self.name, self.runs_dir) as run:
@@ -142,6 +143,14 @@ class ExpansionPlan:
             current = self.parent.config.get("data", {}).get("content_hash")
             files[DATASETS_FILE] = with_growths(datasets, current, self.grown)
         return files
+
+    def _samples(self) -> dict[str, bytes]:
+        """What is replayed. The text it is at is drawn anew where its tokens are others from now on: the
+        loss on it is compared over the same."""
+        samples = dict(self.parent.samples)
+        if not self.tokenizer_is_kept and "data" in self.parent.config:
+            samples.pop(sample_name(self.parent.config["data"]["content_hash"]), None)
+        return samples
 
     def _config(self, change: float) -> dict[str, Any]:
         parent = self.parent
