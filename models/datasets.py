@@ -1,4 +1,4 @@
-"""datasets.json: the texts a run has learned, in the order it learned them. Torch-free."""
+"""datasets.json: the texts a run has learned, in the order it first learned them. Torch-free."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -39,8 +39,19 @@ class Dataset(TypedDict, total=False):
 
 
 def read_datasets(run: Run) -> list[Dataset]:
-    """What the run says of its texts; nothing where the file is missing. Raises RunError as `read_json`."""
-    return cast(list[Dataset], run.read_json(DATASETS_FILE) or [])
+    """What the run says of its texts. Those the file has lost are there as far as config.json tells.
+
+    Raises RunError as `read_json`.
+    """
+    found = cast(list[Dataset], run.read_json(DATASETS_FILE) or [])
+    config, known = run.read_config(), {entry.get("content_hash") for entry in found}
+    earlier = config.get("replay", {}).get("corpora", [])
+    lost: list[Dataset] = [{"name": "a text", "content_hash": one} for one in earlier if one not in known]
+    if "data" in config and config["data"]["content_hash"] not in known:
+        data = config["data"]
+        said = {name: data[name] for name in ("content_hash", "kind", "paths")}
+        found.append(cast(Dataset, {"name": str(config.get("corpus", "a text")), **said}))
+    return [*lost, *found]
 
 
 def described_corpus(corpus: Corpus) -> dict[str, Any]:

@@ -55,6 +55,9 @@ def _section_problem(section: Any, needed: Mapping[str, Check], optional: Mappin
 def _datasets_problem(datasets: Any) -> str | None:
     if not isinstance(datasets, list) or not all(isinstance(entry, dict) for entry in datasets):
         return "it is not a list of texts"
+    hashes = [entry["content_hash"] for entry in datasets if "content_hash" in entry]
+    if len(datasets) > 1 and len(set(map(str, hashes))) < len(datasets):
+        return "two of its texts have the same 'content_hash', or one has none"
     for number, entry in enumerate(datasets, start=1):
         for key, check in _DATASET.items():
             if key in entry and not check(entry[key]):
@@ -110,7 +113,11 @@ def _perhaps(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-_CONFIG: dict[str, Check] = {"started_at": _number}
+_CONFIG: dict[str, Check] = {
+    "started_at": _number,
+    "revision": _count,
+    "lineage": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+}
 _SECTIONS: dict[str, tuple[dict[str, Check], dict[str, Check]]] = {
     "model": ({"architecture": _text}, {}),
     "training": ({}, {}),
@@ -126,6 +133,10 @@ _SECTIONS: dict[str, tuple[dict[str, Check], dict[str, Check]]] = {
             "deep_step_s": _above_zero,
         },
         {},
+    ),
+    "replay": (
+        {"share": lambda value: _number(value) and 0 <= value < 1},
+        {"reason": _text, "corpora": lambda value: isinstance(value, list) and all(map(_text, value))},
     ),
     "extension": ({"from_step": _count, "minutes": _perhaps(_above_zero), "steps": _perhaps(_size)}, {}),
 }

@@ -171,6 +171,25 @@ def test_a_third_text_shares_the_room(owl: Run, river: Path, tmp_path: Path, go:
     assert len(list((owl.path / "replay").iterdir())) == 3
 
 
+@pytest.mark.parametrize("left", [None, []])
+def test_what_datasets_json_lost_is_replayed_all_the_same(
+    owl: Run, river: Path, tmp_path: Path, go: Go, plan: Plan, left: list[Any] | None
+) -> None:
+    plan(owl, river, replay=0.2).start()
+    go(owl)
+    if left is None:
+        (owl.path / "datasets.json").unlink()
+    else:
+        owl.write_json("datasets.json", left)
+    third = tmp_path / "third.txt"
+    third.write_text("the moon is out. " * 200, encoding="utf-8")
+    planned = plan(owl, third)
+    assert planned.known == ("a text", "river") and planned.replay.share > 0
+    planned.start()
+    measured = [event for event in go(owl) if isinstance(event, CorporaMeasured)]
+    assert set(measured[-1].losses) == {"a text", "river", "third"}
+
+
 def test_replay_survives_the_text(owl: Run, corpus: Path, river: Path, go: Go, plan: Plan) -> None:
     corpus.unlink()
     plan(owl, river, replay=0.2).start()
