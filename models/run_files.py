@@ -116,6 +116,7 @@ def _perhaps(check: Check) -> Check:
 _CONFIG: dict[str, Check] = {
     "started_at": _number,
     "revision": _count,
+    "vocab_size_before": _size,
     "lineage": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
 }
 _SECTIONS: dict[str, tuple[dict[str, Check], dict[str, Check]]] = {

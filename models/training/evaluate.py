@@ -27,12 +27,14 @@ def evaluate(
     *,
     at_most: int | None = None,
     tally: PassTally | None = None,
+    vocabulary: int | None = None,
 ) -> Generator[tuple[int, int], None, float]:
     """Mean nats per token over non-overlapping windows of the model's context length.
 
     Reads all of `tokens` (N,), or windows of about `at_most` tokens spread evenly over them.
     Yields (windows done, windows in all) between batches; the loss is the generator's return
-    value. `tally` counts the recursions that tokens took.
+    value. `tally` counts the recursions that tokens took. With `vocabulary` the model may say the first
+    so many tokens alone, as it did before it was given more.
     """
     length = model.config.context_length
     device = next(model.parameters()).device
@@ -53,7 +55,7 @@ def evaluate(
             y = to_device(torch.from_numpy(targets), device)
             with torch.inference_mode(), autocast(device, number_format):
                 output = model(x, depth)
-            logits = output.logits.flatten(0, 1)
+            logits = output.logits[..., :vocabulary].flatten(0, 1)
             loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
             if tally is not None:
                 tally.add(output.passes[y != IGNORED])

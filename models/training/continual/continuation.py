@@ -130,6 +130,7 @@ class Continuation:
         return {
             **kept,
             "revision": revision_of(self.before) + 1,
+            "vocab_size_before": self.old_model.vocab_size,
             "corpus": self.corpus.name,
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,

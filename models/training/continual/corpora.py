@@ -11,7 +11,8 @@ from models.training.opening import Opened
 
 
 def begin_corpus(opened: Opened) -> Iterator[Event]:
-    """Say that a further text begins, and measure what the model knows before it.
+    """Say that a further text begins, and measure what the model knows before it: of the earlier texts with
+    the tokens it had then, so that what new ones cost is not left out.
 
     Nothing for the first text of a run.
     """
@@ -26,8 +27,10 @@ def begin_corpus(opened: Opened) -> Iterator[Event]:
         replay_reason=replay.get("reason", ""),
         vocab_size=session.model.config.vocab_size,
     )
+    before, number_format = opened.config.get("vocab_size_before"), session.measured.number_format
     with session.evaluating() as model:
-        losses = yield from losses_on(model, opened.known, session.measured.number_format, 0)
+        losses = yield from losses_on(model, opened.known[:-1], number_format, 0, vocabulary=before)
+        losses |= yield from losses_on(model, opened.known[-1:], number_format, 0)
     for entry in datasets:
         entry["loss_before"] = entry["loss_now"] = losses.get(str(entry.get("content_hash")))
     opened.run.write_json(DATASETS_FILE, datasets)

@@ -25,18 +25,23 @@ def tokens_to_read(texts: Iterable[KnownText]) -> int:
 
 
 def losses_on(
-    model: RecursiveLM, texts: Sequence[KnownText], number_format: str, step: int
+    model: RecursiveLM,
+    texts: Sequence[KnownText],
+    number_format: str,
+    step: int,
+    vocabulary: int | None = None,
 ) -> Generator[Event, None, dict[str, float]]:
     """Nats per token at the default mode, by content hash. Texts too short to measure are left out.
 
-    Every measurement of a text reads the same tokens, so that two of them can be compared.
+    Every measurement of a text reads the same tokens, so that two of them can be compared. `vocabulary`
+    as for `evaluate`.
     """
     depth = default_depth(model)
     losses: dict[str, float] = {}
     for text in texts:
         if len(text.held_out) < 2:
             continue
-        losing = evaluate(model, text.held_out, depth, number_format)
+        losing = evaluate(model, text.held_out, depth, number_format, vocabulary=vocabulary)
         while text.content_hash not in losses:
             try:
                 done, total = next(losing)
