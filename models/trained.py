@@ -1,5 +1,6 @@
 """A trained model, ready to use."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.checkpoint_folder import newest_checkpoint
+from models.datasets import read_datasets
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
 from models.layers.initialise import Undrawn
@@ -23,7 +25,8 @@ from models.training.fitting import described_model, require_fit
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """`kind` is text, documents or messages: what the model learned to go on with."""
+    """`kind` is text, documents or messages: what the model learned to go on with. One that learned
+    conversations still knows how they go when it has learned a plain text since."""
 
     model: RecursiveLM
     tokenizer: Tokenizer
@@ -54,9 +57,17 @@ def load_trained(run: Run, device: str = "cpu") -> Trained:
         tokenizer=tokenizer,
         run=run,
         config=config,
-        kind=config["data"]["kind"],
+        kind=_kind(run, config),
         notes=() if note is None else (note,),
     )
+
+
+def _kind(run: Run, config: Mapping[str, Any]) -> str:
+    with contextlib.suppress(RunError):  # a damaged datasets.json is no reason not to talk
+        if any(entry.get("kind") == "messages" for entry in read_datasets(run)):
+            return "messages"
+    kind: str = config["data"]["kind"]
+    return kind
 
 
 def _config_of_weights(run: Run, config: dict[str, Any]) -> dict[str, Any]:

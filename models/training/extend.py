@@ -1,9 +1,15 @@
 """More training than was planned: a finished run goes on, a paused one gets a new length."""
 
+import contextlib
+import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from data.errors import UsageError
+from data.errors import CorpusError, UsageError
+from data.prepare import open_prepared
 from models.run import Run
+from models.task import solves_puzzles
 from models.training.checkpoint import has_checkpoints, load_checkpoint
 from models.training.continual.beginning import begins_stage
 from models.training.continual.revision import catch_up
@@ -14,7 +20,8 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
 
     A finished run warms its rate up again to a share of its peak and lets it fall anew; a paused one
     stretches or shortens what is left of its schedule, and one that was paused before the first
-    step on its text has all of it left. Raises UsageError, CheckpointError.
+    step on its text has all of it left. Raises UsageError, CheckpointError, and CorpusError where its
+    text is gone; the run is then as it was.
     """
     if (minutes is None) == (steps is None):
         raise UsageError("The length is one of minutes and steps.")
@@ -27,6 +34,8 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
             raise UsageError(
                 f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
             )
+        if not solves_puzzles(config):
+            _require_text_there(run, config["data"])
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
         if snapshot is not None and not begins_stage(snapshot):
             config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
@@ -34,3 +43,16 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
             config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}
             config["started_at"] = time.time()  # what passed before was not training
         run.write_config(config)
+
+
+def _require_text_there(run: Run, data: Mapping[str, Any]) -> None:
+    """Raise CorpusError where the tokens of the text are not in the cache, and it is not in its place."""
+    with contextlib.suppress(CorpusError, KeyError):
+        open_prepared(data["prepared"])
+        return
+    for path in data["paths"]:
+        if not os.path.exists(path):
+            raise CorpusError(
+                f"The text of run '{run.name}' is gone: there is no '{path}'.",
+                hint=f"Put it back, or give the run another: rlm train FILE --continue {run.name}",
+            )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.errors import RlmError, UsageError
+from data.errors import CorpusError, RlmError, UsageError
 from data.replay import load_sample
 from models.architectures import build_model, model_config
 from models.errors import RunBusyError, RunError, StorageError
@@ -186,6 +186,30 @@ def test_what_datasets_json_lost_is_replayed_all_the_same(
     planned.start()
     measured = [event for event in go(owl) if isinstance(event, CorporaMeasured)]
     assert set(measured[-1].losses) == {"a text", "river", "third"}
+
+
+def test_a_run_that_learned_conversations_still_knows_how_they_go(
+    owl: Run, river: Path, go: Go, plan: Plan
+) -> None:
+    (meadow,) = owl.read_json("datasets.json") or []
+    owl.write_json("datasets.json", [{**meadow, "kind": "messages"}])
+    plan(owl, river).start()
+    go(owl)
+    assert owl.read_config()["data"]["kind"] == "text"
+    assert load_trained(owl).kind == "messages"
+    (owl.path / "datasets.json").write_text("{")
+    assert load_trained(owl).kind == "text"
+
+
+def test_more_of_a_text_that_is_gone_leaves_the_run_as_it_was(owl: Run, corpus: Path) -> None:
+    config = owl.read_config()
+    del config["data"]["prepared"]
+    owl.write_config(config)
+    corpus.unlink()
+    with pytest.raises(CorpusError, match="is gone") as caught:
+        extend(owl, steps=4)
+    assert "--continue owl" in (caught.value.hint or "")
+    assert (owl.read_config(), summarize(owl.path).status) == (config, "finished")
 
 
 def test_replay_survives_the_text(owl: Run, corpus: Path, river: Path, go: Go, plan: Plan) -> None:
