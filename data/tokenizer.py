@@ -76,6 +76,10 @@ class Tokenizer(ABC):
     def to_json(self) -> str:
         """The content of tokenizer.json, the same string for the same tokenizer."""
 
+    @abstractmethod
+    def shortened(self, size: int) -> "Tokenizer":
+        """What it was before it grew beyond `size` tokens. Raises TokenizerError where it never was."""
+
     def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
         """`encode` of each; a kind may do them together faster."""
         return [self.encode(text) for text in texts]

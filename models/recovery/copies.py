@@ -11,9 +11,9 @@ from data.tokenizer import Tokenizer, load_kept_tokenizer
 from models.recovery.known_text import KnownText
 from models.recovery.relearn import relearned
 from models.run import Run, run_names
-from models.run_tokenizer import copies_inside, expected_hash
+from models.run_tokenizer import copies_inside, expected_hash, original_hash
 
-Source = Literal["weights", "checkpoint", "run", "corpus"]
+Source = Literal["weights", "checkpoint", "file", "run", "corpus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ def copies(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: in
     seen: set[str] = set()
     for found in (
         own_copies(run),
-        _of_relatives(run, config),
+        _set_aside(run, config),
+        _of_relatives(run, config, vocab_size),
         _from_corpora(known, config, vocab_size),
     ):
         for copy in found:
@@ -49,8 +50,29 @@ def own_copies(run: Run) -> Iterator[Copy]:
             yield Copy("checkpoint", f"checkpoint {path.parent.name}", tokenizer)
 
 
-def _of_relatives(run: Run, config: Mapping[str, Any]) -> Iterator[Copy]:
-    """Those of runs this one grew from or that grew from it, and of neighbours trained with the same."""
+def _set_aside(run: Run, config: Mapping[str, Any]) -> Iterator[Copy]:
+    """tokenizer.json itself and the old ones that are kept beside it, where a recorded hash proves one."""
+    names = [run.tokenizer_path, *sorted(run.path.glob(f"{run.tokenizer_path.name}.*"))]
+    for path in names:
+        with contextlib.suppress(TokenizerError):
+            found = load_kept_tokenizer(path)
+            if found.hash in (expected_hash(config), original_hash(config)):
+                yield Copy("file", path.name, found)
+
+
+def _of_relatives(run: Run, config: Mapping[str, Any], vocab_size: int) -> Iterator[Copy]:
+    """Those of runs this one grew from or that grew from it, and of neighbours trained with the same.
+
+    A vocabulary that grew still begins with what it was, so one that is larger stands for its beginning.
+    """
+    for copy in _whole_ones_of_relatives(run, config):
+        yield copy
+        if copy.tokenizer.vocab_size > vocab_size:
+            with contextlib.suppress(TokenizerError):
+                yield Copy("run", f"{copy.where}, shortened", copy.tokenizer.shortened(vocab_size))
+
+
+def _whole_ones_of_relatives(run: Run, config: Mapping[str, Any]) -> Iterator[Copy]:
     expected = expected_hash(config)
     ancestors = {path.resolve() for path in _lineage(config)}
     neighbours = [run.path.parent / name for name in run_names(run.path.parent)]

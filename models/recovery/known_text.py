@@ -68,7 +68,9 @@ class KnownText:
     @property
     def where_lost_texts_belong(self) -> str | None:
         """What to do about missing texts, as the beginning of a hint; None where there are none."""
-        places = " and ".join(f"'{name}' back at '{path or 'its place'}'" for name, path in self.missing)
+        places = " and ".join(
+            f"'{name}' back at '{path}'" if path else f"'{name}' back" for name, path in self.missing
+        )
         return f"Put the text {places}" if places else None
 
     @property

@@ -27,7 +27,7 @@ from models.training.modes import default_depth
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done. `source` is weights, checkpoint, run, corpus or reconstruction; `where` says it
+    """What was done. `source` is weights, checkpoint, file, run, corpus or reconstruction; `where` says it
     in words, `verified` how it is known to be right; `backup` is where the old file went; `renamed`
     says that config.json named another tokenizer, and names this one now."""
 
@@ -196,8 +196,12 @@ def _name(run: Run, config: dict[str, Any], tokenizer_hash: str) -> bool:
 
 
 def _no_fault_of_the_tokenizer(run: Run, diagnosis: Diagnosis) -> TokenizerError:
+    finding = diagnosis.findings[0]
+    hint = f"See what became of its weights: rlm show {run.name}"
+    if finding.name == "wrong-size":
+        hint = "Put the config.json back that it was trained with."
     return TokenizerError(
         f"The tokenizer.json of run '{run.name}' is the one it was trained with, so the fault is not in it: "
-        f"{diagnosis.findings[0].sentence}",
-        hint=f"See what became of its weights: rlm show {run.name}",
+        f"{finding.sentence}",
+        hint=hint,
     )

@@ -428,3 +428,45 @@ def test_loading_does_not_choose_between_copies_that_disagree(trained: Trained, 
     with pytest.raises(TokenizerError, match="copies in its weights differ") as caught:
         load_trained(run)
     assert caught.value.hint is not None and "rlm recover-tokenizer owl" in caught.value.hint
+
+
+def test_an_edited_size_is_no_fault_of_the_tokenizer(trained: Trained) -> None:
+    run = trained()
+    config, original = run.read_config(), run.tokenizer_path.read_bytes()
+    config["model"]["vocab_size"] += 5
+    run.write_config(config)
+    with pytest.raises(TokenizerError, match=r"the fault is not in it: config\.json says") as caught:
+        recovered(run)
+    assert caught.value.hint is not None and "config.json" in caught.value.hint
+    assert run.tokenizer_path.read_bytes() == original
+
+
+def test_an_old_file_that_has_the_recorded_hash(trained: Trained, strip: Strip) -> None:
+    run = trained()
+    original = run.tokenizer_path.read_bytes()
+    strip(run, "copies", "text")
+    run.tokenizer_path.rename(run.path / "tokenizer.json.1")
+    found = recovered(run)
+    assert (found.source, found.where, found.verified) == ("file", "tokenizer.json.1", "hash")
+    assert run.tokenizer_path.read_bytes() == original
+
+
+@pytest.mark.parametrize("name", ["owl", "fox"])
+def test_what_a_run_that_grew_from_it_began_with(trained: Trained, strip: Strip, name: str) -> None:
+    run, child = trained(name), trained(name, "child")
+    original = run.tokenizer_path.read_bytes()
+    tokenizer = load_tokenizer(run.tokenizer_path)
+    if isinstance(tokenizer, BpeTokenizer):
+        grown, _ = grown_bpe(tokenizer, open_corpus(run.read_config()["data"]["paths"]), 5)
+        grown.save(child.tokenizer_path)
+    else:
+        assert isinstance(tokenizer, CharacterTokenizer)
+        tokenizer.grown("Ωμ").save(child.tokenizer_path)
+    strip(child, "copies")
+    name_another(child)
+    child.write_config({**child.read_config(), "lineage": [{"run": name, "path": str(run.path)}]})
+    strip(run, "copies", "text")
+    run.tokenizer_path.unlink()
+    found = recovered(run)
+    assert found.where == "run 'child', shortened" and found.verified == "hash"
+    assert run.tokenizer_path.read_bytes() == original
