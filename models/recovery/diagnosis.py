@@ -14,6 +14,7 @@ from models.recovery.copies import own_copies
 from models.recovery.known_text import KnownText, held_out_text
 from models.run import Run
 from models.run_tokenizer import expected_hash
+from models.weights_file import shape_in
 
 Defect = Literal[
     "missing",
@@ -79,14 +80,17 @@ def diagnose(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: 
         tokenizer = tokenizer_from_json(content.decode("utf-8"), origin="tokenizer.json")
     except (UnicodeDecodeError, TokenizerError) as error:
         return _unusable(_why_unusable(content, trusted, error), vocab_size, known)
-    findings = [*_misfits(tokenizer, content, trusted, expected_hash(config), vocab_size)]
+    expected = expected_hash(config)
+    findings = [*_wrong_size(run, tokenizer.vocab_size, vocab_size)]
+    findings += _misfits(tokenizer, content, trusted, expected, vocab_size)
     loss = known.loss_with(tokenizer) if known.can_judge else None
     # With the recorded hash it is the one it was trained with: a text it cannot spell was learned with
-    # unknown characters, and a loss that makes no sense has come from elsewhere.
-    if tokenizer.hash != expected_hash(config):
+    # unknown characters, and a loss that makes no sense has come from elsewhere. Without one recorded,
+    # it may have been put into the wrong weights, and the loss says so.
+    if tokenizer.hash != (expected or (trusted.hash if trusted is not None else None)):
         findings += _round_trip(tokenizer, known)
-        if loss is not None and not known.is_sensible(loss):
-            findings.append(_senseless(loss, known))
+    if tokenizer.hash != expected and loss is not None and not known.is_sensible(loss):
+        findings.append(_senseless(loss, known))
     return Diagnosis(tuple(findings), vocab_size, tokenizer.vocab_size, loss, known.recorded_loss, tokenizer)
 
 
@@ -147,15 +151,25 @@ def _why_unusable(content: bytes, trusted: Tokenizer | None, error: Exception) -
     return Finding("not-a-tokenizer", sentence)
 
 
+def _wrong_size(run: Run, tokens: int, vocab_size: int) -> Iterator[Finding]:
+    """Where the file and config.json differ, the shape in the weights tells which of them is the odd one."""
+    if tokens == vocab_size:
+        return
+    shape = shape_in(run.weights_path, "embedding.weight")
+    rows = vocab_size if shape is None else shape[0]
+    sentence = f"tokenizer.json has {tokens:,} tokens, and the model's embedding {rows:,}."
+    if tokens == rows:
+        sentence = (
+            f"config.json says that the model has {vocab_size:,} tokens, but the weights and tokenizer.json "
+            f"have {rows:,}."
+        )
+    yield Finding("wrong-size", sentence)
+
+
 def _misfits(
     tokenizer: Tokenizer, content: bytes, trusted: Tokenizer | None, expected: str | None, vocab_size: int
 ) -> Iterator[Finding]:
     """How a tokenizer that can be used is not the one the model was trained with."""
-    if tokenizer.vocab_size != vocab_size:
-        yield Finding(
-            "wrong-size",
-            f"tokenizer.json has {tokenizer.vocab_size:,} tokens, and the model's embedding {vocab_size:,}.",
-        )
     wanted = expected or (trusted.hash if trusted is not None else None)
     if wanted is None or tokenizer.hash == wanted:
         return
