@@ -78,7 +78,7 @@ def recover_tokenizer(
     _show_repair(opened, recovery, output)
     if recovery.reconstruction is not None:
         _show_letters(recovery.reconstruction, output)
-    elif like is not None:
+    elif like is not None and recovery.source != "corpus":  # it may have been that text
         output.say("There was a copy, so --like was not needed.")
 
 
@@ -113,7 +113,10 @@ def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
     output.result(f"Put right from {recovery.where}: {verified}.")
     if recovery.backup is not None:
         output.result(f"The old file is kept as {recovery.backup.name}.")
-    output.say(f"Try it:  rlm chat {run.name}")
+    if recovery.renamed:
+        output.result("config.json named another one, and names this one now.")
+    if run.weights_path.is_file():
+        output.say(f"Try it:  rlm chat {run.name}")
 
 
 def _show_letters(found: "Reconstruction", output: Output) -> None:
