@@ -31,7 +31,8 @@ def recover_tokenizer(
         typer.Option(
             "--like",
             metavar="FILE",
-            help="A text in the model's language, to reconstruct the characters where no copy is left.",
+            help="A text in the model's language, to reconstruct the characters where no copy is left; "
+            "the text it was trained on gives the tokenizer itself.",
         ),
     ] = None,
     runs_dir: RunsDirOption = None,
@@ -40,8 +41,8 @@ def recover_tokenizer(
     """Find out what is wrong with a run's tokenizer, and put it right.
 
     It is restored from the best source at hand: the copy in the weights, a
-    checkpoint, a run of the same lineage, the text it was trained on. The
-    old file is kept as tokenizer.json.1, .2 and so on.
+    checkpoint, an old file beside it, a run of the same lineage, the text it
+    was trained on. The old file is kept as tokenizer.json.1, .2 and so on.
 
     Examples:
       rlm recover-tokenizer book --check

@@ -3,11 +3,12 @@
 import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from data.advance import Advance
 from data.bpe_growth import grown_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
@@ -15,6 +16,7 @@ from data.corpus import open_corpus
 from data.errors import TokenizerError
 from data.tokenizer import load_tokenizer
 from models.errors import RunBusyError
+from models.recovery.reconstruct import Letter, Reconstruction
 from models.recovery.recover import Recovery, check_tokenizer, recover_tokenizer
 from models.run import Run
 from models.trained import load_trained
@@ -470,3 +472,32 @@ def test_what_a_run_that_grew_from_it_began_with(trained: Trained, strip: Strip,
     found = recovered(run)
     assert found.where == "run 'child', shortened" and found.verified == "hash"
     assert run.tokenizer_path.read_bytes() == original
+
+
+def test_a_second_reconstruction_remembers_what_the_first_stands_in_for(
+    trained: Trained, strip: Strip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained()
+    like = Path(run.path.parent / "like.txt")
+    like.write_text("The hen hears the bee; is it 7? " * 200)
+    strip(run, "copies", "text")
+    right = run.read_config()["data"]["tokenizer_hash"]
+    tokenizer = load_tokenizer(run.tokenizer_path)
+    assert isinstance(tokenizer, CharacterTokenizer)
+    asked = []
+    for last in "\ue000\ue001":
+        characters = tokenizer.characters[:-1] + last
+        letters = tuple(Letter(16 + i, c, c, 1.0, 1, False) for i, c in enumerate(characters))
+
+        def made(*_: object, letters: tuple[Letter, ...] = letters, **known: object) -> Iterator[Advance]:
+            asked.append(known["expected"])
+            yield Advance("reading the text", 0, 1, "rounds")
+            return Reconstruction(letters, True, False, 1.0, 3.0, 2.0)
+
+        monkeypatch.setattr("models.recovery.recover.reconstruct", made)
+        run.tokenizer_path.unlink()
+        assert recovered(run, like).source == "reconstruction"
+        data = run.read_config()["data"]
+        assert data["tokenizer_hash"] == load_trained(run).tokenizer.hash != right
+        assert data["reconstructed_from_hash"] == right
+    assert asked == [right, right]
