@@ -103,6 +103,13 @@ class BpeTokenizer(Tokenizer):
             tokens.append(tokens[first] + tokens[second])
         return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], merges)
 
+    def shortened(self, size: int) -> "BpeTokenizer":
+        if size < MIN_VOCAB_SIZE or len(self._merges) != self.vocab_size - MIN_VOCAB_SIZE:
+            raise TokenizerError(f"A vocabulary of byte pairs never had {size} tokens.")
+        return BpeTokenizer(
+            list(self._vocab)[len(SPECIAL_TOKENS) : size], self._merges[: size - MIN_VOCAB_SIZE]
+        )
+
     def to_json(self) -> str:
         model = {
             "type": "BPE",

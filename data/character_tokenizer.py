@@ -43,6 +43,9 @@ class CharacterTokenizer(Tokenizer):
         added = islice(unknown, MAX_CHARACTERS - len(self.characters))
         return CharacterTokenizer(self.characters + "".join(sorted(added)))
 
+    def shortened(self, size: int) -> "CharacterTokenizer":
+        return CharacterTokenizer(self.characters[: max(0, size - len(SPECIAL_TOKENS))])
+
     def to_json(self) -> str:
         vocab = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *self.characters))}
         model = {"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_TOKENS[self.unk_id]}

@@ -164,7 +164,8 @@ def _spooled(stream: BinaryIO, label: str) -> SourceFile:
                 spool.close()
                 if not head:
                     raise CorpusError(
-                        f"Nothing came from {label}.", hint="Pipe text in: cat book.txt | rlm train -"
+                        f"Nothing came from {label}.",
+                        hint="Pipe some in: put 'cat book.txt |' before the command.",
                     )
                 known: Format = "jsonl" if _looks_like_jsonl(head) else "text"
                 ending = {"jsonl": ".jsonl", "text": ".txt"}[known] + (

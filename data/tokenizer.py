@@ -22,6 +22,7 @@ import numpy as np
 from data.corpus import Corpus
 from data.document import ROLES, Message
 from data.errors import TokenizerError
+from data.plain_file import UnreadableFileError, read_plain_file
 
 Kind = Literal["character", "bpe"]
 
@@ -74,6 +75,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def to_json(self) -> str:
         """The content of tokenizer.json, the same string for the same tokenizer."""
+
+    @abstractmethod
+    def shortened(self, size: int) -> "Tokenizer":
+        """What it was before it grew beyond `size` tokens. Raises TokenizerError where it never was."""
 
     def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
         """`encode` of each; a kind may do them together faster."""
@@ -154,19 +159,29 @@ class StreamDecoder:
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
-    """Read a tokenizer.json, or the one in a folder. Raises TokenizerError for anything wrong."""
+    """Read a tokenizer.json that a user names, or the one in a folder; links are followed.
+
+    Raises TokenizerError for anything wrong.
+    """
     path = Path(path)
     if path.is_dir():
         path = path / "tokenizer.json"
+    return _loaded(path, follow_links=True)
+
+
+def load_kept_tokenizer(path: Path) -> Tokenizer:
+    """Read the tokenizer.json of a run, which keeps plain files only. Raises TokenizerError."""
+    return _loaded(path, follow_links=False)
+
+
+def _loaded(path: Path, follow_links: bool) -> Tokenizer:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = read_plain_file(path, MAX_FILE_BYTES, follow_links=follow_links)
+        return tokenizer_from_json(content.decode("utf-8"), origin=f"'{path}'")
     except FileNotFoundError:
         raise TokenizerError(f"There is no tokenizer at '{path}'.", hint=_FOREIGN_HINT) from None
-    except OSError as error:
-        raise TokenizerError(f"The tokenizer '{path}' cannot be read: {error.strerror}.") from error
-    try:
-        return tokenizer_from_json(content.decode("utf-8"), origin=f"'{path}'")
+    except UnreadableFileError as error:
+        raise TokenizerError(error.message, hint=_FOREIGN_HINT) from error
     except UnicodeDecodeError:
         raise TokenizerError(f"'{path}' is not a tokenizer: it is not text.", hint=_FOREIGN_HINT) from None
 

@@ -1,7 +1,7 @@
 """What the JSON files of a run must look like, checked where they are read and nowhere else.
 
 A file may be whole JSON and still not be what rlm wrote: edited by hand, half restored, a
-stranger's. Keys that nothing here knows are let through, but for sections whose keys are all known.
+stranger's. Keys that nothing here knows are let through, but for those of `measured`, which are all known.
 The dials of model and training are left to their configurations, which name the nearest one.
 """
 

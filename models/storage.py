@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.plain_file import UnreadableFileError, read_plain_file
 from models.errors import RunError, StorageError
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -26,7 +27,6 @@ _PIECE = 4 << 20  # bytes handed to the system at once: large enough for the dis
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _CANNOT_SYNC_DIRECTORIES = {errno.EINVAL, errno.ENOTSUP}
 _BINARY = getattr(os, "O_BINARY", 0)
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +151,9 @@ def read_bounded(path: Path, limit: int) -> bytes:
     Raises FileNotFoundError, or RunError for a link, a device, a larger file, a denied one.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | _BINARY)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise RunError(f"'{path}' is a link, and a run keeps plain files only.") from error
-        raise RunError(f"'{path}' cannot be read: {error.strerror}.") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise RunError(f"'{path}' is not a plain file.")
-    with os.fdopen(descriptor, "rb") as file:
-        content = b"" if status.st_size > limit else file.read(limit + 1)
-    if status.st_size > limit or len(content) > limit:
-        raise RunError(f"'{path}' is larger than such a file may be ({in_megabytes(limit)}).")
-    return content
+        return read_plain_file(path, limit)
+    except UnreadableFileError as error:
+        raise RunError(error.message) from error
 
 
 def read_json(path: Path, limit: int) -> Any:

@@ -42,6 +42,17 @@ def metadata_of(path: Path) -> dict[str, str]:
         return {}
 
 
+def shape_in(path: Path, tensor: str) -> tuple[int, ...] | None:
+    """The shape of a tensor in a weights file; None where it has none of that name, or cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return tuple(file.get_slice(tensor).get_shape())
+    except (OSError, SafetensorError, ValueError, RecursionError):
+        return None
+
+
 def _data_size(header: Any) -> int:
     """Bytes of the tensors together. Raises ValueError, LookupError or TypeError where it is no header."""
     if not isinstance(header, dict):

@@ -1,18 +1,20 @@
 """What is wrong with a run's tokenizer.json, each defect by a name that scripts can rely on."""
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data.document import well_formed
 from data.errors import TokenizerError
+from data.plain_file import UnreadableFileError, read_plain_file
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer, tokenizer_from_json
-from models.errors import RunError
 from models.recovery.copies import own_copies
 from models.recovery.known_text import KnownText, held_out_text
 from models.run import Run
 from models.run_tokenizer import expected_hash
-from models.storage import read_bounded
+from models.weights_file import shape_in
 
 Defect = Literal[
     "missing",
@@ -29,7 +31,6 @@ Defect = Literal[
 ]
 
 _FEW = 0.05  # of the bytes, that damage may have changed; more is another file
-_READ_BACK = 20_000  # characters that are encoded and decoded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,16 @@ def diagnose(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: 
         tokenizer = tokenizer_from_json(content.decode("utf-8"), origin="tokenizer.json")
     except (UnicodeDecodeError, TokenizerError) as error:
         return _unusable(_why_unusable(content, trusted, error), vocab_size, known)
-    findings = [*_misfits(tokenizer, content, trusted, expected_hash(config), vocab_size)]
-    findings += _round_trip(tokenizer, known)
+    expected = expected_hash(config)
+    findings = [*_wrong_size(run, tokenizer.vocab_size, vocab_size)]
+    findings += _misfits(tokenizer, content, trusted, expected, vocab_size)
     loss = known.loss_with(tokenizer) if known.can_judge else None
-    if loss is not None and not known.is_sensible(loss):
+    # With the recorded hash it is the one it was trained with: a text it cannot spell was learned with
+    # unknown characters, and a loss that makes no sense has come from elsewhere. Without one recorded,
+    # it may have been put into the wrong weights, and the loss says so.
+    if tokenizer.hash != (expected or (trusted.hash if trusted is not None else None)):
+        findings += _round_trip(tokenizer, known)
+    if tokenizer.hash != expected and loss is not None and not known.is_sensible(loss):
         findings.append(_senseless(loss, known))
     return Diagnosis(tuple(findings), vocab_size, tokenizer.vocab_size, loss, known.recorded_loss, tokenizer)
 
@@ -106,10 +113,10 @@ def _trusted(run: Run, config: Mapping[str, Any], vocab_size: int) -> Tokenizer 
 
 def _content(run: Run) -> bytes | Finding:
     try:
-        return read_bounded(run.tokenizer_path, MAX_FILE_BYTES)
+        return read_plain_file(run.tokenizer_path, MAX_FILE_BYTES)
     except FileNotFoundError:
         return Finding("missing", "There is no tokenizer.json.")
-    except RunError as error:
+    except UnreadableFileError as error:
         return Finding("unreadable", error.message)
 
 
@@ -131,8 +138,10 @@ def _why_unusable(content: bytes, trusted: Tokenizer | None, error: Exception) -
             return Finding("bytes-flipped", "tokenizer.json has bytes among its text that are none.")
         return Finding("not-json", "tokenizer.json is not text.")
     try:
-        json.loads(content)
+        json.loads(content.decode("utf-8"))
     except json.JSONDecodeError:
+        if content.startswith(codecs.BOM_UTF8):
+            return Finding("not-json", "tokenizer.json begins with a byte order mark, which is not JSON.")
         if content.lstrip().startswith(b"{") and not whole:
             return Finding("truncated", "tokenizer.json ends in the middle of its JSON.")
         return Finding("not-json", "tokenizer.json is not JSON.")
@@ -142,15 +151,25 @@ def _why_unusable(content: bytes, trusted: Tokenizer | None, error: Exception) -
     return Finding("not-a-tokenizer", sentence)
 
 
+def _wrong_size(run: Run, tokens: int, vocab_size: int) -> Iterator[Finding]:
+    """Where the file and config.json differ, the shape in the weights tells which of them is the odd one."""
+    if tokens == vocab_size:
+        return
+    shape = shape_in(run.weights_path, "embedding.weight")
+    rows = vocab_size if shape is None else shape[0]
+    sentence = f"tokenizer.json has {tokens:,} tokens, and the model's embedding {rows:,}."
+    if tokens == rows:
+        sentence = (
+            f"config.json says that the model has {vocab_size:,} tokens, but the weights and tokenizer.json "
+            f"have {rows:,}."
+        )
+    yield Finding("wrong-size", sentence)
+
+
 def _misfits(
     tokenizer: Tokenizer, content: bytes, trusted: Tokenizer | None, expected: str | None, vocab_size: int
 ) -> Iterator[Finding]:
     """How a tokenizer that can be used is not the one the model was trained with."""
-    if tokenizer.vocab_size != vocab_size:
-        yield Finding(
-            "wrong-size",
-            f"tokenizer.json has {tokenizer.vocab_size:,} tokens, and the model's embedding {vocab_size:,}.",
-        )
     wanted = expected or (trusted.hash if trusted is not None else None)
     if wanted is None or tokenizer.hash == wanted:
         return
@@ -197,7 +216,8 @@ def _out_of_order(tokenizer: Tokenizer) -> bool:
 def _round_trip(tokenizer: Tokenizer, known: KnownText) -> Iterator[Finding]:
     if known.sample is None:
         return
-    lost = [c for c in known.sample.character_counts if tokenizer.decode(tokenizer.encode(c)) != c]
+    characters = map(well_formed, known.sample.character_counts)
+    lost = [c for c in characters if tokenizer.decode(tokenizer.encode(c)) != c]
     if lost:
         shown = ", ".join(ascii(c) for c in sorted(lost)[:5]) + (", …" if len(lost) > 5 else "")
         yield Finding(
@@ -206,7 +226,7 @@ def _round_trip(tokenizer: Tokenizer, known: KnownText) -> Iterator[Finding]:
             f"when it is encoded: {shown}.",
         )
         return
-    text = "".join(held_out_text(known.sample))[:_READ_BACK]
+    text = well_formed("".join(held_out_text(known.sample)))
     if tokenizer.decode(tokenizer.encode(text)) != text:
         yield Finding(
             "no-round-trip", f"The text '{known.sample.name}' encoded and decoded is not what it was."

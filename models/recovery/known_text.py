@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data.corpus import Corpus, open_corpus
+from data.document import Message
 from data.errors import CorpusError, RlmError, UsageError
 from data.tokenizer import SPECIAL_TOKENS, Tokenizer
 from models.datasets import Dataset, read_datasets
@@ -18,6 +20,7 @@ from models.training.evaluate import evaluate
 from models.training.modes import default_depth
 
 _READ_CHARACTERS = 200_000
+_STRETCH = 8_000  # characters read in one go: many contexts long, so that few begin in the middle
 _JUDGED_TOKENS = 16_384
 _ALLOWED_SHARE, _ALLOWED_NATS = 0.2, 0.3
 """How much higher than recorded a loss may be: it is of some windows only, and of another machine."""
@@ -27,11 +30,15 @@ _LEARNED = 0.9
 
 
 class KnownText:
-    """The corpora of a run that are still what it learned, and its model to read them with."""
+    """The corpora of a run that are still what it learned, and its model to read them with.
 
-    def __init__(self, run: Run, config: Mapping[str, Any]) -> None:
+    `like` is a text that may be one of them, kept elsewhere.
+    """
+
+    def __init__(self, run: Run, config: Mapping[str, Any], like: Path | None = None) -> None:
         self._run = run
         self._config = config
+        self._like = like
 
     @cached_property
     def datasets(self) -> list[Dataset]:
@@ -49,13 +56,34 @@ class KnownText:
         """For each of `datasets` its text, None where that is gone or another one now."""
         return [self._opened(entry) for entry in self.datasets]
 
-    @cached_property
+    @property
+    def missing(self) -> list[tuple[str, str | None]]:
+        """The name of each text that is gone or another one now, and where it lay, if that is known."""
+        return [
+            (str(entry.get("name", "text")), paths[0] if (paths := self._paths(entry)) else None)
+            for entry, corpus in zip(self.datasets, self.corpora, strict=True)
+            if corpus is None
+        ]
+
+    @property
+    def where_lost_texts_belong(self) -> str | None:
+        """What to do about missing texts, as the beginning of a hint; None where there are none."""
+        places = " and ".join(
+            f"'{name}' back at '{path}'" if path else f"'{name}' back" for name, path in self.missing
+        )
+        return f"Put the text {places}" if places else None
+
+    @property
     def model(self) -> RecursiveLM | None:
         """The run's kept weights, None where there are none to use."""
+        return self._loaded if isinstance(self._loaded, RecursiveLM) else None
+
+    @cached_property
+    def _loaded(self) -> RecursiveLM | RlmError:
         try:
             return load_model(self._run, self._config)
-        except RlmError:
-            return None
+        except RlmError as error:
+            return error
 
     @property
     def sample(self) -> Corpus | None:
@@ -78,11 +106,22 @@ class KnownText:
 
     @property
     def can_judge(self) -> bool:
-        """Whether a loss can be measured, and tells one tokenizer from another: a model that has
-        learned next to nothing reads its text as badly with any."""
-        if self.sample is None or self.recorded_loss is None or self.model is None:
-            return False
-        return self.recorded_loss < _LEARNED * self.uniform_loss
+        """Whether a loss can be measured, and tells one tokenizer from another."""
+        return self.why_not_judged is None
+
+    @cached_property
+    def why_not_judged(self) -> str | None:
+        """What keeps the model from telling one tokenizer from another, as the end of a sentence."""
+        if self.sample is None:
+            gone = " and ".join(f"'{name}' is no longer at '{path}'" for name, path in self.missing if path)
+            return f"no text it was trained on is left to decide by{f': {gone}' if gone else ''}"
+        if isinstance(self._loaded, RlmError):
+            return f"its model cannot be used: {self._loaded.message.removesuffix('.')}"
+        if self.recorded_loss is None:
+            return f"no loss on the text '{self.sample.name}' is recorded to decide by"
+        if self.recorded_loss >= _LEARNED * self.uniform_loss:
+            return "its model has learned too little to tell one from another"
+        return None
 
     def loss_with(self, tokenizer: Tokenizer) -> float:
         """Nats per token on the held-out part of `sample`, cut by `tokenizer`; where `can_judge`.
@@ -114,39 +153,76 @@ class KnownText:
         return math.log(max(1, self.model.config.vocab_size - len(SPECIAL_TOKENS)))
 
     def _opened(self, entry: Dataset) -> Corpus | None:
+        paths = self._paths(entry)
+        for corpus in (self._opened_at(paths) if paths else None, self._offered):
+            if corpus is not None and corpus.content_hash == entry.get("content_hash"):
+                return corpus
+        return None
+
+    @cached_property
+    def _offered(self) -> Corpus | None:
+        return None if self._like is None else self._opened_at([str(self._like)])
+
+    def _opened_at(self, paths: list[str]) -> Corpus | None:
+        if "-" in paths:
+            return None
+        try:
+            return open_corpus(paths)
+        except (CorpusError, UsageError):
+            return None
+
+    def _paths(self, entry: Dataset) -> list[str]:
         data = self._config.get("data", {})
         same = entry.get("content_hash") == data.get("content_hash")
         paths = entry.get("paths") or (data.get("paths") if same else None)
-        if not isinstance(paths, list) or not paths or "-" in paths:
-            return None
-        try:
-            corpus = open_corpus(paths)
-        except (CorpusError, UsageError):
-            return None
-        return corpus if corpus.content_hash == entry.get("content_hash") else None
+        return paths if isinstance(paths, list) else []
 
 
 def held_out_text(corpus: Corpus) -> Iterator[str]:
-    """The validation part piece by piece, up to a bound."""
-    left = _READ_CHARACTERS
-    for document in corpus.documents_of("validation"):
-        for piece in document.pieces or [message.content for message in document.messages or ()]:
-            if left <= 0:
-                return
-            yield piece[:left]
-            left -= len(piece)
+    """The text of the validation part; of a long one stretches from all over it."""
+    for stretch in _held_out_stretches(corpus):
+        yield stretch if isinstance(stretch, str) else "".join(message.content for message in stretch)
 
 
 def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> Iterator[np.ndarray]:
-    """The validation part as tokens, laid out as in training."""
-    left = _READ_CHARACTERS
-    for document in corpus.documents_of("validation"):
-        if left <= 0:
-            return
-        if document.messages is not None:
-            yield tokenizer.encode_chat(document.messages)
-            left -= sum(len(message.content) for message in document.messages)
+    """The same as tokens, laid out as in training."""
+    for stretch in _held_out_stretches(corpus):
+        if not isinstance(stretch, str):
+            yield tokenizer.encode_chat(stretch)
+        else:
+            yield tokenizer.encode(stretch) if corpus.kind == "text" else tokenizer.encode_document(stretch)
+
+
+def _held_out_stretches(corpus: Corpus) -> list[str | tuple[Message, ...]]:
+    """Stretches of documents and whole conversations, every n-th of them, so few that they are bounded.
+
+    How many there are shows at the end only: each time they have become too many, every second goes.
+    """
+    kept: list[tuple[int, str | tuple[Message, ...]]] = []
+    size, every = 0, 1
+    for number, (length, stretch) in enumerate(_stretches(corpus)):
+        if number % every:
             continue
-        text = "".join(document.pieces or ())[:left]
-        left -= len(text)
-        yield tokenizer.encode(text) if corpus.kind == "text" else tokenizer.encode_document(text)
+        kept.append((length, stretch))
+        size += length
+        while size > _READ_CHARACTERS and len(kept) > 1:
+            kept, every = kept[::2], 2 * every
+            size = sum(length for length, _ in kept)
+    return [stretch for _, stretch in kept]
+
+
+def _stretches(corpus: Corpus) -> Iterator[tuple[int, str | tuple[Message, ...]]]:
+    """The validation part, each stretch with its length in characters."""
+    for document in corpus.documents_of("validation"):
+        if document.messages is not None:
+            yield sum(len(message.content) for message in document.messages), document.messages
+            continue
+        rest = ""
+        for piece in document.pieces or ():
+            rest += piece
+            whole = len(rest) // _STRETCH * _STRETCH
+            for start in range(0, whole, _STRETCH):
+                yield _STRETCH, rest[start : start + _STRETCH]
+            rest = rest[whole:]
+        if rest:
+            yield len(rest), rest

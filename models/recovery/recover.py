@@ -7,7 +7,7 @@ from typing import Any
 
 from data.advance import Advance
 from data.errors import TokenizerError
-from data.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from data.tokenizer import SPECIAL_TOKENS, load_kept_tokenizer
 from models.datasets import vocabulary_growths
 from models.errors import RunError
 from models.recovery.diagnosis import Diagnosis, diagnose
@@ -15,9 +15,9 @@ from models.recovery.known_text import KnownText
 from models.recovery.language import ModelLanguage
 from models.recovery.reconstruct import Reconstruction, reconstruct
 from models.recovery.reference import read_reference
-from models.recovery.restore import choose_copy, put_back
+from models.recovery.restore import Chosen, choose_copy, original_copy, put_back
 from models.run import Run
-from models.run_tokenizer import expected_hash
+from models.run_tokenizer import expected_hash, original_hash
 from models.task import require_text
 from models.trained import load_model
 from models.training.continual.revision import catch_up
@@ -27,8 +27,9 @@ from models.training.modes import default_depth
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done. `source` is weights, checkpoint, run, corpus or reconstruction; `where` says it
-    in words, `verified` how it is known to be right; `backup` is where the old file went."""
+    """What was done. `source` is weights, checkpoint, file, run, corpus or reconstruction; `where` says it
+    in words, `verified` how it is known to be right; `backup` is where the old file went; `renamed`
+    says that config.json named another tokenizer, and names this one now."""
 
     diagnosis: Diagnosis
     source: str | None = None
@@ -37,6 +38,7 @@ class Recovery:
     loss: float | None = None
     backup: Path | None = None
     reconstruction: Reconstruction | None = None
+    renamed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome as JSON has it."""
@@ -46,6 +48,7 @@ class Recovery:
             "verified": self.verified,
             "loss": self.loss,
             "backup": None if self.backup is None else str(self.backup),
+            "renamed": self.renamed,
         }
         return {
             **self.diagnosis.to_dict(),
@@ -65,7 +68,11 @@ def check_tokenizer(run: Run) -> Diagnosis:
 
 def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, None, Recovery]:
     """Put the run's tokenizer.json right, from the nearest copy, or from the model and the text
-    `like` where none is left. Nothing else in the run is changed, and nothing where it is sound.
+    `like` where none is left. A text `like` that the run was trained on is as good as a copy.
+
+    Where config.json names another tokenizer than the one that is put back, it names that one then,
+    and of a reconstruction the one before too. Nothing else in the run is changed, and nothing where
+    it is sound; but a reconstruction gives way to the tokenizer that it stands in for.
 
     Raises TokenizerError where it cannot be done, RunBusyError, RunError, UsageError and
     CorpusError for `like`, StorageError.
@@ -74,23 +81,26 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         catch_up(run)
         config = _trained_config(run)
         vocab_size = described_model(run, config).vocab_size
-        known = KnownText(run, config)
+        known = KnownText(run, config, like)
         diagnosis = diagnose(run, config, known, vocab_size)
-        if diagnosis.sound:
+        if diagnosis.sound and original_hash(config) is None:
             return Recovery(diagnosis)
         yield Advance("looking for copies", 0, 1, "places")
+        if diagnosis.sound:
+            original = original_copy(run, config, known, vocab_size)
+            return Recovery(diagnosis) if original is None else _restored(run, config, diagnosis, original)
         chosen = choose_copy(run, config, known, vocab_size)
-        if chosen is not None:
-            if diagnosis.tokenizer is not None and diagnosis.tokenizer.hash == chosen.copy.tokenizer.hash:
-                raise _no_fault_of_the_tokenizer(run, diagnosis)
-            backup = put_back(run, chosen.copy.tokenizer)
-            source, where = chosen.copy.source, chosen.copy.where
-            return Recovery(diagnosis, source, where, chosen.verified, chosen.loss, backup)
-        found = yield from _reconstructed(run, config, known, vocab_size, like)
+        if isinstance(chosen, Chosen):
+            return _restored(run, config, diagnosis, chosen)
+        found = yield from _reconstructed(run, config, known, vocab_size, like, chosen)
+        # The file first: killed before config.json names it, the run still has the hash of the one that
+        # was lost, and the same command with the same text makes the same reconstruction again.
         backup = put_back(run, found.tokenizer)
-        load_tokenizer(run.tokenizer_path)  # what was written must be what can be read
+        load_kept_tokenizer(run.tokenizer_path)  # what was written must be what can be read
         if not found.exact:
             _own_up(run, config, found.tokenizer.hash)
+        else:
+            _name(run, config, found.tokenizer.hash)
         return Recovery(
             diagnosis,
             source="reconstruction",
@@ -100,6 +110,25 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
             backup=backup,
             reconstruction=found,
         )
+
+
+def _restored(run: Run, config: dict[str, Any], diagnosis: Diagnosis, chosen: Chosen) -> Recovery:
+    """Put a copy back. config.json first: killed before the file is replaced, the run has a file that is
+    not the one named and a copy that is, which the next recovery finds by its hash."""
+    tokenizer = chosen.copy.tokenizer
+    in_place = diagnosis.tokenizer is not None and diagnosis.tokenizer.hash == tokenizer.hash
+    named = _name(run, config, tokenizer.hash)
+    if in_place and not named:
+        raise _no_fault_of_the_tokenizer(run, diagnosis)
+    return Recovery(
+        diagnosis,
+        source=chosen.copy.source,
+        where=chosen.copy.where,
+        verified=chosen.verified,
+        loss=chosen.loss,
+        backup=None if in_place else put_back(run, tokenizer),
+        renamed=named,
+    )
 
 
 def _trained_config(run: Run) -> dict[str, Any]:
@@ -113,25 +142,30 @@ def _trained_config(run: Run) -> dict[str, Any]:
 
 
 def _reconstructed(
-    run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int, like: Path | None
+    run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int, like: Path | None, why: str
 ) -> Generator[Advance, None, Reconstruction]:
-    lost = f"No copy of the tokenizer of run '{run.name}' is left"
+    """Raises TokenizerError that begins with `why`, where there is nothing to reconstruct from."""
+    lost, command = known.where_lost_texts_belong, f"rlm recover-tokenizer {run.name} --like FILE"
     if config["data"].get("tokenizer") == "bpe":
         raise TokenizerError(
-            f"{lost}, and it was one of byte pairs: only character models can be reconstructed.",
-            hint="Put the text it was trained on back where it was, and try again.",
+            f"{why.removesuffix('.')}, and it was one of byte pairs: only character models can be "
+            "reconstructed.",
+            hint=f"{lost}, or give a copy of it: {command}"
+            if lost
+            else "Put the tokenizer.json that it was trained with into the run.",
         )
     if like is None:
-        raise TokenizerError(
-            f"{lost}.",
-            hint=f"Give a text in the same language: rlm recover-tokenizer {run.name} --like FILE",
-        )
+        other = f"a text in the same language: {command}"
+        raise TokenizerError(why, hint=f"{lost}, or give {other}" if lost else f"Give {other}")
     reference = read_reference(like)
     model = load_model(run, config)
     language = ModelLanguage(model, default_depth(model))
     return (
         yield from reconstruct(
-            language, reference, bounds=_bounds(known, vocab_size), expected=expected_hash(config)
+            language,
+            reference,
+            bounds=_bounds(known, vocab_size),
+            expected=original_hash(config) or expected_hash(config),
         )
     )
 
@@ -145,14 +179,29 @@ def _bounds(known: KnownText, vocab_size: int) -> Sequence[int]:
 
 def _own_up(run: Run, config: dict[str, Any], tokenizer_hash: str) -> None:
     """Let config.json say that the tokenizer is a reconstruction: the one before is not to be had."""
-    before = config["data"].get("tokenizer_hash")
+    before = original_hash(config) or expected_hash(config)
+    if before is None:
+        return  # no hash is better than one that would be taken for that of the tokenizer it was trained with
     data = {**config["data"], "tokenizer_hash": tokenizer_hash, "reconstructed_from_hash": before}
     run.write_config({**config, "data": data})
 
 
+def _name(run: Run, config: dict[str, Any], tokenizer_hash: str) -> bool:
+    """Let config.json name this tokenizer where it names another; whether it had to be changed."""
+    if expected_hash(config) in (None, tokenizer_hash):
+        return False
+    data = {key: value for key, value in config["data"].items() if key != "reconstructed_from_hash"}
+    run.write_config({**config, "data": {**data, "tokenizer_hash": tokenizer_hash}})
+    return True
+
+
 def _no_fault_of_the_tokenizer(run: Run, diagnosis: Diagnosis) -> TokenizerError:
+    finding = diagnosis.findings[0]
+    hint = f"See what became of its weights: rlm show {run.name}"
+    if finding.name == "wrong-size":
+        hint = "Put the config.json back that it was trained with."
     return TokenizerError(
         f"The tokenizer.json of run '{run.name}' is the one it was trained with, so the fault is not in it: "
-        f"{diagnosis.findings[0].sentence}",
-        hint=f"See what became of its weights: rlm show {run.name}",
+        f"{finding.sentence}",
+        hint=hint,
     )

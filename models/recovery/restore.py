@@ -14,11 +14,12 @@ from data.tokenizer import Tokenizer
 from models.recovery.copies import Copy, copies
 from models.recovery.known_text import KnownText
 from models.run import Run
-from models.run_tokenizer import expected_hash
+from models.run_tokenizer import expected_hash, original_hash
 from models.storage import replace_file, storing, sync_directory
 
 Verified = Literal["hash", "loss", "travels-with-the-weights"]
 
+_PUT_THE_RIGHT_ONE = "Put the right one into the run as tokenizer.json; nothing was changed."
 _CLEARLY = 0.05  # nats per token between a right tokenizer and the next best
 
 
@@ -31,31 +32,48 @@ class Chosen:
     loss: float | None = None
 
 
-def choose_copy(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int) -> Chosen | None:
-    """The nearest copy that is proved to be the run's, or None where there is none to be had.
+def choose_copy(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int) -> Chosen | str:
+    """The copy that is the run's, or a sentence that says why there is none to be had.
 
-    Raises TokenizerError where copies disagree and nothing decides, or the only one cannot be verified.
+    Which it is, the recorded hash decides; a copy from the run's own weights that contradicts it, and
+    any copy where no hash is recorded, the loss of the model on its text. Without a text, a single
+    copy in the weights is taken for theirs. Raises TokenizerError where copies disagree and nothing
+    decides, or the only one cannot be verified.
     """
     expected = expected_hash(config)
+    stands_in: Chosen | None = None
     others: list[Copy] = []
     for copy in copies(run, config, known, vocab_size):
-        if copy.tokenizer.hash == expected:
+        if copy.tokenizer.hash == (original_hash(config) or expected):
             return Chosen(copy, "hash")
+        if copy.tokenizer.hash == expected:
+            stands_in = stands_in or Chosen(copy, "hash")
         others.append(copy)
+    if stands_in is not None:
+        return stands_in
     if not others:
-        return None
-    if known.can_judge:
-        return _by_loss(run, others, known)
-    if expected is not None:
-        raise TokenizerError(
-            f"There is a tokenizer in {_places(others)}, but it is not the one config.json of run "
-            f"'{run.name}' names, and no text it was trained on is left to try it on.",
-            hint="Put the text back where it was, and try again.",
-        )
+        return f"No copy of the tokenizer of run '{run.name}' is left."
+    none_fits = f"The only tokenizer that was found, in {_places(others)}, is not that of run '{run.name}'."
+    if len(others) > 1:
+        none_fits = f"None of the tokenizers in {_places(others)} is that of run '{run.name}'."
     own = [copy for copy in others if copy.source in ("weights", "checkpoint")]
-    if len(others) == 1 and own:
-        return Chosen(own[0], "travels-with-the-weights")
-    raise _undecided(run, others, "no text it was trained on is left to try them on")
+    fitting = [
+        copy for copy in (others if expected is None else own) if copy.tokenizer.vocab_size == vocab_size
+    ]
+    if not fitting:
+        return none_fits
+    if known.why_not_judged is None:
+        return _by_loss(run, fitting, known) or none_fits
+    if expected is None and len(fitting) == 1 and fitting[0] in own:
+        return Chosen(fitting[0], "travels-with-the-weights")
+    raise _undecided(run, fitting, expected is not None, known)
+
+
+def original_copy(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int) -> Chosen | None:
+    """Where the run has a reconstruction, a copy of the tokenizer that it stands in for."""
+    wanted = original_hash(config)
+    found = () if wanted is None else copies(run, config, known, vocab_size)
+    return next((Chosen(copy, "hash") for copy in found if copy.tokenizer.hash == wanted), None)
 
 
 def put_back(run: Run, tokenizer: Tokenizer) -> Path | None:
@@ -82,17 +100,26 @@ def _by_loss(run: Run, others: list[Copy], known: KnownText) -> Chosen | None:
     runner_up = judged[1][0] if len(judged) > 1 else math.inf
     if runner_up - loss < _CLEARLY:
         near = [others[place] for value, place in judged if value - loss < _CLEARLY]
-        raise _undecided(run, near, f"the model reads its text about as well with each ({loss:.2f} nats)")
+        raise TokenizerError(
+            f"The tokenizers in {_places(near)} of run '{run.name}' disagree, and the model reads its text "
+            f"about as well with each ({loss:.2f} nats).",
+            hint=_PUT_THE_RIGHT_ONE,
+        )
     return Chosen(others[place], "loss", loss)
 
 
-def _undecided(run: Run, found: list[Copy], why: str) -> TokenizerError:
-    return TokenizerError(
-        f"The tokenizers in {_places(found)} of run '{run.name}' disagree, and {why}."
-        if len(found) > 1
-        else f"There is a tokenizer in {_places(found)}, but {why}.",
-        hint="Put the right one into the run as tokenizer.json; nothing was changed.",
-    )
+def _undecided(run: Run, found: list[Copy], contradict: bool, known: KnownText) -> TokenizerError:
+    why, hint = known.why_not_judged, _PUT_THE_RIGHT_ONE
+    if known.sample is None and (lost := known.where_lost_texts_belong) is not None:
+        hint = f"{lost}, and try again."
+    elif known.sample is not None and known.model is None:
+        hint = f"See what became of its weights: rlm show {run.name}"
+    if len(found) > 1:
+        return TokenizerError(
+            f"The tokenizers in {_places(found)} of run '{run.name}' disagree, and {why}.", hint=hint
+        )
+    but = f"it is not the one config.json of run '{run.name}' names, and {why}" if contradict else why
+    return TokenizerError(f"There is a tokenizer in {_places(found)}, but {but}.", hint=hint)
 
 
 def _places(found: Iterable[Copy]) -> str:

@@ -31,7 +31,8 @@ def recover_tokenizer(
         typer.Option(
             "--like",
             metavar="FILE",
-            help="A text in the model's language, to reconstruct the characters where no copy is left.",
+            help="A text in the model's language, to reconstruct the characters where no copy is left; "
+            "the text it was trained on gives the tokenizer itself.",
         ),
     ] = None,
     runs_dir: RunsDirOption = None,
@@ -40,8 +41,8 @@ def recover_tokenizer(
     """Find out what is wrong with a run's tokenizer, and put it right.
 
     It is restored from the best source at hand: the copy in the weights, a
-    checkpoint, a run of the same lineage, the text it was trained on. The
-    old file is kept as tokenizer.json.1, .2 and so on.
+    checkpoint, an old file beside it, a run of the same lineage, the text it
+    was trained on. The old file is kept as tokenizer.json.1, .2 and so on.
 
     Examples:
       rlm recover-tokenizer book --check
@@ -78,7 +79,7 @@ def recover_tokenizer(
     _show_repair(opened, recovery, output)
     if recovery.reconstruction is not None:
         _show_letters(recovery.reconstruction, output)
-    elif like is not None:
+    elif like is not None and recovery.source != "corpus":  # it may have been that text
         output.say("There was a copy, so --like was not needed.")
 
 
@@ -113,7 +114,10 @@ def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
     output.result(f"Put right from {recovery.where}: {verified}.")
     if recovery.backup is not None:
         output.result(f"The old file is kept as {recovery.backup.name}.")
-    output.say(f"Try it:  rlm chat {run.name}")
+    if recovery.renamed:
+        output.result("config.json named another one, and names this one now.")
+    if run.weights_path.is_file():
+        output.say(f"Try it:  rlm chat {run.name}")
 
 
 def _show_letters(found: "Reconstruction", output: Output) -> None:

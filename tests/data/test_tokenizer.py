@@ -1,6 +1,7 @@
 """What both kinds promise: lossless, control tokens out of reach of text, files that are checked."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from data.errors import TokenizerError, UsageError
 from data.tokenizer import (
     SPECIAL_TOKENS,
     Tokenizer,
+    load_kept_tokenizer,
     load_tokenizer,
     suggested_tokenizer,
     tokenizer_from_json,
@@ -363,5 +365,18 @@ def test_a_missing_file_and_a_huge_one_are_refused(tmp_path: Path, monkeypatch: 
         load_tokenizer(tmp_path)
     monkeypatch.setattr("data.tokenizer.MAX_FILE_BYTES", 2**20)
     (tmp_path / "tokenizer.json").write_bytes(b" " * (2**20 + 1))
-    with pytest.raises(TokenizerError, match="larger than 1 MB"):
+    with pytest.raises(TokenizerError, match="larger than"):
         load_tokenizer(tmp_path)
+
+
+def test_only_plain_files_are_read(tmp_path: Path) -> None:
+    saved, link, pipe = (tmp_path / name for name in ("saved.json", "link.json", "pipe.json"))
+    CharacterTokenizer("abc").save(saved)
+    link.symlink_to(saved)
+    os.mkfifo(pipe)
+    assert load_tokenizer(link).hash == load_kept_tokenizer(saved).hash
+    for load, path in ((load_tokenizer, pipe), (load_kept_tokenizer, pipe), (load_kept_tokenizer, link)):
+        with pytest.raises(TokenizerError, match="plain file"):
+            load(path)
+    with pytest.raises(TokenizerError, match="plain file"):
+        load_kept_tokenizer(tmp_path)

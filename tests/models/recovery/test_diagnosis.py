@@ -1,14 +1,20 @@
 """Each defect of a tokenizer.json by its name."""
 
+import codecs
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from data.character_tokenizer import CharacterTokenizer
+from data.corpus import open_corpus
 from data.tokenizer import load_tokenizer
 from models.errors import RunError
+from models.recovery.known_text import held_out_text
 from models.recovery.recover import check_tokenizer
 from models.run import Run
+from models.trained import load_trained
 
 Trained = Callable[..., Run]
 Strip = Callable[..., None]
@@ -114,3 +120,77 @@ def test_a_run_without_text(trained: Trained) -> None:
     run.write_config(config)
     with pytest.raises(RunError, match="knows no text"):
         check_tokenizer(run)
+
+
+def test_a_byte_order_mark(trained: Trained) -> None:
+    run = trained()
+    run.tokenizer_path.write_bytes(codecs.BOM_UTF8 + run.tokenizer_path.read_bytes())
+    (found,) = check_tokenizer(run).findings
+    assert found.name == "not-json" and "byte order mark" in found.sentence
+    assert load_trained(run).notes  # the copy is used
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "link"])
+def test_what_is_no_plain_file_is_none_to_load_either(trained: Trained, what: str) -> None:
+    run = trained()
+    moved = run.path / "moved.json"
+    run.tokenizer_path.rename(moved)
+    if what == "pipe":
+        os.mkfifo(run.tokenizer_path)
+    elif what == "folder":
+        run.tokenizer_path.mkdir()
+        moved.rename(run.tokenizer_path / "tokenizer.json")
+    else:
+        run.tokenizer_path.symlink_to(moved)
+    assert names(run) == ["unreadable"]
+    (note,) = load_trained(run).notes
+    assert "cannot be used" in note
+
+
+def test_the_recorded_hash_is_proof_enough(trained: Trained, strip: Strip) -> None:
+    """A run may have been trained with unknown characters, and a loss is of the weights as well."""
+    run = trained()
+    text = run.path.parent / "more.txt"
+    text.write_text("The Owl hears Ω and Ψ. " * 200, encoding="utf-8")
+    config = run.read_config()
+    config["data"] |= {"content_hash": open_corpus([text]).content_hash, "paths": [str(text)]}
+    run.write_config(config)
+    (known,) = run.read_json("datasets.json") or []
+    entry = {**known, "content_hash": config["data"]["content_hash"], "paths": [str(text)], "loss_now": 0.01}
+    run.write_json("datasets.json", [entry])
+    diagnosis = check_tokenizer(run)
+    assert diagnosis.sound and diagnosis.loss is not None and diagnosis.loss > 0.5
+    strip(run, "hash")
+    assert names(run) == ["senseless-loss"]  # the copy in the weights cannot spell it either
+    strip(run, "copies")
+    assert names(run) == ["no-round-trip", "senseless-loss"]
+
+
+def test_a_long_text_is_read_from_all_over(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("nothing but small letters\n" * 100_000)
+    (tmp_path / "b.txt").write_text("AND THESE ARE LARGE ONES.\n" * 60_000)
+    held_out = "".join(held_out_text(open_corpus([tmp_path])))
+    large = sum(c.isupper() for c in held_out) / sum(c.isalpha() for c in held_out)
+    assert 0.3 < large < 0.45 and 90_000 < len(held_out) <= 200_000
+
+
+def test_a_short_text_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("".join(f"line {i}\n" for i in range(10_000)))
+    corpus = open_corpus([tmp_path / "a.txt"])
+    whole = "".join(piece for one in corpus.documents_of("validation") for piece in one.pieces or ())
+    assert "".join(held_out_text(corpus)) == whole
+
+
+def test_which_of_the_sizes_is_the_odd_one(trained: Trained) -> None:
+    run = trained()
+    config = run.read_config()
+    size = config["model"]["vocab_size"]
+    config["model"]["vocab_size"] = size + 5
+    run.write_config(config)
+    (found,) = check_tokenizer(run).findings
+    assert found.name == "wrong-size" and f"config.json says that the model has {size + 5}" in found.sentence
+    config["model"]["vocab_size"] = size
+    run.write_config(config)
+    CharacterTokenizer("abc").save(run.tokenizer_path)
+    found = check_tokenizer(run).findings[0]
+    assert found.sentence == f"tokenizer.json has 19 tokens, and the model's embedding {size}."

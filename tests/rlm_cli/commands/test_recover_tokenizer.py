@@ -1,5 +1,6 @@
 """`rlm recover-tokenizer`: what scripts rely on, and one sentence for what cannot be done."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +140,24 @@ def test_a_run_being_trained(run: Run, capsys: pytest.CaptureFixture[str]) -> No
         assert main(["recover-tokenizer", "owl"]) == 1
     assert "is writing to run" in capsys.readouterr().err
     assert not run.tokenizer_path.exists()
+
+
+def test_what_is_said_after_a_repair(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.tokenizer_path.unlink()
+    assert main(["recover-tokenizer", "owl"]) == 0
+    assert "rlm chat owl" in capsys.readouterr().err
+    run.tokenizer_path.rename(run.path / "tokenizer.json.1")
+    run.weights_path.unlink()
+    assert main(["recover-tokenizer", "owl"]) == 0  # without weights there is nobody to talk to
+    said = capsys.readouterr()
+    assert "Put right from tokenizer.json.1" in said.out and "rlm chat" not in said.err
+
+
+def test_nothing_on_standard_input(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_copies(run)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    assert main(["recover-tokenizer", "owl", "--like", "-"]) == 1
+    said = capsys.readouterr().err
+    assert "Nothing came from standard input" in said and "rlm train" not in said

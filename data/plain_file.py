@@ -1,0 +1,41 @@
+"""Reading a file that may come from anywhere: a plain one, and of a size that was looked at first."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from data.errors import RlmError
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to is opened, and refused
+
+
+class UnreadableFileError(RlmError):
+    """A file is no plain one, larger than it may be, or may not be read."""
+
+
+def read_plain_file(path: Path, limit: int, *, follow_links: bool = False) -> bytes:
+    """The content of a plain file of at most `limit` bytes.
+
+    Raises FileNotFoundError, or UnreadableFileError for a device, a larger file, a denied one, and for
+    a link, unless links are followed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | _BINARY | (0 if follow_links else _NO_FOLLOW))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow_links:
+            raise UnreadableFileError(f"'{path}' is a link, not a plain file.") from error
+        raise UnreadableFileError(f"'{path}' cannot be read: {error.strerror}.") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise UnreadableFileError(f"'{path}' is not a plain file.")
+    with os.fdopen(descriptor, "rb") as file:
+        content = b"" if status.st_size > limit else file.read(limit + 1)
+    if status.st_size > limit or len(content) > limit:
+        raise UnreadableFileError(f"'{path}' is larger than such a file may be ({limit / 1e6:,.1f} MB).")
+    return content
