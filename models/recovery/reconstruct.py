@@ -16,9 +16,10 @@ from data.advance import Advance
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import TokenizerError
 from data.tokenizer import SPECIAL_TOKENS
-from models.recovery.alignment import Aligned, align, assign, margins_of
+from models.recovery.alignment import Aligned, assign, margins_of
 from models.recovery.evidence import Evidence, read_under
 from models.recovery.exact import complete, fill_in_order
+from models.recovery.in_order import aligned_in_order, tried_in_order
 from models.recovery.language import Language
 from models.recovery.pair_search import search_pairs
 from models.recovery.reference import PLACEHOLDERS, Reference
@@ -114,7 +115,8 @@ def reconstruct(
     evidence = read_under(language, reference, first.mapping, first.spoken)
     aligned, in_order = _aligned(evidence, bounds)
     if in_order:
-        mapping, sure = aligned.mapping, _confidences(aligned, evidence)
+        known = _confidences(aligned, evidence)
+        mapping, sure = yield from tried_in_order(language, reference, aligned.mapping, known, bounds)
     else:
         mapping, sure = yield from _tried_out(language, reference, bounds, first)
         evidence = read_under(language, reference, mapping, first.spoken)
@@ -179,20 +181,9 @@ def _spoken_pairs(language: Language, seed: int) -> np.ndarray:
 
 def _aligned(evidence: Evidence, bounds: Sequence[int]) -> tuple[Aligned, bool]:
     """The best mapping, and whether it keeps the order of code points."""
-    free, ordered = assign(evidence.gain), _in_order(evidence.gain, bounds)
+    free, ordered = assign(evidence.gain), aligned_in_order(evidence.gain, bounds)
     holds = _worth(evidence.gain, ordered.mapping) >= _ORDERLY * _worth(evidence.gain, free.mapping)
     return (ordered, True) if holds else (free, False)
-
-
-def _in_order(gain: np.ndarray, bounds: Sequence[int]) -> Aligned:
-    """The best mapping in which each part of the tokens is in order; the first part chooses first."""
-    mapping, margins = np.full(len(gain), -1), np.full(len(gain), np.inf)
-    for start, end in zip(bounds, [*bounds[1:], gain.shape[1]], strict=True):
-        free = np.flatnonzero(mapping < 0)
-        part = align(gain[free, start:end])
-        mapping[free] = np.where(part.mapping >= 0, part.mapping + start, -1)
-        margins[free] = np.minimum(margins[free], part.margins)
-    return Aligned(mapping, margins)
 
 
 def _worth(gain: np.ndarray, mapping: np.ndarray) -> float:

@@ -23,7 +23,7 @@ _OWN_USE = 0.4
 are the other book's apostrophes. What one place can speak against a token is bounded by it."""
 _PLACES, _MOST_ROUNDS = 16, 4
 _PLACES_TO_SETTLE, _RIVALS = (24, 128), 3
-_FEWEST_PLACES = 8
+FEWEST_PLACES = 8
 """Fewer say too little to settle a character by."""
 _LEAST_FORESEEN = 0.5
 """Of how well the model foresees most characters, beyond their frequency: what is foreign to it fits
@@ -110,7 +110,11 @@ def telling(counts: np.ndarray) -> np.ndarray:
 
 
 def settled(
-    language: Language, reference: Reference, mapping: np.ndarray, known: np.ndarray, gain: np.ndarray
+    language: Language,
+    reference: Reference,
+    mapping: np.ndarray,
+    known: np.ndarray,
+    gain: np.ndarray,
 ) -> Generator[Advance, None, np.ndarray]:
     """(C,) from 0 to 1, how sure each character's token is, given how far each is `known` (C,): those below
     SETTLED are looked at.
@@ -121,8 +125,11 @@ def settled(
     normal deviation, taken for every token there is (Bonferroni). Where few places leave something open,
     more are looked at.
     """
-    trials, chances = Trials(language, reference, mapping), np.full((len(mapping), _RIVALS + 1), np.nan)
-    rivals = np.argsort(-np.where(_is_own(mapping, gain), -np.inf, gain), axis=1)[:, :_RIVALS]
+    rivals = _rivals(mapping, gain)
+    trials, chances = (
+        Trials(language, reference, mapping),
+        np.full((len(mapping), len(rivals[0]) + 1), np.nan),
+    )
     mapped: list[int] = np.flatnonzero(mapping >= 0).tolist()
     most = -np.log(np.maximum(1, reference.counts) / len(reference.codes))
     open_ones = [character for character in mapped if known[character] < SETTLED]
@@ -132,7 +139,7 @@ def settled(
         foreseen = np.zeros(len(mapping))
         for character in mapped:
             here = duel.lifts(character, int(mapping[character]))
-            if len(here) >= _FEWEST_PLACES:
+            if len(here) >= FEWEST_PLACES:
                 foreseen[character] = here.mean() / most[character]
         least = _LEAST_FORESEEN * np.median(foreseen[mapped])
         for done, character in enumerate(open_ones):
@@ -149,10 +156,10 @@ def settled(
     return sure
 
 
-def _is_own(mapping: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """(C, n): whether it is the pair of a character and its token."""
-    own: np.ndarray = mapping[:, None] == np.arange(gain.shape[1])
-    return own
+def _rivals(mapping: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """(C, r): the likeliest tokens for each character besides its own."""
+    own = mapping[:, None] == np.arange(gain.shape[1])
+    return np.argsort(-np.where(own, -np.inf, gain), axis=1)[:, :_RIVALS]
 
 
 class _Duel:
