@@ -48,7 +48,14 @@ from models.training.finished import is_finished
 from models.training.fitting import described_model, require_fit
 from models.training.kept_weights import restore_kept_weights
 from models.training.modes import default_depth
-from models.training.request import Said, TrainRequest, everything_said, lengths_in
+from models.training.request import (
+    Said,
+    TrainRequest,
+    everything_said,
+    is_same,
+    lengths_in,
+    require_growing,
+)
 from models.training.sizing import suggested_minutes, suggested_model, suggested_training
 
 _GLANCE_TOKENS = 8192
@@ -69,6 +76,7 @@ def plan_continuation(
     run = Run.open(request.continue_run, runs_dir)
     said = everything_said(request)
     _require_no_shape(run, said, request)
+    require_growing(request, run.read_config().get("training", {}))
     if corpus is None:
         corpus = yield from read_corpus(request.paths)
     with run.lock():
@@ -76,7 +84,7 @@ def plan_continuation(
         config = run.read_config()
         _require_trained(run, config)
         if corpus.content_hash == config["data"]["content_hash"]:
-            return _more_of_the_same(run, corpus, said, request)
+            return _more_of_the_same(run, config, corpus, said, request)
         yield from restore_kept_weights(run)
         return (yield from _another_text(run, config, corpus, said, request, started_at))
 
@@ -164,17 +172,18 @@ def _require_trained(run: Run, config: Mapping[str, Any]) -> None:
         )
 
 
-def _more_of_the_same(run: Run, corpus: Corpus, said: Said, request: TrainRequest) -> MoreOfTheSame:
-    other = sorted(set(said.training) - set(LENGTHS)) + sorted(said.model)
-    for flag, value in (("--replay", request.replay), ("--grow-vocab", request.grow_vocab)):
-        if value is not None:
-            raise UsageError(f"{flag} is for another text than the one run '{run.name}' is at.")
-    if other:
+def _more_of_the_same(
+    run: Run, config: Mapping[str, Any], corpus: Corpus, said: Said, request: TrainRequest
+) -> MoreOfTheSame:
+    changes = _changes(config, said, request)
+    if changes:
         raise UsageError(
-            f"Run '{run.name}' goes on with this text as it began: its {other[0]} cannot change.",
-            hint="Leave that out, or train a new model: --fresh",
+            f"Run '{run.name}' goes on with this text as it began, and {changes[0]} would change that.",
+            hint=f"Leave {changes[0]} out. For a new model: --fresh, and no --continue.",
         )
     length = lengths_in(said.training)
+    if "epochs" in length and request.is_standing("training.epochs"):
+        length = {}
     if "epochs" in length:
         raise UsageError("More of a text is given in minutes or steps.", hint="For example: --minutes 5")
     finished = is_finished(run)
@@ -188,6 +197,28 @@ def _more_of_the_same(run: Run, corpus: Corpus, said: Said, request: TrainReques
         minutes=checked.minutes,
         steps=checked.steps,
     )
+
+
+def _changes(config: Mapping[str, Any], said: Said, request: TrainRequest) -> list[str]:
+    """What was typed, as it was typed, that a run is not trained with now; lengths are none of it."""
+    measured = config.get("measured", {})
+    now = {
+        "training": asdict(from_dict(TrainingConfig, config["training"], "training")),
+        "model": config["model"],
+    }
+    changes = []
+    for section, values in (("training", said.training), ("model", said.model)):
+        for name in sorted(set(values) - set(LENGTHS)):
+            path = f"{section}.{name}"
+            of_run = [now[section].get(name), *([measured[name]] if name in measured else [])]
+            if not request.is_standing(path) and not any(is_same(has, values[name]) for has in of_run):
+                changes.append(request.flag_of(path))
+    replayed = config.get("replay", {}).get("share", 0.0)
+    if "replay" not in request.standing and request.replay not in (None, replayed):
+        changes.append("--replay")
+    if "grow_vocab" not in request.standing and request.grow_vocab is not None:
+        changes.append("--grow-vocab")
+    return changes
 
 
 def _grown_vocabulary(
