@@ -1,25 +1,20 @@
 """Whether a text is for a model that is there: said, or asked on a terminal, never guessed."""
 
-import io
 import json
-import re
 import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from models.run import Run
-from models.run_listing import RunSummary, list_runs
-from models.training.continual.candidates import Candidate
+from models.run_listing import list_runs
 from models.training.continual.continuation import Continuation, MoreOfTheSame
 from models.training.training_plan import Plan
 from rlm_cli import which_model
 from rlm_cli.app import main
-from rlm_cli.output import Output
 
 TEXT = "the owl sees the fox, the fox hears the hen.\n" * 40
 SMALL = "--d-model 16 --heads 2 --context 16 --steps 2 --set training.batch_size=2 --threads 1"
@@ -68,19 +63,10 @@ def test_without_a_terminal_it_is_refused_and_nothing_changes(
 
 
 def test_fresh_and_continue_say_it(folder: Path) -> None:
-    assert (
-        main(
-            ["train", "river.txt", "--fresh", "--quiet", "--steps", "2", "--threads", "1", "--context", "16"]
-        )
-        == 0
-    )
+    fresh = ["train", "river.txt", "--fresh", "--quiet", "--steps", "2", "--threads", "1", "--context", "16"]
+    assert main(fresh) == 0
     assert names(folder) == {"owl", "river"}
-    assert (
-        main(
-            ["train", "river.txt", "--fresh", "--quiet", "--steps", "2", "--threads", "1", "--context", "16"]
-        )
-        == 0
-    )
+    assert main(fresh) == 0
     assert names(folder) == {"owl", "river", "river-2"}, "nothing is ever overwritten"
     assert main(["train", "river.txt", "--continue", "owl", "--quiet", "--steps", "2"]) == 0
     assert knows(folder) == ["meadow", "river"]
@@ -191,24 +177,8 @@ def test_both_at_once_are_a_mistake(folder: Path) -> None:
 
 def test_a_name_or_a_shape_says_that_it_is_a_new_model(folder: Path) -> None:
     assert main(f"train river.txt --quiet {SMALL}".split()) == 0
-    assert (
-        main(
-            [
-                "train",
-                "river.txt",
-                "--name",
-                "other",
-                "--quiet",
-                "--steps",
-                "2",
-                "--threads",
-                "1",
-                "--context",
-                "16",
-            ]
-        )
-        == 0
-    )
+    named = ["train", "river.txt", "--name", "other", "--quiet", "--steps", "2", "--threads", "1"]
+    assert main([*named, "--context", "16"]) == 0
     assert names(folder) == {"owl", "river", "other"}
 
 
@@ -253,44 +223,6 @@ def test_the_hint_without_a_terminal_can_be_typed_as_it_stands(
     assert "--continue './runs/my run'," in hint
     typed = shlex.split(hint.partition("meant: ")[2].partition(",")[0])
     assert main(["train", "river.txt", "--steps", "2", "--quiet", *typed]) == 0
-
-
-@pytest.mark.parametrize("name", ["owl", "a-name-of-forty-characters-and-even-more"])
-def test_neither_number_nor_name_is_cut_on_a_usual_terminal(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    texts = {f"a-text-with-a-long-name-{number}": 1.5 + number for number in range(6)}
-    found = [_candidate(name, texts, "ab")] * 12
-    stream = io.StringIO()
-    monkeypatch.setattr("sys.stderr", stream)
-    sink = Output()
-    sink.stderr.width = 80
-    answering(monkeypatch, "n")
-    which_model.ask_which(found, SimpleNamespace(name="river", content_hash="ab"), sink)  # type: ignore[arg-type]
-    table = stream.getvalue().partition("\nWhich")[0].splitlines()
-    assert all(len(line) <= 80 for line in table)
-    assert [line[:2].strip() for line in table if line[:2].strip()] == [str(n) for n in range(1, 13)]
-    after = re.search(r"model +", table[0])
-    assert after is not None
-    assert "".join(line[after.start() : after.end()].strip() for line in table[1:]) == name * 12
-    assert "and 4 more" in " ".join(stream.getvalue().split()) and "this text" in stream.getvalue()
-
-
-def _candidate(name: str, knows: dict[str, float | None], *hashes: str) -> Candidate:
-    summary = RunSummary(
-        name=name,
-        path=Path("runs") / name,
-        architecture="mixture_of_recursions",
-        parameters=1_234_567,
-        vocab_size=50_257,
-        status="finished",
-        step=9,
-        total_steps=9,
-        validation_loss=1.5,
-        modified=0.0,
-        corpus="meadow",
-    )
-    return Candidate(summary, knows, frozenset(hashes))
 
 
 @pytest.mark.parametrize("text", ["meadow.txt", "river.txt"])

@@ -39,12 +39,12 @@ from models.training.continual.continuation import (
     require_fitting_length,
     serial_of,
 )
+from models.training.continual.more_of_the_same import more_of_the_same
 from models.training.continual.replay_memory import known_samples
 from models.training.continual.replay_share import Replay, chosen_share
 from models.training.continual.revision import catch_up
 from models.training.estimate import estimate, require_memory, skeleton
 from models.training.evaluate import evaluate
-from models.training.finished import is_finished
 from models.training.fitting import described_model, require_fit
 from models.training.kept_weights import restore_kept_weights
 from models.training.modes import default_depth
@@ -52,7 +52,6 @@ from models.training.request import (
     Said,
     TrainRequest,
     everything_said,
-    is_same,
     lengths_in,
     require_growing,
 )
@@ -84,7 +83,7 @@ def plan_continuation(
         config = run.read_config()
         _require_trained(run, config)
         if corpus.content_hash == config["data"]["content_hash"]:
-            return _more_of_the_same(run, config, corpus, said, request)
+            return more_of_the_same(run, config, corpus, said, request)
         yield from restore_kept_weights(run)
         return (yield from _another_text(run, config, corpus, said, request, started_at))
 
@@ -170,55 +169,6 @@ def _require_trained(run: Run, config: Mapping[str, Any]) -> None:
         raise RunError(
             f"Run '{run.name}' has not begun to learn its first text.", hint=f"Go on: rlm resume {run.name}"
         )
-
-
-def _more_of_the_same(
-    run: Run, config: Mapping[str, Any], corpus: Corpus, said: Said, request: TrainRequest
-) -> MoreOfTheSame:
-    changes = _changes(config, said, request)
-    if changes:
-        raise UsageError(
-            f"Run '{run.name}' goes on with this text as it began, and {changes[0]} would change that.",
-            hint=f"Leave {changes[0]} out. For a new model: --fresh, and no --continue.",
-        )
-    length = lengths_in(said.training)
-    if "epochs" in length and request.is_standing("training.epochs"):
-        length = {}
-    if "epochs" in length:
-        raise UsageError("More of a text is given in minutes or steps.", hint="For example: --minutes 5")
-    finished = is_finished(run)
-    if finished and not length:
-        length = {"minutes": suggested_minutes(corpus)}
-    checked = from_dict(TrainingConfig, length, "training")
-    return MoreOfTheSame(
-        run=run,
-        text=corpus.name,
-        status="finished" if finished else "paused",
-        minutes=checked.minutes,
-        steps=checked.steps,
-    )
-
-
-def _changes(config: Mapping[str, Any], said: Said, request: TrainRequest) -> list[str]:
-    """What was typed, as it was typed, that a run is not trained with now; lengths are none of it."""
-    measured = config.get("measured", {})
-    now = {
-        "training": asdict(from_dict(TrainingConfig, config["training"], "training")),
-        "model": config["model"],
-    }
-    changes = []
-    for section, values in (("training", said.training), ("model", said.model)):
-        for name in sorted(set(values) - set(LENGTHS)):
-            path = f"{section}.{name}"
-            of_run = [now[section].get(name), *([measured[name]] if name in measured else [])]
-            if not request.is_standing(path) and not any(is_same(has, values[name]) for has in of_run):
-                changes.append(request.flag_of(path))
-    replayed = config.get("replay", {}).get("share", 0.0)
-    if "replay" not in request.standing and request.replay not in (None, replayed):
-        changes.append("--replay")
-    if "grow_vocab" not in request.standing and request.grow_vocab is not None:
-        changes.append("--grow-vocab")
-    return changes
 
 
 def _grown_vocabulary(
