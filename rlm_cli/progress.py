@@ -18,6 +18,7 @@ from rlm_cli.output import Form, Output, stderr_is_terminal, write
 
 _PLAIN_INTERVAL_S = 5.0
 _REDRAW_INTERVAL_S = 0.15
+_SHOWN_OF_PROMPT = 40
 
 
 class View(Protocol):
@@ -175,7 +176,7 @@ def lasting_lines(event: Event) -> list[str]:
                 f"parameters ({grown}); largest change of a logit {event.largest_logit_change:.1e}"
             ]
         case events.SampleGenerated():
-            return ["", f"It writes, at step {event.step:,}:", *_indented(event.prompt + event.text), ""]
+            return ["", *_sample_lines(event), ""]
         case events.StepSkipped():
             return [f"Step {event.step:,} left out: {event.reason}."]
         case events.RolledBack():
@@ -255,5 +256,13 @@ def _pace(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _indented(text: str) -> list[str]:
-    return ["  " + line for line in text.strip("\n").split("\n")]
+def _sample_lines(event: events.SampleGenerated) -> list[str]:
+    asked = event.prompt.partition("\n")[0]
+    if len(asked) > _SHOWN_OF_PROMPT:
+        asked = asked[:_SHOWN_OF_PROMPT] + "..."
+    after = f', after "{asked}"' if asked else ""
+    written = event.text.strip() or "(nothing but blanks)"
+    return [
+        f"It writes, at step {event.step:,}{after}:",
+        *("  " + line for line in written.split("\n")),
+    ]
