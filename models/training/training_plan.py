@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from data.corpus import Corpus
-from data.errors import UsageError
 from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
 from models.datasets import DATASETS_FILE, dataset_entry, described_corpus, source_paths
-from models.errors import RunBusyError, StorageError
-from models.run import Run, suggest_name
+from models.errors import StorageError
+from models.run import Run
 from models.storage import replace_file, storing
 from models.training.asked import require_untrained
 from models.training.estimate import Estimate, skeleton
@@ -91,17 +90,9 @@ class Plan:
         return self.created
 
     def _start_fresh(self) -> Run:
-        name = self.name
-        while True:
-            try:
-                with fresh_run(name, self.runs_dir) as run:
-                    self._write(run)
-                return run
-            except (UsageError, RunBusyError):
-                # Another training of the same text may have begun while this one was planned.
-                taken, name = name, suggest_name(self.corpus.name, self.runs_dir)
-                if self.is_named or name == taken:
-                    raise
+        with fresh_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+            self._write(run)
+        return run
 
     def _write(self, run: Run) -> None:
         """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
