@@ -42,13 +42,15 @@ def create(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a model with fresh weights, and say what it costs: parameters, memory, speed.
+    """Make a model with fresh weights, without training it.
+
+    What it costs is printed: parameters, memory, speed.
 
     Examples:
       rlm create --list
       rlm create tiny --preset hrm-4m --vocab-size 87
       rlm create wide --arch looped --d-model 256 --heads 8 --vocab-size 4096
-      rlm create like-book --preset nanogpt-cpu --tokenizer runs/book/tokenizer.json
+      rlm create alike --preset nanogpt-cpu --tokenizer runs/book/tokenizer.json
     """
     output = Output.of(json=json, quiet=quiet)
     if list_presets:

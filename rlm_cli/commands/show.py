@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
-    """What a run is, what it was trained on, its loss at each mode, its checkpoints and sizes.
+    """Show one run in full.
+
+    What it is, what it was trained on, its loss at each mode, its
+    checkpoints and sizes.
 
     Examples:
       rlm show

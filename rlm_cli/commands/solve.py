@@ -76,7 +76,7 @@ def solve(
     checked by the rules.
 
     Examples:
-      rlm solve sudoku-4x4 1...|..3.|.4..|...2
+      rlm solve sudoku-4x4 "1...|..3.|.4..|...2"
       rlm solve sudoku-9x9 hard.txt --max-steps 64 --trace
       cat puzzles.csv | rlm solve sudoku-6x6 - --json
       rlm solve sudoku-6x6 puzzles.csv --out answers.csv
