@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 from data.safe_text import safe_text
 from models import events
 from models.events import Event
+from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.output import Form, Output, stderr_is_terminal, write
 
@@ -161,7 +162,8 @@ def lasting_lines(event: Event) -> list[str]:
         case events.RunStarted() if event.start_step:
             return [f"Going on from step {event.start_step:,} of {event.total_steps:,}."]
         case events.ScheduleSettled(step=0):  # later ones move the bar's end, and that is enough
-            return [f"Planned: {event.total_steps:,} steps, about {_pace(event.seconds_per_step)} each."]
+            steps = counted(event.total_steps, "step")
+            return [f"Planned: {steps}, about {_pace(event.seconds_per_step)} each."]
         case events.EvaluationFinished():
             return [_evaluation_line(event)]
         case events.CorpusBegun():
@@ -185,9 +187,8 @@ def lasting_lines(event: Event) -> list[str]:
                 f"with the learning rate times {event.learning_rate_scale:.2g}."
             ]
         case events.MicroBatchHalved():
-            return [
-                f"Memory is short: {event.accumulation} pieces of {event.micro_batch} per step from here on."
-            ]
+            pieces = counted(event.accumulation, "piece")
+            return [f"Memory is short: {pieces} of {event.micro_batch} per step from here on."]
         case _:
             return []
 

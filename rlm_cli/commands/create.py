@@ -82,6 +82,9 @@ def _list_presets(output: Output) -> None:
 
     presets = sorted(PRESETS.values(), key=lambda preset: preset.name)
     output.table(
-        ("preset", "architecture", "what for"), [(p.name, p.architecture, p.summary) for p in presets]
+        ("preset", "architecture", "what for"),
+        [(p.name, p.architecture, p.summary) for p in presets],
+        spare=("architecture",),
+        folded=("what for",),
     )
     output.json([{"name": p.name, "architecture": p.architecture, "summary": p.summary} for p in presets])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
 from models.task import solves_puzzles
+from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
@@ -115,7 +116,7 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
     passes = (report["evaluation"] or {}).get("passes_per_token")
     if isinstance(passes, float):
-        yield "recursion", f"{passes:.3g} passes per token at mode {DEFAULT_MODE}"
+        yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
     sizes = report["bytes"]
     yield "on disk", f"{figures.size(sizes['run'])}, weights {figures.size(sizes['weights'])}"
     yield "changed", figures.ago(report["modified"])
@@ -133,9 +134,17 @@ def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             figures.loss(learned),
             figures.loss(now),
             "-" if learned is None or now is None else _change(learned, now),
-            ", ".join(f"{one['what']} {one['from']} to {one['to']}" for one in dataset.get("grown", []))
-            or "-",
+            _growths(dataset.get("grown", [])) or "-",
         )
+
+
+def _growths(steps: list[dict[str, Any]]) -> str:
+    """In what it grew on a text, from where it first was to where it came: a model may grow many times."""
+    ways: dict[str, tuple[int, int]] = {}
+    for one in steps:
+        first, _ = ways.get(one["what"], (one["from"], one["to"]))
+        ways[one["what"]] = (first, one["to"])
+    return ", ".join(f"{way} {first} to {last}" for way, (first, last) in ways.items())
 
 
 def _change(before: float, now: float) -> str:

@@ -1,4 +1,4 @@
-"""The table of the models that could go on with a text."""
+"""Tables on a usual terminal: that of the models that could go on with a text, and other wide ones."""
 
 import io
 import re
@@ -9,6 +9,7 @@ import pytest
 
 from models.run_listing import RunSummary
 from models.training.continual.candidates import Candidate
+from rlm_cli.app import main
 from rlm_cli.output import Output
 from rlm_cli.which_model import ask_which
 
@@ -32,6 +33,22 @@ def test_neither_number_nor_name_is_cut_on_a_usual_terminal(
     assert after is not None
     assert "".join(line[after.start() : after.end()].strip() for line in table[1:]) == name * 12
     assert "and 4 more" in " ".join(stream.getvalue().split()) and "this text" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("command", "first"), [(["create", "--list"], "preset"), (["doctor"], "what")])
+def test_no_table_squeezes_its_first_column_to_nothing(
+    monkeypatch: pytest.MonkeyPatch, command: list[str], first: str
+) -> None:
+    stream = io.StringIO()
+    narrow = Output()
+    monkeypatch.setattr("sys.stdout", stream)
+    narrow.stdout.width = 80
+    monkeypatch.setattr(Output, "of", lambda **_: narrow)
+    main(command)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith(first)
+    names = {line.split("  ")[0] for line in lines}
+    assert names >= ({"nanogpt-cpu", "ouroboros-beast"} if first == "preset" else {"torch", "threads"})
 
 
 def _candidate(name: str, knows: dict[str, float | None], *hashes: str) -> Candidate:
