@@ -31,7 +31,7 @@ def follow_training(run: "Run", output: Output) -> ExitCode:
     from models.training.trainer import train
 
     control = Control()
-    last, code = watch(run.record(train(run, control)), control, output, run.name)
+    last, code = watch(run.record(train(run, control)), control, output, typed(run))
     match last:
         case events.RunFinished():
             _conclude(last, output, typed(run))

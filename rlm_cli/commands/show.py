@@ -12,6 +12,7 @@ from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
+from rlm_cli.run_reference import typed
 
 if TYPE_CHECKING:
     from models.run import Run
@@ -32,7 +33,8 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
     from models.run import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
-    report = describe_run(Run.open(run, find_runs_dir(runs_dir)))
+    opened = Run.open(run, find_runs_dir(runs_dir))
+    report = describe_run(opened)
     for note in report["notes"]:
         output.warn(note)
     output.json(report)
@@ -56,7 +58,7 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
             right=("step", "size"),
             spare=("step", "size"),
         )
-    output.say(f"\n{_next_step(report)}")
+    output.say(f"\n{_next_step(report, typed(opened))}")
 
 
 def describe_run(run: "Run") -> dict[str, Any]:
@@ -201,8 +203,7 @@ def _extrapolated(evaluation: Any) -> list[Any]:
     return modes if isinstance(modes, list) else []
 
 
-def _next_step(report: dict[str, Any]) -> str:
-    name = report["name"]
+def _next_step(report: dict[str, Any], name: str) -> str:
     match report["status"]:
         case "finished" if solves_puzzles(report["config"]):
             return f"Give it one:  rlm solve {name} PUZZLE"
