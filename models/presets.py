@@ -42,7 +42,7 @@ _ALL = (
     Preset(
         name="looped-base",
         architecture="looped",
-        summary="the same at width 256, with a core of two blocks: a quarter of an hour",
+        summary="two shared blocks between a prelude and a coda, width 256: a quarter of an hour",
         model={"d_model": 256, "n_heads": 4, "core_layers": 2},
     ),
     Preset(
@@ -85,7 +85,7 @@ _ALL = (
     Preset(
         name="router-small",
         architecture="recursive_router",
-        summary="the same idea at width 192, four layers and one that recurses: 2.3M, minutes on a laptop",
+        summary="four layers, then one more up to twice, width 192: 2.3M parameters, minutes on a laptop",
         model={"d_model": 192, "n_heads": 4, "n_layers": 4, "lookback": 3},
     ),
     Preset(
@@ -110,13 +110,13 @@ _ALL = (
     Preset(
         name="mor-small",
         architecture="mixture_of_recursions",
-        summary="the same idea at width 192: four layers of up to two more steps: 2.3M, minutes on a laptop",
+        summary="four layers of up to two more steps each, width 192: 2.3M parameters, minutes on a laptop",
         model={"d_model": 192, "n_heads": 4, "n_layers": 4, "max_steps": 2, "lookback": 3},
     ),
     Preset(
         name="ouroboros",
         architecture="ouroboros",
-        summary="ouroboros-lite on a CPU, ouroboros-pro on a GPU",
+        summary="another name for ouroboros-lite, or for ouroboros-pro on a machine that has a GPU",
         model=_OUROBOROS_LITE,
         training=_OUROBOROS_ON_CPU,
         on_gpu="ouroboros-pro",

@@ -90,8 +90,10 @@ def summarize(path: Path) -> RunSummary:
         status, problem = "damaged", f"it is finished, but its {lacking}"
         if newest_checkpoint(run.checkpoints_path) is not None:
             problem += f"; get it back: rlm resume {run.name}"
-    started, settled = log.last(events.RunStarted), log.last(events.ScheduleSettled)
+    started = log.last(events.RunStarted)
+    planned = log.last(events.RunStarted, events.ScheduleSettled, events.StepFinished, events.RunPaused)
     latest = log.last(events.StepFinished, events.RunPaused, events.RunFinished)
+    step = _whole(_of(latest, "step"), _of(started, "start_step")) or 0
     model, datasets = config.get("model"), files.get("datasets.json") or []
     return RunSummary(
         name=run.name,
@@ -102,11 +104,9 @@ def summarize(path: Path) -> RunSummary:
         parameters=_whole(config.get("parameters"), _of(started, "parameters"), _get(model, "parameters")),
         vocab_size=_whole(_get(model, "vocab_size"), _of(started, "vocab_size"), config.get("vocab_size")),
         status=status,
-        step=_whole(_of(latest, "step"), _of(started, "start_step")) or 0,
-        total_steps=_whole(
-            _of(latest, "total_steps"), _of(settled, "total_steps"), _of(started, "total_steps")
-        )
-        or None,
+        step=step,
+        # A log that tells of no step yet, as that of a run which grew from a finished one, tells its last.
+        total_steps=_whole(_of(planned, "total_steps")) or (step if status == "finished" else None) or None,
         validation_loss=log.validation_loss(),
         modified=last_change(run.path),
         corpus=_text(config.get("corpus"), *(dataset.get("name") for dataset in datasets)),

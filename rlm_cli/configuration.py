@@ -21,6 +21,7 @@ from models.presets import PRESETS
 from models.training.request import FIELD_OF
 
 _SETTINGS = "rlm_cli.settings"  # where a context keeps the tables of the file
+_TYPED_ONLY = ("continue", "fresh")  # they say which model is meant, and no preference does
 _SOURCES = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")  # the parser's names, the strongest first
 _LENGTH_FIELDS = {FIELD_OF[name] for name in LENGTHS}
 
@@ -43,6 +44,11 @@ def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
     sections = {key: value for key, value in content.items() if isinstance(value, dict)}
     values = {key.replace("_", "-"): value for key, value in content.items() if key not in sections}
     for key, value in values.items():
+        if key in _TYPED_ONLY and key in flags:
+            raise UsageError(
+                f"'{path}' says '{key}', and which model is meant is said with the text.",
+                hint=f"Take it out of the file, and type --{key}.",
+            )
         if key not in flags:
             raise UsageError(f"'{path}' has an unknown key '{key}'.", hint=_nearest(key, flags))
         if not isinstance(value, (str, int, float)):
@@ -89,7 +95,17 @@ def said_request(
     _drop_weaker_shape(kept)
     _drop_weaker_vocabulary(kept)
     request: dict[str, Any] = {one.dial: one.value for one in kept.values() if one.dial is not None}
-    return request | {"settings": {one.field: one.value for one in kept.values() if one.dial is None}}
+    request["settings"] = {one.field: one.value for one in kept.values() if one.dial is None}
+    return request
+
+
+def standing_among(
+    context: typer.Context, request: Mapping[str, Any], assignments: Iterable[str] | None
+) -> frozenset[str]:
+    """The dials and settings of a `request` from `said_request` that nobody typed."""
+    typed = {assignment.partition("=")[0].strip() for assignment in assignments or ()}
+    dials = {name for name in request if name != "settings" and _rank(context, name) > 0}
+    return frozenset(dials | (set(request["settings"]) - typed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 import time
 
+from models.wording import counted
+
 
 def count(number: int) -> str:
     """1234567 as 1,234,567."""
@@ -37,8 +39,7 @@ def ago(then: float, now: float | None = None) -> str:
     passed = max(0.0, (time.time() if now is None else now) - then)
     for scale, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if passed >= scale:
-            units = int(passed // scale)
-            return f"{units} {unit}{'s' if units > 1 else ''} ago"
+            return f"{counted(int(passed // scale), unit)} ago"
     return "just now"
 
 

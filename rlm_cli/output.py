@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # A width no table reaches: piped output is never wrapped.
 _UNWRAPPED = 10_000
 _GAP = 2  # cells between two columns
-_FOLDED = 20  # cells the first column of a table keeps, so that one long name costs no column
+_FOLDED = 20  # cells a folded column of a table keeps, so that one long name costs no column
 
 
 class Form(Enum):
@@ -92,25 +92,27 @@ class Output:
         *,
         right: Sequence[str] = (),
         spare: Sequence[str] = (),
+        folded: Sequence[str] = (),
         to_stderr: bool = False,
     ) -> None:
         """A table for a person, on stderr where it is a remark and not the result. `right` names the
         columns that hold numbers.
 
-        Where the terminal is too narrow, the first column is folded, and then the columns of
-        `spare` go, the first of them first.
+        Where the terminal is too narrow, the columns of `folded` are (without any: the first), and
+        then those of `spare` go, the first of them first.
         """
         if self.is_quiet if to_stderr else self.is_json:
             return
         console = self.stderr if to_stderr else self.stdout
-        kept, fitting = _fitting(columns, list(rows), spare, console.width)
-        self._lines(console, _grid(kept, fitting, right))
+        folded = folded or columns[:1]
+        kept, fitting = _fitting(columns, list(rows), spare, folded, console.width)
+        self._lines(console, _grid(kept, fitting, right, folded))
 
     def pairs(self, rows: Iterable[tuple[str, str]], *, to_stderr: bool = False) -> None:
         """Names and values, two columns. On stderr where they are a remark and not the result."""
         if self.is_quiet if to_stderr else self.is_json:
             return
-        self._lines(self.stderr if to_stderr else self.stdout, _grid((), rows, ()))
+        self._lines(self.stderr if to_stderr else self.stdout, _grid((), rows))
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """A remark on stderr: what is happening, what to type next. Nothing when quiet."""
@@ -217,7 +219,11 @@ def _styled(text: str, style: str) -> Any:
 
 
 def _fitting(
-    columns: Sequence[str], rows: list[Sequence[str]], spare: Sequence[str], width: int
+    columns: Sequence[str],
+    rows: list[Sequence[str]],
+    spare: Sequence[str],
+    folded: Sequence[str],
+    width: int,
 ) -> tuple[list[str], list[list[str]]]:
     """The columns that fit side by side in `width` cells, and the rows with those alone."""
     from rich.cells import cell_len
@@ -226,7 +232,10 @@ def _fitting(
         max(cell_len(safe_text(text)) for text in (column, *(row[place] for row in rows)))
         for place, column in enumerate(columns)
     ]
-    widths[0] = min(widths[0], _FOLDED)
+    widths = [
+        min(cells, _FOLDED) if column in folded else cells
+        for column, cells in zip(columns, widths, strict=True)
+    ]
     places = list(range(len(columns)))
     for column in spare:
         if sum(widths[place] + _GAP for place in places) - _GAP <= width:
@@ -235,14 +244,19 @@ def _fitting(
     return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
 
 
-def _grid(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str]) -> Any:
+def _grid(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    right: Sequence[str] = (),
+    folded: Sequence[str] = (),
+) -> Any:
     from rich.table import Table
 
     table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, _GAP, 0, 0))
-    for place, column in enumerate(columns):
+    for column in columns:
         justify: Any = "right" if column in right else "left"
         table.add_column(
-            _styled(column, "bold"), justify=justify, overflow="fold", no_wrap=bool(columns) and place > 0
+            _styled(column, "bold"), justify=justify, overflow="fold", no_wrap=column not in folded
         )
     for row in rows:
         cells = [_styled(cell, "") for cell in row]

@@ -13,11 +13,13 @@ from typing import Any, Protocol, Self
 from data.safe_text import safe_text
 from models import events
 from models.events import Event
+from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.output import Form, Output, stderr_is_terminal, write
 
 _PLAIN_INTERVAL_S = 5.0
 _REDRAW_INTERVAL_S = 0.15
+_SHOWN_OF_PROMPT = 40
 
 
 class View(Protocol):
@@ -160,7 +162,8 @@ def lasting_lines(event: Event) -> list[str]:
         case events.RunStarted() if event.start_step:
             return [f"Going on from step {event.start_step:,} of {event.total_steps:,}."]
         case events.ScheduleSettled(step=0):  # later ones move the bar's end, and that is enough
-            return [f"Planned: {event.total_steps:,} steps, about {_pace(event.seconds_per_step)} each."]
+            steps = counted(event.total_steps, "step")
+            return [f"Planned: {steps}, about {_pace(event.seconds_per_step)} each."]
         case events.EvaluationFinished():
             return [_evaluation_line(event)]
         case events.CorpusBegun():
@@ -175,7 +178,7 @@ def lasting_lines(event: Event) -> list[str]:
                 f"parameters ({grown}); largest change of a logit {event.largest_logit_change:.1e}"
             ]
         case events.SampleGenerated():
-            return ["", f"It writes, at step {event.step:,}:", *_indented(event.prompt + event.text), ""]
+            return ["", *_sample_lines(event), ""]
         case events.StepSkipped():
             return [f"Step {event.step:,} left out: {event.reason}."]
         case events.RolledBack():
@@ -184,9 +187,8 @@ def lasting_lines(event: Event) -> list[str]:
                 f"with the learning rate times {event.learning_rate_scale:.2g}."
             ]
         case events.MicroBatchHalved():
-            return [
-                f"Memory is short: {event.accumulation} pieces of {event.micro_batch} per step from here on."
-            ]
+            pieces = counted(event.accumulation, "piece")
+            return [f"Memory is short: {pieces} of {event.micro_batch} per step from here on."]
         case _:
             return []
 
@@ -255,5 +257,13 @@ def _pace(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _indented(text: str) -> list[str]:
-    return ["  " + line for line in text.strip("\n").split("\n")]
+def _sample_lines(event: events.SampleGenerated) -> list[str]:
+    asked = event.prompt.partition("\n")[0]
+    if len(asked) > _SHOWN_OF_PROMPT:
+        asked = asked[:_SHOWN_OF_PROMPT] + "..."
+    after = f', after "{asked}"' if asked else ""
+    written = event.text.strip() or "(nothing but blanks)"
+    return [
+        f"It writes, at step {event.step:,}{after}:",
+        *("  " + line for line in written.split("\n")),
+    ]

@@ -16,6 +16,7 @@ from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Output, drop_broken_streams, may_ask, terminal_streams
 from rlm_cli.progress import Silence, View, progress_view
+from rlm_cli.run_reference import typed
 
 if TYPE_CHECKING:
     from models.run import Run
@@ -30,15 +31,15 @@ def follow_training(run: "Run", output: Output) -> ExitCode:
     from models.training.trainer import train
 
     control = Control()
-    last, code = watch(run.record(train(run, control)), control, output, run.name)
+    last, code = watch(run.record(train(run, control)), control, output, typed(run))
     match last:
         case events.RunFinished():
-            _conclude(last, output)
+            _conclude(last, output, typed(run))
             return ExitCode.OK
         case events.RunPaused():
             progress = f" at step {last.step:,} of {last.total_steps:,}" if last.total_steps else ""
             output.say(f"Paused{progress}, and saved.")
-            output.say(f"Go on with:  rlm resume {run.name}")
+            output.say(f"Go on with:  rlm resume {typed(run)}")
     return code
 
 
@@ -89,6 +90,18 @@ def before_it_exists(output: Output) -> Iterator[None]:
         raise typer.Exit(ExitCode.PAUSED) from None
 
 
+@contextmanager
+def before_it_goes_on(output: Output, run: "Run") -> Iterator[None]:
+    """The same while a run is given what it is to learn: a change that was committed before Ctrl-C is
+    finished when the run is next opened."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.say(f"\nStopped. Run '{run.name}' is whole: as it was, or already at this text.")
+        output.say(f"Go on with it:  rlm resume {typed(run)}")
+        raise typer.Exit(ExitCode.PAUSED) from None
+
+
 def _question(view: View, output: Output, run_name: str) -> Callable[[], Choice]:
     def ask() -> Choice:
         if not may_ask():
@@ -110,8 +123,8 @@ _REASONS = {
 }
 
 
-def _conclude(event: events.RunFinished, output: Output) -> None:
-    """The figures of a finished run on stdout, and the next line to type."""
+def _conclude(event: events.RunFinished, output: Output, run: str) -> None:
+    """The figures of a finished run on stdout, and the next line to type, which names it as `run`."""
     by_mode = "   ".join(f"{mode} {loss:.4f}" for mode, loss in event.validation_loss_by_mode.items())
     rows = [
         ("run", event.path),
@@ -122,9 +135,9 @@ def _conclude(event: events.RunFinished, output: Output) -> None:
     ]
     output.pairs(row for row in rows if row[1])
     if event.exact_accuracy is not None:
-        output.say(f"\nGive it one:  rlm solve {event.run} PUZZLE")
+        output.say(f"\nGive it one:  rlm solve {run} PUZZLE")
     else:
-        output.say(f"\nTalk to it:  rlm chat {event.run}")
+        output.say(f"\nTalk to it:  rlm chat {run}")
 
 
 def _judged(event: events.RunFinished) -> tuple[str, str]:

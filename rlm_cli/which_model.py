@@ -1,20 +1,25 @@
 """Whether a text is for a model that is there already, or for a new one: said, or asked, never guessed."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from data.errors import UsageError
+from data.errors import RlmError, UsageError
 from rlm_cli import figures
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.output import Output, may_ask
+from rlm_cli.run_reference import reference, typed
 
 if TYPE_CHECKING:
     from data.corpus import Corpus
     from models.training.continual.candidates import Candidate
 
+Planned = TypeVar("Planned")
+
 _NAMED = 3  # in an error
+_TEXTS = 2  # in a row of the table
 
 
 def require_said(found: "list[Candidate]") -> None:
@@ -25,12 +30,27 @@ def require_said(found: "list[Candidate]") -> None:
     there_are = ", ".join(names[:_NAMED]) + (" and others" if len(names) > _NAMED else "")
     raise UsageError(
         f"There are models that could go on with this text: {there_are}.",
-        hint=f"Say which is meant: --continue {names[0]}, or --fresh for a new model.",
+        hint=f"Say which is meant: --continue {typed(found[0].summary)}, or --fresh for a new model.",
     )
 
 
+def ask_until_planned(
+    plan_for: Callable[[str | None], Planned], found: "list[Candidate]", corpus: "Corpus", output: Output
+) -> Planned:
+    """The plan for what is answered. Where that run cannot take the text as it was asked for, it is said
+    why, and asked again: another may, or a new model."""
+    while True:
+        chosen = ask_which(found, corpus, output)
+        try:
+            return plan_for(chosen)
+        except RlmError as error:
+            if chosen is None:
+                raise
+            output.error(error)
+
+
 def ask_which(found: "list[Candidate]", corpus: "Corpus", output: Output) -> str | None:
-    """The name of the run that the user wants to go on; None for a new model.
+    """What `Run.open` finds the run by that the user wants to go on; None for a new model.
 
     Ends the command where they want neither.
     """
@@ -41,21 +61,25 @@ def ask_which(found: "list[Candidate]", corpus: "Corpus", output: Output) -> str
         ("", "model", "architecture", "vocabulary", "parameters", "knows (loss)", "trained"),
         [(str(number), *_row(one, corpus)) for number, one in enumerate(suited, start=1)],
         right=("", "vocabulary", "parameters"),
-        spare=("vocabulary", "architecture", "trained"),
+        spare=("vocabulary", "architecture", "parameters", "trained", "knows (loss)"),
+        folded=("model", "knows (loss)"),
         to_stderr=True,
     )
-    choices = "1" if len(suited) == 1 else f"1 to {len(suited)}"
-    question = f"\nWhich goes on with {corpus.name}? {choices}, or n for a new model (Enter: none of it)."
+    models = f"1 for {suited[0].summary.name}" if len(suited) == 1 else f"1 to {len(suited)} or a name"
+    choices = f"{models}, n for a new model, Enter to change nothing:"
+    by_name = {one.summary.name: one for one in suited}
+    output.say(f"\nWhich model is to learn {corpus.name}?")
     while True:
-        answer = output.ask(question)
+        answer = output.ask(choices)
         if not answer:
             output.say("Nothing was changed.")
             raise typer.Exit(ExitCode.OK)
         if answer.lower() in ("n", "new"):
             return None
         if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(suited):
-            return suited[int(answer) - 1].summary.name
-        question = f"{choices}, or n?"
+            return reference(suited[int(answer) - 1].summary)
+        if answer in by_name:
+            return reference(by_name[answer].summary)
 
 
 def is_anyone_there(output: Output) -> bool:
@@ -72,7 +96,10 @@ def models_in(folder: Path) -> "list[Candidate]":
 
 def _row(one: "Candidate", corpus: "Corpus") -> tuple[str, ...]:
     summary = one.summary
-    knows = ", ".join(f"{name} ({figures.loss(loss)})" for name, loss in one.knows.items())
+    texts = [f"{name} ({figures.loss(loss)})" for name, loss in one.knows.items()]
+    more = len(texts) - _TEXTS
+    # One more text takes no more room than to say that there is one.
+    knows = f"{', '.join(texts[:_TEXTS])} and {more} more" if more > 1 else ", ".join(texts)
     at_it = ", this text" if corpus.content_hash in one.hashes else ""
     return (
         summary.name,

@@ -20,6 +20,7 @@ from models.generation.conversation import Conversation, ConversationStore
 from models.generation.depth_notes import halt_note, mode_note
 from models.generation.prompt import Kind, clean, conversation_prompt, unknown_characters
 from models.generation.settings import MAX_SEED, GenerationConfig
+from models.wording import counted
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
@@ -71,12 +72,12 @@ class AnswerFigures:
         """The footer."""
         return " · ".join(
             (
-                f"{self.characters} characters",
+                counted(self.characters, "character"),
                 f"{self.seconds:.1f} s",
                 f"{self.tokens_per_second:.0f} tokens/s",
                 f"{self.mode} {self.depth}",
                 f"temp {self.temperature:g}",
-                f"{self.mean_passes:.3g} passes/token",
+                f"{counted(float(f'{self.mean_passes:.3g}'), 'pass')}/token",
                 f"context {self.context()}",
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.recursion import Depth, depth_of, has_steps, is_trained
+from models.wording import counted
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
@@ -24,7 +25,7 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
         return f"This model goes no deeper than mode {list(model.modes())[-1]}: mode {mode} is the same."
     if extrapolates(model, depth):
         two_levels = has_steps(model)
-        goes = f"goes to {depth}" if two_levels else f"makes {model.passes(depth)} passes"
+        goes = f"goes to {depth}" if two_levels else f"makes {counted(model.passes(depth), 'pass')}"
         trained = model.trained_depth if two_levels else model.passes(model.trained_depth)
         return f"Mode {mode} {goes}, training went to {trained}: this is an extrapolation and may read worse."
     return None

@@ -46,6 +46,8 @@ class ExpansionPlan:
     embedding_parameters: tuple[int, int]
     notes: tuple[str, ...]
     """Sentences the user should see."""
+    is_named: bool = True
+    """Whether the user chose the name: another may be taken in the place of one that was not."""
 
     @property
     def grown(self) -> dict[str, tuple[int, int]]:
@@ -79,7 +81,8 @@ class ExpansionPlan:
     def start(self) -> Run:
         """Make the grown run, once it is proved to say what the old one says, whole or not at all.
 
-        The old run is not touched. Raises UsageError for a name that is taken, RunBusyError where
+        The old run is not touched. The new one may have another name where none was chosen and this one
+        is taken by now. Raises UsageError for a name that is taken, RunBusyError where
         another process is making a run of that name, StorageError, and CheckpointError where the grown
         model says something else.
         """
@@ -97,8 +100,10 @@ class ExpansionPlan:
             samples=self._samples(),
             finished=parent.finished if self.tokenizer_is_kept else None,
         )
-        with fresh_run(self.name, self.runs_dir) as run:
-            newborn.write(run)
+        unchosen = None if self.is_named else _called_after(parent.run)
+        with fresh_run(self.name, self.runs_dir, unchosen=unchosen) as run:
+            config = {**newborn.config, "name": run.name}
+            dataclasses.replace(newborn, config=config).write(run)
         return run
 
     @property
@@ -240,7 +245,8 @@ def plan_expansion(
     counts = before.parameter_counts(), after.parameter_counts()
     return ExpansionPlan(
         parent=parent,
-        name=name if name is not None else suggest_name(f"{run.name}-grown", runs_dir),
+        name=name if name is not None else suggest_name(_called_after(run), runs_dir),
+        is_named=name is not None,
         runs_dir=runs_dir,
         model=model,
         tokenizer=tokenizer,
@@ -249,6 +255,10 @@ def plan_expansion(
         embedding_parameters=(counts[0][1], counts[1][1]),
         notes=tuple(notes),
     )
+
+
+def _called_after(parent: Run) -> str:
+    return f"{parent.name}-grown"
 
 
 def _model(config: ModelConfig, weights: Mapping[str, Tensor]) -> Any:

@@ -21,7 +21,15 @@ from models.run_tokenizer import load_run_tokenizer
 from models.training.creation import DEFAULT_VOCAB_SIZE
 from models.training.estimate import require_memory, skeleton
 from models.training.preset_choice import counts_alike, preset_for
-from models.training.request import Said, TrainRequest, drop_lengths, everything_said, lengths_in, shape_of
+from models.training.request import (
+    Said,
+    TrainRequest,
+    drop_lengths,
+    everything_said,
+    is_same,
+    lengths_in,
+    shape_of,
+)
 
 _KINDS = ("character", "bpe")
 _FREE_TO_CHANGE = ("context_length", "dropout", "vocab_size")
@@ -120,7 +128,7 @@ def _require_same_shape(run: Run, stored: Mapping[str, Any], said: Said, preset:
     """Raise UsageError where something was asked for that the created model is not."""
     of_preset = {"architecture": preset.architecture, **preset.model} if preset is not None else {}
     for name, value in of_preset.items():
-        if not _is_same(stored.get(name), value):
+        if not is_same(stored.get(name), value):
             assert preset is not None
             raise UsageError(
                 f"Run '{run.name}' has its architecture already, and it is not that of preset "
@@ -128,21 +136,11 @@ def _require_same_shape(run: Run, stored: Mapping[str, Any], said: Said, preset:
                 hint="Leave --preset out, or choose another --name.",
             )
     for name, value in said.model.items():
-        if name not in _FREE_TO_CHANGE and name in stored and not _is_same(stored[name], value):
+        if name not in _FREE_TO_CHANGE and name in stored and not is_same(stored[name], value):
             raise UsageError(
                 f"Run '{run.name}' has its architecture already: its {name} is {stored[name]}, not {value}.",
                 hint="Leave that out, or choose another --name.",
             )
-
-
-def _is_same(stored: Any, value: Any) -> bool:
-    """Whether a value that may have been typed as text is the one stored."""
-    if isinstance(value, str) and type(stored) in (int, float):
-        try:
-            return float(value) == stored
-        except ValueError:
-            return False
-    return str(stored).lower() == str(value).lower()
 
 
 def _length(*places: Mapping[str, Any]) -> dict[str, Any] | None:

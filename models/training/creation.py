@@ -20,6 +20,7 @@ from models.training.estimate import Estimate, estimate, require_memory, skeleto
 from models.training.fresh_run import fresh_run
 from models.training.preset_choice import counts_alike, preset_for
 from models.training.request import CreateRequest, drop_lengths, everything_said, lengths_in, shape_of
+from models.wording import counted
 
 DEFAULT_VOCAB_SIZE = 96
 """For a model that is created without a tokenizer and without a size."""
@@ -41,7 +42,7 @@ class CreationPlan:
         blocks = cost.parameters - cost.embedding_parameters
         return [
             ("run", self.name),
-            ("model", f"{model.architecture}, width {model.d_model}, {model.n_heads} heads"),
+            ("model", f"{model.architecture}, width {model.d_model}, {counted(model.n_heads, 'head')}"),
             ("vocabulary", f"{model.vocab_size:,} tokens"),
             ("context", f"{model.context_length:,} tokens"),
             (

@@ -23,7 +23,7 @@ from models.training.creation import CreationPlan, plan_creation
 from models.training.estimate import estimate, require_memory, sequences_at_once, skeleton
 from models.training.preset_choice import vocabulary_note
 from models.training.puzzles.plan import PuzzlePlan, plan_puzzles
-from models.training.request import CreateRequest, TrainRequest
+from models.training.request import CreateRequest, TrainRequest, require_growing
 from models.training.sizing import (
     context_that_fits,
     logits_at_once,
@@ -55,6 +55,7 @@ def plan_training(
     """The plan of a training on text, new or of `request.continue_run`, or on the puzzles of
     `request.task`. `corpus` is the text of `request.paths` where it was read before. Raises as each does.
     """
+    request = request.fitting_its_model()
     _require_meant(request)
     if request.task is not None:
         return (yield from plan_puzzles(request, runs_dir))
@@ -116,8 +117,7 @@ def _require_meant(request: TrainRequest) -> None:
             raise UsageError(
                 f"{asked[0]} is for a model that knows another text.", hint="Say which one: --continue RUN"
             )
-        if request.grow_by is not None and request.grow_every is None:
-            raise UsageError("--grow-by says how much, and not how often.", hint="Add --grow-every CHARS.")
+        require_growing(request, {})
 
 
 def _oddities(corpus: Corpus, data: PreparedData) -> Iterator[Event]:

@@ -1,7 +1,7 @@
 """What a user may say of a new model and its training, by the names the configurations have. Torch-free."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from data.errors import UsageError
@@ -30,6 +30,15 @@ FIELD_OF: Mapping[str, str] = {
     "grow_by": "training.grow_by",
 }
 """The setting that each field of a request is another name for."""
+
+_OF_NEW = {name for name, path in FIELD_OF.items() if path.startswith("model.")} | {
+    "name",
+    "preset",
+    "tokenizer",
+}
+"""The fields that only a new model can be given."""
+_OF_CONTINUED = {"replay", "grow_vocab"}
+"""Those that only a model can be given that knows another text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +79,41 @@ class TrainRequest:
     grow_by: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`section.field` to value: what `--set` and configuration files give. The fields go over it."""
+    standing: frozenset[str] = frozenset()
+    """Which of the fields and settings are preferences from the environment or a file, and not said of
+    this text: they never tell what model is meant, and give way where they do not fit it."""
 
     @property
     def leaves_model_open(self) -> bool:
         """Whether nothing says what model is meant: none of those there are, and nothing of a new one."""
-        of_new = (self.name, self.preset, self.tokenizer, self.task, self.continue_run)
-        shape = set(everything_said(self).model) - {"dropout"}
+        here = self._without(self.standing - {"task"})
+        of_new = (here.name, here.preset, here.tokenizer, here.task, here.continue_run)
+        shape = set(everything_said(here).model) - {"dropout"}
         return all(value is None for value in of_new) and not shape
+
+    def fitting_its_model(self) -> "TrainRequest":
+        """Without those standing preferences that are for a new model where a run goes on, and without
+        those that are for one that goes on where the model is new."""
+        if self.continue_run is None:
+            return self._without(self.standing & _OF_CONTINUED)
+        shape = {path for path in self.settings if path.startswith("model.") and path != "model.dropout"}
+        return self._without(self.standing & (_OF_NEW | shape))
+
+    def _without(self, names: Collection[str]) -> "TrainRequest":
+        fields: dict[str, Any] = {name: None for name in names if "." not in name}
+        settings = {path: value for path, value in self.settings.items() if path not in names}
+        return replace(self, settings=settings, **fields)
+
+    def is_standing(self, path: str) -> bool:
+        """Whether the setting `path`, under either of its names, is a standing preference."""
+        return any(path in (name, FIELD_OF.get(name)) for name in self.standing)
+
+    def flag_of(self, path: str) -> str:
+        """What the setting `path` was typed as."""
+        name = next((name for name, setting in FIELD_OF.items() if setting == path), None)
+        if name is None or getattr(self, name) is None:
+            return f"--set {path}"
+        return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +166,16 @@ def everything_said(request: TrainRequest | CreateRequest) -> Said:
     return said
 
 
+def require_growing(request: TrainRequest, before: Mapping[str, Any]) -> None:
+    """Raise UsageError where it was said by how much a model is to grow, and neither how often nor in the
+    training settings it had `before`."""
+    if request.grow_by is None or "grow_by" in request.standing:
+        return
+    every = everything_said(request).training.get("grow_every", before.get("grow_every"))
+    if every in (None, "none"):
+        raise UsageError("--grow-by says how much, and not how often.", hint="Add --grow-every CHARS.")
+
+
 def shape_of(said: Said, preset: Preset | None, usual: str = DEFAULT_ARCHITECTURE) -> dict[str, Any]:
     """What is known of a new model: what was said, over the preset, over the `usual` architecture.
 
@@ -152,3 +199,13 @@ def drop_lengths(training: dict[str, Any]) -> None:
     """Take every length out of training settings."""
     for name in LENGTHS:
         training.pop(name, None)
+
+
+def is_same(stored: Any, value: Any) -> bool:
+    """Whether a value that may have been typed as text is the one stored."""
+    if isinstance(value, (str, int, float)) and type(stored) in (int, float):
+        try:
+            return float(value) == stored
+        except ValueError:
+            return False
+    return str(stored).lower() == str(value).lower()

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from data.corpus import Corpus
-from data.errors import UsageError
 from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
 from models.datasets import DATASETS_FILE, dataset_entry, described_corpus, source_paths
-from models.errors import RunBusyError, StorageError
-from models.run import Run, suggest_name
+from models.errors import StorageError
+from models.run import Run
 from models.storage import replace_file, storing
 from models.training.asked import require_untrained
 from models.training.estimate import Estimate, skeleton
 from models.training.fresh_run import fresh_run
+from models.wording import about_minutes, counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +42,14 @@ class Plan:
         """The plan as a short table."""
         corpus, model, training, cost = self.corpus, self.model, self.training, self.estimate
         embedding, blocks = cost.embedding_parameters, cost.parameters - cost.embedding_parameters
+        heads = counted(model.n_heads, "head")
         return [
             ("run", self.name),
             ("text", f"{corpus.name}: {corpus.characters:,} characters, {self._shares()}"),
             ("tokenizer", f"{self.tokenizer.kind}, {self.tokenizer.vocab_size:,} tokens"),
-            ("model", f"{model.architecture}, width {model.d_model}, {model.n_heads} heads, {self._depth()}"),
+            ("model", f"{model.architecture}, width {model.d_model}, {heads}, {self._depth()}"),
             ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
-            ("batch", f"{training.batch_size} sequences of {model.context_length} tokens"),
+            ("batch", f"{counted(training.batch_size, 'sequence')} of {model.context_length} tokens"),
             ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
             ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
             *growth_row(training),
@@ -91,17 +92,9 @@ class Plan:
         return self.created
 
     def _start_fresh(self) -> Run:
-        name = self.name
-        while True:
-            try:
-                with fresh_run(name, self.runs_dir) as run:
-                    self._write(run)
-                return run
-            except (UsageError, RunBusyError):
-                # Another training of the same text may have begun while this one was planned.
-                taken, name = name, suggest_name(self.corpus.name, self.runs_dir)
-                if self.is_named or name == taken:
-                    raise
+        with fresh_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+            self._write(run)
+        return run
 
     def _write(self, run: Run) -> None:
         """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
@@ -149,7 +142,9 @@ class Plan:
     def _depth(self) -> str:
         model = skeleton(self.model)
         calls = model.attention_calls(model.trained_depth)
-        return f"up to {calls} block passes" if model.recursive else f"{calls} blocks, no recursion"
+        if not model.recursive:
+            return f"{counted(calls, 'block')}, no recursion"
+        return f"up to {counted(calls, 'block pass')}"
 
     def _length(self) -> str:
         return length_in_words(self.training, self.model, self.data, self.estimate.tokens_per_second)
@@ -186,12 +181,11 @@ def length_in_words(
 ) -> str:
     """The length of a training as a plan tells it."""
     expected = expected_tokens(training, model, data, tokens_per_second)
-    tokens = f"about {expected / 1e6:.1f}M tokens"
+    tokens = f"about {expected / 1e6:.1f}M tokens" if expected >= 1e5 else f"about {expected:,.0f} tokens"
     if training.minutes is not None:
-        return f"{training.minutes:g} minutes at most, {tokens}"
-    unit = "steps" if training.steps is not None else "epochs"
-    number = training.steps if training.steps is not None else training.epochs
-    return f"{number:g} {unit}, {tokens}, about {expected / tokens_per_second / 60:.1f} minutes"
+        return f"{counted(training.minutes, 'minute')} at most, {tokens}"
+    length = counted(training.steps, "step") if training.steps else counted(training.epochs or 1.0, "epoch")
+    return f"{length}, {tokens}, {about_minutes(expected / tokens_per_second)}"
 
 
 def is_lopsided(data: PreparedData) -> bool:

@@ -10,6 +10,7 @@ from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import SETTING_COMMANDS
 from models.generation.depth_notes import extrapolates
 from models.recursion import MODES, depth_of
+from models.wording import counted
 from rlm_cli.chat import clipboard
 from rlm_cli.chat.answer_view import AnswerView
 from rlm_cli.chat.export import export
@@ -149,7 +150,7 @@ class LineChat:
                 ("kind", session.greeting()),
                 (
                     "trained to",
-                    f"{model.passes(model.trained_depth)} passes of the shared core"
+                    f"{counted(model.passes(model.trained_depth), 'pass')} of the shared core"
                     if model.recursive
                     else "no recursion",
                 ),
@@ -224,7 +225,7 @@ class LineChat:
         if text is None:
             raise UsageError("There is no answer to copy yet.")
         if taken_by := clipboard.copy(text):
-            self.output.say(f"Copied {len(text)} characters ({taken_by}).", style="dim")
+            self.output.say(f"Copied {counted(len(text), 'character')} ({taken_by}).", style="dim")
         else:
             raise RlmError("Nothing here takes a copy.", hint="/export FILE writes it to a file.")
 

@@ -42,13 +42,15 @@ def create(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a model with fresh weights, and say what it costs: parameters, memory, speed.
+    """Make a model with fresh weights, without training it.
+
+    What it costs is printed: parameters, memory, speed.
 
     Examples:
       rlm create --list
       rlm create tiny --preset hrm-4m --vocab-size 87
       rlm create wide --arch looped --d-model 256 --heads 8 --vocab-size 4096
-      rlm create like-book --preset nanogpt-cpu --tokenizer runs/book/tokenizer.json
+      rlm create alike --preset nanogpt-cpu --tokenizer runs/book/tokenizer.json
     """
     output = Output.of(json=json, quiet=quiet)
     if list_presets:
@@ -80,6 +82,9 @@ def _list_presets(output: Output) -> None:
 
     presets = sorted(PRESETS.values(), key=lambda preset: preset.name)
     output.table(
-        ("preset", "architecture", "what for"), [(p.name, p.architecture, p.summary) for p in presets]
+        ("preset", "architecture", "what for"),
+        [(p.name, p.architecture, p.summary) for p in presets],
+        spare=("architecture",),
+        folded=("what for",),
     )
     output.json([{"name": p.name, "architecture": p.architecture, "summary": p.summary} for p in presets])

@@ -35,6 +35,7 @@ def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     output.table(
         ("what", "verdict", "found"),
         [(check.name, check.verdict, check.found) for check in checks],
+        folded=("found",),
     )
     output.json([dataclasses.asdict(check) for check in checks])
     advice = [check for check in checks if check.advice]

@@ -1,5 +1,6 @@
 """`rlm expand`: a larger model that says the same, and has room to learn more."""
 
+import dataclasses
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from rlm_cli.output import Output
 
 if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
+    from models.run import Run
 
 GROWTH_PANEL = "What grows"
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kmg]?)", re.ASCII | re.IGNORECASE)
@@ -94,10 +96,24 @@ def _carry_out(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
         output.json({**plan.to_dict(), "dry_run": True})
         return
     run = plan.start()
+    plan = dataclasses.replace(plan, name=run.name)
     change = run.read_config()["lineage"][-1]["largest_logit_change"]
     output.pairs([*plan.rows(), ("largest change of a logit", f"{change:.1e}"), ("folder", str(run.path))])
     output.json({**plan.to_dict(), "dry_run": False, "path": str(run.path), "largest_logit_change": change})
-    output.say(f"\nTrain it on:  rlm resume {run.name} --minutes 5")
+    output.say(f"\nTrain it on:  {_next_step(run)}")
+
+
+def _next_step(run: "Run") -> str:
+    """What makes the new run learn: that depends on how far the old one was."""
+    from models.run_listing import summarize
+
+    match summarize(run.path).status:
+        case "created":
+            return f"rlm train FILE --name {run.name}"
+        case "finished":
+            return f"rlm resume {run.name} --minutes 5"
+        case _:  # what is left of its schedule is still to come
+            return f"rlm resume {run.name}"
 
 
 def parameters_in(text: str) -> int:

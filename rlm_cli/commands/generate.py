@@ -13,6 +13,7 @@ from data.errors import UsageError
 from models.generation.depth_notes import extrapolates, halt_note, mode_note
 from models.generation.prompt import clean, single_prompt, unknown_characters
 from models.recursion import depth_of
+from models.wording import counted
 from rlm_cli.generation_options import (
     HaltOption,
     HaltThresholdOption,
@@ -271,12 +272,12 @@ class _Writing:
         return " · ".join(
             (
                 f"{self.trained.run.name}",
-                f"{self._tokens_written()} tokens",
+                counted(self._tokens_written(), "token"),
                 f"{self.seconds:.1f} s",
                 f"{self._tokens_per_second():.0f} tokens/s",
                 f"{self.mode} {self.depth}",
                 f"temp {self.config.temperature:g}",
-                f"{self._passes_per_token():.3g} passes/token",
+                f"{counted(float(f'{self._passes_per_token():.3g}'), 'pass')}/token",
                 f"seed {self.config.seed}",
             )
         )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     """List the runs, the newest first.
 
+    Each with how far it is, its loss, and the text it learned last.
+
     Examples:
       rlm ls
       rlm ls --runs-dir ~/models/runs

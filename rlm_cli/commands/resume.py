@@ -6,12 +6,21 @@ from typing import Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.options import LENGTH_PANEL, JsonOption, QuietOption, RunArgument, RunsDirOption
+from rlm_cli.options import LENGTH_PANEL, JsonOption, QuietOption, RunsDirOption, complete_runs
 from rlm_cli.output import Output
+from rlm_cli.run_reference import reference, typed
 
 
 def resume(
-    run: RunArgument = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Name of a run or path to one. Without it: the newest that is paused.",
+            autocompletion=complete_runs,
+            show_default=False,
+        ),
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(metavar="M", help="Go on for this many minutes more.", rich_help_panel=LENGTH_PANEL),
@@ -28,8 +37,7 @@ def resume(
 ) -> None:
     """Go on where a run was paused or interrupted.
 
-    Without a name: the newest paused run. With --minutes or --steps a
-    finished run goes on for that much longer.
+    With --minutes or --steps a finished run goes on for that much longer.
 
     Examples:
       rlm resume
@@ -61,9 +69,9 @@ def _newest_unfinished(folder: Path) -> str:
     runs = list_runs(folder)
     paused = next((run for run in runs if run.status == "paused"), None)
     if paused is not None:
-        return paused.name
+        return reference(paused)
     hint = (
-        f"Go on with a finished one: rlm resume {runs[0].name} --minutes 5"
+        f"Go on with a finished one: rlm resume {typed(runs[0])} --minutes 5"
         if runs
         else "Train one: rlm train FILE"
     )

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
 from models.task import solves_puzzles
+from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
+from rlm_cli.run_reference import typed
 
 if TYPE_CHECKING:
     from models.run import Run
 
 
 def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
-    """What a run is, what it was trained on, its loss at each mode, its checkpoints and sizes.
+    """Show one run in full.
+
+    What it is, what it was trained on, its loss at each mode, its
+    checkpoints and sizes.
 
     Examples:
       rlm show
@@ -28,7 +33,8 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
     from models.run import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
-    report = describe_run(Run.open(run, find_runs_dir(runs_dir)))
+    opened = Run.open(run, find_runs_dir(runs_dir))
+    report = describe_run(opened)
     for note in report["notes"]:
         output.warn(note)
     output.json(report)
@@ -52,7 +58,7 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
             right=("step", "size"),
             spare=("step", "size"),
         )
-    output.say(f"\n{_next_step(report)}")
+    output.say(f"\n{_next_step(report, typed(opened))}")
 
 
 def describe_run(run: "Run") -> dict[str, Any]:
@@ -112,7 +118,7 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
     passes = (report["evaluation"] or {}).get("passes_per_token")
     if isinstance(passes, float):
-        yield "recursion", f"{passes:.3g} passes per token at mode {DEFAULT_MODE}"
+        yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
     sizes = report["bytes"]
     yield "on disk", f"{figures.size(sizes['run'])}, weights {figures.size(sizes['weights'])}"
     yield "changed", figures.ago(report["modified"])
@@ -130,9 +136,17 @@ def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             figures.loss(learned),
             figures.loss(now),
             "-" if learned is None or now is None else _change(learned, now),
-            ", ".join(f"{one['what']} {one['from']} to {one['to']}" for one in dataset.get("grown", []))
-            or "-",
+            _growths(dataset.get("grown", [])) or "-",
         )
+
+
+def _growths(steps: list[dict[str, Any]]) -> str:
+    """In what it grew on a text, from where it first was to where it came: a model may grow many times."""
+    ways: dict[str, tuple[int, int]] = {}
+    for one in steps:
+        first, _ = ways.get(one["what"], (one["from"], one["to"]))
+        ways[one["what"]] = (first, one["to"])
+    return ", ".join(f"{way} {first} to {last}" for way, (first, last) in ways.items())
 
 
 def _change(before: float, now: float) -> str:
@@ -189,8 +203,7 @@ def _extrapolated(evaluation: Any) -> list[Any]:
     return modes if isinstance(modes, list) else []
 
 
-def _next_step(report: dict[str, Any]) -> str:
-    name = report["name"]
+def _next_step(report: dict[str, Any], name: str) -> str:
     match report["status"]:
         case "finished" if solves_puzzles(report["config"]):
             return f"Give it one:  rlm solve {name} PUZZLE"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
+from models.wording import counted
 from rlm_cli.generation_options import check_threads
 from rlm_cli.options import (
     DeviceOption,
@@ -76,7 +77,7 @@ def solve(
     checked by the rules.
 
     Examples:
-      rlm solve sudoku-4x4 1...|..3.|.4..|...2
+      rlm solve sudoku-4x4 "1...|..3.|.4..|...2"
       rlm solve sudoku-9x9 hard.txt --max-steps 64 --trace
       cat puzzles.csv | rlm solve sudoku-6x6 - --json
       rlm solve sudoku-6x6 puzzles.csv --out answers.csv
@@ -120,7 +121,7 @@ def solve(
     )
     steps = sum(one.steps for one in solved) / len(solved)
     output.say(
-        f"{opened.name} · {len(valid)} of {len(solved)} valid · {steps:.3g} steps"
+        f"{opened.name} · {len(valid)} of {len(solved)} valid · {counted(float(f'{steps:.3g}'), 'step')}"
         f"{' each' if len(solved) > 1 else ''} · {seconds:.2f} s",
         style="dim",
     )
@@ -173,7 +174,7 @@ def _show(one: "Solved", output: Output, *, trace: bool) -> None:
     else:
         _draw(one.answer, one.puzzle, None, output)
     verdict = "valid" if one.valid else f"not valid: {contradiction(one.answer) or 'it breaks the rules'}"
-    output.result(f"{one.steps} step{'s' if one.steps != 1 else ''}, {verdict}")
+    output.result(f"{counted(one.steps, 'step')}, {verdict}")
 
 
 def _draw(grid: "np.ndarray", puzzle: "np.ndarray", changed: "np.ndarray | None", output: Output) -> None:
@@ -186,7 +187,7 @@ def _draw(grid: "np.ndarray", puzzle: "np.ndarray", changed: "np.ndarray | None"
 
 
 def _cells(count: int) -> str:
-    return f"{count} cell{'s' if count != 1 else ''}"
+    return counted(count, "cell")
 
 
 def _as_json(one: "Solved", *, trace: bool) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """`rlm train`: from text to a model, in one command."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data.errors import UsageError
-from rlm_cli.configuration import said_request
+from rlm_cli.configuration import said_request, standing_among
 from rlm_cli.continual_options import (
     ContinueOption,
     FreshOption,
@@ -39,7 +39,10 @@ from rlm_cli.options import (
     dial,
 )
 from rlm_cli.output import Output
-from rlm_cli.which_model import ask_which, is_anyone_there, models_in, require_said
+from rlm_cli.which_model import ask_until_planned, is_anyone_there, models_in, require_said
+
+if TYPE_CHECKING:
+    from models.training.plan import AnyPlan
 
 
 def train(
@@ -170,27 +173,36 @@ def train(
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude one another.", hint="Give one of them.")
 
-    from rlm_cli.training_session import before_it_exists, drain, follow_training
+    from rlm_cli.training_session import before_it_exists, before_it_goes_on, drain, follow_training
 
     with before_it_exists(output):
         from models.run import runs_dir as find_runs_dir
         from models.training.advancing import read_corpus
+        from models.training.continual.continuation import Continuation, MoreOfTheSame
         from models.training.plan import TrainRequest, plan_training
 
-        folder, corpus = find_runs_dir(runs_dir), None
-        request = TrainRequest(paths=tuple(paths or ()), **said)
+        folder = find_runs_dir(runs_dir)
+        standing = standing_among(context, said, settings)
+        request = TrainRequest(paths=tuple(paths or ()), **said, standing=standing)
         # A dry run's one result is the plan: how it came about goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
         if not fresh and request.leaves_model_open and (found := models_in(folder)):
             if not is_anyone_there(output):
                 require_said(found)
             corpus = drain(read_corpus(request.paths), progress)
-            request = replace(request, continue_run=ask_which(found, corpus, output))
-        plan = drain(plan_training(request, folder, corpus), progress)
+
+            def plan_for(run: str | None) -> "AnyPlan":
+                return drain(plan_training(replace(request, continue_run=run), folder, corpus), progress)
+
+            plan = ask_until_planned(plan_for, found, corpus, output)
+        else:
+            plan = drain(plan_training(request, folder), progress)
         if dry_run:
             output.pairs(plan.rows())
             output.json(plan.to_dict())
             return
         output.pairs(plan.rows(), to_stderr=True)
+    goes_on = plan.run if isinstance(plan, (Continuation, MoreOfTheSame)) else None
+    with before_it_exists(output) if goes_on is None else before_it_goes_on(output, goes_on):
         run = plan.start()
     raise typer.Exit(follow_training(run, output))

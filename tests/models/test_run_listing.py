@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from models.events import (
     RunFinished,
     RunPaused,
     RunStarted,
+    ScheduleSettled,
     StepFinished,
 )
 from models.run import Run
@@ -158,6 +160,23 @@ def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
         "extended": ("paused", 101),
     }
     assert {summary.validation_loss for summary in list_runs(tmp_path) if summary.name == "finished"} == {1.4}
+
+
+def test_how_many_steps_there_are_to_be_is_what_was_planned_last(tmp_path: Path) -> None:
+    settled = ScheduleSettled(step=0, total_steps=100, seconds_per_step=0.1)
+    more = dataclasses.replace(started(100), total_steps=102)
+    ended = dataclasses.replace(finished(), step=102)
+    recorded: dict[str, tuple[Event, ...]] = {
+        "asked for more": (settled, started(), finished(), more),
+        "and done": (settled, started(), finished(), more, ended),
+        "grown when it was finished": (finished(),),
+    }
+    for name, events in recorded.items():
+        make_run(tmp_path, name.replace(" ", "-"), events, text=True).weights_path.write_bytes(NO_TENSORS)
+    found = {
+        summary.name.replace("-", " "): (summary.step, summary.total_steps) for summary in list_runs(tmp_path)
+    }
+    assert found == dict(zip(recorded, [(100, 102), (102, 102), (100, 100)], strict=True))
 
 
 def test_a_finished_run_whose_weights_are_cut_short_is_damaged(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -43,7 +44,12 @@ def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixtur
     assert main([command, "--help"]) == 0
     shown = capsys.readouterr().out
     assert "Examples:" in shown
-    assert f"rlm {command}" in shown.partition("Examples:")[2]
+    examples = [line.rstrip() for line in shown.partition("Examples:")[2].partition("╭")[0].split("\n")[1:]]
+    for example in filter(None, examples):
+        assert example.startswith("   ") and f"rlm {command}" in example, example
+        words = list(shlex.shlex(example, punctuation_chars=True))
+        piped_to = [words[place + 1] for place, word in enumerate(words) if word.startswith("|")]
+        assert all(word == "rlm" for word in piped_to), "a shell would take it for a pipe"
     assert not set(shown) & {"\b", "\x1b"}
 
 

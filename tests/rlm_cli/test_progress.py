@@ -129,6 +129,23 @@ def test_a_resumed_run_says_where_it_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "text", "lines"),
+    [
+        (
+            "the owl",
+            " sees\n  the hen \n\n",
+            ['It writes, at step 4, after "the owl":', "  sees", "    the hen"],
+        ),
+        ("the owl", "   \n \n", ['It writes, at step 4, after "the owl":', "  (nothing but blanks)"]),
+        ("", "\n\n", ["It writes, at step 4:", "  (nothing but blanks)"]),
+        ("w" * 50 + "\nx", "a", [f'It writes, at step 4, after "{"w" * 40}...":', "  a"]),
+    ],
+)
+def test_a_sample_is_told_in_words_where_it_is_blank(prompt: str, text: str, lines: list[str]) -> None:
+    assert lasting_lines(events.SampleGenerated(step=4, prompt=prompt, text=text)) == ["", *lines, ""]
+
+
+@pytest.mark.parametrize(
     ("form", "kind"), [(Form.JSON, JsonLines), (Form.QUIET, Silence), (Form.HUMAN, PlainLines)]
 )
 def test_the_view_fits_the_form(form: Form, kind: type) -> None:

@@ -20,6 +20,7 @@ from models.training.estimate import Estimate
 from models.training.extend import extend
 from models.training.length import REWARMED_FOR_ANOTHER_TEXT
 from models.training.training_plan import data_section, growth_row, length_in_words
+from models.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +35,16 @@ class MoreOfTheSame:
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
-        length = f"{self.minutes:g} minutes more" if self.minutes is not None else f"{self.steps} steps more"
-        unsaid = self.minutes is None and self.steps is None
+        length = "what is left of it"
+        if self.minutes is not None:
+            length = f"{counted(self.minutes, 'minute')} more"
+        elif self.steps is not None:
+            length = f"{counted(self.steps, 'step')} more"
         return [
             ("run", self.run.name),
             ("text", f"{self.text}, which it is at already"),
             ("status", self.status),
-            ("length", "what is left of it" if unsaid else length),
+            ("length", length),
         ]
 
     def to_dict(self) -> dict[str, Any]:

@@ -39,16 +39,22 @@ from models.training.continual.continuation import (
     require_fitting_length,
     serial_of,
 )
+from models.training.continual.more_of_the_same import more_of_the_same
 from models.training.continual.replay_memory import known_samples
 from models.training.continual.replay_share import Replay, chosen_share
 from models.training.continual.revision import catch_up
 from models.training.estimate import estimate, require_memory, skeleton
 from models.training.evaluate import evaluate
-from models.training.finished import is_finished
 from models.training.fitting import described_model, require_fit
 from models.training.kept_weights import restore_kept_weights
 from models.training.modes import default_depth
-from models.training.request import Said, TrainRequest, everything_said, lengths_in
+from models.training.request import (
+    Said,
+    TrainRequest,
+    everything_said,
+    lengths_in,
+    require_growing,
+)
 from models.training.sizing import suggested_minutes, suggested_model, suggested_training
 
 _GLANCE_TOKENS = 8192
@@ -69,6 +75,7 @@ def plan_continuation(
     run = Run.open(request.continue_run, runs_dir)
     said = everything_said(request)
     _require_no_shape(run, said, request)
+    require_growing(request, run.read_config().get("training", {}))
     if corpus is None:
         corpus = yield from read_corpus(request.paths)
     with run.lock():
@@ -76,7 +83,7 @@ def plan_continuation(
         config = run.read_config()
         _require_trained(run, config)
         if corpus.content_hash == config["data"]["content_hash"]:
-            return _more_of_the_same(run, corpus, said, request)
+            return more_of_the_same(run, config, corpus, said, request)
         yield from restore_kept_weights(run)
         return (yield from _another_text(run, config, corpus, said, request, started_at))
 
@@ -162,32 +169,6 @@ def _require_trained(run: Run, config: Mapping[str, Any]) -> None:
         raise RunError(
             f"Run '{run.name}' has not begun to learn its first text.", hint=f"Go on: rlm resume {run.name}"
         )
-
-
-def _more_of_the_same(run: Run, corpus: Corpus, said: Said, request: TrainRequest) -> MoreOfTheSame:
-    other = sorted(set(said.training) - set(LENGTHS)) + sorted(said.model)
-    for flag, value in (("--replay", request.replay), ("--grow-vocab", request.grow_vocab)):
-        if value is not None:
-            raise UsageError(f"{flag} is for another text than the one run '{run.name}' is at.")
-    if other:
-        raise UsageError(
-            f"Run '{run.name}' goes on with this text as it began: its {other[0]} cannot change.",
-            hint="Leave that out, or train a new model: --fresh",
-        )
-    length = lengths_in(said.training)
-    if "epochs" in length:
-        raise UsageError("More of a text is given in minutes or steps.", hint="For example: --minutes 5")
-    finished = is_finished(run)
-    if finished and not length:
-        length = {"minutes": suggested_minutes(corpus)}
-    checked = from_dict(TrainingConfig, length, "training")
-    return MoreOfTheSame(
-        run=run,
-        text=corpus.name,
-        status="finished" if finished else "paused",
-        minutes=checked.minutes,
-        steps=checked.steps,
-    )
 
 
 def _grown_vocabulary(

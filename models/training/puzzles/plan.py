@@ -17,6 +17,7 @@ from models.training.fresh_run import fresh_run
 from models.training.puzzles.asked import settle_puzzle_request
 from models.training.request import TrainRequest
 from models.two_state_model import TwoStateConfig
+from models.wording import counted
 
 PUZZLE_SEED = 0
 """Of the puzzles that are made: other trainings, whatever their seed, find the same ones in the cache."""
@@ -44,16 +45,17 @@ class PuzzlePlan:
         assert isinstance(model, TwoStateConfig)
         thoughts = skeleton(model)
         calls = thoughts.attention_calls(thoughts.trained_depth)
+        steps = counted(model.supervision_steps, "step")
         return [
             ("run", self.name),
             (
                 "puzzles",
                 f"{len(self.learned):,} Sudokus of {n}×{n}, and {len(self.held_out):,} to measure on",
             ),
-            ("model", f"{model.architecture}, width {model.d_model}, {model.n_heads} heads"),
-            ("thinking", f"{calls} block passes a step, up to {model.supervision_steps} steps in training"),
+            ("model", f"{model.architecture}, width {model.d_model}, {counted(model.n_heads, 'head')}"),
+            ("thinking", f"{counted(calls, 'block pass')} a step, up to {steps} in training"),
             ("parameters", f"{cost.parameters:,} ({cost.embedding_parameters:,} in embeddings)"),
-            ("batch", f"{self.training.batch_size} puzzles, under random symmetries"),
+            ("batch", f"{counted(self.training.batch_size, 'puzzle')}, under random symmetries"),
             ("optimizer", "adamw" if self.training.optimizer == "adamw" else "muon and adamw"),
             ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
             ("length", self._length()),
@@ -109,10 +111,10 @@ class PuzzlePlan:
     def _length(self) -> str:
         training = self.training
         if training.minutes is not None:
-            return f"{training.minutes:g} minutes at most"
+            return f"{counted(training.minutes, 'minute')} at most"
         if training.steps is not None:
-            return f"{training.steps:,} steps"
-        return f"{training.epochs or 1:g} epochs"
+            return counted(training.steps, "step")
+        return counted(training.epochs or 1.0, "epoch")
 
 
 def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, PuzzlePlan]:

@@ -1,6 +1,7 @@
 """`rlm expand`, over the real core and a model too small to be good."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pytest
 import torch
 
 from data.errors import UsageError
+from models.events import RunFinished
+from models.growth.expand import plan_expansion
+from models.run import Run
+from models.training.extend import extend
 from rlm_cli.app import main
 from rlm_cli.commands.expand import parameters_in
 
@@ -96,6 +101,40 @@ def test_what_cannot_be_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> N
     ):
         code, error = refused(capsys, *arguments)
         assert code == 2 and sentence in " ".join(error.split()), (arguments, error)
+
+
+def test_the_next_step_is_one_the_new_run_can_take(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    def grown(name: str) -> str:
+        capsys.readouterr()
+        assert main(["expand", name, "--core", "2", "--name", f"{name}-next"]) == 0
+        return capsys.readouterr().err.splitlines()[-1]
+
+    assert main(["create", "plain", "--arch", "looped", "--d-model", "16", "--heads", "2"]) == 0
+    assert grown("plain") == "Train it on:  rlm train FILE --name plain-next"
+    assert grown("book") == "Train it on:  rlm resume book-next --minutes 5"
+    shutil.copytree(home / "runs/book", home / "runs/half")
+    extend(Run.open("half", home / "runs"), steps=9)
+    assert grown("half") == "Train it on:  rlm resume half-next"
+    assert main(["resume", "half-next", "--quiet"]) == 0
+    assert main(["train", "book.txt", "--name", "plain-next", "--steps", "2", "--quiet"]) == 0
+
+
+def test_a_name_nobody_chose_gives_way_to_the_next_free_one(
+    capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    runs = home / "runs"
+    shutil.copytree(runs / "book", runs / "hen")
+    plans = [
+        plan_expansion(Run.open("hen", runs), {"core": 2}, runs_dir=runs, name=name)
+        for name in (None, None, "hen-grown")
+    ]
+    assert [plan.start().name for plan in plans[:2]] == ["hen-grown", "hen-grown-2"]
+    second = Run.open("hen-grown-2", runs)
+    assert second.read_config()["name"] == "hen-grown-2"
+    assert [event.run for event in second.events() if isinstance(event, RunFinished)] == ["hen-grown-2"]
+    with pytest.raises(UsageError, match="already a run 'hen-grown'"):
+        plans[2].start()
+    assert said(capsys, "expand", "hen", "--core", "2")["name"] == "hen-grown-3"
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,11 @@ def test_a_configuration_of_another_shape_is_one_sentence_that_names_it(
 
 def test_what_was_forgotten_is_shown_for_each_corpus(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(), a_finish()])
-    grown = [{"what": "vocabulary", "from": 50, "to": 61}]
+    grown = [
+        {"what": "layers", "from": 4, "to": 5},
+        {"what": "vocabulary", "from": 50, "to": 61},
+        {"what": "layers", "from": 5, "to": 6},
+    ]
     run.write_json(
         "datasets.json",
         [
@@ -185,7 +189,8 @@ def test_what_was_forgotten_is_shown_for_each_corpus(runs: Path, capsys: pytest.
     assert main(["show"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["tale", "2.0000", "2.0500", "+2.5", "%", "-"] in lines
-    assert ["tale", "(2)", "1.5000", "1.5000", "+0.0", "%", "vocabulary", "50", "to", "61"] in lines
+    growth = ["layers", "4", "to", "6,", "vocabulary", "50", "to", "61"]
+    assert ["tale", "(2)", "1.5000", "1.5000", "+0.0", "%", *growth] in lines
     assert ["next", "-", "-", "-", "-"] in lines
 
 

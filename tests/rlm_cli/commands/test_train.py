@@ -36,7 +36,7 @@ class Core:
         self.ending: Exception | str = "finished"
         self.planning_ends_with: BaseException | None = None
 
-    def plan(self, request: Request, runs_dir: Path, corpus: Any) -> Iterator[Event]:
+    def plan(self, request: Request, runs_dir: Path, corpus: Any = None) -> Iterator[Event]:
         assert runs_dir == self.runs
         self.requests.append(request.values)
         yield events.PreparationAdvanced(stage="reading", done=1, total=1)
@@ -90,7 +90,7 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
 
 def test_what_was_not_said_is_not_asked_for(core: Core) -> None:
     assert main(["train", "a.txt", "b"]) == 0
-    assert core.requests == [{"paths": ("a.txt", "b"), "settings": {}}]
+    assert core.requests == [{"paths": ("a.txt", "b"), "settings": {}, "standing": frozenset()}]
 
 
 def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
@@ -108,6 +108,7 @@ def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
             "vocab_size": 512, "batch_size": 8, "optimizer": "adamw", "seed": 7, "device": "cpu",
             "number_format": "float32", "threads": 2, "settings": {"training.weight_decay": "0.1"},
             "continue_run": "fox", "replay": 0.1, "grow_vocab": 5, "grow_every": 300, "grow_by": 100,
+            "standing": frozenset(),
         }
     ]  # fmt: skip
 
@@ -195,5 +196,7 @@ def test_a_typed_length_as_a_setting_displaces_the_environment(
 ) -> None:
     monkeypatch.setenv("RLM_MINUTES", "5")
     assert main(["train", "a.txt", "--set", "training.steps=3"]) == 0
-    assert core.requests == [{"paths": ("a.txt",), "settings": {"training.steps": "3"}}]
+    assert core.requests == [
+        {"paths": ("a.txt",), "settings": {"training.steps": "3"}, "standing": frozenset()}
+    ]
     assert main(["train", "a.txt", "--steps", "4", "--set", "training.steps=3"]) == 2
