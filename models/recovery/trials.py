@@ -16,7 +16,7 @@ from models.recovery.alignment import assign
 from models.recovery.language import Language
 from models.recovery.reference import Reference
 
-_BEFORE, _AFTER = 16, 4  # tokens that are read before a place, and judged after it
+_BEFORE, _AFTER = 16, 4  # tokens that are read before a place at most, and judged after it
 _ROWS = 256  # texts at once
 _OWN_USE = 0.4
 """The share of places where the text uses a character as the model never saw it used: its opening quotes
@@ -40,6 +40,7 @@ class Trials:
         self._language = language
         self._reference = reference
         self._mapping = mapping
+        self._reach = max(1, min(_BEFORE, language.context_length - _AFTER))  # tokens before a place
         known = mapping[reference.codes] >= 0
         self._stream = mapping[reference.codes][known]
         self._before = np.cumsum(known) - known  # (N,) known tokens before each character
@@ -49,11 +50,11 @@ class Trials:
         likelier with each of `tokens` (k,) there than with a character foreign to the model."""
         own = int(self._mapping[character] >= 0)
         at = self._before[self._reference.codes == character]
-        at = at[(at >= _BEFORE) & (at + own + _AFTER <= len(self._stream))]
+        at = at[(at >= self._reach) & (at + own + _AFTER <= len(self._stream))]
         if not len(at):
             return np.zeros((0, len(tokens)))
         at = at[np.unique(np.linspace(0, len(at) - 1, places).astype(np.int64))]
-        context = self._stream[at[:, None] + np.arange(-_BEFORE, 0)]  # (P, before)
+        context = self._stream[at[:, None] + np.arange(-self._reach, 0)]  # (P, before)
         following = self._stream[at[:, None] + own + np.arange(_AFTER)]  # (P, after)
         share = self._reference.counts[character] / len(self._reference.codes)
         foreign = math.log(share) + self._likelihood(np.concatenate((context, following), axis=1))
@@ -73,8 +74,8 @@ class Trials:
         found = []
         for first in range(0, len(texts), _ROWS):
             rows = texts[first : first + _ROWS]
-            logs = self._language.log_probabilities(rows[:, :-1])[:, _BEFORE - 1 :]
-            said = np.take_along_axis(logs, rows[:, _BEFORE:, None], axis=2)[..., 0]
+            logs = self._language.log_probabilities(rows[:, :-1])[:, self._reach - 1 :]
+            said = np.take_along_axis(logs, rows[:, self._reach :, None], axis=2)[..., 0]
             found.append(said.sum(axis=1, dtype=np.float64))
         return np.concatenate(found)
 

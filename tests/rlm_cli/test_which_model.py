@@ -162,13 +162,14 @@ def test_how_much_it_grows_is_nothing_without_how_often(
 
 def test_one_odd_run_stops_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = Run.open("owl", folder / "runs")
+    shutil.copytree(run.path, folder / "runs" / "hen")
     entries = run.read_json("datasets.json")
     assert entries is not None
-    for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries]):
+    for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries], [3]):
         run.write_json("datasets.json", odd)
         capsys.readouterr()
         assert main(["train", "river.txt", "--steps", "2"]) == 2
-        assert "--continue owl" in capsys.readouterr().err
+        assert "--continue hen" in capsys.readouterr().err
 
 
 def test_both_at_once_are_a_mistake(folder: Path) -> None:
