@@ -37,11 +37,11 @@ def grown(config: ModelConfig, wanted: Mapping[str, int], closed: Container[str]
             raise UsageError(refusal, hint=_what_can(config, closed))
         now = config.size_of(way)
         if type(size) is not int:
-            raise UsageError(f"--{way} {size} is not a whole number.", hint=f"There are {now:,} {WAYS[way]}.")
+            raise UsageError(f"--{way} {size} is not a whole number.", hint=f"Today it is {now:,}.")
         if size <= now:
             raise UsageError(
-                f"--{way} {size:,} is no growth: there are {now:,} {WAYS[way]}.",
-                hint=f"Say how many there are to be in all, {now + 1:,} or more.",
+                f"--{way} {size:,} is no growth: today it is {now:,}.",
+                hint=f"Say how many {WAYS[way]} there are to be in all, {now + 1:,} or more.",
             )
     try:
         return config.larger(wanted)
@@ -68,5 +68,5 @@ def _refusal(config: ModelConfig, way: str) -> str | None:
 
 def _what_can(config: ModelConfig, closed: Container[str]) -> str:
     open_ways = {way: size for way, size in sizes(config).items() if way not in closed}
-    ways = ", ".join(f"--{way} ({size:,} {WAYS[way]} now)" for way, size in open_ways.items())
+    ways = ", ".join(f"--{way} ({WAYS[way]}, now {size:,})" for way, size in open_ways.items())
     return f"It can grow by {ways}." if ways else "It cannot grow in any way."

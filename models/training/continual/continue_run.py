@@ -97,7 +97,7 @@ def _another_text(
         yield NoticeGiven(message=note)
     datasets = _with_paths(read_datasets(run), config["data"])
     samples = yield from known_samples(run, datasets, tokenizer)
-    grown, parts, unknown = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
+    grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
     data = yield from advancing(prepare(corpus, grown))
     require_fitting_length(data, old, run.name)
     length = lengths_in(said.training) or {"minutes": suggested_minutes(corpus)}
@@ -115,7 +115,8 @@ def _another_text(
     snapshot = first_snapshot(kept, moments, old, new, training, parts=parts)
     replay = Replay(0.0, "there is no sample of an earlier text")
     if samples:
-        replay = _replay(request.replay, snapshot.model, new, samples, data.validation, unknown)
+        strange = _strange_share(tokenizer, samples, corpus)
+        replay = _replay(request.replay, snapshot.model, new, samples, data.validation, strange)
     known = with_dataset(datasets, dataset_entry(corpus))
     return Continuation(
         run=run,
@@ -173,9 +174,8 @@ def _require_trained(run: Run, config: Mapping[str, Any]) -> None:
 
 def _grown_vocabulary(
     tokenizer: Tokenizer, corpus: Corpus, more: int | None
-) -> tuple[Tokenizer, list[tuple[int, ...]] | None, float]:
-    """The tokenizer for both texts, the parts of each new token where it has some, and the share of
-    the text's characters that are new."""
+) -> tuple[Tokenizer, list[tuple[int, ...]] | None]:
+    """The tokenizer for both texts, and the parts of each new token where it has some."""
     if isinstance(tokenizer, CharacterTokenizer):
         if more is not None:
             raise UsageError(
@@ -184,13 +184,22 @@ def _grown_vocabulary(
             )
         counts = corpus.character_counts
         new = sorted(set(counts) - set(tokenizer.characters), key=lambda character: -counts[character])
-        unknown = sum(counts[character] for character in new)
-        return tokenizer.grown(new), None, unknown / max(1, corpus.characters)
+        return tokenizer.grown(new), None
     if more is None:
-        return tokenizer, None, 0.0
+        return tokenizer, None
     assert isinstance(tokenizer, BpeTokenizer)
-    grown, parts = grown_bpe(tokenizer, corpus, more)
-    return grown, parts, 0.0
+    return grown_bpe(tokenizer, corpus, more)
+
+
+def _strange_share(tokenizer: Tokenizer, samples: Sequence[ReplaySample], corpus: Corpus) -> float:
+    """The share of a text that is characters the model has never seen: those that are not in its vocabulary
+    or, where that is byte pairs, in what is kept of its texts."""
+    if isinstance(tokenizer, CharacterTokenizer):
+        known = set(tokenizer.characters)
+    else:
+        known = set().union(*(tokenizer.decode(sample.train) for sample in samples))
+    counts = corpus.character_counts
+    return sum(counts[character] for character in set(counts) - known) / max(1, corpus.characters)
 
 
 def _training(
@@ -229,7 +238,7 @@ def _replay(
     config: ModelConfig,
     samples: Sequence[ReplaySample],
     held_out: np.ndarray,
-    unknown: float,
+    strange: float,
 ) -> Replay:
     if asked is not None:
         return Replay(round(asked, 4), "as asked for")
@@ -238,7 +247,7 @@ def _replay(
     model.load_state_dict(dict(weights))
     known = [_glance(model, sample.held_out) for sample in samples if len(sample.held_out) > 1]
     mean = sum(known) / len(known) if known else None
-    return chosen_share(mean, _glance(model, held_out), unknown)
+    return chosen_share(mean, _glance(model, held_out), strange)
 
 
 def _glance(model: RecursiveLM, tokens: np.ndarray) -> float:

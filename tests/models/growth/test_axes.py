@@ -31,20 +31,20 @@ def test_a_width_left_open_grows_from_what_it_comes_to(configured: Configured) -
                         ("router", 128), ("mor", 128)):  # fmt: skip
         config = configured(kind)
         assert sizes(config)["ff"] == width
-        assert f"{width} feed-forward units" in refusal(config, {"ff": width})[0]
+        assert f"today it is {width}" in refusal(config, {"ff": width})[0]
 
 
 @pytest.mark.parametrize("size", [2, 1, 0, -4])
 def test_no_more_than_now_is_no_growth(size: int, configured: Configured) -> None:
     message, hint = refusal(configured("transformer"), {"layers": size})
-    assert message == f"--layers {size} is no growth: there are 2 blocks." and "3 or more" in hint
+    assert message == f"--layers {size} is no growth: today it is 2." and "3 or more" in hint
 
 
 def test_what_cannot_grow_is_said_with_what_can(configured: Configured) -> None:
     message, hint = refusal(configured("ouroboros"), {"layers": 3})
     assert message == "A model of architecture ouroboros cannot grow by --layers."
-    assert hint == "It can grow by --loops (4 loops now), --ff (128 feed-forward units now), " \
-                   "--vocab (40 tokens now)."  # fmt: skip
+    assert hint == "It can grow by --loops (loops, now 4), --ff (feed-forward units, now 128), " \
+                   "--vocab (tokens, now 40)."  # fmt: skip
     assert "cannot grow by --loops" in refusal(configured("transformer"), {"loops": 3})[0]
     assert "cannot grow by --loops" in refusal(configured("router"), {"loops": 3})[0]
     assert "all tokens take all steps" in refusal(configured("mor-fixed"), {"loops": 3})[0]

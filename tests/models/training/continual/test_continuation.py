@@ -28,6 +28,7 @@ from models.trained import load_trained
 from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.continual import revision
 from models.training.continual.continuation import Continuation, MoreOfTheSame
+from models.training.continual.replay_share import OF_A_FAR_TEXT
 from models.training.control import Control
 from models.training.extend import extend
 from models.training.trainer import train
@@ -446,6 +447,8 @@ def test_byte_pairs_are_added_for_another_text(tmp_path: Path, river: Path, go: 
     run = plan(None, first, name="pairs", settings=settings, **dials).start()
     go(run)
     before = load_trained(run)
+    chosen = plan(run, river).replay  # bytes cover all there is, and letters are new all the same
+    assert "of its characters are new" in chosen.reason and chosen.share > OF_A_FAR_TEXT
     plan(run, river, grow_vocab=6, replay=0.2).start()
     go(run)
     after = load_trained(run)
