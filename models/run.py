@@ -1,9 +1,9 @@
 """A run: the folder that holds one model, its training and everything said about it.
 
     runs/<name>/
-        config.json  tokenizer.json  model.safetensors  generation_config.json
+        config.json  tokenizer.json  model.safetensors
         events.jsonl  training.log  datasets.json  evaluation.json
-        checkpoints/step_000500/…
+        checkpoints/step_000500/…  replay/  conversations/
 
 Everything here works without torch, so that listing and completing names is quick.
 """
