@@ -22,6 +22,7 @@ _PLACES, _MOST_ROUNDS = 24, 3
 _ANCHOR = 0.8
 """Of how well the model foresees most characters, beyond their frequency: what is foreseen so well stays."""
 _LEAST_FORESEEN = 0.25  # the same for what may be written down: what is foreign fits somewhere too, a little
+_USUAL_FACTOR, _PER_EXCESS = 10, 1.5  # between two books, in use of a character; nats for e times more
 _TO_BE_FOREIGN = 3.0  # nats a place, of which an anchor would do without its token: it will not
 
 
@@ -38,22 +39,29 @@ def aligned_in_order(gain: np.ndarray, bounds: Sequence[int]) -> Aligned:
 
 
 def tried_in_order(
-    language: Language, reference: Reference, mapping: np.ndarray, known: np.ndarray, bounds: Sequence[int]
+    language: Language,
+    reference: Reference,
+    mapping: np.ndarray,
+    known: np.ndarray,
+    rates: np.ndarray,
+    bounds: Sequence[int],
 ) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
     """A mapping in order and its confidences (C,), from one whose confidences so far are `known` (C,).
 
-    How sure a character is, is how unlikely that its token only seems better than what the order leaves
-    it by the chance of which places were looked at.
+    `rates` (n,) are the shares of the tokens in what the model says by itself. How sure a character is, is
+    how unlikely that its token only seems better than what the order leaves it by the chance of which
+    places were looked at.
     """
     anchored = np.zeros(len(mapping), dtype=bool)
     weights = telling(np.maximum(1, reference.counts))
+    too_rare = _too_rare(reference, rates)
     for number in range(_MOST_ROUNDS):
         looked = yield from _look(language, reference, mapping, anchored, f"round {number + 1}")
         usual = float(np.median(looked.foreseen[mapping >= 0])) if (mapping >= 0).any() else 0.0
         if number == 0:
             anchored = looked.told & (known >= SETTLED) & (looked.foreseen >= _ANCHOR * usual)
             looked.drop_others(mapping, anchored)
-        gain = looked.gain + np.where(anchored, _TO_BE_FOREIGN, 0.0)[:, None]
+        gain = looked.gain + np.where(anchored, _TO_BE_FOREIGN, 0.0)[:, None] - too_rare
         aligned = aligned_in_order(gain * weights[:, None], bounds)
         same = aligned.mapping == mapping
         mapping = aligned.mapping
@@ -108,6 +116,14 @@ def _look(
             look.errors[character] = better.std(axis=0, ddof=1).max() / math.sqrt(len(lifts))
             look.told[character] = len(lifts) >= FEWEST_PLACES
     return look
+
+
+def _too_rare(reference: Reference, rates: np.ndarray) -> np.ndarray:
+    """(C, n) nats for a place that speak against a character being a token which the model says far more or
+    less often than the text has the character: books differ, but not by any factor."""
+    shares = np.maximum(1, reference.counts) / len(reference.codes)
+    factors = np.abs(np.log(shares[:, None] / np.maximum(rates[None], 1e-7)))
+    return _PER_EXCESS * np.maximum(0.0, factors - math.log(_USUAL_FACTOR))
 
 
 def _whereabouts(mapping: np.ndarray) -> np.ndarray:

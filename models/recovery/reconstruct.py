@@ -116,7 +116,8 @@ def reconstruct(
     aligned, in_order = _aligned(evidence, bounds)
     if in_order:
         known = _confidences(aligned, evidence)
-        mapping, sure = yield from tried_in_order(language, reference, aligned.mapping, known, bounds)
+        rates = first.spoken.sum(axis=1)
+        mapping, sure = yield from tried_in_order(language, reference, aligned.mapping, known, rates, bounds)
     else:
         mapping, sure = yield from _tried_out(language, reference, bounds, first)
         evidence = read_under(language, reference, mapping, first.spoken)
