@@ -278,9 +278,11 @@ def _filled(letters: Sequence[Letter], bounds: Sequence[int]) -> tuple[Letter, .
 
 
 def _completed(letters: Sequence[Letter], bounds: Sequence[int], expected: str) -> tuple[Letter, ...] | None:
-    """The letters with those left open filled in, where that gives the recorded hash."""
-    settled = [None if letter.uncertain else letter.character for letter in letters]
-    found = complete(settled, bounds, expected)
+    """The letters with those left open filled in, where that gives the recorded hash. It proves guesses
+    as well: they are tried first, for they leave less open."""
+    guessed = [letter.guess for letter in letters]
+    certain = [None if letter.uncertain else letter.character for letter in letters]
+    found = complete(guessed, bounds, expected) or complete(certain, bounds, expected)
     if found is None:
         return None
     return tuple(
