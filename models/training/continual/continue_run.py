@@ -41,7 +41,7 @@ from models.training.continual.continuation import (
 )
 from models.training.continual.more_of_the_same import more_of_the_same
 from models.training.continual.replay_memory import known_samples
-from models.training.continual.replay_share import Replay, chosen_share
+from models.training.continual.replay_share import Replay, chosen_share, once_more
 from models.training.continual.revision import catch_up
 from models.training.estimate import estimate, require_memory, skeleton
 from models.training.evaluate import evaluate
@@ -56,6 +56,7 @@ from models.training.request import (
     require_growing,
 )
 from models.training.sizing import suggested_minutes, suggested_model, suggested_training
+from models.training.training_plan import expected_tokens
 
 _GLANCE_TOKENS = 8192
 """Of each text, to see how far it is from the others."""
@@ -113,10 +114,16 @@ def _another_text(
     kept, newest = _state(run, old)
     moments = _moments(newest) if config["training"].get("optimizer") == training.optimizer else {}
     snapshot = first_snapshot(kept, moments, old, new, training, parts=parts)
+    expected = estimate(new, training, device)
     replay = Replay(0.0, "there is no sample of an earlier text")
-    if samples:
+    if request.replay is not None and samples:
+        replay = Replay(round(request.replay, 4), "as asked for")
+    elif samples:
+        known_loss, new_loss = _glances(snapshot.model, new, samples, data.validation)
+        sampled = sum(len(sample.train) for sample in samples)
+        read = expected_tokens(training, new, data, expected.tokens_per_second)
         strange = _strange_share(tokenizer, samples, corpus)
-        replay = _replay(request.replay, snapshot.model, new, samples, data.validation, strange)
+        replay = chosen_share(known_loss, new_loss, strange, once_more(sampled, data.train_tokens, read))
     known = with_dataset(datasets, dataset_entry(corpus))
     return Continuation(
         run=run,
@@ -132,7 +139,7 @@ def _another_text(
         replay=replay,
         datasets=with_growths(known, corpus.content_hash, differences(old, new)),
         known=tuple(name for key, name in labels(datasets).items() if key != corpus.content_hash),
-        estimate=estimate(new, training, device),
+        estimate=expected,
         started_at=started_at,
     )
 
@@ -232,22 +239,15 @@ def _moments(snapshot: Snapshot) -> dict[str, Tensor]:
     return {name: value for name, value in snapshot.training.items() if name.startswith("optimizer.")}
 
 
-def _replay(
-    asked: float | None,
-    weights: Mapping[str, Tensor],
-    config: ModelConfig,
-    samples: Sequence[ReplaySample],
-    held_out: np.ndarray,
-    strange: float,
-) -> Replay:
-    if asked is not None:
-        return Replay(round(asked, 4), "as asked for")
+def _glances(
+    weights: Mapping[str, Tensor], config: ModelConfig, samples: Sequence[ReplaySample], held_out: np.ndarray
+) -> tuple[float | None, float]:
+    """Nats per token on the earlier texts, on the average, and on what is held out of the new one."""
     with Undrawn():
         model = build_model(config)
     model.load_state_dict(dict(weights))
     known = [_glance(model, sample.held_out) for sample in samples if len(sample.held_out) > 1]
-    mean = sum(known) / len(known) if known else None
-    return chosen_share(mean, _glance(model, held_out), strange)
+    return (sum(known) / len(known) if known else None), _glance(model, held_out)
 
 
 def _glance(model: RecursiveLM, tokens: np.ndarray) -> float:

@@ -4,7 +4,9 @@ from models.training.continual.replay_share import (
     DEFAULT_SHARE,
     OF_A_FAR_TEXT,
     OF_ANOTHER_ALPHABET,
+    OFTEN,
     chosen_share,
+    once_more,
 )
 
 
@@ -26,3 +28,17 @@ def test_in_between_it_rises() -> None:
 
 def test_without_a_loss_it_is_the_default() -> None:
     assert chosen_share(None, 2.0, 0.0).share == DEFAULT_SHARE
+
+
+def test_a_short_training_repeats_what_is_known_twice() -> None:
+    assert chosen_share(1.4, 1.5, 0.0, repeated=0.01).share == DEFAULT_SHARE
+    short = chosen_share(1.4, 1.5, 0.0, repeated=0.1)
+    assert short.share == 0.2 and "near" in short.reason and "short" in short.reason
+    assert chosen_share(1.4, 1.5, 0.0, repeated=9.0).share == OF_A_FAR_TEXT
+    far = chosen_share(1.4, 1.5, 0.6, repeated=9.0)
+    assert far.share == OF_ANOTHER_ALPHABET and "short" not in far.reason
+
+
+def test_only_a_text_that_is_read_often_has_some_to_spare() -> None:
+    assert once_more(1000, 500, 500 * OFTEN) == 0.0
+    assert once_more(1000, 500, 5000) == 0.2
