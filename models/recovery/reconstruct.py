@@ -17,13 +17,14 @@ from data.character_tokenizer import CharacterTokenizer
 from data.errors import TokenizerError
 from data.tokenizer import SPECIAL_TOKENS
 from models.recovery.alignment import Aligned, assign, margins_of
+from models.recovery.any_order import settled, tried_out
 from models.recovery.evidence import Evidence, read_under
 from models.recovery.exact import complete, fill_in_order
 from models.recovery.in_order import aligned_in_order, tried_in_order
 from models.recovery.language import Language
 from models.recovery.pair_search import search_pairs
 from models.recovery.reference import PLACEHOLDERS, Reference
-from models.recovery.trials import SETTLED, settled, telling, tried_out
+from models.recovery.trials import SETTLED, telling
 
 MOST_TOKENS = 1024
 """Text tokens a vocabulary may have: beyond, no text of bearable length tells them apart."""
@@ -120,16 +121,16 @@ def reconstruct(
         mapping, sure = yield from tried_in_order(language, reference, aligned.mapping, known, rates, bounds)
     else:
         mapping, sure = yield from _tried_out(language, reference, bounds, first)
-        evidence = read_under(language, reference, mapping, first.spoken)
+    loss = read_under(language, reference, mapping, first.spoken).loss
     letters = _letters(mapping, sure, reference, language.tokens)
-    _require_sense(evidence.loss, letters, reference, first.spoken)
+    _require_sense(loss, letters, reference, first.spoken)
     letters = _filled(letters, bounds) if in_order else letters
     exact = _completed(letters, bounds, expected) if in_order and expected is not None else None
     return Reconstruction(
         letters=letters if exact is None else exact,
         in_order=in_order,
         exact=exact is not None,
-        loss=evidence.loss,
+        loss=loss,
         single_loss=reference.single_loss(),
         pair_loss=reference.pair_loss(),
     )
