@@ -67,15 +67,17 @@ def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
             yield mode, f"{depth.cycles} cycles of {depth.steps}"
 
 
-RunArgument = Annotated[
-    str | None,
-    typer.Argument(
+def run_argument(without: str) -> Any:
+    """A run, which may be left open; `without` says what is taken then."""
+    return typer.Argument(
         metavar="[RUN]",
-        help="Name of a run or path to one. Without it: the newest.",
+        help=f"Name of a run or path to one. Without it: {without}.",
         autocompletion=complete_runs,
         show_default=False,
-    ),
-]
+    )
+
+
+RunArgument = Annotated[str | None, run_argument("the newest")]
 RunsDirOption = Annotated[
     Path | None,
     dial(

@@ -42,14 +42,12 @@ class KnownText:
 
     @cached_property
     def datasets(self) -> list[Dataset]:
-        """datasets.json, or of a run without one what config.json says of its text."""
+        """datasets.json, or where it is damaged what config.json says of its text."""
         try:
-            listed = read_datasets(self._run)
+            return read_datasets(self._run)
         except RlmError:
-            listed = []
-        if not listed and (data := self._config.get("data")):
-            listed = [{"content_hash": data["content_hash"], "paths": data["paths"]}]
-        return listed
+            data = self._config["data"]
+            return [{"content_hash": data["content_hash"], "paths": data["paths"]}]
 
     @cached_property
     def corpora(self) -> list[Corpus | None]:

@@ -6,21 +6,13 @@ from typing import Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.options import LENGTH_PANEL, JsonOption, QuietOption, RunsDirOption, complete_runs
+from rlm_cli.options import LENGTH_PANEL, JsonOption, QuietOption, RunsDirOption, run_argument
 from rlm_cli.output import Output
 from rlm_cli.run_reference import reference, typed
 
 
 def resume(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="Name of a run or path to one. Without it: the newest that is paused.",
-            autocompletion=complete_runs,
-            show_default=False,
-        ),
-    ] = None,
+    run: Annotated[str | None, run_argument("the newest that is paused")] = None,
     minutes: Annotated[
         float | None,
         typer.Option(metavar="M", help="Go on for this many minutes more.", rich_help_panel=LENGTH_PANEL),

@@ -43,6 +43,5 @@ def _candidate(summary: RunSummary) -> Candidate | None:
         return None
     datasets = read_datasets(run)
     names = labels(datasets)
-    # Entries may lack a hash or share one: such are one text, and the last word about it counts.
-    knows = {names[str(entry.get("content_hash"))]: entry.get("loss_now") for entry in datasets}
-    return Candidate(summary, knows, frozenset(names))
+    losses = [entry.get("loss_now") for entry in datasets]
+    return Candidate(summary, dict(zip(names.values(), losses, strict=True)), frozenset(names))

@@ -46,7 +46,9 @@ def chosen_share(
     share = round(max(by_distance, min(READINGS * repeated, OF_A_FAR_TEXT)), 3)
     strange = f", {100 * unknown_share:.0f} % of its characters are new" if unknown_share >= 0.005 else ""
     distance = "near to" if by_distance < 0.075 else "far from" if by_distance > 0.175 else "some way from"
-    short = "; the training is short for all that the model knows" if share > round(by_distance, 3) else ""
+    short = (
+        "; it is so short that there is time for the earlier ones" if share > round(by_distance, 3) else ""
+    )
     return Replay(
         share,
         f"the text is {distance} what the model knows: {new_loss:.2f} nats per token on it, "
