@@ -34,14 +34,15 @@ def losses_on(
     """Nats per token at the default mode, by content hash. Texts too short to measure are left out.
 
     Every measurement of a text reads the same tokens, so that two of them can be compared. `vocabulary`
-    as for `evaluate`.
+    as for `evaluate`; a text that was cut again since then may have later tokens, and is measured with them.
     """
     depth = default_depth(model)
     losses: dict[str, float] = {}
     for text in texts:
         if len(text.held_out) < 2:
             continue
-        losing = evaluate(model, text.held_out, depth, number_format, vocabulary=vocabulary)
+        within = None if vocabulary is None or text.held_out.max() >= vocabulary else vocabulary
+        losing = evaluate(model, text.held_out, depth, number_format, vocabulary=within)
         while text.content_hash not in losses:
             try:
                 done, total = next(losing)

@@ -19,6 +19,7 @@ from models.recursive_lm import RecursiveLM
 from models.run import Run, run_names
 from models.run_listing import summarize
 from models.trained import load_trained
+from models.training import estimate
 from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.creation import plan_creation
 from models.training.extend import extend
@@ -177,6 +178,18 @@ def test_puzzle_models_grow(runs: Path, grow: Grow, learn: Learn) -> None:
     learn(run)
     with pytest.raises(UsageError, match="digits"):
         grow(parent, "more", vocab=9)
+
+
+def test_a_batch_that_no_longer_fits_is_to_be_taken_in_smaller_pieces(
+    new_run: NewRun, grow: Grow, learn: Learn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = new_run()
+    learn(parent, until=3)
+    monkeypatch.setattr(estimate, "free_memory_bytes", lambda device: 4_000_000)
+    run = grow(parent, ff=900).start()
+    pieces = run.read_config()["measured"]["micro_batch"]
+    assert 1 <= pieces < parent.read_config()["measured"]["micro_batch"] == 4
+    assert load_checkpoint(run)[0].state["micro_batch"] == pieces
 
 
 def test_byte_pairs_are_learned_from_the_text_of_the_run(

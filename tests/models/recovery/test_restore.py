@@ -26,6 +26,16 @@ Trained = Callable[..., Run]
 Strip = Callable[..., None]
 
 
+def put_a_wrong_copy_into(run: Run) -> CharacterTokenizer:
+    """Let the kept weights hold its vocabulary the other way round; the right one is handed back."""
+    weights, metadata = load_weights(run.weights_path)
+    tokenizer = load_tokenizer(run.tokenizer_path)
+    assert isinstance(tokenizer, CharacterTokenizer)
+    metadata["tokenizer"] = CharacterTokenizer(tokenizer.characters[::-1]).to_json()
+    save_weights(run, weights, metadata)
+    return tokenizer
+
+
 def recovered(run: Run, like: Path | None = None) -> Recovery:
     recovering = recover_tokenizer(run, like)
     while True:
@@ -145,11 +155,7 @@ def test_a_text_that_has_changed_is_not_used(trained: Trained, strip: Strip) -> 
 def test_copies_that_disagree_where_nothing_decides(trained: Trained, strip: Strip) -> None:
     run = trained()
     strip(run, "text", "hash")
-    weights, metadata = load_weights(run.weights_path)
-    tokenizer = load_tokenizer(run.tokenizer_path)
-    assert isinstance(tokenizer, CharacterTokenizer)
-    metadata["tokenizer"] = CharacterTokenizer(tokenizer.characters[::-1]).to_json()
-    save_weights(run, weights, metadata)
+    put_a_wrong_copy_into(run)
     run.tokenizer_path.unlink()
     with pytest.raises(TokenizerError, match="disagree"):
         recovered(run)
@@ -160,11 +166,7 @@ def test_the_loss_decides_between_copies_that_disagree(trained: Trained, strip: 
     run = trained()
     original = run.tokenizer_path.read_bytes()
     strip(run, "hash")
-    weights, metadata = load_weights(run.weights_path)
-    tokenizer = load_tokenizer(run.tokenizer_path)
-    assert isinstance(tokenizer, CharacterTokenizer)
-    metadata["tokenizer"] = CharacterTokenizer(tokenizer.characters[::-1]).to_json()
-    save_weights(run, weights, metadata)
+    put_a_wrong_copy_into(run)
     run.tokenizer_path.unlink()
     found = recovered(run)
     assert found.source == "checkpoint" and found.verified == "loss"
@@ -325,11 +327,7 @@ def test_a_hash_that_the_runs_own_copy_contradicts_is_corrected(trained: Trained
 def test_a_wrong_copy_does_not_correct_the_hash(trained: Trained) -> None:
     run = trained()
     right = run.read_config()["data"]["tokenizer_hash"]
-    weights, metadata = load_weights(run.weights_path)
-    tokenizer = load_tokenizer(run.tokenizer_path)
-    assert isinstance(tokenizer, CharacterTokenizer)
-    metadata["tokenizer"] = CharacterTokenizer(tokenizer.characters[::-1]).to_json()
-    save_weights(run, weights, metadata)
+    put_a_wrong_copy_into(run)
     shutil.rmtree(run.checkpoints_path)
     name_another(run)
     with pytest.raises(TokenizerError, match=r"None of the tokenizers in model\.safetensors and the text"):
@@ -419,11 +417,7 @@ def test_a_text_in_the_language_may_be_the_one_it_was_trained_on(
 
 def test_loading_does_not_choose_between_copies_that_disagree(trained: Trained, strip: Strip) -> None:
     run = trained()
-    weights, metadata = load_weights(run.weights_path)
-    tokenizer = load_tokenizer(run.tokenizer_path)
-    assert isinstance(tokenizer, CharacterTokenizer)
-    metadata["tokenizer"] = CharacterTokenizer(tokenizer.characters[::-1]).to_json()
-    save_weights(run, weights, metadata)
+    tokenizer = put_a_wrong_copy_into(run)
     run.tokenizer_path.unlink()
     assert load_trained(run).tokenizer.hash == tokenizer.hash  # the hash tells
     strip(run, "hash")

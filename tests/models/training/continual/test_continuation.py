@@ -1,7 +1,7 @@
 """A second text: what stays, what grows, what is replayed, and what is refused."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from models.trained import load_trained
 from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.continual import revision
 from models.training.continual.continuation import Continuation, MoreOfTheSame
-from models.training.continual.replay_share import OF_A_FAR_TEXT
+from models.training.continual.forgetting import KnownText, losses_on
+from models.training.continual.replay_share import DEFAULT_SHARE, OF_A_FAR_TEXT
 from models.training.control import Control
 from models.training.extend import extend
 from models.training.trainer import train
@@ -211,6 +212,28 @@ def test_more_of_a_text_that_is_gone_leaves_the_run_as_it_was(owl: Run, corpus: 
         extend(owl, steps=4)
     assert "--continue owl" in (caught.value.hint or "")
     assert (owl.read_config(), summarize(owl.path).status) == (config, "finished")
+
+
+def test_a_text_cut_into_later_tokens_is_measured_with_them(owl: Run) -> None:
+    model = load_trained(owl).model
+    texts = [KnownText("early", np.array([16, 17, 18, 17])), KnownText("late", np.array([16, 19, 20, 19]))]
+    found: list[dict[str, float]] = []
+
+    def measuring(vocabulary: int | None) -> Iterator[Event]:
+        found.append((yield from losses_on(model, texts, "float32", 0, vocabulary=vocabulary)))
+
+    for vocabulary in (None, 20):
+        list(measuring(vocabulary))
+    whole, before = found
+    assert before["late"] == whole["late"] and before["early"] < whole["early"]
+
+
+def test_a_near_text_that_is_read_often_leaves_more_to_replay(owl: Run, tmp_path: Path, plan: Plan) -> None:
+    near = tmp_path / "near.txt"
+    near.write_text("the hen hears the fox.\n" * 40, encoding="utf-8")
+    assert plan(owl, near, steps=5).replay.share == DEFAULT_SHARE
+    often = plan(owl, near, steps=200).replay
+    assert often.share == OF_A_FAR_TEXT and "so short" in often.reason
 
 
 def test_replay_survives_the_text(owl: Run, corpus: Path, river: Path, go: Go, plan: Plan) -> None:
