@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.config import ModelConfig
-from models.kv_cache import KVCache
 from models.layers.attention import AttentionContext
+from models.layers.kv_cache import KVCache
 from models.layers.rotary import rotary_tables, sinusoidal_table
 from models.layers.selection import Selection
 from models.losses import next_token_loss

@@ -17,8 +17,8 @@ import typer
 
 from data.errors import UsageError
 from models.config import LENGTHS
+from models.planning.request import FIELD_OF
 from models.presets import PRESETS
-from models.training.request import FIELD_OF
 
 _SETTINGS = "rlm_cli.settings"  # where a context keeps the tables of the file
 _TYPED_ONLY = ("continue", "fresh")  # they say which model is meant, and no preference does

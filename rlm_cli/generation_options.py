@@ -14,8 +14,8 @@ from rlm_cli.options import WHERE_PANEL, dial
 
 if TYPE_CHECKING:
     from models.generation.settings import GenerationConfig
-    from models.run import Run
-    from models.trained import Trained
+    from models.runs.load import Trained
+    from models.runs.run import Run
 
 SAMPLING_PANEL = "How it writes"
 _SMALL_MODEL = 30_000_000  # parameters
@@ -171,7 +171,7 @@ def refuse_system(run: "Run") -> None:
 
 def open_run(name: str | None, folder: Path | None) -> "Run":
     """The run that was named, or the newest."""
-    from models.run import Run, runs_dir
+    from models.runs.run import Run, runs_dir
 
     return Run.open(name, runs_dir(folder))
 
@@ -179,7 +179,7 @@ def open_run(name: str | None, folder: Path | None) -> "Run":
 def load_model(run: "Run", device: str | None, threads: int | None) -> "Trained":
     """The trained model, ready to write. This is where torch is imported."""
     from models.device import choose_device, prepare_process
-    from models.trained import load_trained
+    from models.runs.load import load_trained
 
     choose_device(device or "cpu")  # a slip is told before the weights are read
     trained = load_trained(run, device or "cpu")

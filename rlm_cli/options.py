@@ -32,8 +32,8 @@ def dial(*flags: str, help: str, panel: str | None = None, **more: Any) -> Any:
 def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of runs, newest first, for the shell. Imports no torch and never fails aloud."""
     from data.errors import RlmError
-    from models.run import runs_dir
-    from models.run_listing import list_runs
+    from models.runs.listing import list_runs
+    from models.runs.run import runs_dir
 
     try:
         runs = list_runs(runs_dir(context.params.get("runs_dir")))

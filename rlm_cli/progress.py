@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from data.safe_text import safe_text
-from models import events
-from models.events import Event
+from models.runs import events
+from models.runs.events import Event
 from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.output import Form, Output, stderr_is_terminal, write

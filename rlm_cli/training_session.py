@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from models import events
-from models.events import Event
+from models.runs import events
+from models.runs.events import Event
 from rlm_cli import figures
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
@@ -19,7 +19,7 @@ from rlm_cli.progress import Silence, View, progress_view
 from rlm_cli.run_reference import typed
 
 if TYPE_CHECKING:
-    from models.run import Run
+    from models.runs.run import Run
     from models.training.control import Control
 
 Outcome = TypeVar("Outcome")

@@ -14,7 +14,7 @@ from rlm_cli.run_reference import reference, typed
 
 if TYPE_CHECKING:
     from data.corpus import Corpus
-    from models.training.continual.candidates import Candidate
+    from models.planning.candidates import Candidate
 
 Planned = TypeVar("Planned")
 
@@ -54,7 +54,7 @@ def ask_which(found: "list[Candidate]", corpus: "Corpus", output: Output) -> str
 
     Ends the command where they want neither.
     """
-    from models.training.continual.candidates import suited_first
+    from models.planning.candidates import suited_first
 
     suited = suited_first(found, corpus.content_hash)
     output.table(
@@ -89,7 +89,7 @@ def is_anyone_there(output: Output) -> bool:
 
 def models_in(folder: Path) -> "list[Candidate]":
     """The models that could go on with a text."""
-    from models.training.continual.candidates import candidates
+    from models.planning.candidates import candidates
 
     return candidates(folder)
 

@@ -18,15 +18,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.architectures.puzzle_model import PuzzleModel
+from models.architectures.two_state import TwoStateConfig
 from models.config import require
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
-from models.puzzle_model import PuzzleModel
 from models.recursion import Depth
 from models.recursive_lm import States
-from models.two_state_model import TwoStateConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.config import ModelConfig, require
-from models.kv_cache import KVCache
 from models.layers.attention import AttentionContext
 from models.layers.growing import Growing
 from models.layers.initialise import initialise
+from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
 from models.layers.router import LastSeen, after, at_most, expected_passes, pass_again, passes_wanted

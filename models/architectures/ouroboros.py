@@ -28,12 +28,12 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, require
-from models.kv_cache import KVCache
-from models.latent_cache import LatentCache
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
+from models.layers.kv_cache import KVCache
 from models.layers.latent_attention import LatentAttention, LatentContext
+from models.layers.latent_cache import LatentCache
 from models.layers.norm import RMSNorm, rms_norm
 from models.layers.rotary import rotary_tables
 from models.recursion import Depth

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.config import ModelConfig, require
-from models.kv_cache import KVCache
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
+from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.router import (
     LastSeen,

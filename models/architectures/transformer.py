@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, multiple_of, require
-from models.kv_cache import KVCache
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
+from models.layers.kv_cache import KVCache
 from models.layers.norm import NORMS, rms_norm
 from models.recursion import Depth
 from models.recursive_lm import Output, RecursiveLM

@@ -6,7 +6,8 @@ The answer y and the reasoning z are both made by the same few blocks f:
 
 is one cycle. The blocks norm what they put out, so the states stay bounded at any depth. Over text
 f is causal and `Depth` says how many cycles of how many z-updates there are; over puzzles it sees
-the whole grid, and `models.puzzle_model` carries the states on from one supervision step to the next.
+the whole grid, and `models.architectures.puzzle_model` carries the states on from one supervision
+step to the next.
 """
 
 from collections.abc import Mapping
@@ -18,14 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import UsageError
+from models.architectures.puzzle_model import PuzzleModel
+from models.architectures.two_state import TwoStateConfig
 from models.config import require
 from models.layers.attention import AttentionContext
 from models.layers.initialise import initialise
 from models.layers.post_norm import PostNormBlock
-from models.puzzle_model import PuzzleModel
 from models.recursion import Depth
 from models.recursive_lm import States
-from models.two_state_model import TwoStateConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from data.errors import RlmError, UsageError
 from data.safe_text import safe_text
 from models.generation.chat_settings import ChatSettings
 from models.generation.prompt import Kind
-from models.storage import TEMPORARY_PREFIX, read_bounded, storing
+from models.runs.storage import TEMPORARY_PREFIX, read_bounded, storing
 
 FORMAT_VERSION = 1
 MAX_FILE_BYTES = 64 * 2**20

@@ -26,7 +26,7 @@ from models.generation.text_stream import Ending, TextStream
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
-    from models.kv_cache import KVCache
+    from models.layers.kv_cache import KVCache
     from models.recursion import Depth
     from models.recursive_lm import RecursiveLM
 

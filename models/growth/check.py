@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from models.architectures.puzzle_model import PuzzleModel
+from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig
 from models.errors import CheckpointError
-from models.puzzle_model import PuzzleModel
 from models.recursive_lm import RecursiveLM
-from models.two_state_model import TwoStateConfig
 
 LARGEST_CHANGE = 1e-5
 """Of any logit, in float32: more is no rounding."""

@@ -16,20 +16,20 @@ from data.replay import sample_name
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig, from_dict
-from models.datasets import DATASETS_FILE, with_growths
+from models.cost import pieces_for_larger, require_memory, skeleton
 from models.device import choose_device, prepare_process
 from models.growth.axes import WAYS, differences, grown
 from models.growth.check import proven_change, tokens_to_check
-from models.growth.newborn import Newborn
+from models.growth.new_run_files import Newborn
 from models.growth.parent import Parent, read_parent
 from models.growth.planner import nearest
 from models.growth.vocabulary import Parts, grown_vocabulary
 from models.growth.weights import grow_snapshot, grow_weights
 from models.layers.initialise import Undrawn
-from models.run import Run, require_name, suggest_name
-from models.training.checkpoint import Snapshot
-from models.training.estimate import pieces_for_larger, require_memory, skeleton
-from models.training.fresh_run import fresh_run
+from models.runs.checkpoint import Snapshot
+from models.runs.datasets import DATASETS_FILE, with_growths
+from models.runs.new_run import fresh_run
+from models.runs.run import Run, require_name, suggest_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,17 +12,17 @@ from torch import Tensor
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig
-from models.datasets import DATASETS_FILE
 from models.errors import CheckpointError, RunError
-from models.events import RunFinished, RunPaused, RunStarted
-from models.run import Run
-from models.run_tokenizer import load_run_tokenizer
-from models.storage import digest_of, read_bounded, storing
-from models.task import solves_puzzles
-from models.training.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
-from models.training.continual.replay_memory import replay_folder
-from models.training.continual.revision import catch_up
-from models.training.fitting import described_model, require_fit
+from models.growth.transaction import catch_up
+from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
+from models.runs.compatibility import described_model, require_fit
+from models.runs.datasets import DATASETS_FILE
+from models.runs.events import RunFinished, RunPaused, RunStarted
+from models.runs.replay_samples import replay_folder
+from models.runs.run import Run
+from models.runs.storage import digest_of, read_bounded, storing
+from models.runs.task import solves_puzzles
+from models.runs.tokenizer import load_run_tokenizer
 
 FILES = (DATASETS_FILE, "evaluation.json", "generation_config.json")
 """What tells of the run besides config.json. Which of them is there depends on how far it came."""

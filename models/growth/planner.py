@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from data.errors import UsageError
 from models.config import ModelConfig
+from models.cost import skeleton
 from models.growth.axes import sizes
-from models.training.estimate import skeleton
 
 NEAR = 0.01
 """Of the target: plans as near to it as this are equally good, and the one with most blocks is taken."""

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from data.tokenizer import SPECIAL_TOKENS
 from models.architectures import build_model
 from models.config import ModelConfig
+from models.cost import skeleton
 from models.growth.check import largest_logit_change
 from models.layers.block import Block
 from models.layers.growing import Growing
 from models.layers.linear import FusedLinear
 from models.recursive_lm import RecursiveLM
-from models.training.checkpoint import Snapshot
-from models.training.estimate import skeleton
+from models.runs.checkpoint import Snapshot
 
 __all__ = ["grow_snapshot", "grow_training", "grow_weights", "largest_logit_change"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.kv_cache import KVCache
+from models.layers.kv_cache import KVCache
 from models.layers.linear import FusedLinear
 from models.layers.norm import rms_norm
 from models.layers.rotary import rotate

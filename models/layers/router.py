@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from models.kv_cache import KVCache
 from models.layers.attention import AttentionContext
+from models.layers.kv_cache import KVCache
 from models.layers.selection import Selection
 
 Step = Callable[[int, Tensor, AttentionContext, int], Tensor]

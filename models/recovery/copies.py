@@ -10,8 +10,8 @@ from data.errors import RlmError, TokenizerError
 from data.tokenizer import Tokenizer, load_kept_tokenizer
 from models.recovery.known_text import KnownText
 from models.recovery.relearn import relearned
-from models.run import Run, run_names
-from models.run_tokenizer import copies_inside, expected_hash, original_hash
+from models.runs.run import Run, run_names
+from models.runs.tokenizer import copies_inside, expected_hash, original_hash
 
 Source = Literal["weights", "checkpoint", "file", "run", "corpus"]
 

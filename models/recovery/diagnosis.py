@@ -12,9 +12,9 @@ from data.plain_file import UnreadableFileError, read_plain_file
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer, tokenizer_from_json
 from models.recovery.copies import own_copies
 from models.recovery.known_text import KnownText, held_out_text
-from models.run import Run
-from models.run_tokenizer import expected_hash
-from models.weights_file import shape_in
+from models.runs.run import Run
+from models.runs.tokenizer import expected_hash
+from models.runs.weights_file import shape_in
 
 Defect = Literal[
     "missing",

@@ -12,12 +12,12 @@ from data.corpus import Corpus, open_corpus
 from data.document import Message
 from data.errors import CorpusError, RlmError, UsageError
 from data.tokenizer import SPECIAL_TOKENS, Tokenizer
-from models.datasets import Dataset, read_datasets
+from models.evaluation.loss import evaluate
+from models.evaluation.modes import default_depth
 from models.recursive_lm import RecursiveLM
-from models.run import Run
-from models.trained import load_model
-from models.training.evaluate import evaluate
-from models.training.modes import default_depth
+from models.runs.datasets import Dataset, read_datasets
+from models.runs.load import load_model
+from models.runs.run import Run
 
 _READ_CHARACTERS = 200_000
 _STRETCH = 8_000  # characters read in one go: many contexts long, so that few begin in the middle

@@ -8,21 +8,21 @@ from typing import Any
 from data.advance import Advance
 from data.errors import TokenizerError
 from data.tokenizer import SPECIAL_TOKENS, load_kept_tokenizer
-from models.datasets import vocabulary_growths
 from models.errors import RunError
+from models.evaluation.modes import default_depth
+from models.growth.transaction import catch_up
 from models.recovery.diagnosis import Diagnosis, diagnose
 from models.recovery.known_text import KnownText
 from models.recovery.language import ModelLanguage
 from models.recovery.reconstruct import Reconstruction, reconstruct
 from models.recovery.reference import read_reference
 from models.recovery.restore import Chosen, choose_copy, original_copy, put_back
-from models.run import Run
-from models.run_tokenizer import expected_hash, original_hash
-from models.task import require_text
-from models.trained import load_model
-from models.training.continual.revision import catch_up
-from models.training.fitting import described_model
-from models.training.modes import default_depth
+from models.runs.compatibility import described_model
+from models.runs.datasets import vocabulary_growths
+from models.runs.load import load_model
+from models.runs.run import Run
+from models.runs.task import require_text
+from models.runs.tokenizer import expected_hash, original_hash
 
 
 @dataclass(frozen=True, slots=True)

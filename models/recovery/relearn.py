@@ -9,8 +9,8 @@ from data.character_tokenizer import CharacterTokenizer, train_character_tokeniz
 from data.corpus import Corpus
 from data.errors import RlmError
 from data.tokenizer import Tokenizer
-from models.datasets import vocabulary_growths
 from models.recovery.known_text import KnownText
+from models.runs.datasets import vocabulary_growths
 
 _Step = tuple[int, int, Corpus | None]
 """The size of the vocabulary before and after it grew, and the text that it grew from."""

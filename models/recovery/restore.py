@@ -13,9 +13,9 @@ from data.errors import TokenizerError
 from data.tokenizer import Tokenizer
 from models.recovery.copies import Copy, copies
 from models.recovery.known_text import KnownText
-from models.run import Run
-from models.run_tokenizer import expected_hash, original_hash
-from models.storage import replace_file, storing, sync_directory
+from models.runs.run import Run
+from models.runs.storage import replace_file, storing, sync_directory
+from models.runs.tokenizer import expected_hash, original_hash
 
 Verified = Literal["hash", "loss", "travels-with-the-weights"]
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.events import EvaluationAdvanced, Event, RunFinished
+from models.evaluation.depth_histogram import PassTally
+from models.evaluation.loss import bits_per_byte, evaluate
+from models.evaluation.modes import modes_by_worth
 from models.recursion import DEFAULT_MODE, is_trained
 from models.recursive_lm import RecursiveLM
-from models.training.checkpoint import load_weights
+from models.runs.checkpoint import load_weights
+from models.runs.events import EvaluationAdvanced, Event, RunFinished
 from models.training.compilation import eager
-from models.training.continual.corpora import conclude_corpora
-from models.training.evaluate import bits_per_byte, evaluate
-from models.training.modes import modes_by_worth
-from models.training.opening import Opened
-from models.training.pass_tally import PassTally
+from models.training.corpora import conclude_corpora
+from models.training.open import Opened
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.config import TrainingConfig
-from models.events import Event, ScheduleSettled
-from models.training.checkpoint import Snapshot
-from models.training.continual.beginning import begins_stage
-from models.training.pace import Pace
+from models.growth.initial_snapshot import begins_stage
+from models.runs.checkpoint import Snapshot
+from models.runs.events import Event, ScheduleSettled
 from models.training.schedule import Schedule
 from models.training.session import Session
+from models.training.time_budget import Pace
 
 REWARMED = 0.15
 """Share of the peak rate a finished run is taken up again with, on its own text. More learns more in

@@ -8,7 +8,11 @@ import time
 from collections.abc import Iterator
 
 from models.device import is_out_of_memory
-from models.events import (
+from models.evaluation.modes import default_depth
+from models.recursive_lm import RecursiveLM
+from models.runs.best_weights import weights_metadata
+from models.runs.checkpoint import save_checkpoint, save_weights
+from models.runs.events import (
     CheckpointSaved,
     EvaluationAdvanced,
     Event,
@@ -17,22 +21,18 @@ from models.events import (
     ScheduleSettled,
     StepSkipped,
 )
-from models.recursive_lm import RecursiveLM
-from models.training.checkpoint import save_checkpoint, save_weights
+from models.training.calibrate import no_room_for_one
 from models.training.compilation import compile_blocks
-from models.training.continual.corpora import begin_corpus
-from models.training.continual.growing import grow, growths_due
 from models.training.control import Control
-from models.training.kept_weights import weights_metadata
-from models.training.measure import no_room_for_one
-from models.training.modes import default_depth
+from models.training.corpora import begin_corpus
+from models.training.grow import grow, growths_due
+from models.training.loss_spikes import lost_footing
 from models.training.occasions import evaluation_due, falls_due
-from models.training.opening import Opened
-from models.training.pace import LOOKS
+from models.training.open import Opened
 from models.training.reports import run_started, step_finished
 from models.training.rollback import roll_back
 from models.training.session import Session, StepResult
-from models.training.stability import lost_footing
+from models.training.time_budget import LOOKS
 
 
 class TrainingLoop:

@@ -1,7 +1,7 @@
 """What a training says of itself: its beginning and its steps, as events."""
 
-from models.events import RunStarted, StepFinished
-from models.training.opening import Opened
+from models.runs.events import RunStarted, StepFinished
+from models.training.open import Opened
 from models.training.session import Session, StepResult
 
 

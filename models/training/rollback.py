@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from models.errors import DivergedError
-from models.events import Event, NoticeGiven, RolledBack
-from models.run import Run
-from models.training.checkpoint import load_checkpoint
+from models.runs.checkpoint import load_checkpoint
+from models.runs.events import Event, NoticeGiven, RolledBack
+from models.runs.run import Run
 from models.training.session import Session
 
 MAX_ROLLBACKS = 3

@@ -16,12 +16,12 @@ from models.device import autocast, is_out_of_memory, to_device
 from models.errors import CheckpointError
 from models.recursion import Depth, sample_depth
 from models.recursive_lm import LossParts, RecursiveLM
+from models.runs.checkpoint import Snapshot
 from models.training.averaging import WeightAverage
-from models.training.checkpoint import Snapshot
-from models.training.measure import Measured
+from models.training.calibrate import Measured
+from models.training.loss_spikes import LossWatch
 from models.training.optimizer import Optimizers
 from models.training.schedule import Schedule
-from models.training.stability import LossWatch
 
 MINIMUM = Depth(1)
 

@@ -8,28 +8,28 @@ import math
 import time
 from collections.abc import Generator, Iterator
 
-from models.checkpoint_folder import newest_checkpoint
-from models.events import (
+from models.evaluation.depth_histogram import PassTally
+from models.evaluation.loss import bits_per_byte, evaluate
+from models.generation.samples import sample_passage
+from models.growth.transaction import catch_up
+from models.planning.extend import extend
+from models.runs.best_weights import restore_kept_weights
+from models.runs.checkpoint_folder import newest_checkpoint
+from models.runs.events import (
     EvaluationAdvanced,
     EvaluationFinished,
     Event,
     RunPaused,
     SampleGenerated,
 )
-from models.run import Run
+from models.runs.run import Run
 from models.training.compilation import eager
-from models.training.continual.revision import catch_up
 from models.training.control import Control
-from models.training.evaluate import bits_per_byte, evaluate
-from models.training.extend import extend
 from models.training.finish import finish
-from models.training.kept_weights import restore_kept_weights
 from models.training.loop import TrainingLoop
 from models.training.occasions import sample_due
-from models.training.opening import Opened, open_training
-from models.training.pass_tally import PassTally
+from models.training.open import Opened, open_training
 from models.training.puzzles.trainer import PuzzleTrainer
-from models.training.sample import sample_passage
 
 __all__ = ["Control", "extend", "train"]
 

@@ -38,8 +38,8 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     from models.generation.chat_session import ChatSession
     from models.generation.conversation import Conversation, ConversationStore
-    from models.run import Run
-    from models.trained import Trained
+    from models.runs.load import Trained
+    from models.runs.run import Run
 
 
 def chat(

@@ -67,8 +67,8 @@ def create(
     from rlm_cli.training_session import before_it_exists
 
     with before_it_exists(output):
-        from models.run import runs_dir as find_runs_dir
-        from models.training.plan import CreateRequest, plan_creation
+        from models.planning.plan import CreateRequest, plan_creation
+        from models.runs.run import runs_dir as find_runs_dir
 
         plan = plan_creation(CreateRequest(name=name, **said))
         run = plan.start(find_runs_dir(runs_dir))

@@ -28,7 +28,7 @@ def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
       rlm doctor --json
     """
     from models.doctor import examine
-    from models.run import runs_dir as find_runs_dir
+    from models.runs.run import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     checks = [*examine(find_runs_dir(runs_dir)), check_terminal()]

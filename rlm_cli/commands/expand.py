@@ -13,7 +13,7 @@ from rlm_cli.output import Output
 
 if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
-    from models.run import Run
+    from models.runs.run import Run
 
 GROWTH_PANEL = "What grows"
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kmg]?)", re.ASCII | re.IGNORECASE)
@@ -74,8 +74,8 @@ def expand(
 
     with before_it_exists(output):
         from models.growth.expand import plan_expansion
-        from models.run import Run
-        from models.run import runs_dir as find_runs_dir
+        from models.runs.run import Run
+        from models.runs.run import runs_dir as find_runs_dir
 
         folder = find_runs_dir(runs_dir)
         plan = plan_expansion(
@@ -105,7 +105,7 @@ def _carry_out(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
 
 def _next_step(run: "Run") -> str:
     """What makes the new run learn: that depends on how far the old one was."""
-    from models.run_listing import summarize
+    from models.runs.listing import summarize
 
     match summarize(run.path).status:
         case "created":

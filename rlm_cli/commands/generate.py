@@ -42,7 +42,7 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     from models.generation.generate import GeneratedToken
     from models.generation.settings import GenerationConfig
-    from models.trained import Trained
+    from models.runs.load import Trained
 
 _BATCH = 32  # prompts read side by side; more only takes memory
 

@@ -7,7 +7,7 @@ from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
 
 if TYPE_CHECKING:
-    from models.run_listing import RunSummary
+    from models.runs.listing import RunSummary
 
 
 def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
@@ -20,8 +20,8 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
       rlm ls --runs-dir ~/models/runs
       rlm ls --json
     """
-    from models.run import runs_dir as find_runs_dir
-    from models.run_listing import list_runs
+    from models.runs.listing import list_runs
+    from models.runs.run import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     folder = find_runs_dir(runs_dir)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from models.recovery.diagnosis import Diagnosis
     from models.recovery.reconstruct import Letter, Reconstruction
     from models.recovery.recover import Recovery
-    from models.run import Run
+    from models.runs.run import Run
 
 
 def recover_tokenizer(
@@ -49,8 +49,8 @@ def recover_tokenizer(
       rlm recover-tokenizer book
       rlm recover-tokenizer book --like another_book.txt
     """
-    from models.run import Run
-    from models.run import runs_dir as find_runs_dir
+    from models.runs.run import Run
+    from models.runs.run import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     opened = Run.open(run, find_runs_dir(runs_dir))

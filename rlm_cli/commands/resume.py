@@ -40,14 +40,14 @@ def resume(
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude one another.", hint="Give one of them.")
 
-    from models.run import Run
-    from models.run import runs_dir as find_runs_dir
+    from models.runs.run import Run
+    from models.runs.run import runs_dir as find_runs_dir
     from rlm_cli.training_session import follow_training
 
     folder = find_runs_dir(runs_dir)
     opened = Run.open(run if run is not None else _newest_unfinished(folder), folder)
     if minutes is not None or steps is not None:
-        from models.training.extend import extend
+        from models.planning.extend import extend
 
         extend(opened, minutes=minutes, steps=steps)
     output.say(f"Resuming {opened.name}.", style="dim")
@@ -56,7 +56,7 @@ def resume(
 
 def _newest_unfinished(folder: Path) -> str:
     """The run `rlm resume` means when it is given none."""
-    from models.run_listing import list_runs
+    from models.runs.listing import list_runs
 
     runs = list_runs(folder)
     paused = next((run for run in runs if run.status == "paused"), None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
-from models.task import solves_puzzles
+from models.runs.task import solves_puzzles
 from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
@@ -15,7 +15,7 @@ from rlm_cli.output import Output
 from rlm_cli.run_reference import typed
 
 if TYPE_CHECKING:
-    from models.run import Run
+    from models.runs.run import Run
 
 
 def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
@@ -29,8 +29,8 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
       rlm show book
       rlm show book --json
     """
-    from models.run import Run
-    from models.run import runs_dir as find_runs_dir
+    from models.runs.run import Run
+    from models.runs.run import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     opened = Run.open(run, find_runs_dir(runs_dir))
@@ -67,8 +67,8 @@ def describe_run(run: "Run") -> dict[str, Any]:
     Where one of its files is damaged, that part is null and a sentence in `notes` says so. Raises
     RunError where it has no sound configuration.
     """
-    from models.checkpoint_folder import complete_checkpoints, pointers_in
-    from models.run_listing import summarize
+    from models.runs.checkpoint_folder import complete_checkpoints, pointers_in
+    from models.runs.listing import summarize
 
     pointers = pointers_in(run.checkpoints_path)
     checkpoints = complete_checkpoints(run.checkpoints_path)
@@ -126,7 +126,7 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """What each corpus lost to those that came after it: nats per token on its held-out part."""
-    from models.datasets import labels
+    from models.runs.datasets import labels
 
     names = labels(report["datasets"])
     for dataset in report["datasets"]:

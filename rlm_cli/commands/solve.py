@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from data.puzzle_grids import Posed
     from data.sudoku_text import Mark
-    from models.solver import Solved, Solver
+    from models.generation.solver import Solved, Solver
 
 _STYLES: "dict[Mark, str]" = {"frame": "dim", "filled": "green", "changed": "bold yellow"}
 """Of the pieces of a drawing; what is not named is printed as any text."""
@@ -85,14 +85,14 @@ def solve(
     output = Output.of(json=json, quiet=quiet)
     check_threads(threads)
 
-    from models.run import Run
-    from models.run import runs_dir as find_runs_dir
+    from models.runs.run import Run
+    from models.runs.run import runs_dir as find_runs_dir
 
     opened = Run.open(run, find_runs_dir(runs_dir))
     puzzles = _puzzles(puzzle)
 
     from models.device import prepare_process
-    from models.solver import load_solver, solve_puzzles
+    from models.generation.solver import load_solver, solve_puzzles
 
     if threads:
         prepare_process(threads)

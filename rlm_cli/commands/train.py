@@ -42,7 +42,7 @@ from rlm_cli.output import Output
 from rlm_cli.which_model import ask_until_planned, is_anyone_there, models_in, require_said
 
 if TYPE_CHECKING:
-    from models.training.plan import AnyPlan
+    from models.planning.plan import AnyPlan
 
 
 def train(
@@ -176,10 +176,10 @@ def train(
     from rlm_cli.training_session import before_it_exists, before_it_goes_on, drain, follow_training
 
     with before_it_exists(output):
-        from models.run import runs_dir as find_runs_dir
-        from models.training.advancing import read_corpus
-        from models.training.continual.continuation import Continuation, MoreOfTheSame
-        from models.training.plan import TrainRequest, plan_training
+        from models.planning.continuation import Continuation, MoreOfTheSame
+        from models.planning.plan import TrainRequest, plan_training
+        from models.runs.progress import read_corpus
+        from models.runs.run import runs_dir as find_runs_dir
 
         folder = find_runs_dir(runs_dir)
         standing = standing_among(context, said, settings)

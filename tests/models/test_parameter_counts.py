@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.architectures import ARCHITECTURES, build_model, model_config
+from models.cost import skeleton
 from models.presets import PRESETS
 from models.recursive_lm import RecursiveLM
-from models.training.estimate import skeleton
 
 
 def preset_model(name: str, vocab_size: int) -> RecursiveLM:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from data.prepare import open_prepared
-from models.events import RunFinished
+from models.evaluation.depth_histogram import PassTally
+from models.evaluation.loss import evaluate
+from models.planning.plan import TrainRequest, plan_training
 from models.recursion import DEFAULT_MODE
-from models.run import Run
-from models.trained import load_trained
-from models.training.evaluate import evaluate
-from models.training.pass_tally import PassTally
-from models.training.plan import TrainRequest, plan_training
+from models.runs.events import RunFinished
+from models.runs.load import load_trained
+from models.runs.run import Run
 from models.training.trainer import train
 
 THRESHOLDS = (0.45, 0.48, 0.49, 0.495, 0.4975, 0.5)

@@ -51,7 +51,7 @@ def torch_free_modules() -> list[str]:
 
 def test_torch_free_modules_stay_torch_free() -> None:
     modules = torch_free_modules()
-    assert {"rlm_cli.app", "models.run", "models.presets", "data.corpus"} <= set(modules)
+    assert {"rlm_cli.app", "models.runs.run", "models.presets", "data.corpus"} <= set(modules)
     done = subprocess.run(
         [sys.executable, "-c", PROBE, ",".join(SLOW), *modules],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from models import events
-from models.events import Event
+from models.runs import events
+from models.runs.events import Event
 from rlm_cli import progress
 from rlm_cli.output import Form, Output
 from rlm_cli.progress import JsonLines, LiveBar, PlainLines, Silence, lasting_lines, progress_view

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from models.migrations import CURRENT
+from models.runs.migrations import CURRENT
 from rlm_cli.app import main
 
 SAVED = Path(__file__).resolve().parents[1] / "fixtures" / "runs_of_earlier_versions"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from models import events
-from models.events import Event
+from models.runs import events
+from models.runs.events import Event
 from rlm_cli import training_session
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
@@ -174,7 +174,7 @@ def test_drain_returns_what_the_generator_returns() -> None:
 # Steps until it is told to pause, on whatever terminal it has; then writes how it ended to a file.
 CHILD = """
 import sys, time
-from models import events
+from models.runs import events
 from rlm_cli.output import Output
 from rlm_cli.training_session import watch
 

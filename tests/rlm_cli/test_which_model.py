@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from models.run import Run
-from models.run_listing import list_runs
-from models.training.continual.continuation import Continuation, MoreOfTheSame
-from models.training.training_plan import Plan
+from models.planning.continuation import Continuation, MoreOfTheSame
+from models.planning.text_plan import Plan
+from models.runs.listing import list_runs
+from models.runs.run import Run
 from rlm_cli import which_model
 from rlm_cli.app import main
 

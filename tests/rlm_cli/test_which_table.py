@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from models.run_listing import RunSummary
-from models.training.continual.candidates import Candidate
+from models.planning.candidates import Candidate
+from models.runs.listing import RunSummary
 from rlm_cli.app import main
 from rlm_cli.output import Output
 from rlm_cli.which_model import ask_which

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.puzzle_model import Thought
+from models.architectures.puzzle_model import Thought
 from models.recursive_lm import States
 
 _PREFIX = "carry."

@@ -9,14 +9,14 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from data.sudoku_solver import search_nodes
-from models.events import EvaluationAdvanced, Event, RunFinished
-from models.puzzle_model import PuzzleModel
-from models.training.checkpoint import load_weights
+from models.architectures.puzzle_model import PuzzleModel
+from models.evaluation.puzzles import exact_by_step, judged_of, rank_correlation, score, some_of
+from models.runs.checkpoint import load_weights
+from models.runs.events import EvaluationAdvanced, Event, RunFinished
 from models.training.compilation import eager
-from models.training.continual.corpora import note_losses
-from models.training.opening import Opened
-from models.training.puzzles.evaluate import exact_by_step, judged_of, rank_correlation, score, some_of
-from models.training.puzzles.pace import CURVE, EVALUATED, LONGER, PuzzlePace
+from models.training.corpora import note_losses
+from models.training.open import Opened
+from models.training.puzzles.time_budget import CURVE, EVALUATED, LONGER, PuzzlePace
 
 LOSS_SHARE = 1e-3
 """What the loss weighs against the share of grids that are not right, where the best weights are chosen."""

@@ -2,14 +2,14 @@
 
 import torch
 
+from models.architectures.puzzle_model import PuzzleModel, Thought
 from models.config import TrainingConfig
 from models.device import autocast
-from models.puzzle_model import PuzzleModel, Thought
 from models.recursion import Depth
-from models.training.checkpoint import Snapshot
-from models.training.measure import Measured
+from models.runs.checkpoint import Snapshot
+from models.training.calibrate import Measured
 from models.training.puzzles.carry import Carry
-from models.training.puzzles.draws import PuzzleDraws
+from models.training.puzzles.sampler import PuzzleDraws
 from models.training.session import Session, misfit
 
 

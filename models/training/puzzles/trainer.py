@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator
 
-from models.events import EvaluationAdvanced, EvaluationFinished, Event
-from models.puzzle_model import PuzzleModel
+from models.architectures.puzzle_model import PuzzleModel
+from models.evaluation.puzzles import Scores, score, some_of
+from models.runs.events import EvaluationAdvanced, EvaluationFinished, Event
 from models.training.compilation import eager
 from models.training.loop import TrainingLoop
-from models.training.puzzles.evaluate import Scores, score, some_of
 from models.training.puzzles.finish import LOSS_SHARE, bits_per_cell, finish_puzzles
-from models.training.puzzles.pace import EVALUATED
+from models.training.puzzles.time_budget import EVALUATED
 
 
 class PuzzleTrainer(TrainingLoop):

@@ -10,9 +10,9 @@ from torch import Tensor
 from data.errors import UsageError
 from models.architectures import build_model, model_config
 from models.architectures.mixture_of_recursions import MixtureOfRecursions, RecursiveBlock
+from models.cost import skeleton
 from models.presets import PRESETS
 from models.recursion import MODES, Depth, is_trained
-from models.training.estimate import skeleton
 
 VOCABULARY, CONTEXT, WIDTH = 24, 16, 32
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from data.errors import UsageError
 from models.architectures import build_model, model_config
 from models.architectures.ouroboros import Ouroboros
-from models.latent_cache import LatentCache
+from models.cost import skeleton
 from models.layers.block import Block
+from models.layers.latent_cache import LatentCache
 from models.presets import PRESETS
 from models.recursion import MODES, Depth, is_trained
-from models.training.estimate import skeleton
 
 VOCABULARY = 30
 OF_GPT_2 = 50_257

@@ -11,9 +11,9 @@ from torch import Tensor
 from data.errors import UsageError
 from models.architectures import build_model, model_config
 from models.architectures.recursive_router import RecursiveRouter
+from models.cost import skeleton
 from models.presets import PRESETS
 from models.recursion import MODES, Depth, is_trained
-from models.training.estimate import skeleton
 
 VOCABULARY, CONTEXT = 24, 16
 

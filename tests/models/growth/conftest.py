@@ -13,12 +13,12 @@ import torch
 from models.architectures import build_model, model_config
 from models.config import ModelConfig
 from models.growth.expand import ExpansionPlan, plan_expansion
+from models.planning.plan import plan_training
+from models.planning.request import TrainRequest
 from models.recursive_lm import RecursiveLM
-from models.run import Run
+from models.runs.run import Run
+from models.training.calibrate import Measured
 from models.training.control import Control
-from models.training.measure import Measured
-from models.training.plan import plan_training
-from models.training.request import TrainRequest
 from models.training.trainer import train
 
 Configured = Callable[..., ModelConfig]

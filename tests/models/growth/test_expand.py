@@ -9,24 +9,24 @@ import torch
 
 from data.errors import CorpusError, UsageError
 from data.replay import load_sample
+from models import cost as estimate
 from models.architectures import build_model
 from models.errors import RunError
-from models.events import RunFinished, RunPaused
 from models.growth.axes import differences, sizes
 from models.growth.check import LARGEST_CHANGE, largest_logit_change, tokens_to_check
 from models.growth.expand import ExpansionPlan
+from models.planning.create import plan_creation
+from models.planning.extend import extend
+from models.planning.plan import plan_training
+from models.planning.request import CreateRequest, TrainRequest
 from models.recursive_lm import RecursiveLM
-from models.run import Run, run_names
-from models.run_listing import summarize
-from models.trained import load_trained
-from models.training import estimate
-from models.training.checkpoint import load_checkpoint, load_weights
-from models.training.creation import plan_creation
-from models.training.extend import extend
-from models.training.fitting import described_model
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.compatibility import described_model
+from models.runs.events import RunFinished, RunPaused
+from models.runs.listing import summarize
+from models.runs.load import load_trained
+from models.runs.run import Run, run_names
 from models.training.length import REWARMED
-from models.training.plan import plan_training
-from models.training.request import CreateRequest, TrainRequest
 from models.training.trainer import train
 
 NewRun = Callable[..., Run]

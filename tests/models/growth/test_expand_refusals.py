@@ -10,14 +10,14 @@ import pytest
 from torch import Tensor
 
 from data.errors import UsageError
-from models.checkpoint_folder import complete_checkpoints
 from models.errors import CheckpointError, RunBusyError, StorageError
 from models.growth import expand
 from models.growth.expand import ExpansionPlan
-from models.run import Run, run_names
-from models.run_listing import summarize
-from models.storage import TEMPORARY_PREFIX
-from models.unborn import is_unborn
+from models.runs.checkpoint_folder import complete_checkpoints
+from models.runs.incomplete import is_unborn
+from models.runs.listing import summarize
+from models.runs.run import Run, run_names
+from models.runs.storage import TEMPORARY_PREFIX
 
 NewRun = Callable[..., Run]
 Learn = Callable[..., None]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from models.events import EvaluationFinished, RunFinished
 from models.growth.expand import plan_expansion
-from models.run import Run
-from models.training.extend import extend
-from models.training.plan import TrainRequest, plan_training
+from models.planning.extend import extend
+from models.planning.plan import TrainRequest, plan_training
+from models.runs.events import EvaluationFinished, RunFinished
+from models.runs.run import Run
 from models.training.trainer import train
 
 STORIES = Path(__file__).resolve().parents[3] / "sample_corpora" / "stories.txt"

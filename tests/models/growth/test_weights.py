@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from models.architectures import ARCHITECTURES, build_model
+from models.architectures.puzzle_model import PuzzleModel
 from models.config import ModelConfig, TrainingConfig
 from models.growth.axes import grown, sizes
 from models.growth.check import LARGEST_CHANGE, tokens_to_check
 from models.growth.weights import grow_snapshot, grow_training, grow_weights, largest_logit_change
-from models.puzzle_model import PuzzleModel
 from models.recursion import MODES
 from models.recursive_lm import RecursiveLM
+from models.runs.checkpoint import Snapshot
 from models.training.averaging import WeightAverage
-from models.training.checkpoint import Snapshot
 from models.training.optimizer import Optimizers
 
 Configured = Callable[..., ModelConfig]

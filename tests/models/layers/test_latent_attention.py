@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.latent_cache import LatentCache
 from models.layers.latent_attention import LatentAttention, LatentContext
+from models.layers.latent_cache import LatentCache
 from models.layers.rotary import rotary_tables, rotate
 
 WIDTH, HEADS, LATENT, ROWS, LENGTH = 24, 3, 6, 2, 5

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.run import Run
-from models.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
-from models.training.plan import TrainRequest, plan_training
+from models.planning.plan import TrainRequest, plan_training
+from models.planning.text_plan import Plan
+from models.runs.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from models.runs.run import Run
 from models.training.trainer import train
-from models.training.training_plan import Plan
 
 Trained = Callable[..., Run]
 

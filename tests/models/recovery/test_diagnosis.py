@@ -13,8 +13,8 @@ from data.tokenizer import load_tokenizer
 from models.errors import RunError
 from models.recovery.known_text import held_out_text
 from models.recovery.recover import check_tokenizer
-from models.run import Run
-from models.trained import load_trained
+from models.runs.load import load_trained
+from models.runs.run import Run
 
 Trained = Callable[..., Run]
 Strip = Callable[..., None]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from models.planning.plan import TrainRequest, plan_training
+from models.planning.text_plan import Plan
 from models.recovery.recover import Recovery, recover_tokenizer
-from models.run import Run
-from models.training.plan import TrainRequest, plan_training
+from models.runs.run import Run
 from models.training.trainer import train
-from models.training.training_plan import Plan
 
 CORPORA = Path(__file__).parents[4] / "shared" / "corpora"
 

@@ -18,9 +18,9 @@ from data.tokenizer import load_tokenizer
 from models.errors import RunBusyError
 from models.recovery.reconstruct import Letter, Reconstruction
 from models.recovery.recover import Recovery, check_tokenizer, recover_tokenizer
-from models.run import Run
-from models.trained import load_trained
-from models.training.checkpoint import load_weights, save_weights
+from models.runs.checkpoint import load_weights, save_weights
+from models.runs.load import load_trained
+from models.runs.run import Run
 
 Trained = Callable[..., Run]
 Strip = Callable[..., None]

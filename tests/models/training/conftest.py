@@ -14,10 +14,10 @@ from data.character_tokenizer import CharacterTokenizer
 from data.corpus import scan_corpus
 from models.architectures import model_config
 from models.config import TrainingConfig, from_dict
-from models.run import Run
-from models.training import sample
-from models.training.measure import Measured
-from models.training.opening import Opened, open_training
+from models.generation import samples as sample
+from models.runs.run import Run
+from models.training.calibrate import Measured
+from models.training.open import Opened, open_training
 
 CONTEXT = 16
 MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 1}

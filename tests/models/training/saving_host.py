@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from models.run import Run
-from models.training.checkpoint import Snapshot, save_checkpoint, save_weights
+from models.runs.checkpoint import Snapshot, save_checkpoint, save_weights
+from models.runs.run import Run
 
 OPERATIONS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
 

@@ -10,12 +10,13 @@ import pytest
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import RlmError, UsageError
 from data.tokenizer import Tokenizer
+from models import cost as estimate
 from models import device
-from models.run import Run
-from models.training import creation, estimate
-from models.training.asked import Asked, settle_request
-from models.training.estimate import Estimate
-from models.training.plan import CreateRequest, TrainRequest, plan_creation, plan_training
+from models.cost import Estimate
+from models.planning import create as creation
+from models.planning.plan import CreateRequest, TrainRequest, plan_creation, plan_training
+from models.planning.resolve import Asked, settle_request
+from models.runs.run import Run
 
 Create = Callable[..., Run]
 

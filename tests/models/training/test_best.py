@@ -7,13 +7,20 @@ import pytest
 import torch
 
 from data.errors import UsageError
-from models.checkpoint_folder import pointers_in
 from models.errors import RunError
-from models.events import CheckpointSaved, EvaluationFinished, Event, NoticeGiven, RunFinished, StepFinished
-from models.run import Run
-from models.run_listing import list_runs
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.checkpoint_folder import pointers_in
+from models.runs.events import (
+    CheckpointSaved,
+    EvaluationFinished,
+    Event,
+    NoticeGiven,
+    RunFinished,
+    StepFinished,
+)
+from models.runs.listing import list_runs
+from models.runs.run import Run
 from models.training import trainer
-from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.trainer import Control, extend, train
 
 NewRun = Callable[..., Run]

@@ -9,15 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.checkpoint_folder import complete_checkpoints, pointers_in, write_pointer
 from models.errors import CheckpointError
-from models.run import Run
-from models.training.checkpoint import (
+from models.runs.checkpoint import (
     Snapshot,
     load_checkpoint,
     prune,
     save_checkpoint,
 )
+from models.runs.checkpoint_folder import complete_checkpoints, pointers_in, write_pointer
+from models.runs.run import Run
 
 FILES = ("model.safetensors", "training.safetensors", "state.json")
 
@@ -267,7 +267,7 @@ def test_links_and_foreign_things_are_left_alone(run: Run, tmp_path: Path) -> No
     ids=str,
 )
 def test_a_state_that_does_not_fit_is_refused(run: Run, change: dict[str, object]) -> None:
-    from models.checkpoint_folder import _checksum
+    from models.runs.checkpoint_folder import _checksum
 
     path = save_checkpoint(run, snapshot_of(1)) / "state.json"
     content = json.loads(path.read_text()) | change

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from models.checkpoint_folder import complete_checkpoints, open_folder, write_pointer
 from models.errors import StorageError
-from models.run import Run
-from models.storage import TEMPORARY_PREFIX
-from models.training.checkpoint import (
+from models.runs.checkpoint import (
     Snapshot,
     load_checkpoint,
     load_weights,
     save_checkpoint,
     save_weights,
 )
+from models.runs.checkpoint_folder import complete_checkpoints, open_folder, write_pointer
+from models.runs.run import Run
+from models.runs.storage import TEMPORARY_PREFIX
 
 WRITING = ("open", "write", "fsync", "mkdir", "rename", "replace")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.run import Run
-from models.training.checkpoint import Snapshot, load_checkpoint, load_weights, save_checkpoint, save_weights
+from models.runs.checkpoint import Snapshot, load_checkpoint, load_weights, save_checkpoint, save_weights
+from models.runs.run import Run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to be killed")
 

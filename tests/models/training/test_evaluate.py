@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.architectures import build_model, model_config
+from models.evaluation import loss as module
+from models.evaluation.loss import bits_per_byte, evaluate
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
-from models.training import evaluate as module
-from models.training.evaluate import bits_per_byte, evaluate
 
 VOCABULARY, CONTEXT = 11, 8
 

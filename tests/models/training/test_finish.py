@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models.architectures import build_model, model_config
-from models.events import RunFinished
 from models.recursion import DEFAULT_MODE, MODES, is_trained
-from models.run import Run
+from models.runs.events import RunFinished
+from models.runs.run import Run
 from models.training.finish import FinalLosses, judge
-from models.training.pace import Pace
+from models.training.time_budget import Pace
 from models.training.trainer import train
 
 NewRun = Callable[..., Run]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.events import EvaluationFinished, StepFinished
-from models.run import Run
-from models.training.checkpoint import load_checkpoint, load_weights
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.events import EvaluationFinished, StepFinished
+from models.runs.run import Run
 from models.training.trainer import train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to be killed")

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from models.architectures import ARCHITECTURES
 from models.config import TrainingConfig
 from models.errors import StorageError
-from models.events import EvaluationFinished, Event, MicroBatchHalved, RunFinished, StepFinished
 from models.recursive_lm import LossParts, RecursiveLM
-from models.run import Run
-from models.training.checkpoint import load_checkpoint
+from models.runs.checkpoint import load_checkpoint
+from models.runs.events import EvaluationFinished, Event, MicroBatchHalved, RunFinished, StepFinished
+from models.runs.run import Run
+from models.training.calibrate import Measured, Trial, measure
 from models.training.control import Control
-from models.training.measure import Measured, Trial, measure
-from models.training.opening import Opened
+from models.training.open import Opened
 from models.training.trainer import Trainer, train
 
 NewRun = Callable[..., Run]

@@ -9,10 +9,10 @@ import pytest
 from data.errors import TokenizerError
 from models.config import TrainingConfig, from_dict
 from models.errors import CheckpointError, RunError
-from models.events import Event, NoticeGiven, RunFinished
-from models.run import Run
-from models.run_tokenizer import load_run_tokenizer
-from models.trained import load_trained
+from models.runs.events import Event, NoticeGiven, RunFinished
+from models.runs.load import load_trained
+from models.runs.run import Run
+from models.runs.tokenizer import load_run_tokenizer
 from models.training.length import Length
 from models.training.trainer import Control, train
 
@@ -54,7 +54,7 @@ def test_a_config_of_another_model_is_refused_before_anything_is_built(
     def never(*_: Any) -> None:
         raise AssertionError("it was built")
 
-    for room in ("models.trained", "models.training.opening"):
+    for room in ("models.runs.load", "models.training.open"):
         monkeypatch.setattr(f"{room}.build_model", never)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         load_trained(finished)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from models.events import Event, PreparationAdvanced, RunFinished, RunPaused, RunStarted, StepFinished
-from models.run import Run
-from models.run_listing import list_runs
-from models.training import loop, opening, trainer
+from models.runs.events import Event, PreparationAdvanced, RunFinished, RunPaused, RunStarted, StepFinished
+from models.runs.listing import list_runs
+from models.runs.run import Run
+from models.training import loop, trainer
+from models.training import open as opening
 from models.training.control import Control
 from models.training.trainer import extend, train
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from data.errors import CorpusError, RlmError, UsageError
 from models.config import TrainingConfig
-from models.events import Event, RunFinished
+from models.cost import Estimate, skeleton
+from models.planning import create as creation
+from models.planning import plan
+from models.planning.plan import CreateRequest, Plan, TrainRequest, plan_creation, plan_training
 from models.presets import PRESETS
-from models.run import Run
-from models.training import creation, plan
-from models.training.estimate import Estimate, skeleton
-from models.training.plan import CreateRequest, Plan, TrainRequest, plan_creation, plan_training
+from models.runs.events import Event, RunFinished
+from models.runs.run import Run
 from models.training.trainer import train
 
 TYPED = {

@@ -11,12 +11,12 @@ from data.character_tokenizer import train_character_tokenizer
 from data.corpus import scan_corpus
 from data.errors import UsageError
 from data.tokenizer import Tokenizer
+from models.planning import preset_choice
+from models.planning.create import plan_creation
+from models.planning.preset_choice import preset_for, vocabulary_note
+from models.planning.request import CreateRequest, TrainRequest
+from models.planning.resolve import settle_request
 from models.presets import PRESETS, preset_named
-from models.training import preset_choice
-from models.training.asked import settle_request
-from models.training.creation import plan_creation
-from models.training.preset_choice import preset_for, vocabulary_note
-from models.training.request import CreateRequest, TrainRequest
 
 
 def test_names_stand_for_presets_that_exist() -> None:

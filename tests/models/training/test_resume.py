@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.architectures import ARCHITECTURES
-from models.events import (
+from models.evaluation import loss as evaluate
+from models.runs.checkpoint import Snapshot, load_checkpoint, load_weights
+from models.runs.events import (
     CheckpointSaved,
     EvaluationAdvanced,
     EvaluationFinished,
@@ -22,9 +24,7 @@ from models.events import (
     SampleGenerated,
     StepFinished,
 )
-from models.run import Run
-from models.training import evaluate
-from models.training.checkpoint import Snapshot, load_checkpoint, load_weights
+from models.runs.run import Run
 from models.training.trainer import Control, extend, train
 
 NewRun = Callable[..., Run]
@@ -187,7 +187,7 @@ def test_what_was_measured_is_kept(new_run: NewRun, monkeypatch: pytest.MonkeyPa
     go(run, 10)
     config = run.read_config()
     assert config["measured"]["device"] == "cpu" and config["measured"]["deep_step_s"] > 0
-    monkeypatch.setattr("models.training.opening.measure", None)
+    monkeypatch.setattr("models.training.open.measure", None)
     go(run)
     assert run.read_config()["measured"] == config["measured"]
 

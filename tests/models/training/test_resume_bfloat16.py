@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from models.run import Run
-from models.training.checkpoint import load_checkpoint, load_weights
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.run import Run
 
 NewRun = Callable[..., Run]
 ROOT = Path(__file__).parents[3]
@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import sys
 from pathlib import Path
-from models.events import StepFinished
-from models.run import Run
-from models.training import sample
+from models.runs.events import StepFinished
+from models.runs.run import Run
+from models.generation import samples as sample
 from models.training.trainer import Control, train
 
 sample.SAMPLE = sample.SAMPLE.changed(max_tokens=6)

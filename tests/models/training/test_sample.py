@@ -8,8 +8,8 @@ import pytest
 
 from data.character_tokenizer import CharacterTokenizer
 from models.generation import generate as generating
+from models.generation.samples import sample_passage
 from models.recursion import Depth
-from models.training.sample import sample_passage
 
 
 def prompt_for(text: str, monkeypatch: pytest.MonkeyPatch, kind: str = "text", context: int = 64) -> str:

@@ -11,15 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import DivergedError
-from models.events import CheckpointSaved, EvaluationFinished, Event, RolledBack, RunFinished, StepSkipped
 from models.recursive_lm import LossParts
-from models.run import Run
-from models.training.checkpoint import load_checkpoint, load_weights
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.events import (
+    CheckpointSaved,
+    EvaluationFinished,
+    Event,
+    RolledBack,
+    RunFinished,
+    StepSkipped,
+)
+from models.runs.run import Run
 from models.training.control import Control
-from models.training.opening import Opened
+from models.training.loss_spikes import WINDOW, LossWatch, lost_footing
+from models.training.open import Opened
 from models.training.rollback import MAX_ROLLBACKS
 from models.training.session import Session
-from models.training.stability import WINDOW, LossWatch, lost_footing
 from models.training.trainer import Trainer
 
 NewRun = Callable[..., Run]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import CheckpointError
-from models.run import Run
-from models.training.checkpoint import load_weights, save_weights
-from models.training.tensor_file import file_size, tensor_pieces
+from models.runs.checkpoint import load_weights, save_weights
+from models.runs.run import Run
+from models.runs.tensor_file import file_size, tensor_pieces
 
 DTYPES = [
     torch.float32,

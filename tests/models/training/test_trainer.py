@@ -12,9 +12,12 @@ import torch
 
 from data.errors import CorpusError, UsageError
 from models.architectures import ARCHITECTURES
-from models.checkpoint_folder import pointers_in
 from models.errors import CheckpointError, RunBusyError
-from models.events import (
+from models.evaluation import loss as evaluate
+from models.recursion import is_trained
+from models.runs.checkpoint import load_checkpoint
+from models.runs.checkpoint_folder import pointers_in
+from models.runs.events import (
     CheckpointSaved,
     EvaluationAdvanced,
     EvaluationFinished,
@@ -27,11 +30,8 @@ from models.events import (
     StepFinished,
     to_json,
 )
-from models.recursion import is_trained
-from models.run import Run
-from models.trained import load_trained
-from models.training import evaluate
-from models.training.checkpoint import load_checkpoint
+from models.runs.load import load_trained
+from models.runs.run import Run
 from models.training.control import Control
 from models.training.length import REWARMED
 from models.training.trainer import extend, train

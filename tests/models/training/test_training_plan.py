@@ -10,13 +10,14 @@ import pytest
 
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import CorpusError, UsageError
+from models import cost as estimating
+from models.cost import Estimate
 from models.errors import RunBusyError, StorageError
-from models.events import Event, NoticeGiven, RunFinished
-from models.run import Run
-from models.training import creation, plan
-from models.training import estimate as estimating
-from models.training.estimate import Estimate
-from models.training.plan import CreateRequest, Plan, TrainRequest, plan_creation, plan_training
+from models.planning import create as creation
+from models.planning import plan
+from models.planning.plan import CreateRequest, Plan, TrainRequest, plan_creation, plan_training
+from models.runs.events import Event, NoticeGiven, RunFinished
+from models.runs.run import Run
 from models.training.trainer import train
 
 TINY = {
@@ -128,7 +129,7 @@ def test_a_full_disk_leaves_no_half_made_run(
             with pytest.raises(StorageError, match="disk is full"):
                 plan_of.start()
     with monkeypatch.context() as patch:
-        patch.setattr("models.storage.write_file", full)
+        patch.setattr("models.runs.storage.write_file", full)
         with pytest.raises(StorageError, match="disk is full"):
             creating.start(runs)
     assert [path.name for path in runs.iterdir()] == ["owl"]

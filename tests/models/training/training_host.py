@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from data.errors import UsageError
-from models.events import CheckpointSaved
-from models.run import Run
-from models.training import sample
+from models.generation import samples as sample
+from models.runs.events import CheckpointSaved
+from models.runs.run import Run
 from models.training.trainer import train
 
 

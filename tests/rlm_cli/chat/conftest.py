@@ -8,8 +8,8 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import build_model, model_config
-from models.run import Run
-from models.trained import Trained
+from models.runs.load import Trained
+from models.runs.run import Run
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ import sys, time
 import torch
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import build_model, model_config
-from models.trained import Trained
+from models.runs.load import Trained
 import rlm_cli.commands.chat
 from rlm_cli.app import main
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from data.errors import UsageError
-from models.events import RunFinished
 from models.growth.expand import plan_expansion
-from models.run import Run
-from models.training.extend import extend
+from models.planning.extend import extend
+from models.runs.events import RunFinished
+from models.runs.run import Run
 from rlm_cli.app import main
 from rlm_cli.commands.expand import parameters_in
 

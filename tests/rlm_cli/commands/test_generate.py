@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.run import Run
+from models.runs.run import Run
 from rlm_cli.app import main
 from rlm_cli.generation_options import chosen_settings
 

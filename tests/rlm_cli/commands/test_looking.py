@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from models import events
-from models.events import Event
-from models.run import Run
+from models.runs import events
+from models.runs.events import Event
+from models.runs.run import Run
 from rlm_cli.app import main
 from rlm_cli.options import complete_modes, complete_presets, complete_runs
 

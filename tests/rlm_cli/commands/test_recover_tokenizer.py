@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from data.character_tokenizer import CharacterTokenizer
-from models.run import Run
-from models.training.creation import plan_creation
-from models.training.request import CreateRequest
+from models.planning.create import plan_creation
+from models.planning.request import CreateRequest
+from models.runs.run import Run
 from rlm_cli.app import main
 
 CHARACTERS = "\n abcdefghij"
@@ -48,7 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def without_copies(run: Run) -> None:
-    from models.training.checkpoint import load_weights, save_weights
+    from models.runs.checkpoint import load_weights, save_weights
 
     weights, metadata = load_weights(run.weights_path)
     metadata.pop("tokenizer")

@@ -153,7 +153,7 @@ def test_valid_answers_go_into_a_table(
     from data.sudoku_text import grid_line
 
     puzzle, solution = next(generate(4, 1, (8, 8), seed=2))
-    answer = "models.solver.is_solution_of"
+    answer = "models.generation.solver.is_solution_of"
     monkeypatch.setattr(answer, lambda answers, grids: (grids == puzzle).all(axis=1))
     some, out = tmp_path / "some.txt", tmp_path / "answers.csv"
     some.write_text(f"{grid_line(puzzle)}\n{PUZZLE}\n")

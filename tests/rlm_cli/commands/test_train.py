@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from models import events
 from models.errors import DivergedError
-from models.events import Event
-from models.run import Run
+from models.runs import events
+from models.runs.events import Event
+from models.runs.run import Run
 from rlm_cli.app import main
 
 
@@ -77,7 +77,7 @@ class Core:
 def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
     core = Core(tmp_path / "runs")
     plan, trainer, extending = (
-        ModuleType(f"models.training.{name}") for name in ("plan", "trainer", "extend")
+        ModuleType(f"models.{name}") for name in ("planning.plan", "training.trainer", "planning.extend")
     )
     plan.__dict__.update(TrainRequest=lambda **values: Request(values), plan_training=core.plan)
     trainer.__dict__.update(train=core.train)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from models.events import Event
-from models.run import Run
-from models.training.plan import TrainRequest, plan_training
+from models.planning.plan import TrainRequest, plan_training
+from models.runs.events import Event
+from models.runs.run import Run
 from models.training.trainer import train
 
 NewRun = Callable[..., Run]

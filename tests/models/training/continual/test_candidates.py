@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.run import Run
-from models.training.continual.candidates import candidates, suited_first
+from models.planning.candidates import candidates, suited_first
+from models.runs.run import Run
 
 NewRun = Callable[..., Run]
 

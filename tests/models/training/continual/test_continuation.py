@@ -13,7 +13,13 @@ from data.errors import CorpusError, RlmError, UsageError
 from data.replay import load_sample
 from models.architectures import build_model, model_config
 from models.errors import RunBusyError, RunError, StorageError
-from models.events import (
+from models.evaluation.forgetting import KnownText, losses_on
+from models.growth import transaction as revision
+from models.planning.continuation import Continuation, MoreOfTheSame
+from models.planning.extend import extend
+from models.planning.replay_share import DEFAULT_SHARE, OF_A_FAR_TEXT
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.events import (
     CorporaMeasured,
     CorpusBegun,
     Event,
@@ -22,16 +28,10 @@ from models.events import (
     RunStarted,
     StepFinished,
 )
-from models.run import Run
-from models.run_listing import summarize
-from models.trained import load_trained
-from models.training.checkpoint import load_checkpoint, load_weights
-from models.training.continual import revision
-from models.training.continual.continuation import Continuation, MoreOfTheSame
-from models.training.continual.forgetting import KnownText, losses_on
-from models.training.continual.replay_share import DEFAULT_SHARE, OF_A_FAR_TEXT
+from models.runs.listing import summarize
+from models.runs.load import load_trained
+from models.runs.run import Run
 from models.training.control import Control
-from models.training.extend import extend
 from models.training.trainer import train
 
 NewRun = Callable[..., Run]

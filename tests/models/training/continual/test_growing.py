@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from models.events import Event, ModelExpanded, NoticeGiven, RunFinished, RunPaused, StepFinished
-from models.run import Run
-from models.trained import load_trained
-from models.training import estimate
-from models.training.checkpoint import load_checkpoint, load_weights
+from models import cost as estimate
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.events import Event, ModelExpanded, NoticeGiven, RunFinished, RunPaused, StepFinished
+from models.runs.load import load_trained
+from models.runs.run import Run
 from models.training.control import Control
 from models.training.trainer import train
 

@@ -1,6 +1,6 @@
 """How much is replayed: little of near texts, more of far ones."""
 
-from models.training.continual.replay_share import (
+from models.planning.replay_share import (
     DEFAULT_SHARE,
     OF_A_FAR_TEXT,
     OF_ANOTHER_ALPHABET,

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from models.checkpoint_folder import STATE_FILE, newest_checkpoint, state_text
 from models.errors import StorageError
-from models.events import Event, RunFinished
-from models.migrations import CURRENT
-from models.run import Run
-from models.run_listing import summarize
-from models.trained import load_trained
-from models.training.checkpoint import load_checkpoint, load_weights
-from models.training.continual import growing, revision
+from models.growth import transaction as revision
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.checkpoint_folder import STATE_FILE, newest_checkpoint, state_text
+from models.runs.events import Event, RunFinished
+from models.runs.listing import summarize
+from models.runs.load import load_trained
+from models.runs.migrations import CURRENT
+from models.runs.run import Run
+from models.training import grow as growing
 
 NewRun = Callable[..., Run]
 Go = Callable[[Run], list[Event]]

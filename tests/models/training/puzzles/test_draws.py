@@ -8,7 +8,7 @@ import pytest
 
 from data.puzzles import open_puzzles, split
 from data.sudoku_checker import is_solution_of
-from models.training.puzzles.draws import PuzzleDraws
+from models.training.puzzles.sampler import PuzzleDraws
 
 
 def test_draws_are_solved_puzzles_and_a_function_of_their_place(

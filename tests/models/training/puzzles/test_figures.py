@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.training.puzzles.evaluate import rank_correlation
+from models.evaluation.puzzles import rank_correlation
 from models.training.puzzles.finish import steps_to
 
 

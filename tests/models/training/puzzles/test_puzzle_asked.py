@@ -7,11 +7,11 @@ import pytest
 
 from data.errors import UsageError
 from models.architectures import ARCHITECTURES, config_type
-from models.training.plan import TrainRequest, plan_training
-from models.training.puzzles import plan
-from models.training.puzzles.asked import settle_puzzle_request
-from models.training.puzzles.recipes import puzzle_architectures
-from models.two_state_model import TwoStateConfig
+from models.architectures.two_state import TwoStateConfig
+from models.planning import puzzle_plan as plan
+from models.planning.plan import TrainRequest, plan_training
+from models.planning.puzzle_defaults import puzzle_architectures
+from models.planning.puzzle_resolve import settle_puzzle_request
 
 
 def refuse(*_: Any) -> None:

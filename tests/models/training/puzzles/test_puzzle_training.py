@@ -13,7 +13,10 @@ import torch
 from data.errors import CorpusError
 from data.sudoku_solver import search_nodes
 from models.errors import CheckpointError
-from models.events import (
+from models.planning.plan import TrainRequest, plan_training
+from models.planning.puzzle_plan import PuzzlePlan
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.events import (
     EvaluationFinished,
     Event,
     MicroBatchHalved,
@@ -22,11 +25,8 @@ from models.events import (
     RunStarted,
     StepFinished,
 )
-from models.run import Run
-from models.training.checkpoint import load_checkpoint, load_weights
-from models.training.plan import TrainRequest, plan_training
+from models.runs.run import Run
 from models.training.puzzles import finish
-from models.training.puzzles.plan import PuzzlePlan
 from models.training.puzzles.session import PuzzleSession
 from models.training.trainer import Control, extend, train
 
@@ -203,7 +203,7 @@ def test_an_infinite_state_is_not_carried_on(tmp_path: Path) -> None:
 
 
 def _session(run: Run) -> PuzzleSession:
-    from models.training.opening import open_training
+    from models.training.open import open_training
 
     opening = open_training(run)
     while True:

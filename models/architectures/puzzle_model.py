@@ -1,0 +1,196 @@
+"""Puzzles as a task of the two-state architectures: a whole grid at once, thought about in steps.
+
+A supervision step is one thought: the cycles of the architecture over all cells, with gradients
+through the last of them. The states are carried on from step to step, detached, and after each
+there is an answer and a judgement of whether the whole of it is right: a puzzle whose answer is
+sure leaves.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from data.sudoku_grid import geometry
+from models.architectures.two_state import TwoStateConfig, TwoStateModel
+from models.layers.attention import AttentionContext
+from models.recursive_lm import States
+
+SURE = 0.9
+"""How sure a model has to be of an answer, from 0 to 1, for its puzzle to leave; a higher one thinks
+longer. While it learns a half will do."""
+
+
+@dataclass(slots=True)
+class Thought:
+    """What one supervision step came to, for B puzzles of T cells."""
+
+    states: States
+    """(B, T, D) each, what the next step goes on from."""
+    logits: Tensor
+    """(B, T, n + 1) in float32, for a blank, which is never right, and for each digit."""
+    halting: Tensor
+    """(B,) in float32, above 0 where the answer is more likely right than not."""
+
+
+@dataclass(slots=True)
+class PuzzleLoss:
+    """`total` is minimised; `answer` is its cross-entropy in nats per blank cell, `right` (B,) says
+    whose answer is."""
+
+    total: Tensor
+    answer: Tensor
+    right: Tensor
+
+
+@dataclass(slots=True)
+class Prediction:
+    """What became of B puzzles."""
+
+    answers: Tensor
+    """(B, T) int64, the clues as they were."""
+    exit_steps: Tensor
+    """(B,) int64, the supervision steps each was thought about."""
+    confidence: Tensor
+    """(B,) from 0 to 1: how sure the model was of the whole answer when it left."""
+    logits: Tensor
+    """(B, T, n + 1) in float32, those of the answers."""
+    trail: list[Tensor] = field(default_factory=list)
+    """The answers after each step, where asked for."""
+
+
+class PuzzleModel(TwoStateModel):
+    """An architecture of two states that can be made for puzzles of one size as well."""
+
+    places: nn.ModuleList
+    units: Tensor
+    """(3, T): the row, the column and the box of each cell."""
+    seen: Tensor
+    """(1, H, T, T): the cells that each head sees from each cell."""
+
+    def __init__(self, config: TwoStateConfig) -> None:
+        super().__init__(config)
+        if config.task == "text":
+            return
+        units = _units(config.vocab_size - 1)
+        self.register_buffer("units", units, persistent=False)
+        self.register_buffer("seen", _seen(units, config), persistent=False)
+        self.places = nn.ModuleList(
+            nn.Embedding(config.vocab_size - 1, config.d_model) for _ in range(len(units))
+        )
+
+    def input_modules(self) -> list[nn.Module]:
+        return [*super().input_modules(), *([self.places] if self.config.task != "text" else [])]
+
+    def ponder(self, puzzles: Tensor, states: States | None = None) -> Thought:
+        """One supervision step over `puzzles` (B, T), from `states` or from the beginning."""
+        x = self.embed_puzzles(puzzles)
+        states = self.start(x) if states is None else states
+        if self.config.checkpoint_gradients and torch.is_grad_enabled():
+            states = checkpoint(self._think_once, states, x, use_reentrant=False)
+        else:
+            states = self._think_once(states, x)
+        answer = states[0]
+        halting = self.halting(answer.mean(dim=1)).float().squeeze(-1)  # (B,)
+        return Thought(states, self.logits(answer), halting)
+
+    def embed_puzzles(self, puzzles: Tensor) -> Tensor:
+        """`puzzles` (B, T) as vectors (B, T, D): what stands in each cell, and where the cell is."""
+        x = self.embedding(puzzles)
+        for table, unit in zip(self.places, self.units, strict=True):
+            x = x + table(unit)
+        if self.config.positions == "learned":
+            x = x + self.position_embedding.weight
+        return x * (self.config.d_model / 2) ** 0.5
+
+    def puzzle_loss(
+        self,
+        thought: Thought,
+        puzzles: Tensor,
+        solutions: Tensor,
+        taken: Tensor,
+        batch: Tensor | None = None,
+    ) -> PuzzleLoss:
+        """What teaches the answer and the judgement of it; `taken` (B,) are the steps so far, this one
+        included. All others are (B, T).
+
+        Where the puzzles are a piece of a `batch` (N, T), the losses are the piece's part: those of
+        all pieces add up to that of the batch, however many blanks each has.
+        """
+        blank, batch = puzzles == 0, puzzles if batch is None else batch
+        blanks = (batch == 0).sum()
+        losses = F.cross_entropy(thought.logits.mT, solutions, reduction="none")  # (B, T)
+        answer = (losses * blank).sum() / blanks
+        weights = _normalised(self.config, taken)[:, None] * blank
+        right = (answers_of(thought, puzzles) == solutions).all(dim=1)
+        halting = F.binary_cross_entropy_with_logits(thought.halting, right.float())
+        halting = halting * (len(puzzles) / len(batch))
+        total = (losses * weights).sum() / blanks + self.config.halting_weight * halting
+        return PuzzleLoss(total, answer.detach(), right)
+
+    @torch.no_grad()
+    def predict(
+        self, puzzles: Tensor, max_steps: int, *, sure: float = SURE, keep_trail: bool = False
+    ) -> Prediction:
+        """Think about `puzzles` (B, T) for up to `max_steps` steps each, which may be more than in
+        training. Those whose answer is sure leave, and cost nothing more; 1 lets none leave."""
+        going_on = torch.arange(len(puzzles), device=puzzles.device)
+        found = Prediction(
+            puzzles.clone(),
+            torch.full_like(going_on, max_steps),
+            torch.zeros(len(puzzles), device=puzzles.device),
+            torch.zeros(*puzzles.shape, self.config.vocab_size, device=puzzles.device),
+        )
+        states: States | None = None
+        for step in range(1, max_steps + 1):
+            thought = self.ponder(puzzles[going_on], states)
+            confidence = thought.halting.sigmoid()
+            found.answers[going_on] = answers_of(thought, puzzles[going_on])
+            found.confidence[going_on] = confidence
+            found.logits[going_on] = thought.logits
+            leaving = (confidence >= sure) if sure < 1 else torch.zeros_like(confidence, dtype=torch.bool)
+            found.exit_steps[going_on[leaving]] = step
+            if keep_trail:
+                found.trail.append(found.answers.clone())
+            going_on = going_on[~leaving]
+            if not len(going_on):
+                break
+            states = tuple(state[~leaving] for state in thought.states)
+        return found
+
+    def _think_once(self, states: States, x: Tensor) -> States:
+        depth = self.trained_depth
+        slots = range(self.attention_calls(depth))
+        context = AttentionContext(causal=False, mask=self.seen)
+        history, _ = self.recur(states, x, depth, context, slots, self.config.gradient_cycles)
+        return history[-1]
+
+
+def answers_of(thought: Thought, puzzles: Tensor) -> Tensor:
+    """The answers (B, T) int64 a thought stands for: the likeliest digits around the clues."""
+    return torch.where(puzzles == 0, thought.logits[..., 1:].argmax(dim=-1) + 1, puzzles)
+
+
+def _normalised(config: TwoStateConfig, taken: Tensor) -> Tensor:
+    """The weight of the n-th answer, of a mean of one over the steps of training; for n in `taken`."""
+    weights = [config.supervision_weight(number) for number in range(1, config.supervision_steps + 1)]
+    mean = sum(weights) / len(weights)
+    return taken.float() ** config.supervision_power / mean
+
+
+def _units(n: int) -> Tensor:
+    """(3, n * n): the row, the column and the box of each cell."""
+    shape, cells = geometry(n), torch.arange(n * n)
+    rows, columns = cells // n, cells % n
+    boxes = rows // shape.box_height * (n // shape.box_width) + columns // shape.box_width
+    return torch.stack((rows, columns, boxes))
+
+
+def _seen(units: Tensor, config: TwoStateConfig) -> Tensor:
+    together = units[:, :, None] == units[:, None, :]  # (3, T, T)
+    kinds = torch.cat((torch.ones_like(together[:1]), together))
+    if config.heads_see == "all":
+        kinds = kinds[:1]
+    return kinds[torch.arange(config.n_heads) % len(kinds)][None]

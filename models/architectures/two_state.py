@@ -1,0 +1,194 @@
+"""Two states that think in turns, an answer and a reasoning: their dials, and how they read text.
+
+An architecture says what the states begin as (`start`) and what one cycle does to them (`cycle`).
+The answer is read out after every cycle, all of them are supervised, and a halting head learns
+for each token whether more cycles are worth their cost. What such a model does with puzzles is in
+`models.architectures.puzzle_model`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from data.errors import UsageError
+from data.sudoku_grid import SIZES
+from models.config import ModelConfig, require
+from models.layers.kv_cache import KVCache
+from models.losses import log_stablemax, next_token_loss
+from models.recursion import Depth
+from models.recursive_lm import LossParts, Output, RecursiveLM, States
+
+_OF_PUZZLES = ("supervision_steps", "heads_see", "exploration", "checkpoint_gradients")
+"""Dials that only a model of puzzles has a use for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoStateConfig(ModelConfig):
+    """The dials of an architecture with an answer and a reasoning state, for text or for puzzles."""
+
+    task: str = "text"
+    """text: causal, token by token. sudoku: a grid at once, every cell seeing all others."""
+    supervision_steps: int = 8
+    """Supervision steps a puzzle gets in training before another takes its place."""
+    supervision_power: float = 1.0
+    """The n-th supervised answer counts n to this power in the loss; 0 counts all alike."""
+    heads_see: str = "units"
+    """Which cells of a grid a head of attention looks at. units: by turns all of them, those of the row,
+    of the column, of the box. all: every head all of them."""
+    gradient_cycles: int = 4
+    """Cycles, counted from the last, that gradients flow through; 1 is the one-step approximation."""
+    halting_weight: float = 0.1
+    """The halting head's share of the loss."""
+    output: str = "softmax"
+    """softmax, or stablemax: how logits become probabilities, in training and in use."""
+    exploration: float = 0.1
+    """Share of the puzzles that training thinks about for longer than the halting head asks for."""
+    checkpoint_gradients: bool = False
+    """Whether a thought about puzzles is computed again in the backward pass, to save memory."""
+
+    puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """Dials of the architecture's own that suit a puzzle, where nobody says otherwise."""
+
+    def __post_init__(self) -> None:
+        ModelConfig.__post_init__(self)
+        steps, power = self.supervision_steps, self.supervision_power
+        require(self.task in ("text", "sudoku"), "model.task", self.task, "text or sudoku")
+        require(1 <= steps <= 1024, "model.supervision_steps", steps, "1 to 1024")
+        require(0 <= power <= 8, "model.supervision_power", power, "0 to 8")
+        require(self.heads_see in ("units", "all"), "model.heads_see", self.heads_see, "units or all")
+        require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
+        cycles, weight = self.gradient_cycles, self.halting_weight
+        require(1 <= cycles <= 64, "model.gradient_cycles", cycles, "1 to 64")
+        require(weight > 0, "model.halting_weight", weight, "above 0")
+        require(self.output in ("softmax", "stablemax"), "model.output", self.output, "softmax or stablemax")
+        if self.task == "text":
+            self._require_text()
+        else:
+            self._require_puzzle()
+
+    def _require_text(self) -> None:
+        """Refuse what would change nothing."""
+        usual = {field.name: field.default for field in fields(self)}
+        for name in _OF_PUZZLES:
+            if getattr(self, name) != usual[name]:
+                raise UsageError(
+                    f"model.{name} is {getattr(self, name)}, and over text it changes nothing.",
+                    hint="Leave it out; it is for puzzles: rlm train --task sudoku:4x4",
+                )
+
+    def _require_puzzle(self) -> None:
+        """Refuse what is no grid, and what would change nothing."""
+        n = self.vocab_size - 1
+        if n not in SIZES or self.context_length != n * n:
+            raise UsageError(
+                f"A model of {self.context_length} cells and {n} digits fits no Sudoku.",
+                hint="Leave both to the puzzles: rlm train --task sudoku:4x4",
+            )
+        require(self.lookback == 0, "model.lookback", self.lookback, "0 for puzzles: cells have no order")
+        # Rows, columns and boxes say where a cell is; learned positions are added to that.
+        wanted = "rotary, the default, or learned for puzzles: waves are for text"
+        require(self.positions != "sinusoidal", "model.positions", self.positions, wanted)
+
+    def why_not_grow(self, way: str) -> str | None:
+        if self.task != "text" and way == "vocab":
+            return "its vocabulary is the digits of its puzzles"
+        if self.task != "text" and way == "loops":
+            return "a step of thought over a puzzle is all its loops, so more would be another thought"
+        if self.output == "stablemax" and way == "vocab":
+            return "stablemax shares out among all tokens, so more of them would change the old ones"
+        return None
+
+    @property
+    def halting_values(self) -> int:
+        """How many values the halting head has. Of a token: is it right now, is it right at the end.
+        Of a puzzle: is all of it right."""
+        return 2 if self.task == "text" else 1
+
+    def supervision_weight(self, number: int) -> float:
+        """How much the `number`-th supervised answer counts, from 1."""
+        return float(number**self.supervision_power)
+
+
+class TwoStateModel(RecursiveLM):
+    """An architecture whose states are an answer and a reasoning, over text."""
+
+    config: TwoStateConfig
+    head: nn.Linear
+    halting: nn.Linear
+
+    @abstractmethod
+    def start(self, x: Tensor) -> States:
+        """The states every thought begins with, for the input `x` (B, T, D)."""
+
+    def embedding_modules(self) -> list[nn.Module]:
+        return [*self.input_modules(), self.head]
+
+    def forward(
+        self,
+        tokens: Tensor,
+        depth: Depth | None = None,
+        cache: KVCache | None = None,
+        padding: Tensor | None = None,
+        *,
+        keep_states: bool = False,
+    ) -> Output:
+        depth = depth or self.trained_depth
+        cache = self.cache_for(tokens, depth, cache)
+        states, passes = self.think(tokens, depth, cache, padding)
+        if cache is not None:
+            cache.advance(tokens.size(1))
+        return Output(self.logits(states[-1]), passes, states if keep_states else None)
+
+    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
+        """Cross-entropy after every cycle, and what teaches the halting head when to stop.
+
+        Each cycle is supervised; what a later one reaches counts more.
+        """
+        states, passes = self.think(tokens, depth)
+        answers = [self.logits(state) for state in states]
+        losses = [next_token_loss(answer, targets) for answer in answers]
+        halting = self.halting_loss(states, answers, targets)
+        weights = [self.config.supervision_weight(number) for number in range(1, len(losses) + 1)]
+        supervised = sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) / sum(weights)
+        total = supervised + self.config.halting_weight * halting
+        return LossParts(total, losses[-1].detach(), passes.mean(), {"halting": halting.detach()})
+
+    def think(
+        self, tokens: Tensor, depth: Depth, cache: KVCache | None = None, padding: Tensor | None = None
+    ) -> tuple[list[Tensor], Tensor]:
+        """The answer state (B, T, D) after each cycle, and the cycles each token took (B, T)."""
+        context = self.attention_context(tokens, cache, padding)
+        x = self.embed(tokens, cache, padding) * self.config.d_model**0.5  # (B, T, D)
+        slots = range(self.attention_calls(depth))
+        history, passes = self.recur(self.start(x), x, depth, context, slots, self.config.gradient_cycles)
+        return [answer for answer, _ in history], passes
+
+    def logits(self, state: Tensor) -> Tensor:
+        """The answer state (B, T, D) read out as logits (B, T, V) in float32."""
+        logits = self.head(state).float()
+        return log_stablemax(logits) if self.config.output == "stablemax" else logits
+
+    def halting_score(self, before: Tensor, after: Tensor) -> Tensor:
+        """Above a half where the answer is as likely to be right now as at the end."""
+        now, at_the_end = self.halting(after).float().unbind(-1)
+        return torch.sigmoid(now - at_the_end)
+
+    def halting_loss(self, states: list[Tensor], answers: list[Tensor], targets: Tensor) -> Tensor:
+        """Teach two values for each token and cycle: is the answer right now, and at the end.
+
+        Where the first is at least the second, more cycles are not worth their cost. The
+        states are taken as they are: halting must not bend what it judges.
+        """
+        right = [answer.argmax(-1) == targets for answer in answers]  # (B, T) each
+        losses = []
+        for state, right_now in zip(states, right, strict=True):
+            values = self.halting(state.detach()).float()  # (B, T, 2)
+            goals = torch.stack((right_now, right[-1]), dim=-1).float()
+            losses.append(F.binary_cross_entropy_with_logits(values, goals))
+        return torch.stack(losses).mean()

@@ -1,0 +1,134 @@
+"""How well a model solves puzzles it was not trained on, and how long it thinks about them."""
+
+import contextlib
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from data.puzzles import PuzzleSet
+from models.architectures.puzzle_model import SURE, Prediction, PuzzleModel, answers_of
+from models.device import autocast
+
+CELLS_AT_ONCE = 8192
+"""Cells of the puzzles that are thought about side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Shares from 0 to 1. An answer is exact where the whole grid is right; cells are blank ones."""
+
+    exact_accuracy: float
+    cell_accuracy: float
+    mean_exit_step: float
+    loss: float
+    """Cross-entropy of the answers in nats per blank cell."""
+    exit_steps: tuple[int, ...]
+    """Of each puzzle."""
+
+
+def score(
+    model: PuzzleModel, puzzles: PuzzleSet, max_steps: int, number_format: str, *, sure: float = SURE
+) -> Generator[tuple[int, int], None, Scores]:
+    """Let the model answer all of `puzzles`; the generator's return value.
+
+    Yields (puzzles done, puzzles in all) between batches.
+    """
+    exact, cells, blanks, nats, exits = 0, 0, 0, 0.0, list[int]()
+    for grids, solutions in _batches(model, puzzles):
+        found = answer(model, grids, max_steps, number_format, sure=sure)
+        right, blank = found.answers == solutions, grids == 0
+        exact += int(right.all(dim=1).sum())
+        cells += int((right & blank).sum())
+        blanks += int(blank.sum())
+        losses = F.cross_entropy(found.logits.mT, solutions, reduction="none")  # (B, T)
+        nats += float((losses * blank).sum())
+        exits += found.exit_steps.tolist()
+        yield len(exits), len(puzzles)
+    return Scores(
+        exact / len(puzzles), cells / blanks, sum(exits) / len(puzzles), nats / blanks, tuple(exits)
+    )
+
+
+@torch.no_grad()
+def exact_by_step(
+    model: PuzzleModel, puzzles: PuzzleSet, steps: Sequence[int], number_format: str
+) -> Generator[tuple[int, int], None, dict[int, float]]:
+    """The share of exact answers to `puzzles` after each of `steps`, nobody leaving before: what
+    thinking longer buys. Yields as `score` does."""
+    exact, done = dict.fromkeys(steps, 0), 0
+    for grids, solutions in _batches(model, puzzles):
+        states = None
+        for step in range(1, max(steps) + 1):
+            with _in_use(model), autocast(grids.device, number_format):
+                thought = model.ponder(grids, states)
+            states = thought.states
+            if step in exact:
+                exact[step] += int((answers_of(thought, grids) == solutions).all(dim=1).sum())
+        done += len(grids)
+        yield done, len(puzzles)
+    return {step: count / len(puzzles) for step, count in exact.items()}
+
+
+def answer(
+    model: PuzzleModel,
+    grids: Tensor,
+    max_steps: int,
+    number_format: str,
+    *,
+    sure: float = SURE,
+    keep_trail: bool = False,
+) -> Prediction:
+    """`model.predict` in a number format, without dropout."""
+    with _in_use(model), autocast(grids.device, number_format):
+        return model.predict(grids, max_steps, sure=sure, keep_trail=keep_trail)
+
+
+def some_of(puzzles: PuzzleSet, count: int) -> PuzzleSet:
+    """The first `count` of `puzzles`, which stand in no order."""
+    return replace(puzzles, puzzles=puzzles.puzzles[:count], solutions=puzzles.solutions[:count], notes=())
+
+
+def judged_of(puzzles: PuzzleSet, chosen_by: int) -> PuzzleSet:
+    """`puzzles` without the first `chosen_by`, by which the best weights are chosen; all of them
+    where that would leave fewer than it takes."""
+    if len(puzzles) < 2 * chosen_by:
+        return puzzles
+    rest = puzzles.puzzles[chosen_by:], puzzles.solutions[chosen_by:]
+    return replace(puzzles, puzzles=rest[0], solutions=rest[1], notes=())
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's: from -1 to 1, ties sharing their mean rank; NaN where one of them never changes."""
+    a, b = (_ranks(np.asarray(values)) for values in (first, second))
+    spread = math.sqrt(float(((a - a.mean()) ** 2).sum() * ((b - b.mean()) ** 2).sum()))
+    return float(((a - a.mean()) * (b - b.mean())).sum()) / spread if spread else math.nan
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return ((2 * ends - counts - 1) / 2)[where]
+
+
+def _batches(model: PuzzleModel, puzzles: PuzzleSet) -> Iterator[tuple[Tensor, Tensor]]:
+    """Puzzles and solutions (B, T) int64, where the model is."""
+    device, rows = next(model.parameters()).device, max(1, CELLS_AT_ONCE // puzzles.size**2)
+    for first in range(0, len(puzzles), rows):
+        pair = puzzles.puzzles[first : first + rows], puzzles.solutions[first : first + rows]
+        grids, solutions = (torch.from_numpy(part.astype(np.int64)).to(device) for part in pair)
+        yield grids, solutions
+
+
+@contextlib.contextmanager
+def _in_use(model: PuzzleModel) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

@@ -1,0 +1,1 @@
+"""What is decided before a run exists: from a request to a plan."""

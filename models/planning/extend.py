@@ -1,0 +1,58 @@
+"""More training than was planned: a finished run goes on, a paused one gets a new length."""
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from data.errors import CorpusError, UsageError
+from data.prepare import open_prepared
+from models.growth.initial_snapshot import begins_stage
+from models.growth.transaction import catch_up
+from models.runs.checkpoint import has_checkpoints, load_checkpoint
+from models.runs.run import Run
+from models.runs.task import solves_puzzles
+
+
+def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
+    """Have the next `train(run)` go on for so much more.
+
+    A finished run warms its rate up again to a share of its peak and lets it fall anew; a paused one
+    stretches or shortens what is left of its schedule, and one that was paused before the first
+    step on its text has all of it left. Raises UsageError, CheckpointError, and CorpusError where its
+    text is gone; the run is then as it was.
+    """
+    if (minutes is None) == (steps is None):
+        raise UsageError("The length is one of minutes and steps.")
+    if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
+        raise UsageError("The length to go on for must be above 0.")
+    with run.lock():
+        catch_up(run)
+        config = run.read_config()
+        if "data" not in config:
+            raise UsageError(
+                f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+            )
+        if not solves_puzzles(config):
+            _require_text_there(run, config["data"])
+        snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
+        if snapshot is not None and not begins_stage(snapshot):
+            config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
+        else:
+            config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}
+            config["started_at"] = time.time()  # what passed before was not training
+        run.write_config(config)
+
+
+def _require_text_there(run: Run, data: Mapping[str, Any]) -> None:
+    """Raise CorpusError where the tokens of the text are not in the cache, and it is not in its place."""
+    with contextlib.suppress(CorpusError, KeyError):
+        open_prepared(data["prepared"])
+        return
+    for path in data["paths"]:
+        if not os.path.exists(path):
+            raise CorpusError(
+                f"The text of run '{run.name}' is gone: there is no '{path}'.",
+                hint=f"Put it back, or give the run another: rlm train FILE --continue {run.name}",
+            )

@@ -1,0 +1,145 @@
+"""From what was typed and which puzzles there are to a plan: nothing is written until it starts."""
+
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data.puzzles import PuzzleSet, open_puzzles, split
+from models.architectures.two_state import TwoStateConfig
+from models.config import ModelConfig, TrainingConfig
+from models.cost import Estimate, estimate, require_memory, skeleton
+from models.planning.puzzle_resolve import settle_puzzle_request
+from models.planning.request import TrainRequest
+from models.runs.events import Event, NoticeGiven
+from models.runs.new_run import fresh_run
+from models.runs.progress import advancing
+from models.runs.run import Run, suggest_name
+from models.runs.task import PUZZLES
+from models.wording import counted
+
+PUZZLE_SEED = 0
+"""Of the puzzles that are made: other trainings, whatever their seed, find the same ones in the cache."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PuzzlePlan:
+    """Everything settled but what only a measurement can settle."""
+
+    name: str
+    runs_dir: Path
+    source: str
+    count: int | None
+    learned: PuzzleSet
+    held_out: PuzzleSet
+    content_hash: str
+    model: ModelConfig
+    training: TrainingConfig
+    estimate: Estimate
+    started_at: float
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The plan as a short table."""
+        model, cost, n = self.model, self.estimate, self.learned.size
+        assert isinstance(model, TwoStateConfig)
+        thoughts = skeleton(model)
+        calls = thoughts.attention_calls(thoughts.trained_depth)
+        steps = counted(model.supervision_steps, "step")
+        return [
+            ("run", self.name),
+            (
+                "puzzles",
+                f"{len(self.learned):,} Sudokus of {n}×{n}, and {len(self.held_out):,} to measure on",
+            ),
+            ("model", f"{model.architecture}, width {model.d_model}, {counted(model.n_heads, 'head')}"),
+            ("thinking", f"{counted(calls, 'block pass')} a step, up to {steps} in training"),
+            ("parameters", f"{cost.parameters:,} ({cost.embedding_parameters:,} in embeddings)"),
+            ("batch", f"{counted(self.training.batch_size, 'puzzle')}, under random symmetries"),
+            ("optimizer", "adamw" if self.training.optimizer == "adamw" else "muon and adamw"),
+            ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            ("length", self._length()),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return {
+            "name": self.name,
+            "puzzles": {**self._described(), "held_out": len(self.held_out)},
+            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "training": asdict(self.training),
+            "parameters": self.estimate.parameters,
+            "embedding_parameters": self.estimate.embedding_parameters,
+            "memory_bytes": self.estimate.training_bytes,
+        }
+
+    def start(self) -> Run:
+        """Make the run directory, with all that training needs to begin; where this fails, nothing of it
+        is left. Raises UsageError, StorageError."""
+        with fresh_run(self.name, self.runs_dir) as run:
+            run.write_json("datasets.json", [self._described()])
+            run.write_config(
+                {
+                    "name": run.name,
+                    "corpus": self.source,
+                    "parameters": self.estimate.parameters,
+                    "embedding_parameters": self.estimate.embedding_parameters,
+                    "started_at": self.started_at,
+                    "model": {"architecture": self.model.architecture, **asdict(self.model)},
+                    "training": asdict(self.training),
+                    "data": {
+                        "paths": [self.source],
+                        "content_hash": self.content_hash,
+                        "kind": PUZZLES,
+                        "count": self.count,
+                        "seed": PUZZLE_SEED,
+                        "held_out": len(self.held_out),
+                    },
+                }
+            )
+        return run
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "name": self.source,
+            "content_hash": self.content_hash,
+            "kind": PUZZLES,
+            "size": self.learned.size,
+            "puzzles": len(self.learned),
+        }
+
+    def _length(self) -> str:
+        training = self.training
+        if training.minutes is not None:
+            return f"{counted(training.minutes, 'minute')} at most"
+        if training.steps is not None:
+            return counted(training.steps, "step")
+        return counted(training.epochs or 1.0, "epoch")
+
+
+def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, PuzzlePlan]:
+    """Make or read the puzzles, and settle everything the request leaves open.
+
+    Raises UsageError for what cannot be meant, CorpusError for a file without puzzles.
+    """
+    started_at = time.time()
+    asked = settle_puzzle_request(request, runs_dir)
+    puzzles = yield from advancing(open_puzzles(asked.source, request.count, PUZZLE_SEED))
+    learned, held_out = split(puzzles, seed=PUZZLE_SEED)
+    for note in learned.notes:
+        yield NoticeGiven(message=note)
+    model, training = asked.model(puzzles.size), asked.training(puzzles.size)
+    require_memory(skeleton(model), training, asked.device)
+    return PuzzlePlan(
+        name=request.name or suggest_name(puzzles.name, runs_dir),
+        runs_dir=runs_dir,
+        source=asked.source,
+        count=request.count,
+        learned=learned,
+        held_out=held_out,
+        content_hash=puzzles.content_hash,
+        model=model,
+        training=training,
+        estimate=estimate(model, training, asked.device),
+        started_at=started_at,
+    )

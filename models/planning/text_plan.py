@@ -1,0 +1,205 @@
+"""A plan: what a training will be, to be looked at, and made into a run that can begin."""
+
+import contextlib
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data.corpus import Corpus
+from data.prepare import PreparedData
+from data.tokenizer import Tokenizer
+from models.config import ModelConfig, TrainingConfig
+from models.cost import Estimate, skeleton
+from models.errors import StorageError
+from models.planning.resolve import require_untrained
+from models.runs.datasets import DATASETS_FILE, dataset_entry, described_corpus, source_paths
+from models.runs.new_run import fresh_run
+from models.runs.run import Run
+from models.runs.storage import replace_file, storing
+from models.wording import about_minutes, counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything settled but what only a measurement can settle; `created` is the run that waits for it."""
+
+    name: str
+    runs_dir: Path
+    created: Run | None
+    corpus: Corpus
+    data: PreparedData
+    tokenizer: Tokenizer
+    reason: str
+    model: ModelConfig
+    training: TrainingConfig
+    estimate: Estimate
+    started_at: float
+    is_named: bool = True
+    """Whether the user chose the name: another may be taken in the place of one that was not."""
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The plan as a short table."""
+        corpus, model, training, cost = self.corpus, self.model, self.training, self.estimate
+        embedding, blocks = cost.embedding_parameters, cost.parameters - cost.embedding_parameters
+        heads = counted(model.n_heads, "head")
+        return [
+            ("run", self.name),
+            ("text", f"{corpus.name}: {corpus.characters:,} characters, {self._shares()}"),
+            ("tokenizer", f"{self.tokenizer.kind}, {self.tokenizer.vocab_size:,} tokens"),
+            ("model", f"{model.architecture}, width {model.d_model}, {heads}, {self._depth()}"),
+            ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
+            ("batch", f"{counted(training.batch_size, 'sequence')} of {model.context_length} tokens"),
+            ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
+            ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            *growth_row(training),
+            ("length", self._length()),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return {
+            "name": self.name,
+            "corpus": described_corpus(self.corpus),
+            "tokenizer": {
+                "kind": self.tokenizer.kind,
+                "vocab_size": self.tokenizer.vocab_size,
+                "reason": self.reason,
+            },
+            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "training": asdict(self.training),
+            "parameters": self.estimate.parameters,
+            "embedding_parameters": self.estimate.embedding_parameters,
+            "memory_bytes": self.estimate.training_bytes,
+            "expected_tokens": round(self._expected_tokens()),
+            "expected_seconds": round(self._expected_s(), 1),
+        }
+
+    def start(self) -> Run:
+        """Make the run directory, with all that training needs to begin.
+
+        A created run is filled under its lock, and only while it is still untrained. Where this
+        fails a new run is gone again and a created one is as it was. Raises UsageError,
+        RunBusyError, StorageError.
+        """
+        if self.created is None:
+            return self._start_fresh()
+        with self.created.lock():
+            require_untrained(self.created)
+            self._write(self.created)
+            with contextlib.suppress(OSError):  # fresh ones of another vocabulary, of no more use
+                self.created.weights_path.unlink()
+        return self.created
+
+    def _start_fresh(self) -> Run:
+        with fresh_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+            self._write(run)
+        return run
+
+    def _write(self, run: Run) -> None:
+        """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
+        before = run.tokenizer_path.read_bytes() if run.tokenizer_path.is_file() else None
+        try:
+            with storing("the tokenizer"):
+                self.tokenizer.save(run.tokenizer_path)
+            run.write_json(DATASETS_FILE, [dataset_entry(self.corpus)])
+            run.write_config(self._config(run))
+        except BaseException:
+            with contextlib.suppress(OSError, StorageError):
+                (run.path / DATASETS_FILE).unlink(missing_ok=True)
+                if before is None:
+                    run.tokenizer_path.unlink(missing_ok=True)
+                else:
+                    replace_file(run.tokenizer_path, [before])
+            raise
+
+    def _config(self, run: Run) -> dict[str, Any]:
+        corpus = self.corpus
+        return {
+            "name": run.name,
+            "corpus": corpus.name,
+            "parameters": self.estimate.parameters,
+            "embedding_parameters": self.estimate.embedding_parameters,
+            "started_at": self.started_at,
+            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "training": asdict(self.training),
+            "data": data_section(corpus, self.tokenizer, self.data),
+            **self._lineage(),
+        }
+
+    def _lineage(self) -> dict[str, Any]:
+        """What a created run has come from, where it was grown out of another."""
+        stored = self.created.read_config() if self.created is not None else {}
+        return {"lineage": stored["lineage"]} if "lineage" in stored else {}
+
+    def _shares(self) -> str:
+        if not is_lopsided(self.data):
+            return "nine tenths to learn from"
+        return (
+            f"{self.data.train_tokens:,} tokens to learn from, {self.data.validation_tokens:,} to measure on"
+        )
+
+    def _depth(self) -> str:
+        model = skeleton(self.model)
+        calls = model.attention_calls(model.trained_depth)
+        if not model.recursive:
+            return f"{counted(calls, 'block')}, no recursion"
+        return f"up to {counted(calls, 'block pass')}"
+
+    def _length(self) -> str:
+        return length_in_words(self.training, self.model, self.data, self.estimate.tokens_per_second)
+
+    def _expected_tokens(self) -> float:
+        return expected_tokens(self.training, self.model, self.data, self.estimate.tokens_per_second)
+
+    def _expected_s(self) -> float:
+        return self._expected_tokens() / self.estimate.tokens_per_second
+
+
+def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:
+    """The row of a plan that tells of growing on the way; none where it does not."""
+    if training.grow_every is None:
+        return []
+    words = f"by up to {training.grow_by:,} parameters every {training.grow_every:,} characters"
+    return [("grows", words)]
+
+
+def expected_tokens(
+    training: TrainingConfig, model: ModelConfig, data: PreparedData, tokens_per_second: float
+) -> float:
+    """How many tokens a training will see, at about so many a second."""
+    if training.steps is not None:
+        return training.steps * training.batch_size * model.context_length
+    if training.minutes is None:
+        return (training.epochs or 1.0) * data.train_tokens
+    fitting = training.minutes * 60 * tokens_per_second
+    return min(fitting, (training.most_epochs or math.inf) * data.train_tokens)
+
+
+def length_in_words(
+    training: TrainingConfig, model: ModelConfig, data: PreparedData, tokens_per_second: float
+) -> str:
+    """The length of a training as a plan tells it."""
+    expected = expected_tokens(training, model, data, tokens_per_second)
+    tokens = f"about {expected / 1e6:.1f}M tokens" if expected >= 1e5 else f"about {expected:,.0f} tokens"
+    if training.minutes is not None:
+        return f"{counted(training.minutes, 'minute')} at most, {tokens}"
+    length = counted(training.steps, "step") if training.steps else counted(training.epochs or 1.0, "epoch")
+    return f"{length}, {tokens}, {about_minutes(expected / tokens_per_second)}"
+
+
+def is_lopsided(data: PreparedData) -> bool:
+    """Whether the part to learn from is far from nine tenths of the tokens."""
+    return not 0.85 <= data.train_tokens / max(1, data.train_tokens + data.validation_tokens) <= 0.95
+
+
+def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> dict[str, Any]:
+    """What config.json says of the text a run is at."""
+    return {
+        "paths": source_paths(corpus),
+        "content_hash": corpus.content_hash,
+        "kind": corpus.kind,
+        "tokenizer": tokenizer.kind,
+        "tokenizer_hash": tokenizer.hash,
+        "prepared": data.path.name,
+    }

@@ -1,0 +1,291 @@
+"""What happened, as data.
+
+Training is an iterator of these. A front end draws them, `--json` prints them, the event log
+keeps them: the same types in the same order, live or a year later. Every field is a plain
+number, string, bool, None, or a dict of those, so an event is one line of JSON. Losses are
+nats per token; times are seconds.
+"""
+
+import dataclasses
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.runs.migrations import CURRENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The common part: when it happened, in seconds since the epoch."""
+
+    time: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationAdvanced(Event):
+    """Work before the first step: `stage` is reading, tokenizing, measuring or compiling."""
+
+    stage: str
+    done: int
+    total: int
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeGiven(Event):
+    """A sentence the user should see once: an assumption made, a fallback taken."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """The plan is settled and the first step is next. `start_step` is 0 unless resumed."""
+
+    run: str
+    architecture: str
+    parameters: int
+    embedding_parameters: int
+    vocab_size: int
+    context_length: int
+    batch_size: int
+    device: str
+    number_format: str
+    compiled: bool
+    threads: int
+    start_step: int
+    total_steps: int
+    train_tokens: int
+    validation_tokens: int
+    format_version: int = CURRENT["events.jsonl"]
+    """Of the lines from here on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusBegun(Event):
+    """A run that knows other texts begins with another one, at step 0.
+
+    `replay_share` of its sequences come from the earlier ones, for `replay_reason`.
+    """
+
+    corpus: str
+    known_corpora: int
+    replay_share: float
+    replay_reason: str
+    vocab_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorporaMeasured(Event):
+    """The loss on what was held out of every text the model knows, by name, at the default mode.
+
+    Measured before the first step on a new text, and at its end of the kept weights; then
+    `losses_before` has what the first measurement gave.
+    """
+
+    step: int
+    losses: dict[str, float]
+    losses_before: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelExpanded(Event):
+    """The model grew while it learned, and computes what it did before: `largest_logit_change` is
+    the most that any logit moved. `grown` says what grew, from and to."""
+
+    step: int
+    characters_seen: int
+    parameters_before: int
+    parameters: int
+    largest_logit_change: float
+    grown: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """One optimizer step. `loss` and `tokens_per_second` are means since the last such event."""
+
+    step: int
+    total_steps: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    depth: str
+    tokens_seen: int
+    tokens_per_second: float
+    elapsed_s: float
+    eta_s: float
+    passes_per_token: float | None = None
+    """Recursions a token took on the average."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationAdvanced(Event):
+    """An evaluation under way, so that a front end can show it and answer an interrupt."""
+
+    step: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationFinished(Event):
+    """`bits_per_byte` survives a change of tokenizer; `best` says this is the lowest loss yet.
+
+    Of puzzles the losses are nats per blank cell, the best is the one that solves most, and the three
+    last figures say how it solves: the share of whole grids and of blank cells that are right, and
+    the supervision steps it took on the average. They are None for text.
+    """
+
+    step: int
+    epoch: float
+    train_loss: float
+    validation_loss: float
+    perplexity: float
+    bits_per_byte: float
+    best: bool
+    passes_per_token: float | None = None
+    """Recursions a token took on the average."""
+    exact_accuracy: float | None = None
+    cell_accuracy: float | None = None
+    mean_exit_step: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleGenerated(Event):
+    """What the model writes after a fixed prompt, from a fixed seed."""
+
+    step: int
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved(Event):
+    """`reason` is interval, best, pause or final. Once this is seen, the checkpoint survives a crash."""
+
+    step: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSettled(Event):
+    """The number of steps that fit the time asked for, first planned or planned again."""
+
+    step: int
+    total_steps: int
+    seconds_per_step: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSkipped(Event):
+    """A batch whose loss or gradient was not usable; the weights were not touched."""
+
+    step: int
+    loss: float
+    gradient_norm: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack(Event):
+    """Too many bad batches in a row: back to a good checkpoint, at a lower rate."""
+
+    step: int
+    to_step: int
+    learning_rate_scale: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicroBatchHalved(Event):
+    """Memory ran out: same tokens per step, in more and smaller pieces."""
+
+    micro_batch: int
+    accumulation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused(Event):
+    """Saved and stopped; `rlm resume` goes on from `step`.
+
+    `total_steps` is 0 where it was not settled yet: the pause came before the first checkpoint.
+    """
+
+    step: int
+    total_steps: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The end. `reason` is steps, target-loss, patience or stopped.
+
+    `validation_loss` is that of the weights kept (`best_step`) over the whole validation part
+    in non-overlapping windows, at the default mode; `validation_loss_by_mode` has every mode.
+    """
+
+    run: str
+    reason: str
+    step: int
+    best_step: int
+    validation_loss: float
+    validation_loss_by_mode: dict[str, float]
+    perplexity: float
+    bits_per_byte: float
+    parameters: int
+    tokens_seen: int
+    tokens_per_second: float
+    elapsed_s: float
+    path: str
+    passes_per_token: float | None = None
+    """As in EvaluationFinished, at the default mode."""
+    exact_accuracy: float | None = None
+    """Of puzzles, as in EvaluationFinished."""
+    cell_accuracy: float | None = None
+    mean_exit_step: float | None = None
+
+
+def to_json(event: Event) -> str:
+    """One line of ASCII JSON: the `event` name first, then the fields.
+
+    A number JSON cannot hold (NaN, infinity) becomes null.
+    """
+    fields = {"event": _name(type(event)), **dataclasses.asdict(event)}
+    return json.dumps({key: _finite(value) for key, value in fields.items()}, allow_nan=False)
+
+
+def from_json(line: str) -> Event | None:
+    """The event a line holds, or None where the line is torn, foreign or of a later version.
+
+    Unknown keys are ignored, so an older reader follows a newer log.
+    """
+    try:
+        fields = json.loads(line)
+        event_type = _TYPES[fields["event"]]
+        known = {f.name for f in dataclasses.fields(event_type)}
+        return event_type(**{key: value for key, value in fields.items() if key in known})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return value
+
+
+def _name(event_type: type[Event]) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", event_type.__name__).lower()
+
+
+_TYPES: dict[str, type[Event]] = {
+    _name(value): value
+    for value in list(globals().values())
+    if isinstance(value, type) and issubclass(value, Event) and value is not Event
+}

@@ -1,0 +1,63 @@
+"""The lock of a run: one process writes to it, and the system lets go of the lock if that dies."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from models.errors import RunBusyError, RunError, StorageError
+from models.runs.storage import read_bounded, replace_file, storing
+
+LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
+_LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once
+
+
+@contextlib.contextmanager
+def holding_lock(folder: Path) -> Iterator[None]:
+    """Be the one process that writes to the run in `folder`.
+
+    Raises RunBusyError that names the process which has it, StorageError.
+    """
+    from filelock import FileLock, Timeout  # 30 ms that listing runs has no use for
+
+    lock = FileLock(folder / LOCK_FILE, timeout=_LOCK_PATIENCE_S, poll_interval=0.05)
+    with storing("the run's lock"):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise _busy(folder) from None
+    try:
+        with contextlib.suppress(StorageError):  # the pid serves only the other one's message
+            replace_file(folder / PID_FILE, [f"{os.getpid()}\n".encode()])
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / PID_FILE).unlink()
+        lock.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the lock right now."""
+    if not (folder / PID_FILE).exists():
+        return False
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # somebody else's folder: we could not hold it either
+        return False
+
+
+def _busy(folder: Path) -> RunBusyError:
+    pid = ""
+    with contextlib.suppress(OSError, RunError):
+        pid = read_bounded(folder / PID_FILE, 64).decode("ascii", "ignore").strip()
+    if not pid.isdigit():
+        return RunBusyError(f"Another process is writing to run '{folder.name}'.", hint="Wait until it ends.")
+    return RunBusyError(
+        f"Process {pid} is writing to run '{folder.name}'.",
+        hint=f"Wait until it ends, or pause it: kill {pid}",
+    )

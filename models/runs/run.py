@@ -1,0 +1,287 @@
+"""A run: the folder that holds one model, its training and everything said about it.
+
+    runs/<name>/
+        config.json  tokenizer.json  model.safetensors
+        events.jsonl  training.log  datasets.json  evaluation.json
+        checkpoints/step_000500/…  replay/  conversations/
+
+Everything here works without torch, so that listing and completing names is quick.
+"""
+
+import contextlib
+import itertools
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.errors import UsageError
+from models.errors import RunError
+from models.runs.event_log import LineAppender, append_event, follow_events, read_events
+from models.runs.events import Event
+from models.runs.migrations import migrated, stamped
+from models.runs.run_files import config_problem, file_problem
+from models.runs.lock import holding_lock, is_locked
+from models.runs.storage import clear_temporaries, read_json, replace_json, storing
+from models.runs.training_log import TrainingDiary
+from models.runs.incomplete import is_unborn
+
+CONFIG_FILE = "config.json"
+_LARGEST_CONFIG = 4 << 20
+_LARGEST_JSON = 64 << 20
+_FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
+_JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
+
+
+def runs_dir(explicit: str | Path | None = None) -> Path:
+    """Where runs live: what was typed, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs."""
+    if explicit:
+        return Path(explicit).expanduser()
+    if named := os.environ.get("RLM_RUNS_DIR"):
+        return Path(named).expanduser()
+    if home := os.environ.get("RLM_HOME"):
+        return Path(home).expanduser() / "runs"
+    return Path("runs")
+
+
+def require_name(name: str) -> None:
+    """Raise UsageError where no run can be called `name`."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot be the name of a run.",
+            hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
+        )
+
+
+def suggest_name(stem: str, runs_dir: Path) -> str:
+    """A valid name no run has yet, close to `stem`: "alice", then "alice-2"."""
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-")[:56].rstrip(".-") or "run"
+    number, name = 1, plain
+    while os.path.lexists(runs_dir / name):
+        number += 1
+        name = f"{plain}-{number}"
+    return name
+
+
+def run_names(runs_dir: Path) -> list[str]:
+    """The names of the runs in a folder, the most recently changed first."""
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(runs_dir):
+            if _NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                path = Path(entry.path)
+                if (path / CONFIG_FILE).is_file():
+                    found.append((last_change(path), entry.name))
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def last_change(path: Path) -> float:
+    """When a run's log, weights or configuration last changed, in seconds since the epoch."""
+    times = [0.0]
+    for name in (CONFIG_FILE, "events.jsonl", "model.safetensors"):
+        with contextlib.suppress(OSError):
+            times.append((path / name).stat().st_mtime)
+    return max(times)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, by its resolved folder. Made by `create` and `open`."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, name: str, runs_dir: Path) -> "Run":
+        """Make the folder of a new run. It counts as a run once `write_config` was called.
+
+        A folder that a kill left before that is taken over; whoever fills it holds its lock.
+        Raises UsageError for an impossible or taken name, StorageError.
+        """
+        require_name(name)
+        path = runs_dir / name
+        with storing(f"run '{name}'"):
+            runs_dir.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir()
+            except FileExistsError:
+                if not is_unborn(path):
+                    raise _taken(name, runs_dir) from None
+        return cls(path.resolve())
+
+    @classmethod
+    def open(cls, name_or_path: str | Path | None, runs_dir: Path) -> "Run":
+        """The run of that name, or in that folder; None means the one changed last.
+
+        Raises UsageError for a name nothing has, with the nearest names, and RunError for a
+        folder that is not a run or is damaged.
+        """
+        if name_or_path is None:
+            names = run_names(runs_dir)
+            if not names:
+                raise RunError("There is no run yet.", hint="Train one: rlm train FILE")
+            name_or_path = names[0]
+        text = str(name_or_path)
+        path = runs_dir / text
+        if not (_NAME.fullmatch(text) and os.path.lexists(path)):
+            path = Path(os.path.expanduser(text))
+            if not text or not os.path.exists(path):  # not Path.exists: it raises for a name too long
+                raise _unknown(text, runs_dir)
+        elif not path.resolve().is_relative_to(runs_dir.resolve()):
+            raise RunError(
+                f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {path.resolve()}"
+            )
+        run = cls(path.resolve())
+        run._refuse_links()
+        run.read_config()
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / CONFIG_FILE
+
+    @property
+    def tokenizer_path(self) -> Path:
+        return self.path / "tokenizer.json"
+
+    @property
+    def weights_path(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def events_path(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def training_log_path(self) -> Path:
+        return self.path / "training.log"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        return self.path / "checkpoints"
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration as this version of rlm has it, `format_version` included, each section of the
+        right shape. Raises RunError."""
+        if not self.path.is_dir():
+            raise RunError(f"'{self.path}' is not a folder.", hint="Give the folder of a run, or its name.")
+        try:
+            config = read_json(self.config_path, _LARGEST_CONFIG)
+        except FileNotFoundError:
+            raise RunError(
+                f"'{self.path}' is not a run: it has no {CONFIG_FILE}.", hint="See what there is: rlm ls"
+            ) from None
+        version = config.get("format_version") if isinstance(config, dict) else None
+        if type(version) is not int or version < 1:
+            raise RunError(
+                f"'{self.path}' is not a run: its {CONFIG_FILE} is of another kind.",
+                hint="See what there is: rlm ls",
+            )
+        config = stamped(CONFIG_FILE, migrated(CONFIG_FILE, config, self.config_path))
+        if (problem := config_problem(config)) is not None:
+            raise RunError(f"'{self.config_path}' is damaged: {problem}.", hint="See the others: rlm ls")
+        return config
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Replace the configuration in one step. Raises StorageError."""
+        replace_json(self.config_path, stamped(CONFIG_FILE, config))
+
+    def read_json(self, name: str) -> Any | None:
+        """What one of the run's other JSON files holds, or None where it is missing.
+
+        datasets.json is a list of dicts, every other file a dict; each as this version of rlm has
+        it, whichever wrote the file. Raises RunError where it is damaged, or of a later version.
+        """
+        path = self._json_path(name)
+        try:
+            value = migrated(name, read_json(path, _LARGEST_JSON), path)
+        except FileNotFoundError:
+            return None
+        if (problem := file_problem(name, value)) is not None:
+            raise RunError(f"'{path}' is damaged: {problem}.", hint="Put it right, or remove it.")
+        return value
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Replace one of the run's other JSON files, its version added, in one step. Raises StorageError."""
+        replace_json(self._json_path(name), stamped(name, value))
+
+    def record(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Write each event to the event log and the training log, then pass it on.
+
+        The logs are not touched before there is an event: a training that is refused has none.
+        Raises StorageError where a log cannot be written. `events`, if a generator, is closed at
+        the end, also where the caller stops early.
+        """
+        diary = TrainingDiary()
+        try:
+            coming = iter(events)
+            first = next(coming, None)
+            if first is None:
+                return
+            with LineAppender(self.events_path) as log, LineAppender(self.training_log_path) as training_log:
+                for event in itertools.chain([first], coming):
+                    append_event(log, event)
+                    for line in diary.lines(event):
+                        training_log.append(line)
+                    yield event
+        finally:
+            if (close := getattr(events, "close", None)) is not None:
+                close()
+
+    def events(self) -> Iterator[Event]:
+        """Every event recorded so far; torn and foreign lines are passed over."""
+        return read_events(self.events_path)
+
+    def follow(self, stop: Callable[[], bool], poll_s: float = 0.2) -> Iterator[Event]:
+        """Every event from the first on, waiting for more until `stop()` is true."""
+        return follow_events(self.events_path, stop, poll_s)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the one process that writes to this run. The system lets go of it if we die.
+
+        What an interrupted write left behind is cleared. Raises RunBusyError that names the
+        process which has it, StorageError.
+        """
+        with holding_lock(self.path):
+            clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
+            clear_temporaries(self.checkpoints_path)  # nobody writes there without the lock
+            yield
+
+    def is_busy(self) -> bool:
+        """Whether a process holds the lock right now."""
+        return is_locked(self.path)
+
+    def _refuse_links(self) -> None:
+        # These are appended to or cleaned up in place, and a link would take that out of the run.
+        for path in (self.events_path, self.training_log_path, self.checkpoints_path):
+            if path.is_symlink():
+                raise RunError(f"'{path}' is a link, and a run keeps everything in its own folder.")
+
+    def _json_path(self, name: str) -> Path:
+        assert _JSON_NAME.fullmatch(name) and name != CONFIG_FILE, name
+        return self.path / name
+
+
+def _taken(name: str, runs_dir: Path) -> UsageError:
+    return UsageError(
+        f"There is already a run '{name}'.",
+        hint=f"Choose another, --name {suggest_name(name, runs_dir)}, or go on with it: rlm resume {name}",
+    )
+
+
+def _unknown(text: str, runs_dir: Path) -> UsageError:
+    from difflib import get_close_matches
+
+    names = run_names(runs_dir)
+    near = get_close_matches(text, names, n=3, cutoff=0.5) or names[:3]
+    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: rlm train FILE"
+    return UsageError(f"There is no run '{text}'.", hint=hint)

@@ -1,0 +1,61 @@
+"""What a safetensors file says in its header, and whether it is whole: without torch, at a glance.
+
+The layout is told in `models.runs.tensor_file`, which also checks every byte. The header says where
+the data of each tensor ends, so a file that was cut short is found out by its size.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+_LARGEST_HEADER = 100_000_000  # the library's own bound
+
+
+def weights_problem(path: Path) -> str | None:
+    """What is wrong with a weights file, its name first; None where nothing can be seen."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(_LARGEST_HEADER, size - 8):
+                return f"{path.name} is cut short, or not a weights file"
+            expected = 8 + length + _data_size(json.loads(file.read(length)))
+    except FileNotFoundError:
+        return f"{path.name} is missing"
+    except OSError as error:
+        return f"{path.name} cannot be read: {error.strerror or error}"
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return f"{path.name} is not a weights file"
+    if size != expected:
+        return f"{path.name} has {size:,} of {expected:,} bytes"
+    return None
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """What travels in the header of a weights file; nothing where it cannot be read."""
+    from safetensors import SafetensorError, safe_open  # numpy comes with it, and listings need neither
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError, ValueError, RecursionError):
+        return {}
+
+
+def shape_in(path: Path, tensor: str) -> tuple[int, ...] | None:
+    """The shape of a tensor in a weights file; None where it has none of that name, or cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return tuple(file.get_slice(tensor).get_shape())
+    except (OSError, SafetensorError, ValueError, RecursionError):
+        return None
+
+
+def _data_size(header: Any) -> int:
+    """Bytes of the tensors together. Raises ValueError, LookupError or TypeError where it is no header."""
+    if not isinstance(header, dict):
+        raise TypeError("not a header")
+    ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+    return max(ends, default=0)

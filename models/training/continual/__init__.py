@@ -1,1 +1,0 @@
-"""A run that goes on with another text, or grows, without losing what it knows."""

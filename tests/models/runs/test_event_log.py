@@ -1,0 +1,98 @@
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.runs.event_log import LineAppender, append_event, follow_events, read_events
+from models.runs.events import Event, NoticeGiven, RunPaused
+
+events = st.builds(NoticeGiven, message=st.text(), time=st.floats(0, 1e10)) | st.builds(
+    RunPaused, step=st.integers(0, 10**9), total_steps=st.integers(0, 10**9), path=st.text()
+)
+
+
+def write(path: Path, recorded: list[Event]) -> None:
+    with LineAppender(path) as log:
+        for event in recorded:
+            append_event(log, event)
+
+
+@given(before=st.lists(events, max_size=5), after=st.lists(events, max_size=5), cut=st.integers(0, 400))
+def test_a_log_torn_anywhere_goes_on_cleanly(
+    tmp_path_factory: pytest.TempPathFactory, before: list[Event], after: list[Event], cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "events.jsonl"
+    write(path, before)
+    content = path.read_bytes()
+    kept = content[: max(0, len(content) - cut)]
+    path.write_bytes(kept)
+    whole = before[: kept.count(b"\n")]
+    assert list(read_events(path)) == whole
+    write(path, after)
+    found = list(read_events(path))
+    # A cut that took only the newline leaves a line that counts again once the next one ends it.
+    assert found in (whole + after, before[: len(whole) + 1] + after)
+
+
+@given(noise=st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=6))
+def test_foreign_lines_are_passed_over(tmp_path_factory: pytest.TempPathFactory, noise: list[bytes]) -> None:
+    path = tmp_path_factory.mktemp("log") / "events.jsonl"
+    ours = NoticeGiven(message="ours")
+    write(path, [ours])
+    path.write_bytes(b"\n".join([*noise, path.read_bytes().rstrip(), *noise, b""]))
+    assert list(read_events(path)) == [ours]
+
+
+def test_nested_and_endless_lines_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"[" * 200_000 + b"\n" + b"x" * (10 << 20) + b"\n")
+    ours = NoticeGiven(message="ours")
+    write(path, [ours])
+    assert list(read_events(path)) == [ours]
+
+
+def test_a_missing_log_holds_nothing(tmp_path: Path) -> None:
+    assert list(read_events(tmp_path / "events.jsonl")) == []
+
+
+def test_following_gives_everything_in_order_whatever_the_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    expected = [NoticeGiven(message=f"number {number}") for number in range(50)]
+    write(tmp_path / "source", expected)
+    content = (tmp_path / "source").read_bytes()
+    done = threading.Event()
+
+    def trickle() -> None:
+        time.sleep(0.02)
+        with path.open("ab", buffering=0) as file:
+            for start in range(0, len(content), 97):
+                file.write(content[start : start + 97])
+                time.sleep(0.0005)
+        done.set()
+
+    writer = threading.Thread(target=trickle)
+    writer.start()
+    assert list(follow_events(path, done.is_set, poll_s=0.005)) == expected
+    writer.join()
+
+
+def test_a_replaced_log_is_read_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    write(path, [NoticeGiven(message="a long first message of the run before")] * 3)
+    rounds = 0
+
+    def stop() -> bool:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 2:
+            path.unlink()
+            write(path, [NoticeGiven(message="new")])
+        return rounds > 4
+
+    messages = [
+        event.message for event in follow_events(path, stop, poll_s=0.001) if isinstance(event, NoticeGiven)
+    ]
+    assert len(messages) == 4 and messages[-1] == "new"

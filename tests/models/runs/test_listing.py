@@ -1,0 +1,294 @@
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.runs.checkpoint_folder import MODEL_FILE, STATE_FILE, TRAINING_FILE, state_text
+from models.runs.events import (
+    EvaluationFinished,
+    Event,
+    NoticeGiven,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    ScheduleSettled,
+    StepFinished,
+)
+from models.runs.run import Run
+from models.runs.listing import list_runs
+from models.runs.storage import write_file
+
+
+def started(start_step: int = 0) -> RunStarted:
+    return RunStarted(
+        run="owl",
+        architecture="hrm",
+        parameters=1234,
+        embedding_parameters=34,
+        vocab_size=87,
+        context_length=64,
+        batch_size=8,
+        device="cpu",
+        number_format="float32",
+        compiled=False,
+        threads=1,
+        start_step=start_step,
+        total_steps=100,
+        train_tokens=1000,
+        validation_tokens=100,
+    )
+
+
+def step(number: int) -> StepFinished:
+    return StepFinished(
+        step=number,
+        total_steps=100,
+        epoch=0.1,
+        loss=2.0,
+        learning_rate=1e-3,
+        gradient_norm=1.0,
+        depth="2x2",
+        tokens_seen=10,
+        tokens_per_second=5.0,
+        elapsed_s=1.0,
+        eta_s=2.0,
+    )
+
+
+def evaluation(loss: float) -> EvaluationFinished:
+    return EvaluationFinished(
+        step=1, epoch=0.1, train_loss=2.0, validation_loss=loss, perplexity=4.0, bits_per_byte=2.0, best=True
+    )
+
+
+def finished(loss: float = 1.4) -> RunFinished:
+    return RunFinished(
+        run="owl",
+        reason="steps",
+        step=100,
+        best_step=90,
+        validation_loss=loss,
+        perplexity=4.0,
+        bits_per_byte=2.0,
+        validation_loss_by_mode={"fast": 1.6},
+        parameters=1234,
+        tokens_seen=9,
+        tokens_per_second=5.0,
+        elapsed_s=1.0,
+        path="x",
+    )
+
+
+GIVEN_A_TEXT = {
+    "training": {},
+    "started_at": 1.0,
+    "data": {"paths": ["alice.txt"], "content_hash": "ab", "kind": "text"},
+}
+
+
+NO_TENSORS = (2).to_bytes(8, "little") + b"{}"  # the shortest whole weights file
+
+
+def make_run(folder: Path, name: str = "owl", recorded: tuple[Event, ...] = (), text: bool = False) -> Run:
+    run = Run.create(name, folder)
+    run.write_config(
+        {
+            "model": {"architecture": "looped", "vocab_size": 65},
+            "parameters": 99,
+            "corpus": "alice",
+            **(GIVEN_A_TEXT if text else {}),
+        }
+    )
+    for _ in run.record(recorded):
+        pass
+    return run
+
+
+def test_a_run_without_training_speaks_through_its_configuration(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    (summary,) = list_runs(tmp_path)
+    assert (summary.name, summary.architecture, summary.parameters, summary.vocab_size) == (
+        "owl",
+        "looped",
+        99,
+        65,
+    )
+    assert (summary.status, summary.step, summary.total_steps, summary.corpus) == (
+        "created",
+        0,
+        None,
+        "alice",
+    )
+    assert summary.validation_loss is None and summary.problem is None
+
+
+def test_a_trained_run_speaks_through_its_log(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path, recorded=(started(), step(1), evaluation(2.5), step(2), evaluation(2.7), step(3))
+    )
+    (summary,) = list_runs(tmp_path)
+    assert summary.architecture == "hrm"
+    assert (summary.parameters, summary.vocab_size) == (99, 65), "a model that grew says so in config.json"
+    assert (summary.status, summary.step, summary.total_steps, summary.validation_loss) == (
+        "created",
+        3,
+        100,
+        2.5,
+    )
+    with run.lock():
+        assert list_runs(tmp_path)[0].status == "training"
+
+
+def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
+    paused = RunPaused(step=7, total_steps=100, path="x")
+    make_run(tmp_path, "paused", (started(), step(7), paused), text=True)
+    make_run(tmp_path, "crashed", (started(), step(8)), text=True)
+    done = make_run(tmp_path, "finished", (started(), evaluation(1.3), finished(1.4)))
+    done.weights_path.write_bytes(NO_TENSORS)
+    make_run(tmp_path, "lost", (started(), finished()))
+    make_run(tmp_path, "extended", (started(), finished(), started(100), step(101)), text=True)
+    found = {summary.name: (summary.status, summary.step) for summary in list_runs(tmp_path)}
+    assert found == {
+        "paused": ("paused", 7),
+        "crashed": ("paused", 8),
+        "finished": ("finished", 100),
+        "lost": ("damaged", 100),
+        "extended": ("paused", 101),
+    }
+    assert {summary.validation_loss for summary in list_runs(tmp_path) if summary.name == "finished"} == {1.4}
+
+
+def test_how_many_steps_there_are_to_be_is_what_was_planned_last(tmp_path: Path) -> None:
+    settled = ScheduleSettled(step=0, total_steps=100, seconds_per_step=0.1)
+    more = dataclasses.replace(started(100), total_steps=102)
+    ended = dataclasses.replace(finished(), step=102)
+    recorded: dict[str, tuple[Event, ...]] = {
+        "asked for more": (settled, started(), finished(), more),
+        "and done": (settled, started(), finished(), more, ended),
+        "grown when it was finished": (finished(),),
+    }
+    for name, events in recorded.items():
+        make_run(tmp_path, name.replace(" ", "-"), events, text=True).weights_path.write_bytes(NO_TENSORS)
+    found = {
+        summary.name.replace("-", " "): (summary.step, summary.total_steps) for summary in list_runs(tmp_path)
+    }
+    assert found == dict(zip(recorded, [(100, 102), (102, 102), (100, 100)], strict=True))
+
+
+def test_a_finished_run_whose_weights_are_cut_short_is_damaged(tmp_path: Path) -> None:
+    run = judged_run(tmp_path, "owl", "steps", 100)
+    assert list_runs(tmp_path)[0].status == "finished"
+    run.weights_path.write_bytes(NO_TENSORS[:-1])
+    (summary,) = list_runs(tmp_path)
+    assert summary.status == "damaged"
+    assert summary.problem == (
+        "it is finished, but its model.safetensors is cut short, or not a weights file; "
+        "get it back: rlm resume owl"
+    )
+
+
+def test_a_run_paused_or_killed_before_its_first_step_is_paused(tmp_path: Path) -> None:
+    make_run(tmp_path, "killed", text=True)
+    make_run(tmp_path, "paused", (RunPaused(step=0, total_steps=0, path="x"),), text=True)
+    found = {summary.name: summary for summary in list_runs(tmp_path)}
+    for name in ("killed", "paused"):
+        assert (found[name].status, found[name].step, found[name].total_steps) == ("paused", 0, None)
+
+
+def judged_run(folder: Path, name: str, ended: str | None, after_steps: int) -> Run:
+    """A run whose last word was never written: checkpoint and evaluation are there."""
+    run = make_run(folder, name, (started(), step(100), evaluation(1.3)), text=True)
+    run.weights_path.write_bytes(NO_TENSORS)
+    checkpoint = run.checkpoints_path / "step_000100"
+    checkpoint.mkdir(parents=True)
+    files = {file: write_file(checkpoint / file, [b"x"]) for file in (MODEL_FILE, TRAINING_FILE)}
+    write_file(checkpoint / STATE_FILE, [state_text(100, 1, files, {"ended": ended})])
+    run.write_json("evaluation.json", {"after_steps": after_steps})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("ended", "after_steps", "status"),
+    [("steps", 100, "finished"), (None, 100, "paused"), ("steps", 60, "paused")],
+)
+def test_a_run_killed_before_its_last_word_is_finished_where_it_is_judged(
+    tmp_path: Path, ended: str | None, after_steps: int, status: str
+) -> None:
+    judged_run(tmp_path, "owl", ended, after_steps)
+    assert list_runs(tmp_path)[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", '{"format_version": 1}'),
+        ("config.json", '{"format_version": 1, "model": 5}'),
+        ("datasets.json", '{"name": "alice"}'),
+        ("datasets.json", '["alice"]'),
+        ("evaluation.json", "[]"),
+        ("generation_config.json", "7"),
+    ],
+)
+def test_a_file_of_another_shape_makes_a_run_damaged(tmp_path: Path, name: str, content: str) -> None:
+    (make_run(tmp_path).path / name).write_text(content)
+    (summary,) = list_runs(tmp_path)
+    assert summary.status == "damaged" and name in str(summary.problem)
+
+
+def test_newest_first_and_foreign_folders_left_out(tmp_path: Path) -> None:
+    for age, name in enumerate(["a", "b", "c"]):
+        os.utime(make_run(tmp_path, name).config_path, (1000 - age, 1000 - age))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert [summary.name for summary in list_runs(tmp_path)] == ["a", "b", "c"]
+    assert list_runs(tmp_path / "nowhere") == []
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(config=st.none() | st.binary(max_size=50) | st.just(b"[" * 50_000), log=st.binary(max_size=200))
+def test_a_damaged_run_is_listed_and_stops_nothing(
+    tmp_path_factory: pytest.TempPathFactory, config: bytes | None, log: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("runs")
+    make_run(folder, "well")
+    broken = make_run(folder, "broken")
+    broken.events_path.write_bytes(log)
+    broken.config_path.unlink()
+    if config is not None:
+        broken.config_path.write_bytes(config)
+    found = {summary.name: summary for summary in list_runs(folder)}
+    assert found["well"].status == "created"
+    assert found["broken"].status == "damaged" and found["broken"].problem
+
+
+def test_figures_of_the_wrong_type_are_not_believed(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.write_config({"model": {"architecture": "x", "vocab_size": "all"}, "parameters": "many", "corpus": 3})
+    run.events_path.write_text(
+        '{"event": "run_paused", "step": "far", "total_steps": [], "path": 1}\n'
+        '{"event": "evaluation_finished", "step": 1, "epoch": 1, "train_loss": 1, "validation_loss": "good", '
+        '"perplexity": 1, "bits_per_byte": 1, "best": true}\n'
+    )
+    (summary,) = list_runs(tmp_path)
+    assert (summary.parameters, summary.corpus, summary.step, summary.total_steps) == (None, None, 0, None)
+    assert summary.validation_loss is None and summary.vocab_size is None
+
+
+def test_a_long_log_is_not_read_whole(tmp_path: Path) -> None:
+    run = make_run(tmp_path, recorded=(started(), evaluation(3.0)))
+    line = run.events_path.read_bytes().splitlines(keepends=True)
+    with run.events_path.open("ab") as file:
+        for _ in range(40):
+            file.write(b'{"event": "notice_given", "time": 1.0, "message": "' + b"x" * 1_000_000 + b'"}\n')
+        file.write(line[1].replace(b"3.0", b"2.0"))
+    for _ in run.record([step(50), NoticeGiven(message="end")]):
+        pass
+    began = time.process_time()
+    (summary,) = list_runs(tmp_path)
+    assert time.process_time() - began < 0.2
+    assert (summary.architecture, summary.step, summary.validation_loss) == ("hrm", 50, 2.0)

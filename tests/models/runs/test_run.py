@@ -1,0 +1,297 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import RlmError, UsageError
+from models.errors import RunBusyError, RunError
+from models.runs.events import CheckpointSaved, Event, NoticeGiven
+from models.runs.run import Run, run_names, runs_dir, suggest_name
+from models.runs.listing import list_runs
+
+ROOT = Path(__file__).parents[3]
+
+
+def make_run(name: str, folder: Path) -> Run:
+    run = Run.create(name, folder)
+    run.write_config({"model": {"architecture": "looped"}})
+    return run
+
+
+def test_runs_live_where_was_typed_then_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RLM_RUNS_DIR", raising=False)
+    monkeypatch.delenv("RLM_HOME", raising=False)
+    assert runs_dir() == Path("runs")
+    monkeypatch.setenv("RLM_HOME", "/home/of/models")
+    assert runs_dir() == Path("/home/of/models/runs")
+    monkeypatch.setenv("RLM_RUNS_DIR", "/elsewhere")
+    assert runs_dir() == Path("/elsewhere")
+    assert runs_dir("typed") == Path("typed")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "-flag", "a/b", "../up", "a b", "é", "x" * 65, "a\n", "a\0"]
+)
+def test_impossible_names_are_refused_and_nothing_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the name"):
+        Run.create(name, tmp_path / "runs")
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(text=st.text(max_size=90))
+def test_any_text_suggests_a_name_that_works(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("runs")
+    first = Run.create(suggest_name(text, folder), folder)
+    second = Run.create(suggest_name(text, folder), folder)
+    assert second.name.startswith(first.name) and second.name != first.name
+
+
+def test_a_taken_name_is_refused_with_a_free_one(tmp_path: Path) -> None:
+    make_run("alice", tmp_path)
+    with pytest.raises(UsageError, match="already a run 'alice'") as caught:
+        Run.create("alice", tmp_path)
+    assert "alice-2" in str(caught.value.hint)
+
+
+def test_opening_by_name_by_path_and_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RunError, match="no run yet"):
+        Run.open(None, tmp_path)
+    alice, bob = make_run("alice", tmp_path), make_run("bob", tmp_path)
+    os.utime(bob.config_path, (1, 1))
+    assert Run.open("bob", tmp_path) == bob
+    assert Run.open(None, tmp_path) == alice
+    assert run_names(tmp_path) == ["alice", "bob"]
+    monkeypatch.chdir(alice.path)
+    for path in (".", "../bob", str(bob.path), bob.path):
+        assert Run.open(path, Path("nowhere")).path in (alice.path, bob.path)
+
+
+@pytest.mark.parametrize(
+    "text", ["alcie", "", "x" * 5000, "a\0b", "no/such/folder", "~nobody-of-that-name/x"]
+)
+def test_an_unknown_run_names_the_nearest(tmp_path: Path, text: str) -> None:
+    make_run("alice", tmp_path)
+    with pytest.raises(UsageError, match="There is no run") as caught:
+        Run.open(text, tmp_path)
+    assert "alice" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "[]",
+        "{}",
+        '{"model_type": "gpt2"}',
+        "{" * 10_000,
+        '{"format_version": 99}',
+        '{"format_version": true}',
+    ],
+)
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, content: str | None) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    if content is not None:
+        (folder / "config.json").write_text(content)
+    with pytest.raises(RunError):
+        Run.open(str(folder), tmp_path / "runs")
+
+
+def test_files_and_huge_configurations_are_refused(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    with pytest.raises(RunError, match="not a folder"):
+        Run.open(str(run.config_path), tmp_path)
+    with run.config_path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RunError, match="larger"):
+        Run.open("alice", tmp_path)
+    run.config_path.unlink()
+    os.mkfifo(run.config_path)  # must not wait for a writer
+    with pytest.raises(RunError, match="not a plain file"):
+        Run.open("alice", tmp_path)
+
+
+@pytest.mark.parametrize("inner", ["checkpoints", "events.jsonl", "training.log", "config.json"])
+def test_links_out_of_a_run_are_refused(tmp_path: Path, inner: str) -> None:
+    run = make_run("alice", tmp_path)
+    outside = tmp_path / "outside"
+    outside.write_text('{"format_version": 1}')
+    (run.path / inner).unlink(missing_ok=True)
+    (run.path / inner).symlink_to(outside)
+    with pytest.raises(RunError, match="link"):
+        Run.open("alice", tmp_path)
+
+
+def test_a_name_that_links_elsewhere_must_be_given_as_a_path(tmp_path: Path) -> None:
+    elsewhere = make_run("bob", tmp_path / "elsewhere")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "bob").symlink_to(elsewhere.path)
+    with pytest.raises(RunError, match="leads elsewhere"):
+        Run.open("bob", tmp_path / "runs")
+    assert Run.open(elsewhere.path, tmp_path / "runs") == elsewhere
+
+
+@given(config=st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False), max_size=5))
+def test_configuration_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, config: dict[str, object]
+) -> None:
+    config = {f"x{key}": value for key, value in config.items()} | {"model": {"architecture": "looped"}}
+    run = Run.create("x", tmp_path_factory.mktemp("runs"))
+    run.write_config(config)
+    assert run.read_config() == {"format_version": 1, **config}
+    run.write_json("datasets.json", [config])
+    assert run.read_json("datasets.json") == [config]
+    assert run.read_json("evaluation.json") is None
+    assert sorted(os.listdir(run.path)) == ["config.json", "datasets.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the umask is a Unix idea")
+def test_written_files_take_the_mode_of_the_umask(tmp_path: Path) -> None:
+    previous = os.umask(0o022)
+    try:
+        run = make_run("alice", tmp_path)
+    finally:
+        os.umask(previous)
+    assert run.config_path.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_lock_is_held_by_one_and_names_it(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    assert not run.is_busy()
+    with run.lock():
+        assert run.is_busy()
+        with (
+            pytest.raises(RunBusyError, match=f"Process {os.getpid()} is writing to run 'alice'"),
+            run.lock(),
+        ):
+            pass
+        assert run.is_busy()
+    assert not run.is_busy()
+    with run.lock():
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from models.runs.run import Run\n"
+        "with Run(Path(sys.argv[1])).lock():\n    print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(run.path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        with pytest.raises(RunBusyError, match=f"Process {process.pid}") as caught, run.lock():
+            pass
+        assert f"kill {process.pid}" in str(caught.value.hint)
+        process.kill()
+        process.wait()
+    assert not run.is_busy()
+    with run.lock():
+        pass
+
+
+def test_taking_the_lock_clears_what_was_long_forgotten(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    old, fresh = run.path / ".tmp-config.json-1-aa", run.path / ".tmp-config.json-2-bb"
+    old.write_text("half")
+    fresh.write_text("somebody is at it")
+    os.utime(old, (1, 1))
+    with run.lock():
+        pass
+    assert not old.exists() and fresh.exists()
+
+
+def test_recording_writes_passes_on_and_closes(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    closed = []
+
+    def training():
+        try:
+            yield NoticeGiven(message="one")
+            assert len(list(run.events())) == 1  # already on disk when the next is asked for
+            yield CheckpointSaved(step=3, path="x", reason="interval")
+            yield NoticeGiven(message="three")
+        finally:
+            closed.append(True)
+
+    recorded = run.record(training())
+    first, second = next(recorded), next(recorded)
+    recorded.close()
+    assert closed == [True]
+    assert list(run.events()) == [first, second]
+    assert "note: one" in run.training_log_path.read_text()
+    assert all(json.loads(line) for line in run.events_path.read_text().splitlines())
+
+
+def test_a_training_that_is_refused_leaves_the_logs_alone(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    run.events_path.write_text('{"event": "torn')
+
+    def training() -> Iterator[Event]:
+        with run.lock():
+            yield NoticeGiven(message="never")
+
+    with run.lock(), pytest.raises(RunBusyError):
+        next(run.record(training()))
+    assert run.events_path.read_text() == '{"event": "torn'
+    assert not run.training_log_path.exists()
+
+
+def test_taking_the_lock_clears_what_a_killed_save_left(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    (run.checkpoints_path / ".tmp-step_000000").mkdir(parents=True)
+    with run.lock():
+        assert list(run.checkpoints_path.iterdir()) == []
+
+
+def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    run = make_run("alice", tmp_path)
+    run.events_path.symlink_to("/dev/full")
+    with pytest.raises(RlmError, match="The disk is full"):
+        list(run.record([NoticeGiven(message="one")]))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "run",
+        "run_files",
+        "run_lock",
+        "run_listing",
+        "recursion",
+        "event_log",
+        "training_log",
+        "storage",
+        "checkpoint_folder",
+        "errors",
+        "events",
+    ],
+)
+def test_no_torch_is_imported(module: str) -> None:
+    program = f"import sys, models.{module}; print(sorted({{'torch', 'numpy', 'rich'}} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True) == "[]\n"
+
+
+def test_a_folder_left_before_it_was_a_run_does_not_block_its_name(tmp_path: Path) -> None:
+    left = tmp_path / "alice"
+    left.mkdir()
+    for name in (".lock", ".tmp-config.json-1-ab", "tokenizer.json"):
+        (left / name).touch()
+    assert not run_names(tmp_path) and not list_runs(tmp_path)
+    assert Run.create("alice", tmp_path).path == left.resolve()
+    (left / "notes.txt").touch()  # somebody's own
+    with pytest.raises(UsageError, match="already a run 'alice'"):
+        Run.create("alice", tmp_path)
