@@ -13,7 +13,7 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig
 from models.errors import CheckpointError, RunError
-from models.growth.transaction import catch_up
+from models.growth.transaction import recover
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
 from models.runs.compatibility import described_model, require_fit
 from models.runs.datasets import DATASETS_FILE
@@ -70,7 +70,7 @@ def read_parent(run: Run) -> Parent:
     Raises RunBusyError, and RunError, CheckpointError or TokenizerError where a part is damaged.
     """
     with run.lock():
-        catch_up(run)
+        recover(run)
         config = run.read_config()
         model = described_model(run, config)
         tokenizer, note = _tokenizer(run, config, model.vocab_size)

@@ -65,7 +65,7 @@ def commit(
     begun = Snapshot(snapshot.step, snapshot.model, snapshot.training, {**snapshot.state, **change})
     save_checkpoint(run, begun, pointers=_POINTERS, metadata=weights_metadata(tokenizer, config))
     try:
-        catch_up(run)
+        recover(run)
     except StorageError as error:
         error.hint = f"The change is made, and nothing is lost. Make room, then: rlm resume {run.name}"
         raise
@@ -92,7 +92,7 @@ def kept_model(run: Run) -> Any | None:
     return None
 
 
-def catch_up(run: Run) -> None:
+def recover(run: Run) -> None:
     """Finish a change that was committed, and perhaps interrupted. The caller holds the lock.
 
     Raises StorageError, CheckpointError.

@@ -27,7 +27,7 @@ from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.growth.axes import differences
 from models.growth.initial_snapshot import begins_stage, first_snapshot
-from models.growth.transaction import catch_up
+from models.growth.transaction import recover
 from models.layers.initialise import Undrawn
 from models.planning.continuation import (
     Continuation,
@@ -80,7 +80,7 @@ def plan_continuation(
     if corpus is None:
         corpus = yield from read_corpus(request.paths)
     with run.lock():
-        catch_up(run)
+        recover(run)
         config = run.read_config()
         _require_trained(run, config)
         if corpus.content_hash == config["data"]["content_hash"]:
