@@ -27,7 +27,7 @@ from models.runs.run_files import config_problem, file_problem
 from models.runs.lock import holding_lock, is_locked
 from models.runs.storage import clear_temporaries, read_json, replace_json, storing
 from models.runs.training_log import TrainingDiary
-from models.runs.incomplete import is_unborn
+from models.runs.incomplete import is_incomplete
 
 CONFIG_FILE = "config.json"
 _LARGEST_CONFIG = 4 << 20
@@ -109,7 +109,7 @@ class Run:
             try:
                 path.mkdir()
             except FileExistsError:
-                if not is_unborn(path):
+                if not is_incomplete(path):
                     raise _taken(name, runs_dir) from None
         return cls(path.resolve())
 
