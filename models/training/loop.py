@@ -135,6 +135,8 @@ class TrainingLoop:
         session.counters.characters_seen += session.tokens_per_step * self.opened.characters_per_token
         if result.problem is not None:
             yield from self._skipped(result)
+        elif result.overflowed:
+            return  # ordinary in float16, and the next step has a smaller scale
         else:
             counters = session.counters
             before = result.loss if math.isnan(counters.mean_loss) else counters.mean_loss
