@@ -23,13 +23,13 @@ from models.runs.events import (
     StepSkipped,
 )
 from models.runs.run import Run
+from models.runs.training_log import TrainingDiary
 from models.training.control import Control
 from models.training.loss_spikes import WINDOW, LossWatch, lost_footing
 from models.training.open import Opened
 from models.training.rollback import MAX_ROLLBACKS
 from models.training.session import Session
 from models.training.trainer import Trainer
-from models.training_log import TrainingDiary
 
 NewRun = Callable[..., Run]
 OpenRun = Callable[[Run], Opened]
