@@ -13,8 +13,8 @@ from data.replay import REPLAY_BYTES, ReplaySample, draw_sample, load_sample, sa
 from data.tokenizer import Tokenizer
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
-from models.runs.run import Run
 from models.runs.progress import advancing
+from models.runs.run import Run
 
 
 def replay_folder(run: Run) -> Path:

@@ -13,28 +13,41 @@ import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from data.errors import UsageError
 from models.errors import RunError
+from models.runs.datasets import (
+    DATASETS_FILE,
+    Dataset,
+    completed,
+    datasets_from_json,
+    datasets_to_json,
+)
+from models.runs.evaluation import Evaluation, PuzzleEvaluation, evaluation_from_json
 from models.runs.event_log import LineAppender, append_event, follow_events, read_events
 from models.runs.events import Event
-from models.runs.migrations import migrated, stamped
-from models.runs.run_files import config_problem, file_problem
+from models.runs.incomplete import is_incomplete
 from models.runs.lock import holding_lock, is_locked
+from models.runs.migrations import migrated, stamped
+from models.runs.run_config import RunConfig
+from models.runs.run_files import config_problem, file_problem
 from models.runs.storage import clear_temporaries, read_json, replace_json, storing
 from models.runs.training_log import TrainingDiary
-from models.runs.incomplete import is_incomplete
+from models.runs.typed_json import MismatchError, to_json
 
 CONFIG_FILE = "config.json"
+EVALUATION_FILE = "evaluation.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
+
+Typed = TypeVar("Typed")
 
 
 def runs_dir(explicit: str | Path | None = None) -> Path:
@@ -193,6 +206,53 @@ class Run:
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Replace the configuration in one step. Raises StorageError."""
         replace_json(self.config_path, stamped(CONFIG_FILE, config))
+
+    def config(self) -> RunConfig:
+        """The run's configuration. Raises RunError where it is damaged, or of a later version."""
+        config = {key: value for key, value in self.read_config().items() if key != "format_version"}
+        if "measured" in config:  # until every reader is converted
+            config["calibration"] = config.pop("measured")
+        try:
+            return RunConfig.from_json(config)
+        except MismatchError as error:
+            raise RunError(
+                f"'{self.config_path}' is damaged: {error}.", hint="See the others: {ls}"
+            ) from error
+
+    def save_config(self, config: RunConfig) -> None:
+        """Replace the configuration in one step. Raises StorageError."""
+        written = config.to_json()
+        if "calibration" in written:
+            written["measured"] = written.pop("calibration")
+        self.write_config(written)
+
+    def datasets(self, config: RunConfig | None = None) -> list[Dataset]:
+        """The texts of the run in the order it learned them; `config` is its configuration, if at hand.
+
+        Texts that the file has lost are there as far as the configuration tells. Raises RunError.
+        """
+        config = self.config() if config is None else config
+        return completed(self._typed(DATASETS_FILE, datasets_from_json) or [], config)
+
+    def save_datasets(self, datasets: Sequence[Dataset]) -> None:
+        """Replace datasets.json in one step. Raises StorageError."""
+        self.write_json(DATASETS_FILE, datasets_to_json(datasets))
+
+    def evaluation(self) -> Evaluation | PuzzleEvaluation | None:
+        """What the last evaluation found, or None where there was none. Raises RunError."""
+        return self._typed(EVALUATION_FILE, evaluation_from_json)
+
+    def save_evaluation(self, evaluation: Evaluation | PuzzleEvaluation) -> None:
+        """Replace evaluation.json in one step. Raises StorageError."""
+        self.write_json(EVALUATION_FILE, to_json(evaluation))
+
+    def _typed(self, name: str, read: Callable[[object], Typed]) -> Typed | None:
+        value = self.read_json(name)
+        try:
+            return None if value is None else read(value)
+        except MismatchError as error:
+            path = self._json_path(name)
+            raise RunError(f"'{path}' is damaged: {error}.", hint="Mend it, or remove it.") from error
 
     def read_json(self, name: str) -> Any | None:
         """What one of the run's other JSON files holds, or None where it is missing.
