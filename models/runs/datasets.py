@@ -59,22 +59,13 @@ def datasets_from_json(value: object) -> list[Dataset]:
     found = []
     for number, entry in enumerate(value, start=1):
         try:
-            found.append(read_record(Dataset, _with_plain_growths(entry)))
+            found.append(read_record(Dataset, entry))
         except MismatchError as error:
             raise MismatchError(f"of text {number}, {error}") from error
     hashes = {one.content_hash for one in found}
     if len(found) > 1 and (None in hashes or len(hashes) < len(found)):
         raise MismatchError("two of its texts have the same 'content_hash', or one has none")
     return found
-
-
-def _with_plain_growths(entry: dict[str, Any]) -> dict[str, Any]:
-    growths = entry.get("grown")
-    if not isinstance(growths, list) or not all(isinstance(one, dict) for one in growths):
-        return entry
-    names = {"from": "before", "to": "after"}
-    renamed = [{names.get(key, key): value for key, value in one.items()} for one in growths]
-    return {**entry, "grown": renamed}
 
 
 def datasets_to_json(datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
@@ -184,12 +175,3 @@ def _values(entry: Dataset) -> dict[str, Any]:
 
 def _is_of(entry: Dataset, content_hash: str | None) -> bool:
     return content_hash is not None and entry.content_hash == content_hash
-
-
-# until every reader is converted
-def read_datasets(run: Any) -> list[Dataset]:
-    found: list[Dataset] = run.datasets()
-    return found
-
-
-dataset_entry = dataset_of

@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +34,6 @@ from models.runs.incomplete import is_incomplete
 from models.runs.lock import holding_lock, is_locked
 from models.runs.migrations import migrated, stamped
 from models.runs.run_config import RunConfig
-from models.runs.run_files import config_problem, file_problem
 from models.runs.storage import clear_temporaries, read_json, replace_json, storing
 from models.runs.training_log import TrainingDiary
 from models.runs.typed_json import MismatchError, to_json
@@ -110,7 +109,7 @@ class Run:
 
     @classmethod
     def create(cls, name: str, runs_dir: Path) -> "Run":
-        """Make the folder of a new run. It counts as a run once `write_config` was called.
+        """Make the folder of a new run. It counts as a run once `save_config` was called.
 
         A folder that a kill left before that is taken over; whoever fills it holds its lock.
         Raises UsageError for an impossible or taken name, StorageError.
@@ -150,7 +149,7 @@ class Run:
             )
         run = cls(path.resolve())
         run._refuse_links()
-        run.read_config()
+        run.config()  # raises where it is damaged
         return run
 
     @property
@@ -181,39 +180,24 @@ class Run:
     def checkpoints_path(self) -> Path:
         return self.path / "checkpoints"
 
-    def read_config(self) -> dict[str, Any]:
-        """The configuration as this version of rlm has it, `format_version` included, each section of the
-        right shape. Raises RunError."""
+    def config(self) -> RunConfig:
+        """The run's configuration, as this version of rlm has it. Raises RunError."""
         if not self.path.is_dir():
             raise RunError(f"'{self.path}' is not a folder.", hint="Give the folder of a run, or its name.")
         try:
             config = read_json(self.config_path, _LARGEST_CONFIG)
         except FileNotFoundError:
             raise RunError(
-                f"'{self.path}' is not a run: it has no {CONFIG_FILE}.", hint="See what there is: rlm ls"
+                f"'{self.path}' is not a run: it has no {CONFIG_FILE}.", hint="See what there is: {ls}"
             ) from None
         version = config.get("format_version") if isinstance(config, dict) else None
         if type(version) is not int or version < 1:
             raise RunError(
                 f"'{self.path}' is not a run: its {CONFIG_FILE} is of another kind.",
-                hint="See what there is: rlm ls",
+                hint="See what there is: {ls}",
             )
-        config = stamped(CONFIG_FILE, migrated(CONFIG_FILE, config, self.config_path))
-        if (problem := config_problem(config)) is not None:
-            raise RunError(f"'{self.config_path}' is damaged: {problem}.", hint="See the others: rlm ls")
-        return config
-
-    def write_config(self, config: Mapping[str, Any]) -> None:
-        """Replace the configuration in one step. Raises StorageError."""
-        replace_json(self.config_path, stamped(CONFIG_FILE, config))
-
-    def config(self) -> RunConfig:
-        """The run's configuration. Raises RunError where it is damaged, or of a later version."""
-        config = {key: value for key, value in self.read_config().items() if key != "format_version"}
-        if "measured" in config:  # until every reader is converted
-            config["calibration"] = config.pop("measured")
         try:
-            return RunConfig.from_json(config)
+            return RunConfig.from_json(migrated(CONFIG_FILE, config, self.config_path))
         except MismatchError as error:
             raise RunError(
                 f"'{self.config_path}' is damaged: {error}.", hint="See the others: {ls}"
@@ -221,10 +205,7 @@ class Run:
 
     def save_config(self, config: RunConfig) -> None:
         """Replace the configuration in one step. Raises StorageError."""
-        written = config.to_json()
-        if "calibration" in written:
-            written["measured"] = written.pop("calibration")
-        self.write_config(written)
+        replace_json(self.config_path, stamped(CONFIG_FILE, config.to_json()))
 
     def datasets(self, config: RunConfig | None = None) -> list[Dataset]:
         """The texts of the run in the order it learned them; `config` is its configuration, if at hand.
@@ -255,18 +236,20 @@ class Run:
             raise RunError(f"'{path}' is damaged: {error}.", hint="Mend it, or remove it.") from error
 
     def read_json(self, name: str) -> Any | None:
-        """What one of the run's other JSON files holds, or None where it is missing.
+        """The value of one of the run's other JSON files, or None where it is missing.
 
-        datasets.json is a list of dicts, every other file a dict; each as this version of rlm has
-        it, whichever wrote the file. Raises RunError where it is damaged, or of a later version.
+        datasets.json is a list, every other file a dict, as this version of rlm has them. Raises RunError
+        where the file is damaged, or of a later version.
         """
         path = self._json_path(name)
         try:
             value = migrated(name, read_json(path, _LARGEST_JSON), path)
         except FileNotFoundError:
             return None
-        if (problem := file_problem(name, value)) is not None:
-            raise RunError(f"'{path}' is damaged: {problem}.", hint="Put it right, or remove it.")
+        if name != DATASETS_FILE and not isinstance(value, dict):
+            raise RunError(
+                f"'{path}' is damaged: it is not an object with names.", hint="Mend it, or remove it."
+            )
         return value
 
     def write_json(self, name: str, value: Any) -> None:

@@ -15,6 +15,7 @@ from models.runs.typed_json import (
     Count,
     Finite,
     Limits,
+    MismatchError,
     Positive,
     Size,
     Text,
@@ -142,6 +143,10 @@ class RunConfig:
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Raises MismatchError with what is wrong."""
+        if isinstance(value, dict) and "data" in value:  # a run that was given a text has all of this
+            for key in ("training", "started_at"):
+                if value.get(key) is None:
+                    raise MismatchError(f"it has no '{key}'")
         return read_record(cls, value)
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from data.tokenizer import load_tokenizer
 from models.errors import RunError
 from models.recovery.held_out_text import held_out_text
 from models.recovery.recover import check_tokenizer
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 
 Trained = Callable[..., Run]
@@ -127,7 +127,7 @@ def test_a_byte_order_mark(trained: Trained) -> None:
     run.tokenizer_path.write_bytes(codecs.BOM_UTF8 + run.tokenizer_path.read_bytes())
     (found,) = check_tokenizer(run).findings
     assert found.name == "not-json" and "byte order mark" in found.sentence
-    assert load_trained(run).notes  # the copy is used
+    assert load_run(run).notes  # the copy is used
 
 
 @pytest.mark.parametrize("what", ["pipe", "folder", "link"])
@@ -143,7 +143,7 @@ def test_only_a_plain_file_is_read(trained: Trained, what: str) -> None:
     else:
         run.tokenizer_path.symlink_to(moved)
     assert names(run) == ["unreadable"]
-    (note,) = load_trained(run).notes
+    (note,) = load_run(run).notes
     assert "cannot be used" in note
 
 

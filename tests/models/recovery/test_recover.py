@@ -19,7 +19,7 @@ from models.errors import RunBusyError
 from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
 from models.recovery.recover import Recovery, check_tokenizer, recover_tokenizer
 from models.runs.checkpoint import load_weights, save_weights
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 
 Trained = Callable[..., Run]
@@ -311,14 +311,14 @@ def test_a_wrong_recorded_hash_is_corrected(trained: Trained) -> None:
         if damaged:
             run.tokenizer_path.unlink()
         with contextlib.suppress(TokenizerError):
-            load_trained(run)
+            load_run(run)
             pytest.fail("it is loaded although config.json records another hash")
         found = recovered(run)
         assert found.source == "weights" and found.verified == "loss" and found.renamed
         assert found.backup is None  # a right file stays
         assert run.read_config()["data"]["tokenizer_hash"] == right
         assert run.tokenizer_path.read_text(encoding="utf-8") == original
-        assert load_trained(run).notes == ()
+        assert load_run(run).notes == ()
         assert recovered(run).source is None
 
 
@@ -415,10 +415,10 @@ def test_loading_does_not_choose_between_copies_that_differ(trained: Trained, st
     run = trained()
     tokenizer = put_a_wrong_copy_into(run)
     run.tokenizer_path.unlink()
-    assert load_trained(run).tokenizer.hash == tokenizer.hash  # the hash decides
+    assert load_run(run).tokenizer.hash == tokenizer.hash  # the hash decides
     strip(run, "hash")
     with pytest.raises(TokenizerError, match="copies in its weights differ") as caught:
-        load_trained(run)
+        load_run(run)
     assert caught.value.hint is not None and "rlm recover-tokenizer owl" in caught.value.hint
 
 
@@ -492,6 +492,6 @@ def test_a_second_reconstruction_keeps_the_hash_of_the_lost_tokenizer(
         run.tokenizer_path.unlink()
         assert recovered(run, like).source == "reconstruction"
         data = run.read_config()["data"]
-        assert data["tokenizer_hash"] == load_trained(run).tokenizer.hash != right
+        assert data["tokenizer_hash"] == load_run(run).tokenizer.hash != right
         assert data["reconstructed_from_hash"] == right
     assert expected == [right, right]
