@@ -5,6 +5,7 @@ place to change.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 FLAGS = {
     "name": "--name {}",
@@ -100,20 +101,33 @@ class Recipe:
     fast: bool = False
 
 
-def command(*words: str, pause_after: int | None = None, **dials: object) -> Command:
+def command(*words: str, pause_after: int | None = None, **dials: Any) -> Command:
     """A command line: `words` as they are, then each dial by FLAGS; True is a flag without a value."""
     typed = [part.format(value) for dial, value in dials.items() for part in FLAGS[dial].split(" ")]
     return Command(arguments=(*words, *typed), pause_after=pause_after)
 
 
-_MACHINE = {"seed": 3, "device": "cpu", "threads": 1, "compile": "no", "checkpoint_minutes": 100_000}
-_TRAINING = {"fresh": True, "name": RUN, "steps": 40, "evaluations": 2, "samples": 1, "json": True}
-_TEXT = {**_TRAINING, "d_model": 32, "heads": 2, "context": 32, "batch_size": 4, **_MACHINE}
-_SUDOKU = {
+_MACHINE: dict[str, Any] = {
+    "seed": 3,
+    "device": "cpu",
+    "threads": 1,
+    "compile": "no",
+    "checkpoint_minutes": 100_000,
+}
+_TRAINING: dict[str, Any] = {
+    "fresh": True,
+    "name": RUN,
+    "steps": 40,
+    "evaluations": 2,
+    "samples": 1,
+    "json": True,
+}
+_TEXT: dict[str, Any] = {**_TRAINING, "d_model": 32, "heads": 2, "context": 32, "batch_size": 4, **_MACHINE}
+_SUDOKU: dict[str, Any] = {
     "task": "sudoku:4x4", "count": 200, **_TRAINING, "d_model": 32, "heads": 2, "batch_size": 4, **_MACHINE,
 }  # fmt: skip
 
-_SHAPES: dict[str, dict[str, object]] = {
+_SHAPES: dict[str, dict[str, Any]] = {
     "looped": {},
     "hrm": {"low_layers": 1, "high_layers": 1, "d_feed_forward": 48},
     "trm": {"d_feed_forward": 48},
@@ -124,17 +138,24 @@ _SHAPES: dict[str, dict[str, object]] = {
 }
 
 
-def _train(text: str = "first.txt", *, pause_after: int | None = None, **dials: object) -> Command:
-    given = {"number_format": "float32", **dials}
+def _train(text: str = "first.txt", *, pause_after: int | None = None, **dials: Any) -> Command:
+    given: dict[str, Any] = {"number_format": "float32", **dials}
     return command("train", text, pause_after=pause_after, **{**_TEXT, **given})
 
 
-def _continue(text: str, **dials: object) -> Command:
+def _continue(text: str, **dials: Any) -> Command:
     return command("train", text, **{"continue": RUN}, steps=20, json=True, **dials)
 
 
 def _writing(run: str = RUN, prompt: str = "One") -> tuple[Command, ...]:
-    common = {"prompt": prompt, "max_tokens": 48, "seed": 7, "threads": 1, "device": "cpu", "json": True}
+    common: dict[str, Any] = {
+        "prompt": prompt,
+        "max_tokens": 48,
+        "seed": 7,
+        "threads": 1,
+        "device": "cpu",
+        "json": True,
+    }
     greedy = command("generate", run, temperature=0, **common)
     sampled = command("generate", run, temperature=0.9, top_k=20, mode="deep", halt=True, **common)
     return greedy, sampled
@@ -158,10 +179,10 @@ def _architectures() -> tuple[Recipe, ...]:
 
 
 def _puzzles() -> tuple[Recipe, ...]:
-    def sudoku(pause_after: int | None = None, **dials: object) -> Command:
+    def sudoku(pause_after: int | None = None, **dials: Any) -> Command:
         return command("train", pause_after=pause_after, **{**_SUDOKU, **dials})
 
-    trm: dict[str, object] = {"architecture": "trm"}
+    trm: dict[str, Any] = {"architecture": "trm"}
     return (
         Recipe(
             name="sudoku trm, float32",
@@ -186,11 +207,11 @@ def _puzzles() -> tuple[Recipe, ...]:
     )
 
 
-_OFF_DEFAULT: dict[str, object] = {
+_OFF_DEFAULT: dict[str, Any] = {
     "architecture": "looped", "dropout": 0.1, "late_recursion": 0.4, "deepest_share": 0.5, "tied": "yes",
     "micro_batch": 3, "average_decay": 0.9, "schedule": "cosine", "warmup_steps": 5,
 }  # fmt: skip
-_PAIRS: dict[str, object] = {"architecture": "looped", "tokenizer": "bpe", "vocab_size": 300, "lookback": 2}
+_PAIRS: dict[str, Any] = {"architecture": "looped", "tokenizer": "bpe", "vocab_size": 300, "lookback": 2}
 
 
 def _ways_to_train() -> tuple[Recipe, ...]:

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from models.errors import DivergedError
-from models.events import (
+from models.recursive_lm import LossParts
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.events import (
     EvaluationFinished,
     Event,
     NoticeGiven,
@@ -18,12 +20,10 @@ from models.events import (
     StepFinished,
     StepSkipped,
 )
-from models.recursive_lm import LossParts
-from models.run import Run
+from models.runs.run import Run
 from models.training import session as session_module
-from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.control import Control
-from models.training.opening import Opened
+from models.training.open import Opened
 from models.training.session import Session
 from models.training.trainer import Trainer, train
 

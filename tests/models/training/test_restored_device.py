@@ -12,13 +12,13 @@ import torch
 from data.puzzles import PuzzleSet
 from models.architectures import build_model, model_config
 from models.config import TrainingConfig
-from models.events import Event, RolledBack, RunFinished, RunPaused, StepFinished
-from models.run import Run
-from models.training.checkpoint import load_checkpoint
+from models.runs.checkpoint import load_checkpoint
+from models.runs.events import Event, RolledBack, RunFinished, RunPaused, StepFinished
+from models.runs.run import Run
+from models.training.calibrate import Measured
 from models.training.control import Control
-from models.training.measure import Measured
-from models.training.opening import Opened
-from models.training.puzzles.draws import PuzzleDraws
+from models.training.open import Opened
+from models.training.puzzles.sampler import PuzzleDraws
 from models.training.puzzles.session import PuzzleSession
 from models.training.session import Session
 from models.training.trainer import Trainer, train
