@@ -44,9 +44,7 @@ def modes_by_importance(model: RecursiveLM) -> list[tuple[str, Depth]]:
 
 def trained_modes_cost_s(model: RecursiveLM, tokens: int, seconds_per_call_token: float) -> float:
     """Seconds that an evaluation of every trained mode on `tokens` tokens takes."""
-    calls = sum(
-        model.attention_calls(depth) for depth in model.modes().values() if is_trained(model, depth)
-    )
+    calls = sum(model.attention_calls(depth) for depth in model.modes().values() if is_trained(model, depth))
     return calls * tokens * seconds_per_call_token
 
 

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from data.puzzles import PuzzleSet
 from models.architectures.puzzle_model import SURE, Prediction, PuzzleModel, answers_of
-from models.runs.events import EvaluationAdvanced, Event
 from models.device import autocast
+from models.runs.events import EvaluationAdvanced, Event
 
 BATCH_CELLS = 8192
 

@@ -2,14 +2,16 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Literal, TypeVar
 
 from models.runs import control_requests
+from models.runs.events import EvaluationAdvanced, Event, PreparationAdvanced
 from models.runs.run import Run
 
 Request = Literal["pause", "stop", "save", "sample"]
 Decision = TypeVar("Decision")
+Outcome = TypeVar("Outcome")
 
 POLL_S = 0.5
 """Seconds between two looks for requests in the run's folder."""
@@ -94,3 +96,22 @@ class Control:
         process follows its own decisions; several follow those of rank 0.
         """
         return decision
+
+
+def until_paused(
+    work: Generator[Event, None, Outcome], control: Control
+) -> Generator[Event, None, Outcome | None]:
+    """The events of `work` and what it returns, or None where a pause was wanted before its end.
+
+    It is left after an event that only tells progress: such work can be done again.
+    """
+    try:
+        while True:
+            event = next(work)
+            yield event
+            if isinstance(event, (PreparationAdvanced, EvaluationAdvanced)) and control.wants("pause"):
+                work.close()
+                return None
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome

@@ -1,13 +1,18 @@
 """How long a training goes on: minutes, steps or epochs, and how many steps fit into the minutes."""
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from models.config import TrainingConfig
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
+from models.runs.events import Event, SchedulePlanned
 from models.runs.run_config import Calibration, RunConfig
-from models.runs.run_state import RunState
+from models.runs.run_state import RunState, Schedule
+
+if TYPE_CHECKING:
+    from models.training.session import Session
 
 MIN_STEPS = 10
 REPLANS = 40
@@ -50,7 +55,9 @@ class Length:
         return None if self.minutes is None else 60 * self.minutes
 
     @classmethod
-    def of(cls, config: RunConfig, training: TrainingConfig, state: RunState | None, began: float) -> "Length":
+    def of(
+        cls, config: RunConfig, training: TrainingConfig, state: RunState | None, began: float
+    ) -> "Length":
         """The length of the training of a run whose newest checkpoint has `state`.
 
         `began` is when the user started to wait, on the training's clock.
@@ -134,6 +141,21 @@ class TimeBudget:
             self.slowdown = 0.3 * self.slowdown + 0.7 * self._real_s / self._expected_s
         self._real_s = self._expected_s = 0.0
 
+    def replan(self, session: "Session") -> Iterator[Event]:
+        """Plan the steps left again where the machine turned out slower or faster than calibrated."""
+        self.update()
+        step, schedule = session.counters.step, session.schedule
+        if self.deadline is None or step >= schedule.last_step:
+            return
+        progress = schedule.progress(step)
+        reserve_s = session.task.reserve_s(self, progress)
+        possible = self.steps_left(progress, step, session.control.now(), reserve_s)
+        possible = session.control.decide(possible)
+        if is_worth_replanning(schedule.last_step - step, possible):
+            session.schedule = schedule.ending_at(step + possible, step)
+            seconds = self.mean_step_s(progress) * self.slowdown
+            yield SchedulePlanned(step=step, total_steps=step + possible, seconds_per_step=seconds)
+
     def final_evaluation_s(self, elapsed_s: float = 0.0) -> float:
         """Seconds that the last evaluation may take after a training of `elapsed_s`."""
         if self.budget_s is None:
@@ -150,3 +172,25 @@ class TimeBudget:
 def is_worth_replanning(planned: int, possible: int) -> bool:
     """Whether `possible` steps differ enough from the `planned` ones to plan again."""
     return abs(possible - planned) > max(2, TOLERANCE * planned)
+
+
+def plan_steps(session: "Session", length: Length) -> Iterator[Event]:
+    """Give `session` the schedule that `length` asks for, where it asks for one."""
+    step, budget, sampler = session.counters.step, session.time_budget, session.task.sampler
+    if length.minutes is not None:
+        reserve_s = session.task.reserve_s(budget, 0.0)
+        steps = session.control.decide(budget.steps_left(0.0, step, session.control.now(), reserve_s))
+    elif length.steps is not None:
+        steps = length.steps
+    elif length.epochs is not None:
+        steps = max(1, round(length.epochs * sampler.blocks_per_epoch / session.config.batch_size))
+    else:
+        return
+    if length.extends and length.rewarm_scale is None:
+        session.schedule = session.schedule.ending_at(step + steps, step)
+    else:
+        session.schedule = Schedule.over(step, step + steps, length.rewarm_scale or 1.0)
+        session.counters.without_better = 0
+    if length.minutes is not None:
+        seconds = budget.mean_step_s(session.schedule.progress(step))
+        yield SchedulePlanned(step=step, total_steps=step + steps, seconds_per_step=seconds)
