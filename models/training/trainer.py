@@ -12,6 +12,7 @@ from models.training.control import Control, until_paused
 from models.training.grow import grow, growths_due
 from models.training.open import open_session
 from models.training.reports import paused_while_opening, run_paused, run_started, step_finished
+from models.training.session import Session
 
 
 def train(run: Run, control: Control | None = None) -> Iterator[Event]:
@@ -27,51 +28,56 @@ def train(run: Run, control: Control | None = None) -> Iterator[Event]:
         if session is None:
             yield paused_while_opening(run)
             return
-        task = session.task
-        yield run_started(session)
-        if session.counters.step == 0:
-            yield from task.begin(session)
-            yield session.save("interval")
+        yield from training_loop(session)
 
-        while True:
-            # once in a while: evaluate, write a sample, keep the best weights
-            if session.evaluation_due():
-                yield from task.evaluate(session)
-            if control.wants("pause"):
-                yield session.save("pause")
-                yield run_paused(session)
-                return
-            # once in a while: plan again how many steps fit into the time
-            if session.replan_due():
-                yield from session.time_budget.replan(session)
-            if session.has_ended():
-                break
-            # once in a while: save
-            if reason := session.save_due():
-                yield session.save(reason)
 
-            # one optimizer step
-            depth = task.depth_at(session, session.counters.step)
-            batch = yield from session.backward(depth)
-            gradient = session.optimizers.clip_gradient()
-            problem = session.problem(batch, gradient)
-            rate = session.learning_rate_factor()
-            if problem is None and not gradient.overflowed:
-                session.optimizers.step(rate)
-                session.update_average()
-            session.advance(batch, depth)
-            if problem is not None:
-                # the weights were not touched; too many bad batches return to the latest checkpoint
-                yield from session.skip(batch, gradient, problem)
-            elif not gradient.overflowed:
-                session.update_mean_loss(batch.loss)
-                yield step_finished(session, batch, gradient.norm, rate, str(depth))
+def training_loop(session: Session) -> Iterator[Event]:
+    """The training of an open session, from RunStarted on. The caller holds the run's lock."""
+    task, control = session.task, session.control
+    yield run_started(session)
+    if session.counters.step == 0:
+        yield from task.begin(session)
+        yield session.save("interval")
 
-            # once in a while: grow
-            if number := growths_due(session):
-                yield from grow(session, number)
-
-        yield session.save("final")
-        finished = yield from until_paused(task.finish(session), control)
-        if finished is None:
+    while True:
+        # once in a while: evaluate, write a sample, keep the best weights
+        if session.evaluation_due():
+            yield from task.evaluate(session)
+        if control.wants("pause"):
+            yield session.save("pause")
             yield run_paused(session)
+            return
+        # once in a while: plan again how many steps fit into the time
+        if session.replan_due():
+            yield from session.time_budget.replan(session)
+        if session.has_ended():
+            break
+        # once in a while: save
+        if reason := session.save_due():
+            yield session.save(reason)
+
+        # one optimizer step
+        depth = task.depth_at(session, session.counters.step)
+        batch = yield from session.backward(depth)
+        gradient = session.optimizers.clip_gradient()
+        problem = session.problem(batch, gradient)
+        rate = session.learning_rate_factor()
+        if problem is None and not gradient.overflowed:
+            session.optimizers.step(rate)
+            session.update_average()
+        session.advance(batch, depth)
+        if problem is not None:
+            # the weights were not touched; too many bad batches return to the latest checkpoint
+            yield from session.skip(batch, gradient, problem)
+        elif not gradient.overflowed:
+            session.update_mean_loss(batch.loss)
+            yield step_finished(session, batch, gradient.norm, rate, str(depth))
+
+        # once in a while: grow
+        if number := growths_due(session):
+            yield from grow(session, number)
+
+    yield session.save("final")
+    finished = yield from until_paused(task.finish(session), control)
+    if finished is None:
+        yield run_paused(session)
