@@ -24,7 +24,7 @@ from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.compatibility import described_model
 from models.runs.events import RunFinished, RunPaused
 from models.runs.listing import summarize
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run, run_names
 from models.training.length import REWARMED
 from models.training.trainer import train
@@ -71,7 +71,7 @@ def test_a_finished_run_grows_into_a_finished_one_that_trains_on(
     assert summary.parameters == new.parameter_counts()[0]
     assert run.read_json("evaluation.json") == parent.read_json("evaluation.json")
     assert [event.run for event in run.events() if isinstance(event, RunFinished)] == ["wide"]
-    assert load_trained(run).tokenizer.hash == load_trained(parent).tokenizer.hash
+    assert load_run(run).tokenizer.hash == load_run(parent).tokenizer.hash
     with pytest.raises(UsageError, match="is finished"):
         list(train(run))
     extend(run, steps=4)
@@ -200,7 +200,7 @@ def test_byte_pairs_are_learned_from_the_text_of_the_run(
     plan = grow(parent, vocab=305)
     assert plan.notes == ()
     run = plan.start()
-    old, new = load_trained(parent), load_trained(run)
+    old, new = load_run(parent), load_run(run)
     assert new.tokenizer.vocab_size == new.model.config.vocab_size == 305
     assert run.read_config()["data"]["tokenizer_hash"] == new.tokenizer.hash
     assert largest_logit_change(old.model, new.model, tokens_to_check(old.model.config)) <= LARGEST_CHANGE

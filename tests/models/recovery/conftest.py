@@ -14,7 +14,7 @@ from models.runs.checkpoint import load_checkpoint, load_weights, save_checkpoin
 from models.runs.run import Run
 from models.training.trainer import train
 
-Trained = Callable[..., Run]
+LoadedModel = Callable[..., Run]
 
 
 def meadow(lines: int, seed: int = 0) -> str:
@@ -74,7 +74,7 @@ def _runs(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> Path:
 
 
 @pytest.fixture
-def trained(_runs: Path, tmp_path: Path) -> Trained:
+def trained(_runs: Path, tmp_path: Path) -> LoadedModel:
     """`trained("owl", "jay")`: a copy of the run `owl`, called jay, that a test may do anything to."""
 
     def copied(name: str = "owl", called: str | None = None) -> Run:

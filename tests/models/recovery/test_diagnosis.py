@@ -13,10 +13,10 @@ from data.tokenizer import load_tokenizer
 from models.errors import RunError
 from models.recovery.known_text import held_out_text
 from models.recovery.recover import check_tokenizer
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 
-Trained = Callable[..., Run]
+LoadedModel = Callable[..., Run]
 Strip = Callable[..., None]
 
 
@@ -31,7 +31,7 @@ def shuffled(run: Run) -> CharacterTokenizer:
 
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
-def test_a_sound_tokenizer_has_no_findings(trained: Trained, name: str) -> None:
+def test_a_sound_tokenizer_has_no_findings(trained: LoadedModel, name: str) -> None:
     diagnosis = check_tokenizer(trained(name))
     assert diagnosis.sound and diagnosis.tokens == diagnosis.vocab_size
     assert diagnosis.loss is not None and diagnosis.recorded_loss is not None
@@ -39,7 +39,7 @@ def test_a_sound_tokenizer_has_no_findings(trained: Trained, name: str) -> None:
 
 
 @pytest.mark.parametrize("copies", [True, False])
-def test_what_is_no_file(trained: Trained, strip: Strip, copies: bool) -> None:
+def test_what_is_no_file(trained: LoadedModel, strip: Strip, copies: bool) -> None:
     run = trained()
     if not copies:
         strip(run, "copies")
@@ -61,7 +61,7 @@ def test_what_is_no_file(trained: Trained, strip: Strip, copies: bool) -> None:
     assert names(run) == ["unreadable"]
 
 
-def test_flipped_bytes_that_break_the_file(trained: Trained) -> None:
+def test_flipped_bytes_that_break_the_file(trained: LoadedModel) -> None:
     run = trained()
     content = bytearray(run.tokenizer_path.read_bytes())
     for place in (50, 700, 701):
@@ -70,7 +70,7 @@ def test_flipped_bytes_that_break_the_file(trained: Trained) -> None:
     assert names(run) == ["bytes-flipped"]
 
 
-def test_flipped_bytes_that_leave_a_tokenizer(trained: Trained, strip: Strip) -> None:
+def test_flipped_bytes_that_leave_a_tokenizer(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     run.tokenizer_path.write_bytes(run.tokenizer_path.read_bytes().replace(b'"e":', b'"Q":'))
     found = check_tokenizer(run)
@@ -79,7 +79,7 @@ def test_flipped_bytes_that_leave_a_tokenizer(trained: Trained, strip: Strip) ->
     assert names(run)[0] == "no-round-trip"
 
 
-def test_shuffled_ids(trained: Trained, strip: Strip) -> None:
+def test_shuffled_ids(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     shuffled(run).save(run.tokenizer_path)
     assert names(run) == ["shuffled-ids", "senseless-loss"]
@@ -91,13 +91,13 @@ def test_shuffled_ids(trained: Trained, strip: Strip) -> None:
     assert names(run) == []
 
 
-def test_the_tokenizer_of_another_run(trained: Trained) -> None:
+def test_the_tokenizer_of_another_run(trained: LoadedModel) -> None:
     run, other = trained("owl"), trained("fox")
     run.tokenizer_path.write_bytes(other.tokenizer_path.read_bytes())
     assert names(run)[:2] == ["wrong-size", "other-tokenizer"]
 
 
-def test_a_tokenizer_of_the_same_size(trained: Trained) -> None:
+def test_a_tokenizer_of_the_same_size(trained: LoadedModel) -> None:
     run = trained()
     size = load_tokenizer(run.tokenizer_path).vocab_size - 16
     CharacterTokenizer("".join(chr(0x3B1 + i) for i in range(size))).save(run.tokenizer_path)
@@ -105,7 +105,7 @@ def test_a_tokenizer_of_the_same_size(trained: Trained) -> None:
     assert found[0] == "other-tokenizer" and "no-round-trip" in found and "senseless-loss" in found
 
 
-def test_nothing_is_changed(trained: Trained) -> None:
+def test_nothing_is_changed(trained: LoadedModel) -> None:
     run = trained()
     run.tokenizer_path.unlink()
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
@@ -113,7 +113,7 @@ def test_nothing_is_changed(trained: Trained) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
 
 
-def test_a_run_without_text(trained: Trained) -> None:
+def test_a_run_without_text(trained: LoadedModel) -> None:
     run = trained()
     config = run.read_config()
     config["data"]["kind"] = "puzzles"
@@ -122,16 +122,16 @@ def test_a_run_without_text(trained: Trained) -> None:
         check_tokenizer(run)
 
 
-def test_a_byte_order_mark(trained: Trained) -> None:
+def test_a_byte_order_mark(trained: LoadedModel) -> None:
     run = trained()
     run.tokenizer_path.write_bytes(codecs.BOM_UTF8 + run.tokenizer_path.read_bytes())
     (found,) = check_tokenizer(run).findings
     assert found.name == "not-json" and "byte order mark" in found.sentence
-    assert load_trained(run).notes  # the copy is used
+    assert load_run(run).notes  # the copy is used
 
 
 @pytest.mark.parametrize("what", ["pipe", "folder", "link"])
-def test_what_is_no_plain_file_is_none_to_load_either(trained: Trained, what: str) -> None:
+def test_what_is_no_plain_file_is_none_to_load_either(trained: LoadedModel, what: str) -> None:
     run = trained()
     moved = run.path / "moved.json"
     run.tokenizer_path.rename(moved)
@@ -143,11 +143,11 @@ def test_what_is_no_plain_file_is_none_to_load_either(trained: Trained, what: st
     else:
         run.tokenizer_path.symlink_to(moved)
     assert names(run) == ["unreadable"]
-    (note,) = load_trained(run).notes
+    (note,) = load_run(run).notes
     assert "cannot be used" in note
 
 
-def test_the_recorded_hash_is_proof_enough(trained: Trained, strip: Strip) -> None:
+def test_the_recorded_hash_is_proof_enough(trained: LoadedModel, strip: Strip) -> None:
     """A run may have been trained with unknown characters, and a loss is of the weights as well."""
     run = trained()
     text = run.path.parent / "more.txt"
@@ -181,7 +181,7 @@ def test_a_short_text_is_read_whole(tmp_path: Path) -> None:
     assert "".join(held_out_text(corpus)) == whole
 
 
-def test_which_of_the_sizes_is_the_odd_one(trained: Trained) -> None:
+def test_which_of_the_sizes_is_the_odd_one(trained: LoadedModel) -> None:
     run = trained()
     config = run.read_config()
     size = config["model"]["vocab_size"]

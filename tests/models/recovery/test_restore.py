@@ -19,10 +19,10 @@ from models.errors import RunBusyError
 from models.recovery.reconstruct import Letter, Reconstruction
 from models.recovery.recover import Recovery, check_tokenizer, recover_tokenizer
 from models.runs.checkpoint import load_weights, save_weights
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 
-Trained = Callable[..., Run]
+LoadedModel = Callable[..., Run]
 Strip = Callable[..., None]
 
 
@@ -70,7 +70,7 @@ def damage(run: Run, how: str) -> bytes:
 @pytest.mark.parametrize("how", ["delete", "truncate", "flip", "shuffle", "swap"])
 @pytest.mark.parametrize("stripped", [(), ("text",), ("copies",), ("hash",), ("copies", "hash")])
 def test_every_damage_is_repaired_byte_for_byte(
-    trained: Trained, strip: Strip, how: str, stripped: tuple[str, ...]
+    trained: LoadedModel, strip: Strip, how: str, stripped: tuple[str, ...]
 ) -> None:
     run = trained()
     strip(run, *stripped)
@@ -90,7 +90,7 @@ def test_every_damage_is_repaired_byte_for_byte(
     assert recovered(run).source is None  # it is sound, and nothing is done
 
 
-def test_backups_are_numbered(trained: Trained) -> None:
+def test_backups_are_numbered(trained: LoadedModel) -> None:
     run = trained()
     for number in (1, 2, 3):
         run.tokenizer_path.write_text(f"broken {number}")
@@ -99,7 +99,7 @@ def test_backups_are_numbered(trained: Trained) -> None:
         assert found.backup.read_text() == f"broken {number}"
 
 
-def test_the_copy_in_a_checkpoint(trained: Trained) -> None:
+def test_the_copy_in_a_checkpoint(trained: LoadedModel) -> None:
     run = trained()
     original = damage(run, "delete")
     weights, metadata = load_weights(run.weights_path)
@@ -111,7 +111,7 @@ def test_the_copy_in_a_checkpoint(trained: Trained) -> None:
 
 
 @pytest.mark.parametrize("by", ["hash", "lineage", "descent"])
-def test_a_run_of_the_same_lineage(trained: Trained, strip: Strip, by: str) -> None:
+def test_a_run_of_the_same_lineage(trained: LoadedModel, strip: Strip, by: str) -> None:
     run, other = trained("owl"), trained("owl", "parent")
     strip(run, "copies", "text")
     if by != "hash":
@@ -131,14 +131,14 @@ def test_a_run_of_the_same_lineage(trained: Trained, strip: Strip, by: str) -> N
         assert not run.tokenizer_path.exists()
 
 
-def test_byte_pairs_are_learned_from_their_text_again(trained: Trained, strip: Strip) -> None:
+def test_byte_pairs_are_learned_from_their_text_again(trained: LoadedModel, strip: Strip) -> None:
     run = trained("fox")
     strip(run, "copies")
     original = damage(run, "delete")
     assert recovered(run).source == "corpus" and run.tokenizer_path.read_bytes() == original
 
 
-def test_a_text_that_has_changed_is_not_used(trained: Trained, strip: Strip) -> None:
+def test_a_text_that_has_changed_is_not_used(trained: LoadedModel, strip: Strip) -> None:
     run = trained("owl")
     strip(run, "copies")
     config = run.read_config()
@@ -152,7 +152,7 @@ def test_a_text_that_has_changed_is_not_used(trained: Trained, strip: Strip) -> 
     assert caught.value.hint is not None and "--like" in caught.value.hint
 
 
-def test_copies_that_disagree_where_nothing_decides(trained: Trained, strip: Strip) -> None:
+def test_copies_that_disagree_where_nothing_decides(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     strip(run, "text", "hash")
     put_a_wrong_copy_into(run)
@@ -162,7 +162,7 @@ def test_copies_that_disagree_where_nothing_decides(trained: Trained, strip: Str
     assert not run.tokenizer_path.exists()
 
 
-def test_the_loss_decides_between_copies_that_disagree(trained: Trained, strip: Strip) -> None:
+def test_the_loss_decides_between_copies_that_disagree(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     original = run.tokenizer_path.read_bytes()
     strip(run, "hash")
@@ -173,7 +173,7 @@ def test_the_loss_decides_between_copies_that_disagree(trained: Trained, strip: 
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_the_only_copy_is_the_weights_own(trained: Trained, strip: Strip) -> None:
+def test_the_only_copy_is_the_weights_own(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     original = damage(run, "truncate")
     strip(run, "text", "hash")
@@ -181,7 +181,7 @@ def test_the_only_copy_is_the_weights_own(trained: Trained, strip: Strip) -> Non
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_byte_pairs_without_any_copy(trained: Trained, strip: Strip) -> None:
+def test_byte_pairs_without_any_copy(trained: LoadedModel, strip: Strip) -> None:
     run = trained("fox")
     strip(run, "copies", "text")
     run.tokenizer_path.unlink()
@@ -189,7 +189,7 @@ def test_byte_pairs_without_any_copy(trained: Trained, strip: Strip) -> None:
         recovered(run)
 
 
-def test_a_run_that_is_being_written_to(trained: Trained) -> None:
+def test_a_run_that_is_being_written_to(trained: LoadedModel) -> None:
     run = trained()
     run.tokenizer_path.unlink()
     with run.lock(), pytest.raises(RunBusyError):
@@ -197,7 +197,7 @@ def test_a_run_that_is_being_written_to(trained: Trained) -> None:
     assert not run.tokenizer_path.exists()
 
 
-def test_a_vocabulary_that_grew_is_learned_again(trained: Trained, strip: Strip) -> None:
+def test_a_vocabulary_that_grew_is_learned_again(trained: LoadedModel, strip: Strip) -> None:
     """Two texts, the second with characters of its own: the hash proves the order they came in."""
     run = trained()
     strip(run, "copies")
@@ -223,7 +223,7 @@ def test_a_vocabulary_that_grew_is_learned_again(trained: Trained, strip: Strip)
     )
 
 
-def test_a_vocabulary_that_two_texts_made_grow_in_turn(trained: Trained, strip: Strip) -> None:
+def test_a_vocabulary_that_two_texts_made_grow_in_turn(trained: LoadedModel, strip: Strip) -> None:
     """The first text made it grow too, before and after the second: sizes tell the order, not the list."""
     run = trained("fox")
     strip(run, "copies")
@@ -255,7 +255,7 @@ def test_a_vocabulary_that_two_texts_made_grow_in_turn(trained: Trained, strip: 
     assert run.tokenizer_path.read_text(encoding="utf-8") == tokenizer.to_json()
 
 
-def test_the_first_text_may_be_the_one_that_the_vocabulary_grew_from(trained: Trained, strip: Strip) -> None:
+def test_the_first_text_may_be_the_one_that_the_vocabulary_grew_from(trained: LoadedModel, strip: Strip) -> None:
     """As after `rlm expand --vocab` and a second text that brought no tokens."""
     run = trained("fox")
     strip(run, "copies")
@@ -290,7 +290,7 @@ def name_another(run: Run, tokenizer_hash: str = "0" * 64) -> None:
 
 
 def test_a_copy_from_elsewhere_that_has_not_the_recorded_hash_is_never_written(
-    trained: Trained, strip: Strip
+    trained: LoadedModel, strip: Strip
 ) -> None:
     run, parent = trained("owl"), trained("owl", "parent")
     strip(run, "copies")
@@ -304,7 +304,7 @@ def test_a_copy_from_elsewhere_that_has_not_the_recorded_hash_is_never_written(
     assert not run.tokenizer_path.exists()
 
 
-def test_a_hash_that_the_runs_own_copy_contradicts_is_corrected(trained: Trained) -> None:
+def test_a_hash_that_the_runs_own_copy_contradicts_is_corrected(trained: LoadedModel) -> None:
     run = trained()
     original = run.tokenizer_path.read_text(encoding="utf-8")
     right = run.read_config()["data"]["tokenizer_hash"]
@@ -313,18 +313,18 @@ def test_a_hash_that_the_runs_own_copy_contradicts_is_corrected(trained: Trained
         if damaged:
             run.tokenizer_path.unlink()
         with contextlib.suppress(TokenizerError):
-            load_trained(run)
+            load_run(run)
             pytest.fail("it is used although config.json names another")
         found = recovered(run)
         assert found.source == "weights" and found.verified == "loss" and found.renamed
         assert found.backup is None  # where the file was the right one, it stays
         assert run.read_config()["data"]["tokenizer_hash"] == right
         assert run.tokenizer_path.read_text(encoding="utf-8") == original
-        assert load_trained(run).notes == ()
+        assert load_run(run).notes == ()
         assert recovered(run).source is None
 
 
-def test_a_wrong_copy_does_not_correct_the_hash(trained: Trained) -> None:
+def test_a_wrong_copy_does_not_correct_the_hash(trained: LoadedModel) -> None:
     run = trained()
     right = run.read_config()["data"]["tokenizer_hash"]
     put_a_wrong_copy_into(run)
@@ -335,7 +335,7 @@ def test_a_wrong_copy_does_not_correct_the_hash(trained: Trained) -> None:
     assert run.read_config()["data"]["tokenizer_hash"] == "0" * 64 != right
 
 
-def test_a_reconstruction_gives_way_to_what_it_stands_in_for(trained: Trained, strip: Strip) -> None:
+def test_a_reconstruction_gives_way_to_what_it_stands_in_for(trained: LoadedModel, strip: Strip) -> None:
     """config.json remembers the hash of the lost one, which proves it when its text is back."""
     run = trained()
     strip(run, "copies")
@@ -359,7 +359,7 @@ def test_a_reconstruction_gives_way_to_what_it_stands_in_for(trained: Trained, s
 
 
 def test_a_kill_between_config_and_tokenizer_is_mended(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
+    trained: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     original = damage(run, "delete")
@@ -376,7 +376,7 @@ def test_a_kill_between_config_and_tokenizer_is_mended(
     assert recovered(run).verified == "hash" and run.tokenizer_path.read_bytes() == original
 
 
-def test_the_reason_why_nothing_decides_is_the_true_one(trained: Trained, strip: Strip) -> None:
+def test_the_reason_why_nothing_decides_is_the_true_one(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     name_another(run)
     (entry,) = run.read_json("datasets.json") or []
@@ -401,7 +401,7 @@ def test_the_reason_why_nothing_decides_is_the_true_one(trained: Trained, strip:
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
 def test_a_text_in_the_language_may_be_the_one_it_was_trained_on(
-    trained: Trained, strip: Strip, name: str
+    trained: LoadedModel, strip: Strip, name: str
 ) -> None:
     run = trained(name)
     (text,) = run.read_config()["data"]["paths"]
@@ -415,18 +415,18 @@ def test_a_text_in_the_language_may_be_the_one_it_was_trained_on(
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_loading_does_not_choose_between_copies_that_disagree(trained: Trained, strip: Strip) -> None:
+def test_loading_does_not_choose_between_copies_that_disagree(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     tokenizer = put_a_wrong_copy_into(run)
     run.tokenizer_path.unlink()
-    assert load_trained(run).tokenizer.hash == tokenizer.hash  # the hash tells
+    assert load_run(run).tokenizer.hash == tokenizer.hash  # the hash tells
     strip(run, "hash")
     with pytest.raises(TokenizerError, match="copies in its weights differ") as caught:
-        load_trained(run)
+        load_run(run)
     assert caught.value.hint is not None and "rlm recover-tokenizer owl" in caught.value.hint
 
 
-def test_an_edited_size_is_no_fault_of_the_tokenizer(trained: Trained) -> None:
+def test_an_edited_size_is_no_fault_of_the_tokenizer(trained: LoadedModel) -> None:
     run = trained()
     config, original = run.read_config(), run.tokenizer_path.read_bytes()
     config["model"]["vocab_size"] += 5
@@ -437,7 +437,7 @@ def test_an_edited_size_is_no_fault_of_the_tokenizer(trained: Trained) -> None:
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_an_old_file_that_has_the_recorded_hash(trained: Trained, strip: Strip) -> None:
+def test_an_old_file_that_has_the_recorded_hash(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     original = run.tokenizer_path.read_bytes()
     strip(run, "copies", "text")
@@ -448,7 +448,7 @@ def test_an_old_file_that_has_the_recorded_hash(trained: Trained, strip: Strip) 
 
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
-def test_what_a_run_that_grew_from_it_began_with(trained: Trained, strip: Strip, name: str) -> None:
+def test_what_a_run_that_grew_from_it_began_with(trained: LoadedModel, strip: Strip, name: str) -> None:
     run, child = trained(name), trained(name, "child")
     original = run.tokenizer_path.read_bytes()
     tokenizer = load_tokenizer(run.tokenizer_path)
@@ -469,7 +469,7 @@ def test_what_a_run_that_grew_from_it_began_with(trained: Trained, strip: Strip,
 
 
 def test_a_second_reconstruction_remembers_what_the_first_stands_in_for(
-    trained: Trained, strip: Strip, monkeypatch: pytest.MonkeyPatch
+    trained: LoadedModel, strip: Strip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     like = Path(run.path.parent / "like.txt")
@@ -492,6 +492,6 @@ def test_a_second_reconstruction_remembers_what_the_first_stands_in_for(
         run.tokenizer_path.unlink()
         assert recovered(run, like).source == "reconstruction"
         data = run.read_config()["data"]
-        assert data["tokenizer_hash"] == load_trained(run).tokenizer.hash != right
+        assert data["tokenizer_hash"] == load_run(run).tokenizer.hash != right
         assert data["reconstructed_from_hash"] == right
     assert asked == [right, right]
