@@ -108,7 +108,8 @@ class ModelExpanded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(Event):
-    """One optimizer step. `loss` and `tokens_per_second` are means since the last such event."""
+    """One optimizer step that was taken. `loss` is that of its batch, `tokens_per_second` a mean of the
+    last steps. A step that was skipped or rolled back has none."""
 
     step: int
     total_steps: int
@@ -196,7 +197,8 @@ class StepSkipped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledBack(Event):
-    """Too many bad batches in a row: back to a good checkpoint, at a lower rate."""
+    """Too many bad batches in a row: back to a good checkpoint, at a lower rate. What was told of the
+    steps after `to_step` no longer holds."""
 
     step: int
     to_step: int

@@ -28,6 +28,7 @@ _MARKS: dict[type[Event], bytes] = {
     events.StepFinished: b'{"event": "step_finished"',
     events.EvaluationFinished: b'{"event": "evaluation_finished"',
     events.ScheduleSettled: b'{"event": "schedule_settled"',
+    events.RolledBack: b'{"event": "rolled_back"',
     events.RunPaused: b'{"event": "run_paused"',
     events.RunFinished: b'{"event": "run_finished"',
 }
@@ -92,8 +93,8 @@ def summarize(path: Path) -> RunSummary:
             problem += f"; get it back: rlm resume {run.name}"
     started = log.last(events.RunStarted)
     planned = log.last(events.RunStarted, events.ScheduleSettled, events.StepFinished, events.RunPaused)
-    latest = log.last(events.StepFinished, events.RunPaused, events.RunFinished)
-    step = _whole(_of(latest, "step"), _of(started, "start_step")) or 0
+    latest = log.last(events.StepFinished, events.RolledBack, events.RunPaused, events.RunFinished)
+    step = _whole(_of(latest, "to_step"), _of(latest, "step"), _of(started, "start_step")) or 0
     model, datasets = config.get("model"), files.get("datasets.json") or []
     return RunSummary(
         name=run.name,
