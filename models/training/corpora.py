@@ -6,7 +6,7 @@ from data.replay import HELD_OUT_TOKENS
 from models.evaluation.forgetting import losses_on
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, Dataset, by_label, labels, read_datasets
-from models.runs.events import CorporaMeasured, CorpusBegun, Event
+from models.runs.events import CorporaMeasured, CorpusStarted, Event
 from models.training.open import Opened
 
 
@@ -20,7 +20,7 @@ def begin_corpus(opened: Opened) -> Iterator[Event]:
         return
     session, datasets = opened.session, read_datasets(opened.run)
     replay = opened.config.get("replay", {})
-    yield CorpusBegun(
+    yield CorpusStarted(
         corpus=labels(datasets).get(opened.config["data"]["content_hash"], str(opened.config.get("corpus"))),
         known_corpora=len(datasets) - 1,
         replay_share=replay.get("share", 0.0),

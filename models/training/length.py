@@ -8,7 +8,7 @@ from typing import Any
 from models.config import TrainingConfig
 from models.growth.initial_snapshot import begins_stage
 from models.runs.checkpoint import Snapshot
-from models.runs.events import Event, ScheduleSettled
+from models.runs.events import Event, SchedulePlanned
 from models.training.schedule import Schedule
 from models.training.session import Session
 from models.training.time_budget import Pace
@@ -92,4 +92,4 @@ def settle(session: Session, pace: Pace, length: Length) -> Iterator[Event]:
         session.counters.without_better = 0
     if length.minutes is not None:
         seconds = pace.mean_step_s(session.schedule.progress(step))
-        yield ScheduleSettled(step=step, total_steps=step + steps, seconds_per_step=seconds)
+        yield SchedulePlanned(step=step, total_steps=step + steps, seconds_per_step=seconds)

@@ -18,7 +18,7 @@ from models.runs.events import (
     Event,
     MicroBatchHalved,
     RunPaused,
-    ScheduleSettled,
+    SchedulePlanned,
     StepSkipped,
 )
 from models.training.calibrate import no_room_for_one
@@ -201,7 +201,7 @@ class TrainingLoop:
         if pace.worth_moving(session.schedule.last_step - step, possible):
             session.schedule = session.schedule.ending_at(step + possible, step)
             seconds = pace.mean_step_s(progress) * pace.slowness
-            yield ScheduleSettled(step=step, total_steps=step + possible, seconds_per_step=seconds)
+            yield SchedulePlanned(step=step, total_steps=step + possible, seconds_per_step=seconds)
 
     def _save(self, reason: str) -> CheckpointSaved:
         session = self.session

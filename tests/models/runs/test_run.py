@@ -230,7 +230,7 @@ def test_recording_writes_passes_on_and_closes(tmp_path: Path) -> None:
     recorded.close()
     assert closed == [True]
     assert list(run.events()) == [first, second]
-    assert "note: one" in run.training_log_path.read_text()
+    assert "  one\n" in run.training_log_path.read_text()
     assert all(json.loads(line) for line in run.events_path.read_text().splitlines())
 
 
@@ -267,17 +267,17 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "run",
-        "run_files",
-        "run_lock",
-        "run_listing",
+        "runs.run",
+        "runs.run_files",
+        "runs.lock",
+        "runs.listing",
         "recursion",
-        "event_log",
-        "training_log",
-        "storage",
-        "checkpoint_folder",
+        "runs.event_log",
+        "runs.training_log",
+        "runs.storage",
+        "runs.checkpoint_folder",
         "errors",
-        "events",
+        "runs.events",
     ],
 )
 def test_no_torch_is_imported(module: str) -> None:
