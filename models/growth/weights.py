@@ -92,7 +92,7 @@ def grow_training(
     averages = {n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(AVERAGE)}
     if averages:
         # A tied head is another name of the embedding, and has no average under its own.
-        tied = _tied(before)
+        tied = tied_names(before)
         averages |= {name: averages[first] for name, first in tied.items() if first in averages}
         state = grow_weights(old, new, {**weights, **averages}, parts=parts, seed=seed)
         grown |= {f"{AVERAGE}{name}": state[name] for name in shapes}
@@ -111,6 +111,16 @@ def grow_snapshot(
     model = grow_weights(old, new, snapshot.model, parts=parts, seed=seed)
     training = grow_training(old, new, snapshot.training, snapshot.model, parts=parts, seed=seed)
     return Snapshot(snapshot.step, model, training, snapshot.state)
+
+
+def tied_names(model: nn.Module) -> dict[str, str]:
+    """By name of a parameter that has another: the name it is known by first."""
+    first: dict[Tensor, str] = {}
+    tied = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if first.setdefault(parameter, name) != name:
+            tied[name] = first[parameter]
+    return tied
 
 
 def _drawn(config: ModelConfig, seed: int, dtype: torch.dtype) -> RecursiveLM:
@@ -162,13 +172,3 @@ def _settle(model: RecursiveLM, before: RecursiveLM) -> None:
             part.keep_function(known[name])
         if isinstance(part, Block) and name not in known:
             part.pass_on()
-
-
-def _tied(model: nn.Module) -> dict[str, str]:
-    """By name of a parameter that has another: the name it is known by first."""
-    first: dict[Tensor, str] = {}
-    tied = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        if first.setdefault(parameter, name) != name:
-            tied[name] = first[parameter]
-    return tied

@@ -28,6 +28,7 @@ from models.evaluation.modes import default_depth
 from models.growth.axes import differences
 from models.growth.initial_snapshot import begins_stage, first_snapshot
 from models.growth.transaction import catch_up
+from models.growth.weights import tied_names
 from models.layers.initialise import Undrawn
 from models.planning.continuation import (
     Continuation,
@@ -231,7 +232,11 @@ def _state(run: Run, old: ModelConfig) -> tuple[dict[str, Tensor], Snapshot]:
         kept, _ = load_weights(run.weights_path)
         require_fit(old, kept, f"The model.safetensors of run '{run.name}'")
         return kept, newest
-    averaged = {name: newest.training.get(f"average.{name}", value) for name, value in newest.model.items()}
+    tied = tied_names(skeleton(old))  # the average of a tied head stands under the embedding's name
+    averaged = {
+        name: newest.training.get(f"average.{tied.get(name, name)}", value)
+        for name, value in newest.model.items()
+    }
     return averaged, newest
 
 

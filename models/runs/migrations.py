@@ -24,7 +24,7 @@ CURRENT = {
     "generation_config.json": 1,
     "state.json": 1,
     "events.jsonl": 1,
-    "safetensors": 1,
+    "safetensors": 2,
 }
 """The version each file is written in; one that is not listed is in its first."""
 
@@ -45,7 +45,15 @@ def _with_two_losses(entry: Any) -> Any:
     return {**entry, "loss_when_learned": loss, "loss_now": loss}
 
 
-_STEPS: dict[tuple[str, int], Callable[[Any], Any]] = {("datasets.json", 1): datasets_1_to_2}
+def safetensors_1_to_2(value: Any) -> Any:
+    """A tie is written once, and named in the metadata; a file that has it twice is read as it stands."""
+    return value
+
+
+_STEPS: dict[tuple[str, int], Callable[[Any], Any]] = {
+    ("datasets.json", 1): datasets_1_to_2,
+    ("safetensors", 1): safetensors_1_to_2,
+}
 """By file and the version it is in before the step."""
 
 

@@ -278,6 +278,10 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
         "runs.checkpoint_folder",
         "errors",
         "runs.events",
+        "runs.event_words",
+        "runs.history",
+        "runs.recording",
+        "runs.control_requests",
     ],
 )
 def test_no_torch_is_imported(module: str) -> None:
