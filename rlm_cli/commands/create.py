@@ -64,9 +64,9 @@ def create(
     }  # fmt: skip
     said = said_request(context, dials, settings)
 
-    from rlm_cli.training_session import before_it_exists
+    from rlm_cli.training_session import interruptible_creation
 
-    with before_it_exists(output):
+    with interruptible_creation(output):
         from models.planning.plan import CreateRequest, plan_creation
         from models.runs.run import runs_dir as find_runs_dir
 

@@ -173,9 +173,14 @@ def train(
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude one another.", hint="Give one of them.")
 
-    from rlm_cli.training_session import before_it_exists, before_it_goes_on, drain, follow_training
+    from rlm_cli.training_session import (
+        follow_training,
+        interruptible_continuation,
+        interruptible_creation,
+        show_progress,
+    )
 
-    with before_it_exists(output):
+    with interruptible_creation(output):
         from models.planning.continuation import Continuation, MoreOfTheSame
         from models.planning.plan import TrainRequest, plan_training
         from models.runs.progress import read_corpus
@@ -189,20 +194,22 @@ def train(
         if not fresh and request.leaves_model_open and (found := models_in(folder)):
             if not is_anyone_there(output):
                 require_said(found)
-            corpus = drain(read_corpus(request.paths), progress)
+            corpus = show_progress(read_corpus(request.paths), progress)
 
             def plan_for(run: str | None) -> "AnyPlan":
-                return drain(plan_training(replace(request, continue_run=run), folder, corpus), progress)
+                return show_progress(
+                    plan_training(replace(request, continue_run=run), folder, corpus), progress
+                )
 
             plan = ask_until_planned(plan_for, found, corpus, output)
         else:
-            plan = drain(plan_training(request, folder), progress)
+            plan = show_progress(plan_training(request, folder), progress)
         if dry_run:
             output.pairs(plan.rows())
             output.json(plan.to_dict())
             return
         output.pairs(plan.rows(), to_stderr=True)
     goes_on = plan.run if isinstance(plan, (Continuation, MoreOfTheSame)) else None
-    with before_it_exists(output) if goes_on is None else before_it_goes_on(output, goes_on):
+    with interruptible_creation(output) if goes_on is None else interruptible_continuation(output, goes_on):
         run = plan.start()
     raise typer.Exit(follow_training(run, output))
