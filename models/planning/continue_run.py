@@ -26,8 +26,8 @@ from models.errors import RunError
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.growth.axes import differences
-from models.growth.initial_snapshot import begins_stage, first_snapshot
-from models.growth.transaction import catch_up
+from models.growth.initial_snapshot import has_no_steps_yet, initial_snapshot
+from models.growth.transaction import recover
 from models.growth.weights import tied_names
 from models.layers.initialise import Undrawn
 from models.planning.continuation import (
@@ -81,7 +81,7 @@ def plan_continuation(
     if corpus is None:
         corpus = yield from read_corpus(request.paths)
     with run.lock():
-        catch_up(run)
+        recover(run)
         config = run.read_config()
         _require_trained(run, config)
         if corpus.content_hash == config["data"]["content_hash"]:
@@ -114,7 +114,7 @@ def _another_text(
     prepare_process(config.get("measured", {}).get("threads", training.threads))
     kept, newest = _state(run, old)
     moments = _moments(newest) if config["training"].get("optimizer") == training.optimizer else {}
-    snapshot = first_snapshot(kept, moments, old, new, training, parts=parts)
+    snapshot = initial_snapshot(kept, moments, old, new, training, parts=parts)
     expected = estimate(new, training, device)
     replay = Replay(0.0, "there is no sample of an earlier text")
     if request.replay is not None and samples:
@@ -227,7 +227,7 @@ def _state(run: Run, old: ModelConfig) -> tuple[dict[str, Tensor], Snapshot]:
     judged yet, else the kept ones."""
     newest, _ = load_checkpoint(run)
     require_fit(old, newest.model, f"The checkpoint of step {newest.step}")
-    judged = math.isfinite(newest.state["counters"]["best_loss"]) or begins_stage(newest)
+    judged = math.isfinite(newest.state["counters"]["best_loss"]) or has_no_steps_yet(newest)
     if judged and run.weights_path.is_file():
         kept, _ = load_weights(run.weights_path)
         require_fit(old, kept, f"The model.safetensors of run '{run.name}'")

@@ -17,7 +17,7 @@ from models.device import choose_device
 from models.planning.preset_choice import counts_alike, preset_for
 from models.planning.request import CreateRequest, drop_lengths, everything_said, lengths_in, shape_of
 from models.runs.checkpoint import save_weights
-from models.runs.new_run import fresh_run
+from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.storage import storing
 from models.wording import counted
@@ -69,7 +69,7 @@ class CreationPlan:
 
         Raises UsageError, StorageError.
         """
-        with fresh_run(self.name, runs_dir) as run:
+        with new_run(self.name, runs_dir) as run:
             torch.manual_seed(int(self.training.get("seed", 0)))
             model = build_model(self.model)
             metadata = {"format": "rlm", "config": json.dumps(self.to_dict()["model"])}

@@ -8,8 +8,8 @@ from typing import Any
 
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
-from models.growth.initial_snapshot import begins_stage
-from models.growth.transaction import catch_up
+from models.growth.initial_snapshot import has_no_steps_yet
+from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.run import Run
 from models.runs.task import solves_puzzles
@@ -28,7 +28,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
     if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
         raise UsageError("The length to go on for must be above 0.")
     with run.lock():
-        catch_up(run)
+        recover(run)
         config = run.read_config()
         if "data" not in config:
             raise UsageError(
@@ -37,7 +37,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         if not solves_puzzles(config):
             _require_text_there(run, config["data"])
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
-        if snapshot is not None and not begins_stage(snapshot):
+        if snapshot is not None and not has_no_steps_yet(snapshot):
             config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
         else:
             config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}

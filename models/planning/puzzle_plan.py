@@ -13,7 +13,7 @@ from models.cost import Estimate, estimate, require_memory, skeleton
 from models.planning.puzzle_resolve import settle_puzzle_request
 from models.planning.request import TrainRequest
 from models.runs.events import Event, NoticeGiven
-from models.runs.new_run import fresh_run
+from models.runs.new_run import new_run
 from models.runs.progress import advancing
 from models.runs.run import Run, suggest_name
 from models.runs.task import PUZZLES
@@ -76,7 +76,7 @@ class PuzzlePlan:
     def start(self) -> Run:
         """Make the run directory, with all that training needs to begin; where this fails, nothing of it
         is left. Raises UsageError, StorageError."""
-        with fresh_run(self.name, self.runs_dir) as run:
+        with new_run(self.name, self.runs_dir) as run:
             run.write_json("datasets.json", [self._described()])
             run.write_config(
                 {

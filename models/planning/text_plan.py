@@ -14,7 +14,7 @@ from models.cost import Estimate, skeleton
 from models.errors import StorageError
 from models.planning.resolve import require_untrained
 from models.runs.datasets import DATASETS_FILE, dataset_entry, described_corpus, source_paths
-from models.runs.new_run import fresh_run
+from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.storage import replace_file, storing
 from models.wording import about_minutes, counted
@@ -92,7 +92,7 @@ class Plan:
         return self.created
 
     def _start_fresh(self) -> Run:
-        with fresh_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+        with new_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
             self._write(run)
         return run
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
+from models.runs.run_config import RunConfig
 from models.runs.events import (
     CorporaMeasured,
     CorpusStarted,
@@ -179,13 +180,12 @@ class History:
             self.measured = None
 
 
-def text_started_at(config: Mapping[str, Any]) -> float | None:
-    """When a run started on the text it is at, in seconds since the epoch. None where it is its first.
+def text_started_at(config: RunConfig) -> float | None:
+    """When a run started on the text it learns now, in seconds since the epoch; None where it is its first.
 
-    `config` is what config.json holds. The log's events from before that time belong to earlier texts.
+    The log's events from before that time belong to earlier texts.
     """
-    started = config.get("started_at")
-    return float(started) if "replay" in config and isinstance(started, int | float) else None
+    return config.started_at if config.replay is not None else None
 
 
 class _Points:

@@ -31,7 +31,7 @@ from models.runs.evaluation import Evaluation, PuzzleEvaluation, evaluation_from
 from models.runs.event_log import follow_events, read_events
 from models.runs.events import Event
 from models.runs.history import History, text_started_at
-from models.runs.incomplete import is_unborn
+from models.runs.incomplete import is_incomplete
 from models.runs.lock import holding_lock, is_locked
 from models.runs.migrations import migrated, stamped
 from models.runs.recording import record_events
@@ -122,7 +122,7 @@ class Run:
             try:
                 path.mkdir()
             except FileExistsError:
-                if not is_unborn(path):
+                if not is_incomplete(path):
                     raise _taken(name, runs_dir) from None
         return cls(path.resolve())
 
@@ -271,7 +271,7 @@ class Run:
 
     def history(self) -> History:
         """What the event log says is true now, of the text the run is at. Raises RunError."""
-        history = History(since=text_started_at(self.read_config()))
+        history = History(since=text_started_at(self.config()))
         for event in self.events():
             history.add(event)
         return history

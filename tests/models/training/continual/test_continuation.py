@@ -363,7 +363,7 @@ def test_more_steps_after_a_kill_in_a_change_are_of_the_new_text(
 ) -> None:
     planned = plan(owl, river, steps=50)
     with monkeypatch.context() as patch:
-        patch.setattr(revision, "catch_up", lambda run: None)  # killed right after the checkpoint
+        patch.setattr(revision, "recover", lambda run: None)  # killed right after the checkpoint
         planned.start()
     extend(owl, steps=2)
     assert [event.step for event in go(owl) if isinstance(event, StepFinished)] == [1, 2]

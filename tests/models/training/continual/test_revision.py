@@ -102,7 +102,7 @@ def test_a_change_that_an_earlier_version_left_unfinished_is_finished(
     owl: Run, river: Path, plan: Plan, go: Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(revision, "catch_up", lambda run: None)
+        patch.setattr(revision, "recover", lambda run: None)
         plan(owl, river, replay=0.3, steps=3).start()
     newest = newest_checkpoint(owl.checkpoints_path)
     assert newest is not None

@@ -10,8 +10,9 @@ from data.document import well_formed
 from data.errors import TokenizerError
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer, tokenizer_from_json
-from models.recovery.copies import own_copies
-from models.recovery.known_text import KnownText, held_out_text
+from models.recovery.held_out_text import held_out_text
+from models.recovery.tokenizer_copies import copies_in_weights
+from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run
 from models.runs.tokenizer import expected_hash
 from models.runs.weights_file import shape_in
@@ -30,12 +31,12 @@ Defect = Literal[
     "senseless-loss",
 ]
 
-_FEW = 0.05  # of the bytes, that damage may have changed; more is another file
+_MAX_FLIPPED = 0.05  # share of the bytes; a file with more changes is another one
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A defect and what it means here, one sentence."""
+    """A defect and one sentence that says what it is here."""
 
     name: Defect
     sentence: str
@@ -43,8 +44,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was found. `tokens` is the vocabulary of the file, None where it cannot be used; `loss`
-    and `recorded_loss` are nats per token on a known text, None where it could not be measured."""
+    """What was found. `tokens` is the vocabulary size of the file, None where it cannot be used. `loss` and
+    `recorded_loss` are nats per token on a training text, None where they could not be measured."""
 
     findings: tuple[Finding, ...]
     vocab_size: int
@@ -58,7 +59,7 @@ class Diagnosis:
         return not self.findings
 
     def to_dict(self) -> dict[str, Any]:
-        """The diagnosis as JSON has it."""
+        """The diagnosis as JSON."""
         return {
             "sound": self.sound,
             "findings": [{"name": one.name, "sentence": one.sentence} for one in self.findings],
@@ -69,42 +70,42 @@ class Diagnosis:
         }
 
 
-def diagnose(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int) -> Diagnosis:
-    """Look at tokenizer.json, against the model of `vocab_size`, what config.json and the weights
-    say of it, and the text the run knows. Nothing is changed."""
-    trusted = _trusted(run, config, vocab_size)
+def diagnose(run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int) -> Diagnosis:
+    """Compare tokenizer.json with the model of `vocab_size`, with what config.json and the weights record
+    of it, and with the training texts. Changes nothing."""
+    trusted = _matching_copy(run, config, vocab_size)
     content = _content(run)
     if isinstance(content, Finding):
-        return _unusable(content, vocab_size, known)
+        return _unusable(content, vocab_size, texts)
     try:
         tokenizer = tokenizer_from_json(content.decode("utf-8"), origin="tokenizer.json")
     except (UnicodeDecodeError, TokenizerError) as error:
-        return _unusable(_why_unusable(content, trusted, error), vocab_size, known)
+        return _unusable(_why_unusable(content, trusted, error), vocab_size, texts)
     expected = expected_hash(config)
     findings = [*_wrong_size(run, tokenizer.vocab_size, vocab_size)]
-    findings += _misfits(tokenizer, content, trusted, expected, vocab_size)
-    loss = known.loss_with(tokenizer) if known.can_judge else None
-    # With the recorded hash it is the one it was trained with: a text it cannot spell was learned with
-    # unknown characters, and a loss that makes no sense has come from elsewhere. Without one recorded,
-    # it may have been put into the wrong weights, and the loss says so.
+    findings += _mismatch(tokenizer, content, trusted, expected, vocab_size)
+    loss = texts.loss_with(tokenizer) if texts.can_compare else None
+    # A tokenizer with the recorded hash is the right one. If it cannot encode the text, the model was trained
+    # with unknown characters; a bad loss then has another cause. A copy in the weights proves less: it may
+    # have been saved with the wrong weights, so its loss counts.
     if tokenizer.hash != (expected or (trusted.hash if trusted is not None else None)):
-        findings += _round_trip(tokenizer, known)
-    if tokenizer.hash != expected and loss is not None and not known.is_sensible(loss):
-        findings.append(_senseless(loss, known))
-    return Diagnosis(tuple(findings), vocab_size, tokenizer.vocab_size, loss, known.recorded_loss, tokenizer)
+        findings += _round_trip(tokenizer, texts)
+    if tokenizer.hash != expected and loss is not None and not texts.is_plausible(loss):
+        findings.append(_senseless_loss(loss, texts))
+    return Diagnosis(tuple(findings), vocab_size, tokenizer.vocab_size, loss, texts.recorded_loss, tokenizer)
 
 
-def _unusable(finding: Finding, vocab_size: int, known: KnownText) -> Diagnosis:
-    return Diagnosis((finding,), vocab_size, None, None, known.recorded_loss)
+def _unusable(finding: Finding, vocab_size: int, texts: TrainingTexts) -> Diagnosis:
+    return Diagnosis((finding,), vocab_size, None, None, texts.recorded_loss)
 
 
-def _trusted(run: Run, config: Mapping[str, Any], vocab_size: int) -> Tokenizer | None:
-    """The copy in the run's weights that fits what else is known of the tokenizer."""
+def _matching_copy(run: Run, config: Mapping[str, Any], vocab_size: int) -> Tokenizer | None:
+    """The copy in the run's weights that has the right size and, if one is recorded, the right hash."""
     expected = expected_hash(config)
     return next(
         (
             copy.tokenizer
-            for copy in own_copies(run)
+            for copy in copies_in_weights(run)
             if copy.tokenizer.vocab_size == vocab_size and expected in (None, copy.tokenizer.hash)
         ),
         None,
@@ -121,7 +122,7 @@ def _content(run: Run) -> bytes | Finding:
 
 
 def _why_unusable(content: bytes, trusted: Tokenizer | None, error: Exception) -> Finding:
-    """What happened to a file that no tokenizer can be made of."""
+    """What happened to a file that cannot be used as a tokenizer."""
     if not content:
         return Finding("truncated", "tokenizer.json is empty.")
     if trusted is not None:
@@ -130,18 +131,20 @@ def _why_unusable(content: bytes, trusted: Tokenizer | None, error: Exception) -
             return Finding(
                 "truncated", f"tokenizer.json ends after {len(content):,} of {len(original):,} bytes."
             )
-        if (flipped := _flipped(content, original)) is not None:
+        if (flipped := _flipped_bytes(content, original)) is not None:
             return flipped
     whole = content.startswith(b'{"version"') and content.rstrip().endswith(b"}")
     if isinstance(error, UnicodeDecodeError):
         if whole:
-            return Finding("bytes-flipped", "tokenizer.json has bytes among its text that are none.")
+            return Finding("bytes-flipped", "Some bytes of tokenizer.json are not text.")
         return Finding("not-json", "tokenizer.json is not text.")
     try:
         json.loads(content.decode("utf-8"))
     except json.JSONDecodeError:
         if content.startswith(codecs.BOM_UTF8):
-            return Finding("not-json", "tokenizer.json begins with a byte order mark, which is not JSON.")
+            return Finding(
+                "not-json", "tokenizer.json begins with a byte order mark, which JSON does not allow."
+            )
         if content.lstrip().startswith(b"{") and not whole:
             return Finding("truncated", "tokenizer.json ends in the middle of its JSON.")
         return Finding("not-json", "tokenizer.json is not JSON.")
@@ -152,12 +155,12 @@ def _why_unusable(content: bytes, trusted: Tokenizer | None, error: Exception) -
 
 
 def _wrong_size(run: Run, tokens: int, vocab_size: int) -> Iterator[Finding]:
-    """Where the file and config.json differ, the shape in the weights tells which of them is the odd one."""
+    """Where the file and config.json differ, the weights show which of them is wrong."""
     if tokens == vocab_size:
         return
     shape = shape_in(run.weights_path, "embedding.weight")
     rows = vocab_size if shape is None else shape[0]
-    sentence = f"tokenizer.json has {tokens:,} tokens, and the model's embedding {rows:,}."
+    sentence = f"tokenizer.json has {tokens:,} tokens, but the model has {rows:,}."
     if tokens == rows:
         sentence = (
             f"config.json says that the model has {vocab_size:,} tokens, but the weights and tokenizer.json "
@@ -166,77 +169,75 @@ def _wrong_size(run: Run, tokens: int, vocab_size: int) -> Iterator[Finding]:
     yield Finding("wrong-size", sentence)
 
 
-def _misfits(
+def _mismatch(
     tokenizer: Tokenizer, content: bytes, trusted: Tokenizer | None, expected: str | None, vocab_size: int
 ) -> Iterator[Finding]:
-    """How a tokenizer that can be used is not the one the model was trained with."""
+    """How a usable tokenizer differs from the one the model was trained with."""
     wanted = expected or (trusted.hash if trusted is not None else None)
     if wanted is None or tokenizer.hash == wanted:
         return
-    of_whom = "the weights' own copy" if trusted is not None else "the one config.json names"
+    right = "the copy in the weights" if trusted is not None else "the one recorded in config.json"
     if trusted is not None and _tokens(tokenizer) == _tokens(trusted):
         moved = sum(tokenizer.token_bytes(i) != trusted.token_bytes(i) for i in range(vocab_size))
-        how = f"{moved:,} of them under other ids" if moved else "it joins them by other rules"
+        how = f"{moved:,} of them have other ids" if moved else "its merge rules differ"
         yield Finding(
             "shuffled-ids" if moved else "other-tokenizer",
-            f"tokenizer.json has the tokens of {of_whom}, but {how}.",
+            f"tokenizer.json has the same tokens as {right}, but {how}.",
         )
-    elif trusted is None and tokenizer.vocab_size == vocab_size and _out_of_order(tokenizer):
-        yield Finding(
-            "shuffled-ids", f"tokenizer.json is not {of_whom}: its characters are not in their order."
-        )
-    elif trusted is not None and (flipped := _flipped(content, trusted.to_json().encode())) is not None:
+    elif trusted is None and tokenizer.vocab_size == vocab_size and not _is_sorted(tokenizer):
+        yield Finding("shuffled-ids", f"tokenizer.json is not {right}: its characters are not in order.")
+    elif trusted is not None and (flipped := _flipped_bytes(content, trusted.to_json().encode())) is not None:
         yield flipped
     else:
-        yield Finding("other-tokenizer", f"tokenizer.json is another tokenizer than {of_whom}.")
+        yield Finding("other-tokenizer", f"tokenizer.json is not {right}.")
 
 
-def _flipped(content: bytes, original: bytes) -> Finding | None:
-    """The finding where a file is the original but for a few bytes."""
+def _flipped_bytes(content: bytes, original: bytes) -> Finding | None:
+    """The finding where only a few bytes differ from the original."""
     if len(content) != len(original):
         return None
     changed = sum(a != b for a, b in zip(content, original, strict=True))
-    if not 0 < changed <= _FEW * len(original):
+    if not 0 < changed <= _MAX_FLIPPED * len(original):
         return None
     of = f"of the {len(original):,} bytes of tokenizer.json"
     sentence = f"{changed} {of} differ" if changed > 1 else f"One {of} differs"
-    return Finding("bytes-flipped", f"{sentence} from the weights' own copy.")
+    return Finding("bytes-flipped", f"{sentence} from the copy in the weights.")
 
 
 def _tokens(tokenizer: Tokenizer) -> list[bytes]:
     return sorted(tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size))
 
 
-def _out_of_order(tokenizer: Tokenizer) -> bool:
-    """Whether characters come in another order than learning them from a text gives."""
+def _is_sorted(tokenizer: Tokenizer) -> bool:
+    """Whether characters are in the order that training gives them; always true of byte pairs."""
     own = [tokenizer.token_bytes(i) for i in range(16, tokenizer.vocab_size)]
-    return tokenizer.kind == "character" and own != sorted(own)
+    return tokenizer.kind != "character" or own == sorted(own)
 
 
-def _round_trip(tokenizer: Tokenizer, known: KnownText) -> Iterator[Finding]:
-    if known.sample is None:
+def _round_trip(tokenizer: Tokenizer, texts: TrainingTexts) -> Iterator[Finding]:
+    if texts.sample is None:
         return
-    characters = map(well_formed, known.sample.character_counts)
+    characters = map(well_formed, texts.sample.character_counts)
     lost = [c for c in characters if tokenizer.decode(tokenizer.encode(c)) != c]
     if lost:
         shown = ", ".join(ascii(c) for c in sorted(lost)[:5]) + (", …" if len(lost) > 5 else "")
         yield Finding(
             "no-round-trip",
-            f"Of the text '{known.sample.name}' it was trained on, {len(lost):,} characters are lost "
-            f"when it is encoded: {shown}.",
+            f"{len(lost):,} of the characters of the training text '{texts.sample.name}' are lost when it is "
+            f"encoded: {shown}.",
         )
         return
-    text = well_formed("".join(held_out_text(known.sample)))
+    text = well_formed("".join(held_out_text(texts.sample)))
     if tokenizer.decode(tokenizer.encode(text)) != text:
         yield Finding(
-            "no-round-trip", f"The text '{known.sample.name}' encoded and decoded is not what it was."
+            "no-round-trip", f"Encoding and decoding changes the training text '{texts.sample.name}'."
         )
 
 
-def _senseless(loss: float, known: KnownText) -> Finding:
-    assert known.sample is not None and known.recorded_loss is not None
-    reads = f"With tokenizer.json the model's loss on '{known.sample.name}' is {loss:.2f} nats per token"
-    if loss >= known.uniform_loss:
-        guess = f"worse than a blind guess among all tokens ({known.uniform_loss:.2f})"
-        return Finding("senseless-loss", f"{reads}, {guess}.")
-    return Finding("senseless-loss", f"{reads}, and {known.recorded_loss:.2f} when it was trained.")
+def _senseless_loss(loss: float, texts: TrainingTexts) -> Finding:
+    assert texts.sample is not None and texts.recorded_loss is not None
+    measured = f"With tokenizer.json the model's loss on '{texts.sample.name}' is {loss:.2f} nats per token"
+    if loss >= texts.uniform_loss:
+        guess = f"worse than a random guess ({texts.uniform_loss:.2f})"
+        return Finding("senseless-loss", f"{measured}, {guess}.")
+    return Finding("senseless-loss", f"{measured}; after training it was {texts.recorded_loss:.2f}.")

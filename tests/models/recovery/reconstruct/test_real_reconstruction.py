@@ -1,4 +1,4 @@
-"""The proof on real text: a Shakespeare model without any vocabulary, and Alice to read."""
+"""Real text: the vocabulary of a Shakespeare model, reconstructed from Alice in Wonderland."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from models.recovery.recover import Recovery, recover_tokenizer
 from models.runs.run import Run
 from models.training.trainer import train
 
-CORPORA = Path(__file__).parents[4] / "shared" / "corpora"
+CORPORA = Path(__file__).parents[5] / "shared" / "corpora"
 
 
 @pytest.mark.slow
 def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> None:
-    """Two minutes of training, then every copy, the text and the hash are taken away."""
+    """After two minutes of training every copy, the text and the hash are removed."""
     text, like = CORPORA / "tiny_shakespeare.txt", CORPORA / "alice.txt"
     if not (text.is_file() and like.is_file()):
         pytest.skip("the corpora for measuring are not beside the project")
@@ -45,7 +45,7 @@ def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> N
     assert found.reconstruction is not None and found.reconstruction.in_order
     assert run.tokenizer_path.read_text(encoding="utf-8") != characters  # Alice has no $
     counts = Counter(text.read_text(encoding="utf-8"))
-    letters = [(plan.tokenizer.token_text(letter.id), letter) for letter in found.reconstruction.letters]
-    right = sum(counts[true] for true, letter in letters if letter.character == true)
+    characters_by_id = [(plan.tokenizer.token_text(one.id), one) for one in found.reconstruction.characters]
+    right = sum(counts[true] for true, one in characters_by_id if one.character == true)
     assert right >= 0.95 * counts.total()
-    assert [true for true, letter in letters if not letter.uncertain and letter.character != true] == []
+    assert [true for true, one in characters_by_id if not one.uncertain and one.character != true] == []

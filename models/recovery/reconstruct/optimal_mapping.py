@@ -1,7 +1,7 @@
-"""Which character goes with which id, given what each pair is worth: in order, or freely.
+"""The best mapping from characters to tokens, given what each pair gains: sorted, or in any order.
 
-Gains are (C, n): what it is worth, in nats, that character c is the text token i. A character can
-also stay without a token, which is worth nothing. A mapping is (C,): the token of each, or -1.
+Gains are (C, n): nats gained when character c is text token i. A character without a token gains 0.
+A mapping is (C,): the token of each character, or -1 for none.
 """
 
 from dataclasses import dataclass
@@ -10,18 +10,17 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Aligned:
-    """The best mapping, and by how much, in nats, the best one that treats each character otherwise
-    is worse: (C,)."""
+class ScoredMapping:
+    """A mapping (C,), and its margins (C,): the nats that are lost when a character is mapped otherwise."""
 
     mapping: np.ndarray
     margins: np.ndarray
 
 
-def align(gain: np.ndarray) -> Aligned:
+def best_sorted_mapping(gain: np.ndarray) -> ScoredMapping:
     """The best mapping in which tokens increase with characters, by dynamic programming."""
     before, after = _prefixes(gain), _prefixes(gain[::-1, ::-1])[::-1, ::-1]
-    # With c going to i: the best of what lies below both, the pair, and the best of what lies above.
+    # Where c maps to i: the best of everything below the pair, the pair, the best of everything above.
     through = before[:-1, :-1] + gain + after[1:, 1:]  # (C, n)
     without = (before[:-1] + after[1:]).max(axis=1)  # (C,)
     mapping = _path(gain, before)
@@ -30,36 +29,39 @@ def align(gain: np.ndarray) -> Aligned:
     others = through.copy()
     others[rows[mapped], mapping[mapped]] = -np.inf
     other = np.where(mapped, np.maximum(others.max(axis=1), without), others.max(axis=1))
-    return Aligned(mapping, before[-1, -1] - other)
+    return ScoredMapping(mapping, before[-1, -1] - other)
 
 
-def assign(gain: np.ndarray) -> Aligned:
-    """The best mapping of any order. Margins are of swaps with one other token, or of doing without."""
+def best_mapping(gain: np.ndarray) -> ScoredMapping:
+    """The best mapping in any order. Its margins are those of `exchange_margins`."""
     rows, columns = gain.shape
-    # A column of its own for each character that stays without a token.
-    mapping = _cheapest(-np.concatenate((gain, np.zeros((rows, rows))), axis=1))
+    # Each character has one more column, of its own, which means no token.
+    mapping = _assignment(-np.concatenate((gain, np.zeros((rows, rows))), axis=1))
     mapping = np.where(mapping < columns, mapping, -1)
-    return Aligned(mapping, margins_of(gain, mapping))
+    return ScoredMapping(mapping, exchange_margins(gain, mapping))
 
 
-def margins_of(gain: np.ndarray, mapping: np.ndarray) -> np.ndarray:
-    """(C,): by how much the best exchange is worse, below 0 where it is better: a character takes
-    another token, or none, and the one that had it takes its own or, where that is better, none."""
+def exchange_margins(gain: np.ndarray, mapping: np.ndarray) -> np.ndarray:
+    """(C,): the nats that the best exchange of one character loses; below 0 where it gains.
+
+    In an exchange a character takes another token, or none. The character that had that token takes the
+    free one, or none where that is better.
+    """
     rows, columns = gain.shape
     mapped = np.flatnonzero(mapping >= 0)
     own = np.zeros(rows)
     own[mapped] = gain[mapped, mapping[mapped]]
     owner = np.full(columns, -1)
     owner[mapping[mapped]] = mapped
-    taken = np.where(mapping[:, None] >= 0, gain[owner][:, mapping].T, 0.0)  # (C, n): by the owner of each
+    taken = np.where(mapping[:, None] >= 0, gain[owner][:, mapping].T, 0.0)  # (C, n): by each token's owner
     lost = np.where(owner >= 0, own[owner], 0.0)
-    found = gain - own[:, None] + np.where(owner[None] >= 0, np.maximum(taken, 0.0) - lost[None], 0.0)
-    found[mapped, mapping[mapped]] = -np.inf
-    return -np.where(mapping >= 0, np.maximum(found.max(axis=1), -own), found.max(axis=1))
+    change = gain - own[:, None] + np.where(owner[None] >= 0, np.maximum(taken, 0.0) - lost[None], 0.0)
+    change[mapped, mapping[mapped]] = -np.inf
+    return -np.where(mapping >= 0, np.maximum(change.max(axis=1), -own), change.max(axis=1))
 
 
 def _prefixes(gain: np.ndarray) -> np.ndarray:
-    """(C + 1, n + 1): the most that the first characters and the first tokens are worth together."""
+    """(C + 1, n + 1): the most that the first characters gain with the first tokens."""
     best = np.zeros((gain.shape[0] + 1, gain.shape[1] + 1))
     for c, row in enumerate(gain):
         best[c + 1, 1:] = np.maximum(best[c, 1:], best[c, :-1] + row)
@@ -68,7 +70,7 @@ def _prefixes(gain: np.ndarray) -> np.ndarray:
 
 
 def _path(gain: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """The mapping that gives the last of `best`, found backwards."""
+    """The mapping that reaches the last entry of `best`, traced backwards."""
     mapping = np.full(len(gain), -1)
     c, i = gain.shape
     while c and i:
@@ -82,8 +84,8 @@ def _path(gain: np.ndarray, best: np.ndarray) -> np.ndarray:
     return mapping
 
 
-def _cheapest(cost: np.ndarray) -> np.ndarray:
-    """The column of each row, every column at most once, at least cost in all: (R,).
+def _assignment(cost: np.ndarray) -> np.ndarray:
+    """(R,): the column of each row, no column twice, at the least total cost.
 
     Shortest augmenting paths (Jonker and Volgenant, 1987), one row after another; R <= columns.
     """
@@ -102,14 +104,14 @@ def _cheapest(cost: np.ndarray) -> np.ndarray:
             length = float(distance[column])
             done[column] = True
             row = int(owner[column])
-        settled = done & (owner >= 0)
-        row_price[owner[settled]] += length - distance[settled]
+        visited = done & (owner >= 0)
+        row_price[owner[visited]] += length - distance[visited]
         row_price[new] += length
         column_price[done] -= length - distance[done]
         while column >= 0:
-            earlier = int(reached_from[column])
-            owner[column] = owner[earlier] if earlier >= 0 else new
-            column = earlier
+            previous = int(reached_from[column])
+            owner[column] = owner[previous] if previous >= 0 else new
+            column = previous
     mapping = np.full(rows, -1)
     mapping[owner[owner >= 0]] = np.flatnonzero(owner >= 0)
     return mapping

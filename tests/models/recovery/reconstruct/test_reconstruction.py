@@ -1,4 +1,4 @@
-"""A vocabulary from a model's speech and a text in its language; a table of triples is the model."""
+"""A vocabulary from a model and a text in its language; the model is a table of trigrams."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ import pytest
 
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import CorpusError, TokenizerError, UsageError
-from models.recovery.exact import complete
-from models.recovery.reconstruct import Reconstruction, reconstruct
-from models.recovery.reference import Reference, read_reference, reference_of
+from models.recovery.reconstruct import Reconstruction, read_reference_text, reconstruct
+from models.recovery.reconstruct.by_hash import complete_by_hash
+from models.recovery.reconstruct.reference_text import ReferenceText, reference_text_of
 
-SAMPLES = Path(__file__).parents[3] / "sample_corpora"
+SAMPLES = Path(__file__).parents[4] / "sample_corpora"
 
 
-class Triples:
-    """Next characters by the two before, counted in a text; the ids of `characters` are their places."""
+class TrigramModel:
+    """Predicts a character from the two before, by counts in a text. An id is a place in `characters`."""
 
     context_length = 64
 
@@ -34,19 +34,19 @@ class Triples:
         before = np.concatenate((ids[:, :1], ids[:, :-1]), axis=1)
         return np.log(self._next[before, ids]).astype(np.float32)
 
-    def speak(self, rows: int, length: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def generate(self, rows: int, length: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         draw = np.random.default_rng(seed)
         ids = np.zeros((rows, length), dtype=np.int64)
-        chances = np.zeros((rows, length, self.tokens))
+        probabilities = np.zeros((rows, length, self.tokens))
         before = newest = draw.integers(self.tokens, size=rows)
         for step in range(length):
-            ids[:, step], chances[:, step] = newest, self._next[before, newest]
-            reached = chances[:, step].cumsum(axis=1) > draw.random((rows, 1))
+            ids[:, step], probabilities[:, step] = newest, self._next[before, newest]
+            reached = probabilities[:, step].cumsum(axis=1) > draw.random((rows, 1))
             before, newest = newest, reached.argmax(axis=1)
-        return ids, chances
+        return ids, probabilities
 
 
-def solved(model: Triples, reference: Reference, **more: object) -> Reconstruction:
+def reconstructed(model: TrigramModel, reference: ReferenceText, **more: object) -> Reconstruction:
     reconstructing = reconstruct(model, reference, **more)  # type: ignore[arg-type]
     while True:
         try:
@@ -64,82 +64,84 @@ def halves() -> tuple[str, str]:
 
 def right_share(found: Reconstruction, characters: str, text: str) -> float:
     right = sum(
-        text.count(c) for c, letter in zip(characters, found.letters, strict=True) if c == letter.character
+        text.count(c) for c, one in zip(characters, found.characters, strict=True) if c == one.character
     )
     return right / len(text)
 
 
 def confident_mistakes(found: Reconstruction, characters: str) -> list[tuple[str, str]]:
-    pairs = zip(characters, found.letters, strict=True)
-    return [(c, letter.character) for c, letter in pairs if not letter.uncertain and letter.character != c]
+    pairs = zip(characters, found.characters, strict=True)
+    return [(c, one.character) for c, one in pairs if not one.uncertain and one.character != c]
 
 
-def test_ids_in_order(halves: tuple[str, str]) -> None:
+def test_sorted_ids(halves: tuple[str, str]) -> None:
     learned, like = halves
     characters = "".join(sorted(set(learned)))
-    found = solved(Triples(learned, characters), reference_of(like))
+    found = reconstructed(TrigramModel(learned, characters), reference_text_of(like))
     assert found.in_order and not found.exact
     assert right_share(found, characters, learned) > 0.98
     assert confident_mistakes(found, characters) == []
-    for letter in found.letters:
-        assert 0 <= letter.confidence <= 1
-        assert (letter.character == chr(0xE000 + letter.id)) == letter.uncertain
+    for one in found.characters:
+        assert 0 <= one.confidence <= 1
+        assert (one.character == chr(0xE000 + one.id)) == one.uncertain
     assert found.tokenizer.vocab_size == 16 + len(characters)
 
 
-def test_the_recorded_hash_settles_the_rest(halves: tuple[str, str]) -> None:
+def test_the_recorded_hash_completes_the_rest(halves: tuple[str, str]) -> None:
     learned, like = halves
     learned += "~7" * 3  # the other text has neither
     characters = "".join(sorted(set(learned)))
     expected = CharacterTokenizer(characters).hash
-    found = solved(Triples(learned, characters), reference_of(like.replace("7", "")), expected=expected)
+    found = reconstructed(
+        TrigramModel(learned, characters), reference_text_of(like.replace("7", "")), expected=expected
+    )
     assert found.exact and found.tokenizer.characters == characters
-    assert not any(letter.uncertain for letter in found.letters)
+    assert not any(one.uncertain for one in found.characters)
 
 
-def test_ids_in_no_order(halves: tuple[str, str]) -> None:
+def test_unordered_ids(halves: tuple[str, str]) -> None:
     learned, like = halves
     draw = np.random.default_rng(3)
     characters = "".join(draw.permutation(sorted(set(learned))))
-    found = solved(Triples(learned, characters), reference_of(like))
+    found = reconstructed(TrigramModel(learned, characters), reference_text_of(like))
     assert not found.in_order
     assert right_share(found, characters, learned) > 0.8
     assert confident_mistakes(found, characters) == []
 
 
-def test_a_vocabulary_that_grew_is_in_order_part_by_part(halves: tuple[str, str]) -> None:
+def test_a_grown_vocabulary_is_sorted_in_parts(halves: tuple[str, str]) -> None:
     learned, like = halves
     characters = "".join(sorted(set(learned)))
-    late = "eht,"  # learned second
+    late = "eht,"  # added second
     first = "".join(c for c in characters if c not in late)
     characters = first + "".join(sorted(late))
-    found = solved(Triples(learned, characters), reference_of(like), bounds=[0, len(first)])
+    found = reconstructed(TrigramModel(learned, characters), reference_text_of(like), bounds=[0, len(first)])
     assert found.in_order and right_share(found, characters, learned) > 0.97
     assert confident_mistakes(found, characters) == []
 
 
 def test_another_language_is_refused(halves: tuple[str, str]) -> None:
     learned, _ = halves
-    russian = read_reference(SAMPLES / "tales_russian.txt")
+    russian = read_reference_text(SAMPLES / "tales_russian.txt")
     with pytest.raises(TokenizerError, match=r"not in the language|settles only"):
-        solved(Triples(learned, "".join(sorted(set(learned)))), russian)
+        reconstructed(TrigramModel(learned, "".join(sorted(set(learned)))), russian)
 
 
-def test_references_that_are_none(tmp_path: Path) -> None:
+def test_unusable_reference_texts(tmp_path: Path) -> None:
     short, binary = tmp_path / "short.txt", tmp_path / "binary.txt"
     short.write_text("A few words. " * 20)
     with pytest.raises(UsageError, match="too short"):
-        read_reference(short)
+        read_reference_text(short)
     binary.write_bytes(bytes(range(256)) * 100)
     with pytest.raises(CorpusError):
-        read_reference(binary)
+        read_reference_text(binary)
     with pytest.raises(UsageError, match="no file"):
-        read_reference(tmp_path / "gone.txt")
+        read_reference_text(tmp_path / "gone.txt")
 
 
-def test_completing_from_the_hash() -> None:
+def test_completion_by_hash() -> None:
     whole = CharacterTokenizer("\n $abzé" + "αβγ")
-    open_places = [None if c in "$éβ" else c for c in whole.characters]
-    assert complete(open_places, [0, 7], whole.hash) == whole.characters
-    assert complete(open_places, [0, 7], "0" * 64) is None
-    assert complete([None] * 10, [0], whole.hash) is None  # too many to try
+    unknown = [None if c in "$éβ" else c for c in whole.characters]
+    assert complete_by_hash(unknown, [0, 7], whole.hash) == whole.characters
+    assert complete_by_hash(unknown, [0, 7], "0" * 64) is None
+    assert complete_by_hash([None] * 10, [0], whole.hash) is None  # too many combinations

@@ -1,4 +1,4 @@
-"""A lost tokenizer put back, byte for byte, from wherever it can still be known."""
+"""A lost tokenizer is restored byte for byte from whatever copy is left."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from data.corpus import open_corpus
 from data.errors import TokenizerError
 from data.tokenizer import load_tokenizer
 from models.errors import RunBusyError
-from models.recovery.reconstruct import Letter, Reconstruction
+from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
 from models.recovery.recover import Recovery, check_tokenizer, recover_tokenizer
 from models.runs.checkpoint import load_weights, save_weights
 from models.runs.load import load_run
@@ -27,7 +27,7 @@ Strip = Callable[..., None]
 
 
 def put_a_wrong_copy_into(run: Run) -> CharacterTokenizer:
-    """Let the kept weights hold its vocabulary the other way round; the right one is handed back."""
+    """Store the reversed vocabulary in model.safetensors. Returns the right tokenizer."""
     weights, metadata = load_weights(run.weights_path)
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, CharacterTokenizer)
@@ -47,7 +47,7 @@ def recovered(run: Run, like: Path | None = None) -> Recovery:
 
 
 def damage(run: Run, how: str) -> bytes:
-    """Break tokenizer.json, and return what it was."""
+    """Damage tokenizer.json. Returns its former content."""
     original = run.tokenizer_path.read_bytes()
     content = bytearray(original)
     match how:
@@ -69,7 +69,7 @@ def damage(run: Run, how: str) -> bytes:
 
 @pytest.mark.parametrize("how", ["delete", "truncate", "flip", "shuffle", "swap"])
 @pytest.mark.parametrize("stripped", [(), ("text",), ("copies",), ("hash",), ("copies", "hash")])
-def test_every_damage_is_repaired_byte_for_byte(
+def test_every_damage_is_repaired_exactly(
     trained: LoadedModel, strip: Strip, how: str, stripped: tuple[str, ...]
 ) -> None:
     run = trained()
@@ -86,8 +86,8 @@ def test_every_damage_is_repaired_byte_for_byte(
     else:
         assert found.backup == run.path / "tokenizer.json.1" and found.backup.read_bytes() == broken
     changed = {path for path, content in others.items() if path.read_bytes() != content}
-    assert {path.name for path in changed} <= {"tokenizer.json"}  # and nothing else of the run
-    assert recovered(run).source is None  # it is sound, and nothing is done
+    assert {path.name for path in changed} <= {"tokenizer.json"}
+    assert recovered(run).source is None  # now it is sound
 
 
 def test_backups_are_numbered(trained: LoadedModel) -> None:
@@ -99,7 +99,7 @@ def test_backups_are_numbered(trained: LoadedModel) -> None:
         assert found.backup.read_text() == f"broken {number}"
 
 
-def test_the_copy_in_a_checkpoint(trained: LoadedModel) -> None:
+def test_a_copy_in_a_checkpoint_is_used(trained: LoadedModel) -> None:
     run = trained()
     original = damage(run, "delete")
     weights, metadata = load_weights(run.weights_path)
@@ -111,7 +111,7 @@ def test_the_copy_in_a_checkpoint(trained: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("by", ["hash", "lineage", "descent"])
-def test_a_run_of_the_same_lineage(trained: LoadedModel, strip: Strip, by: str) -> None:
+def test_a_copy_in_a_related_run(trained: LoadedModel, strip: Strip, by: str) -> None:
     run, other = trained("owl"), trained("owl", "parent")
     strip(run, "copies", "text")
     if by != "hash":
@@ -125,20 +125,20 @@ def test_a_run_of_the_same_lineage(trained: LoadedModel, strip: Strip, by: str) 
     if by == "hash":
         found = recovered(run)
         assert found.source == "run" and run.tokenizer_path.read_bytes() == original
-    else:  # nothing proves it: it is not guessed
+    else:  # nothing proves that it is the right one
         with pytest.raises(TokenizerError, match="parent"):
             recovered(run)
         assert not run.tokenizer_path.exists()
 
 
-def test_byte_pairs_are_learned_from_their_text_again(trained: LoadedModel, strip: Strip) -> None:
+def test_a_byte_pair_tokenizer_is_trained_again(trained: LoadedModel, strip: Strip) -> None:
     run = trained("fox")
     strip(run, "copies")
     original = damage(run, "delete")
     assert recovered(run).source == "corpus" and run.tokenizer_path.read_bytes() == original
 
 
-def test_a_text_that_has_changed_is_not_used(trained: LoadedModel, strip: Strip) -> None:
+def test_a_changed_text_is_not_used(trained: LoadedModel, strip: Strip) -> None:
     run = trained("owl")
     strip(run, "copies")
     config = run.read_config()
@@ -152,7 +152,7 @@ def test_a_text_that_has_changed_is_not_used(trained: LoadedModel, strip: Strip)
     assert caught.value.hint is not None and "--like" in caught.value.hint
 
 
-def test_copies_that_disagree_where_nothing_decides(trained: LoadedModel, strip: Strip) -> None:
+def test_copies_that_differ_where_nothing_decides(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     strip(run, "text", "hash")
     put_a_wrong_copy_into(run)
@@ -162,7 +162,7 @@ def test_copies_that_disagree_where_nothing_decides(trained: LoadedModel, strip:
     assert not run.tokenizer_path.exists()
 
 
-def test_the_loss_decides_between_copies_that_disagree(trained: LoadedModel, strip: Strip) -> None:
+def test_the_loss_decides_between_copies_that_differ(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     original = run.tokenizer_path.read_bytes()
     strip(run, "hash")
@@ -173,7 +173,7 @@ def test_the_loss_decides_between_copies_that_disagree(trained: LoadedModel, str
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_the_only_copy_is_the_weights_own(trained: LoadedModel, strip: Strip) -> None:
+def test_a_single_copy_in_the_weights_is_used(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     original = damage(run, "truncate")
     strip(run, "text", "hash")
@@ -181,7 +181,7 @@ def test_the_only_copy_is_the_weights_own(trained: LoadedModel, strip: Strip) ->
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_byte_pairs_without_any_copy(trained: LoadedModel, strip: Strip) -> None:
+def test_byte_pairs_cannot_be_reconstructed(trained: LoadedModel, strip: Strip) -> None:
     run = trained("fox")
     strip(run, "copies", "text")
     run.tokenizer_path.unlink()
@@ -189,7 +189,7 @@ def test_byte_pairs_without_any_copy(trained: LoadedModel, strip: Strip) -> None
         recovered(run)
 
 
-def test_a_run_that_is_being_written_to(trained: LoadedModel) -> None:
+def test_a_locked_run_is_refused(trained: LoadedModel) -> None:
     run = trained()
     run.tokenizer_path.unlink()
     with run.lock(), pytest.raises(RunBusyError):
@@ -197,8 +197,8 @@ def test_a_run_that_is_being_written_to(trained: LoadedModel) -> None:
     assert not run.tokenizer_path.exists()
 
 
-def test_a_vocabulary_that_grew_is_learned_again(trained: LoadedModel, strip: Strip) -> None:
-    """Two texts, the second with characters of its own: the hash proves the order they came in."""
+def test_a_grown_vocabulary_is_trained_again(trained: LoadedModel, strip: Strip) -> None:
+    """The second text added characters. The hash proves the order of the texts."""
     run = trained()
     strip(run, "copies")
     second = run.path.parent / "second.txt"
@@ -223,8 +223,8 @@ def test_a_vocabulary_that_grew_is_learned_again(trained: LoadedModel, strip: St
     )
 
 
-def test_a_vocabulary_that_two_texts_made_grow_in_turn(trained: LoadedModel, strip: Strip) -> None:
-    """The first text made it grow too, before and after the second: sizes tell the order, not the list."""
+def test_a_vocabulary_grown_by_two_texts_in_turn(trained: LoadedModel, strip: Strip) -> None:
+    """The first text made it grow before and after the second. The sizes give the order, not the list."""
     run = trained("fox")
     strip(run, "copies")
     first = Path(run.read_config()["data"]["paths"][0])
@@ -255,8 +255,8 @@ def test_a_vocabulary_that_two_texts_made_grow_in_turn(trained: LoadedModel, str
     assert run.tokenizer_path.read_text(encoding="utf-8") == tokenizer.to_json()
 
 
-def test_the_first_text_may_be_the_one_that_the_vocabulary_grew_from(trained: LoadedModel, strip: Strip) -> None:
-    """As after `rlm expand --vocab` and a second text that brought no tokens."""
+def test_the_first_text_may_have_grown_the_vocabulary(trained: LoadedModel, strip: Strip) -> None:
+    """As after `rlm expand --vocab` and a second text that added no tokens."""
     run = trained("fox")
     strip(run, "copies")
     second = run.path.parent / "second.txt"
@@ -282,19 +282,17 @@ def test_the_first_text_may_be_the_one_that_the_vocabulary_grew_from(trained: Lo
     assert run.tokenizer_path.read_text(encoding="utf-8") == grown.to_json()
 
 
-def name_another(run: Run, tokenizer_hash: str = "0" * 64) -> None:
-    """Let config.json record a hash that no tokenizer has."""
+def record_another_hash(run: Run, tokenizer_hash: str = "0" * 64) -> None:
+    """Record in config.json a hash that no tokenizer has."""
     config = run.read_config()
     config["data"]["tokenizer_hash"] = tokenizer_hash
     run.write_config(config)
 
 
-def test_a_copy_from_elsewhere_that_has_not_the_recorded_hash_is_never_written(
-    trained: LoadedModel, strip: Strip
-) -> None:
+def test_a_copy_elsewhere_without_the_recorded_hash_is_never_written(trained: LoadedModel, strip: Strip) -> None:
     run, parent = trained("owl"), trained("owl", "parent")
     strip(run, "copies")
-    name_another(run)
+    record_another_hash(run)
     config = run.read_config()
     config["lineage"] = [{"run": "parent", "path": str(parent.path)}]
     run.write_config(config)
@@ -304,20 +302,20 @@ def test_a_copy_from_elsewhere_that_has_not_the_recorded_hash_is_never_written(
     assert not run.tokenizer_path.exists()
 
 
-def test_a_hash_that_the_runs_own_copy_contradicts_is_corrected(trained: LoadedModel) -> None:
+def test_a_wrong_recorded_hash_is_corrected(trained: LoadedModel) -> None:
     run = trained()
     original = run.tokenizer_path.read_text(encoding="utf-8")
     right = run.read_config()["data"]["tokenizer_hash"]
     for damaged in (False, True):
-        name_another(run)
+        record_another_hash(run)
         if damaged:
             run.tokenizer_path.unlink()
         with contextlib.suppress(TokenizerError):
             load_run(run)
-            pytest.fail("it is used although config.json names another")
+            pytest.fail("it is loaded although config.json records another hash")
         found = recovered(run)
         assert found.source == "weights" and found.verified == "loss" and found.renamed
-        assert found.backup is None  # where the file was the right one, it stays
+        assert found.backup is None  # a right file stays
         assert run.read_config()["data"]["tokenizer_hash"] == right
         assert run.tokenizer_path.read_text(encoding="utf-8") == original
         assert load_run(run).notes == ()
@@ -329,14 +327,14 @@ def test_a_wrong_copy_does_not_correct_the_hash(trained: LoadedModel) -> None:
     right = run.read_config()["data"]["tokenizer_hash"]
     put_a_wrong_copy_into(run)
     shutil.rmtree(run.checkpoints_path)
-    name_another(run)
+    record_another_hash(run)
     with pytest.raises(TokenizerError, match=r"None of the tokenizers in model\.safetensors and the text"):
         recovered(run)
     assert run.read_config()["data"]["tokenizer_hash"] == "0" * 64 != right
 
 
-def test_a_reconstruction_gives_way_to_what_it_stands_in_for(trained: LoadedModel, strip: Strip) -> None:
-    """config.json remembers the hash of the lost one, which proves it when its text is back."""
+def test_a_reconstruction_is_replaced_by_the_lost_tokenizer(trained: LoadedModel, strip: Strip) -> None:
+    """config.json records the hash of the lost one, which proves it once its text is back."""
     run = trained()
     strip(run, "copies")
     original, config = run.tokenizer_path.read_text(encoding="utf-8"), run.read_config()
@@ -348,22 +346,22 @@ def test_a_reconstruction_gives_way_to_what_it_stands_in_for(trained: LoadedMode
         reconstruction.save(run.tokenizer_path)
         data = {"tokenizer_hash": reconstruction.hash, "reconstructed_from_hash": right}
         run.write_config({**config, "data": {**config["data"], **data}})
-        assert check_tokenizer(run).sound  # it is the one config.json names
+        assert check_tokenizer(run).sound  # its hash is recorded
         if lost:
             run.tokenizer_path.unlink()
         found = recovered(run)
         assert found.source == "corpus" and found.verified == "hash" and found.renamed
         assert run.tokenizer_path.read_text(encoding="utf-8") == original
-        assert run.read_config()["data"] == config["data"]  # and nothing of the reconstruction stays
+        assert run.read_config()["data"] == config["data"]
         assert recovered(run).source is None
 
 
-def test_a_kill_between_config_and_tokenizer_is_mended(
+def test_a_kill_between_config_and_tokenizer_is_repaired(
     trained: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     original = damage(run, "delete")
-    name_another(run)
+    record_another_hash(run)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -376,9 +374,9 @@ def test_a_kill_between_config_and_tokenizer_is_mended(
     assert recovered(run).verified == "hash" and run.tokenizer_path.read_bytes() == original
 
 
-def test_the_reason_why_nothing_decides_is_the_true_one(trained: LoadedModel, strip: Strip) -> None:
+def test_the_reason_why_nothing_decides_is_given(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
-    name_another(run)
+    record_another_hash(run)
     (entry,) = run.read_json("datasets.json") or []
     run.write_json("datasets.json", [{**entry, "loss_now": 9.0}])
     with pytest.raises(TokenizerError, match="learned too little"):
@@ -400,9 +398,7 @@ def test_the_reason_why_nothing_decides_is_the_true_one(trained: LoadedModel, st
 
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
-def test_a_text_in_the_language_may_be_the_one_it_was_trained_on(
-    trained: LoadedModel, strip: Strip, name: str
-) -> None:
+def test_the_given_text_may_be_the_training_text(trained: LoadedModel, strip: Strip, name: str) -> None:
     run = trained(name)
     (text,) = run.read_config()["data"]["paths"]
     strip(run, "copies", "text")
@@ -415,18 +411,18 @@ def test_a_text_in_the_language_may_be_the_one_it_was_trained_on(
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_loading_does_not_choose_between_copies_that_disagree(trained: LoadedModel, strip: Strip) -> None:
+def test_loading_does_not_choose_between_copies_that_differ(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     tokenizer = put_a_wrong_copy_into(run)
     run.tokenizer_path.unlink()
-    assert load_run(run).tokenizer.hash == tokenizer.hash  # the hash tells
+    assert load_run(run).tokenizer.hash == tokenizer.hash  # the hash decides
     strip(run, "hash")
     with pytest.raises(TokenizerError, match="copies in its weights differ") as caught:
         load_run(run)
     assert caught.value.hint is not None and "rlm recover-tokenizer owl" in caught.value.hint
 
 
-def test_an_edited_size_is_no_fault_of_the_tokenizer(trained: LoadedModel) -> None:
+def test_an_edited_size_is_not_blamed_on_the_tokenizer(trained: LoadedModel) -> None:
     run = trained()
     config, original = run.read_config(), run.tokenizer_path.read_bytes()
     config["model"]["vocab_size"] += 5
@@ -437,7 +433,7 @@ def test_an_edited_size_is_no_fault_of_the_tokenizer(trained: LoadedModel) -> No
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_an_old_file_that_has_the_recorded_hash(trained: LoadedModel, strip: Strip) -> None:
+def test_a_backup_with_the_recorded_hash_is_used(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     original = run.tokenizer_path.read_bytes()
     strip(run, "copies", "text")
@@ -448,7 +444,7 @@ def test_an_old_file_that_has_the_recorded_hash(trained: LoadedModel, strip: Str
 
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
-def test_what_a_run_that_grew_from_it_began_with(trained: LoadedModel, strip: Strip, name: str) -> None:
+def test_the_beginning_of_a_grown_vocabulary_is_used(trained: LoadedModel, strip: Strip, name: str) -> None:
     run, child = trained(name), trained(name, "child")
     original = run.tokenizer_path.read_bytes()
     tokenizer = load_tokenizer(run.tokenizer_path)
@@ -459,7 +455,7 @@ def test_what_a_run_that_grew_from_it_began_with(trained: LoadedModel, strip: St
         assert isinstance(tokenizer, CharacterTokenizer)
         tokenizer.grown("Ωμ").save(child.tokenizer_path)
     strip(child, "copies")
-    name_another(child)
+    record_another_hash(child)
     child.write_config({**child.read_config(), "lineage": [{"run": name, "path": str(run.path)}]})
     strip(run, "copies", "text")
     run.tokenizer_path.unlink()
@@ -468,7 +464,7 @@ def test_what_a_run_that_grew_from_it_began_with(trained: LoadedModel, strip: St
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_a_second_reconstruction_remembers_what_the_first_stands_in_for(
+def test_a_second_reconstruction_keeps_the_hash_of_the_lost_tokenizer(
     trained: LoadedModel, strip: Strip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
@@ -478,15 +474,19 @@ def test_a_second_reconstruction_remembers_what_the_first_stands_in_for(
     right = run.read_config()["data"]["tokenizer_hash"]
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, CharacterTokenizer)
-    asked = []
+    expected = []
     for last in "\ue000\ue001":
-        characters = tokenizer.characters[:-1] + last
-        letters = tuple(Letter(16 + i, c, c, 1.0, 1, False) for i, c in enumerate(characters))
+        found = tuple(
+            ReconstructedCharacter(16 + i, c, c, 1.0, 1, False)
+            for i, c in enumerate(tokenizer.characters[:-1] + last)
+        )
 
-        def made(*_: object, letters: tuple[Letter, ...] = letters, **known: object) -> Iterator[Advance]:
-            asked.append(known["expected"])
+        def made(
+            *_: object, found: tuple[ReconstructedCharacter, ...] = found, **more: object
+        ) -> Iterator[Advance]:
+            expected.append(more["expected"])
             yield Advance("reading the text", 0, 1, "rounds")
-            return Reconstruction(letters, True, False, 1.0, 3.0, 2.0)
+            return Reconstruction(found, True, False, 1.0, 3.0, 2.0)
 
         monkeypatch.setattr("models.recovery.recover.reconstruct", made)
         run.tokenizer_path.unlink()
@@ -494,4 +494,4 @@ def test_a_second_reconstruction_remembers_what_the_first_stands_in_for(
         data = run.read_config()["data"]
         assert data["tokenizer_hash"] == load_run(run).tokenizer.hash != right
         assert data["reconstructed_from_hash"] == right
-    assert asked == [right, right]
+    assert expected == [right, right]

@@ -1,4 +1,4 @@
-"""Each defect of a tokenizer.json by its name."""
+"""Each defect of a tokenizer.json is found and named."""
 
 import codecs
 import os
@@ -11,7 +11,7 @@ from data.character_tokenizer import CharacterTokenizer
 from data.corpus import open_corpus
 from data.tokenizer import load_tokenizer
 from models.errors import RunError
-from models.recovery.known_text import held_out_text
+from models.recovery.held_out_text import held_out_text
 from models.recovery.recover import check_tokenizer
 from models.runs.load import load_run
 from models.runs.run import Run
@@ -39,7 +39,7 @@ def test_a_sound_tokenizer_has_no_findings(trained: LoadedModel, name: str) -> N
 
 
 @pytest.mark.parametrize("copies", [True, False])
-def test_what_is_no_file(trained: LoadedModel, strip: Strip, copies: bool) -> None:
+def test_unusable_files(trained: LoadedModel, strip: Strip, copies: bool) -> None:
     run = trained()
     if not copies:
         strip(run, "copies")
@@ -70,12 +70,12 @@ def test_flipped_bytes_that_break_the_file(trained: LoadedModel) -> None:
     assert names(run) == ["bytes-flipped"]
 
 
-def test_flipped_bytes_that_leave_a_tokenizer(trained: LoadedModel, strip: Strip) -> None:
+def test_flipped_bytes_in_a_usable_tokenizer(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     run.tokenizer_path.write_bytes(run.tokenizer_path.read_bytes().replace(b'"e":', b'"Q":'))
     found = check_tokenizer(run)
     assert found.findings[0].name == "bytes-flipped" and "One of the" in found.findings[0].sentence
-    strip(run, "copies", "hash")  # then the text alone tells: its e is lost
+    strip(run, "copies", "hash")  # now only the text shows it: its e is lost
     assert names(run)[0] == "no-round-trip"
 
 
@@ -83,9 +83,9 @@ def test_shuffled_ids(trained: LoadedModel, strip: Strip) -> None:
     run = trained()
     shuffled(run).save(run.tokenizer_path)
     assert names(run) == ["shuffled-ids", "senseless-loss"]
-    strip(run, "copies")  # the hash says that it is another, and its order in what way
+    strip(run, "copies")  # the hash shows that it differs, its order how
     assert names(run) == ["shuffled-ids", "senseless-loss"]
-    strip(run, "hash")  # then the model's loss alone tells
+    strip(run, "hash")  # now only the model's loss shows it
     assert names(run) == ["senseless-loss"]
     strip(run, "text")
     assert names(run) == []
@@ -105,7 +105,7 @@ def test_a_tokenizer_of_the_same_size(trained: LoadedModel) -> None:
     assert found[0] == "other-tokenizer" and "no-round-trip" in found and "senseless-loss" in found
 
 
-def test_nothing_is_changed(trained: LoadedModel) -> None:
+def test_checking_changes_nothing(trained: LoadedModel) -> None:
     run = trained()
     run.tokenizer_path.unlink()
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
@@ -113,7 +113,7 @@ def test_nothing_is_changed(trained: LoadedModel) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
 
 
-def test_a_run_without_text(trained: LoadedModel) -> None:
+def test_a_puzzle_run_is_refused(trained: LoadedModel) -> None:
     run = trained()
     config = run.read_config()
     config["data"]["kind"] = "puzzles"
@@ -131,7 +131,7 @@ def test_a_byte_order_mark(trained: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("what", ["pipe", "folder", "link"])
-def test_what_is_no_plain_file_is_none_to_load_either(trained: LoadedModel, what: str) -> None:
+def test_only_a_plain_file_is_read(trained: LoadedModel, what: str) -> None:
     run = trained()
     moved = run.path / "moved.json"
     run.tokenizer_path.rename(moved)
@@ -147,8 +147,8 @@ def test_what_is_no_plain_file_is_none_to_load_either(trained: LoadedModel, what
     assert "cannot be used" in note
 
 
-def test_the_recorded_hash_is_proof_enough(trained: LoadedModel, strip: Strip) -> None:
-    """A run may have been trained with unknown characters, and a loss is of the weights as well."""
+def test_a_tokenizer_with_the_recorded_hash_is_sound(trained: LoadedModel, strip: Strip) -> None:
+    """Even if it cannot encode the text or the loss is bad: both may have other causes."""
     run = trained()
     text = run.path.parent / "more.txt"
     text.write_text("The Owl hears Ω and Ψ. " * 200, encoding="utf-8")
@@ -161,12 +161,12 @@ def test_the_recorded_hash_is_proof_enough(trained: LoadedModel, strip: Strip) -
     diagnosis = check_tokenizer(run)
     assert diagnosis.sound and diagnosis.loss is not None and diagnosis.loss > 0.5
     strip(run, "hash")
-    assert names(run) == ["senseless-loss"]  # the copy in the weights cannot spell it either
+    assert names(run) == ["senseless-loss"]  # the copy in the weights has the same unknown characters
     strip(run, "copies")
     assert names(run) == ["no-round-trip", "senseless-loss"]
 
 
-def test_a_long_text_is_read_from_all_over(tmp_path: Path) -> None:
+def test_a_long_text_is_sampled_all_over(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("nothing but small letters\n" * 100_000)
     (tmp_path / "b.txt").write_text("AND THESE ARE LARGE ONES.\n" * 60_000)
     held_out = "".join(held_out_text(open_corpus([tmp_path])))
@@ -174,14 +174,14 @@ def test_a_long_text_is_read_from_all_over(tmp_path: Path) -> None:
     assert 0.3 < large < 0.45 and 90_000 < len(held_out) <= 200_000
 
 
-def test_a_short_text_is_read_whole(tmp_path: Path) -> None:
+def test_a_short_text_is_read_completely(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("".join(f"line {i}\n" for i in range(10_000)))
     corpus = open_corpus([tmp_path / "a.txt"])
     whole = "".join(piece for one in corpus.documents_of("validation") for piece in one.pieces or ())
     assert "".join(held_out_text(corpus)) == whole
 
 
-def test_which_of_the_sizes_is_the_odd_one(trained: LoadedModel) -> None:
+def test_the_wrong_one_of_two_sizes_is_named(trained: LoadedModel) -> None:
     run = trained()
     config = run.read_config()
     size = config["model"]["vocab_size"]
@@ -193,4 +193,4 @@ def test_which_of_the_sizes_is_the_odd_one(trained: LoadedModel) -> None:
     run.write_config(config)
     CharacterTokenizer("abc").save(run.tokenizer_path)
     found = check_tokenizer(run).findings[0]
-    assert found.sentence == f"tokenizer.json has 19 tokens, and the model's embedding {size}."
+    assert found.sentence == f"tokenizer.json has 19 tokens, but the model has {size}."

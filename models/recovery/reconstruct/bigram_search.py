@@ -1,30 +1,31 @@
-"""A first mapping from pairs alone, whatever order the ids have.
+"""A first mapping from bigrams alone, whatever order the ids have.
 
-How often each character follows each in the reference, against how likely the model makes each
-token after each: the permutation under which the reference's pairs are likeliest is looked for by
-swaps, always the best one, and from shaken mappings again.
+It compares how often each character follows each in the reference text with how likely each token
+follows each in the model. The search looks for the permutation under which the text's bigrams are
+likeliest: it makes the best swap until none helps, then perturbs the best mapping and climbs again
+(iterated local search).
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
-_LEAST = 1e-7  # of a pair: what neither the model nor the text has
+_FLOOR = 1e-7  # the probability of a bigram that neither the model nor the text has
 
 
-def search_pairs(
-    reference: np.ndarray, model: np.ndarray, seed: int, shakes: int
+def search_by_bigrams(
+    reference: np.ndarray, model: np.ndarray, seed: int, perturbations: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The best mapping (C,) so far after each shake, and its number.
+    """The number of perturbations made, and the best mapping (C,) so far, after each of them.
 
-    `reference` (C, C) and `model` (n, n) are joint frequencies of neighbours, each adding up to 1.
+    `reference` (C, C) and `model` (n, n) are joint frequencies of neighbours; each sums to 1.
     """
     characters, tokens = len(reference), len(model)
     size = max(characters, tokens)
     pairs = np.zeros((size, size))
     pairs[:characters, :characters] = reference
-    likelihoods = np.full((size, size), np.log(_LEAST))
-    likelihoods[:tokens, :tokens] = np.log(model + _LEAST)
+    likelihoods = np.full((size, size), np.log(_FLOOR))
+    likelihoods[:tokens, :tokens] = np.log(model + _FLOOR)
     draw = np.random.default_rng(seed)
     order = np.argsort(-pairs.sum(axis=1), kind="stable")
     unigram = np.zeros(size)
@@ -33,19 +34,19 @@ def search_pairs(
     places[order] = np.argsort(-unigram, kind="stable")  # the most frequent with the most frequent
     best, best_score = _climb(pairs, likelihoods, places)
     frequent = order[: max(4, min(characters, tokens) // 2)]
-    for shake in range(shakes):
-        yield shake, _as_mapping(best, characters, tokens)
-        shaken = best.copy()
+    for number in range(perturbations):
+        yield number, _as_mapping(best, characters, tokens)
+        perturbed = best.copy()
         chosen = draw.choice(frequent, size=min(len(frequent), int(draw.integers(3, 9))), replace=False)
-        shaken[chosen] = shaken[np.roll(chosen, 1)]
-        found, score = _climb(pairs, likelihoods, shaken)
+        perturbed[chosen] = perturbed[np.roll(chosen, 1)]
+        found, score = _climb(pairs, likelihoods, perturbed)
         if score > best_score:
             best, best_score = found, score
-    yield shakes, _as_mapping(best, characters, tokens)
+    yield perturbations, _as_mapping(best, characters, tokens)
 
 
 def _climb(pairs: np.ndarray, likelihoods: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, float]:
-    """The best swap again and again until none helps."""
+    """Make the best swap again and again until none raises the score."""
     places = places.copy()
     while True:
         placed = likelihoods[places][:, places]
@@ -57,10 +58,10 @@ def _climb(pairs: np.ndarray, likelihoods: np.ndarray, places: np.ndarray) -> tu
 
 
 def _swap_rises(pairs: np.ndarray, placed: np.ndarray) -> np.ndarray:
-    """(K, K): by how much sum(pairs * placed) rises when two places are swapped in `placed`."""
+    """(K, K): the rise of sum(pairs * placed) when two places are swapped in `placed`."""
 
     def one_side(r: np.ndarray, a: np.ndarray) -> np.ndarray:
-        # -sum over d of (r[x, d] - r[y, d]) (a[x, d] - a[y, d]), but for d = x and d = y.
+        # -sum over d of (r[x, d] - r[y, d]) (a[x, d] - a[y, d]), without d = x and d = y.
         crossed = r @ a.T
         own = np.diag(crossed)
         r_diag, a_diag = np.diag(r), np.diag(a)
