@@ -16,6 +16,9 @@ from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.event_log import parse_line
 from models.runs.events import RunFailed
+from models.runs.datasets import Dataset
+from models.runs.evaluation import Evaluation, PuzzleEvaluation
+from models.runs.run_config import RunConfig
 from models.runs.history import History, text_started_at
 from models.runs.run import CONFIG_FILE, Run, last_change
 from models.runs.weights_file import weights_problem
@@ -88,43 +91,39 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
 def summarize(path: Path) -> RunSummary:
     """The summary of the run in one folder."""
     run, problem = Run(path.resolve()), None
-    config: dict[str, Any] = {}
-    files: dict[str, Any] = {}
+    config: RunConfig | None = None
+    datasets: list[Dataset] = []
+    evaluation: Evaluation | PuzzleEvaluation | None = None
     try:
         run = Run.open(path.resolve(), path.parent)
-        config = run.read_config()
-        files = {name: run.read_json(name) for name in _FILES}
+        config = run.config()
+        datasets, evaluation = run.datasets(config), run.evaluation()
+        run.read_json("generation_config.json")
     except RlmError as error:
         problem = error.message
-    history = glance(run.events_path, text_started_at(config))
+    history = glance(run.events_path, None if config is None else text_started_at(config))
     status: Status = "damaged"
-    if problem is None:
-        status = _status(run, config, files["evaluation.json"], history)
+    if problem is None and config is not None:
+        status = _status(run, config, evaluation, history)
     if status == "finished" and (lacking := weights_problem(run.weights_path)) is not None:
         status, problem = "damaged", f"it is finished, but its {lacking}"
         if newest_checkpoint(run.checkpoints_path) is not None:
-            problem += f"; get it back: rlm resume {run.name}"
+            problem += f"; get it back: {{resume {run.name}}}"
     started = history.started
-    model, datasets = config.get("model"), files.get("datasets.json") or []
+    dials = {} if config is None else config.model.dials
     return RunSummary(
         name=run.name,
         path=run.path,
-        architecture=_text(
-            started and started.architecture, _get(model, "architecture"), config.get("architecture")
-        ),
-        parameters=_whole(
-            config.get("parameters"), started and started.parameters, _get(model, "parameters")
-        ),
-        vocab_size=_whole(
-            _get(model, "vocab_size"), started and started.vocab_size, config.get("vocab_size")
-        ),
+        architecture=_text(started and started.architecture, dials.get("architecture")),
+        parameters=_whole(config and config.parameters, started and started.parameters),
+        vocab_size=_whole(dials.get("vocab_size"), started and started.vocab_size),
         status=status,
         step=history.step,
         # The log of a run that grew from a finished one has its last event and no plan.
         total_steps=history.total_steps or (history.step if status == "finished" else 0) or None,
         validation_loss=history.validation_loss,
         modified=last_change(run.path),
-        corpus=_text(config.get("corpus"), *(dataset.get("name") for dataset in datasets)),
+        corpus=_text(config and config.corpus, *(dataset.name for dataset in datasets)),
         problem=problem,
         failure=history.ended if status == "paused" and isinstance(history.ended, RunFailed) else None,
     )
@@ -166,22 +165,24 @@ def _first_and_last_lines(path: Path) -> list[bytes]:
     return [*head.split(b"\n")[:-1], *tail.split(b"\n")[:-1]]
 
 
-def _status(run: Run, config: Mapping[str, Any], evaluation: Any, history: History) -> Status:
+def _status(
+    run: Run, config: RunConfig, evaluation: Evaluation | PuzzleEvaluation | None, history: History
+) -> Status:
     if run.is_busy():
         return "training"
     newest = newest_checkpoint(run.checkpoints_path)
-    if newest is not None and newest.state.get("begins"):
+    if newest is not None and newest.state.is_initial:
         return "paused"  # it has another text, and no step was taken on it yet
-    if newest is not None and _get(config.get("extension"), "from_step") == newest.step:
+    if newest is not None and config.extension is not None and config.extension.from_step == newest.step:
         return "paused"  # it is to train longer, and nothing of that is saved yet
     if isinstance(history.ended, events.RunFinished):
         return "finished"
-    if "data" not in config:
+    if config.data is None:
         return "created"
     # One that was killed between the last evaluation and the last event is finished, too.
-    if newest is None or newest.state.get("ended") is None:
+    if newest is None or newest.state.ended is None:
         return "paused"
-    return "finished" if _get(evaluation, "after_steps") == newest.step else "paused"
+    return "finished" if evaluation is not None and evaluation.after_steps == newest.step else "paused"
 
 
 def _head(path: Path, size: int) -> bytes:

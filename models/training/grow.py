@@ -12,7 +12,7 @@ from models.cost import pieces_for_larger, require_memory, skeleton
 from models.device import to_device
 from models.errors import CheckpointError
 from models.growth.axes import differences
-from models.growth.check import proven_change
+from models.growth.check import require_same_output
 from models.growth.planner import nearest
 from models.growth.transaction import commit
 from models.growth.weights import grow_snapshot
@@ -55,7 +55,9 @@ def grow(session: Session, number: int) -> Generator[Event, None, None]:
     model.load_state_dict(snapshot.model)
     tokens = session.task.sampler.batch(session.counters.position, 1)[:, :-1][:, :CHECKED_TOKENS]
     try:
-        change = proven_change(session.model, model, to_device(torch.from_numpy(tokens), session.device))
+        change = require_same_output(
+            session.model, model, to_device(torch.from_numpy(tokens), session.device)
+        )
     except CheckpointError as error:
         yield NoticeGiven(message=f"The model does not grow: {error.message}")
         return

@@ -29,7 +29,8 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
 
     Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
     """
-    config = recover(run)
+    recover(run)
+    config = run.config()
     restored_step = yield from restore_best_weights(run, config)
     if config.data is None:
         raise UsageError(

@@ -19,7 +19,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
 from models.runs.progress import advancing
-from models.runs.replay_samples import remember
+from models.runs.replay_samples import open_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.tokenizer import load_run_tokenizer
@@ -45,14 +45,14 @@ def open_task(
             f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
             hint="Train a new run on more text, or with a shorter context.",
         )
-    datasets = run.datasets(config)
-    samples, own = yield from remember(run, config, datasets, data, tokenizer)
+    datasets, kind = run.datasets(config), config.data.kind if config.data is not None else "text"
+    samples, own = yield from open_samples(run, config, datasets, data, tokenizer)
     fresh = BlockSampler(data.train, layout.config.context_length, training.seed)
     held_out = [HeldOutText(sample.content_hash, sample.held_out) for sample in (*samples, own)]
     task = TextTask(
         tokenizer=tokenizer,
         data=data,
-        kind=config.data.kind,
+        kind=kind,
         sampler=_with_replay(fresh, config, samples, training.seed),
         characters_per_token=_characters_per_token(config, datasets, data),
         datasets=datasets,

@@ -19,6 +19,7 @@ from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
 from models.evaluation.loss import DepthHistogram, bits_per_byte, evaluate
 from models.evaluation.modes import default_depth, evaluate_modes, trained_modes_cost_s
 from models.generation.samples import sample_passage
+from models.layers.compilation import uncompiled
 from models.recursion import Depth, sample_depth
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, by_label, labels
@@ -32,7 +33,6 @@ from models.runs.events import (
 )
 from models.runs.run_config import Calibration
 from models.training.calibrate import calibrate
-from models.training.compilation import uncompiled
 from models.training.control import until_paused
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
@@ -100,7 +100,7 @@ class TextTask:
             corpus=labels(self.datasets).get(content_hash, session.run_config.corpus or ""),
             known_corpora=len(self.datasets) - 1,
             replay_share=replay.share if replay is not None else 0.0,
-            replay_reason=replay.reason if replay is not None else "",
+            replay_reason=(replay.reason or "") if replay is not None else "",
             vocab_size=session.model.config.vocab_size,
         )
         before, number_format = session.run_config.vocab_size_before, session.calibration.number_format

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
-from models.runs.task import solves_puzzles
+from models.runs.run_config import PUZZLES
 from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
@@ -80,7 +80,7 @@ def describe_run(run: "Run") -> dict[str, Any]:
     return {
         **as_json(summarize(run.path)),
         "busy": run.is_busy(),
-        "config": _finite(run.read_config()),
+        "config": _finite(run.config().to_json()),
         "datasets": None if datasets is None else [_with_losses(_finite(one)) for one in datasets],
         "evaluation": _finite(evaluation),
         "best_step": best,
@@ -110,7 +110,7 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", ", ".join(_model_words(report, report["config"]["model"]))
     if (text := _corpus_words(report)) is not None:
         yield "trained on" if report["step"] > 0 else "text", text
-    if solves_puzzles(report["config"]):
+    if _solves_puzzles(report):
         yield from _solving_rows(report["evaluation"] or {})
     elif report["validation_loss"] is not None:
         best = "" if report["best_step"] is None else f", best at step {report['best_step']:,}"
@@ -124,6 +124,10 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     sizes = report["bytes"]
     yield "on disk", f"{figures.size(sizes['run'])}, weights {figures.size(sizes['weights'])}"
     yield "changed", figures.ago(report["modified"])
+
+
+def _solves_puzzles(report: dict[str, Any]) -> bool:
+    return bool((report["config"].get("data") or {}).get("kind") == PUZZLES)
 
 
 def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -146,8 +150,8 @@ def _growths(steps: list[dict[str, Any]]) -> str:
     """What grew during a text, from its first size to its last: a model may grow many times."""
     ways: dict[str, tuple[int, int]] = {}
     for one in steps:
-        first, _ = ways.get(one["what"], (one["from"], one["to"]))
-        ways[one["what"]] = (first, one["to"])
+        first, _ = ways.get(one["what"], (one["before"], one["after"]))
+        ways[one["what"]] = (first, one["after"])
     return ", ".join(f"{way} {first} to {last}" for way, (first, last) in ways.items())
 
 
@@ -207,7 +211,7 @@ def _extrapolated(evaluation: Any) -> list[Any]:
 
 def _next_step(report: dict[str, Any], name: str) -> str:
     match report["status"]:
-        case "finished" if solves_puzzles(report["config"]):
+        case "finished" if _solves_puzzles(report):
             return f"Give it one:  rlm solve {name} PUZZLE"
         case "finished":
             return f"Talk to it:  rlm chat {name}"

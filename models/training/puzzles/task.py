@@ -54,7 +54,7 @@ USUAL_STEPS = 3
 LOSS_WEIGHT = 1e-3
 """The weight of the loss beside the share of grids that are wrong, in choosing the best weights."""
 MAX_NODES = 20_000
-"""Nodes at which the plain solver stops measuring how hard a puzzle is. A fifth of hard 9×9 ones get there."""
+"""Search nodes at which measuring the difficulty of a puzzle stops. A fifth of hard 9×9 ones get there."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class PuzzleTask:
     ) -> Generator[Event, None, Calibration]:
         assert isinstance(model, PuzzleModel)
         device, carry = next(model.parameters()).device, self.carry
-        carry = Carry.empty(*carry.puzzles.shape, model.config.d_model, device)
+        carry = Carry.empty(len(carry.taken), model.config.context_length, model.config.d_model, device)
 
         def backward(probe: PuzzleModel, optimizers: Optimizers, calibration: Calibration) -> None:
             supervision_step(probe, optimizers, calibration, carry, self.sampler, position=0)
@@ -282,10 +282,10 @@ def open_task(
 def load_puzzles(data: DataSection) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
     """The puzzles that a run was trained on, to learn from and held out."""
     source = data.paths[0]
-    puzzles = yield from advancing(open_puzzles(source, data.count, data.seed))
+    puzzles = yield from advancing(open_puzzles(source, data.count, data.seed or 0))
     if puzzles.content_hash != data.content_hash:
         raise CorpusError(
             f"The puzzles of {source} are no longer the ones this run was trained on.",
             hint="Put the old ones back, or train a new run on the new ones.",
         )
-    return split(puzzles, data.held_out, data.seed)
+    return split(puzzles, data.held_out, data.seed or 0)

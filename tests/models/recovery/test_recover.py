@@ -289,7 +289,9 @@ def record_another_hash(run: Run, tokenizer_hash: str = "0" * 64) -> None:
     run.write_config(config)
 
 
-def test_a_copy_elsewhere_without_the_recorded_hash_is_never_written(trained: LoadedModel, strip: Strip) -> None:
+def test_a_copy_elsewhere_without_the_recorded_hash_is_never_written(
+    trained: LoadedModel, strip: Strip
+) -> None:
     run, parent = trained("owl"), trained("owl", "parent")
     strip(run, "copies")
     record_another_hash(run)
