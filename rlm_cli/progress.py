@@ -7,6 +7,7 @@ order. A view draws and decides nothing: interrupts belong to `rlm_cli.interrupt
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -16,6 +17,7 @@ from models.runs.events import Event
 from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.output import Form, Output, stderr_is_terminal, write
+from rlm_cli.wording import in_cli_words
 
 _PLAIN_INTERVAL_S = 5.0
 _REDRAW_INTERVAL_S = 0.15
@@ -70,6 +72,8 @@ class JsonLines(Silence):
     """Every event as one line of JSON on stdout."""
 
     def show(self, event: Event) -> None:
+        if isinstance(event, events.NoticeGiven):
+            event = replace(event, message=in_cli_words(event.message))
         write(events.to_json(event) + "\n")
 
 
@@ -158,7 +162,7 @@ def lasting_lines(event: Event) -> list[str]:
     """What a person wants to find when scrolling back. Empty for what only moves the bar."""
     match event:
         case events.NoticeGiven():
-            return [event.message]
+            return [in_cli_words(event.message)]
         case events.RunStarted() if event.start_step:
             return [f"Going on from step {event.start_step:,} of {event.total_steps:,}."]
         case events.ScheduleSettled(step=0):  # later ones move the bar's end, and that is enough

@@ -13,6 +13,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from data.tokenizer import Tokenizer, tokenizer_from_json
 from models.errors import CheckpointError, StorageError
 from models.growth.weights import grow_weights
@@ -110,7 +112,8 @@ def catch_up(run: Run) -> None:
         save_weights(run, weights, weights_metadata(tokenizer, wanted))
         _forget_judgement(run)
     else:
-        _grow_kept_weights(run, wanted, tokenizer)
+        if (grown := grown_kept_weights(run, wanted)) is not None:
+            save_weights(run, grown, weights_metadata(tokenizer, wanted))
     run.write_json(DATASETS_FILE, migrated(DATASETS_FILE, change.state["datasets"], change.path))
     if tokenizer is not None:
         with storing("the tokenizer"):
@@ -118,17 +121,18 @@ def catch_up(run: Run) -> None:
     run.write_config(wanted)
 
 
-def _grow_kept_weights(run: Run, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> None:
-    """Bring the kept weights to the size of the model, where there are any; sound ones stay."""
+def grown_kept_weights(run: Run, config: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
+    """The kept weights at the size of the model of `config`; None where there are none, or they have it
+    already. Raises CheckpointError where their file is damaged."""
     if not run.weights_path.is_file():
-        return
+        return None
     new = described_model(run, config)
     weights, metadata = load_weights(run.weights_path)
     with contextlib.suppress(CheckpointError):
         require_fit(new, weights, "The kept weights")
-        return
+        return None
     old = described_model(run, {"model": json.loads(metadata["config"])})
-    save_weights(run, grow_weights(old, new, weights), weights_metadata(tokenizer, config))
+    return grow_weights(old, new, weights)
 
 
 def _forget_judgement(run: Run) -> None:

@@ -9,14 +9,14 @@ import torch
 
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
-from models.runs.checkpoint_folder import newest_checkpoint
 from models.errors import CheckpointError
+from models.runs.checkpoint import load_checkpoint, load_weights, save_weights
+from models.runs.checkpoint_folder import newest_checkpoint
+from models.runs.compatibility import described_model, require_fit
 from models.runs.events import Event, NoticeGiven
 from models.runs.run import Run
-from models.runs.tokenizer import load_run_tokenizer
 from models.runs.task import solves_puzzles
-from models.runs.checkpoint import load_checkpoint, load_weights, save_weights
-from models.runs.compatibility import described_model, require_fit
+from models.runs.tokenizer import load_run_tokenizer
 
 
 def weights_metadata(tokenizer: Tokenizer | None, config: Mapping[str, Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from models.errors import CheckpointError, StorageError
 from models.runs.checkpoint_folder import (
     MODEL_FILE,
     STATE_FILE,
@@ -28,7 +29,6 @@ from models.runs.checkpoint_folder import (
     state_text,
     write_pointer,
 )
-from models.errors import CheckpointError, StorageError
 from models.runs.run import Run
 from models.runs.storage import (
     TEMPORARY_PREFIX,

@@ -8,9 +8,9 @@ from torch import Tensor
 from data.errors import UsageError
 from models.architectures import model_config
 from models.config import ModelConfig
+from models.cost import skeleton
 from models.errors import CheckpointError
 from models.runs.run import Run
-from models.cost import skeleton
 
 
 def described_model(run: Run, config: Mapping[str, Any]) -> ModelConfig:

@@ -9,18 +9,18 @@ from torch import Tensor
 
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
-from models.runs.checkpoint_folder import newest_checkpoint
-from models.runs.datasets import read_datasets
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
+from models.growth.transaction import config_after, kept_model, pending_change
 from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
-from models.runs.run import Run
-from models.runs.tokenizer import load_run_tokenizer
-from models.runs.task import require_text
 from models.runs.checkpoint import load_weights
-from models.growth.transaction import config_after, kept_model, pending_change
+from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.compatibility import described_model, require_fit
+from models.runs.datasets import read_datasets
+from models.runs.run import Run
+from models.runs.task import require_text
+from models.runs.tokenizer import load_run_tokenizer
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,12 @@ def is_locked(folder: Path) -> bool:
         return False
 
 
+def require_unlocked(folder: Path) -> None:
+    """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
+    if is_locked(folder):
+        raise _busy(folder)
+
+
 def _busy(folder: Path) -> RunBusyError:
     pid = ""
     with contextlib.suppress(OSError, RunError):

@@ -22,12 +22,12 @@ from data.errors import UsageError
 from models.errors import RunError
 from models.runs.event_log import LineAppender, append_event, follow_events, read_events
 from models.runs.events import Event
+from models.runs.incomplete import is_unborn
+from models.runs.lock import holding_lock, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
 from models.runs.run_files import config_problem, file_problem
-from models.runs.lock import holding_lock, is_locked
 from models.runs.storage import clear_temporaries, read_json, replace_json, storing
 from models.runs.training_log import TrainingDiary
-from models.runs.incomplete import is_unborn
 
 CONFIG_FILE = "config.json"
 _LARGEST_CONFIG = 4 << 20
@@ -55,6 +55,14 @@ def require_name(name: str) -> None:
             f"'{name}' cannot be the name of a run.",
             hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
         )
+
+
+def require_free_name(name: str, runs_dir: Path) -> None:
+    """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
+    require_name(name)
+    path = runs_dir / name
+    if os.path.lexists(path) and not is_unborn(path):
+        raise _taken(name, runs_dir)
 
 
 def suggest_name(stem: str, runs_dir: Path) -> str:
@@ -259,6 +267,10 @@ class Run:
     def is_busy(self) -> bool:
         """Whether a process holds the lock right now."""
         return is_locked(self.path)
+
+    def require_idle(self) -> None:
+        """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
+        require_unlocked(self.path)
 
     def _refuse_links(self) -> None:
         # These are appended to or cleaned up in place, and a link would take that out of the run.

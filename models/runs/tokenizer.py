@@ -8,8 +8,8 @@ from typing import Any
 
 from data.errors import TokenizerError
 from data.tokenizer import Tokenizer, load_kept_tokenizer, tokenizer_from_json
-from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.errors import CheckpointError
+from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.runs.run import Run
 from models.runs.weights_file import metadata_of
 
