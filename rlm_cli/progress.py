@@ -7,6 +7,7 @@ order. The words are those of `models.runs.event_words`. Interrupts belong to `r
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -17,6 +18,7 @@ from models.runs.events import Event
 from models.runs.history import History
 from rlm_cli import figures
 from rlm_cli.output import Form, Output, stderr_is_terminal, write
+from rlm_cli.wording import in_cli_words
 
 _PLAIN_INTERVAL_S = 5.0
 _REDRAW_INTERVAL_S = 0.15
@@ -72,6 +74,8 @@ class JsonLines(Silence):
     """Every event as one line of JSON on stdout."""
 
     def show(self, event: Event) -> None:
+        if isinstance(event, events.NoticeGiven):
+            event = replace(event, message=in_cli_words(event.message))
         write(events.to_json(event) + "\n")
 
 
@@ -167,7 +171,7 @@ def event_lines(event: Event) -> list[str]:
     if words is None:
         return []
     if isinstance(event, events.NoticeGiven):
-        return [words.text]
+        return [in_cli_words(words.text)]
     first, *rest = words.text.split("\n")
     lines = [first, *("  " + line for line in rest)]
     return ["", *lines, ""] if isinstance(event, events.SampleGenerated) else lines

@@ -15,7 +15,7 @@ from models.config import ModelConfig
 from models.errors import CheckpointError, RunError
 from models.growth.transaction import recover
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
-from models.runs.compatibility import described_model, require_fit
+from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE
 from models.runs.events import RunFinished, RunPaused, RunStarted
 from models.runs.replay_samples import replay_folder
@@ -71,13 +71,13 @@ def read_parent(run: Run) -> Parent:
     with run.lock():
         recover(run)
         config = run.read_config()
-        model = described_model(run, config)
+        model = model_config_of(run, config)
         tokenizer, note = _tokenizer(run, config, model.vocab_size)
         notes = [] if note is None else [note]
         snapshot = None
         if has_checkpoints(run):
             snapshot, checkpoint_notes = load_checkpoint(run)
-            require_fit(model, snapshot.model, f"The checkpoint of step {snapshot.step}")
+            require_matching_shapes(model, snapshot.model, f"The checkpoint of step {snapshot.step}")
             notes += checkpoint_notes
         weights, sha256 = _weights(run, config, model, snapshot)
         if snapshot is None and weights is not None and "data" in config:
@@ -114,7 +114,7 @@ def _weights(
     """The best weights and the SHA-256 of their file."""
     if run.weights_path.is_file():
         weights, _ = load_weights(run.weights_path)
-        require_fit(model, weights, f"The model.safetensors of run '{run.name}'")
+        require_matching_shapes(model, weights, f"The model.safetensors of run '{run.name}'")
         with storing("the hash of the weights"):
             return weights, digest_of(run.weights_path).sha256
     if snapshot is None and "data" not in config:

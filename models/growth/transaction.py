@@ -20,7 +20,7 @@ from models.growth.weights import grow_weights
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
 from models.runs.checkpoint_folder import MODEL_FILE, SavedCheckpoint, newest_checkpoint, write_pointer
-from models.runs.compatibility import described_model, require_fit
+from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset
 from models.runs.migrations import migrated, stamped
 from models.runs.run import CONFIG_FILE, Run
@@ -124,12 +124,12 @@ def grown_best_weights(run: Run, config: Mapping[str, Any]) -> dict[str, Tensor]
     already. Raises CheckpointError where their file is damaged."""
     if not run.weights_path.is_file():
         return None
-    new = described_model(run, config)
+    new = model_config_of(run, config)
     weights, metadata = load_weights(run.weights_path)
     with contextlib.suppress(CheckpointError):
-        require_fit(new, weights, "The best weights")
+        require_matching_shapes(new, weights, "The best weights")
         return None
-    old = described_model(run, {"model": json.loads(metadata["config"])})
+    old = model_config_of(run, {"model": json.loads(metadata["config"])})
     return grow_weights(old, new, weights)
 
 

@@ -20,7 +20,7 @@ from models.recovery.reconstruct import (
 )
 from models.recovery.restore import Chosen, choose_copy, original_copy, put_back
 from models.recovery.training_texts import TrainingTexts
-from models.runs.compatibility import described_model
+from models.runs.compatibility import model_config_of
 from models.runs.datasets import vocabulary_growths
 from models.runs.load import load_model
 from models.runs.run import Run
@@ -70,7 +70,7 @@ def check_tokenizer(run: Run) -> Diagnosis:
     Raises RunError for a run that has no text, CheckpointError for one without a model.
     """
     config = _trained_config(run)
-    return diagnose(run, config, TrainingTexts(run, config), described_model(run, config).vocab_size)
+    return diagnose(run, config, TrainingTexts(run, config), model_config_of(run, config).vocab_size)
 
 
 def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, None, Recovery]:
@@ -87,7 +87,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
     with run.lock():
         transaction.recover(run)
         config = _trained_config(run)
-        vocab_size = described_model(run, config).vocab_size
+        vocab_size = model_config_of(run, config).vocab_size
         texts = TrainingTexts(run, config, like)
         diagnosis = diagnose(run, config, texts, vocab_size)
         if diagnosis.sound and original_hash(config) is None:

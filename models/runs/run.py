@@ -32,7 +32,7 @@ from models.runs.event_log import follow_events, read_events
 from models.runs.events import Event
 from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
-from models.runs.lock import holding_lock, is_locked
+from models.runs.lock import holding_lock, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
 from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
@@ -68,6 +68,14 @@ def require_name(name: str) -> None:
             f"'{name}' cannot be the name of a run.",
             hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
         )
+
+
+def require_free_name(name: str, runs_dir: Path) -> None:
+    """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
+    require_name(name)
+    path = runs_dir / name
+    if os.path.lexists(path) and not is_unborn(path):
+        raise _taken(name, runs_dir)
 
 
 def suggest_name(stem: str, runs_dir: Path) -> str:
@@ -296,6 +304,10 @@ class Run:
     def is_busy(self) -> bool:
         """Whether a process holds the lock right now."""
         return is_locked(self.path)
+
+    def require_idle(self) -> None:
+        """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
+        require_unlocked(self.path)
 
     def _refuse_links(self) -> None:
         # These are appended to or cleaned up in place, and a link would take that out of the run.

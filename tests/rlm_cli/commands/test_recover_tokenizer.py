@@ -10,9 +10,9 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.planning.create import plan_creation
-from models.planning.request import CreateRequest
 from models.runs.run import Run
 from rlm_cli.app import main
+from tests.requests import create_request
 
 CHARACTERS = "\n abcdefghij"
 
@@ -31,7 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "runs"))
     tokenizer = CharacterTokenizer(CHARACTERS)
     tokenizer.save(tmp_path / "tokenizer.json")
-    request = CreateRequest(
+    request = create_request(
         name="owl",
         architecture="transformer",
         d_model=16,
@@ -39,7 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         context_length=16,
         tokenizer=str(tmp_path / "tokenizer.json"),
     )
-    made = plan_creation(request).start(tmp_path / "runs")
+    made = plan_creation(request, tmp_path / "runs").start()
     data = {"paths": ["gone.txt"], "content_hash": "0" * 64, "kind": "text", "tokenizer": "character"}
     made.write_config(
         {**made.read_config(), "started_at": 0.0, "data": {**data, "tokenizer_hash": tokenizer.hash}}
