@@ -74,7 +74,7 @@ def require_free_name(name: str, runs_dir: Path) -> None:
     """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
     require_name(name)
     path = runs_dir / name
-    if os.path.lexists(path) and not is_unborn(path):
+    if os.path.lexists(path) and not is_incomplete(path):
         raise _taken(name, runs_dir)
 
 

@@ -158,7 +158,7 @@ def _require_solvable(puzzles: "list[Posed]", solver: "Solver") -> None:
 
     for puzzle in puzzles:
         try:
-            solver.require_matching_shapes(puzzle.grid)
+            solver.require_fit(puzzle.grid)
             require_unique(puzzle.grid)
         except UsageError as error:
             raise puzzle.problem(error) from error

@@ -127,7 +127,7 @@ def train(
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude one another.", hint="Give one of them.")
 
-    from rlm_cli.training_session import interruptible_creation, interruptible_continuation, follow_training
+    from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
 
     with interruptible_creation(output):
         from models.planning.continuation import ContinuationPlan
@@ -163,7 +163,6 @@ def _plan(
     from models.planning.candidates import candidates
     from models.planning.plan import plan
     from models.runs.progress import read_corpus
-    from rlm_cli.training_session import drain
 
     found = []
     if may_ask and not request.names_model and is_anyone_there(output):
