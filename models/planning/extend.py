@@ -16,7 +16,7 @@ from models.runs.task import solves_puzzles
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
-    """Have the next `train(run)` go on for so much more.
+    """Have the next `train(run)` go on for so much longer.
 
     A finished run warms its rate up again to a share of its peak and lets it fall anew; a paused one
     stretches or shortens what is left of its schedule, and one that was paused before the first
@@ -32,7 +32,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         config = run.read_config()
         if "data" not in config:
             raise UsageError(
-                f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+                f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
             )
         if not solves_puzzles(config):
             _require_text_there(run, config["data"])
@@ -54,5 +54,5 @@ def _require_text_there(run: Run, data: Mapping[str, Any]) -> None:
         if not os.path.exists(path):
             raise CorpusError(
                 f"The text of run '{run.name}' is gone: there is no '{path}'.",
-                hint=f"Put it back, or give the run another: rlm train FILE --continue {run.name}",
+                hint=f"Put it back, or give the run another: {{train FILE continue_run={run.name}}}",
             )

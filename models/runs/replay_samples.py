@@ -40,9 +40,11 @@ def open_samples(
     most = shared_out(REPLAY_BYTES, len(earlier) + 1)
     samples = []
     for entry in earlier:
-        sample = yield from _sample(run, entry, tokenizer, most)
+        sample, is_stored = yield from _sample(run, entry, tokenizer, most)
         if sample is not None:
             samples.append(sample)
+            if not is_stored:
+                save_sample(replay_folder(run), sample)
     try:
         own = load_sample(replay_folder(run), current)
     except CorpusError:
@@ -54,34 +56,41 @@ def open_samples(
 
 def known_samples(
     run: Run, datasets: Sequence[Dataset], tokenizer: Tokenizer
-) -> Generator[Event, None, list[ReplaySample]]:
-    """The sample of every corpus the run knows, the one it is at included, in the order learned.
+) -> Generator[Event, None, tuple[list[ReplaySample], list[ReplaySample]]]:
+    """The sample of every corpus the run knows, the one it is at included, in the order learned; and those
+    of them that are not stored as they are here. Nothing is written.
 
     Otherwise as `open_samples`.
     """
-    samples, most = [], shared_out(REPLAY_BYTES, len(datasets))
+    samples, changed, most = [], [], shared_out(REPLAY_BYTES, len(datasets))
     for entry in datasets:
         if entry.content_hash is not None:
-            sample = yield from _sample(run, entry, tokenizer, most)
+            sample, is_stored = yield from _sample(run, entry, tokenizer, most)
             if sample is not None:
                 samples.append(sample)
-    return samples
+                if not is_stored:
+                    changed.append(sample)
+    return samples, changed
 
 
 def _sample(
     run: Run, entry: Dataset, tokenizer: Tokenizer, most: int
-) -> Generator[Event, None, ReplaySample | None]:
+) -> Generator[Event, None, tuple[ReplaySample | None, bool]]:
+    """The sample of a text in at most `most` bytes, and whether it is stored so; None where it is lost."""
     content_hash, name = str(entry.content_hash), entry.name
     try:
-        return _keep_within(run, load_sample(replay_folder(run), content_hash), most)
+        stored = load_sample(replay_folder(run), content_hash)
     except CorpusError as error:
         problem = error.message
+    else:
+        fitting = thinned(stored, most)
+        if len(fitting.train) == len(stored.train):
+            return stored, True
+        return fitting, False
     drawn = yield from _drawn_again(entry, tokenizer, most)
     if drawn is None:
         yield NoticeGiven(message=f"{problem} Its text is gone too: '{name}' cannot be replayed or measured.")
-        return None
-    save_sample(replay_folder(run), drawn)
-    return drawn
+    return drawn, False
 
 
 def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:

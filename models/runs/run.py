@@ -3,13 +3,12 @@
     runs/<name>/
         config.json  tokenizer.json  model.safetensors
         events.jsonl  training.log  datasets.json  evaluation.json
-        checkpoints/step_000500/…  replay/  conversations/
+        checkpoints/step_000500/…  replay/  conversations/  control/
 
 Everything here works without torch, so that listing and completing names is quick.
 """
 
 import contextlib
-import itertools
 import os
 import re
 import unicodedata
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 from data.errors import UsageError
 from models.errors import RunError
+from models.runs import control_requests
 from models.runs.datasets import (
     DATASETS_FILE,
     Dataset,
@@ -28,14 +28,15 @@ from models.runs.datasets import (
     datasets_to_json,
 )
 from models.runs.evaluation import Evaluation, PuzzleEvaluation, evaluation_from_json
-from models.runs.event_log import LineAppender, append_event, follow_events, read_events
+from models.runs.event_log import follow_events, read_events
 from models.runs.events import Event
+from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
-from models.runs.lock import holding_lock, is_locked
+from models.runs.lock import holding_lock, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
+from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
 from models.runs.storage import clear_temporaries, read_json, replace_json, storing
-from models.runs.training_log import TrainingDiary
 from models.runs.typed_json import MismatchError, to_json
 
 CONFIG_FILE = "config.json"
@@ -67,6 +68,14 @@ def require_name(name: str) -> None:
             f"'{name}' cannot be the name of a run.",
             hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
         )
+
+
+def require_free_name(name: str, runs_dir: Path) -> None:
+    """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
+    require_name(name)
+    path = runs_dir / name
+    if os.path.lexists(path) and not is_incomplete(path):
+        raise _taken(name, runs_dir)
 
 
 def suggest_name(stem: str, runs_dir: Path) -> str:
@@ -257,31 +266,23 @@ class Run:
         replace_json(self._json_path(name), stamped(name, value))
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Write each event to the event log and the training log, then pass it on.
+        """Write each lasting event to the event log and the training log, and pass every event on.
 
-        The logs are not touched before there is an event: a training that is refused has none.
-        Raises StorageError where a log cannot be written. `events`, if a generator, is closed at
-        the end, also where the caller stops early.
+        An error that ends `events` is recorded and passed on as RunFailed, and then raised. Raises
+        StorageError where a log cannot be written. `events`, if a generator, is closed at the end.
         """
-        diary = TrainingDiary()
-        try:
-            coming = iter(events)
-            first = next(coming, None)
-            if first is None:
-                return
-            with LineAppender(self.events_path) as log, LineAppender(self.training_log_path) as training_log:
-                for event in itertools.chain([first], coming):
-                    append_event(log, event)
-                    for line in diary.lines(event):
-                        training_log.append(line)
-                    yield event
-        finally:
-            if (close := getattr(events, "close", None)) is not None:
-                close()
+        return record_events(events, self.events_path, self.training_log_path)
 
     def events(self) -> Iterator[Event]:
         """Every event recorded so far; torn and foreign lines are passed over."""
         return read_events(self.events_path)
+
+    def history(self) -> History:
+        """What the event log says is true now, of the text the run is at. Raises RunError."""
+        history = History(since=text_started_at(self.config()))
+        for event in self.events():
+            history.add(event)
+        return history
 
     def follow(self, stop: Callable[[], bool], poll_s: float = 0.2) -> Iterator[Event]:
         """Every event from the first on, waiting for more until `stop()` is true."""
@@ -291,17 +292,22 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Be the one process that writes to this run. The system lets go of it if we die.
 
-        What an interrupted write left behind is cleared. Raises RunBusyError that names the
-        process which has it, StorageError.
+        What an interrupted write left behind is cleared, and so are old control requests. Raises
+        RunBusyError that names the process which has it, StorageError.
         """
         with holding_lock(self.path):
             clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
             clear_temporaries(self.checkpoints_path)  # nobody writes there without the lock
+            control_requests.clear(self)
             yield
 
     def is_busy(self) -> bool:
         """Whether a process holds the lock right now."""
         return is_locked(self.path)
+
+    def require_idle(self) -> None:
+        """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
+        require_unlocked(self.path)
 
     def _refuse_links(self) -> None:
         # These are appended to or cleaned up in place, and a link would take that out of the run.

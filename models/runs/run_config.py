@@ -7,7 +7,7 @@ all of it. Change a configuration with `dataclasses.replace`, and write it with 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.errors import RunError
@@ -23,10 +23,10 @@ from models.runs.typed_json import (
     to_json,
 )
 
+NUMBER_FORMATS = ("float32", "bfloat16", "float16")
 PUZZLES = "puzzles"
 """The kind of the data of a run that solves puzzles."""
 
-NumberFormat = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Calibration:
     """What was measured and chosen on the machine that trains the run."""
 
     device: Text
-    number_format: NumberFormat
+    number_format: Text
     compiled: bool
     threads: Annotated[int, Limits(0, 4096)]
     micro_batch: Size
@@ -143,6 +143,9 @@ class RunConfig:
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Raises MismatchError with what is wrong."""
+        calibration = value.get("calibration") if isinstance(value, dict) else None
+        if isinstance(calibration, dict) and calibration.get("number_format", "float32") not in NUMBER_FORMATS:
+            raise MismatchError("'calibration' has a 'number_format' that is not what rlm writes")
         if isinstance(value, dict) and "data" in value:  # a run that was given a text has all of this
             for key in ("training", "started_at"):
                 if value.get(key) is None:

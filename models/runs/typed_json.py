@@ -53,7 +53,7 @@ def read_record(record_type: type[Record], value: object, name: str = "") -> Rec
     if not isinstance(value, dict):
         of_section = f"'{name}' is not an object with names"
         raise MismatchError(of_section if name else "it is not an object with names")
-    hints, fields = _fields_of(record_type)
+    hints, fields = _fields_of(record_type)  # type: ignore[arg-type]
     known = {key: inner for key, inner in value.items() if key in fields and key != FOREIGN}
     for key, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

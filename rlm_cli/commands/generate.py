@@ -148,7 +148,12 @@ class _Writing:
     """One call of the command: prompts in, results out in the same order."""
 
     def __init__(
-        self, trained: "LoadedModel", mode: str, config: "GenerationConfig", prompts: list[str], output: Output
+        self,
+        trained: "LoadedModel",
+        mode: str,
+        config: "GenerationConfig",
+        prompts: list[str],
+        output: Output,
     ) -> None:
         self.trained = trained
         self.mode = mode

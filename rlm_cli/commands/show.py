@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
-from models.runs.task import solves_puzzles
+from models.runs.run_config import PUZZLES
 from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
@@ -73,14 +73,14 @@ def describe_run(run: "Run") -> dict[str, Any]:
     pointers = pointers_in(run.checkpoints_path)
     checkpoints = complete_checkpoints(run.checkpoints_path)
     notes: list[str] = []
-    datasets, evaluation = (_kept(run, name, notes) for name in ("datasets.json", "evaluation.json"))
+    datasets, evaluation = (_read_part(run, name, notes) for name in ("datasets.json", "evaluation.json"))
     best = next((one.step for one in checkpoints if one.name == pointers.get("best")), None)
     if best is None and evaluation is not None and type(evaluation.get("step")) is int:
         best = evaluation["step"]
     return {
         **as_json(summarize(run.path)),
         "busy": run.is_busy(),
-        "config": _finite(run.read_config()),
+        "config": _finite(run.config().to_json()),
         "datasets": None if datasets is None else [_with_losses(_finite(one)) for one in datasets],
         "evaluation": _finite(evaluation),
         "best_step": best,
@@ -99,16 +99,18 @@ def describe_run(run: "Run") -> dict[str, Any]:
 
 
 def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The report as names and values for a person; what a run does not say is left out."""
+    """The report as names and values for a person; what is not known is left out."""
     yield "run", report["name"]
     yield "folder", report["path"]
     progress = f", step {report['step']:,} of {report['total_steps']:,}" if report["total_steps"] else ""
-    told = report["problem"] is None or any(report["problem"] in note for note in report["notes"])
-    yield "status", report["status"] + progress + ("" if told else f" ({report['problem']})")
+    in_notes = report["problem"] is None or any(report["problem"] in note for note in report["notes"])
+    yield "status", report["status"] + progress + ("" if in_notes else f" ({report['problem']})")
+    if report["failure"] is not None:
+        yield "stopped by", report["failure"]["message"]
     yield "model", ", ".join(_model_words(report, report["config"]["model"]))
     if (text := _corpus_words(report)) is not None:
         yield "trained on" if report["step"] > 0 else "text", text
-    if solves_puzzles(report["config"]):
+    if _solves_puzzles(report):
         yield from _solving_rows(report["evaluation"] or {})
     elif report["validation_loss"] is not None:
         best = "" if report["best_step"] is None else f", best at step {report['best_step']:,}"
@@ -124,8 +126,12 @@ def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "changed", figures.ago(report["modified"])
 
 
+def _solves_puzzles(report: dict[str, Any]) -> bool:
+    return bool((report["config"].get("data") or {}).get("kind") == PUZZLES)
+
+
 def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """What each corpus lost to those that came after it: nats per token on its held-out part."""
+    """The loss on the held-out part of each corpus, in nats per token, when it was learned and now."""
     from models.runs.datasets import labels
 
     names = labels(report["datasets"])
@@ -141,11 +147,11 @@ def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _growths(steps: list[dict[str, Any]]) -> str:
-    """In what it grew on a text, from where it first was to where it came: a model may grow many times."""
+    """What grew during a text, from its first size to its last: a model may grow many times."""
     ways: dict[str, tuple[int, int]] = {}
     for one in steps:
-        first, _ = ways.get(one["what"], (one["from"], one["to"]))
-        ways[one["what"]] = (first, one["to"])
+        first, _ = ways.get(one["what"], (one["before"], one["after"]))
+        ways[one["what"]] = (first, one["after"])
     return ", ".join(f"{way} {first} to {last}" for way, (first, last) in ways.items())
 
 
@@ -154,7 +160,7 @@ def _change(before: float, now: float) -> str:
 
 
 def _solving_rows(evaluation: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """How well it solves puzzles, and what thinking longer buys. Nothing where it is not judged yet."""
+    """How well it solves puzzles, also by supervision steps. Nothing where it is not evaluated yet."""
     exact, cells, steps = map(evaluation.get, ("exact_accuracy", "cell_accuracy", "mean_exit_step"))
     if isinstance(exact, float) and isinstance(cells, float) and isinstance(steps, float):
         yield "solves", figures.solving(exact, cells, steps)
@@ -177,7 +183,7 @@ def _model_words(report: dict[str, Any], model: dict[str, Any]) -> Iterator[str]
 
 
 def _corpus_words(report: dict[str, Any]) -> str | None:
-    """The texts it knows, with their sizes."""
+    """The texts it learned, with their sizes."""
     texts = []
     for dataset in report["datasets"] or []:
         if not isinstance(dataset.get("name"), str):
@@ -205,7 +211,7 @@ def _extrapolated(evaluation: Any) -> list[Any]:
 
 def _next_step(report: dict[str, Any], name: str) -> str:
     match report["status"]:
-        case "finished" if solves_puzzles(report["config"]):
+        case "finished" if _solves_puzzles(report):
             return f"Give it one:  rlm solve {name} PUZZLE"
         case "finished":
             return f"Talk to it:  rlm chat {name}"
@@ -219,8 +225,8 @@ def _next_step(report: dict[str, Any], name: str) -> str:
             return "See the others:  rlm ls"
 
 
-def _kept(run: "Run", name: str, notes: list[str]) -> Any:
-    """What one of the run's files holds; None where it is missing or damaged, and then a note says so."""
+def _read_part(run: "Run", name: str, notes: list[str]) -> Any:
+    """What one of the run's files holds. None where it is missing, or damaged; then a note is added."""
     try:
         return run.read_json(name)
     except RlmError as error:
@@ -240,7 +246,7 @@ def _size_of_tree(run: "Run") -> int:
 def _size_of_file(path: Any) -> int:
     try:
         return int(path.stat().st_size)
-    except OSError:  # it went while we looked: a training run prunes its checkpoints
+    except OSError:  # a training removed it meanwhile: it prunes its checkpoints
         return 0
 
 

@@ -13,13 +13,13 @@ import torch
 from models.architectures import build_model, model_config
 from models.config import ModelConfig
 from models.growth.expand import ExpansionPlan, plan_expansion
-from models.planning.plan import plan_training
-from models.planning.request import TrainRequest
+from models.planning.plan import plan
 from models.recursive_lm import RecursiveLM
 from models.runs.run import Run
 from models.runs.run_config import Calibration
 from models.training.control import Control
 from models.training.trainer import train
+from tests.requests import train_request
 
 Configured = Callable[..., ModelConfig]
 Stirred = Callable[[ModelConfig], RecursiveLM]
@@ -128,12 +128,12 @@ def new_run(runs: Path, text: Path) -> NewRun:
         name: str = "owl", architecture: str = "looped", *, tokenizer: str = "character", **more: Any
     ) -> Run:
         said = {"steps": 6, "batch_size": 4, "d_model": 16, "n_heads": 2, "context_length": 16, **more}
-        request = TrainRequest(
+        request = train_request(
             paths=(str(text),), name=name, architecture=architecture, tokenizer=tokenizer,
             vocab_size=300 if tokenizer == "bpe" else None, threads=1, device="cpu",
             number_format="float32", settings=DIALS, **said,
         )  # fmt: skip
-        planning = plan_training(request, runs)
+        planning = plan(request, runs)
         while True:
             try:
                 next(planning)

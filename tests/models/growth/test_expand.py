@@ -17,8 +17,7 @@ from models.growth.check import LARGEST_CHANGE, largest_logit_change, tokens_to_
 from models.growth.expand import ExpansionPlan
 from models.planning.create import plan_creation
 from models.planning.extend import extend
-from models.planning.plan import plan_training
-from models.planning.request import CreateRequest, TrainRequest
+from models.planning.plan import plan
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.compatibility import model_config_of
@@ -29,6 +28,7 @@ from models.runs.load import load_run
 from models.runs.run import Run, run_names
 from models.training.length import REWARMED
 from models.training.trainer import train
+from tests.requests import create_request, train_request
 
 NewRun = Callable[..., Run]
 Learn = Callable[..., None]
@@ -145,9 +145,9 @@ def test_a_run_without_any_step_grows(new_run: NewRun, grow: Grow, learn: Learn)
     assert summarize(run.path).status == "finished"
 
 
-def test_an_untrained_model_grows(runs: Path, grow: Grow) -> None:
-    request = CreateRequest(name="owl", architecture="trm", d_model=16, n_heads=2, context_length=16)
-    parent = plan_creation(request).start(runs)
+def test_fresh_weights_grow(runs: Path, grow: Grow) -> None:
+    request = create_request(name="owl", architecture="trm", d_model=16, n_heads=2, context_length=16)
+    parent = plan_creation(request, runs).start()
     run = grow(parent, layers=4, vocab=120).start()
     assert summarize(run.path).status == "created"
     old, new = model_of(parent), model_of(run)
@@ -160,11 +160,11 @@ def test_an_untrained_model_grows(runs: Path, grow: Grow) -> None:
 
 def test_puzzle_models_grow(runs: Path, grow: Grow, learn: Learn) -> None:
     said = {"d_model": 16, "n_heads": 2, "steps": 2, "batch_size": 4, "threads": 1, "device": "cpu"}
-    request = TrainRequest(
+    request = train_request(
         paths=(), task="sudoku:4x4", count=40, name="owl", number_format="float32",
         settings={"training.evaluations": 1, "model.supervision_steps": 2}, **said,
     )  # fmt: skip
-    planning = plan_training(request, runs)
+    planning = plan(request, runs)
     while True:
         try:
             next(planning)

@@ -8,10 +8,11 @@ import pytest
 
 from models.growth.expand import plan_expansion
 from models.planning.extend import extend
-from models.planning.plan import TrainRequest, plan_training
+from models.planning.plan import plan
 from models.runs.events import EvaluationFinished, RunFinished
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import train_request
 
 STORIES = Path(__file__).resolve().parents[3] / "sample_corpora" / "stories.txt"
 
@@ -39,11 +40,11 @@ def test_the_loss_hardly_rises_and_ends_lower(tmp_path: Path, monkeypatch: pytes
     text = tmp_path / "stories.txt"
     text.write_text(STORIES.read_text(encoding="utf-8")[:400_000], encoding="utf-8")
     settings = {"training.evaluation_tokens": 40_000, "training.samples": 0, "training.evaluations": 12}
-    request = TrainRequest(
+    request = train_request(
         paths=(str(text),), name="small", d_model=48, n_heads=4, context_length=64, steps=600, threads=1,
         batch_size=32, settings=settings,
     )  # fmt: skip
-    small = result_of(plan_training(request, tmp_path / "runs")).start()
+    small = result_of(plan(request, tmp_path / "runs")).start()
     events = list(small.record(train(small)))
     before = [event for event in events if isinstance(event, EvaluationFinished)][-1].validation_loss
     large = plan_expansion(small, {"core": 2, "ff": 192}, name="large", runs_dir=tmp_path / "runs").start()

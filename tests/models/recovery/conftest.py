@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.planning.plan import TrainRequest, plan_training
-from models.planning.text_plan import Plan
+from models.planning.plan import plan
+from models.planning.text_plan import TextPlan
 from models.runs.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import train_request
 
 Trained = Callable[..., Run]
 
@@ -45,7 +46,7 @@ def _runs(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> Path:
     folder = tmp_path_factory.mktemp("recovery")
     (folder / "meadow.txt").write_text(meadow(400), encoding="utf-8")
     for name, kind, vocabulary in (("owl", "character", None), ("fox", "bpe", 300)):
-        request = TrainRequest(
+        request = train_request(
             paths=(str(folder / "meadow.txt"),),
             name=name,
             architecture="transformer",
@@ -61,15 +62,15 @@ def _runs(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> Path:
             threads=1,
             settings={"training.compile": "no", "model.n_layers": 1, "training.samples": 0},
         )
-        planning = plan_training(request, folder / "runs")
+        planning = plan(request, folder / "runs")
         while True:
             try:
                 next(planning)
             except StopIteration as end:
-                plan = end.value
+                found = end.value
                 break
-        assert isinstance(plan, Plan)
-        for _ in train(plan.start()):
+        assert isinstance(found, TextPlan)
+        for _ in train(found.start()):
             pass
     return folder
 

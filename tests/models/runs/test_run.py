@@ -230,7 +230,7 @@ def test_recording_writes_passes_on_and_closes(tmp_path: Path) -> None:
     recorded.close()
     assert closed == [True]
     assert list(run.events()) == [first, second]
-    assert "note: one" in run.training_log_path.read_text()
+    assert "  one\n" in run.training_log_path.read_text()
     assert all(json.loads(line) for line in run.events_path.read_text().splitlines())
 
 
@@ -278,6 +278,10 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
         "runs.checkpoint_folder",
         "errors",
         "runs.events",
+        "runs.event_words",
+        "runs.history",
+        "runs.recording",
+        "runs.control_requests",
     ],
 )
 def test_no_torch_is_imported(module: str) -> None:

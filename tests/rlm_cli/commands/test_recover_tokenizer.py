@@ -11,10 +11,10 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.planning.create import plan_creation
-from models.planning.request import CreateRequest
 from models.runs.run import Run
 from models.runs.run_config import DataSection
 from rlm_cli.app import main
+from tests.requests import create_request
 
 CHARACTERS = "\n abcdefghij"
 
@@ -33,7 +33,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "runs"))
     tokenizer = CharacterTokenizer(CHARACTERS)
     tokenizer.save(tmp_path / "tokenizer.json")
-    request = CreateRequest(
+    request = create_request(
         name="owl",
         architecture="transformer",
         d_model=16,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from models.planning.plan import TrainRequest, plan_training
-from models.planning.text_plan import Plan
+from models.planning.plan import plan
+from models.planning.text_plan import TextPlan
 from models.recovery.recover import Recovery, recover_tokenizer
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import train_request
 
 CORPORA = Path(__file__).parents[5] / "shared" / "corpora"
 
@@ -21,18 +22,18 @@ def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> N
     text, like = CORPORA / "tiny_shakespeare.txt", CORPORA / "alice.txt"
     if not (text.is_file() and like.is_file()):
         pytest.skip("the corpora for measuring are not beside the project")
-    planning = plan_training(TrainRequest(paths=(str(text),), name="ts", minutes=2), tmp_path / "runs")
+    planning = plan(train_request(paths=(str(text),), name="ts", minutes=2), tmp_path / "runs")
     while True:
         try:
             next(planning)
         except StopIteration as end:
-            plan = end.value
+            found = end.value
             break
-    assert isinstance(plan, Plan)
-    run: Run = plan.start()
+    assert isinstance(found, TextPlan)
+    run: Run = found.start()
     for _ in train(run):
         pass
-    characters = plan.tokenizer.to_json()
+    characters = found.tokenizer.to_json()
     strip(run, "copies", "text", "hash")
     run.tokenizer_path.unlink()
     recovering = recover_tokenizer(run, like)

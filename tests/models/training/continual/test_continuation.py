@@ -15,13 +15,14 @@ from models.architectures import build_model, model_config
 from models.errors import RunBusyError, RunError, StorageError
 from models.evaluation.forgetting import KnownText, losses_on
 from models.growth import transaction as revision
-from models.planning.continuation import Continuation, MoreOfTheSame
+from models.planning.continuation import ContinuationPlan
 from models.planning.extend import extend
 from models.planning.replay_share import DEFAULT_SHARE, OF_A_FAR_TEXT
+from models.planning.resume_same_corpus import ResumePlan
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
     CorporaMeasured,
-    CorpusBegun,
+    CorpusStarted,
     Event,
     RunFinished,
     RunPaused,
@@ -79,7 +80,7 @@ def test_a_stage_begins_anew_and_keeps_what_the_optimizer_knew(
 def test_what_it_knows_is_measured_before_and_after(owl: Run, river: Path, go: Go, plan: Plan) -> None:
     plan(owl, river, replay=0.2).start()
     events = go(owl)
-    (begun,) = (event for event in events if isinstance(event, CorpusBegun))
+    (begun,) = (event for event in events if isinstance(event, CorpusStarted))
     assert (begun.known_corpora, begun.replay_share) == (1, 0.2)
     before, after = (event for event in events if isinstance(event, CorporaMeasured))
     assert set(before.losses) == set(after.losses) == {"meadow", "river"}
@@ -133,7 +134,7 @@ def test_paused_and_resumed_it_is_what_it_would_have_been(
 
 def test_the_same_text_again_goes_on(owl: Run, corpus: Path, go: Go, plan: Plan) -> None:
     more = plan(owl, corpus, steps=3)
-    assert isinstance(more, MoreOfTheSame)
+    assert isinstance(more, ResumePlan)
     events = go(more.start())
     started = next(event for event in events if isinstance(event, RunStarted))
     assert (started.start_step, started.total_steps) == (6, 9)
@@ -144,7 +145,7 @@ def test_a_text_it_knew_before_is_no_new_one(owl: Run, corpus: Path, river: Path
     plan(owl, river).start()
     go(owl)
     again = plan(owl, corpus)
-    assert isinstance(again, Continuation) and again.known == ("river",)
+    assert isinstance(again, ContinuationPlan) and again.known == ("river",)
     go(again.start())
     assert [entry["name"] for entry in owl.read_json("datasets.json") or []] == ["meadow", "river"]
 
@@ -155,7 +156,7 @@ def test_two_texts_of_one_name_are_numbered(owl: Run, river: Path, tmp_path: Pat
     planned = plan(owl, namesake)
     assert dict(planned.rows())["text"].startswith("meadow (2): ")
     assert planned.known == ("meadow",)
-    begun = next(event for event in train(planned.start()) if isinstance(event, CorpusBegun))
+    begun = next(event for event in train(planned.start()) if isinstance(event, CorpusStarted))
     assert begun.corpus == "meadow (2)"
 
 
@@ -210,7 +211,7 @@ def test_more_of_a_text_that_is_gone_leaves_the_run_as_it_was(owl: Run, corpus: 
     corpus.unlink()
     with pytest.raises(CorpusError, match="is gone") as caught:
         extend(owl, steps=4)
-    assert "--continue owl" in (caught.value.hint or "")
+    assert "{train FILE continue_run=owl}" in (caught.value.hint or "")
     assert (owl.read_config(), summarize(owl.path).status) == (config, "finished")
 
 
@@ -277,8 +278,8 @@ def test_a_damaged_sample_whose_text_is_gone_costs_the_replay_alone(
         ({"preset": "hrm-4m"}, "preset"),
         ({"name": "other"}, "name"),
         ({"tokenizer": "bpe"}, "tokenizer"),
-        ({"replay": 1.5}, "--replay"),
-        ({"grow_vocab": 10}, "--grow-vocab"),
+        ({"replay": 1.5}, r"^replay is 1\.5"),
+        ({"grow_vocab": 10}, r"\{grow_vocab\}"),
     ],
 )
 def test_what_only_a_new_model_can_be_given_is_refused(
@@ -310,7 +311,7 @@ def test_a_short_text_is_refused(owl: Run, tmp_path: Path, plan: Plan) -> None:
 
 
 def test_replay_without_another_text_is_refused(river: Path, plan: Plan) -> None:
-    with pytest.raises(UsageError, match="--replay"):
+    with pytest.raises(UsageError, match=r"\{replay\}"):
         plan(None, river, replay=0.1)
 
 
@@ -436,7 +437,7 @@ def test_a_text_that_cannot_be_measured_has_no_loss(
     corpus.unlink()
     plan(owl, river).start()
     events = go(owl)
-    assert any(isinstance(event, CorpusBegun) and event.known_corpora == 1 for event in events)
+    assert any(isinstance(event, CorpusStarted) and event.known_corpora == 1 for event in events)
     meadow, known = owl.read_json("datasets.json") or []
     assert meadow["loss_now"] is None and known["loss_now"] > 0
 

@@ -14,9 +14,9 @@ from data.tokenizer import Tokenizer
 from models.planning import preset_choice
 from models.planning.create import plan_creation
 from models.planning.preset_choice import preset_for, vocabulary_note
-from models.planning.request import CreateRequest, TrainRequest
-from models.planning.resolve import settle_request
+from models.planning.resolve import resolve_request
 from models.presets import PRESETS, preset_named
+from tests.requests import create_request, train_request
 
 
 def test_names_stand_for_presets_that_exist() -> None:
@@ -49,11 +49,11 @@ def test_ouroboros_is_chosen_by_the_device(
     assert asked == ["auto", "cuda:1"]
 
 
-def test_a_device_that_was_asked_for_decides() -> None:
-    request = CreateRequest(
+def test_a_device_that_was_asked_for_decides(tmp_path: Path) -> None:
+    request = create_request(
         name="owl", preset="ouroboros", vocab_size=90, settings={"training.device": "cpu"}
     )
-    planned = plan_creation(request)
+    planned = plan_creation(request, tmp_path)
     assert (planned.model.d_model, planned.training["batch_size"]) == (256, 4)
 
 
@@ -83,7 +83,7 @@ def test_a_vocabulary_that_the_text_did_not_ask_for_is_told_of(tmp_path: Path) -
     note = vocabulary_note(technical, pairs, "character")
     assert note is not None
     assert "'mor-technical' cuts the text into byte pairs, where characters would suit it" in note
-    assert "--tokenizer character" in note and "32,000 tokens" in note
+    assert "{tokenizer=character}" in note and "32,000 tokens" in note
     assert f"it has {pairs.vocab_size:,}" in note
     typed = vocabulary_note(technical, characters, "character")
     assert typed is not None and "byte pairs" not in typed and "32,000" in typed
@@ -96,8 +96,8 @@ def test_a_loss_to_stop_at_counts_only_the_tokens_it_was_meant_for(tmp_path: Pat
     """2.1 nats of a byte pair are a good model; 2.1 nats of a character are there in a minute."""
 
     def target(**said: Any) -> Any:
-        request = TrainRequest(paths=("text.txt",), device="cpu", **{"preset": "ouroboros-lite", **said})
-        return settle_request(request, tmp_path).training.get("target_loss")
+        request = train_request(paths=("text.txt",), device="cpu", **{"preset": "ouroboros-lite", **said})
+        return resolve_request(request, tmp_path).training.target_loss
 
     assert PRESETS["ouroboros-lite"].tokenizer == "bpe"
     assert target() == 2.1
@@ -109,12 +109,12 @@ def test_a_loss_to_stop_at_counts_only_the_tokens_it_was_meant_for(tmp_path: Pat
         tokenizer.save(tmp_path / "tokenizer.json")
         file = str(tmp_path / "tokenizer.json")
         assert target(tokenizer=file) == found
-        request = CreateRequest(
+        request = create_request(
             name="owl", preset="ouroboros-lite", tokenizer=file, settings={"training.device": "cpu"}
         )
-        assert plan_creation(request).training.get("target_loss") == found
-    open_yet = CreateRequest(name="owl", preset="ouroboros-lite", settings={"training.device": "cpu"})
-    assert plan_creation(open_yet).training.get("target_loss") is None
+        assert plan_creation(request, tmp_path).training.get("target_loss") == found
+    open_yet = create_request(name="owl", preset="ouroboros-lite", settings={"training.device": "cpu"})
+    assert plan_creation(open_yet, tmp_path).training.get("target_loss") is None
 
 
 def test_only_the_published_presets_stop_at_a_loss() -> None:

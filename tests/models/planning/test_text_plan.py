@@ -2,7 +2,6 @@
 
 import errno
 import json
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,14 @@ from models import cost as estimating
 from models.cost import Estimate
 from models.errors import RunBusyError, StorageError
 from models.planning import create as creation
-from models.planning import plan
-from models.planning.plan import CreateRequest, Plan, TrainRequest, plan_creation, plan_training
-from models.runs.events import Event, NoticeGiven, RunFinished
+from models.planning import new_run
+from models.planning.create import plan_creation
+from models.planning.plan import plan
+from models.planning.text_plan import TextPlan
+from models.runs.events import NoticeGiven, RunFinished
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import create_request, train_request
 
 TINY = {
     "steps": 2, "d_model": 16, "n_heads": 1, "batch_size": 2, "number_format": "float32", "threads": 1,
@@ -28,26 +30,26 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (plan, creation):
+    for module in (new_run, creation):
         monkeypatch.setattr(module, "estimate", lambda *_: Estimate(1, 1, 1, 1.0))
 
 
-def planned(text: Path, runs: Path, **said: Any) -> tuple[Plan, list[str]]:
-    planning: Generator[Event, None, Plan] = plan_training(
-        TrainRequest(paths=(str(text),), **{**TINY, **said}), runs
-    )
+def planned(text: Path, runs: Path, **said: Any) -> tuple[TextPlan, list[str]]:
+    planning = plan(train_request(paths=(str(text),), **{**TINY, **said}), runs)
     notices = []
     while True:
         try:
             event = next(planning)
         except StopIteration as end:
+            assert isinstance(end.value, TextPlan)
             return end.value, notices
         if isinstance(event, NoticeGiven):
             notices.append(event.message)
 
 
 def created(runs: Path) -> Run:
-    return plan_creation(CreateRequest(name="owl", d_model=16, n_heads=1, context_length=16)).start(runs)
+    request = create_request(name="owl", d_model=16, n_heads=1, context_length=16)
+    return plan_creation(request, runs).start()
 
 
 def documents(path: Path, *sizes: int) -> Path:
@@ -78,7 +80,7 @@ def test_a_typed_context_that_is_not_filled_is_an_error_with_a_shorter_one(
     text = documents(tmp_path / "unequal.jsonl", *[1] * 9, 3000)
     with pytest.raises(CorpusError, match=f"one context of {context}") as caught:
         planned(text, tmp_path / "runs", context_length=context)
-    assert caught.value.hint is not None and f"--context {context}" not in caught.value.hint
+    assert caught.value.hint is not None and f"{{model.context_length={context}}}" not in caught.value.hint
 
 
 def test_too_little_to_measure_on_is_an_error(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_full_disk_leaves_no_half_made_run(
     runs = tmp_path / "runs"
     run = created(runs)
     fresh, filling = planned(corpus, runs)[0], planned(corpus, runs, name="owl", d_model=None)[0]
-    creating = plan_creation(CreateRequest(name="elk", d_model=16, n_heads=1))
+    creating = plan_creation(create_request(name="elk", d_model=16, n_heads=1), runs)
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -131,7 +133,7 @@ def test_a_full_disk_leaves_no_half_made_run(
     with monkeypatch.context() as patch:
         patch.setattr("models.runs.storage.write_file", full)
         with pytest.raises(StorageError, match="disk is full"):
-            creating.start(runs)
+            creating.start()
     assert [path.name for path in runs.iterdir()] == ["owl"]
     assert "data" not in run.read_config() and not run.tokenizer_path.exists()
     assert run.weights_path.exists()

@@ -10,8 +10,8 @@ import pytest
 from models.planning.candidates import Candidate
 from models.runs.listing import RunSummary
 from rlm_cli.app import main
+from rlm_cli.choose_run import choose_run
 from rlm_cli.output import Output
-from rlm_cli.which_model import ask_which
 
 
 @pytest.mark.parametrize("name", ["owl", "a-name-of-forty-characters-and-even-more"])
@@ -25,7 +25,7 @@ def test_neither_number_nor_name_is_cut_on_a_usual_terminal(
     sink = Output()
     sink.stderr.width = 80
     monkeypatch.setattr(Output, "ask", lambda output, question: "n")
-    ask_which(found, SimpleNamespace(name="river", content_hash="ab"), sink)  # type: ignore[arg-type]
+    choose_run(found, SimpleNamespace(name="river", content_hash="ab"), sink)  # type: ignore[arg-type]
     table = stream.getvalue().partition("\nWhich")[0].splitlines()
     assert all(len(line) <= 80 for line in table)
     assert [line[:2].strip() for line in table if line[:2].strip()] == [str(n) for n in range(1, 13)]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from models.planning.continuation import Continuation, MoreOfTheSame
-from models.planning.text_plan import Plan
+from models.planning.continuation import ContinuationPlan
+from models.planning.resume_same_corpus import ResumePlan
 from models.runs.listing import list_runs
 from models.runs.run import Run
-from rlm_cli import which_model
+from rlm_cli import choose_run
 from rlm_cli.app import main
 
 TEXT = "the owl sees the fox, the fox hears the hen.\n" * 40
@@ -39,7 +39,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: str | None) -> list[str
         questions.append(question)
         return next(left)
 
-    monkeypatch.setattr(which_model, "may_ask", lambda: True)
+    monkeypatch.setattr(choose_run, "may_ask", lambda: True)
     monkeypatch.setattr("rlm_cli.output.Output.ask", ask)
     return questions
 
@@ -113,7 +113,7 @@ def test_a_preference_for_one_that_goes_on_leaves_a_new_one_alone(
 
 
 @pytest.mark.parametrize("line", ['continue = "owl"', "fresh = true"])
-def test_no_file_says_which_model_is_meant(
+def test_no_file_says_choose_run_is_meant(
     folder: Path, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     (folder / "usual.toml").write_text(line, encoding="utf-8")
@@ -233,7 +233,7 @@ def test_stopped_while_it_starts_nothing_untrue_is_said(
     def interrupted(plan: Any) -> None:
         raise KeyboardInterrupt
 
-    for kind in (Continuation, MoreOfTheSame, Plan):
+    for kind in (ContinuationPlan, ResumePlan, TextPlan):
         monkeypatch.setattr(kind, "start", interrupted)
     assert main(["train", text, "--continue", "owl", "--steps", "2"]) == 130
     said = capsys.readouterr().err

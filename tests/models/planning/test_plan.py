@@ -1,7 +1,6 @@
 """From what was typed to a plan: what wins over what, and what cannot be meant."""
 
 import dataclasses
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,17 @@ from hypothesis import strategies as st
 
 from data.errors import CorpusError, RlmError, UsageError
 from models.config import TrainingConfig
-from models.cost import Estimate, skeleton
+from models.cost import Estimate
 from models.planning import create as creation
-from models.planning import plan
-from models.planning.plan import CreateRequest, Plan, TrainRequest, plan_creation, plan_training
+from models.planning import new_run
+from models.planning.create import plan_creation
+from models.planning.plan import plan
+from models.planning.text_plan import TextPlan
 from models.presets import PRESETS
-from models.runs.events import Event, RunFinished
+from models.runs.events import RunFinished
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import create_request, train_request
 
 TYPED = {
     # field of the request: (section, its name there, two values)
@@ -40,24 +42,24 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The speed of this machine is not what is tested."""
 
     def estimate(model: Any, training: Any, device: Any) -> Estimate:
-        total, embedding = skeleton(model).parameter_counts()
+        total, embedding = model.parameter_counts()
         return Estimate(total, embedding, 1_000_000, 10_000.0)
 
-    for module in (plan, creation):
+    for module in (new_run, creation):
         monkeypatch.setattr(module, "estimate", estimate)
 
 
-def planned(corpus: Path, runs: Path, **said: Any) -> Plan:
-    planning: Generator[Event, None, Plan] = plan_training(TrainRequest(paths=(str(corpus),), **said), runs)
+def planned(corpus: Path, runs: Path, **said: Any) -> TextPlan:
+    planning = plan(train_request(paths=(str(corpus),), **said), runs)
     while True:
         try:
             next(planning)
         except StopIteration as end:
-            found: Plan = end.value
-            return found
+            assert isinstance(end.value, TextPlan)
+            return end.value
 
 
-def value_of(found: Plan, name: str) -> Any:
+def value_of(found: TextPlan, name: str) -> Any:
     section = TYPED[name][0]
     return getattr(getattr(found, section), name)
 
@@ -210,11 +212,11 @@ def test_planning_writes_nothing_and_starting_makes_a_run_that_trains(corpus: Pa
 
 
 def test_a_created_model_keeps_its_shape_when_it_is_trained(corpus: Path, tmp_path: Path) -> None:
-    creating = CreateRequest(
+    creating = create_request(
         name="owl", architecture="hrm", d_model=32, n_heads=2, context_length=16, seed=4,
         settings={"model.d_feed_forward": 32, "training.batch_size": 3},
     )  # fmt: skip
-    created: Run = plan_creation(creating).start(tmp_path)
+    created: Run = plan_creation(creating, tmp_path).start()
     found = planned(corpus, tmp_path, name="owl", steps=2)
     assert dataclasses.asdict(found.model) == {
         **{key: value for key, value in created.read_config()["model"].items() if key != "architecture"},
@@ -234,7 +236,8 @@ def test_creating_follows_the_same_order(typed: set[str], named: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0))
         found = plan_creation(
-            CreateRequest(name="owl", preset=preset, settings={**chosen, "training.seed": 6}, **values)
+            create_request(name="owl", preset=preset, settings={**chosen, "training.seed": 6}, **values),
+            Path("runs"),
         )
     for name, (section, first, second) in TYPED.items():
         if section == "model":

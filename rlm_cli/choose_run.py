@@ -1,16 +1,15 @@
-"""Whether a text is for a model that is there already, or for a new one: said, or asked, never guessed."""
+"""A question on the terminal: which of the models there are is to learn a text, or a new one."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from data.errors import RlmError, UsageError
+from data.errors import RlmError
 from rlm_cli import figures
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.output import Output, may_ask
-from rlm_cli.run_reference import reference, typed
+from rlm_cli.run_reference import reference
 
 if TYPE_CHECKING:
     from data.corpus import Corpus
@@ -18,29 +17,16 @@ if TYPE_CHECKING:
 
 Planned = TypeVar("Planned")
 
-_NAMED = 3  # in an error
-_TEXTS = 2  # in a row of the table
+_MAX_TEXTS = 2  # in a row of the table
 
 
-def require_said(found: "list[Candidate]") -> None:
-    """Raise UsageError where there are models, and nobody who could be asked which is meant."""
-    if not found:
-        return
-    names = [one.summary.name for one in found]
-    there_are = ", ".join(names[:_NAMED]) + (" and others" if len(names) > _NAMED else "")
-    raise UsageError(
-        f"There are models that could go on with this text: {there_are}.",
-        hint=f"Say which is meant: --continue {typed(found[0].summary)}, or --fresh for a new model.",
-    )
-
-
-def ask_until_planned(
+def choose_until_planned(
     plan_for: Callable[[str | None], Planned], found: "list[Candidate]", corpus: "Corpus", output: Output
 ) -> Planned:
-    """The plan for what is answered. Where that run cannot take the text as it was asked for, it is said
-    why, and asked again: another may, or a new model."""
+    """The plan for what the user chooses. Where that run cannot take the text, the error is shown and the
+    question put again: another run may, or a new model."""
     while True:
-        chosen = ask_which(found, corpus, output)
+        chosen = choose_run(found, corpus, output)
         try:
             return plan_for(chosen)
         except RlmError as error:
@@ -49,7 +35,7 @@ def ask_until_planned(
             output.error(error)
 
 
-def ask_which(found: "list[Candidate]", corpus: "Corpus", output: Output) -> str | None:
+def choose_run(found: "list[Candidate]", corpus: "Corpus", output: Output) -> str | None:
     """What `Run.open` finds the run by that the user wants to go on; None for a new model.
 
     Ends the command where they want neither.
@@ -87,19 +73,12 @@ def is_anyone_there(output: Output) -> bool:
     return may_ask() and not output.is_json and not output.is_quiet
 
 
-def models_in(folder: Path) -> "list[Candidate]":
-    """The models that could go on with a text."""
-    from models.planning.candidates import candidates
-
-    return candidates(folder)
-
-
 def _row(one: "Candidate", corpus: "Corpus") -> tuple[str, ...]:
     summary = one.summary
     texts = [f"{name} ({figures.loss(loss)})" for name, loss in one.knows.items()]
-    more = len(texts) - _TEXTS
+    more = len(texts) - _MAX_TEXTS
     # One more text takes no more room than to say that there is one.
-    knows = f"{', '.join(texts[:_TEXTS])} and {more} more" if more > 1 else ", ".join(texts)
+    knows = f"{', '.join(texts[:_MAX_TEXTS])} and {more} more" if more > 1 else ", ".join(texts)
     at_it = ", this text" if corpus.content_hash in one.hashes else ""
     return (
         summary.name,
