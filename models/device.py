@@ -35,11 +35,19 @@ def prepare_process(threads: int = 0) -> int:
 
 def likely_formats(device: torch.device) -> list[str]:
     """Number formats worth measuring on `device`, float32 first."""
+    if computes_bfloat16(device):
+        return ["float32", "bfloat16"]
+    return ["float32", "float16"] if device.type == "cuda" else ["float32"]
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether `device` has bfloat16 in hardware; where it does not, torch emulates it, which is slow."""
     if device.type == "cpu":
-        return ["float32", "bfloat16"] if torch.cpu._is_avx512_bf16_supported() else ["float32"]
+        return torch.cpu._is_avx512_bf16_supported()
     if device.type == "cuda":
-        return ["float32", "bfloat16" if torch.cuda.is_bf16_supported() else "float16"]
-    return ["float32", "bfloat16"]
+        with torch.cuda.device(device):  # torch answers for the current one
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    return True
 
 
 def autocast(device: torch.device, number_format: str) -> AbstractContextManager[object]:

@@ -104,16 +104,11 @@ def check_number_formats() -> Check:
     if torch is None:
         return Check("number formats", "unknown without torch", "problem")
     if torch.cuda.is_available():
-        formats = "float32, float16" + (", bfloat16" if torch.cuda.is_bf16_supported() else "")
-        return Check("number formats", formats, "good")
+        bfloat16 = _bfloat16_of_gpus(torch.cuda.device_count())
+        return Check("number formats", f"float32, float16{bfloat16}", "good")
     if torch.backends.mps.is_available():
         return Check("number formats", "float32, float16, bfloat16", "good")
-    flags = _processor_flags()
-    if flags & {"amx_bf16", "avx512_bf16", "bf16"}:
-        return Check("number formats", "float32, bfloat16 in hardware", "good")
-    if flags:
-        return Check("number formats", "float32 (this processor only emulates bfloat16)", "good")
-    return Check("number formats", "float32; bfloat16 is decided by measuring", "good")
+    return Check("number formats", f"float32{', bfloat16' if _has_bfloat16('cpu') else ''}", "good")
 
 
 def check_threads() -> Check:
@@ -194,6 +189,21 @@ def _torch() -> ModuleType | None:
     return torch
 
 
+def _bfloat16_of_gpus(count: int) -> str:
+    able = [device for device in (f"cuda:{index}" for index in range(count)) if _has_bfloat16(device)]
+    if not able:
+        return ""
+    return ", bfloat16" if len(able) == count else f", bfloat16 (only {', '.join(able)})"
+
+
+def _has_bfloat16(device: str) -> bool:
+    import torch
+
+    from models.device import computes_bfloat16
+
+    return computes_bfloat16(torch.device(device))
+
+
 def _has_nvidia_driver() -> bool:
     return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
 
@@ -202,13 +212,3 @@ def _usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _processor_flags() -> set[str]:
-    """Feature names of the processor, where the system tells them (Linux)."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return set()
-    lines = (line.partition(":") for line in text.splitlines())
-    return {flag for key, _, value in lines if key.strip() in ("flags", "Features") for flag in value.split()}

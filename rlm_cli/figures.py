@@ -1,5 +1,6 @@
 """Numbers as people read them."""
 
+import math
 import time
 
 from models.wording import counted
@@ -11,7 +12,9 @@ def count(number: int) -> str:
 
 
 def short_count(number: float) -> str:
-    """1234567 as 1.2M: three figures at most."""
+    """1234567 as 1.2M: three figures at most; a dash for what is not finite."""
+    if not math.isfinite(number):
+        return "-"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             scaled = number / size
@@ -29,6 +32,8 @@ def size(number: int) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds, as 0:07, 12:34 or 1:02:03."""
+    if not math.isfinite(seconds):
+        return "unknown time"
     minutes, second = divmod(max(0, round(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

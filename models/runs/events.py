@@ -8,8 +8,11 @@ nats per token; times are seconds.
 
 import dataclasses
 import json
+import math
 import re
 import time
+import types
+import typing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,7 +108,8 @@ class ModelExpanded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(Event):
-    """One optimizer step. `loss` and `tokens_per_second` are means since the last such event."""
+    """One optimizer step that was taken. `loss` is that of its batch, `tokens_per_second` a mean of the
+    last steps. A step that was skipped or rolled back has none."""
 
     step: int
     total_steps: int
@@ -193,7 +197,8 @@ class StepSkipped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledBack(Event):
-    """Too many bad batches in a row: back to a good checkpoint, at a lower rate."""
+    """Too many bad batches in a row: back to a good checkpoint, at a lower rate. What was told of the
+    steps after `to_step` no longer holds."""
 
     step: int
     to_step: int
@@ -252,7 +257,7 @@ class RunFinished(Event):
 def to_json(event: Event) -> str:
     """One line of ASCII JSON: the `event` name first, then the fields.
 
-    A number JSON cannot hold (NaN, infinity) becomes null.
+    A number JSON cannot hold (NaN, infinity) becomes null, and `from_json` reads it as NaN.
     """
     fields = {"event": _name(type(event)), **dataclasses.asdict(event)}
     return json.dumps({key: _finite(value) for key, value in fields.items()}, allow_nan=False)
@@ -261,22 +266,42 @@ def to_json(event: Event) -> str:
 def from_json(line: str) -> Event | None:
     """The event a line holds, or None where the line is torn, foreign or of a later version.
 
-    Unknown keys are ignored, so an older reader follows a newer log.
+    Every field has the type it is declared with: null is NaN in a field of floats, and None only in one
+    that may be None; a value of another type makes the line foreign. Unknown keys are ignored, so an
+    older reader follows a newer log.
     """
     try:
         fields = json.loads(line)
         event_type = _TYPES[fields["event"]]
-        known = {f.name for f in dataclasses.fields(event_type)}
-        return event_type(**{key: value for key, value in fields.items() if key in known})
-    except (ValueError, KeyError, TypeError):
+        known = {field.name: field.type for field in dataclasses.fields(event_type)}
+        return event_type(**{key: _typed(fields[key], known[key]) for key in fields.keys() & known})
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
+    return value
+
+
+def _typed(value: Any, wanted: Any) -> Any:
+    """`value`, out of JSON, as the type `wanted`. Raises TypeError, OverflowError where it has another."""
+    if isinstance(wanted, types.UnionType):  # X | None
+        if value is None:
+            return None
+        (wanted,) = (option for option in typing.get_args(wanted) if option is not types.NoneType)
+    if typing.get_origin(wanted) is dict and type(value) is dict:
+        inner = typing.get_args(wanted)[1]
+        return {key: _typed(one, inner) for key, one in value.items()}
+    if wanted is float and value is None:
+        return math.nan
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise TypeError(f"{type(value)} is not {wanted}")
     return value
 
 

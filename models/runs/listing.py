@@ -28,6 +28,7 @@ _MARKS: dict[type[Event], bytes] = {
     events.StepFinished: b'{"event": "step_finished"',
     events.EvaluationFinished: b'{"event": "evaluation_finished"',
     events.ScheduleSettled: b'{"event": "schedule_settled"',
+    events.RolledBack: b'{"event": "rolled_back"',
     events.RunPaused: b'{"event": "run_paused"',
     events.RunFinished: b'{"event": "run_finished"',
 }
@@ -92,8 +93,8 @@ def summarize(path: Path) -> RunSummary:
             problem += f"; get it back: rlm resume {run.name}"
     started = log.last(events.RunStarted)
     planned = log.last(events.RunStarted, events.ScheduleSettled, events.StepFinished, events.RunPaused)
-    latest = log.last(events.StepFinished, events.RunPaused, events.RunFinished)
-    step = _whole(_of(latest, "step"), _of(started, "start_step")) or 0
+    latest = log.last(events.StepFinished, events.RolledBack, events.RunPaused, events.RunFinished)
+    step = _whole(_of(latest, "to_step"), _of(latest, "step"), _of(started, "start_step")) or 0
     model, datasets = config.get("model"), files.get("datasets.json") or []
     return RunSummary(
         name=run.name,
@@ -123,7 +124,7 @@ def _since(config: Mapping[str, Any]) -> float | None:
 class _LogGlance:
     """The few events of a log a summary needs, found without parsing the rest."""
 
-    def __init__(self, path: Path, since: Any) -> None:
+    def __init__(self, path: Path, since: float | None) -> None:
         """Of what happened before `since`, in seconds since the epoch, nothing is told: it was with another
         text."""
         tail = b""
@@ -156,16 +157,15 @@ class _LogGlance:
         return min((loss for loss in losses if loss is not None), default=None)
 
 
-def _last_parsed(places: list[tuple[int, bytes]], since: Any) -> tuple[int, Event | None]:
+def _last_parsed(places: list[tuple[int, bytes]], since: float | None) -> tuple[int, Event | None]:
     for position, line in reversed(places):
         if (event := parse_line(line)) is not None and _is_since(event, since):
             return position, event
     return -1, None
 
 
-def _is_since(event: Event, since: Any) -> bool:
-    times = (event.time, since)
-    return not all(isinstance(time, (int, float)) for time in times) or event.time >= since
+def _is_since(event: Event, since: float | None) -> bool:
+    return since is None or not event.time < since
 
 
 def _status(run: Run, config: Mapping[str, Any], evaluation: Any, log: _LogGlance) -> Status:

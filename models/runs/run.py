@@ -13,28 +13,40 @@ import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from data.errors import UsageError
 from models.errors import RunError
+from models.runs.datasets import (
+    DATASETS_FILE,
+    Dataset,
+    completed,
+    datasets_from_json,
+    datasets_to_json,
+)
+from models.runs.evaluation import Evaluation, PuzzleEvaluation, evaluation_from_json
 from models.runs.event_log import LineAppender, append_event, follow_events, read_events
 from models.runs.events import Event
-from models.runs.incomplete import is_unborn
+from models.runs.incomplete import is_incomplete
 from models.runs.lock import holding_lock, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
-from models.runs.run_files import config_problem, file_problem
+from models.runs.run_config import RunConfig
 from models.runs.storage import clear_temporaries, read_json, replace_json, storing
 from models.runs.training_log import TrainingDiary
+from models.runs.typed_json import MismatchError, to_json
 
 CONFIG_FILE = "config.json"
+EVALUATION_FILE = "evaluation.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
+
+Typed = TypeVar("Typed")
 
 
 def runs_dir(explicit: str | Path | None = None) -> Path:
@@ -61,7 +73,7 @@ def require_free_name(name: str, runs_dir: Path) -> None:
     """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
     require_name(name)
     path = runs_dir / name
-    if os.path.lexists(path) and not is_unborn(path):
+    if os.path.lexists(path) and not is_incomplete(path):
         raise _taken(name, runs_dir)
 
 
@@ -105,7 +117,7 @@ class Run:
 
     @classmethod
     def create(cls, name: str, runs_dir: Path) -> "Run":
-        """Make the folder of a new run. It counts as a run once `write_config` was called.
+        """Make the folder of a new run. It counts as a run once `save_config` was called.
 
         A folder that a kill left before that is taken over; whoever fills it holds its lock.
         Raises UsageError for an impossible or taken name, StorageError.
@@ -117,7 +129,7 @@ class Run:
             try:
                 path.mkdir()
             except FileExistsError:
-                if not is_unborn(path):
+                if not is_incomplete(path):
                     raise _taken(name, runs_dir) from None
         return cls(path.resolve())
 
@@ -145,7 +157,7 @@ class Run:
             )
         run = cls(path.resolve())
         run._refuse_links()
-        run.read_config()
+        run.config()  # raises where it is damaged
         return run
 
     @property
@@ -176,45 +188,76 @@ class Run:
     def checkpoints_path(self) -> Path:
         return self.path / "checkpoints"
 
-    def read_config(self) -> dict[str, Any]:
-        """The configuration as this version of rlm has it, `format_version` included, each section of the
-        right shape. Raises RunError."""
+    def config(self) -> RunConfig:
+        """The run's configuration, as this version of rlm has it. Raises RunError."""
         if not self.path.is_dir():
             raise RunError(f"'{self.path}' is not a folder.", hint="Give the folder of a run, or its name.")
         try:
             config = read_json(self.config_path, _LARGEST_CONFIG)
         except FileNotFoundError:
             raise RunError(
-                f"'{self.path}' is not a run: it has no {CONFIG_FILE}.", hint="See what there is: rlm ls"
+                f"'{self.path}' is not a run: it has no {CONFIG_FILE}.", hint="See what there is: {ls}"
             ) from None
         version = config.get("format_version") if isinstance(config, dict) else None
         if type(version) is not int or version < 1:
             raise RunError(
                 f"'{self.path}' is not a run: its {CONFIG_FILE} is of another kind.",
-                hint="See what there is: rlm ls",
+                hint="See what there is: {ls}",
             )
-        config = stamped(CONFIG_FILE, migrated(CONFIG_FILE, config, self.config_path))
-        if (problem := config_problem(config)) is not None:
-            raise RunError(f"'{self.config_path}' is damaged: {problem}.", hint="See the others: rlm ls")
-        return config
+        try:
+            return RunConfig.from_json(migrated(CONFIG_FILE, config, self.config_path))
+        except MismatchError as error:
+            raise RunError(
+                f"'{self.config_path}' is damaged: {error}.", hint="See the others: {ls}"
+            ) from error
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
+    def save_config(self, config: RunConfig) -> None:
         """Replace the configuration in one step. Raises StorageError."""
-        replace_json(self.config_path, stamped(CONFIG_FILE, config))
+        replace_json(self.config_path, stamped(CONFIG_FILE, config.to_json()))
+
+    def datasets(self, config: RunConfig | None = None) -> list[Dataset]:
+        """The texts of the run in the order it learned them; `config` is its configuration, if at hand.
+
+        Texts that the file has lost are there as far as the configuration tells. Raises RunError.
+        """
+        config = self.config() if config is None else config
+        return completed(self._typed(DATASETS_FILE, datasets_from_json) or [], config)
+
+    def save_datasets(self, datasets: Sequence[Dataset]) -> None:
+        """Replace datasets.json in one step. Raises StorageError."""
+        self.write_json(DATASETS_FILE, datasets_to_json(datasets))
+
+    def evaluation(self) -> Evaluation | PuzzleEvaluation | None:
+        """What the last evaluation found, or None where there was none. Raises RunError."""
+        return self._typed(EVALUATION_FILE, evaluation_from_json)
+
+    def save_evaluation(self, evaluation: Evaluation | PuzzleEvaluation) -> None:
+        """Replace evaluation.json in one step. Raises StorageError."""
+        self.write_json(EVALUATION_FILE, to_json(evaluation))
+
+    def _typed(self, name: str, read: Callable[[object], Typed]) -> Typed | None:
+        value = self.read_json(name)
+        try:
+            return None if value is None else read(value)
+        except MismatchError as error:
+            path = self._json_path(name)
+            raise RunError(f"'{path}' is damaged: {error}.", hint="Mend it, or remove it.") from error
 
     def read_json(self, name: str) -> Any | None:
-        """What one of the run's other JSON files holds, or None where it is missing.
+        """The value of one of the run's other JSON files, or None where it is missing.
 
-        datasets.json is a list of dicts, every other file a dict; each as this version of rlm has
-        it, whichever wrote the file. Raises RunError where it is damaged, or of a later version.
+        datasets.json is a list, every other file a dict, as this version of rlm has them. Raises RunError
+        where the file is damaged, or of a later version.
         """
         path = self._json_path(name)
         try:
             value = migrated(name, read_json(path, _LARGEST_JSON), path)
         except FileNotFoundError:
             return None
-        if (problem := file_problem(name, value)) is not None:
-            raise RunError(f"'{path}' is damaged: {problem}.", hint="Put it right, or remove it.")
+        if name != DATASETS_FILE and not isinstance(value, dict):
+            raise RunError(
+                f"'{path}' is damaged: it is not an object with names.", hint="Mend it, or remove it."
+            )
         return value
 
     def write_json(self, name: str, value: Any) -> None:

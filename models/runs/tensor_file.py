@@ -6,6 +6,9 @@ Reading is left to the library, which checks every length and offset of a file f
 
 The layout (https://github.com/huggingface/safetensors): eight bytes with the length of the
 header, little-endian; the header, JSON padded with spaces to a multiple of eight; the data.
+
+Tensors that are the same memory, as a head that is tied to the embedding, are written once, under the
+first of their names. The metadata names the others, and reading gives them the same memory again.
 """
 
 import hashlib
@@ -20,6 +23,7 @@ from torch import Tensor
 
 from models.errors import CheckpointError
 from models.runs.migrations import CURRENT
+from models.runs.weights_file import TIES, ties_in
 
 _LARGEST_HEADER = 100_000_000  # the library's own bound
 _PIECE = 4 << 20
@@ -43,8 +47,8 @@ _DTYPE_NAMES = {
 def tensor_pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
     """The bytes of a safetensors file, a tensor at a time.
 
-    Tensors may be on any device, strided, or share memory; each is written in full. Raises
-    ValueError for a dtype the format lacks.
+    Tensors may be on any device, strided, or share a part of their memory; each is written in full,
+    and those that are the same memory once. Raises ValueError for a dtype the format lacks.
     """
     yield _encoded(_header(tensors, metadata))
     yield from _data_pieces(tensors)
@@ -60,12 +64,14 @@ def sealed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[s
 
 def file_size(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
     """How many bytes `tensor_pieces` gives."""
-    return len(_encoded(_header(tensors, metadata))) + sum(tensor.nbytes for tensor in tensors.values())
+    data = sum(tensors[name].nbytes for name in _order(tensors))
+    return len(_encoded(_header(tensors, metadata))) + data
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors on the CPU, in memory of their own, and the metadata, seal and version taken off.
+    """Tensors on the CPU, and the metadata, with what is only for reading the file taken off.
 
+    Each is in memory of its own, but for those that were tied: they are one tensor.
     Raises CheckpointError for a file that is missing, truncated, not what was sealed, or of a later
     version. A file without a seal, from another program, is taken as it is.
     """
@@ -78,7 +84,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             version = metadata.pop(_VERSION, "1")
             if version.isdecimal() and int(version[:9]) > CURRENT["safetensors"]:
                 raise CheckpointError(f"'{path}' was written by a later version of rlm.", hint="Update rlm.")
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+            ties = ties_in(metadata)
+            metadata.pop(TIES, None)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if ties.keys() & tensors or not tensors.keys() >= set(ties.values()):
+                raise ValueError("its ties do not fit its tensors")
+            return tensors | {name: tensors[first] for name, first in ties.items()}, metadata
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no file '{path}'.") from error
     except OSError as error:
@@ -107,7 +118,8 @@ def _check_seal(path: Path) -> None:
 
 
 def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
-    header: dict[str, Any] = {"__metadata__": {**metadata, _VERSION: str(CURRENT["safetensors"])}}
+    ties = {TIES: json.dumps(tied)} if (tied := _ties(tensors)) else {}
+    header: dict[str, Any] = {"__metadata__": {**metadata, **ties, _VERSION: str(CURRENT["safetensors"])}}
     position = 0
     for name in _order(tensors):
         tensor = tensors[name]
@@ -122,9 +134,22 @@ def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[
     return header
 
 
+def _ties(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """By name of a tensor that is the same memory as one before it: the name of the first of them."""
+    first: dict[tuple[Any, ...], str] = {}
+    tied = {}
+    for name, tensor in tensors.items():
+        place = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        # A tensor without memory, an empty one, is nowhere.
+        if tensor.data_ptr() and first.setdefault(place, name) != name:
+            tied[name] = first[place]
+    return tied
+
+
 def _order(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names under which data is written, in its order."""
     # Wide elements first, as the library does: every tensor then starts aligned to its own width.
-    return sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    return sorted(tensors.keys() - _ties(tensors), key=lambda name: (-tensors[name].element_size(), name))
 
 
 def _encoded(header: dict[str, Any]) -> bytes:

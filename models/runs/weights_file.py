@@ -5,9 +5,13 @@ the data of each tensor ends, so a file that was cut short is found out by its s
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+TIES = "rlm_ties"
+"""The key of the metadata under which tied tensors stand: a JSON object of each name that has no data
+of its own, and the name of the tensor it is tied to."""
 _LARGEST_HEADER = 100_000_000  # the library's own bound
 
 
@@ -48,9 +52,18 @@ def shape_in(path: Path, tensor: str) -> tuple[int, ...] | None:
 
     try:
         with safe_open(path, framework="np") as file:
+            tensor = ties_in(file.metadata() or {}).get(tensor, tensor)
             return tuple(file.get_slice(tensor).get_shape())
     except (OSError, SafetensorError, ValueError, RecursionError):
         return None
+
+
+def ties_in(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The tied names of a file, and the tensor each is tied to. Raises ValueError where they are damaged."""
+    ties = json.loads(metadata.get(TIES, "{}"))
+    if not isinstance(ties, dict) or not all(isinstance(name, str) for name in ties.values()):
+        raise ValueError("its ties are no names")
+    return ties
 
 
 def _data_size(header: Any) -> int:

@@ -13,7 +13,7 @@ from models.cost import pieces_for_larger, require_memory, skeleton
 from models.device import to_device
 from models.errors import CheckpointError
 from models.growth.axes import differences
-from models.growth.check import proven_change
+from models.growth.check import require_same_output
 from models.growth.planner import nearest
 from models.growth.transaction import commit, revision_of
 from models.growth.weights import grow_snapshot
@@ -55,7 +55,7 @@ def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
     grown = _grown_session(session, old, new)
     read = torch.from_numpy(session.sampler.batch(session.counters.position, 1)[:, :-1][:, :CHECKED_TOKENS])
     try:
-        change = proven_change(session.model, grown.model, to_device(read, session.device))
+        change = require_same_output(session.model, grown.model, to_device(read, session.device))
     except CheckpointError as error:
         yield NoticeGiven(message=f"It does not grow: {error.message}")
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.config import TrainingConfig
-from models.growth.initial_snapshot import begins_stage
+from models.growth.initial_snapshot import has_no_steps_yet
 from models.runs.checkpoint import Snapshot
 from models.runs.events import Event, ScheduleSettled
 from models.training.schedule import Schedule
@@ -44,7 +44,7 @@ class Length:
         cls, config: dict[str, Any], training: TrainingConfig, snapshot: Snapshot | None, began: float
     ) -> "Length":
         """The length of a run that was opened at `began` (time.monotonic())."""
-        if snapshot is None or begins_stage(snapshot):
+        if snapshot is None or has_no_steps_yet(snapshot):
             minutes = training.minutes
             # The clock started with the first look at the text, unless the run was opened before
             # and paused since, or waited another day to be.

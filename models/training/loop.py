@@ -135,11 +135,11 @@ class TrainingLoop:
         session.counters.characters_seen += session.tokens_per_step * self.opened.characters_per_token
         if result.problem is not None:
             yield from self._skipped(result)
-        else:
+        elif not result.overflowed:  # which is ordinary in float16, and not told
             counters = session.counters
             before = result.loss if math.isnan(counters.mean_loss) else counters.mean_loss
             counters.mean_loss = 0.9 * before + 0.1 * result.loss
-        yield step_finished(session, result, self.step_seconds)
+            yield step_finished(session, result, self.step_seconds)
 
     def _grow(self, number: int) -> Iterator[Event]:
         before = self.session

@@ -22,7 +22,7 @@ from models.cost import require_memory, skeleton
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError
 from models.evaluation.forgetting import KnownText, tokens_to_read
-from models.growth.initial_snapshot import begins_stage
+from models.growth.initial_snapshot import has_no_steps_yet
 from models.growth.transaction import revision_of
 from models.recovery.restore import put_back
 from models.recursive_lm import RecursiveLM
@@ -130,7 +130,7 @@ def open_training(run: Run, restored: int | None = None) -> Generator[Event, Non
     if snapshot is not None:
         require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
     require_memory(skeleton(described), training, device)
-    start = Start(run, config, training, described, device, known, length, is_new=begins_stage(snapshot))
+    start = Start(run, config, training, described, device, known, length, is_new=has_no_steps_yet(snapshot))
     if solves_puzzles(config):
         from models.training.puzzles.open import open_puzzle_training  # it begins where this ends
 

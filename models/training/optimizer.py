@@ -73,7 +73,7 @@ class Optimizers:
         }
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave, without what was there before.
+        """Go on from what `state` gave, on any device, without what was there before.
 
         Moments of a shape the weight no longer has are left out, and begin anew.
         """
@@ -85,7 +85,7 @@ class Optimizers:
                         value.ndim == 0 or value.shape == parameter.shape for value in moments.values()
                     )
                     optimizer.state[parameter] = {
-                        moment: value.clone() if value.ndim == 0 else value.to(parameter.device, copy=True)
+                        moment: value.to(parameter.device, copy=True)
                         for moment, value in (moments.items() if fits else ())
                     }
 

@@ -25,6 +25,13 @@ from models.training.schedule import Schedule
 
 MINIMUM = Depth(1)
 
+FIRST_SCALE = 65536.0
+"""What the loss is multiplied by in float16 at the start, so that small gradients do not vanish."""
+LEAST_SCALE = 1.0
+"""Gradients that are not finite at this scale did not overflow because of it."""
+GROWTH_INTERVAL = 2000
+"""Steps in a row without an overflow after which the scale doubles. Each overflow halves it."""
+
 
 @dataclass(slots=True)
 class Counters:
@@ -55,7 +62,7 @@ class Counters:
 @dataclass(frozen=True, slots=True)
 class StepResult:
     """One step: mean loss in nats, recursions per token, norm of the whole gradient, and why it was
-    skipped if it was."""
+    skipped if the batch was bad."""
 
     loss: float
     passes: float
@@ -63,6 +70,8 @@ class StepResult:
     depth: Depth
     learning_rate: float
     problem: str | None
+    overflowed: bool = False
+    """Whether it was skipped because the scale of float16 was too large for its gradient."""
 
 
 class Sampler(Protocol):
@@ -88,16 +97,16 @@ class Session:
         self.device = next(model.parameters()).device
         self.optimizers = Optimizers(model, config)
         self.average = WeightAverage(model, config.average_decay) if config.average_decay else None
-        self.scaler = self._scaler()
+        self.scaler = torch.amp.GradScaler(
+            self.device.type,
+            init_scale=FIRST_SCALE,
+            growth_interval=GROWTH_INTERVAL,
+            enabled=measured.number_format == "float16",
+        )
         self.counters = Counters()
         self.revision = 0
         """How often the run had changed what it is when this training was opened."""
         self.schedule = Schedule.over(0, 1)
-
-    def _scaler(self, scale: float = 65536.0) -> torch.amp.GradScaler:
-        """What keeps the gradients of float16 from vanishing."""
-        enabled = self.measured.number_format == "float16"
-        return torch.amp.GradScaler(self.device.type, init_scale=scale, enabled=enabled)
 
     @property
     def tokens_per_step(self) -> int:
@@ -129,22 +138,41 @@ class Session:
         for optimizer in self.optimizers.all:
             self.scaler.unscale_(optimizer)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip))
+        overflowed = self._update_scale()
         watch = LossWatch(counters.recent_losses)
-        problem = watch.problem(loss, norm)
+        problem = watch.problem(loss, 0.0 if overflowed else norm)  # the loss itself was not scaled
         rate = self.schedule.rate(counters.step, self.config) * counters.rate_scale
-        if problem is None:
+        if problem is not None:
+            counters.skipped_steps.append(counters.step)
+        elif not overflowed:
             self.optimizers.step(rate)
             if self.average is not None:
                 self.average.update(self.model)
-        else:
-            counters.skipped_steps.append(counters.step)
-        if self.scaler.is_enabled():
-            self.scaler.update(self.scaler.get_scale() * (1.0 if problem is None else 0.5))
         watch.remember(loss)
         counters.step += 1
         counters.position += drawn
         counters.tokens_seen += self.tokens_per_step
-        return StepResult(loss, passes, norm, depth, rate * self.config.learning_rate, problem)
+        return StepResult(loss, passes, norm, depth, rate * self.config.learning_rate, problem, overflowed)
+
+    def _update_scale(self) -> bool:
+        """Fit the scale of float16 to the gradients just unscaled, and return whether they overflowed.
+
+        At LEAST_SCALE they never do: a gradient that is still not finite there is a bad one.
+        """
+        if not self.scaler.is_enabled():
+            return False
+        before = self.scaler.get_scale()
+        self.scaler.update()
+        if self.scaler.get_scale() < LEAST_SCALE:
+            self.scaler.update(LEAST_SCALE)
+        return self.scaler.get_scale() < before
+
+    def _restore_scale(self, state: dict[str, Any]) -> None:
+        if not self.scaler.is_enabled():
+            return
+        scale = max(LEAST_SCALE, state["gradient_scale"])
+        steps = state.get("steps_without_overflow", 0)  # older checkpoints hold the scale alone
+        self.scaler.load_state_dict({**self.scaler.state_dict(), "scale": scale, "_growth_tracker": steps})
 
     def _backward(self, depth: Depth) -> tuple[float, float, int]:
         """Gradients of one batch: its mean loss, recursions per token, and the sequences drawn for it."""
@@ -198,7 +226,8 @@ class Session:
             "schedule": dataclasses.asdict(self.schedule),
             "micro_batch": self.measured.micro_batch,
             "average_updates": self.average.updates if self.average is not None else 0,
-            "gradient_scale": self.scaler.get_scale() if self.scaler.is_enabled() else 1.0,
+            "gradient_scale": self.scaler.get_scale(),
+            "steps_without_overflow": self.scaler.state_dict().get("_growth_tracker", 0),
             "ended": ended,
             "revision": self.revision,
         }
@@ -217,8 +246,7 @@ class Session:
                 self.average.load(shadow, snapshot.state["average_updates"])
             if snapshot.state.get("begins"):  # what was measured for this text holds
                 return
-            if self.scaler.is_enabled():
-                self.scaler = self._scaler(snapshot.state["gradient_scale"])
+            self._restore_scale(snapshot.state)
             self.measured = dataclasses.replace(self.measured, micro_batch=snapshot.state["micro_batch"])
         except (KeyError, TypeError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and is_out_of_memory(error):

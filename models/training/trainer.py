@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from models.evaluation.depth_histogram import PassTally
 from models.evaluation.loss import bits_per_byte, evaluate
 from models.generation.samples import sample_passage
-from models.growth.transaction import catch_up
+from models.growth.transaction import recover
 from models.planning.extend import extend
 from models.runs.best_weights import restore_kept_weights
 from models.runs.checkpoint_folder import newest_checkpoint
@@ -45,7 +45,7 @@ def train(run: Run, control: Control | None = None) -> Iterator[Event]:
     """
     control = control or Control()
     with run.lock():
-        catch_up(run)
+        recover(run)
         restored = yield from restore_kept_weights(run)
         opening, asked_s = open_training(run, restored), 0.0
         while True:

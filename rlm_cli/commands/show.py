@@ -195,7 +195,7 @@ def _losses_by_mode(evaluation: Any) -> dict[str, float]:
     losses = (evaluation or {}).get("validation_loss_by_mode")
     if not isinstance(losses, dict):
         return {}
-    return {str(mode): float(loss) for mode, loss in losses.items() if isinstance(loss, (int, float))}
+    return {str(mode): loss for mode, loss in losses.items() if isinstance(loss, float)}
 
 
 def _extrapolated(evaluation: Any) -> list[Any]:

@@ -13,7 +13,7 @@ from models.evaluation.loss import evaluate
 from models.planning.plan import plan
 from models.recursion import DEFAULT_MODE
 from models.runs.events import RunFinished
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.trainer import train
 from tests.requests import train_request
@@ -69,7 +69,7 @@ def test_hrm_thinks_less_at_no_loss(tmp_path: Path) -> None:
     run, _ = learned(
         tmp_path, paths=(str(text),), architecture="hrm", d_model=64, n_heads=4, steps=700, settings=settings
     )
-    model = load_trained(run).model
+    model = load_run(run).model
     held_out = open_prepared(run.read_config()["data"]["prepared"]).validation[:30_000]
     depth = model.modes()[DEFAULT_MODE]
     found = {}

@@ -118,6 +118,15 @@ def test_every_kind_of_event_can_be_shown_by_every_view(capsys: pytest.CaptureFi
         shown_by(view, a_stream())
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_step_whose_figures_are_not_finite_is_shown(
+    capsys: pytest.CaptureFixture[str], value: float
+) -> None:
+    step = a_step(1, loss=value, tokens_per_second=value, elapsed_s=value, eta_s=value)
+    shown_by(PlainLines(Output()), iter([step]))
+    assert f"loss {value:.3f}  - tok/s  unknown time left" in capsys.readouterr().err
+
+
 def test_a_resumed_run_says_where_it_goes_on() -> None:
     fields: dict[str, Any] = {
         "run": "a", "architecture": "looped", "parameters": 1, "embedding_parameters": 1, "vocab_size": 1,

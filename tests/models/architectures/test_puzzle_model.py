@@ -126,7 +126,7 @@ def noise(count: int, seed: int, digits: int = 4) -> tuple[Tensor, Tensor]:
 
 @every_kind
 def test_random_solutions_are_never_foretold(kind: tuple[str, dict[str, Any]]) -> None:
-    """Trained again and again on the same few, it may know these; of others it must know nothing."""
+    """LoadedModel again and again on the same few, it may know these; of others it must know nothing."""
     floor = math.log(4) - 0.02
     model = new_model(kind).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

@@ -12,6 +12,7 @@ from models.runs.events import (
     EvaluationFinished,
     Event,
     NoticeGiven,
+    RolledBack,
     RunFinished,
     RunPaused,
     RunStarted,
@@ -160,6 +161,13 @@ def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
         "extended": ("paused", 101),
     }
     assert {summary.validation_loss for summary in list_runs(tmp_path) if summary.name == "finished"} == {1.4}
+
+
+def test_a_run_that_was_rolled_back_is_at_the_step_it_went_back_to(tmp_path: Path) -> None:
+    back = RolledBack(step=9, to_step=4, learning_rate_scale=0.5)
+    make_run(tmp_path, "back", (started(), *map(step, range(1, 9)), back), text=True)
+    make_run(tmp_path, "on", (started(), *map(step, range(1, 9)), back, step(5)), text=True)
+    assert {summary.name: summary.step for summary in list_runs(tmp_path)} == {"back": 4, "on": 5}
 
 
 def test_how_many_steps_there_are_to_be_is_what_was_planned_last(tmp_path: Path) -> None:

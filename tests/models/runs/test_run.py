@@ -267,17 +267,17 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "run",
-        "run_files",
-        "run_lock",
-        "run_listing",
+        "runs.run",
+        "runs.run_files",
+        "runs.lock",
+        "runs.listing",
         "recursion",
-        "event_log",
-        "training_log",
-        "storage",
-        "checkpoint_folder",
+        "runs.event_log",
+        "runs.training_log",
+        "runs.storage",
+        "runs.checkpoint_folder",
         "errors",
-        "events",
+        "runs.events",
     ],
 )
 def test_no_torch_is_imported(module: str) -> None:

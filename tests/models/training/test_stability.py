@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -19,9 +19,11 @@ from models.runs.events import (
     Event,
     RolledBack,
     RunFinished,
+    StepFinished,
     StepSkipped,
 )
 from models.runs.run import Run
+from models.runs.training_log import TrainingDiary
 from models.training.control import Control
 from models.training.loss_spikes import WINDOW, LossWatch, lost_footing
 from models.training.open import Opened
@@ -194,3 +196,48 @@ def test_kept_weights_are_finite_however_it_ends(new_run: NewRun, opened: OpenRu
     assert isinstance(list(trainer.events())[-1], RunFinished)
     weights, _ = load_weights(run.weights_path)
     assert all(torch.isfinite(weight).all() for weight in weights.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad", "returns"),
+    [
+        ("nan", range(13, 18), 1),
+        ("infinite", range(13, 18), 1),
+        ("gradient", range(13, 18), 1),
+        ("spike", (), 0),
+    ],
+)
+def test_the_curve_holds_every_step_that_was_taken_once_and_no_other(
+    new_run: NewRun, opened: OpenRun, kind: str, bad: Collection[int], returns: int
+) -> None:
+    trainer = Trainer(opened(new_run(steps=40, checkpoint_minutes=1e6, evaluations=20)), Control())
+    trainer.session.counters.recent_losses[:] = [3.2, 3.0] * 20
+    poison(trainer.session, lambda call: call == 3 or call in bad, kind)
+    curve: dict[int, float] = {}
+    skipped: set[int] = set()
+    for event in trainer.events():
+        match event:
+            case StepFinished():
+                assert event.step not in curve and event.step not in skipped
+                curve[event.step] = event.loss
+            case StepSkipped():
+                skipped.add(event.step)
+            case RolledBack():
+                curve = {step: loss for step, loss in curve.items() if step <= event.to_step}
+                skipped = {step for step in skipped if step <= event.to_step}
+                returns -= 1
+            case EvaluationFinished():
+                assert 0 < event.train_loss < 4
+    assert returns == 0
+    assert 4 in skipped and list(curve) == sorted(curve)
+    assert curve.keys() | skipped == set(range(1, 41))
+    assert all(0 < loss < 4 for loss in curve.values())
+
+
+def test_the_diary_tells_no_loss_of_a_step_that_was_not_taken(new_run: NewRun, opened: OpenRun) -> None:
+    trainer = Trainer(opened(new_run(steps=20, checkpoint_minutes=1e6)), Control())
+    poison(trainer.session, range(6, 11).__contains__, "nan")
+    diary = TrainingDiary()
+    lines = [line for event in trainer.events() for line in diary.lines(event)]
+    assert sum("skipped (the loss is not a number)" in line for line in lines) == 5
+    assert not any("loss not finite" in line for line in lines if "skipped" not in line)

@@ -80,9 +80,9 @@ def test_a_dtype_the_format_lacks_is_refused_before_anything_is_written(tmp_path
 @pytest.fixture(scope="module")
 def sealed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = Run.create("owl", tmp_path_factory.mktemp("sealed"))
-    save_weights(
-        run, {"w": torch.arange(30.0), "b": torch.ones(3)}, {"format": "rlm", "tokenizer": '{"ä": 1}'}
-    )
+    table = torch.arange(30.0)
+    tensors = {"w": table, "b": torch.ones(3), "tied": table}
+    save_weights(run, tensors, {"format": "rlm", "tokenizer": '{"ä": 1}'})
     return run.weights_path
 
 
@@ -155,10 +155,12 @@ def test_a_file_says_its_version_and_one_of_a_later_version_is_refused(tmp_path:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"".join(bytes(piece) for piece in tensor_pieces({"w": torch.ones(2)}, {})))
     with safetensors.safe_open(path, framework="pt") as file:
-        assert file.metadata() == {"format_version": "1"}
+        assert file.metadata() == {"format_version": "2"}
     assert load_weights(path)[1] == {}
-    safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "2"})
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "3"})
     with pytest.raises(CheckpointError, match="later version"):
         load_weights(path)
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "1"})
+    assert load_weights(path)[0].keys() == {"w"}
     safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "of another program"})
     assert load_weights(path)[0].keys() == {"w"}

@@ -121,6 +121,14 @@ def test_numbers_json_cannot_hold_become_null(runs: Path, capsys: pytest.Capture
     assert json_of(capsys, "show", "owl")["evaluation"] == {"loss": None}
 
 
+def test_losses_that_are_no_losses_are_left_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    losses = {"fast": 1.5, "normal": float("nan"), "deep": None, "thorough": 10**400}
+    a_run(runs, "owl", [a_start()]).write_json("evaluation.json", {"validation_loss_by_mode": losses})
+    assert main(["show"]) == 0
+    out = capsys.readouterr().out
+    assert "fast" in out and not any(mode in out for mode in ("normal", "deep", "thorough"))
+
+
 def test_foreign_text_in_a_run_is_harmless(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(architecture=HOSTILE)])
     run.write_json("datasets.json", [{"name": HOSTILE}])

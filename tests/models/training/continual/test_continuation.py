@@ -30,7 +30,7 @@ from models.runs.events import (
     StepFinished,
 )
 from models.runs.listing import summarize
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.control import Control
 from models.training.trainer import train
@@ -41,9 +41,9 @@ Plan = Callable[..., Any]
 
 
 def test_new_characters_come_after_the_old_ones(owl: Run, river: Path, plan: Plan) -> None:
-    before = load_trained(owl)
+    before = load_run(owl)
     plan(owl, river).start()
-    after = load_trained(owl)
+    after = load_run(owl)
     assert after.tokenizer.vocab_size > before.tokenizer.vocab_size
     text = "the owl sees.\n"
     assert after.tokenizer.encode(text).tolist() == before.tokenizer.encode(text).tolist()
@@ -199,9 +199,9 @@ def test_a_run_that_learned_conversations_still_knows_how_they_go(
     plan(owl, river).start()
     go(owl)
     assert owl.read_config()["data"]["kind"] == "text"
-    assert load_trained(owl).kind == "messages"
+    assert load_run(owl).kind == "messages"
     (owl.path / "datasets.json").write_text("{")
-    assert load_trained(owl).kind == "text"
+    assert load_run(owl).kind == "text"
 
 
 def test_more_of_a_text_that_is_gone_leaves_the_run_as_it_was(owl: Run, corpus: Path) -> None:
@@ -216,7 +216,7 @@ def test_more_of_a_text_that_is_gone_leaves_the_run_as_it_was(owl: Run, corpus: 
 
 
 def test_a_text_cut_into_later_tokens_is_measured_with_them(owl: Run) -> None:
-    model = load_trained(owl).model
+    model = load_run(owl).model
     texts = [KnownText("early", np.array([16, 17, 18, 17])), KnownText("late", np.array([16, 19, 20, 19]))]
     found: list[dict[str, float]] = []
 
@@ -320,7 +320,7 @@ def test_the_weights_say_what_they_are(owl: Run, river: Path, plan: Plan) -> Non
     weights, metadata = load_weights(owl.weights_path)
     model = build_model(model_config(json.loads(metadata["config"])))
     model.load_state_dict(weights)
-    assert model.config.vocab_size == load_trained(owl).tokenizer.vocab_size
+    assert model.config.vocab_size == load_run(owl).tokenizer.vocab_size
 
 
 def test_a_lost_tokenizer_is_put_back_when_training_goes_on(
@@ -330,11 +330,11 @@ def test_a_lost_tokenizer_is_put_back_when_training_goes_on(
     owl.tokenizer_path.unlink()
     plan(owl, river).start()
     go(owl)
-    assert load_trained(owl).notes == ()
+    assert load_run(owl).notes == ()
     owl.tokenizer_path.write_bytes(kept)  # the one before it grew
     extend(owl, steps=1)
     go(owl)
-    assert load_trained(owl).notes == () and (owl.path / "tokenizer.json.1").read_bytes() == kept
+    assert load_run(owl).notes == () and (owl.path / "tokenizer.json.1").read_bytes() == kept
 
 
 def test_a_finished_run_is_given_more_of_its_text(owl: Run, corpus: Path, plan: Plan) -> None:
@@ -364,7 +364,7 @@ def test_more_steps_after_a_kill_in_a_change_are_of_the_new_text(
 ) -> None:
     planned = plan(owl, river, steps=50)
     with monkeypatch.context() as patch:
-        patch.setattr(revision, "catch_up", lambda run: None)  # killed right after the checkpoint
+        patch.setattr(revision, "recover", lambda run: None)  # killed right after the checkpoint
         planned.start()
     extend(owl, steps=2)
     assert [event.step for event in go(owl) if isinstance(event, StepFinished)] == [1, 2]
@@ -470,12 +470,12 @@ def test_byte_pairs_are_added_for_another_text(tmp_path: Path, river: Path, go: 
     dials = {"tokenizer": "bpe", "vocab_size": 280, "d_model": 16, "n_heads": 2, "context_length": 16}
     run = plan(None, first, name="pairs", settings=settings, **dials).start()
     go(run)
-    before = load_trained(run)
+    before = load_run(run)
     chosen = plan(run, river).replay  # bytes cover all there is, and letters are new all the same
     assert "of its characters are new" in chosen.reason and chosen.share > OF_A_FAR_TEXT
     plan(run, river, grow_vocab=6, replay=0.2).start()
     go(run)
-    after = load_trained(run)
+    after = load_run(run)
     assert after.tokenizer.vocab_size == before.tokenizer.vocab_size + 6
     for token in range(before.tokenizer.vocab_size):
         assert after.tokenizer.token_bytes(token) == before.tokenizer.token_bytes(token)

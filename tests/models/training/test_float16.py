@@ -1,0 +1,201 @@
+"""float16: gradients that overflow are skipped without a word, and the scale finds its place by itself."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from models.errors import DivergedError
+from models.recursive_lm import LossParts
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.events import (
+    EvaluationFinished,
+    Event,
+    NoticeGiven,
+    RolledBack,
+    RunFinished,
+    RunPaused,
+    StepFinished,
+    StepSkipped,
+)
+from models.runs.run import Run
+from models.training import session as session_module
+from models.training.control import Control
+from models.training.open import Opened
+from models.training.session import Session
+from models.training.trainer import Trainer, train
+
+NewRun = Callable[..., Run]
+OpenRun = Callable[[Run], Opened]
+TOO_LARGE = 2.0**40
+"""A scale with which every gradient overflows."""
+INTERVAL = 4
+
+
+def in_float16(run: Run) -> Run:
+    config = run.read_config()
+    config["measured"]["number_format"] = "float16"
+    run.write_config(config)
+    return run
+
+
+@pytest.fixture
+def half_run(new_run: NewRun) -> NewRun:
+    """As `new_run`, in float16."""
+    return lambda *arguments, **settings: in_float16(new_run(*arguments, **settings))
+
+
+def scale_from(session: Session, scale: float) -> None:
+    """Begin with `scale`, and let it grow every few steps."""
+    session.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=INTERVAL)
+
+
+def poison(session: Session, bad: Callable[[int], bool], kind: str) -> None:
+    """Have the loss or its gradient be no number, whenever `bad` says so of the number of the call."""
+    good, calls = session.model.training_loss, iter(range(10_000))
+
+    def training_loss(*arguments: Any) -> LossParts:
+        parts = good(*arguments)
+        if not bad(next(calls)):
+            return parts
+        loss = parts.next_token * (math.nan if kind == "loss" else 1.0)
+        return LossParts(parts.total * math.nan, loss, parts.passes)
+
+    session.model.training_loss = training_loss  # type: ignore[method-assign]
+
+
+def of(kind: type[Any], events: list[Event]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def tensors(session: Session) -> dict[str, torch.Tensor]:
+    snapshot = session.snapshot()
+    return {name: value.clone() for name, value in {**snapshot.model, **snapshot.training}.items()}
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_an_overflow_is_skipped_whole_and_is_no_bad_batch(
+    half_run: NewRun, opened: OpenRun, optimizer: str
+) -> None:
+    session = opened(half_run(optimizer=optimizer, average_decay=0.9)).session
+    scale_from(session, TOO_LARGE)
+    before, overflows = tensors(session), 0
+    while not math.isfinite((result := session.step()).gradient_norm):
+        overflows += 1
+        assert result.problem is None and result.overflowed and math.isfinite(result.loss)
+        assert session.scaler.get_scale() == TOO_LARGE / 2**overflows
+        now = tensors(session)
+        assert now.keys() == before.keys()
+        assert all(torch.equal(value, before[name]) for name, value in now.items())
+    assert overflows > 5 and session.counters.skipped_steps == []
+    assert result.problem is None and not result.overflowed
+    taken = tensors(session)
+    assert any(not torch.equal(taken[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize("architecture", ["looped", "trm"])
+def test_overflows_at_the_start_do_not_end_a_training(
+    half_run: NewRun, opened: OpenRun, architecture: str
+) -> None:
+    trainer = Trainer(opened(half_run("owl", architecture, steps=60, batch_size=8)), Control())
+    scale_from(trainer.session, TOO_LARGE)
+    events = list(trainer.events())
+    assert isinstance(events[-1], RunFinished)
+    assert not of(StepSkipped, events) and not of(RolledBack, events) and not of(NoticeGiven, events)
+    steps = of(StepFinished, events)
+    assert 5 < 60 - len(steps) < 40, "overflows are not told"
+    assert all(math.isfinite(event.loss) and math.isfinite(event.gradient_norm) for event in steps)
+    first, *_, last = of(EvaluationFinished, events)
+    assert last.validation_loss < first.validation_loss < 4
+
+
+def test_the_scale_grows_where_nothing_overflows(half_run: NewRun, opened: OpenRun) -> None:
+    session = opened(half_run()).session
+    scale_from(session, 2.0)
+    scales = []
+    for _ in range(3 * INTERVAL):
+        assert session.step().problem is None
+        scales.append(session.scaler.get_scale())
+    assert scales == [2.0 * 2 ** (step // INTERVAL) for step in range(1, 3 * INTERVAL + 1)]
+
+
+def test_a_restored_scale_goes_on_from_where_it_was(half_run: NewRun, opened: OpenRun) -> None:
+    run = half_run()
+    first, second = opened(run).session, opened(run).session
+    for session in (first, second):
+        scale_from(session, 2.0)
+    for _ in range(INTERVAL + 2):
+        first.step()
+    second.restore(first.snapshot())
+    for _ in range(INTERVAL):
+        assert first.step().loss == second.step().loss
+        assert first.scaler.state_dict() == second.scaler.state_dict()
+    assert second.scaler.get_scale() == 8.0
+
+
+def test_a_scale_that_overflows_can_be_restored_again_and_again(half_run: NewRun, opened: OpenRun) -> None:
+    session = opened(half_run()).session
+    scale_from(session, TOO_LARGE)
+    snapshot = session.snapshot()
+    for _ in range(2):
+        session.restore(snapshot)
+        assert any(not session.step().overflowed for _ in range(50))
+    assert session.counters.skipped_steps == []
+
+
+@pytest.mark.parametrize(("scale", "restored"), [(512.0, 512.0), (2.0**-30, 1.0)])
+def test_a_checkpoint_that_holds_only_a_scale_still_opens(
+    half_run: NewRun, opened: OpenRun, scale: float, restored: float
+) -> None:
+    session = opened(half_run()).session
+    snapshot = session.snapshot()
+    snapshot.state.pop("steps_without_overflow", None)
+    snapshot.state["gradient_scale"] = scale  # earlier versions made it smaller without end
+    session.restore(snapshot)
+    assert session.scaler.get_scale() == restored
+    assert session.step().problem is None
+
+
+@pytest.mark.parametrize("kind", ["loss", "gradient"])
+def test_what_is_really_no_number_still_counts(half_run: NewRun, opened: OpenRun, kind: str) -> None:
+    trainer = Trainer(opened(half_run(steps=500, checkpoint_minutes=1e6)), Control())
+    poison(trainer.session, lambda call: call >= 4, kind)
+    events: list[Event] = []
+    with pytest.raises(DivergedError):
+        for event in trainer.events():
+            events.append(event)
+    assert len(of(StepSkipped, events)) == 5 * 4
+    wanted = "the loss is not a number" if kind == "loss" else "the gradient is not a number"
+    assert {event.reason for event in of(StepSkipped, events)} == {wanted}
+
+
+def test_a_pause_changes_nothing_in_float16(half_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "FIRST_SCALE", TOO_LARGE)
+    monkeypatch.setattr(session_module, "GROWTH_INTERVAL", 3)
+    dials = {"model": {"dropout": 0.1}, "steps": 48, "average_decay": 0.9, "checkpoint_minutes": 1e6}
+    whole, parts = half_run("whole", **dials), half_run("in-parts", **dials)
+    expected = [(event.step, event.loss) for event in of(StepFinished, list(train(whole)))]
+    assert len(expected) < 48, "some overflowed"
+    found: list[tuple[int, float]] = []
+    for pause_after in (2, 2, 5, None):
+        control, taken, last = Control(), 0, None
+        for last in train(parts, control):
+            if isinstance(last, StepFinished):
+                found.append((last.step, last.loss))
+                taken += 1
+                if taken == pause_after:
+                    control.pause()
+        assert isinstance(last, RunFinished if pause_after is None else RunPaused)
+    assert found == expected
+    one, other = load_checkpoint(parts)[0], load_checkpoint(whole)[0]
+    for ours, theirs in (
+        (one.model, other.model),
+        (one.training, other.training),
+        (load_weights(parts.weights_path)[0], load_weights(whole.weights_path)[0]),
+    ):
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    for name in ("gradient_scale", "steps_without_overflow"):
+        assert one.state[name] == other.state[name]

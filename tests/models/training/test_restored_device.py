@@ -1,0 +1,120 @@
+"""A checkpoint is read on the CPU; what is restored from it lies where the model lies."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from data.puzzles import PuzzleSet
+from models.architectures import build_model, model_config
+from models.config import TrainingConfig
+from models.runs.checkpoint import load_checkpoint
+from models.runs.events import Event, RolledBack, RunFinished, RunPaused, StepFinished
+from models.runs.run import Run
+from models.training.calibrate import Measured
+from models.training.control import Control
+from models.training.open import Opened
+from models.training.puzzles.sampler import PuzzleDraws
+from models.training.puzzles.session import PuzzleSession
+from models.training.session import Session
+from models.training.trainer import Trainer, train
+
+NewRun = Callable[..., Run]
+OpenRun = Callable[[Run], Opened]
+ACCELERATOR = next((d for d in ("cuda", "mps") if getattr(torch, d).is_available()), None)
+
+
+def devices_of(session: Session) -> dict[str, str]:
+    """Where every tensor of a checkpoint of `session` lies."""
+    snapshot = session.snapshot()
+    return {name: value.device.type for name, value in {**snapshot.model, **snapshot.training}.items()}
+
+
+def on_meta(session: Session) -> Session:
+    """An untrained session like this one, its model on the `meta` device, where tensors hold no numbers."""
+    model = build_model(session.model.config).to("meta")
+    return type(session)(model, session.config, session.sampler, session.measured)  # type: ignore[arg-type]
+
+
+def restore_on_meta(session: Session) -> dict[str, str]:
+    restored = on_meta(session)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="for .*: copying from a non-meta parameter")
+        restored.restore(session.snapshot())
+    assert restored.snapshot().training.keys() == session.snapshot().training.keys()
+    return devices_of(restored)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_restored_text_training_lies_where_its_model_lies(
+    new_run: NewRun, opened: OpenRun, optimizer: str
+) -> None:
+    session = opened(new_run(optimizer=optimizer, average_decay=0.9)).session
+    session.step()
+    found = restore_on_meta(session)
+    assert any(name.startswith("average.") for name in found)
+    assert any(name.endswith(".step") for name in found)
+    assert set(found.values()) == {"meta"}
+
+
+def test_a_restored_puzzle_training_lies_where_its_model_lies() -> None:
+    shape = {"d_model": 32, "n_heads": 2, "d_feed_forward": 32, "layers": 1, "max_cycles": 1, "max_steps": 1}
+    puzzle = {"task": "sudoku", "vocab_size": 5, "context_length": 16}
+    described = model_config({"architecture": "trm", **shape, **puzzle})
+    solutions = np.array([[1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1]], dtype=np.uint8)
+    puzzles = PuzzleSet("one", 4, np.where(np.arange(16) > 3, solutions, 0), solutions, "")
+    measured = Measured("cpu", "float32", False, 1, 3, 0.01, 0.02)
+    session = PuzzleSession(
+        build_model(described),  # type: ignore[arg-type]
+        TrainingConfig(batch_size=3, average_decay=0.9),
+        PuzzleDraws(puzzles, 0, puzzles),
+        measured,
+    )
+    session.step()
+    found = restore_on_meta(session)
+    assert any(name.startswith("carry.") for name in found)
+    assert set(found.values()) == {"meta"}
+
+
+def moved(run: Run, device: str) -> Run:
+    """`run`, to be trained on `device`."""
+    config = run.read_config()
+    config["measured"]["device"] = config["training"]["device"] = device
+    run.write_config(config)
+    return run
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(ACCELERATOR is None, reason="needs an accelerator")
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_run_resumes_on_an_accelerator(new_run: NewRun, optimizer: str) -> None:
+    run = moved(new_run(optimizer=optimizer, average_decay=0.9), str(ACCELERATOR))
+    control, last = Control(), None
+    for last in train(run, control):
+        if isinstance(last, StepFinished) and last.step == 3:
+            control.pause()
+    assert isinstance(last, RunPaused)
+    assert isinstance(list(train(run))[-1], RunFinished)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(ACCELERATOR is None, reason="needs an accelerator")
+def test_a_run_rolls_back_on_an_accelerator(new_run: NewRun, opened: OpenRun) -> None:
+    run = moved(new_run(steps=20, checkpoint_minutes=1e6, evaluations=10), str(ACCELERATOR))
+    trainer = Trainer(opened(run), Control())
+    good, calls = trainer.session.model.training_loss, iter(range(1000))
+
+    def training_loss(*arguments: Any) -> Any:
+        parts = good(*arguments)
+        bad = next(calls) in range(6, 11)
+        return dataclasses.replace(parts, next_token=parts.next_token * float("nan")) if bad else parts
+
+    trainer.session.model.training_loss = training_loss  # type: ignore[method-assign]
+    events: list[Event] = list(trainer.events())
+    assert any(isinstance(event, RolledBack) for event in events)
+    assert isinstance(events[-1], RunFinished)
+    assert load_checkpoint(run)[0].step == 20
