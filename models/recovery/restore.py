@@ -3,17 +3,18 @@
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from data.errors import TokenizerError
 from data.tokenizer import Tokenizer
 from models.recovery.tokenizer_copies import TokenizerCopy, find_copies
 from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.storage import replace_file, storing, sync_directory
 from models.runs.tokenizer import expected_hash, original_hash
 
@@ -32,7 +33,7 @@ class Chosen:
     loss: float | None = None
 
 
-def choose_copy(run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int) -> Chosen | str:
+def choose_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> Chosen | str:
     """The right copy, or a sentence that says why there is none.
 
     A copy with the recorded hash is right. Where none has it, the model's loss on a training text decides
@@ -69,9 +70,7 @@ def choose_copy(run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab
     raise _undecided(run, fitting, expected is not None, texts)
 
 
-def original_copy(
-    run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int
-) -> Chosen | None:
+def original_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> Chosen | None:
     """Where the run has a reconstruction: a copy of the tokenizer that was lost, if one is found."""
     original = original_hash(config)
     found = () if original is None else find_copies(run, config, texts, vocab_size)
@@ -118,7 +117,7 @@ def _undecided(
     if texts.sample is None and (missing := texts.how_to_bring_back) is not None:
         hint = f"{missing}, and try again."
     elif texts.sample is not None and texts.model is None:
-        hint = f"See the state of its weights: rlm show {run.name}"
+        hint = f"See the state of its weights: {{show {run.name}}}"
     if len(found) > 1:
         return TokenizerError(
             f"The tokenizers in {_places(found)} of run '{run.name}' disagree, and {why}.", hint=hint

@@ -3,6 +3,7 @@
 import codecs
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,19 @@ Strip = Callable[..., None]
 
 def names(run: Run) -> list[str]:
     return [finding.name for finding in check_tokenizer(run).findings]
+
+
+def change_data(run: Run, **values: object) -> None:
+    """Change values of the data section of config.json."""
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, **values)))
+
+
+def change_vocab_size(run: Run, size: int) -> None:
+    """Change the vocabulary size in config.json."""
+    config = run.config()
+    model = replace(config.model, foreign={**config.model.foreign, "vocab_size": size})
+    run.save_config(replace(config, model=model))
 
 
 def shuffled(run: Run) -> CharacterTokenizer:
@@ -115,9 +129,7 @@ def test_checking_changes_nothing(trained: Trained) -> None:
 
 def test_a_puzzle_run_is_refused(trained: Trained) -> None:
     run = trained()
-    config = run.read_config()
-    config["data"]["kind"] = "puzzles"
-    run.write_config(config)
+    change_data(run, kind="puzzles")
     with pytest.raises(RunError, match="knows no text"):
         check_tokenizer(run)
 
@@ -152,12 +164,10 @@ def test_a_tokenizer_with_the_recorded_hash_is_sound(trained: Trained, strip: St
     run = trained()
     text = run.path.parent / "more.txt"
     text.write_text("The Owl hears Ω and Ψ. " * 200, encoding="utf-8")
-    config = run.read_config()
-    config["data"] |= {"content_hash": open_corpus([text]).content_hash, "paths": [str(text)]}
-    run.write_config(config)
-    (known,) = run.read_json("datasets.json") or []
-    entry = {**known, "content_hash": config["data"]["content_hash"], "paths": [str(text)], "loss_now": 0.01}
-    run.write_json("datasets.json", [entry])
+    where = {"content_hash": open_corpus([text]).content_hash, "paths": (str(text),)}
+    (entry,) = run.datasets()
+    change_data(run, **where)
+    run.save_datasets([replace(entry, **where, loss_now=0.01)])
     diagnosis = check_tokenizer(run)
     assert diagnosis.sound and diagnosis.loss is not None and diagnosis.loss > 0.5
     strip(run, "hash")
@@ -183,14 +193,11 @@ def test_a_short_text_is_read_completely(tmp_path: Path) -> None:
 
 def test_the_wrong_one_of_two_sizes_is_named(trained: Trained) -> None:
     run = trained()
-    config = run.read_config()
-    size = config["model"]["vocab_size"]
-    config["model"]["vocab_size"] = size + 5
-    run.write_config(config)
+    size = load_tokenizer(run.tokenizer_path).vocab_size
+    change_vocab_size(run, size + 5)
     (found,) = check_tokenizer(run).findings
     assert found.name == "wrong-size" and f"config.json says that the model has {size + 5}" in found.sentence
-    config["model"]["vocab_size"] = size
-    run.write_config(config)
+    change_vocab_size(run, size)
     CharacterTokenizer("abc").save(run.tokenizer_path)
     found = check_tokenizer(run).findings[0]
     assert found.sentence == f"tokenizer.json has 19 tokens, but the model has {size}."
