@@ -41,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         context_length=16,
         tokenizer=str(tmp_path / "tokenizer.json"),
     )
-    made = plan_creation(request).start(tmp_path / "runs")
+    made = plan_creation(request, tmp_path / "runs").start()
     data = {"paths": ("gone.txt",), "content_hash": "0" * 64, "kind": "text", "tokenizer": "character"}
     made.save_config(
         replace(made.config(), started_at=0.0, data=DataSection(**data, tokenizer_hash=tokenizer.hash))
