@@ -359,7 +359,7 @@ def test_a_kill_between_config_and_tokenizer_is_repaired(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.recovery.recover.put_back", killed)
+        patch.setattr("models.recovery.recover.replace_tokenizer", killed)
         with pytest.raises(KeyboardInterrupt):
             recovered(run)
     assert not run.tokenizer_path.exists()
