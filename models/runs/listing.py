@@ -5,7 +5,6 @@ the few kinds that matter here.
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +13,14 @@ from data.errors import RlmError
 from models.errors import RunError
 from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
-from models.runs.event_log import parse_line
-from models.runs.events import RunFailed
 from models.runs.datasets import Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
-from models.runs.run_config import RunConfig
+from models.runs.event_log import parse_line
+from models.runs.events import RunFailed
 from models.runs.history import History, text_started_at
+from models.runs.incomplete import is_incomplete
 from models.runs.run import CONFIG_FILE, Run, last_change
+from models.runs.run_config import RunConfig
 from models.runs.weights_file import weights_problem
 
 Status = Literal["created", "training", "paused", "finished", "damaged"]
@@ -84,7 +84,11 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
             hint="Check its permissions, or name another folder.",
         ) from error
     paths = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
-    summaries = [summarize(path) for path in paths if any(os.path.lexists(path / trace) for trace in _TRACES)]
+    summaries = [
+        summarize(path)
+        for path in paths
+        if any(os.path.lexists(path / trace) for trace in _TRACES) and not is_incomplete(path)
+    ]
     return sorted(summaries, key=lambda summary: summary.modified, reverse=True)
 
 
