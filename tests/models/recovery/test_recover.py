@@ -114,6 +114,18 @@ def test_backups_are_numbered(trained: Trained) -> None:
         assert found.backup.read_text() == f"broken {number}"
 
 
+def test_a_folder_in_place_of_the_file_is_kept_whole(trained: Trained) -> None:
+    run = trained()
+    original = damage(run, "delete")
+    run.tokenizer_path.mkdir()
+    (run.tokenizer_path / "notes.txt").write_text("mine")
+    (run.tokenizer_path / ".tmp-notes.txt").write_text("mine too")
+    found = recovered(run)
+    assert run.tokenizer_path.read_bytes() == original
+    assert found.backup is not None
+    assert {path.name for path in found.backup.iterdir()} == {"notes.txt", ".tmp-notes.txt"}
+
+
 def test_a_copy_in_a_checkpoint_is_used(trained: Trained) -> None:
     run = trained()
     original = damage(run, "delete")
