@@ -6,10 +6,8 @@ each. `History` takes the events one after another, from a log or live, and hold
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from models.runs.run_config import RunConfig
 from models.runs.events import (
     CorporaMeasured,
     CorpusStarted,
@@ -28,6 +26,7 @@ from models.runs.events import (
     SchedulePlanned,
     StepFinished,
 )
+from models.runs.run_config import RunConfig
 
 Phase = Literal["new", "preparing", "training", "paused", "failed", "finished"]
 Stepped = TypeVar("Stepped", EvaluationFinished, SampleGenerated, ModelExpanded)

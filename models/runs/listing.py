@@ -5,7 +5,6 @@ the few kinds that matter here.
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +13,13 @@ from data.errors import RlmError
 from models.errors import RunError
 from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
-from models.runs.event_log import parse_line
-from models.runs.events import RunFailed
 from models.runs.datasets import Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
-from models.runs.run_config import RunConfig
+from models.runs.event_log import parse_line
+from models.runs.events import RunFailed
 from models.runs.history import History, text_started_at
 from models.runs.run import CONFIG_FILE, Run, last_change
+from models.runs.run_config import RunConfig
 from models.runs.weights_file import weights_problem
 
 Status = Literal["created", "training", "paused", "finished", "damaged"]

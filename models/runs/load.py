@@ -9,7 +9,6 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
-from models.growth.transaction import config_after, kept_model, pending_change
 from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import load_weights

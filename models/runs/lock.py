@@ -59,6 +59,8 @@ def _remove_own_pid(folder: Path) -> None:
     with contextlib.suppress(OSError, RunError):
         if read_bounded(folder / PID_FILE, 64) == _own_pid():
             (folder / PID_FILE).unlink()
+
+
 def require_unlocked(folder: Path) -> None:
     """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
     if is_locked(folder):
