@@ -237,29 +237,21 @@ class Run:
         self.write_json(EVALUATION_FILE, to_json(evaluation))
 
     def _typed(self, name: str, read: Callable[[object], Typed]) -> Typed | None:
-        value = self.read_json(name)
-        try:
-            return None if value is None else read(value)
-        except MismatchError as error:
-            path = self._json_path(name)
-            raise RunError(f"'{path}' is damaged: {error}.", hint="Mend it, or remove it.") from error
-
-    def read_json(self, name: str) -> Any | None:
-        """The value of one of the run's other JSON files, or None where it is missing.
-
-        datasets.json is a list, every other file a dict, as this version of rlm has them. Raises RunError
-        where the file is damaged, or of a later version.
-        """
+        """What `read` makes of one of the run's other JSON files; None where there is no such file."""
         path = self._json_path(name)
         try:
-            value = migrated(name, read_json(path, _LARGEST_JSON), path)
+            return read(migrated(name, read_json(path, _LARGEST_JSON), path))
         except FileNotFoundError:
             return None
-        if name != DATASETS_FILE and not isinstance(value, dict):
-            raise RunError(
-                f"'{path}' is damaged: it is not an object with names.", hint="Mend it, or remove it."
-            )
-        return value
+        except MismatchError as error:
+            raise RunError(f"'{path}' is damaged: {error}.", hint="Correct it, or remove it.") from error
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """The object in one of the run's other JSON files; None where there is no such file.
+
+        Raises RunError where the file is damaged, or of a later version.
+        """
+        return self._typed(name, _require_object)
 
     def write_json(self, name: str, value: Any) -> None:
         """Replace one of the run's other JSON files, its version added, in one step. Raises StorageError."""
@@ -318,6 +310,12 @@ class Run:
     def _json_path(self, name: str) -> Path:
         assert _JSON_NAME.fullmatch(name) and name != CONFIG_FILE, name
         return self.path / name
+
+
+def _require_object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MismatchError("it is not an object with names")
+    return value
 
 
 def _taken(name: str, runs_dir: Path) -> UsageError:

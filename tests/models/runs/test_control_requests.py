@@ -8,12 +8,13 @@ import pytest
 from models.errors import RunError
 from models.runs.control_requests import CONTROL_FOLDER, REQUESTS, Request, clear, request, take
 from models.runs.run import Run
+from tests.models.runs.example_config import CREATED
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     made = Run.create("owl", tmp_path)
-    made.write_config({"model": {"architecture": "looped"}})
+    made.save_config(CREATED)
     return made
 
 

@@ -25,6 +25,7 @@ from models.runs.events import (
 )
 from models.runs.history import MAX_POINTS, History
 from models.runs.run import Run
+from tests.models.runs.example_config import CREATED
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
 
 BACK_TO_4 = RolledBack(step=9, to_step=4, learning_rate_scale=0.5)
@@ -236,7 +237,7 @@ def test_the_curve_is_that_of_the_steps_that_were_not_undone(
 
 def test_a_run_has_the_history_of_its_log(tmp_path: Path) -> None:
     run = Run.create("owl", tmp_path)
-    run.write_config({"model": {"architecture": "looped"}})
+    run.save_config(CREATED)
     events = [started(), step(1), evaluation(2.0), EvaluationAdvanced(step=1, done=1, total=1), step(2)]
     assert list(run.record(events)) == events
     history = run.history()

@@ -1,6 +1,6 @@
-import dataclasses
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.errors import RunError
 from models.runs.checkpoint_folder import MODEL_FILE, STATE_FILE, TRAINING_FILE, state_text
+from models.runs.evaluation import Evaluation
 from models.runs.events import (
     Event,
     NoticeGiven,
@@ -20,29 +21,18 @@ from models.runs.events import (
 )
 from models.runs.listing import glance, list_runs
 from models.runs.run import Run
+from models.runs.run_config import ModelSection
+from models.runs.run_state import Counters, RunState, Schedule
 from models.runs.storage import write_file
+from tests.models.runs.example_config import CREATED, WITH_TEXT
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
-
-GIVEN_A_TEXT = {
-    "training": {},
-    "started_at": 1.0,
-    "data": {"paths": ["alice.txt"], "content_hash": "ab", "kind": "text"},
-}
-
 
 NO_TENSORS = (2).to_bytes(8, "little") + b"{}"  # the shortest whole weights file
 
 
 def make_run(folder: Path, name: str = "owl", recorded: tuple[Event, ...] = (), text: bool = False) -> Run:
     run = Run.create(name, folder)
-    run.write_config(
-        {
-            "model": {"architecture": "looped", "vocab_size": 65},
-            "parameters": 99,
-            "corpus": "alice",
-            **(GIVEN_A_TEXT if text else {}),
-        }
-    )
+    run.save_config(WITH_TEXT if text else CREATED)
     for _ in run.record(recorded):
         pass
     return run
@@ -129,8 +119,8 @@ def test_logs_of_earlier_versions_with_progress_in_them_are_read(tmp_path: Path)
 
 def test_how_many_steps_there_are_to_be_is_what_was_planned_last(tmp_path: Path) -> None:
     settled = SchedulePlanned(step=0, total_steps=100, seconds_per_step=0.1)
-    more = dataclasses.replace(started(100), total_steps=102)
-    ended = dataclasses.replace(finished(), step=102)
+    more = replace(started(100), total_steps=102)
+    ended = replace(finished(), step=102)
     recorded: dict[str, tuple[Event, ...]] = {
         "asked for more": (settled, started(), finished(), more),
         "and done": (settled, started(), finished(), more, ended),
@@ -152,7 +142,7 @@ def test_a_finished_run_whose_weights_are_cut_short_is_damaged(tmp_path: Path) -
     assert summary.status == "damaged"
     assert summary.problem == (
         "it is finished, but its model.safetensors is cut short, or not a weights file; "
-        "get it back: rlm resume owl"
+        "get it back: {resume owl}"
     )
 
 
@@ -171,8 +161,9 @@ def judged_run(folder: Path, name: str, ended: str | None, after_steps: int) -> 
     checkpoint = run.checkpoints_path / "step_000100"
     checkpoint.mkdir(parents=True)
     files = {file: write_file(checkpoint / file, [b"x"]) for file in (MODEL_FILE, TRAINING_FILE)}
-    write_file(checkpoint / STATE_FILE, [state_text(100, 1, files, {"ended": ended})])
-    run.write_json("evaluation.json", {"after_steps": after_steps})
+    state = RunState(counters=Counters(step=100), schedule=Schedule.over(0, 100), ended=ended)
+    write_file(checkpoint / STATE_FILE, [state_text(100, 1, files, state.to_json())])
+    run.save_evaluation(Evaluation(step=100, after_steps=after_steps, validation_loss=1.3))
     return run
 
 
@@ -257,7 +248,8 @@ def test_a_damaged_run_is_listed_and_stops_nothing(
 
 def test_figures_of_the_wrong_type_are_not_believed(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    run.write_config({"model": {"architecture": "x", "vocab_size": "all"}, "parameters": "many", "corpus": 3})
+    model = ModelSection(architecture="x", foreign={"vocab_size": "all"})
+    run.save_config(replace(CREATED, model=model, parameters=None, corpus=None))
     run.events_path.write_text(
         '{"event": "run_paused", "step": "far", "total_steps": [], "path": 1}\n'
         '{"event": "evaluation_finished", "step": 1, "epoch": 1, "train_loss": 1, "validation_loss": "good", '
