@@ -116,6 +116,27 @@ def test_what_a_run_says_about_itself_is_shown(runs: Path, capsys: pytest.Captur
         assert words in out
 
 
+def test_a_run_that_failed_is_shown_with_the_reason(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = events.RunFailed(
+        kind="StorageError", message=f"The disk is full.{HOSTILE}", hint="Free some space."
+    )
+    a_run(
+        runs,
+        "owl",
+        [a_start(), failed],
+        data={"paths": ["a"], "content_hash": "ab", "kind": "text"},
+        training={},
+    )
+    (listed,) = json_of(capsys, "ls")
+    assert listed["status"] == "paused"
+    assert listed["failure"] == {"kind": failed.kind, "message": failed.message, "hint": failed.hint}
+    assert json_of(capsys, "show")["failure"] == listed["failure"]
+    assert main(["show"]) == 0
+    out, err = capsys.readouterr()
+    assert "stopped by       The disk is full." in out and "\x1b" not in out
+    assert "rlm resume owl" in err
+
+
 def test_numbers_json_cannot_hold_become_null(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(runs, "owl", [a_start()]).write_json("evaluation.json", {"loss": float("nan")})
     assert json_of(capsys, "show", "owl")["evaluation"] == {"loss": None}
