@@ -1,6 +1,7 @@
 """`rlm ls`, `show`, `resume` and shell completion, over runs that were never trained."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -120,20 +121,14 @@ def test_a_run_that_failed_is_shown_with_the_reason(runs: Path, capsys: pytest.C
     failed = events.RunFailed(
         kind="StorageError", message=f"The disk is full.{HOSTILE}", hint="Free some space."
     )
-    a_run(
-        runs,
-        "owl",
-        [a_start(), failed],
-        data={"paths": ["a"], "content_hash": "ab", "kind": "text"},
-        training={},
-    )
+    a_run(runs, "owl", [a_start(), failed], **GIVEN_A_TEXT)
     (listed,) = json_of(capsys, "ls")
-    assert listed["status"] == "paused"
+    assert (listed["status"], listed["problem"]) == ("paused", None)
     assert listed["failure"] == {"kind": failed.kind, "message": failed.message, "hint": failed.hint}
     assert json_of(capsys, "show")["failure"] == listed["failure"]
     assert main(["show"]) == 0
     out, err = capsys.readouterr()
-    assert "stopped by       The disk is full." in out and "\x1b" not in out
+    assert re.search(r"^stopped by +The disk is full\.", out, re.MULTILINE) and "\x1b" not in out
     assert "rlm resume owl" in err
 
 
