@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.errors import RlmError
+from data.plain_file import open_plain_file
 from models.errors import RunError
 from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
@@ -192,7 +193,7 @@ def _status(
 def _head(path: Path, size: int) -> bytes:
     """The first `size` bytes. Nothing where the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_plain_file(path) as file:
             return file.read(size)
     except OSError:
         return b""
@@ -201,7 +202,7 @@ def _head(path: Path, size: int) -> bytes:
 def _tail(path: Path, size: int) -> tuple[bytes, int]:
     """The last `size` bytes, and how many come before them. Nothing where the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_plain_file(path) as file:
             before = max(0, file.seek(0, os.SEEK_END) - size)
             file.seek(before)
             return file.read(size), before
