@@ -165,7 +165,8 @@ def check_threads(threads: int | None) -> None:
 
 def refuse_system(run: "Run") -> None:
     """UsageError where the run is known to have learned text without turns."""
-    if run.read_config().get("data", {}).get("kind", "messages") != "messages":
+    data = run.config().data
+    if data is not None and data.kind != "messages":
         raise UsageError(f"Run '{run.name}' continues text and takes no instructions.")
 
 

@@ -21,7 +21,7 @@ from models.runs.datasets import Dataset, described_corpus, labels
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, ReplaySection, RunConfig
-from models.training.length import REWARMED_FOR_ANOTHER_TEXT
+from models.training.time_budget import REWARM_OTHER_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class ContinuationPlan:
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed}: {self.replay.reason}"),
-            ("learning rate", f"rises again to {100 * REWARMED_FOR_ANOTHER_TEXT:.0f} % of its peak"),
+            ("learning rate", f"rises again to {100 * REWARM_OTHER_TEXT:.0f} % of its peak"),
             *growth_row(self.training),
             ("length", length_in_words(self.training, self.model, self.data, expected)),
         ]

@@ -255,7 +255,7 @@ def _losses(
 
 def _loss(model: RecursiveLM, tokens: np.ndarray) -> float:
     """Nats per token on a few windows of a text."""
-    evaluating = evaluate(model, tokens, default_depth(model), "float32", at_most=_COMPARED_TOKENS)
+    evaluating = evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS)
     while True:
         try:
             next(evaluating)

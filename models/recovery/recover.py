@@ -18,14 +18,14 @@ from models.recovery.reconstruct import (
     read_reference_text,
     reconstruct,
 )
-from models.recovery.restore import Chosen, choose_copy, original_copy, put_back
+from models.recovery.restore import Chosen, choose_copy, original_copy
 from models.recovery.training_texts import TrainingTexts
 from models.runs.compatibility import model_config_of
 from models.runs.datasets import vocabulary_growths
 from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.run_config import DataSection, RunConfig
-from models.runs.tokenizer import expected_hash, original_hash
+from models.runs.tokenizer import expected_hash, original_hash, replace_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         found = yield from _reconstruct(run, config, texts, vocab_size, like, chosen)
         # The file is written first. After a kill between the two, config.json still has the hash of the lost
         # tokenizer, and the same command with the same text makes the same reconstruction again.
-        backup = put_back(run, found.tokenizer)
+        backup = replace_tokenizer(run, found.tokenizer)
         load_kept_tokenizer(run.tokenizer_path)  # the written file must be readable
         if found.exact:
             _record_hash(run, config, found.tokenizer.hash)
@@ -133,7 +133,7 @@ def _restore(run: Run, config: RunConfig, diagnosis: Diagnosis, chosen: Chosen) 
         where=chosen.copy.where,
         verified=chosen.verified,
         loss=chosen.loss,
-        backup=None if in_place else put_back(run, tokenizer),
+        backup=None if in_place else replace_tokenizer(run, tokenizer),
         renamed=renamed,
     )
 

@@ -129,7 +129,7 @@ class TrainingTexts:
             return math.inf
         tokens = np.concatenate(list(held_out_tokens(self.sample, tokenizer)))
         depth = default_depth(self.model)
-        evaluating = evaluate(self.model, tokens, depth, "float32", at_most=_EVALUATED_TOKENS)
+        evaluating = evaluate(self.model, tokens, depth, "float32", max_tokens=_EVALUATED_TOKENS)
         while True:
             try:
                 next(evaluating)

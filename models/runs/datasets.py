@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from data.corpus import Corpus
 from models.runs.run_config import RunConfig
 from models.runs.typed_json import AnyFloat, Count, MismatchError, Text, read_record, to_json
+
+if TYPE_CHECKING:  # it imports numpy, which a listing has no use for
+    from data.corpus import Corpus
 
 DATASETS_FILE = "datasets.json"
 
@@ -19,6 +21,7 @@ class Growth:
     what: Text
     before: Count
     after: Count
+    foreign: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ def completed(datasets: Sequence[Dataset], config: RunConfig) -> list[Dataset]:
     return found
 
 
-def described_corpus(corpus: Corpus) -> dict[str, Any]:
+def described_corpus(corpus: "Corpus") -> dict[str, Any]:
     """A text as JSON has it."""
     return {
         "name": corpus.name,
@@ -97,12 +100,12 @@ def described_corpus(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def dataset_of(corpus: Corpus) -> Dataset:
+def dataset_of(corpus: "Corpus") -> Dataset:
     """A text before anything of it is learned."""
     return Dataset(**described_corpus(corpus), paths=tuple(source_paths(corpus)))
 
 
-def source_paths(corpus: Corpus) -> list[str]:
+def source_paths(corpus: "Corpus") -> list[str]:
     """The absolute paths of a text's files."""
     return [str(Path(source.path).resolve()) for source in corpus.sources]
 

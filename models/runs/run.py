@@ -3,13 +3,12 @@
     runs/<name>/
         config.json  tokenizer.json  model.safetensors
         events.jsonl  training.log  datasets.json  evaluation.json
-        checkpoints/step_000500/…  replay/  conversations/
+        checkpoints/step_000500/…  replay/  conversations/  control/
 
 Everything here works without torch, so that listing and completing names is quick.
 """
 
 import contextlib
-import itertools
 import os
 import re
 import unicodedata
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 from data.errors import UsageError
 from models.errors import RunError
+from models.runs import control_requests
 from models.runs.datasets import (
     DATASETS_FILE,
     Dataset,
@@ -28,14 +28,15 @@ from models.runs.datasets import (
     datasets_to_json,
 )
 from models.runs.evaluation import Evaluation, PuzzleEvaluation, evaluation_from_json
-from models.runs.event_log import LineAppender, append_event, follow_events, read_events
+from models.runs.event_log import follow_events, read_events
 from models.runs.events import Event
+from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
 from models.runs.lock import holding_lock, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
+from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
 from models.runs.storage import clear_temporaries, read_json, replace_json, storing
-from models.runs.training_log import TrainingDiary
 from models.runs.typed_json import MismatchError, to_json
 
 CONFIG_FILE = "config.json"
@@ -52,11 +53,11 @@ Typed = TypeVar("Typed")
 def runs_dir(explicit: str | Path | None = None) -> Path:
     """Where runs live: what was typed, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs."""
     if explicit:
-        return Path(explicit).expanduser()
+        return _in_home(explicit)
     if named := os.environ.get("RLM_RUNS_DIR"):
-        return Path(named).expanduser()
+        return _in_home(named)
     if home := os.environ.get("RLM_HOME"):
-        return Path(home).expanduser() / "runs"
+        return _in_home(home) / "runs"
     return Path("runs")
 
 
@@ -131,7 +132,7 @@ class Run:
             except FileExistsError:
                 if not is_incomplete(path):
                     raise _taken(name, runs_dir) from None
-        return cls(path.resolve())
+        return cls(_resolved(path))
 
     @classmethod
     def open(cls, name_or_path: str | Path | None, runs_dir: Path) -> "Run":
@@ -151,11 +152,9 @@ class Run:
             path = Path(os.path.expanduser(text))
             if not text or not os.path.exists(path):  # not Path.exists: it raises for a name too long
                 raise _unknown(text, runs_dir)
-        elif not path.resolve().is_relative_to(runs_dir.resolve()):
-            raise RunError(
-                f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {path.resolve()}"
-            )
-        run = cls(path.resolve())
+        elif not (target := _resolved(path)).is_relative_to(_resolved(runs_dir)):
+            raise RunError(f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {target}")
+        run = cls(_resolved(path))
         run._refuse_links()
         run.config()  # raises where it is damaged
         return run
@@ -236,60 +235,44 @@ class Run:
         self.write_json(EVALUATION_FILE, to_json(evaluation))
 
     def _typed(self, name: str, read: Callable[[object], Typed]) -> Typed | None:
-        value = self.read_json(name)
-        try:
-            return None if value is None else read(value)
-        except MismatchError as error:
-            path = self._json_path(name)
-            raise RunError(f"'{path}' is damaged: {error}.", hint="Mend it, or remove it.") from error
-
-    def read_json(self, name: str) -> Any | None:
-        """The value of one of the run's other JSON files, or None where it is missing.
-
-        datasets.json is a list, every other file a dict, as this version of rlm has them. Raises RunError
-        where the file is damaged, or of a later version.
-        """
+        """What `read` makes of one of the run's other JSON files; None where there is no such file."""
         path = self._json_path(name)
         try:
-            value = migrated(name, read_json(path, _LARGEST_JSON), path)
+            return read(migrated(name, read_json(path, _LARGEST_JSON), path))
         except FileNotFoundError:
             return None
-        if name != DATASETS_FILE and not isinstance(value, dict):
-            raise RunError(
-                f"'{path}' is damaged: it is not an object with names.", hint="Mend it, or remove it."
-            )
-        return value
+        except MismatchError as error:
+            raise RunError(f"'{path}' is damaged: {error}.", hint="Correct it, or remove it.") from error
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """The object in one of the run's other JSON files; None where there is no such file.
+
+        Raises RunError where the file is damaged, or of a later version.
+        """
+        return self._typed(name, _require_object)
 
     def write_json(self, name: str, value: Any) -> None:
         """Replace one of the run's other JSON files, its version added, in one step. Raises StorageError."""
         replace_json(self._json_path(name), stamped(name, value))
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Write each event to the event log and the training log, then pass it on.
+        """Write each lasting event to the event log and the training log, and pass every event on.
 
-        The logs are not touched before there is an event: a training that is refused has none.
-        Raises StorageError where a log cannot be written. `events`, if a generator, is closed at
-        the end, also where the caller stops early.
+        An error that ends `events` is recorded and passed on as RunFailed, and then raised. Raises
+        StorageError where a log cannot be written. `events`, if a generator, is closed at the end.
         """
-        diary = TrainingDiary()
-        try:
-            coming = iter(events)
-            first = next(coming, None)
-            if first is None:
-                return
-            with LineAppender(self.events_path) as log, LineAppender(self.training_log_path) as training_log:
-                for event in itertools.chain([first], coming):
-                    append_event(log, event)
-                    for line in diary.lines(event):
-                        training_log.append(line)
-                    yield event
-        finally:
-            if (close := getattr(events, "close", None)) is not None:
-                close()
+        return record_events(events, self.events_path, self.training_log_path)
 
     def events(self) -> Iterator[Event]:
         """Every event recorded so far; torn and foreign lines are passed over."""
         return read_events(self.events_path)
+
+    def history(self) -> History:
+        """What the event log says is true now, of the text the run is at. Raises RunError."""
+        history = History(since=text_started_at(self.config()))
+        for event in self.events():
+            history.add(event)
+        return history
 
     def follow(self, stop: Callable[[], bool], poll_s: float = 0.2) -> Iterator[Event]:
         """Every event from the first on, waiting for more until `stop()` is true."""
@@ -299,12 +282,13 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Be the one process that writes to this run. The system lets go of it if we die.
 
-        What an interrupted write left behind is cleared. Raises RunBusyError that names the
-        process which has it, StorageError.
+        What an interrupted write left behind is cleared, and so are old control requests. Raises
+        RunBusyError that names the process which has it, StorageError.
         """
         with holding_lock(self.path):
             clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
             clear_temporaries(self.checkpoints_path)  # nobody writes there without the lock
+            control_requests.clear(self)
             yield
 
     def is_busy(self) -> bool:
@@ -316,14 +300,39 @@ class Run:
         require_unlocked(self.path)
 
     def _refuse_links(self) -> None:
-        # These are appended to or cleaned up in place, and a link would take that out of the run.
-        for path in (self.events_path, self.training_log_path, self.checkpoints_path):
+        # These are written or cleaned up in place, and a link would take that out of the run.
+        folders = (self.checkpoints_path, self.path / "replay", self.path / "conversations")
+        for path in (self.events_path, self.training_log_path, *folders):
             if path.is_symlink():
                 raise RunError(f"'{path}' is a link, and a run keeps everything in its own folder.")
 
     def _json_path(self, name: str) -> Path:
         assert _JSON_NAME.fullmatch(name) and name != CONFIG_FILE, name
         return self.path / name
+
+
+def _resolved(path: Path) -> Path:
+    """The path without links. Raises RunError where they lead in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"'{path}' is a link that leads to itself.", hint="Remove it.") from error
+
+
+def _in_home(path: str | Path) -> Path:
+    """The path with `~` replaced. Raises UsageError for a user there is not."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"There is no home folder for '{path}'.", hint="Give the folder's own path."
+        ) from error
+
+
+def _require_object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MismatchError("it is not an object with names")
+    return value
 
 
 def _taken(name: str, runs_dir: Path) -> UsageError:

@@ -7,7 +7,7 @@ all of it. Change a configuration with `dataclasses.replace`, and write it with 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.errors import RunError
@@ -16,6 +16,7 @@ from models.runs.typed_json import (
     Finite,
     Limits,
     MismatchError,
+    OneOf,
     Positive,
     Size,
     Text,
@@ -25,8 +26,10 @@ from models.runs.typed_json import (
 
 PUZZLES = "puzzles"
 """The kind of the data of a run that solves puzzles."""
-
-NumberFormat = Literal["float32", "bfloat16", "float16"]
+NUMBER_FORMATS = ("float32", "bfloat16", "float16")
+NAME_LENGTH = 200
+"""Characters of a name in the cache."""
+Label = Annotated[str, Limits(0, 2**16)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ class DataSection:
     tokenizer_hash: Text | None = None
     reconstructed_from_hash: Text | None = None
     """The hash of the tokenizer that a reconstruction replaced."""
-    prepared: Annotated[str, Limits(1, 200)] | None = None
+    prepared: Annotated[str, Limits(1, NAME_LENGTH)] | None = None
     """The name of its token files in the cache."""
     count: Count | None = None
     """Puzzles that were made."""
@@ -76,7 +79,7 @@ class Calibration:
     """What was measured and chosen on the machine that trains the run."""
 
     device: Text
-    number_format: NumberFormat
+    number_format: Annotated[str, OneOf(NUMBER_FORMATS)]
     compiled: bool
     threads: Annotated[int, Limits(0, 4096)]
     micro_batch: Size
@@ -84,6 +87,7 @@ class Calibration:
     """Seconds of a step at the least depth."""
     deep_step_s: Positive
     """Seconds of a step at the trained depth."""
+    foreign: Mapping[str, object] = field(default_factory=dict)
 
     def step_s(self, calls: float, shallow_calls: int, deep_calls: int) -> float:
         """Seconds of a step of `calls` attention calls, on the line between the two that were measured."""
@@ -116,8 +120,8 @@ class RunConfig:
     """What config.json holds."""
 
     model: ModelSection
-    name: str | None = None
-    corpus: str | None = None
+    name: Label | None = None
+    corpus: Label | None = None
     """What the text is called."""
     parameters: Count | None = None
     embedding_parameters: Count | None = None

@@ -3,9 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from models.runs.typed_json import AnyFloat, Count, Positive, Size, read_record, to_json
+from models.runs.typed_json import AnyFloat, Count, Finite, Limits, Positive, Size, Text, read_record, to_json
+
+Seconds = Annotated[float, Limits(0, 1e12)]
+Amount = Annotated[float, Limits(0, 1e18)]
+"""Of text, in characters."""
 
 
 @dataclass(slots=True)
@@ -16,22 +20,25 @@ class Counters:
     position: Count = 0
     """Sequences drawn: the whole state of the data order."""
     tokens_seen: Count = 0
-    elapsed_s: AnyFloat = 0.0
+    elapsed_s: Seconds = 0.0
     best_loss: AnyFloat = math.inf
     best_step: Count = 0
-    last_evaluated: int = -1
+    last_evaluated: Annotated[int, Limits(-1, 2**48)] = -1
+    """Step of the last evaluation; -1 before the first."""
     mean_loss: AnyFloat = math.nan
     """Of the last steps, smoothed."""
     without_better: Count = 0
     """Evaluations in a row that were not the best."""
-    rate_scale: Positive = 1.0
+    rate_scale: Annotated[float, Limits(math.ulp(0.0), 1)] = 1.0
+    """Factor of the learning rate; rollbacks make it smaller."""
     rollbacks: Count = 0
     recent_losses: list[AnyFloat] = field(default_factory=list)
     skipped_steps: list[Count] = field(default_factory=list)
-    characters_seen: AnyFloat = 0.0
+    characters_seen: Amount = 0.0
     """Of text, about, with what is replayed."""
     growths: Count = 0
     """Times the model grew since it began with its text, or could not grow."""
+    foreign: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +52,10 @@ class Schedule:
     first_step: Count
     last_step: Count
     anchor_step: Count
-    anchor_progress: AnyFloat = 0.0
-    scale: AnyFloat = 1.0
+    anchor_progress: Finite = 0.0
+    scale: Annotated[float, Limits(math.ulp(0.0), 1e3)] = 1.0
     """Share of the peak learning rate that this training rises to."""
+    foreign: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def over(cls, first_step: int, last_step: int, scale: float = 1.0) -> "Schedule":
@@ -73,10 +81,10 @@ class RunState:
     schedule: Schedule
     micro_batch: Size = 1
     average_updates: Count = 0
-    gradient_scale: AnyFloat = 1.0
+    gradient_scale: Positive = 1.0
     """Of float16."""
     steps_without_overflow: Count = 0
-    ended: str | None = None
+    ended: Text | None = None
     """Why there is no next step; None where there is one."""
     revision: Count = 0
     """How often the run grew or was given another text before this checkpoint."""

@@ -1,8 +1,8 @@
 """JSON of a run's files into dataclasses, each value checked against the type of its field.
 
-The types a field may have: str, int, float, bool, `Literal`, `X | None`, `tuple[X, ...]`, `list[X]`,
+The types a field may have: str, int, float, bool, `X | None`, `tuple[X, ...]`, `list[X]`,
 `Mapping[str, X]`, another dataclass, and `object` for any JSON. `Annotated[X, Limits(...)]` bounds a
-number, or the length of a text.
+number, or the length of a text; `Annotated[str, OneOf(...)]` lists the texts that are allowed.
 """
 
 import dataclasses
@@ -12,24 +12,37 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 Record = TypeVar("Record")
 
-DEEPEST = 32
-"""Levels of nesting that a value may have."""
-MOST_ITEMS = 1 << 20
+MAX_NESTING = 32
+"""Levels of lists and objects in a value of any JSON."""
+MAX_ITEMS = 1 << 20
+"""Entries of a list or an object."""
 FOREIGN = "foreign"
 """The field that keeps the keys a dataclass does not know, so that they are written back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The least and the greatest number, or number of characters. Floats are finite unless `any_float`."""
+    """The smallest and the largest number, or number of characters. `any_float` allows inf and nan."""
 
-    least: float = -math.inf
-    greatest: float = math.inf
+    minimum: float = -math.inf
+    maximum: float = math.inf
     any_float: bool = False
+
+    def allow(self, number: float) -> bool:
+        return (self.any_float or math.isfinite(number)) and not (
+            number < self.minimum or number > self.maximum
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The texts that a field may have."""
+
+    choices: tuple[str, ...]
 
 
 Count = Annotated[int, Limits(0, 2**48)]
@@ -48,12 +61,12 @@ def read_record(record_type: type[Record], value: object, name: str = "") -> Rec
     """An instance of the dataclass `record_type` from the JSON object `value`.
 
     `name` is the section that the object is of. Raises MismatchError for a missing key and for a value
-    of another type or out of its bounds. Keys without a field go into `foreign` where there is one.
+    of another type or out of its bounds. Keys without a field go into `foreign`, if there is such a field.
     """
     if not isinstance(value, dict):
         of_section = f"'{name}' is not an object with names"
         raise MismatchError(of_section if name else "it is not an object with names")
-    hints, fields = _fields_of(record_type)
+    hints, fields = _fields_of(record_type)  # type: ignore[arg-type]
     known = {key: inner for key, inner in value.items() if key in fields and key != FOREIGN}
     for key, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -64,8 +77,6 @@ def read_record(record_type: type[Record], value: object, name: str = "") -> Rec
     if foreign and FOREIGN in fields:
         _require_json(foreign, min(foreign), name)
         read[FOREIGN] = foreign
-    elif foreign and name:
-        raise MismatchError(f"'{name}' has a '{min(map(str, foreign))}' that rlm does not know")
     return record_type(**read)
 
 
@@ -96,9 +107,9 @@ def _read(hint: Any, value: object, key: str, name: str) -> Any:
     problem = MismatchError(
         f"'{name}' has a '{key}' that is not what rlm writes" if name else f"'{key}' is not what rlm writes"
     )
-    limits = Limits()
+    bounds: object = Limits()
     if typing.get_origin(hint) is Annotated:
-        hint, limits = typing.get_args(hint)[:2]
+        hint, bounds = typing.get_args(hint)[:2]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         if value is None:
@@ -108,40 +119,37 @@ def _read(hint: Any, value: object, key: str, name: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return read_record(typing.cast(type[Any], hint), value, name=key)
     if origin in (tuple, list):
-        if not isinstance(value, list) or len(value) > MOST_ITEMS:
+        if not isinstance(value, list) or len(value) > MAX_ITEMS:
             raise problem
         return origin(_read(arguments[0], one, key, name) for one in value)
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
-        if not isinstance(value, dict) or len(value) > MOST_ITEMS:
+        if not isinstance(value, dict) or len(value) > MAX_ITEMS:
             raise problem
         return {inner_key: _read(arguments[1], inner, key, name) for inner_key, inner in value.items()}
-    if origin is Literal:
-        if not isinstance(value, str) or value not in arguments:
-            raise problem
-        return value
     if hint is object:
         _require_json(value, key, name)
         return value
-    if not _is_of(hint, value, limits):
+    if not _is_of(hint, value, bounds):
         raise problem
     return float(value) if hint is float else value  # type: ignore[arg-type]
 
 
-def _is_of(hint: Any, value: object, limits: Limits) -> bool:
+def _is_of(hint: Any, value: object, bounds: object) -> bool:
     if hint is bool:
         return isinstance(value, bool)
+    if isinstance(bounds, OneOf):
+        return isinstance(value, str) and value in bounds.choices
+    assert isinstance(bounds, Limits), bounds
     if hint is str:
-        return isinstance(value, str) and limits.least <= len(value) <= limits.greatest
+        return isinstance(value, str) and bounds.minimum <= len(value) <= bounds.maximum
     if type(value) is int and hint in (int, float):
         # Compared before any conversion: a number of 400 digits is no float.
-        return abs(value) < 2**1000 and limits.least <= value <= limits.greatest
-    if type(value) is float and hint is float:
-        return limits.any_float or (math.isfinite(value) and limits.least <= value <= limits.greatest)
-    return False
+        return abs(value) < 2**1000 and bounds.allow(value)
+    return type(value) is float and hint is float and bounds.allow(value)
 
 
 def _require_json(value: object, key: str, name: str, depth: int = 0) -> None:
-    if depth > DEEPEST:
+    if depth > MAX_NESTING:
         raise MismatchError(f"'{key}' is nested too deep")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for one in inner:

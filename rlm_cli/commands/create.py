@@ -60,9 +60,9 @@ def create(
     if name is None:
         raise UsageError("The new run needs a name.", hint="For example: rlm create tiny --preset hrm-4m")
 
-    from rlm_cli.training_session import before_it_exists
+    from rlm_cli.training_session import interruptible_creation
 
-    with before_it_exists(output):
+    with interruptible_creation(output):
         from models.planning.create import plan_creation
         from models.planning.request import CreateRequest
         from models.runs.run import runs_dir as find_runs_dir

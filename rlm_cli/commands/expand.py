@@ -70,9 +70,9 @@ def expand(
     }  # fmt: skip
     target = parameters_in(target_params) if target_params is not None else None
 
-    from rlm_cli.training_session import before_it_exists
+    from rlm_cli.training_session import interruptible_creation
 
-    with before_it_exists(output):
+    with interruptible_creation(output):
         from models.growth.expand import plan_expansion
         from models.runs.run import Run
         from models.runs.run import runs_dir as find_runs_dir

@@ -127,9 +127,9 @@ def train(
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude one another.", hint="Give one of them.")
 
-    from rlm_cli.training_session import before_it_exists, before_it_goes_on, follow_training
+    from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
 
-    with before_it_exists(output):
+    with interruptible_creation(output):
         from models.planning.continuation import ContinuationPlan
         from models.planning.request import TrainRequest
         from models.planning.resume_same_corpus import ResumePlan
@@ -151,7 +151,7 @@ def train(
             return
         output.pairs(plan.rows(), to_stderr=True)
     goes_on = plan.run if isinstance(plan, (ContinuationPlan, ResumePlan)) else None
-    with before_it_exists(output) if goes_on is None else before_it_goes_on(output, goes_on):
+    with interruptible_creation(output) if goes_on is None else interruptible_continuation(output, goes_on):
         run = plan.start()
     raise typer.Exit(follow_training(run, output))
 
@@ -163,16 +163,16 @@ def _plan(
     from models.planning.candidates import candidates
     from models.planning.plan import plan
     from models.runs.progress import read_corpus
-    from rlm_cli.training_session import drain
+    from rlm_cli.training_session import show_progress
 
     found = []
     if may_ask and not request.names_model and is_anyone_there(output):
         found = candidates(folder)
     if not found:
-        return drain(plan(request, folder), progress)
-    corpus = drain(read_corpus(request.paths), progress)
+        return show_progress(plan(request, folder), progress)
+    corpus = show_progress(read_corpus(request.paths), progress)
 
     def plan_for(run: str | None) -> "Plan":
-        return drain(plan(replace(request, continue_run=run), folder, corpus), progress)
+        return show_progress(plan(replace(request, continue_run=run), folder, corpus), progress)
 
     return choose_until_planned(plan_for, found, corpus, output)

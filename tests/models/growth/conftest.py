@@ -171,7 +171,7 @@ def learn() -> Learn:
         control = Control()
         for event in run.record(train(run, control)):
             if until is not None and getattr(event, "step", 0) >= until:
-                control.wish = "pause"
+                control.pause()
 
     return train_it
 

@@ -26,7 +26,7 @@ from models.runs.events import RunFinished, RunPaused
 from models.runs.listing import summarize
 from models.runs.load import load_run
 from models.runs.run import Run, run_names
-from models.training.length import REWARMED
+from models.training.time_budget import REWARM_SAME_TEXT
 from models.training.trainer import train
 from tests.requests import create_request, train_request
 
@@ -79,7 +79,7 @@ def test_a_finished_run_grows_into_a_finished_one_that_can_be_extended(
     learn(run)
     assert summarize(run.path).step == 10
     snapshot, _ = load_checkpoint(run)
-    assert snapshot.state.schedule.scale == REWARMED  # the rate rises again, but less
+    assert snapshot.state.schedule.scale == REWARM_SAME_TEXT  # the rate rises again, but less
     extend(parent, steps=1)  # the old run can continue too
     learn(parent)
 

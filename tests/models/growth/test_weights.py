@@ -18,8 +18,7 @@ from models.recursion import MODES
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot
 from models.runs.run_state import Counters, RunState
-from models.training.averaging import WeightAverage
-from models.training.optimizer import Optimizers
+from models.training.optimizer import Optimizers, WeightAverage
 
 Configured = Callable[..., ModelConfig]
 Stirred = Callable[[ModelConfig], RecursiveLM]

@@ -114,6 +114,18 @@ def test_backups_are_numbered(trained: Trained) -> None:
         assert found.backup.read_text() == f"broken {number}"
 
 
+def test_a_folder_in_place_of_the_file_is_kept_whole(trained: Trained) -> None:
+    run = trained()
+    original = damage(run, "delete")
+    run.tokenizer_path.mkdir()
+    (run.tokenizer_path / "notes.txt").write_text("mine")
+    (run.tokenizer_path / ".tmp-notes.txt").write_text("mine too")
+    found = recovered(run)
+    assert run.tokenizer_path.read_bytes() == original
+    assert found.backup is not None
+    assert {path.name for path in found.backup.iterdir()} == {"notes.txt", ".tmp-notes.txt"}
+
+
 def test_a_copy_in_a_checkpoint_is_used(trained: Trained) -> None:
     run = trained()
     original = damage(run, "delete")
@@ -359,7 +371,7 @@ def test_a_kill_between_config_and_tokenizer_is_repaired(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.recovery.recover.put_back", killed)
+        patch.setattr("models.recovery.recover.replace_tokenizer", killed)
         with pytest.raises(KeyboardInterrupt):
             recovered(run)
     assert not run.tokenizer_path.exists()

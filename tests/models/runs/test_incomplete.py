@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from models.runs.lock import LOCK_FILE
 from models.runs.incomplete import STAGING, clear_incomplete, is_incomplete
+from models.runs.lock import LOCK_FILE
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from models.runs import new_run as new_run_module
 from models.runs.lock import LOCK_FILE, PID_FILE
 from models.runs.new_run import new_run
 from models.runs.run import Run
-from models.runs.run_config import ModelSection, RunConfig
+from tests.models.runs.example_config import CREATED
 
 
 def names(folder: Path) -> list[str]:
@@ -51,6 +51,17 @@ def test_the_folder_of_another_process_stays(tmp_path: Path) -> None:
     assert names(tmp_path / "owl") == [LOCK_FILE]
 
 
+def test_an_empty_folder_is_used_and_stays_after_an_error(tmp_path: Path) -> None:
+    (tmp_path / "owl").mkdir()  # by somebody else
+    with pytest.raises(ZeroDivisionError), new_run("owl", tmp_path) as run:
+        (run.path / "checkpoints").mkdir()
+        raise ZeroDivisionError
+    assert names(tmp_path) == ["owl"]
+    assert names(tmp_path / "owl") == [LOCK_FILE]
+    with new_run("owl", tmp_path) as run:
+        assert run.name == "owl"
+
+
 def test_a_folder_that_cannot_be_locked_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(run: Run) -> None:
         raise StorageError("The disk is full.")
@@ -66,7 +77,7 @@ def test_a_folder_that_cannot_be_locked_is_removed(tmp_path: Path, monkeypatch: 
 
 def test_a_suggested_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
     with new_run("owl", tmp_path) as run:
-        run.save_config(RunConfig(model=ModelSection(architecture="looped")))
+        run.save_config(CREATED)
     with new_run("owl", tmp_path, unchosen="owl") as run:
         assert run.name == "owl-2"
     with pytest.raises(UsageError, match="already a run 'owl'"), new_run("owl", tmp_path):

@@ -26,7 +26,7 @@ from models.runs.events import (
     RunPaused,
     RunStarted,
     SampleGenerated,
-    ScheduleSettled,
+    SchedulePlanned,
     StepFinished,
     to_json,
 )
@@ -263,7 +263,7 @@ def test_minutes_end_in_time(new_run: NewRun) -> None:
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert events[-1].time - events[0].time < 0.04 * 60 + 30
-    assert of(ScheduleSettled, events)
+    assert of(SchedulePlanned, events)
 
 
 def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:

@@ -22,7 +22,7 @@ from models.planning.resume_same_corpus import ResumePlan
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
     CorporaMeasured,
-    CorpusBegun,
+    CorpusStarted,
     Event,
     RunFinished,
     RunPaused,
@@ -80,7 +80,7 @@ def test_a_stage_begins_anew_and_keeps_what_the_optimizer_knew(
 def test_what_it_knows_is_measured_before_and_after(owl: Run, river: Path, go: Go, plan: Plan) -> None:
     plan(owl, river, replay=0.2).start()
     events = go(owl)
-    (begun,) = (event for event in events if isinstance(event, CorpusBegun))
+    (begun,) = (event for event in events if isinstance(event, CorpusStarted))
     assert (begun.known_corpora, begun.replay_share) == (1, 0.2)
     before, after = (event for event in events if isinstance(event, CorporaMeasured))
     assert set(before.losses) == set(after.losses) == {"meadow", "river"}
@@ -156,7 +156,7 @@ def test_two_texts_of_one_name_are_numbered(owl: Run, river: Path, tmp_path: Pat
     planned = plan(owl, namesake)
     assert dict(planned.rows())["text"].startswith("meadow (2): ")
     assert planned.known == ("meadow",)
-    begun = next(event for event in train(planned.start()) if isinstance(event, CorpusBegun))
+    begun = next(event for event in train(planned.start()) if isinstance(event, CorpusStarted))
     assert begun.corpus == "meadow (2)"
 
 
@@ -437,7 +437,7 @@ def test_a_text_that_cannot_be_measured_has_no_loss(
     corpus.unlink()
     plan(owl, river).start()
     events = go(owl)
-    assert any(isinstance(event, CorpusBegun) and event.known_corpora == 1 for event in events)
+    assert any(isinstance(event, CorpusStarted) and event.known_corpora == 1 for event in events)
     meadow, known = owl.read_json("datasets.json") or []
     assert meadow["loss_now"] is None and known["loss_now"] > 0
 

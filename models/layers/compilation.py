@@ -27,9 +27,9 @@ def compile_blocks(model: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def eager(compiled: bool) -> Iterator[None]:
-    """Run blocks uncompiled, if they are `compiled`: each new shape would compile them anew."""
-    if not compiled:  # asking for a stance imports the compiler, which takes seconds
+def uncompiled(compiled: bool) -> Iterator[None]:
+    """Run blocks without compilation where they are `compiled`: each new shape would compile them again."""
+    if not compiled:  # setting a stance imports the compiler, which takes seconds
         yield
         return
     with torch.compiler.set_stance("force_eager"):
