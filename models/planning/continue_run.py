@@ -53,7 +53,7 @@ from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, l
 from models.runs.compatibility import described_model, require_fit
 from models.runs.datasets import Dataset, dataset_entry, labels, read_datasets, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import advancing, read_corpus
+from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.task import require_text
@@ -100,7 +100,7 @@ def _another_text(
     datasets = _with_paths(read_datasets(run), config["data"])
     samples = yield from known_samples(run, datasets, tokenizer)
     grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
-    data = yield from advancing(prepare(corpus, grown))
+    data = yield from with_progress_events(prepare(corpus, grown))
     require_fitting_length(data, old, run.name)
     length = lengths_in(said.training) or {"minutes": suggested_minutes(corpus)}
     suggested = suggested_model(corpus, grown.vocab_size, length, old.architecture)

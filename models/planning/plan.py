@@ -30,7 +30,7 @@ from models.planning.request import CreateRequest, TrainRequest, require_growing
 from models.planning.resolve import Asked, settle_request
 from models.planning.text_plan import Plan, is_lopsided
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
-from models.runs.progress import advancing, read_corpus
+from models.runs.progress import read_corpus, with_progress_events
 from models.runs.run import suggest_name
 
 __all__ = ["CreateRequest", "CreationPlan", "Plan", "TrainRequest", "plan_creation", "plan_training"]
@@ -84,7 +84,7 @@ def _plan_text(request: TrainRequest, runs_dir: Path, corpus: Corpus | None) -> 
     tokenizer, reason = _tokenizer(asked, corpus, length)
     if note := vocabulary_note(asked.preset, tokenizer, suggested_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
-    data = yield from advancing(prepare(corpus, tokenizer))
+    data = yield from with_progress_events(prepare(corpus, tokenizer))
     yield from _oddities(corpus, data)
     model = yield from _model(asked, corpus, data, tokenizer, length)
     training = yield from _training(asked, corpus, data, model, length)

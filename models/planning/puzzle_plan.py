@@ -14,7 +14,7 @@ from models.planning.puzzle_resolve import settle_puzzle_request
 from models.planning.request import TrainRequest
 from models.runs.events import Event, NoticeGiven
 from models.runs.new_run import fresh_run
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.runs.run import Run, suggest_name
 from models.runs.task import PUZZLES
 from models.wording import counted
@@ -124,7 +124,7 @@ def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None
     """
     started_at = time.time()
     asked = settle_puzzle_request(request, runs_dir)
-    puzzles = yield from advancing(open_puzzles(asked.source, request.count, PUZZLE_SEED))
+    puzzles = yield from with_progress_events(open_puzzles(asked.source, request.count, PUZZLE_SEED))
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
     for note in learned.notes:
         yield NoticeGiven(message=note)

@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from data.advance import Advance
+from data.progress import Progress
 from models.recovery.alignment import assign
 from models.recovery.language import Language
 from models.recovery.reference import Reference
@@ -24,7 +24,7 @@ somewhere too, a little."""
 
 def tried_out(
     language: Language, reference: Reference, mapping: np.ndarray, doubtful: np.ndarray
-) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
+) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
     """The mapping with the `doubtful` characters, places in it, dealt out anew among the tokens that no
     other has, until that changes nothing; and (C, n) nats for a place of each pair that was tried,
     -inf for the others."""
@@ -35,7 +35,7 @@ def tried_out(
     for number in range(_MOST_ROUNDS):
         trials, changed = Trials(language, reference, mapping), mapping.copy()
         for done, character in enumerate(doubtful):
-            yield Advance(f"trying characters out, round {number + 1}", done, len(doubtful), "characters")
+            yield Progress(f"trying characters out, round {number + 1}", done, len(doubtful), "characters")
             lifts = trials.lifts(character, tokens, _PLACES)
             found[character, tokens] = lifts.mean(axis=0) if len(lifts) else 0.0
         chosen = assign(found[doubtful][:, tokens] * weights[:, None]).mapping
@@ -52,7 +52,7 @@ def settled(
     mapping: np.ndarray,
     known: np.ndarray,
     gain: np.ndarray,
-) -> Generator[Advance, None, np.ndarray]:
+) -> Generator[Progress, None, np.ndarray]:
     """(C,) from 0 to 1, how sure each character's token is, given how far each is `known` (C,): those below
     SETTLED are looked at.
 
@@ -77,7 +77,7 @@ def settled(
                 foreseen[character] = here.mean() / most[character]
         least = _LEAST_FORESEEN * np.median(foreseen[mapped])
         for done, character in enumerate(open_ones):
-            yield Advance(f"settling characters by {places} places each", done, len(open_ones), "characters")
+            yield Progress(f"settling characters by {places} places each", done, len(open_ones), "characters")
             sure[character] = 0.0
             if foreseen[character] > max(0.0, least):
                 beaten = [duel.chance(character, int(rival)) for rival in rivals[character]]

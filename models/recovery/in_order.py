@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.advance import Advance
+from data.progress import Progress
 from models.recovery.alignment import Aligned, align
 from models.recovery.language import Language
 from models.recovery.reference import Reference
@@ -45,7 +45,7 @@ def tried_in_order(
     known: np.ndarray,
     rates: np.ndarray,
     bounds: Sequence[int],
-) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
+) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
     """A mapping in order and its confidences (C,), from one whose confidences so far are `known` (C,).
 
     `rates` (n,) are the shares of the tokens in what the model says by itself. How sure a character is, is
@@ -95,14 +95,14 @@ class _Look:
 
 def _look(
     language: Language, reference: Reference, mapping: np.ndarray, anchored: np.ndarray, what: str
-) -> Generator[Advance, None, _Look]:
+) -> Generator[Progress, None, _Look]:
     size, counts = len(mapping), np.maximum(1, reference.counts)
     look = _Look(
         np.full((size, language.tokens), -np.inf), np.zeros(size), np.zeros(size), np.zeros(size, bool)
     )
     trials, places = Trials(language, reference, mapping), _whereabouts(mapping)
     for character in range(size):
-        yield Advance(f"trying characters out, {what}", character, size, "characters")
+        yield Progress(f"trying characters out, {what}", character, size, "characters")
         own = int(mapping[character])
         near = np.array([own]) if anchored[character] else _near(places[character], own, language.tokens)
         lifts = trials.lifts(character, near, _PLACES)  # (P, k)

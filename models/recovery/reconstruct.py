@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from data.advance import Advance
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import TokenizerError
+from data.progress import Progress
 from data.tokenizer import SPECIAL_TOKENS
 from models.recovery.alignment import Aligned, assign, margins_of
 from models.recovery.any_order import settled, tried_out
@@ -99,7 +99,7 @@ def reconstruct(
     *,
     bounds: Sequence[int] = (0,),
     expected: str | None = None,
-) -> Generator[Advance, None, Reconstruction]:
+) -> Generator[Progress, None, Reconstruction]:
     """The vocabulary of a model, from a text in its language.
 
     Text tokens from each of `bounds` up to the next were learned together: in the order of their
@@ -147,19 +147,19 @@ class _Reading:
 
 def _reading(
     language: Language, reference: Reference, bounds: Sequence[int], number: int
-) -> Generator[Advance, None, _Reading]:
+) -> Generator[Progress, None, _Reading]:
     """A mapping from pairs, then from what the model makes of the text under it, while that lowers
     its loss. Each attempt hears other speech, and all but the first another half of the text."""
-    yield Advance("listening to the model", number, _STARTS, "attempts")
+    yield Progress("listening to the model", number, _STARTS, "attempts")
     spoken = _spoken_pairs(language, seed=number)
     part = reference if number == 0 else reference.half(number / _STARTS)
     mapping = np.full(len(reference.characters), -1)
     for shake, found in search_pairs(part.pairs(), spoken, seed=number, shakes=_SHAKES):
         mapping = found
-        yield Advance("matching pairs", shake, _SHAKES, "tries")
+        yield Progress("matching pairs", shake, _SHAKES, "tries")
     best, kept = np.inf, mapping
     for round_number in range(_ROUNDS):
-        yield Advance("reading the text", round_number, _ROUNDS, "rounds")
+        yield Progress("reading the text", round_number, _ROUNDS, "rounds")
         evidence = read_under(language, part, mapping, spoken, _ROUND_CHARACTERS)
         if evidence.loss < best:
             best, kept = evidence.loss, mapping
@@ -203,7 +203,7 @@ def _confidences(aligned: Aligned, evidence: Evidence) -> np.ndarray:
 
 def _tried_out(
     language: Language, reference: Reference, bounds: Sequence[int], first: _Reading
-) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
+) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
     """A mapping of any order and its confidences (C,): what several attempts agree on, and the rest tried
     out by the model itself."""
     readings = [first]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.advance import Advance
 from data.errors import TokenizerError
+from data.progress import Progress
 from data.tokenizer import SPECIAL_TOKENS, load_kept_tokenizer
 from models.errors import RunError
 from models.evaluation.modes import default_depth
@@ -66,7 +66,7 @@ def check_tokenizer(run: Run) -> Diagnosis:
     return diagnose(run, config, KnownText(run, config), described_model(run, config).vocab_size)
 
 
-def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, None, Recovery]:
+def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress, None, Recovery]:
     """Put the run's tokenizer.json right, from the nearest copy, or from the model and the text
     `like` where none is left. A text `like` that the run was trained on is as good as a copy.
 
@@ -85,7 +85,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         diagnosis = diagnose(run, config, known, vocab_size)
         if diagnosis.sound and original_hash(config) is None:
             return Recovery(diagnosis)
-        yield Advance("looking for copies", 0, 1, "places")
+        yield Progress("looking for copies", 0, 1, "places")
         if diagnosis.sound:
             original = original_copy(run, config, known, vocab_size)
             return Recovery(diagnosis) if original is None else _restored(run, config, diagnosis, original)
@@ -143,7 +143,7 @@ def _trained_config(run: Run) -> dict[str, Any]:
 
 def _reconstructed(
     run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int, like: Path | None, why: str
-) -> Generator[Advance, None, Reconstruction]:
+) -> Generator[Progress, None, Reconstruction]:
     """Raises TokenizerError that begins with `why`, where there is nothing to reconstruct from."""
     lost, command = known.where_lost_texts_belong, f"rlm recover-tokenizer {run.name} --like FILE"
     if config["data"].get("tokenizer") == "bpe":

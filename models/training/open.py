@@ -30,7 +30,7 @@ from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint
 from models.runs.compatibility import described_model, require_fit
 from models.runs.datasets import Dataset, read_datasets
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.runs.replay_samples import remember
 from models.runs.run import Run
 from models.runs.status import is_judged
@@ -276,13 +276,13 @@ def _data(run: Run, config: dict[str, Any], tokenizer: Tokenizer) -> Generator[E
             return open_prepared(known["prepared"])
         except CorpusError:
             yield NoticeGiven(message="The prepared text is no longer in the cache; it is made again.")
-    corpus = yield from advancing(scan_corpus(known["paths"]))
+    corpus = yield from with_progress_events(scan_corpus(known["paths"]))
     if corpus.content_hash != known["content_hash"]:
         raise CorpusError(
             f"The text at {known['paths'][0]} is no longer the one this run was trained on.",
             hint="Put the old text back, or train a new run on the new one.",
         )
-    data = yield from advancing(prepare(corpus, tokenizer))
+    data = yield from with_progress_events(prepare(corpus, tokenizer))
     known["prepared"] = data.path.name
     run.write_config(config)
     return data

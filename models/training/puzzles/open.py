@@ -10,7 +10,7 @@ from models.architectures.puzzle_model import PuzzleModel
 from models.device import prepare_process
 from models.errors import CheckpointError
 from models.runs.events import Event
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.training.open import Opened, Start
 from models.training.puzzles.calibrate import measure_puzzles
 from models.training.puzzles.sampler import PuzzleDraws
@@ -58,7 +58,7 @@ def open_puzzle_training(start: Start) -> Generator[Event, None, Opened]:
 def known_puzzles(data: Mapping[str, Any]) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
     """The puzzles that the `data` of a config.json names, to learn from and to measure on."""
     source = data["paths"][0]
-    puzzles = yield from advancing(open_puzzles(source, data.get("count"), data.get("seed", 0)))
+    puzzles = yield from with_progress_events(open_puzzles(source, data.get("count"), data.get("seed", 0)))
     if puzzles.content_hash != data["content_hash"]:
         raise CorpusError(
             f"The puzzles of {source} are no longer the ones this run was trained on.",

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from data.advance import Advance
 from data.bpe_growth import grown_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import open_corpus
 from data.errors import TokenizerError
+from data.progress import Progress
 from data.tokenizer import load_tokenizer
 from models.errors import RunBusyError
 from models.recovery.reconstruct import Letter, Reconstruction
@@ -483,9 +483,9 @@ def test_a_second_reconstruction_remembers_what_the_first_stands_in_for(
         characters = tokenizer.characters[:-1] + last
         letters = tuple(Letter(16 + i, c, c, 1.0, 1, False) for i, c in enumerate(characters))
 
-        def made(*_: object, letters: tuple[Letter, ...] = letters, **known: object) -> Iterator[Advance]:
+        def made(*_: object, letters: tuple[Letter, ...] = letters, **known: object) -> Iterator[Progress]:
             asked.append(known["expected"])
-            yield Advance("reading the text", 0, 1, "rounds")
+            yield Progress("reading the text", 0, 1, "rounds")
             return Reconstruction(letters, True, False, 1.0, 3.0, 2.0)
 
         monkeypatch.setattr("models.recovery.recover.reconstruct", made)
