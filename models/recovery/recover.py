@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.advance import Advance
 from data.errors import TokenizerError
+from data.progress import Progress
 from data.tokenizer import SPECIAL_TOKENS, load_kept_tokenizer
 from models.errors import RunError
 from models.evaluation.modes import default_depth
@@ -73,7 +73,7 @@ def check_tokenizer(run: Run) -> Diagnosis:
     return diagnose(run, config, TrainingTexts(run, config), model_config_of(run, config).vocab_size)
 
 
-def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, None, Recovery]:
+def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress, None, Recovery]:
     """Repair the run's tokenizer.json from the nearest copy or, where none is left, from the model and the
     text `like`. A text `like` that the run was trained on is as good as a copy.
 
@@ -92,7 +92,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         diagnosis = diagnose(run, config, texts, vocab_size)
         if diagnosis.sound and original_hash(config) is None:
             return Recovery(diagnosis)
-        yield Advance("looking for copies", 0, 1, "places")
+        yield Progress("looking for copies", 0, 1, "places")
         if diagnosis.sound:
             original = original_copy(run, config, texts, vocab_size)
             return Recovery(diagnosis) if original is None else _restore(run, config, diagnosis, original)
@@ -155,7 +155,7 @@ def _data(config: RunConfig) -> DataSection:
 
 def _reconstruct(
     run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int, like: Path | None, why: str
-) -> Generator[Advance, None, Reconstruction]:
+) -> Generator[Progress, None, Reconstruction]:
     """Raises TokenizerError that begins with `why` where there is nothing to reconstruct from."""
     missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.name} like=FILE}}"
     if _data(config).tokenizer == "bpe":
