@@ -14,7 +14,7 @@ from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import open_corpus
 from data.errors import TokenizerError
-from data.progress import Progress
+from data.progress import Progress, result_of
 from data.tokenizer import load_tokenizer
 from models.errors import RunBusyError
 from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
@@ -52,13 +52,7 @@ def change_vocab_size(run: Run, size: int) -> None:
 
 
 def recovered(run: Run, like: Path | None = None) -> Recovery:
-    recovering = recover_tokenizer(run, like)
-    while True:
-        try:
-            next(recovering)
-        except StopIteration as end:
-            found: Recovery = end.value
-            return found
+    return result_of(recover_tokenizer(run, like))
 
 
 def damage(run: Run, how: str) -> bytes:
