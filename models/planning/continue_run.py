@@ -37,7 +37,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot, has_checkpoints
 from models.runs.datasets import Dataset, dataset_of, labels, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import advancing, read_corpus
+from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -81,7 +81,7 @@ def _another_text(
     datasets = _with_paths(content.datasets(), config)
     samples, new_samples = yield from known_samples(content.run, datasets, tokenizer)
     grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
-    data = yield from advancing(prepare(corpus, grown))
+    data = yield from with_progress_events(prepare(corpus, grown))
     require_full_context(data, old, content.run.name)
     training = _training(config, corpus, request)
     new = _model(old, corpus, grown, training, request)
