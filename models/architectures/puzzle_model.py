@@ -94,7 +94,7 @@ class PuzzleModel(TwoStateModel):
             states = self._think_once(states, x)
         answer = states[0]
         halting = self.halting(answer.mean(dim=1)).float().squeeze(-1)  # (B,)
-        return Thought(states, self.logits(answer), halting)
+        return Thought(states, self.readout(answer), halting)
 
     def embed_puzzles(self, puzzles: Tensor) -> Tensor:
         """`puzzles` (B, T) as vectors (B, T, D): what stands in each cell, and where the cell is."""
