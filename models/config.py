@@ -10,7 +10,7 @@ import math
 import operator
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
@@ -56,6 +56,7 @@ class ModelConfig:
             raise UsageError(
                 f"model.d_model {self.d_model} does not divide into {self.n_heads} heads of even width.",
                 hint=f"Choose a width that is a multiple of {2 * self.n_heads}, or other heads.",
+                field="model.d_model",
             )
 
     @property
@@ -236,17 +237,23 @@ def from_dict(config_type: type[Config], values: Mapping[str, Any], section: str
     kept = {}
     for name, value in values.items():
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f"Did you mean {section}.{near[0]}?" if near else f"Known: {', '.join(sorted(fields))}."
-            raise UsageError(f"There is no setting {section}.{name}.", hint=hint)
-        kept[name] = _typed(value, hints[name], f"{section}.{name}")
+            raise unknown_setting(section, name, fields)
+        kept[name] = parse_value(value, hints[name], f"{section}.{name}")
     try:
         return config_type(**kept)
     except TypeError as error:
         raise UsageError(f"The {section} configuration is incomplete: {error}.") from None
 
 
-def _typed(value: Any, hint: Any, path: str) -> Any:
+def unknown_setting(section: str, name: str, known: Collection[str]) -> UsageError:
+    """The error about a setting there is not, with the nearest of those that are `known`."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {section}.{near[0]}?" if near else f"Known: {', '.join(sorted(known))}."
+    return UsageError(f"There is no setting {section}.{name}.", hint=hint, field=f"{section}.{name}")
+
+
+def parse_value(value: Any, hint: Any, path: str) -> Any:
+    """`value`, which may be text, as the type `hint` of the field at `path` has it. Raises UsageError."""
     if isinstance(hint, types.UnionType):
         if value is None or value == "none":
             return None
@@ -258,10 +265,14 @@ def _typed(value: Any, hint: Any, path: str) -> Any:
             raise ValueError
         converted = _whole(value) if hint is int else hint(value)
     except (ValueError, TypeError, KeyError, OverflowError):
-        raise UsageError(f"{path} is {_shown(value)}, which is not {_NAMES[hint]}.") from None
+        raise _not_of_type(value, hint, path) from None
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise UsageError(f"{path} is {_shown(value)}, which is not {_NAMES[hint]}.")
+        raise _not_of_type(value, hint, path)
     return converted
+
+
+def _not_of_type(value: Any, hint: Any, path: str) -> UsageError:
+    return UsageError(f"{path} is {_shown(value)}, which is not {_NAMES[hint]}.", field=path)
 
 
 def _whole(value: Any) -> int:
@@ -284,7 +295,7 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: 
 def require(condition: bool, path: str, value: object, wanted: str) -> None:
     """Raise UsageError unless `condition` holds for the field at `path`."""
     if not condition:
-        raise UsageError(f"{path} is {value}; it must be {wanted}.")
+        raise UsageError(f"{path} is {value}; it must be {wanted}.", field=path)
 
 
 def multiple_of(step: int, value: float) -> int:

@@ -101,9 +101,9 @@ def _gigabytes(size: int) -> str:
     return f"{size / 1e9:,.1f} GB"
 
 
-def estimate(config: ModelConfig, training: TrainingConfig, device: torch.device) -> Estimate:
-    """Count the parameters, and time one matrix product for the speed. Takes a tenth of a second."""
-    model = skeleton(config)
+def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:
+    """Count the parameters, and time one matrix product for the speed. `model` may be a skeleton. Takes a
+    tenth of a second."""
     total, embedding = model.parameter_counts()
     blocks = total - embedding
     calls = model.attention_calls(model.trained_depth)
@@ -112,7 +112,7 @@ def estimate(config: ModelConfig, training: TrainingConfig, device: torch.device
         calls if not model.recursive else 0.5 * (calls + model.attention_calls(type(model.trained_depth)(1)))
     )
     flops_per_token = 6 * blocks * mean_calls / max(1, distinct)
-    tokens = (training.micro_batch or training.batch_size) * config.context_length
+    tokens = (training.micro_batch or training.batch_size) * model.config.context_length
     return Estimate(
         parameters=total,
         embedding_parameters=embedding,

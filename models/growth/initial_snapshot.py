@@ -1,4 +1,4 @@
-"""The first state of a stage: the model with a new text's tokens, all steps before it."""
+"""The first checkpoint of training on a new text: a model with that text's tokens, at step 0."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from models.training.schedule import Schedule
 from models.training.session import Counters
 
 
-def first_snapshot(
-    kept: Mapping[str, Tensor],
+def initial_snapshot(
+    weights: Mapping[str, Tensor],
     moments: Mapping[str, Tensor],
     old: ModelConfig,
     new: ModelConfig,
@@ -22,13 +22,14 @@ def first_snapshot(
     *,
     parts: Sequence[tuple[int, ...]] | None = None,
 ) -> Snapshot:
-    """The weights to go on from and the optimizer's moments, at step 0 of a schedule still to be settled.
+    """`weights` of the `old` model, grown to the `new` one, at step 0 of a schedule that is planned later.
 
-    `moments` are the `optimizer.…` tensors to keep; rows of a grown vocabulary begin without.
+    `moments` are the `optimizer.…` tensors to keep; the rows of new tokens have none. `parts`: for each new
+    token the tokens it is made of.
     """
     average: dict[str, Tensor] = {}
     if training.average_decay:
-        average = {f"average.{name}": kept[name] for name, _ in skeleton(old).named_parameters()}
+        average = {f"average.{name}": weights[name] for name, _ in skeleton(old).named_parameters()}
     state = {
         "begins": True,
         "counters": dataclasses.asdict(Counters()),
@@ -36,10 +37,10 @@ def first_snapshot(
         "average_updates": 0,
         "ended": None,
     }
-    snapshot = Snapshot(0, dict(kept), {**moments, **average}, state)
+    snapshot = Snapshot(0, dict(weights), {**moments, **average}, state)
     return snapshot if old == new else grow_snapshot(snapshot, old, new, parts=parts, seed=training.seed)
 
 
-def begins_stage(snapshot: Snapshot | None) -> bool:
-    """Whether no step was taken yet on the text the run is at."""
+def has_no_steps_yet(snapshot: Snapshot | None) -> bool:
+    """Whether the run has taken no step yet on its present text."""
     return snapshot is None or bool(snapshot.state.get("begins"))

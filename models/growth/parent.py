@@ -1,4 +1,4 @@
-"""A run that is to grow into another one: all of it that the other takes over, read at one moment."""
+"""A run that another one grows from: everything that the new run takes over, read under the lock."""
 
 import math
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig
 from models.errors import CheckpointError, RunError
-from models.growth.transaction import catch_up
+from models.growth.transaction import recover
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
-from models.runs.compatibility import described_model, require_fit
+from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE
 from models.runs.events import RunFinished, RunPaused, RunStarted
 from models.runs.replay_samples import replay_folder
@@ -25,13 +25,13 @@ from models.runs.task import solves_puzzles
 from models.runs.tokenizer import load_run_tokenizer
 
 FILES = (DATASETS_FILE, "evaluation.json", "generation_config.json")
-"""What tells of the run besides config.json. Which of them is there depends on how far it came."""
+"""The JSON files besides config.json. A run has them only once it has come so far."""
 _LARGEST_SAMPLE = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parent:
-    """`weights` are the kept ones and `snapshot` the newest checkpoint; a run may have neither yet."""
+    """`weights` are the best ones, `snapshot` is the newest checkpoint. A run may have neither yet."""
 
     run: Run
     config: dict[str, Any]
@@ -44,7 +44,7 @@ class Parent:
     samples: Mapping[str, bytes] = field(repr=False)
     """The files of its replay folder."""
     finished: RunFinished | None
-    """Its last word, where that was of the checkpoint."""
+    """Its final event, where that is of the same step as the checkpoint."""
     notes: tuple[str, ...]
 
     @property
@@ -52,11 +52,10 @@ class Parent:
         seed = self.config.get("training", {}).get("seed", 0)
         return seed if type(seed) is int else 0
 
-    def every_weights(self) -> list[Mapping[str, Tensor]]:
-        """What the model's weights are: as they are kept, as they stand in the checkpoint, or, where it
-        was never trained, as it would begin."""
-        held = [self.weights, None if self.snapshot is None else self.snapshot.model]
-        found: list[Mapping[str, Tensor]] = [weights for weights in held if weights is not None]
+    def weight_sets(self) -> list[Mapping[str, Tensor]]:
+        """The best weights and those of the checkpoint; initial ones where the model was never trained."""
+        both = [self.weights, None if self.snapshot is None else self.snapshot.model]
+        found: list[Mapping[str, Tensor]] = [weights for weights in both if weights is not None]
         if found:
             return found
         with torch.random.fork_rng(devices=[]):
@@ -65,21 +64,21 @@ class Parent:
 
 
 def read_parent(run: Run) -> Parent:
-    """All of `run`, under its lock. A change of it that was interrupted is finished first.
+    """All of `run`, read under its lock. An interrupted change of it is finished first.
 
     Raises RunBusyError, and RunError, CheckpointError or TokenizerError where a part is damaged.
     """
     with run.lock():
-        catch_up(run)
+        recover(run)
         config = run.read_config()
-        model = described_model(run, config)
+        model = model_config_of(run, config)
         tokenizer, note = _tokenizer(run, config, model.vocab_size)
         notes = [] if note is None else [note]
         snapshot = None
         if has_checkpoints(run):
-            snapshot, said = load_checkpoint(run)
-            require_fit(model, snapshot.model, f"The checkpoint of step {snapshot.step}")
-            notes += said
+            snapshot, checkpoint_notes = load_checkpoint(run)
+            require_matching_shapes(model, snapshot.model, f"The checkpoint of step {snapshot.step}")
+            notes += checkpoint_notes
         weights, sha256 = _weights(run, config, model, snapshot)
         if snapshot is None and weights is not None and "data" in config:
             raise CheckpointError(
@@ -96,13 +95,13 @@ def read_parent(run: Run) -> Parent:
             snapshot=snapshot,
             files={name: value for name in FILES if (value := run.read_json(name)) is not None},
             samples=_samples(replay_folder(run)),
-            finished=_last_word(run, snapshot),
+            finished=_final_event(run, snapshot),
             notes=tuple(notes),
         )
 
 
 def _tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> tuple[Tokenizer | None, str | None]:
-    """None for puzzles, and for a model that was created without one."""
+    """The tokenizer and a note; None for puzzles and for a model that was created without a tokenizer."""
     created_without = "data" not in config and config.get("tokenizer_hash") is None
     if solves_puzzles(config) or created_without:
         return None, None
@@ -112,10 +111,10 @@ def _tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> tuple[To
 def _weights(
     run: Run, config: Mapping[str, Any], model: ModelConfig, snapshot: Snapshot | None
 ) -> tuple[dict[str, Tensor] | None, str | None]:
-    """The kept weights and the hash of their file."""
+    """The best weights and the SHA-256 of their file."""
     if run.weights_path.is_file():
         weights, _ = load_weights(run.weights_path)
-        require_fit(model, weights, f"The model.safetensors of run '{run.name}'")
+        require_matching_shapes(model, weights, f"The model.safetensors of run '{run.name}'")
         with storing("the hash of the weights"):
             return weights, digest_of(run.weights_path).sha256
     if snapshot is None and "data" not in config:
@@ -132,7 +131,7 @@ def _weights(
 
 
 def _samples(folder: Path) -> dict[str, bytes]:
-    """The files of a replay folder; one that cannot be read is drawn again when it is needed."""
+    """The files of a replay folder. One that cannot be read is made again when it is needed."""
     found = {}
     for path in sorted(folder.glob("*.safetensors")):
         try:
@@ -142,10 +141,12 @@ def _samples(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def _last_word(run: Run, snapshot: Snapshot | None) -> RunFinished | None:
+def _final_event(run: Run, snapshot: Snapshot | None) -> RunFinished | None:
+    """The last event, where the run finished at the step of `snapshot`."""
     last = None
     for event in run.events():
         if isinstance(event, RunStarted | RunPaused | RunFinished):
             last = event
-    is_of_it = isinstance(last, RunFinished) and snapshot is not None and last.step == snapshot.step
-    return last if isinstance(last, RunFinished) and is_of_it else None
+    if not isinstance(last, RunFinished) or snapshot is None:
+        return None
+    return last if last.step == snapshot.step else None

@@ -1,4 +1,4 @@
-"""More tokens for a run's model: pairs of tokens learned from the text the run was trained on."""
+"""Adds tokens to a run's tokenizer: byte pairs learned from the text the run was trained on."""
 
 from data.bpe_growth import grown_bpe
 from data.bpe_tokenizer import BpeTokenizer
@@ -7,22 +7,23 @@ from data.errors import CorpusError, UsageError
 from data.tokenizer import Tokenizer
 from models.growth.parent import Parent
 
-Parts = list[tuple[int, ...]]
+TokenParts = list[tuple[int, ...]]
+"""For each new token the tokens it is made of."""
 
 
-def grown_vocabulary(parent: Parent, size: int) -> tuple[Tokenizer | None, Parts | None]:
-    """The tokenizer of up to `size` tokens, and for each new one the tokens it is made of.
+def grow_vocabulary(parent: Parent, size: int) -> tuple[Tokenizer | None, TokenParts | None]:
+    """The tokenizer of up to `size` tokens, and the parts of the new ones.
 
-    Neither, for a model that was created without a tokenizer. Raises UsageError for a tokenizer of
-    characters and for a run without a text, CorpusError where the text is no longer what it was.
+    Both None for a model that was created without a tokenizer. Raises UsageError for a character tokenizer
+    and for a run without a text, CorpusError where the text is gone or has changed.
     """
     tokenizer, name = parent.tokenizer, parent.run.name
     if tokenizer is None:
         return None, None
     if not isinstance(tokenizer, BpeTokenizer):
         raise UsageError(
-            f"Run '{name}' reads characters, and new characters come with a text.",
-            hint=f"Give it one that has them: rlm train FILE --continue {name}",
+            f"Run '{name}' has a character tokenizer, and new characters come with a text.",
+            hint=f"Give it a text that has them: rlm train FILE --continue {name}",
         )
     if "data" not in parent.config:
         raise UsageError(

@@ -8,15 +8,15 @@ from typing import Any
 
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
-from models.growth.initial_snapshot import begins_stage
-from models.growth.transaction import catch_up
+from models.growth.initial_snapshot import has_no_steps_yet
+from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.run import Run
 from models.runs.task import solves_puzzles
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
-    """Have the next `train(run)` go on for so much more.
+    """Have the next `train(run)` go on for so much longer.
 
     A finished run warms its rate up again to a share of its peak and lets it fall anew; a paused one
     stretches or shortens what is left of its schedule, and one that was paused before the first
@@ -28,16 +28,16 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
     if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
         raise UsageError("The length to go on for must be above 0.")
     with run.lock():
-        catch_up(run)
+        recover(run)
         config = run.read_config()
         if "data" not in config:
             raise UsageError(
-                f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+                f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
             )
         if not solves_puzzles(config):
             _require_text_there(run, config["data"])
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
-        if snapshot is not None and not begins_stage(snapshot):
+        if snapshot is not None and not has_no_steps_yet(snapshot):
             config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
         else:
             config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}
@@ -54,5 +54,5 @@ def _require_text_there(run: Run, data: Mapping[str, Any]) -> None:
         if not os.path.exists(path):
             raise CorpusError(
                 f"The text of run '{run.name}' is gone: there is no '{path}'.",
-                hint=f"Put it back, or give the run another: rlm train FILE --continue {run.name}",
+                hint=f"Put it back, or give the run another: {{train FILE continue_run={run.name}}}",
             )

@@ -1,4 +1,4 @@
-"""From what was typed and which puzzles there are to a plan: nothing is written until it starts."""
+"""From a request for puzzles to a plan: nothing is written until it starts."""
 
 import time
 from collections.abc import Generator
@@ -10,10 +10,11 @@ from data.puzzles import PuzzleSet, open_puzzles, split
 from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig, TrainingConfig
 from models.cost import Estimate, estimate, require_memory, skeleton
-from models.planning.puzzle_resolve import settle_puzzle_request
+from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
+from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven
-from models.runs.new_run import fresh_run
+from models.runs.new_run import new_run
 from models.runs.progress import advancing
 from models.runs.run import Run, suggest_name
 from models.runs.task import PUZZLES
@@ -25,7 +26,7 @@ PUZZLE_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class PuzzlePlan:
-    """Everything settled but what only a measurement can settle."""
+    """A training on puzzles, decided but for what only a measurement can tell."""
 
     name: str
     runs_dir: Path
@@ -36,6 +37,7 @@ class PuzzlePlan:
     content_hash: str
     model: ModelConfig
     training: TrainingConfig
+    skeleton: RecursiveLM
     estimate: Estimate
     started_at: float
 
@@ -43,8 +45,7 @@ class PuzzlePlan:
         """The plan as a short table."""
         model, cost, n = self.model, self.estimate, self.learned.size
         assert isinstance(model, TwoStateConfig)
-        thoughts = skeleton(model)
-        calls = thoughts.attention_calls(thoughts.trained_depth)
+        calls = self.skeleton.attention_calls(self.skeleton.trained_depth)
         steps = counted(model.supervision_steps, "step")
         return [
             ("run", self.name),
@@ -76,7 +77,7 @@ class PuzzlePlan:
     def start(self) -> Run:
         """Make the run directory, with all that training needs to begin; where this fails, nothing of it
         is left. Raises UsageError, StorageError."""
-        with fresh_run(self.name, self.runs_dir) as run:
+        with new_run(self.name, self.runs_dir) as run:
             run.write_json("datasets.json", [self._described()])
             run.write_config(
                 {
@@ -118,28 +119,30 @@ class PuzzlePlan:
 
 
 def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, PuzzlePlan]:
-    """Make or read the puzzles, and settle everything the request leaves open.
+    """Make or read the puzzles, and decide everything the request leaves open.
 
     Raises UsageError for what cannot be meant, CorpusError for a file without puzzles.
     """
     started_at = time.time()
-    asked = settle_puzzle_request(request, runs_dir)
-    puzzles = yield from advancing(open_puzzles(asked.source, request.count, PUZZLE_SEED))
+    resolved = resolve_puzzle_request(request, runs_dir)
+    puzzles = yield from advancing(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
     for note in learned.notes:
         yield NoticeGiven(message=note)
-    model, training = asked.model(puzzles.size), asked.training(puzzles.size)
-    require_memory(skeleton(model), training, asked.device)
+    model, training = resolved.model(puzzles.size), resolved.training(puzzles.size)
+    layout = skeleton(model)
+    require_memory(layout, training, resolved.device)
     return PuzzlePlan(
         name=request.name or suggest_name(puzzles.name, runs_dir),
         runs_dir=runs_dir,
-        source=asked.source,
+        source=resolved.source,
         count=request.count,
         learned=learned,
         held_out=held_out,
         content_hash=puzzles.content_hash,
         model=model,
         training=training,
-        estimate=estimate(model, training, asked.device),
+        skeleton=layout,
+        estimate=estimate(layout, training, resolved.device),
         started_at=started_at,
     )

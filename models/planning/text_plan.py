@@ -1,4 +1,4 @@
-"""A plan: what a training will be, to be looked at, and made into a run that can begin."""
+"""The plan of a training on text: what it will be, to be looked at, and made into a run that can begin."""
 
 import contextlib
 import math
@@ -10,19 +10,21 @@ from data.corpus import Corpus
 from data.prepare import PreparedData
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate, skeleton
+from models.cost import Estimate
 from models.errors import StorageError
 from models.planning.resolve import require_untrained
-from models.runs.datasets import DATASETS_FILE, dataset_entry, described_corpus, source_paths
-from models.runs.new_run import fresh_run
+from models.recursive_lm import RecursiveLM
+from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
+from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.storage import replace_file, storing
 from models.wording import about_minutes, counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything settled but what only a measurement can settle; `created` is the run that waits for it."""
+class TextPlan:
+    """A training on text, decided but for what only a measurement can tell; `created` is the run that
+    waits for it."""
 
     name: str
     runs_dir: Path
@@ -33,6 +35,7 @@ class Plan:
     reason: str
     model: ModelConfig
     training: TrainingConfig
+    skeleton: RecursiveLM
     estimate: Estimate
     started_at: float
     is_named: bool = True
@@ -92,7 +95,7 @@ class Plan:
         return self.created
 
     def _start_fresh(self) -> Run:
-        with fresh_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+        with new_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
             self._write(run)
         return run
 
@@ -102,7 +105,7 @@ class Plan:
         try:
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
-            run.write_json(DATASETS_FILE, [dataset_entry(self.corpus)])
+            run.write_json(DATASETS_FILE, [dataset_of(self.corpus)])
             run.write_config(self._config(run))
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
@@ -140,7 +143,7 @@ class Plan:
         )
 
     def _depth(self) -> str:
-        model = skeleton(self.model)
+        model = self.skeleton
         calls = model.attention_calls(model.trained_depth)
         if not model.recursive:
             return f"{counted(calls, 'block')}, no recursion"

@@ -21,6 +21,7 @@ from typing import Any
 
 from models.errors import CheckpointError, RunError
 from models.runs.migrations import migrated, require_known, stamped
+from models.runs.run_state import RunState
 from models.runs.storage import (
     TEMPORARY_PREFIX,
     FileDigest,
@@ -31,6 +32,7 @@ from models.runs.storage import (
     replace_file,
     sync_directory,
 )
+from models.runs.typed_json import MismatchError
 
 MODEL_FILE, TRAINING_FILE, STATE_FILE = "model.safetensors", "training.safetensors", "state.json"
 _LARGEST_STATE = 64 << 20
@@ -43,7 +45,7 @@ class SavedCheckpoint:
     """A complete checkpoint: every file of its manifest is there in the size it was written.
 
     `serial` counts the saves of a run, so the newest is the highest even after a rollback.
-    `state` is what the trainer stored.
+    `state` is how far the training had come.
     """
 
     name: str
@@ -52,7 +54,7 @@ class SavedCheckpoint:
     serial: int
     size: int
     files: Mapping[str, FileDigest]
-    state: dict[str, Any]
+    state: RunState
 
     def damage(self) -> str | None:
         """What differs from the manifest, every byte read; None where nothing does."""
@@ -102,7 +104,11 @@ def open_folder(path: Path) -> SavedCheckpoint:
         if (problem := _misfit(path / name, digest)) is not None:
             raise CheckpointError(f"{path.name} is damaged: {problem}.")
     size = sum(digest.size for digest in files.values())
-    return SavedCheckpoint(path.name, path, content["step"], content["serial"], size, files, content["state"])
+    try:
+        state = RunState.from_json(content["state"])
+    except MismatchError as error:
+        raise CheckpointError(f"{path.name} is damaged: in {STATE_FILE}, {error}.") from error
+    return SavedCheckpoint(path.name, path, content["step"], content["serial"], size, files, state)
 
 
 def complete_checkpoints(folder: Path) -> list[SavedCheckpoint]:

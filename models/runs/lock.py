@@ -28,11 +28,10 @@ def holding_lock(folder: Path) -> Iterator[None]:
             raise _busy(folder) from None
     try:
         with contextlib.suppress(StorageError):  # the pid serves only the other one's message
-            replace_file(folder / PID_FILE, [f"{os.getpid()}\n".encode()])
+            replace_file(folder / PID_FILE, [_own_pid()])
         yield
     finally:
-        with contextlib.suppress(OSError):
-            (folder / PID_FILE).unlink()
+        _remove_own_pid(folder)
         lock.release()
 
 
@@ -49,6 +48,23 @@ def is_locked(folder: Path) -> bool:
         return True
     except OSError:  # somebody else's folder: we could not hold it either
         return False
+
+
+def _own_pid() -> bytes:
+    return f"{os.getpid()}\n".encode()
+
+
+def _remove_own_pid(folder: Path) -> None:
+    """Remove the pid file. If the folder was removed meanwhile and made anew, another process wrote it."""
+    with contextlib.suppress(OSError, RunError):
+        if read_bounded(folder / PID_FILE, 64) == _own_pid():
+            (folder / PID_FILE).unlink()
+
+
+def require_unlocked(folder: Path) -> None:
+    """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
+    if is_locked(folder):
+        raise _busy(folder)
 
 
 def _busy(folder: Path) -> RunBusyError:

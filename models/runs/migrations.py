@@ -18,11 +18,11 @@ from typing import Any
 from models.errors import RunError
 
 CURRENT = {
-    "config.json": 1,
-    "datasets.json": 2,
+    "config.json": 2,
+    "datasets.json": 3,
     "evaluation.json": 1,
     "generation_config.json": 1,
-    "state.json": 1,
+    "state.json": 2,
     "events.jsonl": 1,
     "safetensors": 2,
 }
@@ -45,13 +45,56 @@ def _with_two_losses(entry: Any) -> Any:
     return {**entry, "loss_when_learned": loss, "loss_now": loss}
 
 
+def datasets_2_to_3(value: Any) -> Any:
+    """The sizes before and after a growth got names that say so."""
+    if not isinstance(value, dict) or not isinstance(value.get("datasets"), list):
+        return value
+    return {**value, _KEY: 3, "datasets": [_with_named_sizes(entry) for entry in value["datasets"]]}
+
+
+def _with_named_sizes(entry: Any) -> Any:
+    grown = entry.get("grown") if isinstance(entry, dict) else None
+    if not isinstance(grown, list) or not all(isinstance(one, dict) for one in grown):
+        return entry
+    return {**entry, "grown": [_renamed(one, {"from": "before", "to": "after"}) for one in grown]}
+
+
+CONFIG_KEYS = {"measured": "calibration"}
+"""Old to new."""
+
+
+def config_1_to_2(value: Any) -> Any:
+    """Sections got plain names; `opened` is gone, since a training is told when it began."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: inner for key, inner in value.items() if key != "opened"}
+    return {**_renamed(kept, CONFIG_KEYS), _KEY: 2}
+
+
+def state_1_to_2(value: Any) -> Any:
+    """`begins` became `is_initial`."""
+    state = value.get("state") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(state, dict):
+        return value
+    initial = {"is_initial": True} if state.get("begins") else {}
+    kept = {key: inner for key, inner in state.items() if key != "begins"}
+    return {**value, _KEY: 2, "state": {**kept, **initial}}
+
+
+def _renamed(value: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): inner for key, inner in value.items()}
+
+
 def safetensors_1_to_2(value: Any) -> Any:
     """A tie is written once, and named in the metadata; a file that has it twice is read as it stands."""
     return value
 
 
 _STEPS: dict[tuple[str, int], Callable[[Any], Any]] = {
+    ("config.json", 1): config_1_to_2,
     ("datasets.json", 1): datasets_1_to_2,
+    ("datasets.json", 2): datasets_2_to_3,
+    ("state.json", 1): state_1_to_2,
     ("safetensors", 1): safetensors_1_to_2,
 }
 """By file and the version it is in before the step."""

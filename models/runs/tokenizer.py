@@ -2,27 +2,27 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from data.errors import TokenizerError
 from data.tokenizer import Tokenizer, load_kept_tokenizer, tokenizer_from_json
-from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.errors import CheckpointError
+from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.weights_file import metadata_of
 
 
-def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> tuple[Tokenizer, str | None]:
-    """The tokenizer that belongs to the run's model of `vocab_size`, and a sentence for the user
-    where it is not the one in tokenizer.json. No file is changed.
+def load_run_tokenizer(run: Run, config: RunConfig, vocab_size: int) -> tuple[Tokenizer, str | None]:
+    """The tokenizer of the run's model of `vocab_size` tokens, and a sentence for the user where it is not
+    the one in tokenizer.json. No file is changed.
 
-    Raises TokenizerError where neither the file nor a copy belongs to the model, and where no hash is
-    recorded that tells copies apart which differ.
+    Raises TokenizerError where neither the file nor a copy belongs to the model, and where copies differ
+    and no recorded hash says which is right.
     """
     expected = expected_hash(config)
-    remedy = f"Get it back: rlm recover-tokenizer {run.name}"
+    remedy = f"Get it back: {{recover-tokenizer {run.name}}}"
     try:
         tokenizer = load_kept_tokenizer(run.tokenizer_path)
         if _belongs(tokenizer, expected, vocab_size):
@@ -49,16 +49,15 @@ def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> 
     raise problem
 
 
-def expected_hash(config: Mapping[str, Any]) -> str | None:
-    """The hash of the tokenizer a run was trained with, where its config.json tells."""
-    known = config.get("data", {}).get("tokenizer_hash", config.get("tokenizer_hash"))
-    return known if isinstance(known, str) and known else None
+def expected_hash(config: RunConfig) -> str | None:
+    """The hash of the tokenizer a run was trained or created with, where its config.json has it."""
+    in_data = config.data.tokenizer_hash if config.data is not None else None
+    return in_data or config.tokenizer_hash
 
 
-def original_hash(config: Mapping[str, Any]) -> str | None:
-    """The hash of the tokenizer that a reconstruction stands in for; None where none does."""
-    known = config.get("data", {}).get("reconstructed_from_hash")
-    return known if isinstance(known, str) and known else None
+def original_hash(config: RunConfig) -> str | None:
+    """The hash of the tokenizer that a reconstruction replaced; None where there was no reconstruction."""
+    return config.data.reconstructed_from_hash if config.data is not None else None
 
 
 def copies_inside(run: Run) -> Iterator[tuple[Path, Tokenizer]]:

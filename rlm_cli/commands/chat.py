@@ -38,7 +38,7 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     from models.generation.chat_session import ChatSession
     from models.generation.conversation import Conversation, ConversationStore
-    from models.runs.load import Trained
+    from models.runs.load import LoadedModel
     from models.runs.run import Run
 
 
@@ -126,7 +126,7 @@ def chat(
 
 
 def _session(
-    trained: "Trained", conversation: "Conversation", store: "ConversationStore | None"
+    trained: "LoadedModel", conversation: "Conversation", store: "ConversationStore | None"
 ) -> "ChatSession":
     from models.generation.chat_session import ChatSession
 

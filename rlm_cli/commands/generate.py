@@ -42,7 +42,7 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     from models.generation.generate import GeneratedToken
     from models.generation.settings import GenerationConfig
-    from models.runs.load import Trained
+    from models.runs.load import LoadedModel
 
 _BATCH = 32  # prompts read side by side; more only takes memory
 
@@ -148,7 +148,12 @@ class _Writing:
     """One call of the command: prompts in, results out in the same order."""
 
     def __init__(
-        self, trained: "Trained", mode: str, config: "GenerationConfig", prompts: list[str], output: Output
+        self,
+        trained: "LoadedModel",
+        mode: str,
+        config: "GenerationConfig",
+        prompts: list[str],
+        output: Output,
     ) -> None:
         self.trained = trained
         self.mode = mode

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     """List the runs, the newest first.
 
-    Each with how far it is, its loss, and the text it learned last.
+    Each with its progress, its loss, and the text it learned last.
 
     Examples:
       rlm ls
@@ -42,7 +42,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
 
 
 def as_json(run: "RunSummary") -> dict[str, Any]:
-    """The stable keys of one run; null where it does not say."""
+    """The stable keys of one run; null where a value is not known."""
     return {
         "name": run.name,
         "path": str(run.path),
@@ -56,6 +56,13 @@ def as_json(run: "RunSummary") -> dict[str, Any]:
         "corpus": run.corpus,
         "modified": run.modified,
         "problem": run.problem,
+        "failure": None
+        if (error := run.failure) is None
+        else {
+            "kind": error.kind,
+            "message": error.message,
+            "hint": error.hint,
+        },
     }
 
 

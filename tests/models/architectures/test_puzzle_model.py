@@ -13,7 +13,7 @@ from data.sudoku_generator import generate
 from models.architectures import build_model, model_config
 from models.architectures.puzzle_model import PuzzleModel, answers_of
 from models.layers.block import Block
-from models.planning.puzzle_defaults import model_recipe, puzzle_architectures
+from models.planning.puzzles import puzzle_architectures, puzzle_model_defaults
 
 KINDS = [
     *((name, {}) for name in puzzle_architectures()),
@@ -39,7 +39,9 @@ def new_model(kind: tuple[str, dict[str, Any]], size: int = 4, **more: Any) -> P
     fixed = {"architecture": name, "task": "sudoku", "vocab_size": size + 1, "context_length": size**2}
     torch.manual_seed(0)
     small = {"d_model": 32, "d_feed_forward": 48, "supervision_steps": 4}
-    model = build_model(model_config({**model_recipe(name, size), **small, **options, **more, **fixed}))
+    model = build_model(
+        model_config({**puzzle_model_defaults(name, size), **small, **options, **more, **fixed})
+    )
     assert isinstance(model, PuzzleModel)
     return model
 
@@ -124,7 +126,7 @@ def noise(count: int, seed: int, digits: int = 4) -> tuple[Tensor, Tensor]:
 
 @every_kind
 def test_random_solutions_are_never_foretold(kind: tuple[str, dict[str, Any]]) -> None:
-    """Trained again and again on the same few, it may know these; of others it must know nothing."""
+    """LoadedModel again and again on the same few, it may know these; of others it must know nothing."""
     floor = math.log(4) - 0.02
     model = new_model(kind).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

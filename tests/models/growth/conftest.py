@@ -1,4 +1,4 @@
-"""Small models of every kind, moved as training would move them; tiny runs; a disk that fails."""
+"""Small models of every kind with random weights, tiny runs, and a disk that fills up."""
 
 import dataclasses
 import errno
@@ -13,13 +13,13 @@ import torch
 from models.architectures import build_model, model_config
 from models.config import ModelConfig
 from models.growth.expand import ExpansionPlan, plan_expansion
-from models.planning.plan import plan_training
-from models.planning.request import TrainRequest
+from models.planning.plan import plan
 from models.recursive_lm import RecursiveLM
 from models.runs.run import Run
 from models.training.calibrate import Measured
 from models.training.control import Control
 from models.training.trainer import train
+from tests.requests import train_request
 
 Configured = Callable[..., ModelConfig]
 Stirred = Callable[[ModelConfig], RecursiveLM]
@@ -56,7 +56,7 @@ KINDS: dict[str, dict[str, Any]] = {
                          "feed_forward": "gelu", "gpt2_weights": True, "qk_norm": False,
                          "positions": "learned"},
 }  # fmt: skip
-"""Every architecture, and of each what changes how its parts hang together."""
+"""Every architecture, with the settings that change its structure."""
 DIALS = {
     "model.lookback": 1, "training.evaluations": 2, "training.samples": 0, "training.compile": "no",
     "training.warmup_steps": 2,
@@ -74,7 +74,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(params=list(KINDS))
 def kind(request: pytest.FixtureRequest) -> str:
-    """Each of KINDS by turns."""
+    """Each of KINDS."""
     return str(request.param)
 
 
@@ -91,7 +91,7 @@ def configured() -> Configured:
 
 @pytest.fixture
 def stirred() -> Stirred:
-    """`stirred(config)`: a model with every weight moved; what begins as zero hides nothing then."""
+    """`stirred(config)`: a model with every weight changed at random, so that none is zero."""
 
     def make(config: ModelConfig) -> RecursiveLM:
         torch.manual_seed(0)
@@ -112,7 +112,7 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
-    """Enough for byte pairs, with a few words that come again and again."""
+    """A text long enough for byte pairs, with a few repeated words."""
     path = tmp_path / "meadow.txt"
     words = ("owl", "fox", "hen", "bee", "cow", "hoots", "barks", "clucks", "listens", "meadow")
     line = " ".join(words[(7 * i) % 10] + ("," if i % 5 == 0 else "") for i in range(40))
@@ -122,18 +122,18 @@ def text(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def new_run(runs: Path, text: Path) -> NewRun:
-    """`new_run("owl", "hrm", tokenizer="bpe", steps=4)`: a run that is planned, and not begun."""
+    """`new_run("owl", "hrm", tokenizer="bpe", steps=4)`: a run that is planned and has no steps yet."""
 
     def make(
         name: str = "owl", architecture: str = "looped", *, tokenizer: str = "character", **more: Any
     ) -> Run:
         said = {"steps": 6, "batch_size": 4, "d_model": 16, "n_heads": 2, "context_length": 16, **more}
-        request = TrainRequest(
+        request = train_request(
             paths=(str(text),), name=name, architecture=architecture, tokenizer=tokenizer,
             vocab_size=300 if tokenizer == "bpe" else None, threads=1, device="cpu",
             number_format="float32", settings=DIALS, **said,
         )  # fmt: skip
-        planning = plan_training(request, runs)
+        planning = plan(request, runs)
         while True:
             try:
                 next(planning)
@@ -149,18 +149,20 @@ def new_run(runs: Path, text: Path) -> NewRun:
 
 @pytest.fixture
 def grow(runs: Path) -> Grow:
-    """`grow(run, core=2)`: the plan of it."""
+    """`grow(run, core=2)`: the plan of an expansion."""
 
-    def plan(run: Run, name: str | None = "wide", target: int | None = None, **wanted: int) -> ExpansionPlan:
-        ways = {way.replace("_", "-"): size for way, size in wanted.items()}
-        return plan_expansion(run, ways, target_parameters=target, name=name, runs_dir=runs)
+    def plan(
+        run: Run, name: str | None = "wide", target: int | None = None, **new_sizes: int
+    ) -> ExpansionPlan:
+        by_axis = {axis.replace("_", "-"): size for axis, size in new_sizes.items()}
+        return plan_expansion(run, by_axis, target_parameters=target, name=name, runs_dir=runs)
 
     return plan
 
 
 @pytest.fixture
 def learn() -> Learn:
-    """`learn(run, until=3)`: train to the end, or pause at a step."""
+    """`learn(run, until=3)`: train to the end, or pause at that step."""
 
     def train_it(run: Run, until: int | None = None) -> None:
         control = Control()
@@ -172,7 +174,7 @@ def learn() -> Learn:
 
 
 class FullDisk:
-    """Counts the writing operations of `os`, and lets all from one of them on fail."""
+    """Counts the writing operations of `os`, and makes them fail from a given one on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.full_from = 0, 0
@@ -180,12 +182,12 @@ class FullDisk:
             monkeypatch.setattr(os, name, self._watched(name, getattr(os, name)))
 
     def full_after(self, operations: int | None) -> None:
-        """None: there is room again."""
+        """Let the operations after so many fail; None: none fails."""
         self.count, self.full_from = 0, 0 if operations is None else operations + 1
 
     def _watched(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def operation(*args: Any, **kwargs: Any) -> Any:
-            if name == "open" and not args[1] & os.O_CREAT:  # reading needs no room
+            if name == "open" and not args[1] & os.O_CREAT:  # reading needs no space
                 return original(*args, **kwargs)
             self.count += 1
             if self.full_from and self.count >= self.full_from:

@@ -11,16 +11,24 @@ from hypothesis import strategies as st
 
 from data.errors import RlmError, UsageError
 from models.errors import RunBusyError, RunError
+from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
-from models.runs.run import Run, run_names, runs_dir, suggest_name
 from models.runs.listing import list_runs
+from models.runs.run import Run, run_names, runs_dir, suggest_name
+from tests.models.runs.example_config import (
+    COMPLETE_CONFIG,
+    COMPLETE_DATASET,
+    COMPLETE_EVALUATION,
+    COMPLETE_PUZZLE_EVALUATION,
+    CREATED,
+)
 
 ROOT = Path(__file__).parents[3]
 
 
 def make_run(name: str, folder: Path) -> Run:
     run = Run.create(name, folder)
-    run.write_config({"model": {"architecture": "looped"}})
+    run.save_config(CREATED)
     return run
 
 
@@ -138,18 +146,35 @@ def test_a_name_that_links_elsewhere_must_be_given_as_a_path(tmp_path: Path) -> 
     assert Run.open(elsewhere.path, tmp_path / "runs") == elsewhere
 
 
-@given(config=st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False), max_size=5))
-def test_configuration_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, config: dict[str, object]
-) -> None:
-    config = {f"x{key}": value for key, value in config.items()} | {"model": {"architecture": "looped"}}
-    run = Run.create("x", tmp_path_factory.mktemp("runs"))
-    run.write_config(config)
-    assert run.read_config() == {"format_version": 1, **config}
-    run.write_json("datasets.json", [config])
-    assert run.read_json("datasets.json") == [config]
-    assert run.read_json("evaluation.json") is None
-    assert sorted(os.listdir(run.path)) == ["config.json", "datasets.json"]
+def test_configuration_comes_back(tmp_path: Path) -> None:
+    run = Run.create("x", tmp_path)
+    run.save_config(COMPLETE_CONFIG)
+    assert run.config() == COMPLETE_CONFIG
+    assert json.loads(run.config_path.read_text())["later"] == {"a": None}
+    run.save_datasets([COMPLETE_DATASET])
+    assert run.datasets() == [Dataset(content_hash="cd"), COMPLETE_DATASET]
+    assert run.evaluation() is None
+    for evaluation in (COMPLETE_EVALUATION, COMPLETE_PUZZLE_EVALUATION):
+        run.save_evaluation(evaluation)
+        assert run.evaluation() == evaluation
+    assert sorted(os.listdir(run.path)) == ["config.json", "datasets.json", "evaluation.json"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "datasets.json", "evaluation.json"])
+def test_a_wrong_value_is_an_error_that_names_the_file_and_the_key(tmp_path: Path, name: str) -> None:
+    run = Run.create("x", tmp_path)
+    run.save_config(COMPLETE_CONFIG)
+    run.save_datasets([COMPLETE_DATASET])
+    run.save_evaluation(COMPLETE_EVALUATION)
+    path = run.path / name
+    content = json.loads(path.read_text())
+    entry = content["datasets"][0] if name == "datasets.json" else content
+    key = "parameters" if name == "config.json" else "steps" if name == "datasets.json" else "after_steps"
+    entry[key] = [10**400]
+    path.write_text(json.dumps(content))
+    with pytest.raises(RunError, match=f"{name}' is damaged: .*'{key}' is not what rlm writes.$") as caught:
+        run.config(), run.datasets(), run.evaluation()
+    assert caught.value.hint
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the umask is a Unix idea")
@@ -230,7 +255,7 @@ def test_recording_writes_passes_on_and_closes(tmp_path: Path) -> None:
     recorded.close()
     assert closed == [True]
     assert list(run.events()) == [first, second]
-    assert "note: one" in run.training_log_path.read_text()
+    assert "  one\n" in run.training_log_path.read_text()
     assert all(json.loads(line) for line in run.events_path.read_text().splitlines())
 
 
@@ -268,7 +293,11 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
     "module",
     [
         "runs.run",
-        "runs.run_files",
+        "runs.run_config",
+        "runs.run_state",
+        "runs.evaluation",
+        "runs.datasets",
+        "runs.pending_change",
         "runs.lock",
         "runs.listing",
         "recursion",
@@ -278,6 +307,10 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
         "runs.checkpoint_folder",
         "errors",
         "runs.events",
+        "runs.event_words",
+        "runs.history",
+        "runs.recording",
+        "runs.control_requests",
     ],
 )
 def test_no_torch_is_imported(module: str) -> None:

@@ -10,7 +10,7 @@ from data.errors import TokenizerError
 from models.config import TrainingConfig, from_dict
 from models.errors import CheckpointError, RunError
 from models.runs.events import Event, NoticeGiven, RunFinished
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 from models.runs.tokenizer import load_run_tokenizer
 from models.training.length import Length
@@ -57,7 +57,7 @@ def test_a_config_of_another_model_is_refused_before_anything_is_built(
     for room in ("models.runs.load", "models.training.open"):
         monkeypatch.setattr(f"{room}.build_model", never)
     with pytest.raises(CheckpointError, match=r"config\.json"):
-        load_trained(finished)
+        load_run(finished)
     config["extension"] = {"from_step": 4, "minutes": None, "steps": 3}
     finished.write_config(config)
     with pytest.raises(CheckpointError, match=r"config\.json"):
@@ -66,13 +66,13 @@ def test_a_config_of_another_model_is_refused_before_anything_is_built(
 
 @pytest.mark.parametrize("damage", [None, "", "{}", '{"model": {"type": "BPE"}}'])
 def test_a_lost_tokenizer_is_found_in_the_weights(finished: Run, damage: str | None) -> None:
-    before = load_trained(finished)
+    before = load_run(finished)
     assert before.notes == ()
     if damage is None:
         finished.tokenizer_path.unlink()
     else:
         finished.tokenizer_path.write_text(damage)
-    found = load_trained(finished)
+    found = load_run(finished)
     assert found.tokenizer.hash == before.tokenizer.hash and "copy in its weights" in found.notes[0]
     config = finished.read_config()
     config["extension"] = {"from_step": 4, "minutes": None, "steps": 2}
@@ -101,31 +101,31 @@ def test_a_copy_that_does_not_belong_to_the_model_is_not_used(finished: Run) -> 
     config["data"]["tokenizer_hash"] = "0" * 64
     finished.write_config(config)
     with pytest.raises(TokenizerError, match="is not the one"):
-        load_trained(finished)
+        load_run(finished)
     finished.tokenizer_path.unlink()
     with pytest.raises(TokenizerError, match="no tokenizer"):
-        load_trained(finished)
+        load_run(finished)
 
 
 def test_lost_weights_are_made_again_by_what_the_hint_says(finished: Run) -> None:
     finished.weights_path.unlink()
     with pytest.raises(CheckpointError, match="is missing") as caught:
-        load_trained(finished)
+        load_run(finished)
     assert caught.value.hint is not None and "rlm resume owl" in caught.value.hint
     assert isinstance(list(train(finished))[-1], RunFinished)  # judged again, and nothing else
-    assert load_trained(finished).notes == ()
+    assert load_run(finished).notes == ()
 
 
 def test_weights_that_never_were_are_no_loss(new_run: NewRun) -> None:
     with pytest.raises(RunError, match="not trained yet") as caught:
-        load_trained(new_run())
+        load_run(new_run())
     assert caught.value.hint == "Train it: rlm resume owl"
 
 
 def test_damaged_weights_say_how_to_make_them_again(finished: Run) -> None:
     finished.weights_path.write_bytes(b"\0" * 99)
     with pytest.raises(CheckpointError) as caught:
-        load_trained(finished)
+        load_run(finished)
     assert caught.value.hint is not None and "rlm resume owl" in caught.value.hint
 
 

@@ -23,7 +23,7 @@ from models.runs.events import (
     StepSkipped,
 )
 from models.runs.run import Run
-from models.runs.training_log import TrainingDiary
+from models.runs.training_log import TrainingLogLines
 from models.training.control import Control
 from models.training.loss_spikes import WINDOW, LossWatch, lost_footing
 from models.training.open import Opened
@@ -234,10 +234,10 @@ def test_the_curve_holds_every_step_that_was_taken_once_and_no_other(
     assert all(0 < loss < 4 for loss in curve.values())
 
 
-def test_the_diary_tells_no_loss_of_a_step_that_was_not_taken(new_run: NewRun, opened: OpenRun) -> None:
+def test_the_training_log_has_no_loss_of_a_step_that_was_not_taken(new_run: NewRun, opened: OpenRun) -> None:
     trainer = Trainer(opened(new_run(steps=20, checkpoint_minutes=1e6)), Control())
     poison(trainer.session, range(6, 11).__contains__, "nan")
-    diary = TrainingDiary()
-    lines = [line for event in trainer.events() for line in diary.lines(event)]
-    assert sum("skipped (the loss is not a number)" in line for line in lines) == 5
-    assert not any("loss not finite" in line for line in lines if "skipped" not in line)
+    log = TrainingLogLines()
+    lines = [line for event in trainer.events() for line in log.of(event)]
+    assert sum("left out: the loss is not a number." in line for line in lines) == 5
+    assert not any("loss not finite" in line for line in lines if "left out" not in line)

@@ -16,7 +16,7 @@ from models.runs import migrations, tensor_file
 from models.runs.best_weights import restore_kept_weights
 from models.runs.checkpoint import load_checkpoint, load_weights, save_weights
 from models.runs.checkpoint_folder import MODEL_FILE, TRAINING_FILE, complete_checkpoints
-from models.runs.compatibility import described_model
+from models.runs.compatibility import model_config_of
 from models.runs.events import StepFinished
 from models.runs.load import load_model
 from models.runs.run import Run
@@ -45,7 +45,7 @@ def data_size(path: Path) -> int:
 
 
 def distinct_bytes(run: Run) -> int:
-    model = build_model(described_model(run, run.read_config()))
+    model = build_model(model_config_of(run, run.read_config()))
     return sum(parameter.nbytes for parameter in model.parameters())
 
 
@@ -110,7 +110,7 @@ def test_a_run_whose_files_have_both_copies_goes_on_as_it_would_have(
 def test_the_average_of_a_tied_table_is_what_a_new_text_begins_with(new_run: NewRun) -> None:
     run = tied_run(new_run, "owl", steps=40, evaluations=1)
     go(run, pause_at=3)
-    weights, snapshot = _state(run, described_model(run, run.read_config()))
+    weights, snapshot = _state(run, model_config_of(run, run.read_config()))
     average = snapshot.training["average.embedding.weight"]
     assert not torch.equal(average, snapshot.model["embedding.weight"])
     assert torch.equal(weights["embedding.weight"], average) and torch.equal(weights["head.weight"], average)

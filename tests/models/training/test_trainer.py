@@ -26,11 +26,11 @@ from models.runs.events import (
     RunPaused,
     RunStarted,
     SampleGenerated,
-    ScheduleSettled,
+    SchedulePlanned,
     StepFinished,
     to_json,
 )
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.control import Control
 from models.training.length import REWARMED
@@ -91,7 +91,7 @@ def test_what_is_left_behind_is_a_trained_model(new_run: NewRun, architecture: s
     events = go(run)
     finished = events[-1]
     assert isinstance(finished, RunFinished) and finished.reason == "steps"
-    trained = load_trained(run)
+    trained = load_run(run)
     modes = trained.model.modes()
     assert finished.validation_loss_by_mode.keys() == modes.keys()
     evaluation = run.read_json("evaluation.json")
@@ -176,7 +176,7 @@ def test_stopping_ends_with_the_best_weights_so_far(new_run: NewRun, after: int)
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert (finished.reason, finished.step, finished.best_step) == ("stopped", after, after)
-    assert load_trained(run).model is not None
+    assert load_run(run).model is not None
     with pytest.raises(UsageError, match="finished"):
         go(run)
 
@@ -263,7 +263,7 @@ def test_minutes_end_in_time(new_run: NewRun) -> None:
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert events[-1].time - events[0].time < 0.04 * 60 + 30
-    assert of(ScheduleSettled, events)
+    assert of(SchedulePlanned, events)
 
 
 def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import build_model, model_config
-from models.runs.load import Trained
+from models.runs.load import LoadedModel
 from models.runs.run import Run
 
 
@@ -31,7 +31,7 @@ def trained(tmp_path: Path) -> Any:
     model.register_forward_hook(lambda _, __, output: _silence(output, tokenizer.eos_id))
     run = Run.create("small", tmp_path / "runs")
     run.write_config({"model": {"architecture": "looped"}})
-    return Trained(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
+    return LoadedModel(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
 
 
 def _silence(output: Any, token: int) -> None:

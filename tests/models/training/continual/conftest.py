@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from models.planning.plan import TrainRequest, plan_training
+from models.planning import plan as planning
 from models.runs.events import Event
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import train_request
 
 NewRun = Callable[..., Run]
 RIVER = "река и лес. " * 40 + "the bee hums, the owl sleeps! " * 60
@@ -35,8 +36,8 @@ def plan() -> Callable[..., Any]:
 
     def planned(run: Run | None, text: Path, **said: Any) -> Any:
         where = run.path.parent if run is not None else text.parent / "runs"
-        request = TrainRequest(paths=(str(text),), continue_run=run and run.name, **{"steps": 5, **said})
-        return outcome(plan_training(request, where))
+        request = train_request(paths=(str(text),), continue_run=run and run.name, **{"steps": 5, **said})
+        return outcome(planning.plan(request, where))
 
     return planned
 

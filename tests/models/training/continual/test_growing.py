@@ -9,7 +9,7 @@ import torch
 from models import cost as estimate
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import Event, ModelExpanded, NoticeGiven, RunFinished, RunPaused, StepFinished
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.control import Control
 from models.training.trainer import train
@@ -28,7 +28,7 @@ def test_it_grows_each_time_it_has_read_so_much(meadow_run: NewRun) -> None:
     for event in grown:
         assert event.parameters > event.parameters_before and event.largest_logit_change <= 1e-5
         assert event.grown
-    assert load_trained(run).model.parameter_counts()[0] == grown[-1].parameters
+    assert load_run(run).model.parameter_counts()[0] == grown[-1].parameters
     assert run.read_config()["revision"] == 2
 
 

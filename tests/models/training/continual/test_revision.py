@@ -14,7 +14,7 @@ from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.checkpoint_folder import STATE_FILE, newest_checkpoint, state_text
 from models.runs.events import Event, RunFinished
 from models.runs.listing import summarize
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.migrations import CURRENT
 from models.runs.run import Run
 from models.training import grow as growing
@@ -87,7 +87,7 @@ def test_killed_at_any_moment_of_a_change_it_is_the_old_run_or_the_new(
         else:
             old.add(kill_at)
             assert run.read_config() == before
-            load_trained(run)
+            load_run(run)
             plan(run, river, replay=0.3, steps=3).start()
         events = go(run)
         assert isinstance(events[-1], RunFinished)
@@ -102,7 +102,7 @@ def test_a_change_that_an_earlier_version_left_unfinished_is_finished(
     owl: Run, river: Path, plan: Plan, go: Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(revision, "catch_up", lambda run: None)
+        patch.setattr(revision, "recover", lambda run: None)
         plan(owl, river, replay=0.3, steps=3).start()
     newest = newest_checkpoint(owl.checkpoints_path)
     assert newest is not None
@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_the_old_run(
             planned.start()
     assert (owl.read_config(), owl.weights_path.read_bytes()) == (config, weights)
     assert summarize(owl.path).status == "finished"
-    load_trained(owl)
+    load_run(owl)
 
 
 def test_killed_at_any_moment_of_a_growth_it_ends_as_if_it_never_was(

@@ -13,7 +13,7 @@ import torch
 from data.errors import CorpusError
 from data.sudoku_solver import search_nodes
 from models.errors import CheckpointError
-from models.planning.plan import TrainRequest, plan_training
+from models.planning.plan import plan
 from models.planning.puzzle_plan import PuzzlePlan
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
@@ -29,6 +29,7 @@ from models.runs.run import Run
 from models.training.puzzles import finish
 from models.training.puzzles.session import PuzzleSession
 from models.training.trainer import Control, extend, train
+from tests.requests import train_request
 
 SMALL = {
     "model.d_model": 32, "model.d_feed_forward": 32, "model.supervision_steps": 3, "training.evaluations": 2,
@@ -49,10 +50,10 @@ def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 def plan_of(folder: Path, **said: Any) -> PuzzlePlan:
     settings = {**SMALL, **said.pop("settings", {})}
-    request = TrainRequest(
+    request = train_request(
         **{"paths": (), "task": "sudoku:4x4", "count": 60, "steps": 10, **said}, settings=settings
     )
-    planning = plan_training(request, folder)
+    planning = plan(request, folder)
     while True:
         try:
             next(planning)
