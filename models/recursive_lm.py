@@ -212,10 +212,10 @@ class RecursiveLM(TokenInput, ABC):
             raise UsageError(f"{name} cannot skip cycle {min(ablation.skip)}.")
 
     @property
-    def leaving(self) -> Literal["asked", "always", "never"]:
+    def early_exit(self) -> Literal["on_request", "always", "never"]:
         """Whether tokens leave the recursion early: where `depth.halt` asks for it, in any case (a
         router decides), or never."""
-        return "asked" if self.recursive else "never"
+        return "on_request" if self.recursive else "never"
 
     default_halt: ClassVar[float] = 0.9
     """The threshold of `--halt` where none is given."""
@@ -231,7 +231,7 @@ class RecursiveLM(TokenInput, ABC):
 
     def cache_for(self, tokens: Tensor, depth: Depth, cache: KVCache | None) -> KVCache | None:
         """`cache`, or one for this call alone where tokens may leave early and none was given."""
-        if cache is not None or depth.halt is None or self.leaving != "asked":
+        if cache is not None or depth.halt is None or self.early_exit != "on_request":
             return cache
         return self.new_cache(tokens.size(0), tokens.size(1), depth)
 

@@ -34,7 +34,7 @@ class HRMConfig(TwoStateConfig):
     """The two-level model's own dials."""
 
     architecture: ClassVar[str] = "hrm"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "l-layers": "l_layers",
             "h-layers": "h_layers",
@@ -43,7 +43,7 @@ class HRMConfig(TwoStateConfig):
             "vocab": "vocab_size",
         }
     )
-    balanced: ClassVar[tuple[str, ...]] = ("l-layers", "l-layers", "h-layers")
+    block_axes: ClassVar[tuple[str, ...]] = ("l-layers", "l-layers", "h-layers")
     puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType(
         {"l_layers": 1, "h_layers": 1, "max_cycles": 1}
     )

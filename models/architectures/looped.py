@@ -27,7 +27,7 @@ class LoopedConfig(ModelConfig):
     """The looped model's own dials."""
 
     architecture: ClassVar[str] = "looped"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "prelude": "prelude_layers",
             "core": "core_layers",
@@ -37,7 +37,7 @@ class LoopedConfig(ModelConfig):
             "vocab": "vocab_size",
         }
     )
-    balanced: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
+    block_axes: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
     prelude_layers: int = 1
     """Blocks before the loop."""
     core_layers: int = 1
@@ -59,7 +59,7 @@ class LoopedConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
     @property
-    def usual_feed_forward(self) -> int:
+    def default_feed_forward(self) -> int:
         return multiple_of(32, self.d_model * 8 / 3)
 
 

@@ -51,10 +51,10 @@ class MixtureOfRecursionsConfig(ModelConfig):
     """The dials of a model whose layers may each recurse."""
 
     architecture: ClassVar[str] = "mixture_of_recursions"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "loops": "max_steps", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Layers, each with its own router."""
     d_feed_forward: int | None = None
@@ -92,8 +92,8 @@ class MixtureOfRecursionsConfig(ModelConfig):
         more = sizes.get("layers", self.n_layers) - self.n_layers
         return replace(super().larger(sizes), gated_layers=self.gated_layers + more)
 
-    def why_not_grow(self, way: str) -> str | None:
-        if self.router == "fixed" and way == "loops":
+    def why_not_grow(self, axis: str) -> str | None:
+        if self.router == "fixed" and axis == "loops":
             return "with a fixed router all tokens take all steps, so more of them would change its answers"
         return None
 
@@ -219,7 +219,7 @@ class MixtureOfRecursions(RecursiveLM):
     default_halt: ClassVar[float] = 0.5
 
     @property
-    def leaving(self) -> Literal["asked", "always", "never"]:
+    def early_exit(self) -> Literal["on_request", "always", "never"]:
         return "always" if self.config.router == "adaptive" and self.recursive else "never"
 
     def reached(self, depth: Depth) -> Depth:

@@ -48,7 +48,7 @@ class OuroborosConfig(ModelConfig):
     """The one-block model's own dials."""
 
     architecture: ClassVar[str] = "ouroboros"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
     d_model: int = 256

@@ -48,10 +48,10 @@ class RecursiveRouterConfig(ModelConfig):
     """The routed model's own dials."""
 
     architecture: ClassVar[str] = "recursive_router"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Layers of the stack every token passes once."""
     d_feed_forward: int | None = None
@@ -127,7 +127,7 @@ class RecursiveRouter(RecursiveLM):
     default_halt: ClassVar[float] = 0.5
 
     @property
-    def leaving(self) -> Literal["asked", "always", "never"]:
+    def early_exit(self) -> Literal["on_request", "always", "never"]:
         return "always" if self.config.router == "hard" else "never"
 
     def reached(self, depth: Depth) -> Depth:

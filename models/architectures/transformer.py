@@ -22,10 +22,10 @@ class TransformerConfig(ModelConfig):
     """The dense model's own dials."""
 
     architecture: ClassVar[str] = "transformer"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Blocks."""
     norm: str = "rms"
@@ -53,7 +53,7 @@ class TransformerConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
     @property
-    def usual_feed_forward(self) -> int:
+    def default_feed_forward(self) -> int:
         width = self.d_model
         return 4 * width if self.feed_forward == "gelu" else multiple_of(32, width * 8 / 3)
 

@@ -34,10 +34,10 @@ class TRMConfig(TwoStateConfig):
     """The tiny network's own dials."""
 
     architecture: ClassVar[str] = "trm"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "layers", "loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"layers": 2, "max_cycles": 1})
     d_model: int = 256
     """Width of both states."""

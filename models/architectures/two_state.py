@@ -95,12 +95,12 @@ class TwoStateConfig(ModelConfig):
         wanted = "rotary, the default, or learned for puzzles: waves are for text"
         require(self.positions != "sinusoidal", "model.positions", self.positions, wanted)
 
-    def why_not_grow(self, way: str) -> str | None:
-        if self.task != "text" and way == "vocab":
+    def why_not_grow(self, axis: str) -> str | None:
+        if self.task != "text" and axis == "vocab":
             return "its vocabulary is the digits of its puzzles"
-        if self.task != "text" and way == "loops":
+        if self.task != "text" and axis == "loops":
             return "a step of thought over a puzzle is all its loops, so more would be another thought"
-        if self.output == "stablemax" and way == "vocab":
+        if self.output == "stablemax" and axis == "vocab":
             return "stablemax shares out among all tokens, so more of them would change the old ones"
         return None
 

@@ -89,7 +89,7 @@ def test_a_pass_holds_the_score_or_the_probabilities_that_tokens_leave_by(
     model = stirred(small_model(name))
     with torch.no_grad():
         trace = model(tokens, DEPTH, trace=True).trace
-    if model.leaving == "always":
+    if model.early_exit == "always":
         routed = [one.router for one in trace if one.router is not None]
         assert len(routed) == sum(one.number == 1 and one.level != "recursive layer" for one in trace)
         for probabilities in routed:

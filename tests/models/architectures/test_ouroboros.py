@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import UsageError
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.architectures.ouroboros import Ouroboros
-from models.cost import skeleton
 from models.layers.block import Block
 from models.layers.latent_cache import LatentCache
 from models.presets import PRESETS
