@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from data.errors import UsageError
-from models.architectures import build_model
-from models.config import ModelConfig, TrainingConfig
+from models.config import TrainingConfig
 from models.device import free_memory_bytes, likely_formats, prepare_process
-from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 
 _MATRIX = 1024
@@ -36,17 +34,6 @@ class Estimate:
     embedding_parameters: int
     training_bytes: int
     tokens_per_second: float
-
-
-def skeleton(config: ModelConfig) -> RecursiveLM:
-    """The model without memory for its weights. Raises UsageError for one no memory could hold."""
-    try:
-        with torch.device("meta"), Undrawn():
-            return build_model(config)
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise UsageError(
-            "A model of these sizes is larger than any memory.", hint="Choose smaller ones, as --d-model 256."
-        ) from error
 
 
 def require_memory(

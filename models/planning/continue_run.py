@@ -16,16 +16,16 @@ from data.errors import UsageError
 from data.prepare import PreparedData, prepare
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict, require
-from models.cost import estimate, require_memory, skeleton
+from models.cost import estimate, require_memory
 from models.device import choose_device, prepare_process
 from models.errors import RunError
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
-from models.layers.initialise import Undrawn
+from models.layers.initialise import no_init
 from models.planning.continuation import ContinuationPlan, require_full_context
 from models.planning.defaults import suggested_minutes, suggested_model, suggested_training
 from models.planning.replay_share import Replay, chosen_share, once_more
@@ -37,7 +37,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot, has_checkpoints
 from models.runs.datasets import Dataset, dataset_of, labels, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import advancing, read_corpus
+from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -81,7 +81,7 @@ def _another_text(
     datasets = _with_paths(content.datasets(), config)
     samples, new_samples = yield from known_samples(content.run, datasets, tokenizer)
     grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
-    data = yield from advancing(prepare(corpus, grown))
+    data = yield from with_progress_events(prepare(corpus, grown))
     require_full_context(data, old, content.run.name)
     training = _training(config, corpus, request)
     new = _model(old, corpus, grown, training, request)
@@ -246,7 +246,7 @@ def _losses(
     weights: Mapping[str, Tensor], config: ModelConfig, samples: Sequence[ReplaySample], held_out: np.ndarray
 ) -> tuple[float | None, float]:
     """Nats per token on the earlier texts, on the average, and on what is held out of the new one."""
-    with Undrawn():
+    with no_init():
         model = build_model(config)
     model.load_state_dict(dict(weights))
     known = [_loss(model, sample.held_out) for sample in samples if len(sample.held_out) > 1]

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from data.puzzles import PuzzleSet, open_puzzles, split
+from models.architectures import skeleton
 from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate, estimate, require_memory, skeleton
+from models.cost import Estimate, estimate, require_memory
 from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
 from models.runs.new_run import new_run
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.runs.run import Run, suggest_name
 from models.runs.run_config import PUZZLES, DataSection, ModelSection, RunConfig
 from models.wording import counted
@@ -133,7 +134,7 @@ def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None
     """
     started_at = time.time()
     resolved = resolve_puzzle_request(request, runs_dir)
-    puzzles = yield from advancing(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
+    puzzles = yield from with_progress_events(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
     for note in learned.notes:
         yield NoticeGiven(message=note)

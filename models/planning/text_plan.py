@@ -98,7 +98,9 @@ class TextPlan:
         return self.created
 
     def _start_fresh(self) -> Run:
-        with new_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+        with new_run(
+            self.name, self.runs_dir, suggested_from=None if self.is_named else self.corpus.name
+        ) as run:
             self._write(run)
         return run
 

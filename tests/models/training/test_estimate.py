@@ -6,9 +6,9 @@ import sys
 import pytest
 import torch
 
-from models.architectures import ARCHITECTURES, model_config
+from models.architectures import ARCHITECTURES, model_config, skeleton
 from models.config import TrainingConfig
-from models.cost import pieces_for_larger, sequences_at_once, skeleton
+from models.cost import pieces_for_larger, sequences_at_once
 
 
 def test_a_model_is_laid_out_without_waiting_for_the_compiler() -> None:
