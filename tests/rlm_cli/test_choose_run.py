@@ -11,6 +11,7 @@ import pytest
 from models.planning.continuation import ContinuationPlan
 from models.planning.resume_same_corpus import ResumePlan
 from models.planning.text_plan import TextPlan
+from models.runs.datasets import datasets_to_json
 from models.runs.listing import list_runs
 from models.runs.run import Run
 from rlm_cli import choose_run
@@ -49,7 +50,7 @@ def names(folder: Path) -> set[str]:
 
 
 def knows(folder: Path) -> list[str]:
-    return [entry["name"] for entry in Run.open("owl", folder / "runs").read_json("datasets.json") or []]
+    return [entry.name for entry in Run.open("owl", folder / "runs").datasets()]
 
 
 def test_without_a_terminal_it_is_a_new_run(folder: Path) -> None:
@@ -177,8 +178,7 @@ def test_one_odd_run_stops_nothing(
     answering(monkeypatch, "", "", "")
     run = Run.open("owl", folder / "runs")
     shutil.copytree(run.path, folder / "runs" / "hen")
-    entries = run.read_json("datasets.json")
-    assert entries is not None
+    entries = datasets_to_json(run.datasets())
     for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries], [3]):
         run.write_json("datasets.json", odd)
         capsys.readouterr()
@@ -224,8 +224,8 @@ def test_a_run_whose_folder_is_no_name_goes_on_all_the_same(
     (folder / "runs/owl").rename(folder / "runs/my run")
     answering(monkeypatch, answer)
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    known = Run.open(folder / "runs/my run", folder / "runs").read_json("datasets.json") or []
-    assert [entry["name"] for entry in known] == ["meadow", "river"]
+    known = Run.open(folder / "runs/my run", folder / "runs").datasets()
+    assert [entry.name for entry in known] == ["meadow", "river"]
     assert "rlm chat './runs/my run'" in capsys.readouterr().err
 
 
