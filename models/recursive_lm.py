@@ -88,6 +88,10 @@ class RecursiveLM(nn.Module, ABC):
     def attention_calls(self, depth: Depth) -> int:
         """How many attention calls one forward pass at `depth` makes: the cache's slots."""
 
+    def readouts(self, depth: Depth) -> int:
+        """How often a training step at `depth` reads logits out."""
+        return 1
+
     @abstractmethod
     def embedding_modules(self) -> list[nn.Module]:
         """The modules whose parameters count as embedding: tables of tokens and positions, and the head."""

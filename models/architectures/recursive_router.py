@@ -136,6 +136,9 @@ class RecursiveRouter(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return len(self.stack) + self.reached(depth).cycles - 1
 
+    def readouts(self, depth: Depth) -> int:
+        return self.reached(depth).cycles if self.config.router == "hard" else 1
+
     def embedding_modules(self) -> list[nn.Module]:
         return [*self.input_modules(), self.head]
 

@@ -126,6 +126,9 @@ class TwoStateModel(RecursiveLM):
     def start(self, x: Tensor) -> States:
         """The states every thought begins with, for the input `x` (B, T, D)."""
 
+    def readouts(self, depth: Depth) -> int:
+        return depth.cycles if self.config.task == "text" else 1
+
     def embedding_modules(self) -> list[nn.Module]:
         return [*self.input_modules(), self.head]
 
