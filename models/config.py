@@ -24,10 +24,10 @@ class ModelConfig:
     """What every architecture has. Each adds its own dials in its own file."""
 
     architecture: ClassVar[str]
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """The ways it can grow and still compute what it did, each with its dial."""
-    balanced: ClassVar[tuple[str, ...]] = ()
-    """Those of them that add blocks, in the order in which a model that is to grow evenly gets them."""
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The axes along which it can grow and still compute what it did, each with the field it changes."""
+    block_axes: ClassVar[tuple[str, ...]] = ()
+    """Those of them that add blocks, in the order in which a model that grows evenly is given new blocks."""
     vocab_size: int
     """Entries of the vocabulary."""
     context_length: int = 128
@@ -60,23 +60,23 @@ class ModelConfig:
             )
 
     @property
-    def usual_feed_forward(self) -> int:
-        """The hidden width of each block's network where d_feed_forward leaves it open."""
+    def default_feed_forward(self) -> int:
+        """The hidden width of each block's network where d_feed_forward is None."""
         return 4 * self.d_model
 
-    def size_of(self, way: str) -> int:
-        """How large it is today in one of the ways of `growing`."""
-        size: int | None = getattr(self, self.growing[way])
-        return self.usual_feed_forward if size is None else size
+    def size_of(self, axis: str) -> int:
+        """The present size along one of `growth_axes`."""
+        size: int | None = getattr(self, self.growth_axes[axis])
+        return self.default_feed_forward if size is None else size
 
     def larger(self, sizes: Mapping[str, int]) -> Self:
-        """The same, but as large as `sizes` says in those ways of `growing`. Raises UsageError."""
-        dials: dict[str, Any] = {self.growing[way]: size for way, size in sizes.items()}
-        return dataclasses.replace(self, **dials)
+        """The same configuration with `sizes`, by axis of `growth_axes`. Raises UsageError."""
+        fields: dict[str, Any] = {self.growth_axes[axis]: size for axis, size in sizes.items()}
+        return dataclasses.replace(self, **fields)
 
-    def why_not_grow(self, way: str) -> str | None:
-        """Why this configuration cannot grow in one of the ways of `growing`, as a sentence without
-        its full stop; None where it can."""
+    def why_not_grow(self, axis: str) -> str | None:
+        """Why this configuration cannot grow along one of `growth_axes`, as a sentence without its full
+        stop; None where it can."""
         return None
 
 

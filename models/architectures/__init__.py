@@ -47,6 +47,26 @@ def build_model(config: ModelConfig) -> "RecursiveLM":
     return model
 
 
+def skeleton(config: ModelConfig) -> "RecursiveLM":
+    """The model on the meta device: shapes and counts, and no memory for weights.
+
+    Raises UsageError for a model that no memory could hold.
+    """
+    import torch  # the names of the architectures are listed without it
+
+    from models.layers.initialise import no_init
+
+    try:
+        with torch.device("meta"), no_init():
+            return build_model(config)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise UsageError(
+            "A model of these sizes is larger than any memory.",
+            hint="Choose a smaller width, as {model.d_model=256}.",
+            field="model.d_model",
+        ) from error
+
+
 def _locate(name: str) -> tuple[Any, str]:
     key = name.replace("-", "_")
     if key not in ARCHITECTURES:

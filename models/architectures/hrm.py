@@ -34,7 +34,7 @@ class HRMConfig(TwoStateConfig):
     """The two-level model's own dials."""
 
     architecture: ClassVar[str] = "hrm"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "l-layers": "l_layers",
             "h-layers": "h_layers",
@@ -43,7 +43,7 @@ class HRMConfig(TwoStateConfig):
             "vocab": "vocab_size",
         }
     )
-    balanced: ClassVar[tuple[str, ...]] = ("l-layers", "l-layers", "h-layers")
+    block_axes: ClassVar[tuple[str, ...]] = ("l-layers", "l-layers", "h-layers")
     puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType(
         {"l_layers": 1, "h_layers": 1, "max_cycles": 1}
     )
@@ -103,6 +103,10 @@ class HRM(PuzzleModel):
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles * (depth.steps * len(self.low) + len(self.high))
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return "high", "low"
+
     def start(self, x: Tensor) -> States:
         """The high-level state begins as the input `x` (B, T, D), the low-level one as it always does."""
         return x, self.low_start.to(x.dtype).expand_as(x)
@@ -112,10 +116,16 @@ class HRM(PuzzleModel):
     ) -> States:
         """Some steps of the low level, then one of the high."""
         high, low = states
+        frozen = context.ablation.freeze
         for first in range(0, len(slots) - len(self.high), len(self.low)):
-            low = _stack(self.low, low + high + x, context, slots[first:])
-        proposed = _stack(self.high, high + low, context, slots[-len(self.high) :])
-        return rms_norm(high + (proposed - high) / (number + 1) ** 2), low
+            if frozen != "low":
+                low = _stack(self.low, low + high + x, context, slots[first:])
+                context.record("low", low)
+        if frozen != "high":
+            proposed = _stack(self.high, high + low, context, slots[-len(self.high) :])
+            high = rms_norm(high + (proposed - high) / (number + 1) ** 2)
+            context.record("high", high)
+        return high, low
 
     default_halt: ClassVar[float] = 0.45
     """At a half, another cycle is as likely to spoil an answer as to mend it. A little below, nearly

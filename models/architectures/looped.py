@@ -17,10 +17,9 @@ from models.config import ModelConfig, multiple_of, require
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import rms_norm
 from models.recursion import Depth
-from models.recursive_lm import Output, RecursiveLM, States
+from models.recursive_lm import Hidden, RecursiveLM, States
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class LoopedConfig(ModelConfig):
     """The looped model's own dials."""
 
     architecture: ClassVar[str] = "looped"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "prelude": "prelude_layers",
             "core": "core_layers",
@@ -38,7 +37,7 @@ class LoopedConfig(ModelConfig):
             "vocab": "vocab_size",
         }
     )
-    balanced: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
+    block_axes: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
     prelude_layers: int = 1
     """Blocks before the loop."""
     core_layers: int = 1
@@ -60,7 +59,7 @@ class LoopedConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
     @property
-    def usual_feed_forward(self) -> int:
+    def default_feed_forward(self) -> int:
         return multiple_of(32, self.d_model * 8 / 3)
 
 
@@ -98,42 +97,42 @@ class Looped(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return len(self.prelude) + len(self.core) * depth.cycles + len(self.coda)
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return ("core",)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        cache = self.cache_for(tokens, depth, cache)
-        context = self.attention_context(tokens, cache, padding)
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
         slots = range(self.attention_calls(depth))
         first, last = len(self.prelude), len(slots) - len(self.coda)
-
-        x = rms_norm(self.embed(tokens, cache, padding))  # (B, T, D)
+        x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
         for slot, block in zip(slots[:first], self.prelude, strict=True):
             x = block(x, context, slot)
         anchor = rms_norm(x)
         history, passes = self.recur((anchor,), anchor, depth, context, slots[first:last])
-        (x,) = history[-1]
-        for slot, block in zip(slots[last:], self.coda, strict=True):
+        for one in context.trace.passes if context.trace is not None else []:
+            # Before the coda's last call, so that the cache ends up with the keys of that one.
+            one.final_state = self.through_coda(one.state, context, slots[last:])
+        return Hidden(self.through_coda(history[-1][0], context, slots[last:]), passes)
+
+    def through_coda(self, x: Tensor, context: AttentionContext, slots: range) -> Tensor:
+        """The state (B, T, D) to be read out, from the core's (B, T, D)."""
+        for slot, block in zip(slots, self.coda, strict=True):
             x = block(x, context, slot)
-        logits = self.head(rms_norm(x))  # (B, T, V)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(logits.float(), passes, [state for (state,) in history] if keep_states else None)
+        return x
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(rms_norm(state))  # (B, T, V)
+        return logits.float()
 
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
         """One pass of the core over the state and the prelude's output `x`."""
+        if context.ablation.freeze == "core":
+            return states
         state = states[0] * self.keep + x * self.inject
         for slot, block in zip(slots, self.core, strict=True):
             state = block(state, context, slot)
-        return (rms_norm(state),)
+        state = rms_norm(state)
+        context.record("core", state)
+        return (state,)

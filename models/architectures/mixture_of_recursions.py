@@ -33,10 +33,10 @@ from models.layers.initialise import initialise
 from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
-from models.layers.router import LastSeen, after, at_most, expected_passes, pass_again, passes_wanted
+from models.layers.router import DenseKV, after, at_most, expected_passes, pass_again, passes_taken
 from models.losses import next_token_loss
 from models.recursion import Depth
-from models.recursive_lm import LossParts, Output, RecursiveLM
+from models.recursive_lm import Hidden, LossParts, RecursiveLM
 
 MOST_STEPS = 4
 """The most extra steps of a layer."""
@@ -51,10 +51,10 @@ class MixtureOfRecursionsConfig(ModelConfig):
     """The dials of a model whose layers may each recurse."""
 
     architecture: ClassVar[str] = "mixture_of_recursions"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "loops": "max_steps", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Layers, each with its own router."""
     d_feed_forward: int | None = None
@@ -92,8 +92,8 @@ class MixtureOfRecursionsConfig(ModelConfig):
         more = sizes.get("layers", self.n_layers) - self.n_layers
         return replace(super().larger(sizes), gated_layers=self.gated_layers + more)
 
-    def why_not_grow(self, way: str) -> str | None:
-        if self.router == "fixed" and way == "loops":
+    def why_not_grow(self, axis: str) -> str | None:
+        if self.router == "fixed" and axis == "loops":
             return "with a fixed router all tokens take all steps, so more of them would change its answers"
         return None
 
@@ -148,18 +148,18 @@ class RecursiveLayer(nn.Module, Growing):
     ) -> tuple[list[Tensor], Tensor, Tensor]:
         """The state (B, T, D) after 0..most extra steps, their probabilities, and those taken.
 
-        The last are (B, T, most + 1) and (B, T). With LastSeen for a cache, states are those
+        The last are (B, T, most + 1) and (B, T). With DenseKV for a cache, states are those
         after every step for every token.
         """
         first = self.block(x, context, slots[0])
-        wanted = self.wanted(first, most)
-        took = self.took(wanted, threshold)
+        probs = self.pass_probs(first, most)
+        n_steps = self.n_steps(probs, threshold)
         if context.padding is not None:
-            took = took * (context.new_places(x.size(1), x.device) >= context.padding[:, None])
+            n_steps = n_steps * (context.new_places(x.size(1), x.device) >= context.padding[:, None])
         numbers = range(1, most + 1)
-        return [first, *pass_again(self._step, first, took, numbers, context, slots[1:])], wanted, took
+        return [first, *pass_again(self._step, first, n_steps, numbers, context, slots[1:])], probs, n_steps
 
-    def wanted(self, state: Tensor, most: int) -> Tensor:
+    def pass_probs(self, state: Tensor, most: int) -> Tensor:
         """The probability of each number of extra steps, (B, T, most + 1) in float32."""
         if not self.routed:
             only = torch.arange(most + 1, device=state.device) == most
@@ -167,14 +167,14 @@ class RecursiveLayer(nn.Module, Growing):
         scores = self.router_out(F.gelu(self.router_in(state))).float()
         return at_most(scores.softmax(-1), most)
 
-    def took(self, wanted: Tensor, threshold: float) -> Tensor:
+    def n_steps(self, pass_probs: Tensor, threshold: float) -> Tensor:
         """Extra steps (B, T): decided; in training drawn for some, so that every number is tried."""
-        decided = passes_wanted(wanted, threshold)
+        decided = passes_taken(pass_probs, threshold)
         if not (self.training and torch.is_grad_enabled()):
             return decided
         # By the inverse of the distribution: it takes what is no number without raising.
         point = torch.rand(*decided.shape, 1, device=decided.device)
-        drawn = (wanted.detach().cumsum(-1)[..., :-1] < point).sum(-1).to(decided.dtype)
+        drawn = (pass_probs.detach().cumsum(-1)[..., :-1] < point).sum(-1).to(decided.dtype)
         return torch.where(
             torch.rand(decided.shape, device=decided.device) < self.exploration, drawn, decided
         )
@@ -219,7 +219,7 @@ class MixtureOfRecursions(RecursiveLM):
     default_halt: ClassVar[float] = 0.5
 
     @property
-    def leaving(self) -> Literal["asked", "always", "never"]:
+    def early_exit(self) -> Literal["on_request", "always", "never"]:
         return "always" if self.config.router == "adaptive" and self.recursive else "never"
 
     def reached(self, depth: Depth) -> Depth:
@@ -232,68 +232,73 @@ class MixtureOfRecursions(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return len(self.layers) * self.reached(depth).cycles
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
+    injects_input: ClassVar[bool] = False
+    first_skippable: ClassVar[int] = 2
 
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        state, passes, _, states = self.through_layers(tokens, depth, cache, padding)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(self.head(self.norm(state)).float(), passes, states if keep_states else None)
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return tuple(f"layer {number}" for number in range(1, len(self.layers) + 1))
+
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        state, passes, _ = self.through_layers(tokens, depth, context)
+        return Hidden(state, passes)
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(state))  # (B, T, V)
+        return logits.float()
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
         """Cross-entropy after the steps taken, and a price for each step expected."""
-        state, passes, expected, _ = self.through_layers(tokens, depth)
-        next_token = next_token_loss(self.head(self.norm(state)), targets)
+        context = self.attention_context(tokens, None, None)
+        state, passes, expected = self.through_layers(tokens, depth, context)
+        next_token = next_token_loss(self.readout(state), targets)
         total = next_token + self.config.compute_penalty * expected
         extras = {"router_steps": expected.detach() / len(self.layers)}
         return LossParts(total, next_token.detach(), passes.mean(), extras)
 
     def through_layers(
-        self, tokens: Tensor, depth: Depth, cache: KVCache | None = None, padding: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """The state to be read out (B, T, D), passes (B, T), the mean over the tokens of the extra
-        steps expected in all layers, and the states of the last layer."""
-        cycles = self.reached(depth).cycles
+        self, tokens: Tensor, depth: Depth, context: AttentionContext
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The state to be read out (B, T, D), passes (B, T), and the mean over the tokens of the extra
+        steps expected in all layers."""
+        cycles, cache = self.reached(depth).cycles, context.cache
         threshold = self.default_halt if depth.halt is None else depth.halt
-        context = self.attention_context(tokens, cache, padding)
+        state = self.embedding_norm(self.embed(tokens, cache, context.padding))  # (B, T, D)
         dense = cache is None and torch.is_grad_enabled()
         if cache is None and not dense:  # for this call alone: each layer can use the slots of the one before
-            context.cache = self._cache_of_a_layer(tokens, cycles)
-        state = self.embedding_norm(self.embed(tokens, cache, padding))
+            context = replace(context, cache=self._cache_of_a_layer(tokens, cycles))
         applied = torch.zeros(tokens.shape, device=tokens.device)
         expected = torch.zeros((), device=tokens.device)
-        states: list[Tensor] = []
-        for number, layer in enumerate(self.layers):
+        for number, (level, layer) in enumerate(zip(self.levels, self.layers, strict=True)):
+            if context.ablation.freeze == level:
+                continue
             slots = range(cycles) if cache is None else range(number * cycles, (number + 1) * cycles)
-            within = replace(context, cache=LastSeen()) if dense else context
-            states, wanted, took = layer(state, cycles - 1, threshold, within, slots)
-            state = _counted(states, wanted, took) if dense else states[-1]
-            expected = expected + expected_passes(wanted).mean()
-            applied = applied + 1 + took
-        passes = applied / len(self.layers)
-        if padding is not None:
-            passes = passes * (context.new_places(tokens.size(1), tokens.device) >= padding[:, None])
-        return state, passes, expected, states
+            within = replace(context, cache=DenseKV()) if dense else context
+            states, probs, n_steps = layer(state, cycles - 1, threshold, within, slots)
+            state = _state_taken(states, probs, n_steps) if dense else states[-1]
+            expected = expected + expected_passes(probs).mean()
+            applied = applied + 1 + context.ablation.count(n_steps)
+            _record(context, level, states, probs)
+        return state, applied / len(self.layers), expected
 
     def _cache_of_a_layer(self, tokens: Tensor, cycles: int) -> KVCache:
         width, heads = self.config.d_model // self.config.n_heads, self.config.n_heads
         return KVCache(cycles, tokens.size(0), heads, tokens.size(1), width, tokens.device)
 
 
-def _counted(states: list[Tensor], wanted: Tensor, took: Tensor) -> Tensor:
-    """Each token's state (B, T, D) after the steps it `took`, with a gradient to `wanted`."""
-    if not wanted.requires_grad:
-        return after(states, took)
-    weights = wanted - wanted.detach()
-    weights = weights.scatter_add(-1, took[..., None], torch.ones_like(took[..., None], dtype=weights.dtype))
+def _record(context: AttentionContext, level: str, states: list[Tensor], pass_probs: Tensor) -> None:
+    if context.trace is None:
+        return
+    for cycle, state in enumerate(states, start=1):
+        if not context.ablation.skips(cycle):
+            context.trace.add(level, state, router=pass_probs if cycle == 1 else None)
+
+
+def _state_taken(states: list[Tensor], pass_probs: Tensor, n_steps: Tensor) -> Tensor:
+    """Each token's state (B, T, D) after the steps it takes, with a gradient to `pass_probs`."""
+    if not pass_probs.requires_grad:
+        return after(states, n_steps)
+    weights = pass_probs - pass_probs.detach()  # (B, T, N)
+    taken = n_steps[..., None]  # (B, T, 1)
+    weights = weights.scatter_add(-1, taken, torch.ones_like(taken, dtype=weights.dtype))
     return (torch.stack(states, dim=-1) @ weights.to(states[0].dtype)[..., None]).squeeze(-1)

@@ -37,7 +37,7 @@ from models.layers.latent_cache import LatentCache
 from models.layers.norm import RMSNorm, rms_norm
 from models.layers.rotary import rotary_tables
 from models.recursion import Depth
-from models.recursive_lm import Output, RecursiveLM, States
+from models.recursive_lm import Hidden, RecursiveLM, States
 
 CYCLES = 4
 """Of the dial at the trained depth: one is a quarter of the passes."""
@@ -48,7 +48,7 @@ class OuroborosConfig(ModelConfig):
     """The one-block model's own dials."""
 
     architecture: ClassVar[str] = "ouroboros"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
     d_model: int = 256
@@ -121,45 +121,39 @@ class Ouroboros(RecursiveLM):
         """Applications of the block."""
         return self.attention_calls(depth)
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
-
     def new_cache(self, batch: int, length: int, depth: Depth | None = None) -> LatentCache:
         """An empty cache of latents for `batch` rows of up to `length` tokens at `depth`."""
         slots = self.attention_calls(depth or self.trained_depth)
         return LatentCache(slots, batch, length, self.config.d_model // 4, self.embedding.weight.device)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        cache = self.cache_for(tokens, depth, cache)
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return ("block",)
+
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        assert isinstance(context, LatentContext)
         slots = range(self.attention_calls(depth))
-        context = self.attention_context(tokens, cache, padding)
-        context.prefix = self.prefix(len(slots), cache)
-        x = rms_norm(self.embed(tokens, cache, padding))  # (B, T, D)
+        context.prefix = self.prefix(len(slots), context)
+        x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
         history, cycles = self.recur((x,), x, depth, context, slots)
-        passes = cycles * (self.config.passes // CYCLES)
+        return Hidden(history[-1][0], cycles * (self.config.passes // CYCLES))
+
+    def readout(self, state: Tensor) -> Tensor:
         # A state holds much of its own token. Held against the table as it stands, it would say that
         # token again; with its features moved by a quarter it says nothing of it until it learns to.
-        logits = self.head(self.norm(history[-1][0]).roll(self.config.d_model // 4, dims=-1))  # (B, T, V)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(logits.float(), passes, [state for (state,) in history] if keep_states else None)
+        logits: Tensor = self.head(self.norm(state).roll(self.config.d_model // 4, dims=-1))  # (B, T, V)
+        return logits.float()
 
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
         """The block, as often as there are slots."""
         (state,) = states
+        if context.ablation.freeze == "block":
+            return states
         for slot in slots:
             state = self.one_pass(state, x, context, slot)
+            context.record("block", state)
         return (state,)
 
     default_halt: ClassVar[float] = 0.8
@@ -176,8 +170,12 @@ class Ouroboros(RecursiveLM):
         latents: Tensor = attention.kv_down(self.block.attention_norm(state))
         return latents
 
-    def prefix(self, slots: int, cache: KVCache | None) -> Tensor:
-        """The latents of the reasoning tokens in each slot, (slots, P, R), read where no cache has them."""
+    def prefix(self, slots: int, tokens: AttentionContext) -> Tensor:
+        """The latents of the reasoning tokens in each slot, (slots, P, R), read where no cache has them.
+
+        `tokens` is the context of the text. What its ablation leaves out is left out here too.
+        """
+        cache, ablation = tokens.cache, tokens.ablation
         held = cache.prefix if isinstance(cache, LatentCache) else None
         if held is not None:
             return held
@@ -186,10 +184,13 @@ class Ouroboros(RecursiveLM):
             context.key_cos, context.key_sin = self.reasoning_cos, self.reasoning_sin
             context.cos, context.sin = context.key_cos[:, :, None], context.key_sin[:, :, None]
         state = x = rms_norm(self.reasoning)[None]  # (1, P, D)
-        latents = []
+        if ablation.drop_input:
+            x = torch.zeros_like(x)
+        per_cycle, latents = self.config.passes // CYCLES, []
         for slot in range(slots):
             latents.append(self.latents(state + x)[0])
-            if slot + 1 < slots:
+            left_out = ablation.freeze == "block" or ablation.skips(slot // per_cycle + 1)
+            if slot + 1 < slots and not left_out:
                 state = self.one_pass(state, x, context, slot)
         prefix = torch.stack(latents)
         if isinstance(cache, LatentCache):

@@ -94,7 +94,7 @@ class PuzzleModel(TwoStateModel):
             states = self._think_once(states, x)
         answer = states[0]
         halting = self.halting(answer.mean(dim=1)).float().squeeze(-1)  # (B,)
-        return Thought(states, self.logits(answer), halting)
+        return Thought(states, self.readout(answer), halting)
 
     def embed_puzzles(self, puzzles: Tensor) -> Tensor:
         """`puzzles` (B, T) as vectors (B, T, D): what stands in each cell, and where the cell is."""
@@ -136,28 +136,28 @@ class PuzzleModel(TwoStateModel):
     ) -> Prediction:
         """Think about `puzzles` (B, T) for up to `max_steps` steps each, which may be more than in
         training. Those whose answer is sure leave, and cost nothing more; 1 lets none leave."""
-        going_on = torch.arange(len(puzzles), device=puzzles.device)
+        active = torch.arange(len(puzzles), device=puzzles.device)
         found = Prediction(
             puzzles.clone(),
-            torch.full_like(going_on, max_steps),
+            torch.full_like(active, max_steps),
             torch.zeros(len(puzzles), device=puzzles.device),
             torch.zeros(*puzzles.shape, self.config.vocab_size, device=puzzles.device),
         )
         states: States | None = None
         for step in range(1, max_steps + 1):
-            thought = self.ponder(puzzles[going_on], states)
+            thought = self.ponder(puzzles[active], states)
             confidence = thought.halting.sigmoid()
-            found.answers[going_on] = answers_of(thought, puzzles[going_on])
-            found.confidence[going_on] = confidence
-            found.logits[going_on] = thought.logits
-            leaving = (confidence >= sure) if sure < 1 else torch.zeros_like(confidence, dtype=torch.bool)
-            found.exit_steps[going_on[leaving]] = step
+            found.answers[active] = answers_of(thought, puzzles[active])
+            found.confidence[active] = confidence
+            found.logits[active] = thought.logits
+            sure_now = (confidence >= sure) if sure < 1 else torch.zeros_like(confidence, dtype=torch.bool)
+            found.exit_steps[active[sure_now]] = step
             if keep_trail:
                 found.trail.append(found.answers.clone())
-            going_on = going_on[~leaving]
-            if not len(going_on):
+            active = active[~sure_now]
+            if not len(active):
                 break
-            states = tuple(state[~leaving] for state in thought.states)
+            states = tuple(state[~sure_now] for state in thought.states)
         return found
 
     def _think_once(self, states: States, x: Tensor) -> States:

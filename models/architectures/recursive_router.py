@@ -26,18 +26,18 @@ from models.layers.initialise import initialise
 from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.router import (
-    LastSeen,
+    DenseKV,
     after,
     at_most,
     expected_passes,
     pass_again,
     pass_packed,
-    passes_wanted,
+    passes_taken,
 )
 from models.layers.selection import Selection
 from models.losses import IGNORED
 from models.recursion import Depth
-from models.recursive_lm import LossParts, Output, RecursiveLM
+from models.recursive_lm import Hidden, LossParts, RecursiveLM
 
 MOST_PASSES = 2
 """Of the recursive layer, beyond the stack."""
@@ -48,10 +48,10 @@ class RecursiveRouterConfig(ModelConfig):
     """The routed model's own dials."""
 
     architecture: ClassVar[str] = "recursive_router"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Layers of the stack every token passes once."""
     d_feed_forward: int | None = None
@@ -127,7 +127,7 @@ class RecursiveRouter(RecursiveLM):
     default_halt: ClassVar[float] = 0.5
 
     @property
-    def leaving(self) -> Literal["asked", "always", "never"]:
+    def early_exit(self) -> Literal["on_request", "always", "never"]:
         return "always" if self.config.router == "hard" else "never"
 
     def reached(self, depth: Depth) -> Depth:
@@ -139,40 +139,41 @@ class RecursiveRouter(RecursiveLM):
     def readouts(self, depth: Depth) -> int:
         return self.reached(depth).cycles if self.config.router == "hard" else 1
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
+    injects_input: ClassVar[bool] = False
+    first_skippable: ClassVar[int] = 2
 
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        most = self.reached(depth).cycles - 1
-        context = self.attention_context(tokens, cache, padding)
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return ("recursive layer",)
+
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        frozen = context.ablation.freeze is not None
+        most = 0 if frozen else self.reached(depth).cycles - 1
         state = self.through_stack(tokens, context)
-        wanted = self.wanted(state, most)  # (B, T, most + 1)
-        took = self.took(wanted, self.default_halt if depth.halt is None else depth.halt)
-        real = torch.ones_like(took)
-        if padding is not None:
-            real = (context.new_places(took.size(1), took.device) >= padding[:, None]).long()
-        took = took * real
-        if cache is None and torch.is_grad_enabled():
-            states = self.every_pass(state, took, most, context)
-            read_out = after(states, took)
+        probs = self.pass_probs(state, most)  # (B, T, most + 1)
+        n_passes = self.n_passes(probs, self.default_halt if depth.halt is None else depth.halt)
+        if context.padding is not None:
+            n_passes = n_passes * (
+                context.new_places(n_passes.size(1), n_passes.device) >= context.padding[:, None]
+            )
+        if context.cache is None and torch.is_grad_enabled():
+            states = self.every_pass(state, n_passes, most, context)
+            read_out = after(states, n_passes)
         else:
-            states = self.passes_taken(state, took, most, context)
+            states = self.selected_passes(state, n_passes, most, context)
             read_out = states[-1]
         if self.config.router == "soft":
-            read_out = sum_of(states, wanted)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        logits = self.head(self.norm(read_out)).float()  # (B, T, V)
-        return Output(logits, ((1 + took) * real).float(), states if keep_states else None)
+            read_out = sum_of(states, probs)
+        if context.trace is not None:
+            context.trace.add("stack", state, router=probs)
+            for number, later in enumerate(states[1:], start=1):
+                if not context.ablation.skips(number + 1):
+                    context.trace.add("recursive layer", later)
+        return Hidden(read_out, (1 + context.ablation.count(n_passes)).float())
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(state))  # (B, T, V)
+        return logits.float()
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
         """The expectation of cross-entropy and price over the router's choices.
@@ -183,26 +184,26 @@ class RecursiveRouter(RecursiveLM):
         most = self.reached(depth).cycles - 1
         context = self.attention_context(tokens, None, None)
         state = self.through_stack(tokens, context)
-        wanted = self.wanted(state, most)  # (B, T, most + 1)
-        took = self.took(wanted, self.default_halt)
-        states = self.every_pass(state, took, most, context)
+        probs = self.pass_probs(state, most)  # (B, T, most + 1)
+        n_passes = self.n_passes(probs, self.default_halt)
+        states = self.every_pass(state, n_passes, most, context)
         count = (targets != IGNORED).sum()
-        price = self.config.compute_penalty * expected_passes(wanted).mean()
+        price = self.config.compute_penalty * expected_passes(probs).mean()
         if self.config.router == "hard":
             each = [self.losses(state, targets) for state in states]
             losses = torch.stack(each, dim=-1)  # (B, T, most + 1)
             explored = self.config.exploration
-            shares = (1 - explored) * wanted.detach() + explored / (most + 1)
+            shares = (1 - explored) * probs.detach() + explored / (most + 1)
             # The last term's value is 0; its gradient is the router's.
-            expected = shares * losses + (wanted - wanted.detach()) * losses.detach()
+            expected = shares * losses + (probs - probs.detach()) * losses.detach()
             total = expected.sum() / count + price
-            next_token = losses.detach().gather(-1, took[..., None]).sum() / count
+            next_token = losses.detach().gather(-1, n_passes[..., None]).sum() / count
         else:
-            read_out = sum_of(states, wanted) if self.config.router == "soft" else states[-1]
+            read_out = sum_of(states, probs) if self.config.router == "soft" else states[-1]
             next_token = self.losses(read_out, targets).sum() / count
             total = next_token + price
-        extras = {"router_passes": expected_passes(wanted).mean().detach()}
-        return LossParts(total, next_token.detach(), 1 + took.float().mean(), extras)
+        extras = {"router_passes": expected_passes(probs).mean().detach()}
+        return LossParts(total, next_token.detach(), 1 + n_passes.float().mean(), extras)
 
     def through_stack(self, tokens: Tensor, context: AttentionContext) -> Tensor:
         """What the router reads and the recursive layer begins with, (B, T, D)."""
@@ -211,40 +212,48 @@ class RecursiveRouter(RecursiveLM):
             x = block(x, context, slot)
         return x
 
-    def wanted(self, state: Tensor, most: int) -> Tensor:
+    def pass_probs(self, state: Tensor, most: int) -> Tensor:
         """The probability of each number of passes, (B, T, most + 1) in float32."""
         if self.config.router == "fixed":
             only = torch.arange(most + 1, device=state.device) == most
             return only.float().expand(*state.shape[:2], -1)
         return at_most(self.router(self.norm(state)).float().softmax(-1), most)
 
-    def took(self, wanted: Tensor, threshold: float) -> Tensor:
+    def n_passes(self, pass_probs: Tensor, threshold: float) -> Tensor:
         """The passes each token takes, (B, T)."""
         if self.config.router == "hard":
-            return passes_wanted(wanted, threshold)
-        return torch.full(wanted.shape[:2], wanted.size(-1) - 1, device=wanted.device)
+            return passes_taken(pass_probs, threshold)
+        return torch.full(pass_probs.shape[:2], pass_probs.size(-1) - 1, device=pass_probs.device)
 
-    def every_pass(self, state: Tensor, took: Tensor, most: int, context: AttentionContext) -> list[Tensor]:
+    def every_pass(
+        self, state: Tensor, n_passes: Tensor, most: int, context: AttentionContext
+    ) -> list[Tensor]:
         """The state (B, T, D) after 0..most passes, computed for every token."""
-        context = replace(context, cache=LastSeen())
-        return [state, *pass_again(self._step, state, took, range(1, most + 1), context, range(most))]
+        context = replace(context, cache=DenseKV())
+        numbers = range(1, most + 1)
+        return [state, *pass_again(self._step, state, n_passes, numbers, context, range(most))]
 
-    def passes_taken(self, state: Tensor, took: Tensor, most: int, context: AttentionContext) -> list[Tensor]:
+    def selected_passes(
+        self, state: Tensor, n_passes: Tensor, most: int, context: AttentionContext
+    ) -> list[Tensor]:
         """The state (B, T, D) after 0..most passes, computed for the tokens that take them."""
         if most == 0:
             return [state]
         first = len(self.stack)
         if context.cache is None:
             first, context = 0, replace(context, cache=self._cache_of_passes(state, most))
-        leaving, attention = took < 1, self.recursive_layer.attention
-        if leaving.any():
+        active, attention = n_passes >= 1, self.recursive_layer.attention
+        if context.ablation.skips(2):
+            active = torch.zeros_like(active)
+        if not active.all():
+            # Tokens that take no pass are seen by the others as the stack left them.
             assert isinstance(attention, Attention)
-            selection = Selection.of(leaving)
-            seen = self.recursive_layer.attention_norm(selection.pack(state))
+            selection = Selection.of(~active)
+            seen = self.recursive_layer.attention_norm(selection.pack(state))  # (B, T', D)
             attention.remember(seen, context.among(selection), first)
-        once = pass_packed(self._step, state, ~leaving, 1, context, first)
+        once = pass_packed(self._step, state, active, 1, context, first)
         slots = range(first + 1, first + most)
-        return [state, once, *pass_again(self._step, once, took, range(2, most + 1), context, slots)]
+        return [state, once, *pass_again(self._step, once, n_passes, range(2, most + 1), context, slots)]
 
     def losses(self, state: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy (B, T) of a state (B, T, D) read out, 0 where there is no target."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, multiple_of, require
+from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import NORMS, rms_norm
 from models.recursion import Depth
-from models.recursive_lm import Output, RecursiveLM
+from models.recursive_lm import Hidden, RecursiveLM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +22,10 @@ class TransformerConfig(ModelConfig):
     """The dense model's own dials."""
 
     architecture: ClassVar[str] = "transformer"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Blocks."""
     norm: str = "rms"
@@ -53,7 +53,7 @@ class TransformerConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
     @property
-    def usual_feed_forward(self) -> int:
+    def default_feed_forward(self) -> int:
         width = self.d_model
         return 4 * width if self.feed_forward == "gelu" else multiple_of(32, width * 8 / 3)
 
@@ -100,31 +100,18 @@ class Transformer(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return len(self.blocks)
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
-
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        context = self.attention_context(tokens, cache, padding)
-        x = self.embed(tokens, cache, padding)  # (B, T, D)
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        x = self.embed(tokens, context.cache, context.padding)  # (B, T, D)
         if not self.config.gpt2_weights:
             x = rms_norm(x)
         for slot, block in enumerate(self.blocks):
             x = block(x, context, slot)
-        x = self.norm(x)
-        passes = torch.ones(tokens.shape, device=tokens.device)
-        if padding is not None:  # a pad takes none
-            passes = passes * (context.new_places(tokens.size(1), tokens.device) >= padding[:, None])
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(self.head(x).float(), passes, [x] if keep_states else None)
+            context.record(f"layer {slot + 1}", x)
+        return Hidden(x, torch.ones(tokens.shape, device=tokens.device))
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(state))  # (B, T, V)
+        return logits.float()
 
 
 def _draw_as_gpt2(model: nn.Module) -> None:

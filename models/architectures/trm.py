@@ -34,10 +34,10 @@ class TRMConfig(TwoStateConfig):
     """The tiny network's own dials."""
 
     architecture: ClassVar[str] = "trm"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "layers", "loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"layers": 2, "max_cycles": 1})
     d_model: int = 256
     """Width of both states."""
@@ -118,6 +118,10 @@ class TRM(PuzzleModel):
     def attention_calls(self, depth: Depth) -> int:
         return depth.cycles * (depth.steps + 1) * len(self.blocks)
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return "answer", "reasoning"
+
     def start(self, x: Tensor) -> States:
         """The states every thought begins with, like the input `x` (B, T, D)."""
         y, z = self.starts.to(x.dtype)
@@ -128,10 +132,15 @@ class TRM(PuzzleModel):
     ) -> States:
         """Some updates of the reasoning, then one of the answer."""
         y, z = states
-        calls = len(self.blocks)
+        calls, frozen = len(self.blocks), context.ablation.freeze
         for first in range(0, len(slots) - calls, calls):
-            z = self.f(x + y + z, context, slots[first:])
-        return self.f(y + z, context, slots[-calls:]), z
+            if frozen != "reasoning":
+                z = self.f(x + y + z, context, slots[first:])
+                context.record("reasoning", z)
+        if frozen != "answer":
+            y = self.f(y + z, context, slots[-calls:])
+            context.record("answer", y)
+        return y, z
 
     def f(self, x: Tensor, context: AttentionContext, slots: range) -> Tensor:
         """The network: (B, T, D) to (B, T, D), of unit root mean square."""

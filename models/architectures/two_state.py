@@ -19,10 +19,10 @@ from torch.nn import functional as F
 from data.errors import UsageError
 from data.sudoku_grid import SIZES
 from models.config import ModelConfig, require
-from models.layers.kv_cache import KVCache
+from models.layers.attention import AttentionContext
 from models.losses import log_stablemax, next_token_loss
 from models.recursion import Depth
-from models.recursive_lm import LossParts, Output, RecursiveLM, States
+from models.recursive_lm import Hidden, LossParts, RecursiveLM, States
 
 _OF_PUZZLES = ("supervision_steps", "heads_see", "exploration", "checkpoint_gradients")
 """Dials that only a model of puzzles has a use for."""
@@ -95,12 +95,12 @@ class TwoStateConfig(ModelConfig):
         wanted = "rotary, the default, or learned for puzzles: waves are for text"
         require(self.positions != "sinusoidal", "model.positions", self.positions, wanted)
 
-    def why_not_grow(self, way: str) -> str | None:
-        if self.task != "text" and way == "vocab":
+    def why_not_grow(self, axis: str) -> str | None:
+        if self.task != "text" and axis == "vocab":
             return "its vocabulary is the digits of its puzzles"
-        if self.task != "text" and way == "loops":
+        if self.task != "text" and axis == "loops":
             return "a step of thought over a puzzle is all its loops, so more would be another thought"
-        if self.output == "stablemax" and way == "vocab":
+        if self.output == "stablemax" and axis == "vocab":
             return "stablemax shares out among all tokens, so more of them would change the old ones"
         return None
 
@@ -119,7 +119,6 @@ class TwoStateModel(RecursiveLM):
     """An architecture whose states are an answer and a reasoning, over text."""
 
     config: TwoStateConfig
-    head: nn.Linear
     halting: nn.Linear
 
     @abstractmethod
@@ -129,32 +128,17 @@ class TwoStateModel(RecursiveLM):
     def readouts(self, depth: Depth) -> int:
         return depth.cycles if self.config.task == "text" else 1
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
-
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        cache = self.cache_for(tokens, depth, cache)
-        states, passes = self.think(tokens, depth, cache, padding)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(self.logits(states[-1]), passes, states if keep_states else None)
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        states, passes = self.think(tokens, depth, context)
+        return Hidden(states[-1], passes)
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
         """Cross-entropy after every cycle, and what teaches the halting head when to stop.
 
         Each cycle is supervised; what a later one reaches counts more.
         """
-        states, passes = self.think(tokens, depth)
-        answers = [self.logits(state) for state in states]
+        states, passes = self.think(tokens, depth, self.attention_context(tokens, None, None))
+        answers = [self.readout(state) for state in states]
         losses = [next_token_loss(answer, targets) for answer in answers]
         halting = self.halting_loss(states, answers, targets)
         weights = [self.config.supervision_weight(number) for number in range(1, len(losses) + 1)]
@@ -162,19 +146,15 @@ class TwoStateModel(RecursiveLM):
         total = supervised + self.config.halting_weight * halting
         return LossParts(total, losses[-1].detach(), passes.mean(), {"halting": halting.detach()})
 
-    def think(
-        self, tokens: Tensor, depth: Depth, cache: KVCache | None = None, padding: Tensor | None = None
-    ) -> tuple[list[Tensor], Tensor]:
+    def think(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> tuple[list[Tensor], Tensor]:
         """The answer state (B, T, D) after each cycle, and the cycles each token took (B, T)."""
-        context = self.attention_context(tokens, cache, padding)
-        x = self.embed(tokens, cache, padding) * self.config.d_model**0.5  # (B, T, D)
+        x = self.embed(tokens, context.cache, context.padding) * self.config.d_model**0.5  # (B, T, D)
         slots = range(self.attention_calls(depth))
         history, passes = self.recur(self.start(x), x, depth, context, slots, self.config.gradient_cycles)
         return [answer for answer, _ in history], passes
 
-    def logits(self, state: Tensor) -> Tensor:
-        """The answer state (B, T, D) read out as logits (B, T, V) in float32."""
-        logits = self.head(state).float()
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(state).float()  # (B, T, V)
         return log_stablemax(logits) if self.config.output == "stablemax" else logits
 
     def halting_score(self, before: Tensor, after: Tensor) -> Tensor:

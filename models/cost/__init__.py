@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from data.errors import UsageError
-from models.architectures import build_model
-from models.config import ModelConfig, TrainingConfig
+from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, muon_weights, state_bytes
 from models.cost.speed import MachineRates, formats, machine_rates, step_seconds
 from models.device import free_memory_bytes
-from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 
 _WIDTH_BYTES, _FEED_FORWARD_BYTES = 52, 12
@@ -34,17 +32,6 @@ class Estimate:
     embedding_parameters: int
     training_bytes: int
     tokens_per_second: float
-
-
-def skeleton(config: ModelConfig) -> RecursiveLM:
-    """The model without memory for its weights. Raises UsageError for one no memory could hold."""
-    try:
-        with torch.device("meta"), Undrawn():
-            return build_model(config)
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise UsageError(
-            "A model of these sizes is larger than any memory.", hint="Choose smaller ones, as --d-model 256."
-        ) from error
 
 
 def require_memory(

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from models.layers.kv_cache import KVCache
 from models.layers.linear import FusedLinear
 from models.layers.norm import rms_norm
+from models.layers.passes import COMPLETE, Ablation, Trace
 from models.layers.rotary import rotate
 from models.layers.selection import Selection
 
@@ -21,6 +22,7 @@ class AttentionContext:
     learned. `mask` (B or 1, 1, T, S) is True where a query may look; None means everything
     before it when `causal`, else everything there is. `padding` (B,) counts the pads each row
     begins with. `selection` says which of the new tokens `x` holds, where it is not all of them.
+    `trace` collects the passes, where they are asked for.
     """
 
     cos: Tensor | None = None
@@ -30,6 +32,13 @@ class AttentionContext:
     cache: KVCache | None = None
     padding: Tensor | None = None
     selection: Selection | None = None
+    trace: Trace | None = None
+    ablation: Ablation = COMPLETE
+
+    def record(self, level: str, state: Tensor) -> None:
+        """Add a pass of `level` that put out `state` (B, T, D) to the trace, if there is one."""
+        if self.trace is not None:
+            self.trace.add(level, state, self.selection)
 
     def new_places(self, count: int, device: torch.device) -> Tensor:
         """Where the `count` newest tokens stand in their rows, pads counted in: (count,)."""

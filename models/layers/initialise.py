@@ -32,7 +32,7 @@ def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
                 nn.init.zeros_(part.bias)
 
 
-class Undrawn(TorchFunctionMode):
+class no_init(TorchFunctionMode):
     """A context in which new modules leave their weights as memory gave them.
 
     For a model whose weights are loaded next, or that is only laid out on the meta device: there,

@@ -25,7 +25,7 @@ def at_most(probabilities: Tensor, most: int) -> Tensor:
     return torch.cat((probabilities[..., :most], probabilities[..., most:].sum(-1, keepdim=True)), dim=-1)
 
 
-def passes_wanted(probabilities: Tensor, threshold: float) -> Tensor:
+def passes_taken(probabilities: Tensor, threshold: float) -> Tensor:
     """The passes after which each token leaves, (B, T) from probabilities (B, T, N)."""
     return (probabilities.cumsum(-1)[..., :-1] < threshold).sum(-1)
 
@@ -35,62 +35,64 @@ def expected_passes(probabilities: Tensor) -> Tensor:
     return (probabilities * torch.arange(probabilities.size(-1), device=probabilities.device)).sum(-1)
 
 
-def after(states: list[Tensor], took: Tensor) -> Tensor:
-    """For each token its state after the passes it took, (B, T, D)."""
-    return torch.stack(states).gather(0, took[None, ..., None].expand(1, *states[0].shape))[0]
+def after(states: list[Tensor], n_passes: Tensor) -> Tensor:
+    """For each token its state after the passes it takes, (B, T, D)."""
+    return torch.stack(states).gather(0, n_passes[None, ..., None].expand(1, *states[0].shape))[0]
 
 
-class LastSeen(KVCache):
+class DenseKV(KVCache):
     """What a cache does for one layer where gradients flow and every pass is computed for all.
 
-    Tokens that are not `going` keep the keys and values of the pass before.
+    Tokens that are not `active` keep the keys and values of the pass before.
     """
 
     def __init__(self) -> None:
         super().__init__(0, 0, 0, 0, 0, torch.device("cpu"))
-        self.going: Tensor | None = None
+        self.active: Tensor | None = None
         self.last: tuple[Tensor, Tensor] | None = None
 
     def update(
         self, slot: int, k: Tensor, v: Tensor, selection: Selection | None = None
     ) -> tuple[Tensor, Tensor]:
-        if self.going is not None and self.last is not None:
-            going = self.going[:, None, :, None]  # (B, 1, T, 1)
-            k, v = torch.where(going, k, self.last[0]), torch.where(going, v, self.last[1])
+        if self.active is not None and self.last is not None:
+            active = self.active[:, None, :, None]  # (B, 1, T, 1)
+            k, v = torch.where(active, k, self.last[0]), torch.where(active, v, self.last[1])
         self.last = k, v
         return k, v
 
 
 def pass_again(
-    step: Step, state: Tensor, took: Tensor, numbers: range, context: AttentionContext, slots: range
+    step: Step, state: Tensor, n_passes: Tensor, numbers: range, context: AttentionContext, slots: range
 ) -> list[Tensor]:
     """`state` (B, T, D) after each of the passes `numbers`; each has a slot of its own, and the slot
     before it holds what tokens were seen as in the pass before.
 
-    Tokens of which `took` (B, T) is less than a pass's number are not in it: they keep their state,
-    and are seen as in their last pass. With LastSeen for a cache they are seen so too, but every
+    Tokens of which `n_passes` (B, T) is less than a pass's number are not in it: they keep their state,
+    and are seen as in their last pass. With DenseKV for a cache they are seen so too, but every
     token's state goes on, so that what another pass would have made of it can be judged.
     """
     states = []
     for number, slot in zip(numbers, slots, strict=True):
-        going = took >= number
-        if isinstance(context.cache, LastSeen):
-            context.cache.going = going
-            state = step(number, state, context, slot)
+        active, skipped = n_passes >= number, context.ablation.skips(number + 1)
+        if isinstance(context.cache, DenseKV):
+            if not skipped:
+                context.cache.active = active
+                state = step(number, state, context, slot)
         else:
             assert context.cache is not None
             context.cache.repeat(range(slot - 1, slot), range(slot, slot + 1), state.size(1))
-            state = pass_packed(step, state, going, number, context, slot)
+            if not skipped:
+                state = pass_packed(step, state, active, number, context, slot)
         states.append(state)
     return states
 
 
 def pass_packed(
-    step: Step, state: Tensor, going: Tensor, number: int, context: AttentionContext, slot: int
+    step: Step, state: Tensor, active: Tensor, number: int, context: AttentionContext, slot: int
 ) -> Tensor:
-    """`state` (B, T, D) after a pass over the tokens that are True in `going` (B, T) alone."""
-    if not going.any():
+    """`state` (B, T, D) after a pass over the tokens that are True in `active` (B, T) alone."""
+    if not active.any():
         return state
-    selection = Selection.of(going)
+    selection = Selection.of(active)
     packed = step(number, selection.pack(state), context.among(selection), slot)
     return selection.spread(packed, state)

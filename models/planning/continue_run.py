@@ -16,16 +16,16 @@ from data.errors import UsageError
 from data.prepare import PreparedData, prepare
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict, require
-from models.cost import estimate, require_memory, skeleton
+from models.cost import estimate, require_memory
 from models.device import choose_device, prepare_process
 from models.errors import RunError
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
-from models.layers.initialise import Undrawn
+from models.layers.initialise import no_init
 from models.planning.continuation import ContinuationPlan, require_full_context
 from models.planning.defaults import suggested_minutes, suggested_model, suggested_training
 from models.planning.replay_share import Replay, chosen_share, once_more
@@ -246,7 +246,7 @@ def _losses(
     weights: Mapping[str, Tensor], config: ModelConfig, samples: Sequence[ReplaySample], held_out: np.ndarray
 ) -> tuple[float | None, float]:
     """Nats per token on the earlier texts, on the average, and on what is held out of the new one."""
-    with Undrawn():
+    with no_init():
         model = build_model(config)
     model.load_state_dict(dict(weights))
     known = [_loss(model, sample.held_out) for sample in samples if len(sample.held_out) > 1]

@@ -9,9 +9,9 @@ import torch
 
 from data.errors import UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict
-from models.cost import Estimate, estimate, require_memory, skeleton
+from models.cost import Estimate, estimate, require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for

@@ -11,9 +11,9 @@ from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, prepare
 from data.tokenizer import Tokenizer, suggested_tokenizer
-from models.architectures import model_config
+from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost import estimate, require_memory, sequences_at_once, skeleton
+from models.cost import estimate, require_memory, sequences_at_once
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,

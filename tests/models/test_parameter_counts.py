@@ -7,8 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.architectures import ARCHITECTURES, build_model, model_config
-from models.cost import skeleton
+from models.architectures import ARCHITECTURES, build_model, model_config, skeleton
 from models.presets import PRESETS
 from models.recursive_lm import RecursiveLM
 

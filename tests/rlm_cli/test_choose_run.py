@@ -53,9 +53,9 @@ def knows(folder: Path) -> list[str]:
 
 
 def test_without_a_terminal_it_is_a_new_run(folder: Path) -> None:
-    before = Run.open("owl", folder / "runs").read_config()
+    before = Run.open("owl", folder / "runs").config()
     assert main(["train", "river.txt", "--steps", "2", "--quiet", "--threads", "1"]) == 0
-    assert names(folder) == {"owl", "river"} and Run.open("owl", folder / "runs").read_config() == before
+    assert names(folder) == {"owl", "river"} and Run.open("owl", folder / "runs").config() == before
 
 
 def test_fresh_and_continue_say_it(folder: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_preference_names_no_model(folder: Path, monkeypatch: pytest.MonkeyPat
     shape = ["--heads", "2", "--context", "16", "--quiet"]
     assert main(["train", "river.txt", "--steps", "2", *shape]) == 0
     assert names(folder) == {"owl", "river"} and len(questions) == 3, "quiet, it asks nobody"
-    assert Run.open("river", folder / "runs").read_config()["model"]["d_model"] == 24
+    assert Run.open("river", folder / "runs").config().model.dials["d_model"] == 24
 
 
 @pytest.mark.parametrize("typed", [["--name", "river"], ["--preset", "looped-small"], ["--fresh"]])
@@ -104,9 +104,9 @@ def test_preferences_for_a_new_model_leave_one_that_goes_on_alone(
     for variable, value in (("D_MODEL", "24"), ("PRESET", "hrm-4m"), ("TOKENIZER", "bpe"), ("STEPS", "3")):
         monkeypatch.setenv(f"RLM_{variable}", value)
     assert main(["train", "river.txt", "--continue", "owl", "--config", "usual.toml", "--quiet"]) == 0
-    config = Run.open("owl", folder / "runs").read_config()
-    assert config["model"]["d_model"] == 16 and config["training"]["steps"] == 3
-    assert config["training"]["batch_size"] == 3, "dials of the training are for any model"
+    config = Run.open("owl", folder / "runs").config()
+    assert config.model.dials["d_model"] == 16 and config.training["steps"] == 3
+    assert config.training["batch_size"] == 3, "dials of the training are for any model"
     assert main(["train", "meadow.txt", "--continue", "owl", "--d-model", "24"]) == 2
     assert "has its d_model already" in capsys.readouterr().err
 

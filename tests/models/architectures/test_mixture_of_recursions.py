@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from data.errors import UsageError
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.architectures.mixture_of_recursions import MixtureOfRecursions, RecursiveBlock
-from models.cost import skeleton
 from models.presets import PRESETS
 from models.recursion import MODES, Depth, is_trained
 

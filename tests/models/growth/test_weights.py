@@ -140,7 +140,7 @@ def test_new_loops_do_not_change_the_deepest_modes(configured: Configured, stirr
     with torch.no_grad():
         deep, same = before(tokens, MODES["extreme"]).logits, after(tokens, MODES["extreme"]).logits
     assert float((deep - same).abs().max()) <= LARGEST_CHANGE
-    probabilities = after.layers[0].wanted(torch.randn(1, 5, old.d_model), 4)  # type: ignore[union-attr]
+    probabilities = after.layers[0].pass_probs(torch.randn(1, 5, old.d_model), 4)  # type: ignore[union-attr]
     assert bool((probabilities[..., 3:] > 0).all())  # and some tokens take the new steps
 
 

@@ -16,8 +16,8 @@ from models.architectures import model_config
 from models.config import TrainingConfig, from_dict
 from models.generation import samples as sample
 from models.runs.run import Run
-from models.training.calibrate import Measured
-from models.training.open import Opened, open_training
+from models.runs.run_config import Calibration, DataSection, ModelSection, RunConfig
+from models.training.open import open_session as open_training
 
 CONTEXT = 16
 MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 1}
@@ -40,7 +40,7 @@ TRAINING = {
 }
 
 NewRun = Callable[..., Run]
-OpenRun = Callable[[Run], Opened]
+OpenRun = Callable[[Run], Any]
 
 
 @pytest.fixture(autouse=True)
@@ -100,19 +100,18 @@ def new_run(tmp_path: Path, corpus: Path) -> NewRun:
         config = from_dict(TrainingConfig, {**dials, **lengths, **training}, "training")
         run = Run.create(name, tmp_path / "runs")
         tokenizer.save(run.tokenizer_path)
-        found = Measured("cpu", "float32", False, 1, config.micro_batch or config.batch_size, 0.01, 0.02)
-        run.write_config(
-            {
-                "started_at": time.time(),
-                "model": {"architecture": architecture, **dataclasses.asdict(described)},
-                "training": dataclasses.asdict(config),
-                "data": {
-                    "paths": [str(corpus)],
-                    "content_hash": scanned.content_hash,
-                    "kind": scanned.kind,
-                },
-                **({"measured": dataclasses.asdict(found)} if measured else {}),
-            }
+        found = Calibration(
+            device="cpu", number_format="float32", compiled=False, threads=1,
+            micro_batch=config.micro_batch or config.batch_size, shallow_step_s=0.01, deep_step_s=0.02,
+        )  # fmt: skip
+        run.save_config(
+            RunConfig(
+                started_at=time.time(),
+                model=ModelSection.of(described),
+                training=dataclasses.asdict(config),
+                data=DataSection(paths=(str(corpus),), content_hash=scanned.content_hash, kind=scanned.kind),
+                calibration=found if measured else None,
+            )
         )
         return run
 
@@ -123,13 +122,13 @@ def new_run(tmp_path: Path, corpus: Path) -> NewRun:
 def opened() -> OpenRun:
     """`opened(run)`: the training in memory, without its events. One test, one writer: no lock."""
 
-    def open_run(run: Run) -> Opened:
+    def open_run(run: Run) -> Any:
         opening = open_training(run)
         while True:
             try:
                 next(opening)
             except StopIteration as end:
-                found: Opened = end.value
+                found: Any = end.value
                 return found
 
     return open_run

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from models.planning import plan as planning
+from models.runs.datasets import Dataset
 from models.runs.events import Event
 from models.runs.run import Run
 from models.training.trainer import train
@@ -55,9 +56,10 @@ def meadow_run(new_run: NewRun, corpus: Path, go: Callable[[Run], list[Event]]) 
 
     def make(*said: Any, **dials: Any) -> Run:
         run = new_run(*said, **dials)
-        text, known = corpus.read_text(encoding="utf-8"), run.read_config()["data"]
-        entry = {"name": "meadow", "content_hash": known["content_hash"], "characters": len(text)}
-        run.write_json("datasets.json", [{**entry, "paths": [str(corpus)]}])
+        characters = len(corpus.read_text(encoding="utf-8"))
+        known = run.config().content_hash
+        meadow = Dataset(name="meadow", content_hash=known, characters=characters, paths=(str(corpus),))
+        run.save_datasets([meadow])
         go(run)
         return run
 

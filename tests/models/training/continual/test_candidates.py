@@ -1,6 +1,7 @@
 """Which models of a folder could go on with a text."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,6 @@ def test_those_that_do_not_know_the_text_come_first(
 
 def test_what_has_learned_nothing_is_none(tmp_path: Path, new_run: NewRun) -> None:
     run = new_run("owl")
-    config = run.read_config()
-    del config["data"]
-    run.write_config(config)
+    run.save_config(replace(run.config(), data=None))
     assert candidates(run.path.parent) == []
     assert candidates(tmp_path / "nowhere") == []

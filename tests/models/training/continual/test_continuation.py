@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from data.errors import CorpusError, RlmError, UsageError
 from data.replay import load_sample
 from models.architectures import build_model, model_config
 from models.errors import RunBusyError, RunError, StorageError
-from models.evaluation.forgetting import KnownText, losses_on
+from models.evaluation.forgetting import HeldOutText, losses_on
 from models.growth import transaction as revision
 from models.planning.continuation import ContinuationPlan
 from models.planning.extend import extend
@@ -65,14 +66,14 @@ def test_a_stage_begins_anew_and_keeps_what_the_optimizer_knew(
     }
     plan(owl, river).start()
     begun = load_checkpoint(owl)[0]
-    assert begun.step == 0 and begun.state["counters"]["tokens_seen"] == 0
+    assert begun.step == 0 and begun.state.counters.tokens_seen == 0
     for name, value in moments.items():
         kept = begun.training[name]
         assert torch.equal(kept[tuple(slice(size) for size in value.shape)], value), name
     events = go(owl)
     steps = [event for event in events if isinstance(event, StepFinished)]
     assert [event.step for event in steps] == [1, 2, 3, 4, 5]
-    peak = owl.read_config()["training"]["learning_rate"]
+    peak = owl.config().training_config().learning_rate
     assert 0 < max(event.learning_rate for event in steps) <= 0.5 * peak
     assert isinstance(events[-1], RunFinished) and events[-1].step == 5
 
@@ -88,7 +89,7 @@ def test_what_it_knows_is_measured_before_and_after(owl: Run, river: Path, go: G
     meadow, known = owl.read_json("datasets.json") or []
     # What new tokens take of the probability counts as forgotten, not as never known.
     assert before.losses["meadow"] == pytest.approx(meadow["loss_when_learned"], abs=1e-5)
-    new = known["grown"][0]["to"]
+    new = known["grown"][0]["after"]
     assert meadow["loss_now"] == after.losses["meadow"]
     assert known["loss_now"] == known["loss_when_learned"] == after.losses["river"]
     assert (known["grown"][0]["what"], new) == ("vocabulary", begun.vocab_size)
@@ -198,26 +199,29 @@ def test_a_run_that_learned_conversations_still_knows_how_they_go(
     owl.write_json("datasets.json", [{**meadow, "kind": "messages"}])
     plan(owl, river).start()
     go(owl)
-    assert owl.read_config()["data"]["kind"] == "text"
+    assert owl.config().data.kind == "text"
     assert load_run(owl).kind == "messages"
     (owl.path / "datasets.json").write_text("{")
     assert load_run(owl).kind == "text"
 
 
 def test_more_of_a_text_that_is_gone_leaves_the_run_as_it_was(owl: Run, corpus: Path) -> None:
-    config = owl.read_config()
-    del config["data"]["prepared"]
-    owl.write_config(config)
+    config = owl.config()
+    config = replace(config, data=replace(config.data, prepared=None))
+    owl.save_config(config)
     corpus.unlink()
     with pytest.raises(CorpusError, match="is gone") as caught:
         extend(owl, steps=4)
     assert "{train FILE continue_run=owl}" in (caught.value.hint or "")
-    assert (owl.read_config(), summarize(owl.path).status) == (config, "finished")
+    assert (owl.config(), summarize(owl.path).status) == (config, "finished")
 
 
 def test_a_text_cut_into_later_tokens_is_measured_with_them(owl: Run) -> None:
     model = load_run(owl).model
-    texts = [KnownText("early", np.array([16, 17, 18, 17])), KnownText("late", np.array([16, 19, 20, 19]))]
+    texts = [
+        HeldOutText("early", np.array([16, 17, 18, 17])),
+        HeldOutText("late", np.array([16, 19, 20, 19])),
+    ]
     found: list[dict[str, float]] = []
 
     def measuring(vocabulary: int | None) -> Iterator[Event]:
@@ -248,7 +252,7 @@ def test_a_damaged_sample_is_drawn_again_from_its_text(
     owl: Run, corpus: Path, river: Path, go: Go, plan: Plan
 ) -> None:
     (sample,) = (owl.path / "replay").iterdir()
-    whole = load_sample(sample.parent, owl.read_config()["data"]["content_hash"])
+    whole = load_sample(sample.parent, owl.config().content_hash)
     sample.write_bytes(sample.read_bytes()[:100])
     plan(owl, river, replay=0.2).start()
     events = go(owl)
@@ -405,17 +409,17 @@ def test_what_was_measured_for_other_batches_is_measured_again(
 ) -> None:
     plan(owl, river, batch_size=8, settings={"training.micro_batch": 2}).start()
     go(owl)
-    assert owl.read_config()["measured"]["micro_batch"] == load_checkpoint(owl)[0].state["micro_batch"] == 2
+    assert owl.config().calibration.micro_batch == load_checkpoint(owl)[0].state.micro_batch == 2
 
 
 def test_a_training_by_another_process_since_the_plan_is_not_overwritten(
     owl: Run, river: Path, go: Go, plan: Plan
 ) -> None:
     planned = plan(owl, river)
-    config = owl.read_config()
+    config = owl.config()
     extend(owl, steps=3)
     go(owl)
-    owl.write_config(config)
+    owl.save_config(config)
     with pytest.raises(RunError, match="changed"):
         planned.start()
 
