@@ -40,15 +40,15 @@ class ModelConfig:
     """Share of what each half block adds that is dropped in training."""
     positions: str = "rotary"
     """How tokens know where they stand: rotary, learned, or sinusoidal."""
-    lookback: int = 0
-    """Tokens before each one that its embedding sees too: n-grams for the price of a lookup."""
+    ngram: int = 0
+    """How many tokens before each one its embedding sees too, each through a table of its own."""
 
     def __post_init__(self) -> None:
         require(2 <= self.vocab_size <= 2**20, "model.vocab_size", self.vocab_size, f"2 to {2**20}")
         require(1 <= self.context_length <= 65536, "model.context_length", self.context_length, "1 to 65536")
         require(8 <= self.d_model <= 16384, "model.d_model", self.d_model, "8 to 16384")
         require(self.n_heads >= 1, "model.n_heads", self.n_heads, "at least 1")
-        require(0 <= self.lookback <= 16, "model.lookback", self.lookback, "0 to 16")
+        require(0 <= self.ngram <= 16, "model.ngram", self.ngram, "0 to 16")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 up to, not including, 1")
         known = ("rotary", "learned", "sinusoidal")
         require(self.positions in known, "model.positions", self.positions, f"one of {', '.join(known)}")
@@ -245,9 +245,20 @@ def from_dict(config_type: type[Config], values: Mapping[str, Any], section: str
         raise UsageError(f"The {section} configuration is incomplete: {error}.") from None
 
 
+RENAMED: Mapping[str, str] = MappingProxyType(
+    {
+        "model.lookback": "model.ngram",
+        "model.compute_penalty": "model.ponder_cost",
+        "model.heads_see": "model.attention_scope",
+    }
+)
+"""Settings of earlier versions, and what they are called now."""
+
+
 def unknown_setting(section: str, name: str, known: Collection[str]) -> UsageError:
-    """The error about a setting there is not, with the nearest of those that are `known`."""
-    near = difflib.get_close_matches(name, known, n=1)
+    """The error about a setting there is not, with its present name or the nearest of those `known`."""
+    now = RENAMED.get(f"{section}.{name}", "")
+    near = [now.partition(".")[2]] if now else difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {section}.{near[0]}?" if near else f"Known: {', '.join(sorted(known))}."
     return UsageError(f"There is no setting {section}.{name}.", hint=hint, field=f"{section}.{name}")
 
