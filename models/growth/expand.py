@@ -1,10 +1,9 @@
 """Grows a run into a new one, which continues where the old one stands."""
 
-import dataclasses
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from data.errors import UsageError
 from data.replay import sample_name
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, skeleton
-from models.config import ModelConfig, TrainingConfig, from_dict
+from models.config import ModelConfig
 from models.cost import pieces_for_larger, require_memory
 from models.device import choose_device, prepare_process
 from models.growth.axes import AXES, differences, grow_config
@@ -27,9 +26,10 @@ from models.growth.vocabulary import TokenParts, grow_vocabulary
 from models.growth.weights import grow_snapshot, grow_weights
 from models.layers.initialise import no_init
 from models.runs.checkpoint import Snapshot
-from models.runs.datasets import DATASETS_FILE, with_growths
+from models.runs.datasets import Dataset, with_growths
 from models.runs.new_run import new_run
 from models.runs.run import Run, require_name, suggest_name
+from models.runs.run_config import Calibration, ModelSection, RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class ExpansionPlan:
             "grown": {axis: list(change) for axis, change in self.grown.items()},
             "parameters": list(self.parameters),
             "embedding_parameters": list(self.embedding_parameters),
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "model": ModelSection.of(self.model).dials,
         }
 
     def start(self) -> Run:
@@ -95,14 +95,15 @@ class ExpansionPlan:
             tokenizer=self.tokenizer,
             weights=weights,
             snapshot=self._snapshot(),
-            files=self._json_files(),
+            datasets=self._datasets(),
+            evaluation=parent.evaluation if self.keeps_tokenizer else None,
+            generation=parent.generation,
             samples=self._samples(),
             finished=parent.finished if self.keeps_tokenizer else None,
         )
         unchosen = None if self.is_named else _default_name(parent.run)
         with new_run(self.name, self.runs_dir, unchosen=unchosen) as run:
-            config = {**files.config, "name": run.name}
-            dataclasses.replace(files, config=config).write(run)
+            replace(files, config=replace(files.config, name=run.name)).write(run)
         return run
 
     @property
@@ -126,51 +127,49 @@ class ExpansionPlan:
             parent.snapshot, parent.model, self.model, parts=self.parts, seed=parent.seed
         )
         # A finished change of the parent is no pending change of the new run.
-        state = {key: value for key, value in snapshot.state.items() if key not in ("config", "datasets")}
-        if "micro_batch" in state:
-            state["micro_batch"] = self._pieces(state["micro_batch"])
+        state = replace(
+            snapshot.state,
+            config=None,
+            datasets=None,
+            micro_batch=self._micro_batch(snapshot.state.micro_batch),
+        )
         if not self.keeps_tokenizer:  # losses are now per other tokens
-            state["counters"] = {**state["counters"], "best_loss": math.inf, "without_better": 0}
-        return dataclasses.replace(snapshot, state=state)
+            state = replace(state, counters=replace(state.counters, best_loss=math.inf, without_better=0))
+        return replace(snapshot, state=state)
 
-    def _json_files(self) -> dict[str, Any]:
-        """The other JSON files. With another tokenizer the losses in them no longer hold and are dropped."""
-        files = dict(self.parent.files)
+    def _datasets(self) -> list[Dataset] | None:
+        """The texts, with this growth. With another tokenizer their losses no longer hold and are dropped."""
+        datasets = self.parent.datasets
+        if datasets is None:
+            return None
         if not self.keeps_tokenizer:
-            files.pop("evaluation.json", None)
-        if DATASETS_FILE in files:
-            datasets = files[DATASETS_FILE]
-            if not self.keeps_tokenizer:
-                unknown = dict.fromkeys(("loss_when_learned", "loss_before", "loss_now", "tokens"))
-                datasets = [{**entry, **unknown} for entry in datasets]
-            current = self.parent.config.get("data", {}).get("content_hash")
-            files[DATASETS_FILE] = with_growths(datasets, current, self.grown)
-        return files
+            datasets = [
+                replace(entry, loss_when_learned=None, loss_before=None, loss_now=None, tokens=None)
+                for entry in datasets
+            ]
+        return with_growths(datasets, self.parent.config.content_hash, self.grown)
 
     def _samples(self) -> dict[str, bytes]:
         """The replay samples. With another tokenizer that of the present text is dropped and drawn again."""
         samples = dict(self.parent.samples)
-        if not self.keeps_tokenizer and "data" in self.parent.config:
-            samples.pop(sample_name(self.parent.config["data"]["content_hash"]), None)
+        if not self.keeps_tokenizer and self.parent.config.data is not None:
+            samples.pop(sample_name(self.parent.config.data.content_hash), None)
         return samples
 
-    def _config(self, change: float) -> dict[str, Any]:
-        parent = self.parent
-        config = {
-            **parent.config,
-            "name": self.name,
-            "parameters": self.parameters[1],
-            "embedding_parameters": self.embedding_parameters[1],
-            "model": self.to_dict()["model"],
-            "lineage": [*parent.config.get("lineage", []), self._lineage_entry(change)],
-        }
-        if "measured" in config:
-            config["measured"] = self._slower_steps(config["measured"])
-        if "data" in config:
-            config["opened"] = True  # the time since the parent was planned was not training
-        if not self.keeps_tokenizer and self.tokenizer is not None:
-            data = {key: value for key, value in config["data"].items() if key != "prepared"}
-            config["data"] = {**data, "tokenizer_hash": self.tokenizer.hash}
+    def _config(self, change: float) -> RunConfig:
+        config = replace(
+            self.parent.config,
+            name=self.name,
+            parameters=self.parameters[1],
+            embedding_parameters=self.embedding_parameters[1],
+            model=ModelSection.of(self.model),
+            lineage=(*self.parent.config.lineage, self._lineage_entry(change)),
+        )
+        if config.calibration is not None:
+            config = replace(config, calibration=self._slower_steps(config.calibration))
+        if not self.keeps_tokenizer and self.tokenizer is not None and config.data is not None:
+            data = replace(config.data, tokenizer_hash=self.tokenizer.hash, prepared=None)
+            config = replace(config, data=data)
         return config
 
     def _lineage_entry(self, change: float) -> dict[str, Any]:
@@ -187,19 +186,23 @@ class ExpansionPlan:
             "time": time.time(),
         }
 
-    def _slower_steps(self, measured: Mapping[str, Any]) -> dict[str, Any]:
+    def _slower_steps(self, calibration: Calibration) -> Calibration:
         """The parent's calibration, with step times scaled by the number of block parameters."""
         before, after = (
             whole - embedding
             for whole, embedding in zip(self.parameters, self.embedding_parameters, strict=True)
         )
-        times = {key: measured[key] * after / max(1, before) for key in ("shallow_step_s", "deep_step_s")}
-        return {**measured, **times, "micro_batch": self._pieces(measured["micro_batch"])}
+        return replace(
+            calibration,
+            shallow_step_s=calibration.shallow_step_s * after / max(1, before),
+            deep_step_s=calibration.deep_step_s * after / max(1, before),
+            micro_batch=self._micro_batch(calibration.micro_batch),
+        )
 
-    def _pieces(self, micro_batch: int) -> int:
-        training = from_dict(TrainingConfig, self.parent.config["training"], "training")
-        device = choose_device(training.device)
-        return pieces_for_larger(skeleton(self.model), training, device, micro_batch)
+    def _micro_batch(self, before: int) -> int:
+        """Sequences per piece of a batch, so that the larger model fits into memory."""
+        training = self.parent.config.training_config()
+        return pieces_for_larger(skeleton(self.model), training, choose_device(training.device), before)
 
 
 def plan_expansion(
@@ -218,7 +221,8 @@ def plan_expansion(
     """
     if new_sizes and target_parameters is not None:
         raise UsageError(
-            "--target-params chooses what grows, so no other size can be given.", hint="Give one of the two."
+            "{target_parameters} chooses what grows, so no other size can be given.",
+            hint="Give one of the two.",
         )
     if name is not None:
         require_name(name)
@@ -235,7 +239,7 @@ def plan_expansion(
         if tokenizer is not None and tokenizer.vocab_size != model.vocab_size:
             model = grow_config(parent.model, {**new_sizes, "vocab": tokenizer.vocab_size})
             notes.append(f"The text has pairs for no more than {tokenizer.vocab_size:,} tokens.")
-    training = from_dict(TrainingConfig, parent.config.get("training", {}), "training")
+    training = parent.config.training_config()
     before, after = skeleton(parent.model), skeleton(model)
     require_memory(after, training, torch.device("cpu"), pieces=False)
     counts = before.parameter_counts(), after.parameter_counts()

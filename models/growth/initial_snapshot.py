@@ -1,6 +1,5 @@
 """The first checkpoint of training on a new text: a model with that text's tokens, at step 0."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
@@ -9,8 +8,7 @@ from models.architectures import skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.growth.weights import grow_snapshot
 from models.runs.checkpoint import Snapshot
-from models.training.schedule import Schedule
-from models.training.session import Counters
+from models.runs.run_state import RunState
 
 
 def initial_snapshot(
@@ -30,17 +28,10 @@ def initial_snapshot(
     average: dict[str, Tensor] = {}
     if training.average_decay:
         average = {f"average.{name}": weights[name] for name, _ in skeleton(old).named_parameters()}
-    state = {
-        "begins": True,
-        "counters": dataclasses.asdict(Counters()),
-        "schedule": dataclasses.asdict(Schedule.over(0, 1)),
-        "average_updates": 0,
-        "ended": None,
-    }
-    snapshot = Snapshot(0, dict(weights), {**moments, **average}, state)
+    snapshot = Snapshot(0, dict(weights), {**moments, **average}, RunState.initial())
     return snapshot if old == new else grow_snapshot(snapshot, old, new, parts=parts, seed=training.seed)
 
 
 def has_no_steps_yet(snapshot: Snapshot | None) -> bool:
     """Whether the run has taken no step yet on its present text."""
-    return snapshot is None or bool(snapshot.state.get("begins"))
+    return snapshot is None or snapshot.state.is_initial

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,16 +15,16 @@ from models.errors import CheckpointError, RunError
 from models.growth.transaction import recover
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
 from models.runs.compatibility import model_config_of, require_matching_shapes
-from models.runs.datasets import DATASETS_FILE
+from models.runs.datasets import DATASETS_FILE, Dataset
+from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.events import RunFinished, RunPaused, RunStarted
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.storage import digest_of, read_bounded, storing
-from models.runs.task import solves_puzzles
 from models.runs.tokenizer import load_run_tokenizer
 
-FILES = (DATASETS_FILE, "evaluation.json", "generation_config.json")
-"""The JSON files besides config.json. A run has them only once it has come so far."""
+GENERATION_FILE = "generation_config.json"
 _LARGEST_SAMPLE = 64 << 20
 
 
@@ -34,13 +33,16 @@ class Parent:
     """`weights` are the best ones, `snapshot` is the newest checkpoint. A run may have neither yet."""
 
     run: Run
-    config: dict[str, Any]
+    config: RunConfig
     model: ModelConfig
     tokenizer: Tokenizer | None
     weights: dict[str, Tensor] | None
     weights_sha256: str | None
     snapshot: Snapshot | None
-    files: Mapping[str, Any]
+    datasets: list[Dataset] | None
+    evaluation: Evaluation | PuzzleEvaluation | None
+    generation: object | None
+    """The content of generation_config.json."""
     samples: Mapping[str, bytes] = field(repr=False)
     """The files of its replay folder."""
     finished: RunFinished | None
@@ -49,8 +51,7 @@ class Parent:
 
     @property
     def seed(self) -> int:
-        seed = self.config.get("training", {}).get("seed", 0)
-        return seed if type(seed) is int else 0
+        return self.config.training_config().seed
 
     def weight_sets(self) -> list[Mapping[str, Tensor]]:
         """The best weights and those of the checkpoint; initial ones where the model was never trained."""
@@ -70,7 +71,7 @@ def read_parent(run: Run) -> Parent:
     """
     with run.lock():
         recover(run)
-        config = run.read_config()
+        config = run.config()
         model = model_config_of(run, config)
         tokenizer, note = _tokenizer(run, config, model.vocab_size)
         notes = [] if note is None else [note]
@@ -80,7 +81,7 @@ def read_parent(run: Run) -> Parent:
             require_matching_shapes(model, snapshot.model, f"The checkpoint of step {snapshot.step}")
             notes += checkpoint_notes
         weights, sha256 = _weights(run, config, model, snapshot)
-        if snapshot is None and weights is not None and "data" in config:
+        if snapshot is None and weights is not None and config.data is not None:
             raise CheckpointError(
                 f"Run '{run.name}' has lost its checkpoints: its training cannot go on in a larger model.",
                 hint="Its weights can still be used. Train a new model, or put the checkpoints back.",
@@ -93,23 +94,25 @@ def read_parent(run: Run) -> Parent:
             weights=weights,
             weights_sha256=sha256,
             snapshot=snapshot,
-            files={name: value for name in FILES if (value := run.read_json(name)) is not None},
+            datasets=run.datasets(config) if (run.path / DATASETS_FILE).exists() else None,
+            evaluation=run.evaluation(),
+            generation=run.read_json(GENERATION_FILE),
             samples=_samples(replay_folder(run)),
             finished=_final_event(run, snapshot),
             notes=tuple(notes),
         )
 
 
-def _tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> tuple[Tokenizer | None, str | None]:
+def _tokenizer(run: Run, config: RunConfig, vocab_size: int) -> tuple[Tokenizer | None, str | None]:
     """The tokenizer and a note; None for puzzles and for a model that was created without a tokenizer."""
-    created_without = "data" not in config and config.get("tokenizer_hash") is None
-    if solves_puzzles(config) or created_without:
+    created_without = config.data is None and config.tokenizer_hash is None
+    if config.solves_puzzles or created_without:
         return None, None
     return load_run_tokenizer(run, config, vocab_size)
 
 
 def _weights(
-    run: Run, config: Mapping[str, Any], model: ModelConfig, snapshot: Snapshot | None
+    run: Run, config: RunConfig, model: ModelConfig, snapshot: Snapshot | None
 ) -> tuple[dict[str, Tensor] | None, str | None]:
     """The best weights and the SHA-256 of their file."""
     if run.weights_path.is_file():
@@ -117,15 +120,14 @@ def _weights(
         require_matching_shapes(model, weights, f"The model.safetensors of run '{run.name}'")
         with storing("the hash of the weights"):
             return weights, digest_of(run.weights_path).sha256
-    if snapshot is None and "data" not in config:
+    if snapshot is None and config.data is None:
         raise RunError(
-            f"Run '{run.name}' has lost its weights.", hint="Train a model in its place: rlm train FILE"
+            f"Run '{run.name}' has lost its weights.", hint="Train a model in its place: {train FILE}"
         )
-    best = math.inf if snapshot is None else snapshot.state.get("counters", {}).get("best_loss", math.inf)
-    if math.isfinite(best):
+    if snapshot is not None and math.isfinite(snapshot.state.counters.best_loss):
         raise CheckpointError(
             f"The model.safetensors of run '{run.name}' is missing.",
-            hint=f"Make it again from the newest checkpoint: rlm resume {run.name}",
+            hint=f"Make it again from the newest checkpoint: {{resume {run.name}}}",
         )
     return None, None
 

@@ -55,7 +55,7 @@ def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = Fals
         raise UsageError(
             f"A target of {target_parameters:,} parameters cannot be met: "
             + (f"the model can grow to {most:,}." if shapes else "this model has no room to grow."),
-            hint="Train a larger model from the start: rlm train FILE --d-model N",
+            hint="Train a larger model from the start: {train FILE model.d_model=N}",
         )
     most_allowed = target_parameters if at_most else target_parameters + (target_parameters - now)
     fitting = [shape for shape in shapes if shape.parameters <= most_allowed]

@@ -7,10 +7,9 @@ and can be repeated after any interruption. A kill leaves the old run or the new
 """
 
 import contextlib
-import json
+import dataclasses
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -19,33 +18,28 @@ from models.errors import CheckpointError, StorageError
 from models.growth.weights import grow_weights
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
-from models.runs.checkpoint_folder import MODEL_FILE, SavedCheckpoint, newest_checkpoint, write_pointer
+from models.runs.checkpoint_folder import MODEL_FILE, write_pointer
 from models.runs.compatibility import model_config_of, require_matching_shapes
-from models.runs.datasets import DATASETS_FILE, Dataset
-from models.runs.migrations import migrated, stamped
-from models.runs.run import CONFIG_FILE, Run
+from models.runs.datasets import DATASETS_FILE, Dataset, datasets_to_json
+from models.runs.migrations import stamped
+from models.runs.pending_change import config_after, datasets_after, model_in_weights, pending_change
+from models.runs.run import CONFIG_FILE, EVALUATION_FILE, Run
+from models.runs.run_config import RunConfig
 from models.runs.storage import require_space, storing, sync_directory
 from models.runs.tensor_file import file_size
-from models.runs.weights_file import metadata_of
 
 _POINTERS = ("latest", "best")
 _ALLOWANCE = 4 << 20
 """Bytes for everything but tensors."""
 
 
-def revision_of(config: Mapping[str, Any]) -> int:
-    """How many changes the run has had: 0 for one that was trained on one text and never grew."""
-    number = config.get("revision", 0)
-    return number if type(number) is int else 0
-
-
 def commit(
     run: Run,
     snapshot: Snapshot,
-    config: Mapping[str, Any],
+    config: RunConfig,
     tokenizer: Tokenizer | None,
     *,
-    datasets: list[Dataset],
+    datasets: Sequence[Dataset],
 ) -> None:
     """Change the run to `snapshot`, `config`, `tokenizer` and `datasets` (datasets.json), all or nothing.
 
@@ -56,39 +50,19 @@ def commit(
     size = 2 * file_size(snapshot.model, {}) + file_size(snapshot.training, {})
     with storing(f"the change of run '{run.name}'"):
         require_space(run.path, size + _ALLOWANCE, f"the change of run '{run.name}'")
-    change = {
-        "revision": revision_of(config),
-        "config": stamped(CONFIG_FILE, config),
-        "datasets": stamped(DATASETS_FILE, datasets),
-    }
-    changed = Snapshot(snapshot.step, snapshot.model, snapshot.training, {**snapshot.state, **change})
+    state = dataclasses.replace(
+        snapshot.state,
+        revision=config.revision,
+        config=stamped(CONFIG_FILE, config.to_json()),
+        datasets=stamped(DATASETS_FILE, datasets_to_json(datasets)),
+    )
+    changed = dataclasses.replace(snapshot, state=state)
     save_checkpoint(run, changed, pointers=_POINTERS, metadata=weights_metadata(tokenizer, config))
     try:
         recover(run)
     except StorageError as error:
-        error.hint = f"The change is made, and nothing is lost. Make room, then: rlm resume {run.name}"
+        error.hint = f"The change is made, and nothing is lost. Make room, then: {{resume {run.name}}}"
         raise
-
-
-def pending_change(run: Run, config: Mapping[str, Any]) -> SavedCheckpoint | None:
-    """The checkpoint of a change that the run's files do not have yet, or None."""
-    newest = newest_checkpoint(run.checkpoints_path)
-    if newest is None or revision_of(newest.state) <= revision_of(config):
-        return None
-    return newest if isinstance(newest.state.get("config"), dict) else None
-
-
-def config_after(change: SavedCheckpoint) -> dict[str, Any]:
-    """The content of config.json after a change."""
-    config: dict[str, Any] = migrated(CONFIG_FILE, change.state["config"], change.path)
-    return config
-
-
-def kept_model(run: Run) -> Any | None:
-    """The model section that is stored with the best weights; None where there is none."""
-    with contextlib.suppress(ValueError, KeyError):
-        return json.loads(metadata_of(run.weights_path)["config"])
-    return None
 
 
 def recover(run: Run) -> None:
@@ -96,46 +70,51 @@ def recover(run: Run) -> None:
 
     Raises StorageError, CheckpointError.
     """
-    config = run.read_config()
-    change = pending_change(run, config)
+    change = pending_change(run, run.config())
     if change is None:
         return
     for pointer in _POINTERS:
         write_pointer(run.checkpoints_path, pointer, change.name)
-    config = config_after(change)
+    config, datasets = config_after(change), datasets_after(change)
     weights, metadata = load_weights(change.path / MODEL_FILE)
     tokenizer = tokenizer_from_json(metadata["tokenizer"]) if "tokenizer" in metadata else None
-    if change.state.get("begins"):
+    if change.state.is_initial:
         save_weights(run, weights, weights_metadata(tokenizer, config))
         _remove_evaluation(run)
     else:
         best = grown_best_weights(run, config)
         if best is not None:
             save_weights(run, best, weights_metadata(tokenizer, config))
-    run.write_json(DATASETS_FILE, migrated(DATASETS_FILE, change.state["datasets"], change.path))
+    run.save_datasets(datasets)
     if tokenizer is not None:
         with storing("the tokenizer"):
             tokenizer.save(run.tokenizer_path)
-    run.write_config(config)
+    run.save_config(config)
 
 
-def grown_best_weights(run: Run, config: Mapping[str, Any]) -> dict[str, Tensor] | None:
+def grown_best_weights(run: Run, config: RunConfig) -> dict[str, Tensor] | None:
     """The best weights at the size of the model of `config`; None where there are none, or they have it
     already. Raises CheckpointError where their file is damaged."""
     if not run.weights_path.is_file():
         return None
     new = model_config_of(run, config)
-    weights, metadata = load_weights(run.weights_path)
+    weights, _ = load_weights(run.weights_path)
     with contextlib.suppress(CheckpointError):
         require_matching_shapes(new, weights, "The best weights")
         return None
-    old = model_config_of(run, {"model": json.loads(metadata["config"])})
+    model = model_in_weights(run)
+    if model is None:
+        raise CheckpointError(
+            f"The model.safetensors of run '{run.name}' does not say which model it is of.",
+            hint=f"Move that file away, and make it again: {{resume {run.name}}}",
+        )
+    old = model_config_of(run, dataclasses.replace(config, model=model))
     return grow_weights(old, new, weights)
 
 
 def _remove_evaluation(run: Run) -> None:
     """Remove evaluation.json, which is of another text. A new one follows when training ends."""
-    with storing("evaluation.json"):
+    with storing(EVALUATION_FILE):
         with contextlib.suppress(FileNotFoundError):
-            os.remove(run.path / "evaluation.json")
+            os.remove(run.path / EVALUATION_FILE)
         sync_directory(run.path)

@@ -23,21 +23,21 @@ def grow_vocabulary(parent: Parent, size: int) -> tuple[Tokenizer | None, TokenP
     if not isinstance(tokenizer, BpeTokenizer):
         raise UsageError(
             f"Run '{name}' has a character tokenizer, and new characters come with a text.",
-            hint=f"Give it a text that has them: rlm train FILE --continue {name}",
+            hint=f"Give it a text that has them: {{train FILE continue_run={name}}}",
         )
-    if "data" not in parent.config:
+    data = parent.config.data
+    if data is None:
         raise UsageError(
             f"Run '{name}' has no text yet to learn more tokens from.",
-            hint=f"Train it first: rlm train FILE --name {name}",
+            hint=f"Train it first: {{train FILE name={name}}}",
         )
-    data = parent.config["data"]
-    more = f"Learn them from another text: rlm train FILE --continue {name} --grow-vocab N"
+    more = f"Learn them from another text: {{train FILE continue_run={name} grow_vocab=N}}"
     try:
-        corpus = open_corpus(data["paths"])
+        corpus = open_corpus(data.paths)
     except UsageError as error:
         raise CorpusError(f"New tokens come from the text of the run: {error.message}", hint=more) from error
-    if corpus.content_hash != data["content_hash"]:
+    if corpus.content_hash != data.content_hash:
         raise CorpusError(
-            f"The text at {data['paths'][0]} is no longer the one run '{name}' was trained on.", hint=more
+            f"The text at {data.paths[0]} is no longer the one run '{name}' was trained on.", hint=more
         )
     return grown_bpe(tokenizer, corpus, size - tokenizer.vocab_size)

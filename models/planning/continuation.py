@@ -1,7 +1,7 @@
 """The plan of a run that goes on with another text."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from data.corpus import Corpus
@@ -12,7 +12,7 @@ from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
 from models.cost import Estimate
 from models.errors import RunError
-from models.growth.transaction import commit, revision_of
+from models.growth.transaction import commit
 from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
 from models.planning.text_plan import data_section, growth_row, length_in_words
@@ -20,7 +20,8 @@ from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, described_corpus, labels
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
-from models.training.length import REWARMED_FOR_ANOTHER_TEXT
+from models.runs.run_config import ModelSection, ReplaySection, RunConfig
+from models.training.time_budget import REWARM_OTHER_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class ContinuationPlan:
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed}: {self.replay.reason}"),
-            ("learning rate", f"rises again to {100 * REWARMED_FOR_ANOTHER_TEXT:.0f} % of its peak"),
+            ("learning rate", f"rises again to {100 * REWARM_OTHER_TEXT:.0f} % of its peak"),
             *growth_row(self.training),
             ("length", length_in_words(self.training, self.model, self.data, expected)),
         ]
@@ -78,7 +79,7 @@ class ContinuationPlan:
             "known_corpora": list(self.known),
             "vocab_size": [self.content.model.vocab_size, self.model.vocab_size],
             "replay": asdict(self.replay),
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "model": ModelSection.of(self.model).dials,
             "training": asdict(self.training),
             "parameters": self.estimate.parameters,
         }
@@ -96,30 +97,30 @@ class ContinuationPlan:
             commit(self.run, self.snapshot, self._config(), self.tokenizer, datasets=self.datasets)
         return self.run
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self) -> RunConfig:
         before = self.content.config
-        kept = {key: value for key, value in before.items() if key not in ("opened", "extension")}
-        if not self._calibration_holds():
-            kept.pop("measured", None)
-        hashes = (one.get("content_hash") for one in self.datasets)
-        earlier = [found for found in hashes if found not in (None, self.corpus.content_hash)]
-        return {
-            **kept,
-            "revision": revision_of(before) + 1,
-            "vocab_size_before": self.content.model.vocab_size,
-            "corpus": self.corpus.name,
-            "parameters": self.estimate.parameters,
-            "embedding_parameters": self.estimate.embedding_parameters,
-            "started_at": self.started_at,
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
-            "training": asdict(self.training),
-            "data": data_section(self.corpus, self.tokenizer, self.data),
-            "replay": {**asdict(self.replay), "corpora": earlier},
-        }
+        hashes = (one.content_hash for one in self.datasets)
+        earlier = tuple(found for found in hashes if found not in (None, self.corpus.content_hash))
+        replay = ReplaySection(share=self.replay.share, reason=self.replay.reason, corpora=earlier)
+        return replace(
+            before,
+            revision=before.revision + 1,
+            vocab_size_before=self.content.model.vocab_size,
+            corpus=self.corpus.name,
+            parameters=self.estimate.parameters,
+            embedding_parameters=self.estimate.embedding_parameters,
+            started_at=self.started_at,
+            model=ModelSection.of(self.model),
+            training=asdict(self.training),
+            data=data_section(self.corpus, self.tokenizer, self.data),
+            calibration=before.calibration if self._calibration_holds() else None,
+            replay=replay,
+            extension=None,
+        )
 
     def _calibration_holds(self) -> bool:
         """Whether a step costs what it did, and may be taken as it was."""
-        before = self.content.config["training"]
+        before = self.content.config.training
         names = ("batch_size", "micro_batch", "device", "number_format", "compile", "threads", "optimizer")
         return all(before.get(name) == getattr(self.training, name) for name in names)
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -41,7 +40,7 @@ from models.runs.events import Event, NoticeGiven
 from models.runs.progress import advancing, read_corpus
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
-from models.runs.task import require_text
+from models.runs.run_config import RunConfig
 
 _COMPARED_TOKENS = 8192
 """Of each text, to see how far it is from the others."""
@@ -59,13 +58,13 @@ def plan_continuation(
     run = Run.open(request.continue_run, runs_dir)
     _require_no_new_model(run, request)
     content = read_content(run)
-    require_growing(request, content.config.get("training", {}))
+    require_growing(request, content.config.training)
     if corpus is None:
         corpus = yield from read_corpus(request.paths)
         content = read_content(run)
     run.require_idle()
     _require_trained(run, content.config)
-    if corpus.content_hash == content.config["data"]["content_hash"]:
+    if corpus.content_hash == content.config.content_hash:
         return plan_resume(run, content.config, corpus, request)
     return (yield from _another_text(content, corpus, request, started_at))
 
@@ -79,7 +78,7 @@ def _another_text(
     tokenizer, note = content.tokenizer()
     if note is not None:
         yield NoticeGiven(message=note)
-    datasets = _with_paths(content.datasets(), config["data"])
+    datasets = _with_paths(content.datasets(), config)
     samples, new_samples = yield from known_samples(content.run, datasets, tokenizer)
     grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
     data = yield from advancing(prepare(corpus, grown))
@@ -89,8 +88,8 @@ def _another_text(
     training = _fitted_to_text(config, corpus, training, new, request)
     device, layout = choose_device(training.device), skeleton(new)
     require_memory(layout, training, device)
-    prepare_process(config.get("measured", {}).get("threads", training.threads))
-    moments = _moments(newest) if config["training"].get("optimizer") == training.optimizer else {}
+    prepare_process(training.threads if config.calibration is None else config.calibration.threads)
+    moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
     snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
     expected = estimate(layout, training, device)
     read = expected_tokens(training, new, data, expected.tokens_per_second)
@@ -134,13 +133,18 @@ def _replay(
     )
 
 
-def _with_paths(datasets: list[Dataset], data: Mapping[str, Any]) -> list[Dataset]:
-    """Where the text lies that the run is at, and its tokens: config.json alone may tell."""
-    current = data["content_hash"]
-    found: Dataset = {"paths": data["paths"]}
-    if "prepared" in data:
-        found["prepared"] = data["prepared"]
-    return [{**found, **one} if one.get("content_hash") == current else one for one in datasets]
+def _with_paths(datasets: list[Dataset], config: RunConfig) -> list[Dataset]:
+    """`datasets`, with the places of the text the run is at and of its tokens: only the configuration may
+    have them."""
+    data = config.data
+    if data is None:
+        return datasets
+    return [
+        replace(one, paths=one.paths or data.paths, prepared=one.prepared or data.prepared)
+        if one.content_hash == data.content_hash
+        else one
+        for one in datasets
+    ]
 
 
 def _require_no_new_model(run: Run, request: TrainRequest) -> None:
@@ -157,12 +161,12 @@ def _require_no_new_model(run: Run, request: TrainRequest) -> None:
         require(0 <= request.replay < 1, "replay", request.replay, "0 up to, not including, 1")
 
 
-def _require_trained(run: Run, config: Mapping[str, Any]) -> None:
-    if "data" not in config:
+def _require_trained(run: Run, config: RunConfig) -> None:
+    if config.data is None:
         raise UsageError(
             f"Run '{run.name}' has learned nothing yet.", hint=f"Train it: {{train FILE name={run.name}}}"
         )
-    require_text(run.name, config)
+    config.require_text(run.name)
     if not has_checkpoints(run):
         raise RunError(
             f"Run '{run.name}' has not begun to learn its first text.", hint=f"Go on: {{resume {run.name}}}"
@@ -200,11 +204,11 @@ def _unknown_share(tokenizer: Tokenizer, samples: Sequence[ReplaySample], corpus
     return sum(counts[character] for character in set(counts) - known) / max(1, corpus.characters)
 
 
-def _training(config: Mapping[str, Any], corpus: Corpus, request: TrainRequest) -> TrainingConfig:
+def _training(config: RunConfig, corpus: Corpus, request: TrainRequest) -> TrainingConfig:
     """As the run was trained, with the overrides over it, for the length that was chosen or suits the text.
     The loss it stopped at was one on another text."""
     length = request.overrides.length or {"minutes": suggested_minutes(corpus)}
-    values = {**without_length(config["training"]), "target_loss": None, **request.overrides.training}
+    values = {**without_length(config.training), "target_loss": None, **request.overrides.training}
     return from_dict(TrainingConfig, {**values, **length}, "training")
 
 
@@ -220,7 +224,7 @@ def _model(
 
 
 def _fitted_to_text(
-    config: Mapping[str, Any],
+    config: RunConfig,
     corpus: Corpus,
     training: TrainingConfig,
     model: ModelConfig,
@@ -228,7 +232,7 @@ def _fitted_to_text(
 ) -> TrainingConfig:
     """The training with what the new text decides, where the user did not."""
     suggested = suggested_training(corpus, training, model)
-    decay = min(config["training"].get("weight_decay", 0.0), suggested["weight_decay"])
+    decay = min(config.training_config().weight_decay, suggested["weight_decay"])
     fitted = {"weight_decay": decay, "most_epochs": suggested["most_epochs"]}
     chosen = request.overrides.training
     return replace(training, **{name: value for name, value in fitted.items() if name not in chosen})
@@ -251,7 +255,7 @@ def _losses(
 
 def _loss(model: RecursiveLM, tokens: np.ndarray) -> float:
     """Nats per token on a few windows of a text."""
-    evaluating = evaluate(model, tokens, default_depth(model), "float32", at_most=_COMPARED_TOKENS)
+    evaluating = evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS)
     while True:
         try:
             next(evaluating)

@@ -1,8 +1,7 @@
 """A model without training: a configuration, fresh weights, and what it costs."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
 from models.planning.request import CreateRequest, length_in, model_settings, without_length
+from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import save_weights
 from models.runs.new_run import new_run
 from models.runs.run import Run
+from models.runs.run_config import ModelSection, RunConfig
 from models.runs.storage import storing
 from models.wording import counted
 
@@ -56,7 +57,7 @@ class CreationPlan:
     def to_dict(self) -> dict[str, Any]:
         """The model as JSON has it."""
         return {
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "model": ModelSection.of(self.model).dials,
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
             "memory_bytes": self.estimate.training_bytes,
@@ -71,22 +72,19 @@ class CreationPlan:
         with new_run(self.name, self.runs_dir) as run:
             torch.manual_seed(int(self.training.get("seed", 0)))
             model = build_model(self.model)
-            metadata = {"format": "rlm", "config": json.dumps(self.to_dict()["model"])}
             if self.tokenizer is not None:
                 with storing("the tokenizer"):
                     self.tokenizer.save(run.tokenizer_path)
-                metadata["tokenizer"] = self.tokenizer.to_json()
-            save_weights(run, model.state_dict(), metadata)
-            run.write_config(
-                {
-                    "name": run.name,
-                    "parameters": self.estimate.parameters,
-                    "embedding_parameters": self.estimate.embedding_parameters,
-                    "model": self.to_dict()["model"],
-                    "tokenizer_hash": self.tokenizer.hash if self.tokenizer is not None else None,
-                    "training": dict(self.training),
-                }
+            config = RunConfig(
+                name=run.name,
+                parameters=self.estimate.parameters,
+                embedding_parameters=self.estimate.embedding_parameters,
+                model=ModelSection.of(self.model),
+                tokenizer_hash=self.tokenizer.hash if self.tokenizer is not None else None,
+                training=self.training,
             )
+            save_weights(run, model.state_dict(), weights_metadata(self.tokenizer, config))
+            run.save_config(config)
         return run
 
 

@@ -3,8 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
@@ -12,7 +11,7 @@ from models.growth.initial_snapshot import has_no_steps_yet
 from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.run import Run
-from models.runs.task import solves_puzzles
+from models.runs.run_config import DataSection, Extension
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -29,28 +28,30 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         raise UsageError("The length to go on for must be above 0.")
     with run.lock():
         recover(run)
-        config = run.read_config()
-        if "data" not in config:
+        config = run.config()
+        if config.data is None:
             raise UsageError(
                 f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
             )
-        if not solves_puzzles(config):
-            _require_text_there(run, config["data"])
+        if not config.solves_puzzles:
+            _require_text_there(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
         if snapshot is not None and not has_no_steps_yet(snapshot):
-            config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
+            extension = Extension(from_step=snapshot.step, minutes=minutes, steps=steps)
+            run.save_config(replace(config, extension=extension))
         else:
-            config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}
-            config["started_at"] = time.time()  # what passed before was not training
-        run.write_config(config)
+            training = {**config.training, "minutes": minutes, "steps": steps, "epochs": None}
+            # What passed before was not training.
+            run.save_config(replace(config, training=training, started_at=time.time()))
 
 
-def _require_text_there(run: Run, data: Mapping[str, Any]) -> None:
+def _require_text_there(run: Run, data: DataSection) -> None:
     """Raise CorpusError where the tokens of the text are not in the cache, and it is not in its place."""
-    with contextlib.suppress(CorpusError, KeyError):
-        open_prepared(data["prepared"])
-        return
-    for path in data["paths"]:
+    if data.prepared is not None:
+        with contextlib.suppress(CorpusError):
+            open_prepared(data.prepared)
+            return
+    for path in data.paths:
         if not os.path.exists(path):
             raise CorpusError(
                 f"The text of run '{run.name}' is gone: there is no '{path}'.",

@@ -14,11 +14,12 @@ from models.cost import Estimate, estimate, require_memory
 from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
 from models.recursive_lm import RecursiveLM
+from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
 from models.runs.new_run import new_run
 from models.runs.progress import advancing
 from models.runs.run import Run, suggest_name
-from models.runs.task import PUZZLES
+from models.runs.run_config import PUZZLES, DataSection, ModelSection, RunConfig
 from models.wording import counted
 
 PUZZLE_SEED = 0
@@ -67,8 +68,15 @@ class PuzzlePlan:
         """The plan as JSON has it."""
         return {
             "name": self.name,
-            "puzzles": {**self._described(), "held_out": len(self.held_out)},
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "puzzles": {
+                "name": self.source,
+                "content_hash": self.content_hash,
+                "kind": PUZZLES,
+                "size": self.learned.size,
+                "puzzles": len(self.learned),
+                "held_out": len(self.held_out),
+            },
+            "model": ModelSection.of(self.model).dials,
             "training": asdict(self.training),
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
@@ -79,36 +87,36 @@ class PuzzlePlan:
         """Make the run directory, with all that training needs to begin; where this fails, nothing of it
         is left. Raises UsageError, StorageError."""
         with new_run(self.name, self.runs_dir) as run:
-            run.write_json("datasets.json", [self._described()])
-            run.write_config(
-                {
-                    "name": run.name,
-                    "corpus": self.source,
-                    "parameters": self.estimate.parameters,
-                    "embedding_parameters": self.estimate.embedding_parameters,
-                    "started_at": self.started_at,
-                    "model": {"architecture": self.model.architecture, **asdict(self.model)},
-                    "training": asdict(self.training),
-                    "data": {
-                        "paths": [self.source],
-                        "content_hash": self.content_hash,
-                        "kind": PUZZLES,
-                        "count": self.count,
-                        "seed": PUZZLE_SEED,
-                        "held_out": len(self.held_out),
-                    },
-                }
+            run.save_datasets([self._dataset()])
+            run.save_config(
+                RunConfig(
+                    name=run.name,
+                    corpus=self.source,
+                    parameters=self.estimate.parameters,
+                    embedding_parameters=self.estimate.embedding_parameters,
+                    started_at=self.started_at,
+                    model=ModelSection.of(self.model),
+                    training=asdict(self.training),
+                    data=DataSection(
+                        paths=(self.source,),
+                        content_hash=self.content_hash,
+                        kind=PUZZLES,
+                        count=self.count,
+                        seed=PUZZLE_SEED,
+                        held_out=len(self.held_out),
+                    ),
+                )
             )
         return run
 
-    def _described(self) -> dict[str, Any]:
-        return {
-            "name": self.source,
-            "content_hash": self.content_hash,
-            "kind": PUZZLES,
-            "size": self.learned.size,
-            "puzzles": len(self.learned),
-        }
+    def _dataset(self) -> Dataset:
+        return Dataset(
+            name=self.source,
+            content_hash=self.content_hash,
+            kind=PUZZLES,
+            size=self.learned.size,
+            puzzles=len(self.learned),
+        )
 
     def _length(self) -> str:
         training = self.training

@@ -18,8 +18,10 @@ from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
 from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
 from models.presets import Preset
+from models.runs.compatibility import model_config_of
 from models.runs.run import CONFIG_FILE, Run, require_free_name, require_name
-from models.runs.tokenizer import load_run_tokenizer
+from models.runs.run_config import RunConfig
+from models.runs.tokenizer import copies_inside, load_run_tokenizer
 
 _KINDS = ("character", "bpe")
 _FREE_TO_CHANGE = ("context_length", "dropout", "vocab_size")
@@ -60,12 +62,14 @@ class ResolvedRequest:
 def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
     """Check a request. Raises UsageError for what cannot be meant, TokenizerError, RunError."""
     created = _created_run(request.name, runs_dir)
-    stored = created.read_config() if created is not None else {}
-    overrides, of_run = request.overrides, stored.get("training", {})
+    stored = created.config() if created is not None else None
+    if created is not None and stored is not None:
+        require_untrained(created, stored)
+    overrides, of_run = request.overrides, stored.training if stored is not None else {}
     preset = preset_for(request.preset, {**of_run, **overrides.training})
-    if created is not None:
-        _require_same_shape(created, stored["model"], overrides, preset)
-        shape = {**stored["model"], **overrides.model}
+    if created is not None and stored is not None:
+        _require_same_shape(created, stored.model.dials, overrides, preset)
+        shape = {**stored.model.dials, **overrides.model}
     else:
         shape = model_settings(overrides, preset)
     training, chosen = _training(overrides, of_run, preset)
@@ -91,9 +95,9 @@ def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
     )
 
 
-def require_untrained(run: Run) -> None:
+def require_untrained(run: Run, config: RunConfig) -> None:
     """Raise UsageError unless `run` still waits for its first text."""
-    if "data" in run.read_config():
+    if config.data is not None:
         raise UsageError(
             f"There is a run '{run.name}' already.",
             hint=f"Go on with it: {{resume {run.name}}}   Or choose another {{name}}.",
@@ -114,8 +118,8 @@ def require_memory_if_large(model: ModelConfig, training: TrainingConfig, device
 
 
 def _created_run(name: str | None, runs_dir: Path) -> Run | None:
-    """The untrained run of that name, if there is one. Raises UsageError for a name that is impossible or
-    taken."""
+    """The run of that name, if there is one. Raises UsageError for a name that is impossible or taken by
+    something else."""
     if name is None:
         return None
     require_name(name)
@@ -123,7 +127,6 @@ def _created_run(name: str | None, runs_dir: Path) -> Run | None:
         require_free_name(name, runs_dir)
         return None
     run = Run.open(name, runs_dir)
-    require_untrained(run)
     return run
 
 
@@ -182,7 +185,7 @@ def _tokenizer(
     vocab_size: int | None,
     preset: Preset | None,
     created: Run | None,
-    stored: Mapping[str, Any],
+    stored: RunConfig | None,
 ) -> tuple[Tokenizer | str | None, str, int | None]:
     """The tokenizer or its kind where either is known, why, and the size of its vocabulary."""
     if requested in _KINDS:
@@ -195,26 +198,27 @@ def _tokenizer(
         return requested, "as asked for", vocab_size
     if requested is not None:
         return _of_size(load_tokenizer(requested), vocab_size), f"the one in {requested}", None
-    if created is not None and (own := _created_with(created, stored)) is not None:
-        return _of_size(own, vocab_size), "the one the model was created with", None
+    created_for = None
+    if created is not None and stored is not None:
+        created_for = model_config_of(created, stored).vocab_size
+        if (own := _created_with(created, stored, created_for)) is not None:
+            return _of_size(own, vocab_size), "the one the model was created with", None
     if vocab_size is not None:
         return "bpe", "as asked for", vocab_size
-    if created is not None and stored["model"]["vocab_size"] != DEFAULT_VOCAB_SIZE:
-        return None, "the vocabulary the model was created for", stored["model"]["vocab_size"]
+    if created_for not in (None, DEFAULT_VOCAB_SIZE):
+        return None, "the vocabulary the model was created for", created_for
     return (preset.tokenizer if preset is not None else None), "as the preset has it", None
 
 
-def _created_with(run: Run, stored: Mapping[str, Any]) -> Tokenizer | None:
+def _created_with(run: Run, stored: RunConfig, vocab_size: int) -> Tokenizer | None:
     """The tokenizer that the model was created with, or None where there was none.
 
-    A training that was killed before it began may have left its own in the place of that.
+    A training that was killed before it began may have left its own in the place of that: where no hash
+    is stored, only the copy in the weights counts.
     """
-    if "tokenizer_hash" not in stored:  # created before that was kept
-        return load_tokenizer(run.tokenizer_path) if run.tokenizer_path.exists() else None
-    if stored["tokenizer_hash"] is None:
-        return None
-    expected = {"data": {"tokenizer_hash": stored["tokenizer_hash"]}}
-    return load_run_tokenizer(run, expected, model_config(stored["model"]).vocab_size)[0]
+    if stored.tokenizer_hash is not None:
+        return load_run_tokenizer(run, stored, vocab_size)[0]
+    return next((tokenizer for _, tokenizer in copies_inside(run)), None)
 
 
 def _of_size(tokenizer: Tokenizer, vocab_size: int | None) -> Tokenizer:

@@ -1,6 +1,5 @@
 """A run that is given the text it is at: it goes on as it is, for so much longer."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,8 +9,9 @@ from models.config import TrainingConfig, from_dict
 from models.planning.defaults import suggested_minutes
 from models.planning.extend import extend
 from models.planning.request import TrainRequest
+from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.run import Run
-from models.runs.status import is_finished
+from models.runs.run_config import RunConfig
 from models.wording import counted
 
 
@@ -50,7 +50,7 @@ class ResumePlan:
         return self.run
 
 
-def plan_resume(run: Run, config: Mapping[str, Any], corpus: Corpus, request: TrainRequest) -> ResumePlan:
+def plan_resume(run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest) -> ResumePlan:
     """The plan of going on with the text that `run` is at. Raises UsageError for what would change more
     than how long it trains."""
     for path in _changes(config, request):
@@ -68,7 +68,7 @@ def plan_resume(run: Run, config: Mapping[str, Any], corpus: Corpus, request: Tr
             hint="For example: {training.minutes=5}",
             field="training.epochs",
         )
-    finished = is_finished(run)
+    finished = _is_finished(run, config)
     if finished and not length:
         length = {"minutes": suggested_minutes(corpus)}
     checked = from_dict(TrainingConfig, length, "training")
@@ -81,21 +81,29 @@ def plan_resume(run: Run, config: Mapping[str, Any], corpus: Corpus, request: Tr
     )
 
 
-def _changes(config: Mapping[str, Any], request: TrainRequest) -> list[str]:
+def _is_finished(run: Run, config: RunConfig) -> bool:
+    """Whether the newest checkpoint is the last and was evaluated, and no more was asked for since."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    if newest is None or newest.state.ended is None:
+        return False
+    if config.extension is not None and config.extension.from_step == newest.step:
+        return False
+    evaluation = run.evaluation()
+    return evaluation is not None and evaluation.after_steps == newest.step
+
+
+def _changes(config: RunConfig, request: TrainRequest) -> list[str]:
     """The settings and fields that were typed and are not what the run is trained with now; its length is
     none of them."""
-    measured = config.get("measured", {})
-    now = {
-        "training": asdict(from_dict(TrainingConfig, config["training"], "training")),
-        "model": config["model"],
-    }
+    now = {"training": asdict(config.training_config()), "model": config.model.dials}
     changes = []
     for section, values in (("training", request.overrides.training), ("model", request.overrides.model)):
-        for name in sorted(values):
-            of_run = [now[section].get(name), *([measured[name]] if name in measured else [])]
-            if values[name] not in of_run:
+        for name, value in sorted(values.items()):
+            # What was left open has been chosen by calibration.
+            if value not in (now[section].get(name), getattr(config.calibration, name, None)):
                 changes.append(f"{section}.{name}")
-    if request.replay not in (None, config.get("replay", {}).get("share", 0.0)):
+    share = config.replay.share if config.replay is not None else 0.0
+    if request.replay not in (None, share):
         changes.append("replay")
     if request.grow_vocab is not None:
         changes.append("grow_vocab")

@@ -1,24 +1,26 @@
 """What a run is now, read without writing: a change that was interrupted counts as finished."""
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
 from data.tokenizer import Tokenizer, tokenizer_from_json
+from models.architectures import skeleton
 from models.config import ModelConfig
 from models.errors import CheckpointError
 from models.growth.initial_snapshot import has_no_steps_yet
-from models.growth.transaction import config_after, grown_best_weights, pending_change
+from models.growth.transaction import grown_best_weights
+from models.growth.weights import tied_names
 from models.runs.checkpoint import Snapshot, load_checkpoint, load_weights
 from models.runs.checkpoint_folder import MODEL_FILE, SavedCheckpoint, newest_checkpoint
 from models.runs.compatibility import model_config_of, require_matching_shapes
-from models.runs.datasets import DATASETS_FILE, Dataset, read_datasets
+from models.runs.datasets import Dataset, completed
 from models.runs.events import Event, NoticeGiven
-from models.runs.migrations import migrated
+from models.runs.pending_change import config_after, datasets_after, pending_change
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.tokenizer import load_run_tokenizer
 from models.runs.weights_file import metadata_of
 
@@ -28,13 +30,13 @@ class RunContent:
     """A run with its weights and what it knows."""
 
     run: Run
-    stored: Mapping[str, Any]
+    stored: RunConfig
     """The configuration as its file has it."""
     serial: int
     """Of the newest checkpoint; 0 where there is none."""
     change: SavedCheckpoint | None
     """One that holds a change which was interrupted."""
-    config: Mapping[str, Any]
+    config: RunConfig
     """The configuration once that change is finished."""
 
     @property
@@ -44,14 +46,13 @@ class RunContent:
 
     def is_current(self) -> bool:
         """Whether nobody has changed or trained the run since this was read."""
-        return (self.run.read_config(), _serial(self.run)) == (self.stored, self.serial)
+        return (self.run.config(), _serial(self.run)) == (self.stored, self.serial)
 
     def datasets(self) -> list[Dataset]:
         """The texts it knows, the one it is at among them. Raises RunError."""
         if self.change is None:
-            return read_datasets(self.run)
-        found: list[Dataset] = migrated(DATASETS_FILE, self.change.state["datasets"], self.change.path)
-        return found
+            return self.run.datasets(self.config)
+        return completed(datasets_after(self.change), self.config)
 
     def tokenizer(self) -> tuple[Tokenizer, str | None]:
         """Its tokenizer, and a sentence for the user where it is not the one in tokenizer.json. Raises
@@ -73,8 +74,8 @@ class RunContent:
         """
         if has_no_steps_yet(newest):
             return dict(newest.model)
-        if not math.isfinite(newest.state["counters"]["best_loss"]):
-            return _averaged(newest)
+        if not math.isfinite(newest.state.counters.best_loss):
+            return self._averaged(newest)
         try:
             if self.change is not None and (grown := grown_best_weights(self.run, self.config)) is not None:
                 return dict(grown)
@@ -92,12 +93,20 @@ class RunContent:
             message=f"The weights of run '{self.run.name}' are {what}; "
             f"those of step {best.step} take their place."
         )
-        return _averaged(best)
+        return self._averaged(best)
+
+    def _averaged(self, snapshot: Snapshot) -> dict[str, Tensor]:
+        """The weights of a checkpoint, each averaged over steps where the training averages them."""
+        tied = tied_names(skeleton(self.model))  # the average of a tied head has the embedding's name
+        return {
+            name: snapshot.training.get(f"average.{tied.get(name, name)}", value)
+            for name, value in snapshot.model.items()
+        }
 
 
 def read_content(run: Run) -> RunContent:
     """What `run` is now. Raises RunError."""
-    stored = run.read_config()
+    stored = run.config()
     change = pending_change(run, stored)
     config = stored if change is None else config_after(change)
     return RunContent(run=run, stored=stored, serial=_serial(run), change=change, config=config)
@@ -106,8 +115,3 @@ def read_content(run: Run) -> RunContent:
 def _serial(run: Run) -> int:
     newest = newest_checkpoint(run.checkpoints_path)
     return 0 if newest is None else newest.serial
-
-
-def _averaged(snapshot: Snapshot) -> dict[str, Tensor]:
-    """The weights of a checkpoint, each averaged over steps where the training averages them."""
-    return {name: snapshot.training.get(f"average.{name}", value) for name, value in snapshot.model.items()}

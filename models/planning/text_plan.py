@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
 from models.runs.new_run import new_run
 from models.runs.run import Run
+from models.runs.run_config import DataSection, ModelSection, RunConfig
 from models.runs.storage import replace_file, storing
 from models.wording import about_minutes, counted
 
@@ -69,7 +71,7 @@ class TextPlan:
                 "vocab_size": self.tokenizer.vocab_size,
                 "reason": self.reason,
             },
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "model": ModelSection.of(self.model).dials,
             "training": asdict(self.training),
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
@@ -88,8 +90,9 @@ class TextPlan:
         if self.created is None:
             return self._start_fresh()
         with self.created.lock():
-            require_untrained(self.created)
-            self._write(self.created)
+            config = self.created.config()
+            require_untrained(self.created, config)
+            self._write(self.created, config.lineage)
             with contextlib.suppress(OSError):  # fresh ones of another vocabulary, of no more use
                 self.created.weights_path.unlink()
         return self.created
@@ -99,14 +102,14 @@ class TextPlan:
             self._write(run)
         return run
 
-    def _write(self, run: Run) -> None:
+    def _write(self, run: Run, lineage: tuple[Mapping[str, object], ...] = ()) -> None:
         """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
         before = run.tokenizer_path.read_bytes() if run.tokenizer_path.is_file() else None
         try:
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
-            run.write_json(DATASETS_FILE, [dataset_of(self.corpus)])
-            run.write_config(self._config(run))
+            run.save_datasets([dataset_of(self.corpus)])
+            run.save_config(self._config(run, lineage))
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
                 (run.path / DATASETS_FILE).unlink(missing_ok=True)
@@ -116,24 +119,18 @@ class TextPlan:
                     replace_file(run.tokenizer_path, [before])
             raise
 
-    def _config(self, run: Run) -> dict[str, Any]:
-        corpus = self.corpus
-        return {
-            "name": run.name,
-            "corpus": corpus.name,
-            "parameters": self.estimate.parameters,
-            "embedding_parameters": self.estimate.embedding_parameters,
-            "started_at": self.started_at,
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
-            "training": asdict(self.training),
-            "data": data_section(corpus, self.tokenizer, self.data),
-            **self._lineage(),
-        }
-
-    def _lineage(self) -> dict[str, Any]:
-        """What a created run has come from, where it was grown out of another."""
-        stored = self.created.read_config() if self.created is not None else {}
-        return {"lineage": stored["lineage"]} if "lineage" in stored else {}
+    def _config(self, run: Run, lineage: tuple[Mapping[str, object], ...]) -> RunConfig:
+        return RunConfig(
+            name=run.name,
+            corpus=self.corpus.name,
+            parameters=self.estimate.parameters,
+            embedding_parameters=self.estimate.embedding_parameters,
+            started_at=self.started_at,
+            model=ModelSection.of(self.model),
+            training=asdict(self.training),
+            data=data_section(self.corpus, self.tokenizer, self.data),
+            lineage=lineage,
+        )
 
     def _shares(self) -> str:
         if not is_lopsided(self.data):
@@ -196,13 +193,13 @@ def is_lopsided(data: PreparedData) -> bool:
     return not 0.85 <= data.train_tokens / max(1, data.train_tokens + data.validation_tokens) <= 0.95
 
 
-def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> dict[str, Any]:
-    """What config.json says of the text a run is at."""
-    return {
-        "paths": source_paths(corpus),
-        "content_hash": corpus.content_hash,
-        "kind": corpus.kind,
-        "tokenizer": tokenizer.kind,
-        "tokenizer_hash": tokenizer.hash,
-        "prepared": data.path.name,
-    }
+def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> DataSection:
+    """What config.json has of the text that a run is trained on."""
+    return DataSection(
+        paths=tuple(source_paths(corpus)),
+        content_hash=corpus.content_hash,
+        kind=corpus.kind,
+        tokenizer=tokenizer.kind,
+        tokenizer_hash=tokenizer.hash,
+        prepared=data.path.name,
+    )

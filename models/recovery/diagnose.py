@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from models.recovery.held_out_text import held_out_text
 from models.recovery.tokenizer_copies import copies_in_weights
 from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.tokenizer import expected_hash
 from models.runs.weights_file import shape_in
 
@@ -70,7 +71,7 @@ class Diagnosis:
         }
 
 
-def diagnose(run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int) -> Diagnosis:
+def diagnose(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> Diagnosis:
     """Compare tokenizer.json with the model of `vocab_size`, with what config.json and the weights record
     of it, and with the training texts. Changes nothing."""
     trusted = _matching_copy(run, config, vocab_size)
@@ -99,7 +100,7 @@ def _unusable(finding: Finding, vocab_size: int, texts: TrainingTexts) -> Diagno
     return Diagnosis((finding,), vocab_size, None, None, texts.recorded_loss)
 
 
-def _matching_copy(run: Run, config: Mapping[str, Any], vocab_size: int) -> Tokenizer | None:
+def _matching_copy(run: Run, config: RunConfig, vocab_size: int) -> Tokenizer | None:
     """The copy in the run's weights that has the right size and, if one is recorded, the right hash."""
     expected = expected_hash(config)
     return next(

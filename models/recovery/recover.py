@@ -1,7 +1,7 @@
 """Checks a run's tokenizer and repairs it: from a copy, or by a reconstruction where no copy is left."""
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ from models.recovery.reconstruct import (
     read_reference_text,
     reconstruct,
 )
-from models.recovery.restore import Chosen, choose_copy, original_copy, put_back
+from models.recovery.restore import Chosen, choose_copy, original_copy
 from models.recovery.training_texts import TrainingTexts
 from models.runs.compatibility import model_config_of
 from models.runs.datasets import vocabulary_growths
 from models.runs.load import load_model
 from models.runs.run import Run
-from models.runs.task import require_text
-from models.runs.tokenizer import expected_hash, original_hash
+from models.runs.run_config import DataSection, RunConfig
+from models.runs.tokenizer import expected_hash, original_hash, replace_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         found = yield from _reconstruct(run, config, texts, vocab_size, like, chosen)
         # The file is written first. After a kill between the two, config.json still has the hash of the lost
         # tokenizer, and the same command with the same text makes the same reconstruction again.
-        backup = put_back(run, found.tokenizer)
+        backup = replace_tokenizer(run, found.tokenizer)
         load_kept_tokenizer(run.tokenizer_path)  # the written file must be readable
         if found.exact:
             _record_hash(run, config, found.tokenizer.hash)
@@ -119,7 +119,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         )
 
 
-def _restore(run: Run, config: dict[str, Any], diagnosis: Diagnosis, chosen: Chosen) -> Recovery:
+def _restore(run: Run, config: RunConfig, diagnosis: Diagnosis, chosen: Chosen) -> Recovery:
     """Write a copy back. config.json is written first: after a kill between the two, the next recovery finds
     the copy by the hash recorded there."""
     tokenizer = chosen.copy.tokenizer
@@ -133,27 +133,32 @@ def _restore(run: Run, config: dict[str, Any], diagnosis: Diagnosis, chosen: Cho
         where=chosen.copy.where,
         verified=chosen.verified,
         loss=chosen.loss,
-        backup=None if in_place else put_back(run, tokenizer),
+        backup=None if in_place else replace_tokenizer(run, tokenizer),
         renamed=renamed,
     )
 
 
-def _trained_config(run: Run) -> dict[str, Any]:
-    config = run.read_config()
-    require_text(run.name, config)
-    if "data" not in config:
+def _trained_config(run: Run) -> RunConfig:
+    config = run.config()
+    config.require_text(run.name)
+    if config.data is None:
         raise RunError(
-            f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.name}}}"
         )
     return config
 
 
+def _data(config: RunConfig) -> DataSection:
+    assert config.data is not None  # `_trained_config` requires it
+    return config.data
+
+
 def _reconstruct(
-    run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int, like: Path | None, why: str
+    run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int, like: Path | None, why: str
 ) -> Generator[Advance, None, Reconstruction]:
     """Raises TokenizerError that begins with `why` where there is nothing to reconstruct from."""
-    missing, command = texts.how_to_bring_back, f"rlm recover-tokenizer {run.name} --like FILE"
-    if config["data"].get("tokenizer") == "bpe":
+    missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.name} like=FILE}}"
+    if _data(config).tokenizer == "bpe":
         raise TokenizerError(
             f"{why.removesuffix('.')}, and it used byte pairs: only character models can be reconstructed.",
             hint=f"{missing}, or give a copy of it: {command}"
@@ -182,28 +187,28 @@ def _bounds(texts: TrainingTexts, vocab_size: int) -> Sequence[int]:
     return [0, *(size - control for size in sorted(grown) if control < size < vocab_size)]
 
 
-def _record_reconstruction(run: Run, config: dict[str, Any], tokenizer_hash: str) -> None:
+def _record_reconstruction(run: Run, config: RunConfig, tokenizer_hash: str) -> None:
     """Record in config.json that the tokenizer is a reconstruction, and the hash of the lost one."""
     before = original_hash(config) or expected_hash(config)
     if before is None:
         return  # a hash alone would pass for that of the lost tokenizer
-    data = {**config["data"], "tokenizer_hash": tokenizer_hash, "reconstructed_from_hash": before}
-    run.write_config({**config, "data": data})
+    data = replace(_data(config), tokenizer_hash=tokenizer_hash, reconstructed_from_hash=before)
+    run.save_config(replace(config, data=data))
 
 
-def _record_hash(run: Run, config: dict[str, Any], tokenizer_hash: str) -> bool:
+def _record_hash(run: Run, config: RunConfig, tokenizer_hash: str) -> bool:
     """Record the hash in config.json where another is recorded. Returns whether that changed the file."""
     if expected_hash(config) in (None, tokenizer_hash):
         return False
-    data = {key: value for key, value in config["data"].items() if key != "reconstructed_from_hash"}
-    run.write_config({**config, "data": {**data, "tokenizer_hash": tokenizer_hash}})
+    data = replace(_data(config), tokenizer_hash=tokenizer_hash, reconstructed_from_hash=None)
+    run.save_config(replace(config, data=data))
     return True
 
 
 def _another_fault(run: Run, diagnosis: Diagnosis) -> TokenizerError:
     """The error where tokenizer.json is right and something else is wrong."""
     finding = diagnosis.findings[0]
-    hint = f"See the state of its weights: rlm show {run.name}"
+    hint = f"See the state of its weights: {{show {run.name}}}"
     if finding.name == "wrong-size":
         hint = "Put the config.json back that it was trained with."
     return TokenizerError(

@@ -1,20 +1,15 @@
-"""Chooses the right copy of a lost tokenizer, and writes it back as tokenizer.json."""
+"""Chooses the right copy of a lost tokenizer: by the recorded hash, else by the model's loss."""
 
-import contextlib
 import math
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from data.errors import TokenizerError
-from data.tokenizer import Tokenizer
 from models.recovery.tokenizer_copies import TokenizerCopy, find_copies
 from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run
-from models.runs.storage import replace_file, storing, sync_directory
+from models.runs.run_config import RunConfig
 from models.runs.tokenizer import expected_hash, original_hash
 
 Verified = Literal["hash", "loss", "travels-with-the-weights"]
@@ -32,7 +27,7 @@ class Chosen:
     loss: float | None = None
 
 
-def choose_copy(run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int) -> Chosen | str:
+def choose_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> Chosen | str:
     """The right copy, or a sentence that says why there is none.
 
     A copy with the recorded hash is right. Where none has it, the model's loss on a training text decides
@@ -69,29 +64,11 @@ def choose_copy(run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab
     raise _undecided(run, fitting, expected is not None, texts)
 
 
-def original_copy(
-    run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int
-) -> Chosen | None:
+def original_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> Chosen | None:
     """Where the run has a reconstruction: a copy of the tokenizer that was lost, if one is found."""
     original = original_hash(config)
     found = () if original is None else find_copies(run, config, texts, vocab_size)
     return next((Chosen(copy, "hash") for copy in found if copy.tokenizer.hash == original), None)
-
-
-def put_back(run: Run, tokenizer: Tokenizer) -> Path | None:
-    """Replace tokenizer.json by `tokenizer` in one step. Returns the backup of the old file, None where
-    there was none.
-
-    The caller holds the run's lock. Raises StorageError; the old file is then in its place or its backup.
-    """
-    backup = None
-    with storing("the old tokenizer.json"):
-        if os.path.lexists(run.tokenizer_path):
-            backup = _free_name(run.tokenizer_path)
-            _rename_or_link(run.tokenizer_path, backup)
-            sync_directory(run.path)
-    replace_file(run.tokenizer_path, [tokenizer.to_json().encode()], "the tokenizer")
-    return backup
 
 
 def _by_loss(run: Run, others: list[TokenizerCopy], texts: TrainingTexts) -> Chosen | None:
@@ -118,7 +95,7 @@ def _undecided(
     if texts.sample is None and (missing := texts.how_to_bring_back) is not None:
         hint = f"{missing}, and try again."
     elif texts.sample is not None and texts.model is None:
-        hint = f"See the state of its weights: rlm show {run.name}"
+        hint = f"See the state of its weights: {{show {run.name}}}"
     if len(found) > 1:
         return TokenizerError(
             f"The tokenizers in {_places(found)} of run '{run.name}' disagree, and {why}.", hint=hint
@@ -130,16 +107,3 @@ def _undecided(
 def _places(found: Iterable[TokenizerCopy]) -> str:
     *first, last = [copy.where for copy in found]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}.{number}") for number in count(1))
-    return next(name for name in names if not os.path.lexists(name))
-
-
-def _rename_or_link(path: Path, backup: Path) -> None:
-    """Give the file at `path` the name `backup`. A link keeps the old name too until it is replaced."""
-    with contextlib.suppress(OSError):
-        os.link(path, backup, follow_symlinks=False)
-        return
-    os.rename(path, backup)

@@ -1,7 +1,6 @@
 """A tokenizer trained again from the texts of a run: on the first, then grown by each as it was then."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from data.bpe_growth import grown_bpe
 from data.bpe_tokenizer import BpeTokenizer, train_bpe_tokenizer
@@ -11,13 +10,14 @@ from data.errors import RlmError
 from data.tokenizer import Tokenizer
 from models.recovery.training_texts import TrainingTexts
 from models.runs.datasets import vocabulary_growths
+from models.runs.run_config import RunConfig
 
 _Growth = tuple[int, int, Corpus | None]
 """The size of the vocabulary before and after it grew, and the text that it grew from."""
 
 
 def retrained_tokenizers(
-    texts: TrainingTexts, config: Mapping[str, Any], vocab_size: int
+    texts: TrainingTexts, config: RunConfig, vocab_size: int
 ) -> Iterator[tuple[Corpus, Tokenizer]]:
     """For each text that may have been the first: that text, and the tokenizer of `vocab_size` it gives.
 
@@ -29,7 +29,7 @@ def retrained_tokenizers(
     if len(grown_from) < len(growths):
         return
     size = growths[0][0] if growths else vocab_size
-    kind = config.get("data", {}).get("tokenizer")
+    kind = None if config.data is None else config.data.tokenizer
     for first in texts.corpora:
         if first is None:
             continue

@@ -1,16 +1,17 @@
 """Where a copy of a lost tokenizer may still be found, the nearest first."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from data.errors import RlmError, TokenizerError
 from data.tokenizer import Tokenizer, load_kept_tokenizer
 from models.recovery.retrain import retrained_tokenizers
 from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run, run_names
+from models.runs.run_config import RunConfig
 from models.runs.tokenizer import copies_inside, expected_hash, original_hash
 
 Source = Literal["weights", "checkpoint", "file", "run", "corpus"]
@@ -26,7 +27,7 @@ class TokenizerCopy:
 
 
 def find_copies(
-    run: Run, config: Mapping[str, Any], texts: TrainingTexts, vocab_size: int
+    run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int
 ) -> Iterator[TokenizerCopy]:
     """Every tokenizer that may have been the run's, the nearest first, none twice. Those that are not
     trained again may have another size than `vocab_size`."""
@@ -52,7 +53,7 @@ def copies_in_weights(run: Run) -> Iterator[TokenizerCopy]:
             yield TokenizerCopy("checkpoint", f"checkpoint {path.parent.name}", tokenizer)
 
 
-def _beside_it(run: Run, config: Mapping[str, Any]) -> Iterator[TokenizerCopy]:
+def _beside_it(run: Run, config: RunConfig) -> Iterator[TokenizerCopy]:
     """tokenizer.json itself and its backups, where one has a recorded hash."""
     names = [run.tokenizer_path, *sorted(run.path.glob(f"{run.tokenizer_path.name}.*"))]
     for path in names:
@@ -62,7 +63,7 @@ def _beside_it(run: Run, config: Mapping[str, Any]) -> Iterator[TokenizerCopy]:
                 yield TokenizerCopy("file", path.name, found)
 
 
-def _in_related_runs(run: Run, config: Mapping[str, Any], vocab_size: int) -> Iterator[TokenizerCopy]:
+def _in_related_runs(run: Run, config: RunConfig, vocab_size: int) -> Iterator[TokenizerCopy]:
     """Those of the runs it grew from, of those that grew from it, and of neighbours with the same hash.
 
     A grown vocabulary still begins with the old one, so a larger tokenizer is shortened as well.
@@ -75,7 +76,7 @@ def _in_related_runs(run: Run, config: Mapping[str, Any], vocab_size: int) -> It
                 yield TokenizerCopy("run", f"{copy.where}, shortened", shortened)
 
 
-def _whole_copies_in_related_runs(run: Run, config: Mapping[str, Any]) -> Iterator[TokenizerCopy]:
+def _whole_copies_in_related_runs(run: Run, config: RunConfig) -> Iterator[TokenizerCopy]:
     expected = expected_hash(config)
     ancestors = {path.resolve() for path in _lineage(config)}
     neighbours = [run.path.parent / name for name in run_names(run.path.parent)]
@@ -84,7 +85,7 @@ def _whole_copies_in_related_runs(run: Run, config: Mapping[str, Any]) -> Iterat
             continue
         try:
             other = Run.open(path, path.parent)
-            other_config = other.read_config()
+            other_config = other.config()
         except RlmError:
             continue
         descends = run.path in {ancestor.resolve() for ancestor in _lineage(other_config)}
@@ -98,15 +99,13 @@ def _whole_copies_in_related_runs(run: Run, config: Mapping[str, Any]) -> Iterat
             yield TokenizerCopy("run", f"{copy.where} of run '{other.name}'", copy.tokenizer)
 
 
-def _lineage(config: Mapping[str, Any]) -> Iterator[Path]:
+def _lineage(config: RunConfig) -> Iterator[Path]:
     """The folders of the runs that a run grew from."""
-    entries = config.get("lineage")
-    for entry in entries if isinstance(entries, list) else ():
-        path = entry.get("path") if isinstance(entry, dict) else None
-        if isinstance(path, str) and path:
+    for entry in config.lineage:
+        if isinstance(path := entry.get("path"), str) and path:
             yield Path(path)
 
 
-def _from_texts(texts: TrainingTexts, config: Mapping[str, Any], vocab_size: int) -> Iterator[TokenizerCopy]:
+def _from_texts(texts: TrainingTexts, config: RunConfig, vocab_size: int) -> Iterator[TokenizerCopy]:
     for first, tokenizer in retrained_tokenizers(texts, config, vocab_size):
         yield TokenizerCopy("corpus", f"the text '{first.name}'", tokenizer)

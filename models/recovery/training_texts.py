@@ -1,10 +1,9 @@
 """The texts a run was trained on that are still there, and its model's loss on them with a tokenizer."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,10 @@ from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.recovery.held_out_text import held_out_tokens
 from models.recursive_lm import RecursiveLM
-from models.runs.datasets import Dataset, read_datasets
+from models.runs.datasets import Dataset, completed
 from models.runs.load import load_model
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 
 _EVALUATED_TOKENS = 16_384
 _ALLOWED_SHARE, _ALLOWED_NATS = 0.2, 0.3
@@ -33,7 +33,7 @@ class TrainingTexts:
     `like` is a text kept elsewhere that may be one of them.
     """
 
-    def __init__(self, run: Run, config: Mapping[str, Any], like: Path | None = None) -> None:
+    def __init__(self, run: Run, config: RunConfig, like: Path | None = None) -> None:
         self._run = run
         self._config = config
         self._like = like
@@ -42,10 +42,9 @@ class TrainingTexts:
     def datasets(self) -> list[Dataset]:
         """datasets.json; where it is damaged, what config.json records of its text."""
         try:
-            return read_datasets(self._run)
+            return self._run.datasets(self._config)
         except RlmError:
-            data = self._config["data"]
-            return [{"content_hash": data["content_hash"], "paths": data["paths"]}]
+            return completed([], self._config)
 
     @cached_property
     def corpora(self) -> list[Corpus | None]:
@@ -56,7 +55,7 @@ class TrainingTexts:
     def missing(self) -> list[tuple[str, str | None]]:
         """The name of each text that is gone or has changed, and its path, if that is known."""
         return [
-            (str(entry.get("name", "text")), paths[0] if (paths := self._paths(entry)) else None)
+            (entry.name, paths[0] if (paths := self._paths(entry)) else None)
             for entry, corpus in zip(self.datasets, self.corpora, strict=True)
             if corpus is None
         ]
@@ -92,13 +91,14 @@ class TrainingTexts:
         place = next((i for i, corpus in enumerate(self.corpora) if corpus is self.sample), None)
         if self.sample is None or place is None:
             return None
-        loss = self.datasets[place].get("loss_now")
-        if not isinstance(loss, float) and self.sample.content_hash == self._config["data"]["content_hash"]:
+        loss = self.datasets[place].loss_now
+        if loss is None and self.sample.content_hash == self._config.content_hash:
             try:
-                loss = (self._run.read_json("evaluation.json") or {}).get("validation_loss")
+                evaluation = self._run.evaluation()
             except RlmError:
                 return None
-        return loss if isinstance(loss, float) and math.isfinite(loss) else None
+            loss = None if evaluation is None else evaluation.validation_loss
+        return loss if loss is not None and math.isfinite(loss) else None
 
     @property
     def can_compare(self) -> bool:
@@ -129,7 +129,7 @@ class TrainingTexts:
             return math.inf
         tokens = np.concatenate(list(held_out_tokens(self.sample, tokenizer)))
         depth = default_depth(self.model)
-        evaluating = evaluate(self.model, tokens, depth, "float32", at_most=_EVALUATED_TOKENS)
+        evaluating = evaluate(self.model, tokens, depth, "float32", max_tokens=_EVALUATED_TOKENS)
         while True:
             try:
                 next(evaluating)
@@ -151,7 +151,7 @@ class TrainingTexts:
     def _corpus_of(self, entry: Dataset) -> Corpus | None:
         paths = self._paths(entry)
         for corpus in (_open(paths) if paths else None, self._like_corpus):
-            if corpus is not None and corpus.content_hash == entry.get("content_hash"):
+            if corpus is not None and corpus.content_hash == entry.content_hash:
                 return corpus
         return None
 
@@ -159,14 +159,13 @@ class TrainingTexts:
     def _like_corpus(self) -> Corpus | None:
         return None if self._like is None else _open([str(self._like)])
 
-    def _paths(self, entry: Dataset) -> list[str]:
-        data = self._config.get("data", {})
-        same = entry.get("content_hash") == data.get("content_hash")
-        paths = entry.get("paths") or (data.get("paths") if same else None)
-        return paths if isinstance(paths, list) else []
+    def _paths(self, entry: Dataset) -> Sequence[str]:
+        data = self._config.data
+        same = data is not None and entry.content_hash == data.content_hash
+        return entry.paths or (data.paths if data is not None and same else ())
 
 
-def _open(paths: list[str]) -> Corpus | None:
+def _open(paths: Sequence[str]) -> Corpus | None:
     if "-" in paths:  # standard input cannot be read again
         return None
     try:

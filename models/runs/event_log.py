@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+from data.plain_file import open_plain_file
 from models.runs.events import Event, from_json, to_json
 from models.runs.storage import storing
 
@@ -97,7 +98,7 @@ def parse_line(line: bytes) -> Event | None:
 
 def _read_piece(path: Path, position: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_plain_file(path) as file:
             file.seek(position)
             return file.read(_PIECE)
     except OSError:  # not there yet, or removed: nothing to read for now

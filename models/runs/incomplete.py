@@ -1,4 +1,4 @@
-"""Folders of runs that were never completed: made and locked, but killed before config.json was written."""
+"""Folders of runs that were never completed: their process was killed before config.json was written."""
 
 import contextlib
 import os
@@ -13,14 +13,16 @@ _WRITTEN_FIRST = ("tokenizer.json", "datasets.json")  # files a new run gets bef
 
 
 def is_incomplete(folder: Path) -> bool:
-    """Whether `folder` was begun as a run and holds nothing worth keeping.
+    """Whether `folder` was begun as a run, or is empty, and holds nothing worth keeping.
 
-    An empty folder, and one without our lock file, belong to somebody else.
+    A folder with files and without our lock file belongs to somebody else.
     """
     try:
         names = {entry.name for entry in os.scandir(folder)}
     except OSError:
         return False
+    if not names:  # a kill between making the folder and locking it
+        return True
     if STAGING in names and "config.json" not in names:
         return LOCK_FILE in names
     ours = {LOCK_FILE, PID_FILE, *_WRITTEN_FIRST}

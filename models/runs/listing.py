@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.errors import RlmError
+from data.plain_file import open_plain_file
 from models.errors import RunError
 from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
@@ -18,6 +19,7 @@ from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.event_log import parse_line
 from models.runs.events import RunFailed
 from models.runs.history import History, text_started_at
+from models.runs.incomplete import is_incomplete
 from models.runs.run import CONFIG_FILE, Run, last_change
 from models.runs.run_config import RunConfig
 from models.runs.weights_file import weights_problem
@@ -83,7 +85,11 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
             hint="Check its permissions, or name another folder.",
         ) from error
     paths = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
-    summaries = [summarize(path) for path in paths if any(os.path.lexists(path / trace) for trace in _TRACES)]
+    summaries = [
+        summarize(path)
+        for path in paths
+        if any(os.path.lexists(path / trace) for trace in _TRACES) and not is_incomplete(path)
+    ]
     return sorted(summaries, key=lambda summary: summary.modified, reverse=True)
 
 
@@ -187,7 +193,7 @@ def _status(
 def _head(path: Path, size: int) -> bytes:
     """The first `size` bytes. Nothing where the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_plain_file(path) as file:
             return file.read(size)
     except OSError:
         return b""
@@ -196,7 +202,7 @@ def _head(path: Path, size: int) -> bytes:
 def _tail(path: Path, size: int) -> tuple[bytes, int]:
     """The last `size` bytes, and how many come before them. Nothing where the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_plain_file(path) as file:
             before = max(0, file.seek(0, os.SEEK_END) - size)
             file.seek(before)
             return file.read(size), before

@@ -31,8 +31,10 @@ def holding_lock(folder: Path) -> Iterator[None]:
             replace_file(folder / PID_FILE, [_own_pid()])
         yield
     finally:
-        _remove_own_pid(folder)
-        lock.release()
+        try:
+            _remove_own_pid(folder)
+        finally:
+            lock.release()
 
 
 def is_locked(folder: Path) -> bool:

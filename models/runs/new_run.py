@@ -9,6 +9,7 @@ from pathlib import Path
 from data.errors import UsageError
 from models.errors import RunBusyError
 from models.runs.incomplete import clear_incomplete
+from models.runs.lock import LOCK_FILE
 from models.runs.run import Run, suggest_name
 from models.runs.storage import TEMPORARY_PREFIX, remove_entry
 
@@ -30,17 +31,14 @@ def new_run(name: str, runs_dir: Path, *, unchosen: str | None = None) -> Iterat
                 taken, name = name, name if unchosen is None else suggest_name(unchosen, runs_dir)
                 if name == taken:
                     raise
-        try:
-            yield run
-        except BaseException:
-            _remove(run)
-            raise
+        yield run
 
 
 @contextlib.contextmanager
 def _locked_folder(name: str, runs_dir: Path) -> Iterator[Run]:
-    """An empty folder under its lock. Where it cannot be locked, a folder made here is removed."""
-    is_ours = not os.path.lexists(runs_dir / name)
+    """An empty folder under its lock. An error inside removes it, unless it was there before and not ours."""
+    path = runs_dir / name
+    is_ours = not os.path.lexists(path) or os.path.lexists(path / LOCK_FILE)
     run = Run.create(name, runs_dir)
     with contextlib.ExitStack() as stack:
         try:
@@ -48,11 +46,18 @@ def _locked_folder(name: str, runs_dir: Path) -> Iterator[Run]:
         except BaseException:
             if is_ours:
                 with contextlib.suppress(OSError):
-                    run.path.rmdir()  # another process that took the folder over has its lock in it
+                    run.path.rmdir()  # fails where another process has its lock in it
             raise
         Run.create(name, runs_dir)  # raises where another process had the lock first and made a run
         clear_incomplete(run.path)
-        yield run
+        try:
+            yield run
+        except BaseException:
+            if is_ours:
+                _remove(run)
+            else:
+                clear_incomplete(run.path)
+            raise
 
 
 def _remove(run: Run) -> None:

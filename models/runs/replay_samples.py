@@ -76,20 +76,19 @@ def known_samples(
 def _sample(
     run: Run, entry: Dataset, tokenizer: Tokenizer, most: int
 ) -> Generator[Event, None, tuple[ReplaySample | None, bool]]:
-    """The sample of a text in at most `most` bytes, and whether it is stored so; None where it is lost."""
-    content_hash, name = str(entry.content_hash), entry.name
+    """The sample of a text in at most `most` bytes, None where it is lost; and whether it is stored so."""
     try:
-        stored = load_sample(replay_folder(run), content_hash)
+        stored = load_sample(replay_folder(run), str(entry.content_hash))
     except CorpusError as error:
         problem = error.message
     else:
         fitting = thinned(stored, most)
-        if len(fitting.train) == len(stored.train):
-            return stored, True
-        return fitting, False
+        return (stored, True) if len(fitting.train) == len(stored.train) else (fitting, False)
     drawn = yield from _drawn_again(entry, tokenizer, most)
     if drawn is None:
-        yield NoticeGiven(message=f"{problem} Its text is gone too: '{name}' cannot be replayed or measured.")
+        yield NoticeGiven(
+            message=f"{problem} Its text is gone too: '{entry.name}' cannot be replayed or measured."
+        )
     return drawn, False
 
 

@@ -53,11 +53,11 @@ Typed = TypeVar("Typed")
 def runs_dir(explicit: str | Path | None = None) -> Path:
     """Where runs live: what was typed, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs."""
     if explicit:
-        return Path(explicit).expanduser()
+        return _in_home(explicit)
     if named := os.environ.get("RLM_RUNS_DIR"):
-        return Path(named).expanduser()
+        return _in_home(named)
     if home := os.environ.get("RLM_HOME"):
-        return Path(home).expanduser() / "runs"
+        return _in_home(home) / "runs"
     return Path("runs")
 
 
@@ -132,7 +132,7 @@ class Run:
             except FileExistsError:
                 if not is_incomplete(path):
                     raise _taken(name, runs_dir) from None
-        return cls(path.resolve())
+        return cls(_resolved(path))
 
     @classmethod
     def open(cls, name_or_path: str | Path | None, runs_dir: Path) -> "Run":
@@ -152,11 +152,9 @@ class Run:
             path = Path(os.path.expanduser(text))
             if not text or not os.path.exists(path):  # not Path.exists: it raises for a name too long
                 raise _unknown(text, runs_dir)
-        elif not path.resolve().is_relative_to(runs_dir.resolve()):
-            raise RunError(
-                f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {path.resolve()}"
-            )
-        run = cls(path.resolve())
+        elif not (target := _resolved(path)).is_relative_to(_resolved(runs_dir)):
+            raise RunError(f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {target}")
+        run = cls(_resolved(path))
         run._refuse_links()
         run.config()  # raises where it is damaged
         return run
@@ -302,14 +300,33 @@ class Run:
         require_unlocked(self.path)
 
     def _refuse_links(self) -> None:
-        # These are appended to or cleaned up in place, and a link would take that out of the run.
-        for path in (self.events_path, self.training_log_path, self.checkpoints_path):
+        # These are written or cleaned up in place, and a link would take that out of the run.
+        folders = (self.checkpoints_path, self.path / "replay", self.path / "conversations")
+        for path in (self.events_path, self.training_log_path, *folders):
             if path.is_symlink():
                 raise RunError(f"'{path}' is a link, and a run keeps everything in its own folder.")
 
     def _json_path(self, name: str) -> Path:
         assert _JSON_NAME.fullmatch(name) and name != CONFIG_FILE, name
         return self.path / name
+
+
+def _resolved(path: Path) -> Path:
+    """The path without links. Raises RunError where they lead in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"'{path}' is a link that leads to itself.", hint="Remove it.") from error
+
+
+def _in_home(path: str | Path) -> Path:
+    """The path with `~` replaced. Raises UsageError for a user there is not."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"There is no home folder for '{path}'.", hint="Give the folder's own path."
+        ) from error
 
 
 def _require_object(value: object) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.plain_file import UnreadableFileError, read_plain_file
+from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
 from models.errors import RunError, StorageError
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -168,7 +168,7 @@ def read_json(path: Path, limit: int) -> Any:
 def digest_of(path: Path) -> FileDigest:
     """Size and hash of a file as it stands. Raises OSError."""
     sha256, size = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as file:
+    with open_plain_file(path) as file:
         while piece := file.read(_PIECE):
             sha256.update(piece)
             size += len(piece)

@@ -21,11 +21,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from data.plain_file import open_plain_file
 from models.errors import CheckpointError
 from models.runs.migrations import CURRENT
-from models.runs.weights_file import TIES, VERSION, ties_in, version_of, with_current_names
+from models.runs.weights_file import TIES, VERSION, read_header, ties_in, version_of, with_current_names
 
-_LARGEST_HEADER = 100_000_000  # the library's own bound
 _PIECE = 4 << 20
 _SEAL = "rlm_sha256"  # a name no other program uses for something else
 
@@ -102,12 +102,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _check_seal(path: Path) -> None:
     """Raise ValueError or OSError where the file is not a whole safetensors file, or its seal is broken."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(_LARGEST_HEADER, size - 8):
-            raise ValueError("it is truncated or not a safetensors file")
-        header = json.loads(file.read(length))
+    with open_plain_file(path) as file:
+        size, expected, header = read_header(file)
+        if size != expected:
+            raise ValueError(f"it has {size:,} of {expected:,} bytes")
         metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
         seal = metadata.pop(_SEAL, None) if isinstance(metadata, dict) else None
         if seal is None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from data.errors import TokenizerError
@@ -11,6 +12,7 @@ from models.errors import CheckpointError
 from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.storage import replace_file, storing, sync_directory
 from models.runs.weights_file import metadata_of
 
 
@@ -73,5 +75,34 @@ def copies_inside(run: Run) -> Iterator[tuple[Path, Tokenizer]]:
                 yield path, tokenizer_from_json(text)
 
 
+def replace_tokenizer(run: Run, tokenizer: Tokenizer) -> Path | None:
+    """Replace tokenizer.json by `tokenizer` in one step. Returns the backup of the old file, None where
+    there was none.
+
+    The caller holds the run's lock. Raises StorageError; the old file is then in its place or its backup.
+    """
+    backup = None
+    with storing("the old tokenizer.json"):
+        if os.path.lexists(run.tokenizer_path):
+            backup = _free_name(run.tokenizer_path)
+            _rename_or_link(run.tokenizer_path, backup)
+            sync_directory(run.path)
+    replace_file(run.tokenizer_path, [tokenizer.to_json().encode()], "the tokenizer")
+    return backup
+
+
 def _belongs(tokenizer: Tokenizer, expected: str | None, vocab_size: int) -> bool:
     return tokenizer.vocab_size == vocab_size and expected in (None, tokenizer.hash)
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.{number}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _rename_or_link(path: Path, backup: Path) -> None:
+    """Give the file at `path` the name `backup`. A link keeps the old name too until it is replaced."""
+    with contextlib.suppress(OSError):
+        os.link(path, backup, follow_symlinks=False)
+        return
+    os.rename(path, backup)

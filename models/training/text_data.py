@@ -14,7 +14,6 @@ from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.evaluation.forgetting import HeldOutText
-from models.recovery.restore import put_back
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
@@ -22,7 +21,7 @@ from models.runs.progress import advancing
 from models.runs.replay_samples import open_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.tokenizer import load_run_tokenizer
+from models.runs.tokenizer import load_run_tokenizer, replace_tokenizer
 from models.training.text_task import TextTask
 
 
@@ -33,7 +32,7 @@ def open_task(
     assert config.data is not None
     tokenizer, note = load_run_tokenizer(run, config, layout.config.vocab_size)
     if note is not None:
-        put_back(run, tokenizer)
+        replace_tokenizer(run, tokenizer)
         yield NoticeGiven(
             message=f"The tokenizer.json of run '{run.name}' was missing or not its own; "
             "it was restored from the copy in the weights."

@@ -97,7 +97,7 @@ def _carry_out(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
         return
     run = plan.start()
     plan = dataclasses.replace(plan, name=run.name)
-    change = run.read_config()["lineage"][-1]["largest_logit_change"]
+    change = run.config().lineage[-1]["largest_logit_change"]
     output.pairs([*plan.rows(), ("checked", "same output as before"), ("folder", str(run.path))])
     output.json({**plan.to_dict(), "dry_run": False, "path": str(run.path), "largest_logit_change": change})
     output.say(f"\nTrain it on:  {_next_step(run)}")

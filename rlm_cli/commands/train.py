@@ -163,6 +163,7 @@ def _plan(
     from models.planning.candidates import candidates
     from models.planning.plan import plan
     from models.runs.progress import read_corpus
+    from rlm_cli.training_session import show_progress
 
     found = []
     if may_ask and not request.names_model and is_anyone_there(output):

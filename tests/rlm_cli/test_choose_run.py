@@ -1,7 +1,6 @@
-"""Whether a text is for a model that is there: said, or asked on a terminal, never guessed."""
+"""Which model a text is for: a new one, one that is named, or one that is chosen on a terminal."""
 
 import json
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from models.planning.continuation import ContinuationPlan
 from models.planning.resume_same_corpus import ResumePlan
+from models.planning.text_plan import TextPlan
 from models.runs.listing import list_runs
 from models.runs.run import Run
 from rlm_cli import choose_run
@@ -52,14 +52,10 @@ def knows(folder: Path) -> list[str]:
     return [entry["name"] for entry in Run.open("owl", folder / "runs").read_json("datasets.json") or []]
 
 
-def test_without_a_terminal_it_is_refused_and_nothing_changes(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_terminal_it_is_a_new_run(folder: Path) -> None:
     before = Run.open("owl", folder / "runs").read_config()
-    assert main(["train", "river.txt", "--steps", "2"]) == 2
-    said = capsys.readouterr().err
-    assert "owl" in said and "--continue owl" in said and "--fresh" in said
-    assert names(folder) == {"owl"} and Run.open("owl", folder / "runs").read_config() == before
+    assert main(["train", "river.txt", "--steps", "2", "--quiet", "--threads", "1"]) == 0
+    assert names(folder) == {"owl", "river"} and Run.open("owl", folder / "runs").read_config() == before
 
 
 def test_fresh_and_continue_say_it(folder: Path) -> None:
@@ -75,19 +71,30 @@ def test_fresh_and_continue_say_it(folder: Path) -> None:
 PREFERENCES = "[model]\nd_model = 16\n[training]\nbatch_size = 2\nthreads = 1\n"
 
 
-def test_a_preference_does_not_say_that_it_is_a_new_model(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_preference_names_no_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "usual.toml").write_text(PREFERENCES, encoding="utf-8")
-    assert main(["train", "river.txt", "--steps", "2", "--config", "usual.toml"]) == 2
+    questions = answering(monkeypatch, "", "", "", "")
+    assert main(["train", "river.txt", "--steps", "2", "--config", "usual.toml"]) == 0
     monkeypatch.setenv("RLM_D_MODEL", "24")
     monkeypatch.setenv("RLM_PRESET", "looped-small")
     monkeypatch.setenv("RLM_MINUTES", "5")
-    assert main(["train", "river.txt", "--steps", "2"]) == 2
-    assert names(folder) == {"owl"}
-    assert main(["train", "river.txt", "--steps", "2", "--heads", "2", "--context", "16", "--quiet"]) == 0
-    assert names(folder) == {"owl", "river"}, "typed, a shape says it"
+    assert main(["train", "river.txt", "--steps", "2"]) == 0
+    assert main(["train", "river.txt", "--steps", "2", "--heads", "2"]) == 0
+    assert names(folder) == {"owl"} and len(questions) == 3, "no flag of a setting answers the question"
+    shape = ["--heads", "2", "--context", "16", "--quiet"]
+    assert main(["train", "river.txt", "--steps", "2", *shape]) == 0
+    assert names(folder) == {"owl", "river"} and len(questions) == 3, "quiet, it asks nobody"
     assert Run.open("river", folder / "runs").read_config()["model"]["d_model"] == 24
+
+
+@pytest.mark.parametrize("typed", [["--name", "river"], ["--preset", "looped-small"], ["--fresh"]])
+def test_what_names_the_model_is_not_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str]
+) -> None:
+    answering(monkeypatch)
+    small = ["--steps", "2", "--threads", "1", "--context", "16"]
+    assert main(["train", "river.txt", *small, *typed]) == 0
+    assert names(folder) == {"owl", "river"}
 
 
 def test_preferences_for_a_new_model_leave_one_that_goes_on_alone(
@@ -113,12 +120,12 @@ def test_a_preference_for_one_that_goes_on_leaves_a_new_one_alone(
 
 
 @pytest.mark.parametrize("line", ['continue = "owl"', "fresh = true"])
-def test_no_file_says_choose_run_is_meant(
+def test_no_file_tells_which_model_is_meant(
     folder: Path, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     (folder / "usual.toml").write_text(line, encoding="utf-8")
     assert main(["train", "river.txt", "--steps", "2", "--config", "usual.toml"]) == 2
-    assert "which model is meant is said with the text" in " ".join(capsys.readouterr().err.split())
+    assert "a file cannot tell which model is meant" in " ".join(capsys.readouterr().err.split())
     assert names(folder) == {"owl"} and knows(folder) == ["meadow"]
 
 
@@ -129,11 +136,15 @@ def test_more_of_the_same_takes_what_the_run_has_and_refuses_the_rest_by_its_fla
     assert main([*again, "--threads", "1", "--set", "training.batch_size=2", "--optimizer", "muon"]) == 0
     monkeypatch.setenv("RLM_THREADS", "2")
     assert main(again) == 0, "a preference is for a training that begins"
-    for typed in (["--threads", "3"], ["--set", "training.threads=3"], ["--grow-vocab", "3"]):
+    for typed, flag in (
+        (["--threads", "3"], "--threads"),
+        (["--set", "training.threads=3"], "--threads"),
+        (["--set", "training.beta1=0.3"], "--set training.beta1"),
+        (["--grow-vocab", "3"], "--grow-vocab"),
+    ):
         capsys.readouterr()
         assert main([*again, *typed]) == 2
         said = " ".join(capsys.readouterr().err.split())
-        flag = " ".join(typed).replace("=3", "").removesuffix(" 3")
         assert f"and {flag} would change that" in said and f"Leave {flag} out" in said
 
 
@@ -160,7 +171,10 @@ def test_how_much_it_grows_is_nothing_without_how_often(
     )
 
 
-def test_one_odd_run_stops_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_odd_run_stops_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering(monkeypatch, "", "", "")
     run = Run.open("owl", folder / "runs")
     shutil.copytree(run.path, folder / "runs" / "hen")
     entries = run.read_json("datasets.json")
@@ -168,15 +182,15 @@ def test_one_odd_run_stops_nothing(folder: Path, capsys: pytest.CaptureFixture[s
     for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries], [3]):
         run.write_json("datasets.json", odd)
         capsys.readouterr()
-        assert main(["train", "river.txt", "--steps", "2"]) == 2
-        assert "--continue hen" in capsys.readouterr().err
+        assert main(["train", "river.txt", "--steps", "2"]) == 0
+        assert "hen" in capsys.readouterr().err
 
 
 def test_both_at_once_are_a_mistake(folder: Path) -> None:
     assert main(["train", "river.txt", "--continue", "owl", "--fresh"]) == 2
 
 
-def test_a_name_or_a_shape_says_that_it_is_a_new_model(folder: Path) -> None:
+def test_without_continue_it_is_a_new_model(folder: Path) -> None:
     assert main(f"train river.txt --quiet {SMALL}".split()) == 0
     named = ["train", "river.txt", "--name", "other", "--quiet", "--steps", "2", "--threads", "1"]
     assert main([*named, "--context", "16"]) == 0
@@ -215,17 +229,6 @@ def test_a_run_whose_folder_is_no_name_goes_on_all_the_same(
     assert "rlm chat './runs/my run'" in capsys.readouterr().err
 
 
-def test_the_hint_without_a_terminal_can_be_typed_as_it_stands(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "runs/owl").rename(folder / "runs/my run")
-    assert main(["train", "river.txt", "--steps", "2"]) == 2
-    hint = capsys.readouterr().err.splitlines()[-1]
-    assert "--continue './runs/my run'," in hint
-    typed = shlex.split(hint.partition("meant: ")[2].partition(",")[0])
-    assert main(["train", "river.txt", "--steps", "2", "--quiet", *typed]) == 0
-
-
 @pytest.mark.parametrize("text", ["meadow.txt", "river.txt"])
 def test_stopped_while_it_starts_nothing_untrue_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
@@ -259,7 +262,8 @@ def test_nothing_said_changes_nothing(
 
 def test_json_asks_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch)
-    assert main(["train", "river.txt", "--steps", "2", "--json"]) == 2
+    assert main(["train", "river.txt", "--steps", "2", "--json", "--threads", "1"]) == 0
+    assert names(folder) == {"owl", "river"}
 
 
 def test_show_tells_what_is_known_of_each_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

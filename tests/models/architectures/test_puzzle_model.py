@@ -185,7 +185,7 @@ def test_recomputing_gradients_changes_none() -> None:
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_heads_see_units() -> None:
+def test_heads_see_the_cells_of_their_units() -> None:
     """A cell can tell nothing of one that shares no unit with it, where the head for all is left out."""
     model = stirred(new_model(("trm", {"max_steps": 1})))
     seen = model.seen[0]  # (H, T, T): all, the row, the column, the box

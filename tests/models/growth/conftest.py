@@ -1,9 +1,9 @@
 """Small models of every kind with random weights, tiny runs, and a disk that fills up."""
 
-import dataclasses
 import errno
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from models.growth.expand import ExpansionPlan, plan_expansion
 from models.planning.plan import plan
 from models.recursive_lm import RecursiveLM
 from models.runs.run import Run
-from models.training.calibrate import Measured
+from models.runs.run_config import Calibration
 from models.training.control import Control
 from models.training.trainer import train
 from tests.requests import train_request
@@ -140,8 +140,11 @@ def new_run(runs: Path, text: Path) -> NewRun:
             except StopIteration as end:
                 run: Run = end.value.start()
                 break
-        found = Measured("cpu", "float32", False, 1, 4, 0.01, 0.02)  # measuring takes seconds
-        run.write_config({**run.read_config(), "measured": dataclasses.asdict(found)})
+        calibration = Calibration(  # measuring takes seconds
+            device="cpu", number_format="float32", compiled=False, threads=1, micro_batch=4,
+            shallow_step_s=0.01, deep_step_s=0.02,
+        )  # fmt: skip
+        run.save_config(replace(run.config(), calibration=calibration))
         return run
 
     return make
@@ -168,7 +171,7 @@ def learn() -> Learn:
         control = Control()
         for event in run.record(train(run, control)):
             if until is not None and getattr(event, "step", 0) >= until:
-                control.wish = "pause"
+                control.pause()
 
     return train_it
 

@@ -21,11 +21,12 @@ from models.planning.plan import plan
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.compatibility import model_config_of
+from models.runs.datasets import Growth
 from models.runs.events import RunFinished, RunPaused
 from models.runs.listing import summarize
 from models.runs.load import load_run
 from models.runs.run import Run, run_names
-from models.training.length import REWARMED
+from models.training.time_budget import REWARM_SAME_TEXT
 from models.training.trainer import train
 from tests.requests import create_request, train_request
 
@@ -35,7 +36,7 @@ Grow = Callable[..., ExpansionPlan]
 
 
 def model_of(run: Run) -> RecursiveLM:
-    model = build_model(model_config_of(run, run.read_config()))
+    model = build_model(model_config_of(run, run.config()))
     model.load_state_dict(load_weights(run.weights_path)[0])
     return model
 
@@ -69,7 +70,7 @@ def test_a_finished_run_grows_into_a_finished_one_that_can_be_extended(
     summary = summarize(run.path)
     assert (summary.status, summary.step) == ("finished", 6)
     assert summary.parameters == new.parameter_counts()[0]
-    assert run.read_json("evaluation.json") == parent.read_json("evaluation.json")
+    assert run.evaluation() == parent.evaluation() is not None
     assert [event.run for event in run.events() if isinstance(event, RunFinished)] == ["wide"]
     assert load_run(run).tokenizer.hash == load_run(parent).tokenizer.hash
     with pytest.raises(UsageError, match="is finished"):
@@ -78,7 +79,7 @@ def test_a_finished_run_grows_into_a_finished_one_that_can_be_extended(
     learn(run)
     assert summarize(run.path).step == 10
     snapshot, _ = load_checkpoint(run)
-    assert snapshot.state["schedule"]["scale"] == REWARMED  # the rate rises again, but less
+    assert snapshot.state.schedule.scale == REWARM_SAME_TEXT  # the rate rises again, but less
     extend(parent, steps=1)  # the old run can continue too
     learn(parent)
 
@@ -88,8 +89,8 @@ def test_the_lineage_records_every_parent(new_run: NewRun, grow: Grow, learn: Le
     learn(parent)
     child = grow(parent, "wide", core=2).start()
     grandchild = grow(child, "wider", ff=60, coda=2).start()
-    first, second = grandchild.read_config()["lineage"]
-    assert child.read_config()["lineage"] == [first]
+    first, second = grandchild.config().lineage
+    assert child.config().lineage == (first,)
     assert (first["run"], first["path"], first["step"]) == ("owl", str(parent.path), 6)
     assert first["grown"] == {"core": [1, 2]}
     assert second["grown"] == {"coda": [1, 2], "ff": [32, 60]}
@@ -97,8 +98,8 @@ def test_the_lineage_records_every_parent(new_run: NewRun, grow: Grow, learn: Le
     assert first["parameters"][1] == second["parameters"][0]
     assert 0 <= second["largest_logit_change"] <= LARGEST_CHANGE
     assert len(first["weights_sha256"]) == 64 and first["time"] < second["time"]
-    growths = (grandchild.read_json("datasets.json") or [])[0]["grown"]
-    assert growths[0] == {"what": "core", "from": 1, "to": 2} and len(growths) == 3
+    growths = grandchild.datasets()[0].grown
+    assert growths[0] == Growth(what="core", before=1, after=2) and len(growths) == 3
     shutil.rmtree(parent.path)  # the new runs do not need it
     shutil.rmtree(child.path)
     extend(grandchild, steps=2)
@@ -116,8 +117,8 @@ def test_a_paused_run_continues_where_it_was(new_run: NewRun, grow: Grow, learn:
     assert isinstance(list(run.events())[-1], RunPaused)
     snapshot, notes = load_checkpoint(run)
     assert notes == [] and snapshot.step == paused.step
-    assert snapshot.state["counters"] == paused.state["counters"]
-    assert snapshot.state["schedule"] == paused.state["schedule"]
+    assert snapshot.state.counters == paused.state.counters
+    assert snapshot.state.schedule == paused.state.schedule
     assert snapshot.training.keys() == paused.training.keys()
     learn(run)
     assert (summarize(run.path).status, summarize(run.path).step) == ("finished", 8)
@@ -144,7 +145,7 @@ def test_a_run_without_any_step_grows(new_run: NewRun, grow: Grow, learn: Learn)
     assert summarize(run.path).status == "finished"
 
 
-def test_fresh_weights_grow(runs: Path, grow: Grow) -> None:
+def test_an_untrained_model_grows(runs: Path, grow: Grow) -> None:
     request = create_request(name="owl", architecture="trm", d_model=16, n_heads=2, context_length=16)
     parent = plan_creation(request, runs).start()
     run = grow(parent, layers=4, vocab=120).start()
@@ -187,9 +188,9 @@ def test_a_batch_that_no_longer_fits_is_split(
     learn(parent, until=3)
     monkeypatch.setattr(estimate, "free_memory_bytes", lambda device: 4_000_000)
     run = grow(parent, ff=900).start()
-    pieces = run.read_config()["measured"]["micro_batch"]
-    assert 1 <= pieces < parent.read_config()["measured"]["micro_batch"] == 4
-    assert load_checkpoint(run)[0].state["micro_batch"] == pieces
+    pieces = run.config().calibration.micro_batch
+    assert 1 <= pieces < parent.config().calibration.micro_batch == 4
+    assert load_checkpoint(run)[0].state.micro_batch == pieces
 
 
 def test_new_byte_pairs_come_from_the_text_of_the_run(
@@ -202,7 +203,7 @@ def test_new_byte_pairs_come_from_the_text_of_the_run(
     run = plan.start()
     old, new = load_run(parent), load_run(run)
     assert new.tokenizer.vocab_size == new.model.config.vocab_size == 305
-    assert run.read_config()["data"]["tokenizer_hash"] == new.tokenizer.hash
+    assert run.config().data.tokenizer_hash == new.tokenizer.hash
     assert largest_logit_change(old.model, new.model, tokens_to_check(old.model.config)) <= LARGEST_CHANGE
     assert plan.parts is not None
     made_of = list(plan.parts[0])
@@ -210,12 +211,12 @@ def test_new_byte_pairs_come_from_the_text_of_the_run(
     assert torch.allclose(table[300], rows[made_of].mean(dim=0), atol=1e-6)
     assert not (run.path / "replay").exists()  # the sample of its text has the old tokens
     # Texts have other tokens now, so the old evaluation does not hold.
-    assert run.read_json("evaluation.json") is None
+    assert run.evaluation() is None
     assert summarize(run.path).status == "paused"
     extend(run, steps=4)
     learn(run)
     assert summarize(run.path).status == "finished"
-    content_hash = run.read_config()["data"]["content_hash"]
+    content_hash = run.config().content_hash
     before, now = (load_sample(one.path / "replay", content_hash) for one in (parent, run))
     assert len(now.train) < len(before.train) and now.train.max() >= 300
     fewer = grow(parent, "most", vocab=5000)
@@ -224,7 +225,7 @@ def test_new_byte_pairs_come_from_the_text_of_the_run(
     text.write_text("Another text altogether. " * 200, encoding="utf-8")
     with pytest.raises(CorpusError, match="no longer the one") as caught:
         grow(parent, "more", vocab=320)
-    assert "--grow-vocab" in (caught.value.hint or "")
+    assert "grow_vocab=N" in (caught.value.hint or "")
     text.unlink()
     with pytest.raises(CorpusError, match="come from the text"):
         grow(parent, "more", vocab=320)
@@ -239,7 +240,7 @@ def test_a_target_number_of_parameters(new_run: NewRun, grow: Grow, runs: Path, 
     assert abs(plan.parameters[1] - 2 * now) <= 0.02 * now
     assert plan.to_dict()["parameters"] == list(plan.parameters)
     assert run_names(runs) == ["owl"]  # nothing is written until it starts
-    assert plan.start().read_config()["parameters"] == plan.parameters[1]
+    assert plan.start().config().parameters == plan.parameters[1]
     with pytest.raises(UsageError, match="is no growth"):
         grow(parent, "less", target=now)
     with pytest.raises(UsageError, match="chooses what grows"):

@@ -44,7 +44,7 @@ def test_the_loss_hardly_rises_and_ends_lower(tmp_path: Path, monkeypatch: pytes
         paths=(str(text),), name="small", d_model=48, n_heads=4, context_length=64, steps=600, threads=1,
         batch_size=32, settings=settings,
     )  # fmt: skip
-    small = outcome(plan(request, tmp_path / "runs")).start()
+    small = result_of(plan(request, tmp_path / "runs")).start()
     events = list(small.record(train(small)))
     before = [event for event in events if isinstance(event, EvaluationFinished)][-1].validation_loss
     large = plan_expansion(small, {"core": 2, "ff": 192}, name="large", runs_dir=tmp_path / "runs").start()

@@ -1,6 +1,7 @@
 """A grown model of every kind gives the same output, and all its weights learn."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,8 @@ from models.growth.weights import grow_snapshot, grow_training, grow_weights, la
 from models.recursion import MODES
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot
-from models.training.averaging import WeightAverage
-from models.training.optimizer import Optimizers
+from models.runs.run_state import Counters, RunState
+from models.training.optimizer import Optimizers, WeightAverage
 
 Configured = Callable[..., ModelConfig]
 Stirred = Callable[[ModelConfig], RecursiveLM]
@@ -260,7 +261,7 @@ def test_the_average_of_the_weights_grows_as_they_do(
 def test_a_snapshot_grows(configured: Configured, stirred: Stirred) -> None:
     old = configured("hrm")
     before = stirred(old)
-    state = {"counters": {"step": 2}, "revision": 1}
+    state = replace(RunState.initial(), counters=Counters(step=2), revision=1)
     snapshot = Snapshot(2, before.state_dict(), trained(before, 2).state(), state)
     new = larger(old, "l-layers", "ff")
     after = grow_snapshot(snapshot, old, new)

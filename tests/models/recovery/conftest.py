@@ -3,6 +3,7 @@
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from models.runs.run import Run
 from models.training.trainer import train
 from tests.requests import train_request
 
-LoadedModel = Callable[..., Run]
+Trained = Callable[..., Run]
 
 
 def meadow(lines: int, seed: int = 0) -> str:
@@ -75,7 +76,7 @@ def _runs(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> Path:
 
 
 @pytest.fixture
-def trained(_runs: Path, tmp_path: Path) -> LoadedModel:
+def trained(_runs: Path, tmp_path: Path) -> Trained:
     """`trained("owl", "jay")`: a copy of the run `owl` named jay, for one test."""
 
     def copied(name: str = "owl", called: str | None = None) -> Run:
@@ -98,17 +99,14 @@ def without_copies(run: Run) -> None:
 
 def without_text(run: Run) -> None:
     """Let the path of the training text lead nowhere."""
-    config = run.read_config()
-    config["data"]["paths"] = ["gone.txt"]
-    run.write_config(config)
-    datasets = [{**entry, "paths": ["gone.txt"]} for entry in run.read_json("datasets.json") or []]
-    run.write_json("datasets.json", datasets)
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, paths=("gone.txt",))))
+    run.save_datasets([replace(entry, paths=("gone.txt",)) for entry in run.datasets()])
 
 
 def without_hash(run: Run) -> None:
-    config = run.read_config()
-    del config["data"]["tokenizer_hash"]
-    run.write_config(config)
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, tokenizer_hash=None)))
 
 
 @pytest.fixture

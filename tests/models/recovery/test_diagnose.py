@@ -3,6 +3,7 @@
 import codecs
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,25 @@ from models.recovery.recover import check_tokenizer
 from models.runs.load import load_run
 from models.runs.run import Run
 
-LoadedModel = Callable[..., Run]
+Trained = Callable[..., Run]
 Strip = Callable[..., None]
 
 
 def names(run: Run) -> list[str]:
     return [finding.name for finding in check_tokenizer(run).findings]
+
+
+def change_data(run: Run, **values: object) -> None:
+    """Change values of the data section of config.json."""
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, **values)))
+
+
+def change_vocab_size(run: Run, size: int) -> None:
+    """Change the vocabulary size in config.json."""
+    config = run.config()
+    model = replace(config.model, foreign={**config.model.foreign, "vocab_size": size})
+    run.save_config(replace(config, model=model))
 
 
 def shuffled(run: Run) -> CharacterTokenizer:
@@ -31,7 +45,7 @@ def shuffled(run: Run) -> CharacterTokenizer:
 
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
-def test_a_sound_tokenizer_has_no_findings(trained: LoadedModel, name: str) -> None:
+def test_a_sound_tokenizer_has_no_findings(trained: Trained, name: str) -> None:
     diagnosis = check_tokenizer(trained(name))
     assert diagnosis.sound and diagnosis.tokens == diagnosis.vocab_size
     assert diagnosis.loss is not None and diagnosis.recorded_loss is not None
@@ -39,7 +53,7 @@ def test_a_sound_tokenizer_has_no_findings(trained: LoadedModel, name: str) -> N
 
 
 @pytest.mark.parametrize("copies", [True, False])
-def test_unusable_files(trained: LoadedModel, strip: Strip, copies: bool) -> None:
+def test_unusable_files(trained: Trained, strip: Strip, copies: bool) -> None:
     run = trained()
     if not copies:
         strip(run, "copies")
@@ -61,7 +75,7 @@ def test_unusable_files(trained: LoadedModel, strip: Strip, copies: bool) -> Non
     assert names(run) == ["unreadable"]
 
 
-def test_flipped_bytes_that_break_the_file(trained: LoadedModel) -> None:
+def test_flipped_bytes_that_break_the_file(trained: Trained) -> None:
     run = trained()
     content = bytearray(run.tokenizer_path.read_bytes())
     for place in (50, 700, 701):
@@ -70,7 +84,7 @@ def test_flipped_bytes_that_break_the_file(trained: LoadedModel) -> None:
     assert names(run) == ["bytes-flipped"]
 
 
-def test_flipped_bytes_in_a_usable_tokenizer(trained: LoadedModel, strip: Strip) -> None:
+def test_flipped_bytes_in_a_usable_tokenizer(trained: Trained, strip: Strip) -> None:
     run = trained()
     run.tokenizer_path.write_bytes(run.tokenizer_path.read_bytes().replace(b'"e":', b'"Q":'))
     found = check_tokenizer(run)
@@ -79,7 +93,7 @@ def test_flipped_bytes_in_a_usable_tokenizer(trained: LoadedModel, strip: Strip)
     assert names(run)[0] == "no-round-trip"
 
 
-def test_shuffled_ids(trained: LoadedModel, strip: Strip) -> None:
+def test_shuffled_ids(trained: Trained, strip: Strip) -> None:
     run = trained()
     shuffled(run).save(run.tokenizer_path)
     assert names(run) == ["shuffled-ids", "senseless-loss"]
@@ -91,13 +105,13 @@ def test_shuffled_ids(trained: LoadedModel, strip: Strip) -> None:
     assert names(run) == []
 
 
-def test_the_tokenizer_of_another_run(trained: LoadedModel) -> None:
+def test_the_tokenizer_of_another_run(trained: Trained) -> None:
     run, other = trained("owl"), trained("fox")
     run.tokenizer_path.write_bytes(other.tokenizer_path.read_bytes())
     assert names(run)[:2] == ["wrong-size", "other-tokenizer"]
 
 
-def test_a_tokenizer_of_the_same_size(trained: LoadedModel) -> None:
+def test_a_tokenizer_of_the_same_size(trained: Trained) -> None:
     run = trained()
     size = load_tokenizer(run.tokenizer_path).vocab_size - 16
     CharacterTokenizer("".join(chr(0x3B1 + i) for i in range(size))).save(run.tokenizer_path)
@@ -105,7 +119,7 @@ def test_a_tokenizer_of_the_same_size(trained: LoadedModel) -> None:
     assert found[0] == "other-tokenizer" and "no-round-trip" in found and "senseless-loss" in found
 
 
-def test_checking_changes_nothing(trained: LoadedModel) -> None:
+def test_checking_changes_nothing(trained: Trained) -> None:
     run = trained()
     run.tokenizer_path.unlink()
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
@@ -113,16 +127,14 @@ def test_checking_changes_nothing(trained: LoadedModel) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
 
 
-def test_a_puzzle_run_is_refused(trained: LoadedModel) -> None:
+def test_a_puzzle_run_is_refused(trained: Trained) -> None:
     run = trained()
-    config = run.read_config()
-    config["data"]["kind"] = "puzzles"
-    run.write_config(config)
+    change_data(run, kind="puzzles")
     with pytest.raises(RunError, match="knows no text"):
         check_tokenizer(run)
 
 
-def test_a_byte_order_mark(trained: LoadedModel) -> None:
+def test_a_byte_order_mark(trained: Trained) -> None:
     run = trained()
     run.tokenizer_path.write_bytes(codecs.BOM_UTF8 + run.tokenizer_path.read_bytes())
     (found,) = check_tokenizer(run).findings
@@ -131,7 +143,7 @@ def test_a_byte_order_mark(trained: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("what", ["pipe", "folder", "link"])
-def test_only_a_plain_file_is_read(trained: LoadedModel, what: str) -> None:
+def test_only_a_plain_file_is_read(trained: Trained, what: str) -> None:
     run = trained()
     moved = run.path / "moved.json"
     run.tokenizer_path.rename(moved)
@@ -147,17 +159,15 @@ def test_only_a_plain_file_is_read(trained: LoadedModel, what: str) -> None:
     assert "cannot be used" in note
 
 
-def test_a_tokenizer_with_the_recorded_hash_is_sound(trained: LoadedModel, strip: Strip) -> None:
+def test_a_tokenizer_with_the_recorded_hash_is_sound(trained: Trained, strip: Strip) -> None:
     """Even if it cannot encode the text or the loss is bad: both may have other causes."""
     run = trained()
     text = run.path.parent / "more.txt"
     text.write_text("The Owl hears Ω and Ψ. " * 200, encoding="utf-8")
-    config = run.read_config()
-    config["data"] |= {"content_hash": open_corpus([text]).content_hash, "paths": [str(text)]}
-    run.write_config(config)
-    (known,) = run.read_json("datasets.json") or []
-    entry = {**known, "content_hash": config["data"]["content_hash"], "paths": [str(text)], "loss_now": 0.01}
-    run.write_json("datasets.json", [entry])
+    where = {"content_hash": open_corpus([text]).content_hash, "paths": (str(text),)}
+    (entry,) = run.datasets()
+    change_data(run, **where)
+    run.save_datasets([replace(entry, **where, loss_now=0.01)])
     diagnosis = check_tokenizer(run)
     assert diagnosis.sound and diagnosis.loss is not None and diagnosis.loss > 0.5
     strip(run, "hash")
@@ -181,16 +191,13 @@ def test_a_short_text_is_read_completely(tmp_path: Path) -> None:
     assert "".join(held_out_text(corpus)) == whole
 
 
-def test_the_wrong_one_of_two_sizes_is_named(trained: LoadedModel) -> None:
+def test_the_wrong_one_of_two_sizes_is_named(trained: Trained) -> None:
     run = trained()
-    config = run.read_config()
-    size = config["model"]["vocab_size"]
-    config["model"]["vocab_size"] = size + 5
-    run.write_config(config)
+    size = load_tokenizer(run.tokenizer_path).vocab_size
+    change_vocab_size(run, size + 5)
     (found,) = check_tokenizer(run).findings
     assert found.name == "wrong-size" and f"config.json says that the model has {size + 5}" in found.sentence
-    config["model"]["vocab_size"] = size
-    run.write_config(config)
+    change_vocab_size(run, size)
     CharacterTokenizer("abc").save(run.tokenizer_path)
     found = check_tokenizer(run).findings[0]
     assert found.sentence == f"tokenizer.json has 19 tokens, but the model has {size}."

@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ from models.errors import RunBusyError
 from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
 from models.recovery.recover import Recovery, check_tokenizer, recover_tokenizer
 from models.runs.checkpoint import load_weights, save_weights
+from models.runs.datasets import Dataset, Growth
 from models.runs.load import load_run
 from models.runs.run import Run
 
-LoadedModel = Callable[..., Run]
+Trained = Callable[..., Run]
 Strip = Callable[..., None]
 
 
@@ -34,6 +36,19 @@ def put_a_wrong_copy_into(run: Run) -> CharacterTokenizer:
     metadata["tokenizer"] = CharacterTokenizer(tokenizer.characters[::-1]).to_json()
     save_weights(run, weights, metadata)
     return tokenizer
+
+
+def change_data(run: Run, **values: object) -> None:
+    """Change values of the data section of config.json."""
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, **values)))
+
+
+def change_vocab_size(run: Run, size: int) -> None:
+    """Change the vocabulary size in config.json."""
+    config = run.config()
+    model = replace(config.model, foreign={**config.model.foreign, "vocab_size": size})
+    run.save_config(replace(config, model=model))
 
 
 def recovered(run: Run, like: Path | None = None) -> Recovery:
@@ -70,7 +85,7 @@ def damage(run: Run, how: str) -> bytes:
 @pytest.mark.parametrize("how", ["delete", "truncate", "flip", "shuffle", "swap"])
 @pytest.mark.parametrize("stripped", [(), ("text",), ("copies",), ("hash",), ("copies", "hash")])
 def test_every_damage_is_repaired_exactly(
-    trained: LoadedModel, strip: Strip, how: str, stripped: tuple[str, ...]
+    trained: Trained, strip: Strip, how: str, stripped: tuple[str, ...]
 ) -> None:
     run = trained()
     strip(run, *stripped)
@@ -90,7 +105,7 @@ def test_every_damage_is_repaired_exactly(
     assert recovered(run).source is None  # now it is sound
 
 
-def test_backups_are_numbered(trained: LoadedModel) -> None:
+def test_backups_are_numbered(trained: Trained) -> None:
     run = trained()
     for number in (1, 2, 3):
         run.tokenizer_path.write_text(f"broken {number}")
@@ -99,7 +114,19 @@ def test_backups_are_numbered(trained: LoadedModel) -> None:
         assert found.backup.read_text() == f"broken {number}"
 
 
-def test_a_copy_in_a_checkpoint_is_used(trained: LoadedModel) -> None:
+def test_a_folder_in_place_of_the_file_is_kept_whole(trained: Trained) -> None:
+    run = trained()
+    original = damage(run, "delete")
+    run.tokenizer_path.mkdir()
+    (run.tokenizer_path / "notes.txt").write_text("mine")
+    (run.tokenizer_path / ".tmp-notes.txt").write_text("mine too")
+    found = recovered(run)
+    assert run.tokenizer_path.read_bytes() == original
+    assert found.backup is not None
+    assert {path.name for path in found.backup.iterdir()} == {"notes.txt", ".tmp-notes.txt"}
+
+
+def test_a_copy_in_a_checkpoint_is_used(trained: Trained) -> None:
     run = trained()
     original = damage(run, "delete")
     weights, metadata = load_weights(run.weights_path)
@@ -111,16 +138,15 @@ def test_a_copy_in_a_checkpoint_is_used(trained: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("by", ["hash", "lineage", "descent"])
-def test_a_copy_in_a_related_run(trained: LoadedModel, strip: Strip, by: str) -> None:
+def test_a_copy_in_a_related_run(trained: Trained, strip: Strip, by: str) -> None:
     run, other = trained("owl"), trained("owl", "parent")
     strip(run, "copies", "text")
     if by != "hash":
         strip(run, "hash")
     heir, source = (other, run) if by == "descent" else (run, other)
-    config = heir.read_config()
     if by != "hash":
-        config["lineage"] = [{"run": source.name, "path": str(source.path)}]
-        heir.write_config(config)
+        lineage = ({"run": source.name, "path": str(source.path)},)
+        heir.save_config(replace(heir.config(), lineage=lineage))
     original = damage(run, "delete")
     if by == "hash":
         found = recovered(run)
@@ -131,28 +157,26 @@ def test_a_copy_in_a_related_run(trained: LoadedModel, strip: Strip, by: str) ->
         assert not run.tokenizer_path.exists()
 
 
-def test_a_byte_pair_tokenizer_is_trained_again(trained: LoadedModel, strip: Strip) -> None:
+def test_a_byte_pair_tokenizer_is_trained_again(trained: Trained, strip: Strip) -> None:
     run = trained("fox")
     strip(run, "copies")
     original = damage(run, "delete")
     assert recovered(run).source == "corpus" and run.tokenizer_path.read_bytes() == original
 
 
-def test_a_changed_text_is_not_used(trained: LoadedModel, strip: Strip) -> None:
+def test_a_changed_text_is_not_used(trained: Trained, strip: Strip) -> None:
     run = trained("owl")
     strip(run, "copies")
-    config = run.read_config()
-    config["data"]["content_hash"] = "0" * 64
-    run.write_config(config)
-    datasets = [{**entry, "content_hash": "0" * 64} for entry in run.read_json("datasets.json") or []]
-    run.write_json("datasets.json", datasets)
+    datasets = [replace(entry, content_hash="0" * 64) for entry in run.datasets()]
+    change_data(run, content_hash="0" * 64)
+    run.save_datasets(datasets)
     run.tokenizer_path.unlink()
     with pytest.raises(TokenizerError, match="No copy") as caught:
         recovered(run)
-    assert caught.value.hint is not None and "--like" in caught.value.hint
+    assert caught.value.hint is not None and "like=FILE" in caught.value.hint
 
 
-def test_copies_that_differ_where_nothing_decides(trained: LoadedModel, strip: Strip) -> None:
+def test_copies_that_differ_where_nothing_decides(trained: Trained, strip: Strip) -> None:
     run = trained()
     strip(run, "text", "hash")
     put_a_wrong_copy_into(run)
@@ -162,7 +186,7 @@ def test_copies_that_differ_where_nothing_decides(trained: LoadedModel, strip: S
     assert not run.tokenizer_path.exists()
 
 
-def test_the_loss_decides_between_copies_that_differ(trained: LoadedModel, strip: Strip) -> None:
+def test_the_loss_decides_between_copies_that_differ(trained: Trained, strip: Strip) -> None:
     run = trained()
     original = run.tokenizer_path.read_bytes()
     strip(run, "hash")
@@ -173,7 +197,7 @@ def test_the_loss_decides_between_copies_that_differ(trained: LoadedModel, strip
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_a_single_copy_in_the_weights_is_used(trained: LoadedModel, strip: Strip) -> None:
+def test_a_single_copy_in_the_weights_is_used(trained: Trained, strip: Strip) -> None:
     run = trained()
     original = damage(run, "truncate")
     strip(run, "text", "hash")
@@ -181,7 +205,7 @@ def test_a_single_copy_in_the_weights_is_used(trained: LoadedModel, strip: Strip
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_byte_pairs_cannot_be_reconstructed(trained: LoadedModel, strip: Strip) -> None:
+def test_byte_pairs_cannot_be_reconstructed(trained: Trained, strip: Strip) -> None:
     run = trained("fox")
     strip(run, "copies", "text")
     run.tokenizer_path.unlink()
@@ -189,7 +213,7 @@ def test_byte_pairs_cannot_be_reconstructed(trained: LoadedModel, strip: Strip) 
         recovered(run)
 
 
-def test_a_locked_run_is_refused(trained: LoadedModel) -> None:
+def test_a_locked_run_is_refused(trained: Trained) -> None:
     run = trained()
     run.tokenizer_path.unlink()
     with run.lock(), pytest.raises(RunBusyError):
@@ -197,7 +221,7 @@ def test_a_locked_run_is_refused(trained: LoadedModel) -> None:
     assert not run.tokenizer_path.exists()
 
 
-def test_a_grown_vocabulary_is_trained_again(trained: LoadedModel, strip: Strip) -> None:
+def test_a_grown_vocabulary_is_trained_again(trained: Trained, strip: Strip) -> None:
     """The second text added characters. The hash proves the order of the texts."""
     run = trained()
     strip(run, "copies")
@@ -207,13 +231,11 @@ def test_a_grown_vocabulary_is_trained_again(trained: LoadedModel, strip: Strip)
     assert isinstance(tokenizer, CharacterTokenizer)
     corpus = open_corpus([second])
     grown = tokenizer.grown(corpus.character_counts)
-    config = run.read_config()
-    config["model"]["vocab_size"] = grown.vocab_size
-    config["data"] |= {"tokenizer_hash": grown.hash}
-    run.write_config(config)
-    growth = {"what": "vocabulary", "from": tokenizer.vocab_size, "to": grown.vocab_size}
-    entry = {"name": "second", "content_hash": corpus.content_hash, "paths": [str(second)], "grown": [growth]}
-    run.write_json("datasets.json", [*(run.read_json("datasets.json") or []), entry])
+    change_vocab_size(run, grown.vocab_size)
+    change_data(run, tokenizer_hash=grown.hash)
+    growth = Growth(what="vocabulary", before=tokenizer.vocab_size, after=grown.vocab_size)
+    entry = Dataset(name="second", content_hash=corpus.content_hash, paths=(str(second),), grown=(growth,))
+    run.save_datasets([*run.datasets(), entry])
     run.tokenizer_path.unlink()
     assert recovered(run).source == "corpus"
     assert run.tokenizer_path.read_text(encoding="utf-8") == grown.to_json()
@@ -223,39 +245,33 @@ def test_a_grown_vocabulary_is_trained_again(trained: LoadedModel, strip: Strip)
     )
 
 
-def test_a_vocabulary_grown_by_two_texts_in_turn(trained: LoadedModel, strip: Strip) -> None:
+def test_a_vocabulary_grown_by_two_texts_in_turn(trained: Trained, strip: Strip) -> None:
     """The first text made it grow before and after the second. The sizes give the order, not the list."""
     run = trained("fox")
     strip(run, "copies")
-    first = Path(run.read_config()["data"]["paths"][0])
+    (first,), (known,) = run.config().data.paths, run.datasets()
     second = run.path.parent / "second.txt"
     second.write_text("A heron wades through reeds by the quiet river. " * 60, encoding="utf-8")
     tokenizer = load_tokenizer(run.tokenizer_path)
     texts = [open_corpus([first]), open_corpus([second])]
-    grown: list[list[dict[str, object]]] = [[], []]
+    grown: list[list[Growth]] = [[], []]
     for which, more in ((0, 4), (1, 9), (0, 3)):
         assert isinstance(tokenizer, BpeTokenizer)
         before = tokenizer.vocab_size
         tokenizer, _ = grown_bpe(tokenizer, texts[which], more)
-        grown[which].append({"what": "vocabulary", "from": before, "to": tokenizer.vocab_size})
-    config = run.read_config()
-    config["model"]["vocab_size"] = tokenizer.vocab_size
-    config["data"] |= {
-        "tokenizer_hash": tokenizer.hash,
-        "content_hash": texts[1].content_hash,
-        "paths": [str(second)],
-    }
-    run.write_config(config)
-    (known,) = run.read_json("datasets.json") or []
-    entry = {"name": "second", "content_hash": texts[1].content_hash, "paths": [str(second)]}
-    run.write_json("datasets.json", [{**known, "grown": grown[0]}, {**entry, "grown": grown[1]}])
+        grown[which].append(Growth(what="vocabulary", before=before, after=tokenizer.vocab_size))
+    change_vocab_size(run, tokenizer.vocab_size)
+    where = {"content_hash": texts[1].content_hash, "paths": (str(second),)}
+    change_data(run, **where, tokenizer_hash=tokenizer.hash)
+    entry = Dataset(name="second", **where, grown=tuple(grown[1]))
+    run.save_datasets([replace(known, grown=tuple(grown[0])), entry])
     run.tokenizer_path.unlink()
     found = recovered(run)
     assert found.source == "corpus" and found.verified == "hash"
     assert run.tokenizer_path.read_text(encoding="utf-8") == tokenizer.to_json()
 
 
-def test_the_first_text_may_have_grown_the_vocabulary(trained: LoadedModel, strip: Strip) -> None:
+def test_the_first_text_may_have_grown_the_vocabulary(trained: Trained, strip: Strip) -> None:
     """As after `rlm expand --vocab` and a second text that added no tokens."""
     run = trained("fox")
     strip(run, "copies")
@@ -263,20 +279,13 @@ def test_the_first_text_may_have_grown_the_vocabulary(trained: LoadedModel, stri
     second.write_text("A heron wades through reeds by the quiet river. " * 60, encoding="utf-8")
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, BpeTokenizer)
-    config = run.read_config()
-    grown, _ = grown_bpe(tokenizer, open_corpus(config["data"]["paths"]), 20)
-    growth = {"what": "vocabulary", "from": tokenizer.vocab_size, "to": grown.vocab_size}
-    (known,) = run.read_json("datasets.json") or []
-    corpus = open_corpus([second])
-    entry = {"name": "second", "content_hash": corpus.content_hash, "paths": [str(second)]}
-    run.write_json("datasets.json", [{**known, "grown": [growth]}, entry])
-    config["model"]["vocab_size"] = grown.vocab_size
-    config["data"] |= {
-        "tokenizer_hash": grown.hash,
-        "content_hash": corpus.content_hash,
-        "paths": [str(second)],
-    }
-    run.write_config(config)
+    (known,) = run.datasets()
+    grown, _ = grown_bpe(tokenizer, open_corpus(known.paths), 20)
+    growth = Growth(what="vocabulary", before=tokenizer.vocab_size, after=grown.vocab_size)
+    where = {"content_hash": open_corpus([second]).content_hash, "paths": (str(second),)}
+    change_vocab_size(run, grown.vocab_size)
+    change_data(run, **where, tokenizer_hash=grown.hash)
+    run.save_datasets([replace(known, grown=(growth,)), Dataset(name="second", **where)])
     run.tokenizer_path.unlink()
     assert recovered(run).source == "corpus"
     assert run.tokenizer_path.read_text(encoding="utf-8") == grown.to_json()
@@ -284,30 +293,24 @@ def test_the_first_text_may_have_grown_the_vocabulary(trained: LoadedModel, stri
 
 def record_another_hash(run: Run, tokenizer_hash: str = "0" * 64) -> None:
     """Record in config.json a hash that no tokenizer has."""
-    config = run.read_config()
-    config["data"]["tokenizer_hash"] = tokenizer_hash
-    run.write_config(config)
+    change_data(run, tokenizer_hash=tokenizer_hash)
 
 
-def test_a_copy_elsewhere_without_the_recorded_hash_is_never_written(
-    trained: LoadedModel, strip: Strip
-) -> None:
+def test_a_copy_elsewhere_without_the_recorded_hash_is_never_written(trained: Trained, strip: Strip) -> None:
     run, parent = trained("owl"), trained("owl", "parent")
     strip(run, "copies")
     record_another_hash(run)
-    config = run.read_config()
-    config["lineage"] = [{"run": "parent", "path": str(parent.path)}]
-    run.write_config(config)
+    run.save_config(replace(run.config(), lineage=({"run": "parent", "path": str(parent.path)},)))
     run.tokenizer_path.unlink()
     with pytest.raises(TokenizerError, match=r"in run 'parent', is not that of run 'owl'"):
         recovered(run)
     assert not run.tokenizer_path.exists()
 
 
-def test_a_wrong_recorded_hash_is_corrected(trained: LoadedModel) -> None:
+def test_a_wrong_recorded_hash_is_corrected(trained: Trained) -> None:
     run = trained()
     original = run.tokenizer_path.read_text(encoding="utf-8")
-    right = run.read_config()["data"]["tokenizer_hash"]
+    right = run.config().data.tokenizer_hash
     for damaged in (False, True):
         record_another_hash(run)
         if damaged:
@@ -318,48 +321,47 @@ def test_a_wrong_recorded_hash_is_corrected(trained: LoadedModel) -> None:
         found = recovered(run)
         assert found.source == "weights" and found.verified == "loss" and found.renamed
         assert found.backup is None  # a right file stays
-        assert run.read_config()["data"]["tokenizer_hash"] == right
+        assert run.config().data.tokenizer_hash == right
         assert run.tokenizer_path.read_text(encoding="utf-8") == original
         assert load_run(run).notes == ()
         assert recovered(run).source is None
 
 
-def test_a_wrong_copy_does_not_correct_the_hash(trained: LoadedModel) -> None:
+def test_a_wrong_copy_does_not_correct_the_hash(trained: Trained) -> None:
     run = trained()
-    right = run.read_config()["data"]["tokenizer_hash"]
+    right = run.config().data.tokenizer_hash
     put_a_wrong_copy_into(run)
     shutil.rmtree(run.checkpoints_path)
     record_another_hash(run)
     with pytest.raises(TokenizerError, match=r"None of the tokenizers in model\.safetensors and the text"):
         recovered(run)
-    assert run.read_config()["data"]["tokenizer_hash"] == "0" * 64 != right
+    assert run.config().data.tokenizer_hash == "0" * 64 != right
 
 
-def test_a_reconstruction_is_replaced_by_the_lost_tokenizer(trained: LoadedModel, strip: Strip) -> None:
+def test_a_reconstruction_is_replaced_by_the_lost_tokenizer(trained: Trained, strip: Strip) -> None:
     """config.json records the hash of the lost one, which proves it once its text is back."""
     run = trained()
     strip(run, "copies")
-    original, config = run.tokenizer_path.read_text(encoding="utf-8"), run.read_config()
-    right = config["data"]["tokenizer_hash"]
+    original, config = run.tokenizer_path.read_text(encoding="utf-8"), run.config()
+    right = config.data.tokenizer_hash
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, CharacterTokenizer)
     reconstruction = CharacterTokenizer(tokenizer.characters[:-1] + "\ue000")
     for lost in (False, True):
         reconstruction.save(run.tokenizer_path)
-        data = {"tokenizer_hash": reconstruction.hash, "reconstructed_from_hash": right}
-        run.write_config({**config, "data": {**config["data"], **data}})
+        change_data(run, tokenizer_hash=reconstruction.hash, reconstructed_from_hash=right)
         assert check_tokenizer(run).sound  # its hash is recorded
         if lost:
             run.tokenizer_path.unlink()
         found = recovered(run)
         assert found.source == "corpus" and found.verified == "hash" and found.renamed
         assert run.tokenizer_path.read_text(encoding="utf-8") == original
-        assert run.read_config()["data"] == config["data"]
+        assert run.config() == config
         assert recovered(run).source is None
 
 
 def test_a_kill_between_config_and_tokenizer_is_repaired(
-    trained: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     original = damage(run, "delete")
@@ -369,21 +371,21 @@ def test_a_kill_between_config_and_tokenizer_is_repaired(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.recovery.recover.put_back", killed)
+        patch.setattr("models.recovery.recover.replace_tokenizer", killed)
         with pytest.raises(KeyboardInterrupt):
             recovered(run)
     assert not run.tokenizer_path.exists()
     assert recovered(run).verified == "hash" and run.tokenizer_path.read_bytes() == original
 
 
-def test_the_reason_why_nothing_decides_is_given(trained: LoadedModel, strip: Strip) -> None:
+def test_the_reason_why_nothing_decides_is_given(trained: Trained, strip: Strip) -> None:
     run = trained()
     record_another_hash(run)
-    (entry,) = run.read_json("datasets.json") or []
-    run.write_json("datasets.json", [{**entry, "loss_now": 9.0}])
+    (entry,) = run.datasets()
+    run.save_datasets([replace(entry, loss_now=9.0)])
     with pytest.raises(TokenizerError, match="learned too little"):
         recovered(run)
-    run.write_json("datasets.json", [{**entry, "loss_now": None}])
+    run.save_datasets([replace(entry, loss_now=None)])
     (run.path / "evaluation.json").unlink()
     with pytest.raises(TokenizerError, match="no loss on the text 'meadow' is recorded"):
         recovered(run)
@@ -392,7 +394,7 @@ def test_the_reason_why_nothing_decides_is_given(trained: LoadedModel, strip: St
     run.weights_path.write_bytes(content)
     with pytest.raises(TokenizerError, match="its model cannot be used") as caught:
         recovered(run)
-    assert caught.value.hint is not None and "rlm show owl" in caught.value.hint
+    assert caught.value.hint is not None and "{show owl}" in caught.value.hint
     strip(run, "text")
     with pytest.raises(TokenizerError, match=r"'meadow' is no longer at 'gone\.txt'") as caught:
         recovered(run)
@@ -400,9 +402,9 @@ def test_the_reason_why_nothing_decides_is_given(trained: LoadedModel, strip: St
 
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
-def test_the_given_text_may_be_the_training_text(trained: LoadedModel, strip: Strip, name: str) -> None:
+def test_the_given_text_may_be_the_training_text(trained: Trained, strip: Strip, name: str) -> None:
     run = trained(name)
-    (text,) = run.read_config()["data"]["paths"]
+    (text,) = run.config().data.paths
     strip(run, "copies", "text")
     original = damage(run, "delete")
     with pytest.raises(TokenizerError) as caught:
@@ -413,7 +415,7 @@ def test_the_given_text_may_be_the_training_text(trained: LoadedModel, strip: St
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_loading_does_not_choose_between_copies_that_differ(trained: LoadedModel, strip: Strip) -> None:
+def test_loading_does_not_choose_between_copies_that_differ(trained: Trained, strip: Strip) -> None:
     run = trained()
     tokenizer = put_a_wrong_copy_into(run)
     run.tokenizer_path.unlink()
@@ -421,21 +423,20 @@ def test_loading_does_not_choose_between_copies_that_differ(trained: LoadedModel
     strip(run, "hash")
     with pytest.raises(TokenizerError, match="copies in its weights differ") as caught:
         load_run(run)
-    assert caught.value.hint is not None and "rlm recover-tokenizer owl" in caught.value.hint
+    assert caught.value.hint is not None and "{recover-tokenizer owl}" in caught.value.hint
 
 
-def test_an_edited_size_is_not_blamed_on_the_tokenizer(trained: LoadedModel) -> None:
+def test_an_edited_size_is_not_blamed_on_the_tokenizer(trained: Trained) -> None:
     run = trained()
-    config, original = run.read_config(), run.tokenizer_path.read_bytes()
-    config["model"]["vocab_size"] += 5
-    run.write_config(config)
+    original = run.tokenizer_path.read_bytes()
+    change_vocab_size(run, load_tokenizer(run.tokenizer_path).vocab_size + 5)
     with pytest.raises(TokenizerError, match=r"the fault is not in it: config\.json says") as caught:
         recovered(run)
     assert caught.value.hint is not None and "config.json" in caught.value.hint
     assert run.tokenizer_path.read_bytes() == original
 
 
-def test_a_backup_with_the_recorded_hash_is_used(trained: LoadedModel, strip: Strip) -> None:
+def test_a_backup_with_the_recorded_hash_is_used(trained: Trained, strip: Strip) -> None:
     run = trained()
     original = run.tokenizer_path.read_bytes()
     strip(run, "copies", "text")
@@ -446,19 +447,19 @@ def test_a_backup_with_the_recorded_hash_is_used(trained: LoadedModel, strip: St
 
 
 @pytest.mark.parametrize("name", ["owl", "fox"])
-def test_the_beginning_of_a_grown_vocabulary_is_used(trained: LoadedModel, strip: Strip, name: str) -> None:
+def test_the_beginning_of_a_grown_vocabulary_is_used(trained: Trained, strip: Strip, name: str) -> None:
     run, child = trained(name), trained(name, "child")
     original = run.tokenizer_path.read_bytes()
     tokenizer = load_tokenizer(run.tokenizer_path)
     if isinstance(tokenizer, BpeTokenizer):
-        grown, _ = grown_bpe(tokenizer, open_corpus(run.read_config()["data"]["paths"]), 5)
+        grown, _ = grown_bpe(tokenizer, open_corpus(run.config().data.paths), 5)
         grown.save(child.tokenizer_path)
     else:
         assert isinstance(tokenizer, CharacterTokenizer)
         tokenizer.grown("Ωμ").save(child.tokenizer_path)
     strip(child, "copies")
     record_another_hash(child)
-    child.write_config({**child.read_config(), "lineage": [{"run": name, "path": str(run.path)}]})
+    child.save_config(replace(child.config(), lineage=({"run": name, "path": str(run.path)},)))
     strip(run, "copies", "text")
     run.tokenizer_path.unlink()
     found = recovered(run)
@@ -467,13 +468,13 @@ def test_the_beginning_of_a_grown_vocabulary_is_used(trained: LoadedModel, strip
 
 
 def test_a_second_reconstruction_keeps_the_hash_of_the_lost_tokenizer(
-    trained: LoadedModel, strip: Strip, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, strip: Strip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     like = Path(run.path.parent / "like.txt")
     like.write_text("The hen hears the bee; is it 7? " * 200)
     strip(run, "copies", "text")
-    right = run.read_config()["data"]["tokenizer_hash"]
+    right = run.config().data.tokenizer_hash
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, CharacterTokenizer)
     expected = []
@@ -493,7 +494,7 @@ def test_a_second_reconstruction_keeps_the_hash_of_the_lost_tokenizer(
         monkeypatch.setattr("models.recovery.recover.reconstruct", made)
         run.tokenizer_path.unlink()
         assert recovered(run, like).source == "reconstruction"
-        data = run.read_config()["data"]
-        assert data["tokenizer_hash"] == load_run(run).tokenizer.hash != right
-        assert data["reconstructed_from_hash"] == right
+        data = run.config().data
+        assert data.tokenizer_hash == load_run(run).tokenizer.hash != right
+        assert data.reconstructed_from_hash == right
     assert expected == [right, right]

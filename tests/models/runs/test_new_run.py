@@ -51,6 +51,17 @@ def test_the_folder_of_another_process_stays(tmp_path: Path) -> None:
     assert names(tmp_path / "owl") == [LOCK_FILE]
 
 
+def test_an_empty_folder_is_used_and_stays_after_an_error(tmp_path: Path) -> None:
+    (tmp_path / "owl").mkdir()  # by somebody else
+    with pytest.raises(ZeroDivisionError), new_run("owl", tmp_path) as run:
+        (run.path / "checkpoints").mkdir()
+        raise ZeroDivisionError
+    assert names(tmp_path) == ["owl"]
+    assert names(tmp_path / "owl") == [LOCK_FILE]
+    with new_run("owl", tmp_path) as run:
+        assert run.name == "owl"
+
+
 def test_a_folder_that_cannot_be_locked_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(run: Run) -> None:
         raise StorageError("The disk is full.")

@@ -14,6 +14,8 @@ from models.errors import RunBusyError, RunError
 from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
 from models.runs.listing import list_runs
+from models.runs.storage import digest_of
+from models.runs.weights_file import metadata_of, shape_in, weights_problem
 from models.runs.run import Run, run_names, runs_dir, suggest_name
 from tests.models.runs.example_config import (
     COMPLETE_CONFIG,
@@ -126,7 +128,9 @@ def test_files_and_huge_configurations_are_refused(tmp_path: Path) -> None:
         Run.open("alice", tmp_path)
 
 
-@pytest.mark.parametrize("inner", ["checkpoints", "events.jsonl", "training.log", "config.json"])
+@pytest.mark.parametrize(
+    "inner", ["checkpoints", "replay", "conversations", "events.jsonl", "training.log", "config.json"]
+)
 def test_links_out_of_a_run_are_refused(tmp_path: Path, inner: str) -> None:
     run = make_run("alice", tmp_path)
     outside = tmp_path / "outside"
@@ -144,6 +148,42 @@ def test_a_name_that_links_elsewhere_must_be_given_as_a_path(tmp_path: Path) -> 
     with pytest.raises(RunError, match="leads elsewhere"):
         Run.open("bob", tmp_path / "runs")
     assert Run.open(elsewhere.path, tmp_path / "runs") == elsewhere
+
+
+def test_links_that_lead_to_themselves_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bob").symlink_to(tmp_path / "bob")
+    with pytest.raises(RunError, match="leads to itself"):
+        Run.open("bob", tmp_path)
+    with pytest.raises(RlmError):
+        Run.create("bob", tmp_path)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for name in ("bob", None):
+        with pytest.raises(RlmError):
+            Run.open(name, loop)
+    with pytest.raises(RlmError):
+        Run.create("bob", loop)
+
+
+def test_a_home_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="no home folder"):
+        runs_dir("~nobody-of-that-name/runs")
+    monkeypatch.setenv("RLM_RUNS_DIR", "~nobody-of-that-name/runs")
+    with pytest.raises(UsageError, match="no home folder"):
+        runs_dir()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe in the file system is a Unix idea")
+def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    os.mkfifo(run.events_path)
+    os.mkfifo(run.weights_path)
+    assert list(run.events()) == []
+    assert list_runs(tmp_path)[0].name == "alice"
+    assert "not a plain file" in str(weights_problem(run.weights_path))
+    assert metadata_of(run.weights_path) == {} and shape_in(run.weights_path, "x") is None
+    with pytest.raises(OSError, match="not a plain file"):
+        digest_of(run.weights_path)
 
 
 def test_configuration_comes_back(tmp_path: Path) -> None:

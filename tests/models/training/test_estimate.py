@@ -14,8 +14,7 @@ from models.cost import pieces_for_larger, sequences_at_once
 def test_a_model_is_laid_out_without_waiting_for_the_compiler() -> None:
     program = f"""
 import sys
-from models.architectures import model_config
-from models.cost import skeleton
+from models.architectures import model_config, skeleton
 for name in {list(ARCHITECTURES)}:
     skeleton(model_config({{"architecture": name, "vocab_size": 90}}))
     assert "torch._dynamo" not in sys.modules, name

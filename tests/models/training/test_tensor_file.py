@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,17 @@ def test_a_file_says_its_version_and_one_of_a_later_version_is_refused(tmp_path:
     assert load_weights(path)[0].keys() == {"w"}
     safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "of another program"})
     assert load_weights(path)[0].keys() == {"w"}
+
+
+def test_a_file_with_a_hole_at_its_end_is_refused_before_it_is_read(sealed_file: Path) -> None:
+    with sealed_file.open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(CheckpointError, match=f"has {1 << 40:,} of"):
+        load_weights(sealed_file)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe in the file system is a Unix idea")
+def test_a_pipe_is_no_weights_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match="not a plain file"):
+        load_weights(tmp_path / "x.safetensors")

@@ -128,7 +128,7 @@ def test_a_default_name_that_is_taken_gets_a_number(capsys: pytest.CaptureFixtur
     ]
     assert [plan.start().name for plan in plans[:2]] == ["hen-grown", "hen-grown-2"]
     second = Run.open("hen-grown-2", runs)
-    assert second.read_config()["name"] == "hen-grown-2"
+    assert second.config().name == "hen-grown-2"
     assert [event.run for event in second.events() if isinstance(event, RunFinished)] == ["hen-grown-2"]
     with pytest.raises(UsageError, match="already a run 'hen-grown'"):
         plans[2].start()

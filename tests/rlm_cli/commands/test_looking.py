@@ -1,6 +1,7 @@
 """`rlm ls`, `show`, `resume` and shell completion, over runs that were never trained."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -132,6 +133,21 @@ def test_what_a_run_says_about_itself_is_shown(runs: Path, capsys: pytest.Captur
         "vocabulary 50",
     ):
         assert words in out
+
+
+def test_a_run_that_failed_is_shown_with_the_reason(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = events.RunFailed(
+        kind="StorageError", message=f"The disk is full.{HOSTILE}", hint="Free some space."
+    )
+    a_run(runs, "owl", [a_start(), failed], WITH_TEXT)
+    (listed,) = json_of(capsys, "ls")
+    assert (listed["status"], listed["problem"]) == ("paused", None)
+    assert listed["failure"] == {"kind": failed.kind, "message": failed.message, "hint": failed.hint}
+    assert json_of(capsys, "show")["failure"] == listed["failure"]
+    assert main(["show"]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"^stopped by +The disk is full\.", out, re.MULTILINE) and "\x1b" not in out
+    assert "rlm resume owl" in err
 
 
 def test_numbers_json_cannot_hold_become_null(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from data.character_tokenizer import CharacterTokenizer
 from models.planning.create import plan_creation
 from models.runs.run import Run
+from models.runs.run_config import DataSection
 from rlm_cli.app import main
 from tests.requests import create_request
 
@@ -40,9 +42,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         tokenizer=str(tmp_path / "tokenizer.json"),
     )
     made = plan_creation(request, tmp_path / "runs").start()
-    data = {"paths": ["gone.txt"], "content_hash": "0" * 64, "kind": "text", "tokenizer": "character"}
-    made.write_config(
-        {**made.read_config(), "started_at": 0.0, "data": {**data, "tokenizer_hash": tokenizer.hash}}
+    data = {"paths": ("gone.txt",), "content_hash": "0" * 64, "kind": "text", "tokenizer": "character"}
+    made.save_config(
+        replace(made.config(), started_at=0.0, data=DataSection(**data, tokenizer_hash=tokenizer.hash))
     )
     return made
 
@@ -119,14 +121,12 @@ def test_a_model_that_cannot_read_the_reference_text(
 def test_usage_errors_and_failures(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recover-tokenizer", "nobody"]) == 2
     assert main(["recover-tokenizer", "owl", "--check", "--like", str(tmp_path / "x.txt")]) == 2
-    config = run.read_config()
-    config["data"]["kind"] = "puzzles"
-    run.write_config(config)
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, kind="puzzles")))
     assert main(["recover-tokenizer", "owl"]) == 1
     assert "knows no text" in capsys.readouterr().err
     run.tokenizer_path.unlink()
-    config["data"] |= {"kind": "text", "tokenizer": "bpe"}
-    run.write_config(config)
+    run.save_config(replace(config, data=replace(config.data, tokenizer="bpe")))
     without = run.path / "model.safetensors"
     without.unlink()
     assert main(["recover-tokenizer", "owl"]) == 1

@@ -27,13 +27,13 @@ def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> N
         try:
             next(planning)
         except StopIteration as end:
-            found = end.value
+            planned = end.value
             break
-    assert isinstance(found, TextPlan)
-    run: Run = found.start()
+    assert isinstance(planned, TextPlan)
+    run: Run = planned.start()
     for _ in train(run):
         pass
-    characters = found.tokenizer.to_json()
+    characters = planned.tokenizer.to_json()
     strip(run, "copies", "text", "hash")
     run.tokenizer_path.unlink()
     recovering = recover_tokenizer(run, like)
@@ -46,7 +46,8 @@ def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> N
     assert found.reconstruction is not None and found.reconstruction.in_order
     assert run.tokenizer_path.read_text(encoding="utf-8") != characters  # Alice has no $
     counts = Counter(text.read_text(encoding="utf-8"))
-    characters_by_id = [(plan.tokenizer.token_text(one.id), one) for one in found.reconstruction.characters]
-    right = sum(counts[true] for true, one in characters_by_id if one.character == true)
+    tokenizer, characters_found = planned.tokenizer, found.reconstruction.characters
+    pairs = [(tokenizer.token_text(one.id), one) for one in characters_found]
+    right = sum(counts[true] for true, one in pairs if one.character == true)
     assert right >= 0.95 * counts.total()
-    assert [true for true, one in characters_by_id if not one.uncertain and one.character != true] == []
+    assert [true for true, one in pairs if not one.uncertain and one.character != true] == []
