@@ -12,7 +12,7 @@ from models.architectures import build_model, model_config
 from models.architectures.trm import TRM
 from models.presets import PRESETS
 from models.recursion import Depth
-from models.training.averaging import WeightAverage
+from models.training.optimizer import WeightAverage
 
 PUZZLE = {"task": "sudoku", "vocab_size": 5, "context_length": 16}
 SMALL = {"architecture": "trm", "d_model": 32, "n_heads": 2, "d_feed_forward": 48, "vocab_size": 20}
