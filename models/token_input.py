@@ -30,19 +30,19 @@ class TokenInput(nn.Module):
             self.register_buffer("waves", waves, persistent=False)
         else:
             self.position_embedding = nn.Embedding(config.context_length, config.d_model)
-        self.earlier = nn.ModuleList(
-            nn.Embedding(config.vocab_size, config.d_model) for _ in range(config.lookback)
+        self.ngram_embeddings = nn.ModuleList(
+            nn.Embedding(config.vocab_size, config.d_model) for _ in range(config.ngram)
         )
 
     def input_modules(self) -> list[nn.Module]:
         """What `embed` looks up: tables of tokens, of earlier tokens, of learned positions."""
         positions = [self.position_embedding] if self.config.positions == "learned" else []
-        return [self.embedding, self.earlier, *positions]
+        return [self.embedding, self.ngram_embeddings, *positions]
 
     def embed(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
         """`tokens` (B, T) as vectors (B, T, D).
 
-        With `lookback`, each position also embeds the tokens before it, every distance in a
+        With `ngram`, each position also embeds the tokens before it, every distance in a
         table of its own; before the beginning stands id 0, the pad. Learned or sinusoidal
         positions are added.
         """
@@ -51,11 +51,11 @@ class TokenInput(nn.Module):
             x = x + self.position_embedding(self.positions(tokens, cache, padding))
         elif self.config.positions == "sinusoidal":
             x = x + self.waves[self.positions(tokens, cache, padding)]
-        reach, new = self.config.lookback, tokens.size(1)
+        reach, new = self.config.ngram, tokens.size(1)
         if reach:
             before = tokens.new_zeros(tokens.size(0), 0) if cache is None else cache.last_tokens(reach)
             extended = F.pad(torch.cat((before, tokens), dim=1), (reach - before.size(1), 0))
-            for distance, table in enumerate(self.earlier, start=1):
+            for distance, table in enumerate(self.ngram_embeddings, start=1):
                 x = x + table(extended[:, reach - distance : reach - distance + new])
         if cache is not None:
             cache.hold(tokens)

@@ -65,7 +65,7 @@ class MixtureOfRecursionsConfig(ModelConfig):
     """adaptive: each token takes the steps it wants; fixed: all tokens take fixed_steps."""
     fixed_steps: int | None = None
     """Extra steps of every layer where the router is fixed; max_steps unless given."""
-    compute_penalty: float = 1e-4
+    ponder_cost: float = 1e-4
     """Nats that an extra step of a layer must be worth to a token."""
     exploration: float = 0.1
     """Share of the tokens, in training, whose steps are drawn and not decided."""
@@ -85,7 +85,7 @@ class MixtureOfRecursionsConfig(ModelConfig):
         require(0 <= gated < self.n_layers, "model.gated_layers", gated, f"0 to {self.n_layers - 1}")
         most = f"0 to max_steps, {self.max_steps}"
         require(fixed is None or 0 <= fixed <= self.max_steps, "model.fixed_steps", fixed, most)
-        require(self.compute_penalty > 0, "model.compute_penalty", self.compute_penalty, "above 0")
+        require(self.ponder_cost > 0, "model.ponder_cost", self.ponder_cost, "above 0")
         require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
 
     def larger(self, sizes: Mapping[str, int]) -> Self:
@@ -252,7 +252,7 @@ class MixtureOfRecursions(RecursiveLM):
         context = self.attention_context(tokens, None, None)
         state, passes, expected = self.through_layers(tokens, depth, context)
         next_token = next_token_loss(self.readout(state), targets)
-        total = next_token + self.config.compute_penalty * expected
+        total = next_token + self.config.ponder_cost * expected
         extras = {"router_steps": expected.detach() / len(self.layers)}
         return LossParts(total, next_token.detach(), passes.mean(), extras)
 

@@ -191,6 +191,6 @@ def _units(n: int) -> Tensor:
 def _seen(units: Tensor, config: TwoStateConfig) -> Tensor:
     together = units[:, :, None] == units[:, None, :]  # (3, T, T)
     kinds = torch.cat((torch.ones_like(together[:1]), together))
-    if config.heads_see == "all":
+    if config.attention_scope == "all":
         kinds = kinds[:1]
     return kinds[torch.arange(config.n_heads) % len(kinds)][None]

@@ -59,7 +59,7 @@ class RecursiveRouterConfig(ModelConfig):
     router: str = "hard"
     """hard: each token takes the passes it wants; soft: all, and their weighted mean is read out;
     fixed: all that the mode allows."""
-    compute_penalty: float = 0.001
+    ponder_cost: float = 0.001
     """Nats that a pass must be worth to a token."""
     exploration: float = 0.2
     """Share of the training of each number of passes that does not follow the router."""
@@ -73,7 +73,7 @@ class RecursiveRouterConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
         choices = ("hard", "soft", "fixed")
         require(self.router in choices, "model.router", self.router, f"one of {', '.join(choices)}")
-        require(self.compute_penalty > 0, "model.compute_penalty", self.compute_penalty, "above 0")
+        require(self.ponder_cost > 0, "model.ponder_cost", self.ponder_cost, "above 0")
         require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
 
 
@@ -188,7 +188,7 @@ class RecursiveRouter(RecursiveLM):
         n_passes = self.n_passes(probs, self.default_halt)
         states = self.every_pass(state, n_passes, most, context)
         count = (targets != IGNORED).sum()
-        price = self.config.compute_penalty * expected_passes(probs).mean()
+        price = self.config.ponder_cost * expected_passes(probs).mean()
         if self.config.router == "hard":
             each = [self.losses(state, targets) for state in states]
             losses = torch.stack(each, dim=-1)  # (B, T, most + 1)

@@ -69,10 +69,10 @@ class TRMConfig(TwoStateConfig):
                 "model.mixer is mlp, which sees all positions of a fixed length: text would see its future.",
                 hint="Leave model.mixer at attention; the mlp is for puzzles: rlm train --task sudoku:4x4",
             )
-        if self.mixer == "mlp" and self.heads_see != "units":
+        if self.mixer == "mlp" and self.attention_scope != "units":
             raise UsageError(
-                f"model.heads_see is {self.heads_see}, and a model.mixer of mlp has no heads.",
-                hint="Leave model.heads_see out, or model.mixer at attention.",
+                f"model.attention_scope is {self.attention_scope}, and a model.mixer of mlp has no heads.",
+                hint="Leave model.attention_scope out, or model.mixer at attention.",
             )
 
     def larger(self, sizes: Mapping[str, int]) -> Self:

@@ -24,7 +24,7 @@ from models.losses import log_stablemax, next_token_loss
 from models.recursion import Depth
 from models.recursive_lm import Hidden, LossParts, RecursiveLM, States
 
-_OF_PUZZLES = ("supervision_steps", "heads_see", "exploration", "checkpoint_gradients")
+_OF_PUZZLES = ("supervision_steps", "attention_scope", "exploration", "checkpoint_gradients")
 """Dials that only a model of puzzles has a use for."""
 
 
@@ -38,7 +38,7 @@ class TwoStateConfig(ModelConfig):
     """Supervision steps a puzzle gets in training before another takes its place."""
     supervision_power: float = 1.0
     """The n-th supervised answer counts n to this power in the loss; 0 counts all alike."""
-    heads_see: str = "units"
+    attention_scope: str = "units"
     """Which cells of a grid a head of attention looks at. units: by turns all of them, those of the row,
     of the column, of the box. all: every head all of them."""
     gradient_cycles: int = 4
@@ -61,7 +61,8 @@ class TwoStateConfig(ModelConfig):
         require(self.task in ("text", "sudoku"), "model.task", self.task, "text or sudoku")
         require(1 <= steps <= 1024, "model.supervision_steps", steps, "1 to 1024")
         require(0 <= power <= 8, "model.supervision_power", power, "0 to 8")
-        require(self.heads_see in ("units", "all"), "model.heads_see", self.heads_see, "units or all")
+        scope = self.attention_scope
+        require(scope in ("units", "all"), "model.attention_scope", scope, "units or all")
         require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
         cycles, weight = self.gradient_cycles, self.halting_weight
         require(1 <= cycles <= 64, "model.gradient_cycles", cycles, "1 to 64")
@@ -90,7 +91,7 @@ class TwoStateConfig(ModelConfig):
                 f"A model of {self.context_length} cells and {n} digits fits no Sudoku.",
                 hint="Leave both to the puzzles: rlm train --task sudoku:4x4",
             )
-        require(self.lookback == 0, "model.lookback", self.lookback, "0 for puzzles: cells have no order")
+        require(self.ngram == 0, "model.ngram", self.ngram, "0 for puzzles: cells have no order")
         # Rows, columns and boxes say where a cell is; learned positions are added to that.
         wanted = "rotary, the default, or learned for puzzles: waves are for text"
         require(self.positions != "sinusoidal", "model.positions", self.positions, wanted)

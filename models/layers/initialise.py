@@ -22,7 +22,7 @@ def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
     for name, part in module.named_modules():
         if isinstance(part, nn.Embedding):
             # What came before colours a token; it does not drown it.
-            nn.init.normal_(part.weight, std=embedding_std * (0.3 if "earlier" in name else 1.0))
+            nn.init.normal_(part.weight, std=embedding_std * (0.3 if "ngram_embeddings" in name else 1.0))
         elif isinstance(part, nn.Linear):
             if name.endswith(".out") and not name.startswith(gated):
                 nn.init.zeros_(part.weight)

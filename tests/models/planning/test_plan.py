@@ -163,7 +163,7 @@ def test_one_length_counts(
         {"settings": {"training.checkpoint_minutes": "-1"}},
         {"settings": {"model.core_layers": "0"}},
         {"settings": {"model.gradient_cycles": "1"}},
-        {"settings": {"model.lookback": "-1"}},
+        {"settings": {"model.ngram": "-1"}},
     ],
     ids=str,
 )

@@ -20,7 +20,7 @@ from models.runs.run_config import Calibration, DataSection, ModelSection, RunCo
 from models.training.open import open_session as open_training
 
 CONTEXT = 16
-MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 1}
+MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 1}
 SHAPES: dict[str, dict[str, Any]] = {
     "looped": {},
     "hrm": {"l_layers": 1, "h_layers": 1, "d_feed_forward": 32},
