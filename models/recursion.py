@@ -59,18 +59,18 @@ def depth_of(mode: str) -> Depth:
         raise UsageError(f"There is no mode '{mode}'.", hint=f"Choose one of: {', '.join(MODES)}.") from None
 
 
-DEEPEST_SHARE = 0.25
-"""Of the training steps, those that go all the way down. The rest are uniform: every mode is
-trained, and the deepest, which has most to learn, most."""
+FULL_DEPTH_PROB = 0.25
+"""Probability that a training step uses the trained depth. The other steps draw a depth uniformly, so that
+every mode is trained, and the deepest one most often."""
 
 
-def sample_depth(trained: Depth, seed: int, step: int, deepest_share: float = DEEPEST_SHARE) -> Depth:
+def sample_depth(trained: Depth, seed: int, step: int, full_depth_prob: float = FULL_DEPTH_PROB) -> Depth:
     """The depth training uses at `step`, at most `trained`.
 
     A function of its arguments alone, so that a resumed run draws what an uninterrupted one does.
     """
     draw = random.Random(f"{seed}:{step}")
-    if draw.random() < deepest_share:
+    if draw.random() < full_depth_prob:
         return trained
     return Depth(draw.randint(1, trained.cycles), draw.randint(1, trained.steps))
 

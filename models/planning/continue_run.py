@@ -233,7 +233,7 @@ def _fitted_to_text(
     """The training with what the new text decides, where the user did not."""
     suggested = suggested_training(corpus, training, model)
     decay = min(config.training_config().weight_decay, suggested["weight_decay"])
-    fitted = {"weight_decay": decay, "most_epochs": suggested["most_epochs"]}
+    fitted = {"weight_decay": decay, "max_epochs": suggested["max_epochs"]}
     chosen = request.overrides.training
     return replace(training, **{name: value for name, value in fitted.items() if name not in chosen})
 

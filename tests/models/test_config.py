@@ -35,7 +35,7 @@ def test_whole_numbers_are_read_digit_by_digit(number: int) -> None:
         {"beta1": "1"},
         {"beta2": "-0.1"},
         {"evaluation_tokens": "0"},
-        {"most_epochs": "0"},
+        {"max_epochs": "0"},
         {"minutes": "1e308"},
         {"minutes": 1e308},
         {"epochs": "1e30"},
