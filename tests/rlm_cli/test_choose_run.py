@@ -178,8 +178,7 @@ def test_one_odd_run_stops_nothing(
     run = Run.open("owl", folder / "runs")
     shutil.copytree(run.path, folder / "runs" / "hen")
     path = run.path / "datasets.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    entries = content["items"] if isinstance(content, dict) and "items" in content else content
+    entries = json.loads(path.read_text(encoding="utf-8"))["datasets"]
     for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries], [3]):
         run.write_json("datasets.json", odd)
         capsys.readouterr()

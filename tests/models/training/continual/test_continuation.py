@@ -139,7 +139,7 @@ def test_the_same_text_again_goes_on(owl: Run, corpus: Path, go: Go, plan: Plan)
     events = go(more.start())
     started = next(event for event in events if isinstance(event, RunStarted))
     assert (started.start_step, started.total_steps) == (6, 9)
-    assert lenowl.datasets() == 1
+    assert len(owl.datasets()) == 1
 
 
 def test_a_text_it_knew_before_is_no_new_one(owl: Run, corpus: Path, river: Path, go: Go, plan: Plan) -> None:
