@@ -67,7 +67,7 @@ class TRMConfig(TwoStateConfig):
         if self.mixer == "mlp" and self.task == "text":
             raise UsageError(
                 "model.mixer is mlp, which sees all positions of a fixed length: text would see its future.",
-                hint="Leave model.mixer at attention; the mlp is for puzzles: rlm train --task sudoku:4x4",
+                hint="Leave model.mixer at attention; the mlp is for puzzles: {train task=sudoku:4x4}",
             )
         if self.mixer == "mlp" and self.attention_scope != "units":
             raise UsageError(

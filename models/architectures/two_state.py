@@ -80,7 +80,7 @@ class TwoStateConfig(ModelConfig):
             if getattr(self, name) != usual[name]:
                 raise UsageError(
                     f"model.{name} is {getattr(self, name)}, and over text it changes nothing.",
-                    hint="Leave it out; it is for puzzles: rlm train --task sudoku:4x4",
+                    hint="Leave it out; it is for puzzles: {train task=sudoku:4x4}",
                 )
 
     def _require_puzzle(self) -> None:
@@ -89,7 +89,7 @@ class TwoStateConfig(ModelConfig):
         if n not in SIZES or self.context_length != n * n:
             raise UsageError(
                 f"A model of {self.context_length} cells and {n} digits fits no Sudoku.",
-                hint="Leave both to the puzzles: rlm train --task sudoku:4x4",
+                hint="Leave both to the puzzles: {train task=sudoku:4x4}",
             )
         require(self.ngram == 0, "model.ngram", self.ngram, "0 for puzzles: cells have no order")
         # Rows, columns and boxes say where a cell is; learned positions are added to that.

@@ -49,8 +49,8 @@ def require_memory(
         raise UsageError(
             f"Training this model needs at least {_gigabytes(needed)} of memory, and {_gigabytes(free)} "
             f"are free on {device}.",
-            hint="Choose a smaller width, context, vocabulary or batch: --d-model, --context, "
-            "--vocab-size, --batch-size.",
+            hint="Choose a smaller width, context, vocabulary or batch: {model.d_model}, "
+            "{model.context_length}, {model.vocab_size}, {training.batch_size}.",
         )
 
 

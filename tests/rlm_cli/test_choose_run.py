@@ -49,7 +49,7 @@ def names(folder: Path) -> set[str]:
 
 
 def knows(folder: Path) -> list[str]:
-    return [entry["name"] for entry in Run.open("owl", folder / "runs").read_json("datasets.json") or []]
+    return [one.name for one in Run.open("owl", folder / "runs").datasets()]
 
 
 def test_without_a_terminal_it_is_a_new_run(folder: Path) -> None:
@@ -177,8 +177,8 @@ def test_one_odd_run_stops_nothing(
     answering(monkeypatch, "", "", "")
     run = Run.open("owl", folder / "runs")
     shutil.copytree(run.path, folder / "runs" / "hen")
-    entries = run.read_json("datasets.json")
-    assert entries is not None
+    path = run.path / "datasets.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))["datasets"]
     for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries], [3]):
         run.write_json("datasets.json", odd)
         capsys.readouterr()
@@ -224,8 +224,8 @@ def test_a_run_whose_folder_is_no_name_goes_on_all_the_same(
     (folder / "runs/owl").rename(folder / "runs/my run")
     answering(monkeypatch, answer)
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    known = Run.open(folder / "runs/my run", folder / "runs").read_json("datasets.json") or []
-    assert [entry["name"] for entry in known] == ["meadow", "river"]
+    known = Run.open(folder / "runs/my run", folder / "runs").datasets()
+    assert [one.name for one in known] == ["meadow", "river"]
     assert "rlm chat './runs/my run'" in capsys.readouterr().err
 
 

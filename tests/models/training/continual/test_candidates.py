@@ -19,7 +19,7 @@ def test_those_that_do_not_know_the_text_come_first(
     plan(both, river, steps=2).start()
     go(both)
     found = candidates(meadow.path.parent)
-    hashes = {entry["name"]: entry["content_hash"] for entry in both.read_json("datasets.json") or []}
+    hashes = {one.name: one.content_hash for one in both.datasets()}
     assert [one.summary.name for one in suited_first(found, hashes["river"])] == ["meadow", "both"]
     (of_both,) = (one for one in found if one.summary.name == "both")
     assert set(of_both.knows) == {"meadow", "river"}

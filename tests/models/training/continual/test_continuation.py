@@ -86,14 +86,14 @@ def test_what_it_knows_is_measured_before_and_after(owl: Run, river: Path, go: G
     before, after = (event for event in events if isinstance(event, CorporaMeasured))
     assert set(before.losses) == set(after.losses) == {"meadow", "river"}
     assert after.losses_before == before.losses
-    meadow, known = owl.read_json("datasets.json") or []
+    meadow, known = owl.datasets()
     # What new tokens take of the probability counts as forgotten, not as never known.
-    assert before.losses["meadow"] == pytest.approx(meadow["loss_when_learned"], abs=1e-5)
-    new = known["grown"][0]["after"]
-    assert meadow["loss_now"] == after.losses["meadow"]
-    assert known["loss_now"] == known["loss_when_learned"] == after.losses["river"]
-    assert (known["grown"][0]["what"], new) == ("vocabulary", begun.vocab_size)
-    assert known["steps"] == 5 and known["tokens"] > 0
+    assert before.losses["meadow"] == pytest.approx(meadow.loss_when_learned, abs=1e-5)
+    new = known.grown[0].after
+    assert meadow.loss_now == after.losses["meadow"]
+    assert known.loss_now == known.loss_when_learned == after.losses["river"]
+    assert (known.grown[0].what, new) == ("vocabulary", begun.vocab_size)
+    assert known.steps == 5 and known.tokens > 0
 
 
 def test_replay_keeps_an_old_text_and_its_absence_loses_it(
@@ -107,8 +107,8 @@ def test_replay_keeps_an_old_text_and_its_absence_loses_it(
         run = meadow_run(f"owl-{share:g}", steps=60, evaluations=1, batch_size=8)
         plan(run, other, replay=share, steps=60).start()
         go(run)
-        meadow = (run.read_json("datasets.json") or [])[0]
-        losses[share] = meadow["loss_now"] - meadow["loss_when_learned"]
+        meadow = run.datasets()[0]
+        losses[share] = meadow.loss_now - meadow.loss_when_learned
     assert losses[0.25] < losses[0.0] / 2
 
 
@@ -139,7 +139,7 @@ def test_the_same_text_again_goes_on(owl: Run, corpus: Path, go: Go, plan: Plan)
     events = go(more.start())
     started = next(event for event in events if isinstance(event, RunStarted))
     assert (started.start_step, started.total_steps) == (6, 9)
-    assert len(owl.read_json("datasets.json") or []) == 1
+    assert len(owl.datasets()) == 1
 
 
 def test_a_text_it_knew_before_is_no_new_one(owl: Run, corpus: Path, river: Path, go: Go, plan: Plan) -> None:
@@ -148,7 +148,7 @@ def test_a_text_it_knew_before_is_no_new_one(owl: Run, corpus: Path, river: Path
     again = plan(owl, corpus)
     assert isinstance(again, ContinuationPlan) and again.known == ("river",)
     go(again.start())
-    assert [entry["name"] for entry in owl.read_json("datasets.json") or []] == ["meadow", "river"]
+    assert [entry.name for entry in owl.datasets()] == ["meadow", "river"]
 
 
 def test_two_texts_of_one_name_are_numbered(owl: Run, river: Path, tmp_path: Path, plan: Plan) -> None:
@@ -195,8 +195,8 @@ def test_what_datasets_json_lost_is_replayed_all_the_same(
 def test_a_run_that_learned_conversations_still_knows_how_they_go(
     owl: Run, river: Path, go: Go, plan: Plan
 ) -> None:
-    (meadow,) = owl.read_json("datasets.json") or []
-    owl.write_json("datasets.json", [{**meadow, "kind": "messages"}])
+    (meadow,) = owl.datasets()
+    owl.save_datasets([replace(meadow, kind="messages")])
     plan(owl, river).start()
     go(owl)
     assert owl.config().data.kind == "text"
@@ -386,7 +386,7 @@ def test_a_change_that_a_full_disk_interrupts_is_finished_later(
         patch.setattr(revision, "save_weights", full)
         with pytest.raises(StorageError) as raised:
             planned.start()
-    assert raised.value.hint is not None and "rlm resume owl" in raised.value.hint
+    assert raised.value.hint is not None and "{resume owl}" in raised.value.hint
     assert [event.step for event in go(owl) if isinstance(event, StepFinished)][-1] == 5
 
 
@@ -442,8 +442,8 @@ def test_a_text_that_cannot_be_measured_has_no_loss(
     plan(owl, river).start()
     events = go(owl)
     assert any(isinstance(event, CorpusStarted) and event.known_corpora == 1 for event in events)
-    meadow, known = owl.read_json("datasets.json") or []
-    assert meadow["loss_now"] is None and known["loss_now"] > 0
+    meadow, known = owl.datasets()
+    assert meadow.loss_now is None and known.loss_now > 0
 
 
 @pytest.mark.parametrize(
