@@ -14,8 +14,8 @@ from models.planning.request import Overrides, TrainRequest
 from models.runs import events
 from models.runs.events import Event
 from models.runs.run import Run
-from models.runs.run_config import ModelSection, RunConfig
 from rlm_cli.app import main
+from tests.models.runs.example_config import CREATED
 
 
 class Core:
@@ -45,7 +45,7 @@ class Core:
 
     def start(self) -> Run:
         run = Run.create("owl", self.runs)
-        run.save_config(RunConfig(model=ModelSection(architecture="looped")))
+        run.save_config(CREATED)
         return run
 
     def extend(self, run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
