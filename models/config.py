@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
 from data.errors import UsageError
-from models.recursion import DEEPEST_SHARE
+from models.recursion import FULL_DEPTH_PROB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ class TrainingConfig:
     """Decay of an exponential average of the weights used for evaluation; 0 keeps none."""
     late_recursion: float = 0.0
     """Share of the run trained at the least depth before depths are sampled."""
-    deepest_share: float = DEEPEST_SHARE
+    deepest_share: float = FULL_DEPTH_PROB
     """Share of the steps that use the trained depth; the other steps draw one at random."""
     evaluations: int = 10
     """Evaluations over the run."""
