@@ -23,12 +23,12 @@ from models.runs.events import (
 from models.runs.run import Run
 from models.training import session as session_module
 from models.training.control import Control
-from models.training.open import Opened
 from models.training.session import Session
-from models.training.trainer import Trainer, train
+from models.training.trainer import train, training_loop
+
+from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]
-OpenRun = Callable[[Run], Opened]
 TOO_LARGE = 2.0**40
 """A scale with which every gradient overflows."""
 INTERVAL = 4
@@ -76,13 +76,11 @@ def tensors(session: Session) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-def test_an_overflow_is_skipped_whole_and_is_no_bad_batch(
-    half_run: NewRun, opened: OpenRun, optimizer: str
-) -> None:
-    session = opened(half_run(optimizer=optimizer, average_decay=0.9)).session
+def test_an_overflow_is_skipped_whole_and_is_no_bad_batch(half_run: NewRun, optimizer: str) -> None:
+    session = session_of(half_run(optimizer=optimizer, average_decay=0.9))
     scale_from(session, TOO_LARGE)
     before, overflows = tensors(session), 0
-    while not math.isfinite((result := session.step()).gradient_norm):
+    while not math.isfinite((result := take_step(session)).gradient_norm):
         overflows += 1
         assert result.problem is None and result.overflowed and math.isfinite(result.loss)
         assert session.scaler.get_scale() == TOO_LARGE / 2**overflows
@@ -96,12 +94,10 @@ def test_an_overflow_is_skipped_whole_and_is_no_bad_batch(
 
 
 @pytest.mark.parametrize("architecture", ["looped", "trm"])
-def test_overflows_at_the_start_do_not_end_a_training(
-    half_run: NewRun, opened: OpenRun, architecture: str
-) -> None:
-    trainer = Trainer(opened(half_run("owl", architecture, steps=60, batch_size=8)), Control())
-    scale_from(trainer.session, TOO_LARGE)
-    events = list(trainer.events())
+def test_overflows_at_the_start_do_not_end_a_training(half_run: NewRun, architecture: str) -> None:
+    session = session_of(half_run("owl", architecture, steps=60, batch_size=8))
+    scale_from(session, TOO_LARGE)
+    events = list(training_loop(session))
     assert isinstance(events[-1], RunFinished)
     assert not of(StepSkipped, events) and not of(RolledBack, events) and not of(NoticeGiven, events)
     steps = of(StepFinished, events)
@@ -111,19 +107,19 @@ def test_overflows_at_the_start_do_not_end_a_training(
     assert last.validation_loss < first.validation_loss < 4
 
 
-def test_the_scale_grows_where_nothing_overflows(half_run: NewRun, opened: OpenRun) -> None:
-    session = opened(half_run()).session
+def test_the_scale_grows_where_nothing_overflows(half_run: NewRun) -> None:
+    session = session_of(half_run())
     scale_from(session, 2.0)
     scales = []
     for _ in range(3 * INTERVAL):
-        assert session.step().problem is None
+        assert take_step(session).problem is None
         scales.append(session.scaler.get_scale())
     assert scales == [2.0 * 2 ** (step // INTERVAL) for step in range(1, 3 * INTERVAL + 1)]
 
 
-def test_a_restored_scale_goes_on_from_where_it_was(half_run: NewRun, opened: OpenRun) -> None:
+def test_a_restored_scale_goes_on_from_where_it_was(half_run: NewRun) -> None:
     run = half_run()
-    first, second = opened(run).session, opened(run).session
+    first, second = session_of(run).session, opened(run)
     for session in (first, second):
         scale_from(session, 2.0)
     for _ in range(INTERVAL + 2):
@@ -135,36 +131,36 @@ def test_a_restored_scale_goes_on_from_where_it_was(half_run: NewRun, opened: Op
     assert second.scaler.get_scale() == 8.0
 
 
-def test_a_scale_that_overflows_can_be_restored_again_and_again(half_run: NewRun, opened: OpenRun) -> None:
-    session = opened(half_run()).session
+def test_a_scale_that_overflows_can_be_restored_again_and_again(half_run: NewRun) -> None:
+    session = session_of(half_run())
     scale_from(session, TOO_LARGE)
     snapshot = session.snapshot()
     for _ in range(2):
         session.restore(snapshot)
-        assert any(not session.step().overflowed for _ in range(50))
+        assert any(not take_step(session).overflowed for _ in range(50))
     assert session.counters.skipped_steps == []
 
 
 @pytest.mark.parametrize(("scale", "restored"), [(512.0, 512.0), (2.0**-30, 1.0)])
 def test_a_checkpoint_that_holds_only_a_scale_still_opens(
-    half_run: NewRun, opened: OpenRun, scale: float, restored: float
+    half_run: NewRun, scale: float, restored: float
 ) -> None:
-    session = opened(half_run()).session
+    session = session_of(half_run())
     snapshot = session.snapshot()
     snapshot.state.pop("steps_without_overflow", None)
     snapshot.state["gradient_scale"] = scale  # earlier versions made it smaller without end
     session.restore(snapshot)
     assert session.scaler.get_scale() == restored
-    assert session.step().problem is None
+    assert take_step(session).problem is None
 
 
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
-def test_what_is_really_no_number_still_counts(half_run: NewRun, opened: OpenRun, kind: str) -> None:
-    trainer = Trainer(opened(half_run(steps=500, checkpoint_minutes=1e6)), Control())
-    poison(trainer.session, lambda call: call >= 4, kind)
+def test_what_is_really_no_number_still_counts(half_run: NewRun, kind: str) -> None:
+    session = session_of(half_run(steps=500, checkpoint_minutes=1e6))
+    poison(session, lambda call: call >= 4, kind)
     events: list[Event] = []
     with pytest.raises(DivergedError):
-        for event in trainer.events():
+        for event in training_loop(session):
             events.append(event)
     assert len(of(StepSkipped, events)) == 5 * 4
     wanted = "the loss is not a number" if kind == "loss" else "the gradient is not a number"

@@ -17,14 +17,14 @@ from models.runs.events import Event, RolledBack, RunFinished, RunPaused, StepFi
 from models.runs.run import Run
 from models.training.calibrate import Measured
 from models.training.control import Control
-from models.training.open import Opened
 from models.training.puzzles.sampler import PuzzleDraws
 from models.training.puzzles.session import PuzzleSession
 from models.training.session import Session
-from models.training.trainer import Trainer, train
+from models.training.trainer import train, training_loop
+
+from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]
-OpenRun = Callable[[Run], Opened]
 ACCELERATOR = next((d for d in ("cuda", "mps") if getattr(torch, d).is_available()), None)
 
 
@@ -37,7 +37,7 @@ def devices_of(session: Session) -> dict[str, str]:
 def on_meta(session: Session) -> Session:
     """An untrained session like this one, its model on the `meta` device, where tensors hold no numbers."""
     model = build_model(session.model.config).to("meta")
-    return type(session)(model, session.config, session.sampler, session.measured)  # type: ignore[arg-type]
+    return type(session)(model, session.config, session.task.sampler, session.calibration)  # type: ignore[arg-type]
 
 
 def restore_on_meta(session: Session) -> dict[str, str]:
@@ -50,11 +50,9 @@ def restore_on_meta(session: Session) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-def test_a_restored_text_training_lies_where_its_model_lies(
-    new_run: NewRun, opened: OpenRun, optimizer: str
-) -> None:
-    session = opened(new_run(optimizer=optimizer, average_decay=0.9)).session
-    session.step()
+def test_a_restored_text_training_lies_where_its_model_lies(new_run: NewRun, optimizer: str) -> None:
+    session = session_of(new_run(optimizer=optimizer, average_decay=0.9))
+    take_step(session)
     found = restore_on_meta(session)
     assert any(name.startswith("average.") for name in found)
     assert any(name.endswith(".step") for name in found)
@@ -74,7 +72,7 @@ def test_a_restored_puzzle_training_lies_where_its_model_lies() -> None:
         PuzzleDraws(puzzles, 0, puzzles),
         measured,
     )
-    session.step()
+    take_step(session)
     found = restore_on_meta(session)
     assert any(name.startswith("carry.") for name in found)
     assert set(found.values()) == {"meta"}
@@ -103,18 +101,18 @@ def test_a_run_resumes_on_an_accelerator(new_run: NewRun, optimizer: str) -> Non
 
 @pytest.mark.gpu
 @pytest.mark.skipif(ACCELERATOR is None, reason="needs an accelerator")
-def test_a_run_rolls_back_on_an_accelerator(new_run: NewRun, opened: OpenRun) -> None:
+def test_a_run_rolls_back_on_an_accelerator(new_run: NewRun) -> None:
     run = moved(new_run(steps=20, checkpoint_minutes=1e6, evaluations=10), str(ACCELERATOR))
-    trainer = Trainer(opened(run), Control())
-    good, calls = trainer.session.model.training_loss, iter(range(1000))
+    session = session_of(run)
+    good, calls = session.model.training_loss, iter(range(1000))
 
     def training_loss(*arguments: Any) -> Any:
         parts = good(*arguments)
         bad = next(calls) in range(6, 11)
         return dataclasses.replace(parts, next_token=parts.next_token * float("nan")) if bad else parts
 
-    trainer.session.model.training_loss = training_loss  # type: ignore[method-assign]
-    events: list[Event] = list(trainer.events())
+    session.model.training_loss = training_loss  # type: ignore[method-assign]
+    events: list[Event] = list(training_loop(session))
     assert any(isinstance(event, RolledBack) for event in events)
     assert isinstance(events[-1], RunFinished)
     assert load_checkpoint(run)[0].step == 20

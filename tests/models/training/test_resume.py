@@ -25,7 +25,9 @@ from models.runs.events import (
     StepFinished,
 )
 from models.runs.run import Run
-from models.training.trainer import Control, extend, train
+from models.planning.extend import extend
+from models.training.control import Control
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 RECIPE = {"steps": 11, "evaluations": 3, "samples": 3, "average_decay": 0.9, "weight_decay": 0.01}

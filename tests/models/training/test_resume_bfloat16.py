@@ -21,7 +21,8 @@ from pathlib import Path
 from models.runs.events import StepFinished
 from models.runs.run import Run
 from models.generation import samples as sample
-from models.training.trainer import Control, train
+from models.training.control import Control
+from models.training.trainer import train
 
 sample.SAMPLE = sample.SAMPLE.changed(max_tokens=6)
 for folder, last in zip(sys.argv[1::2], sys.argv[2::2]):

@@ -21,7 +21,8 @@ from models.runs.events import StepFinished
 from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.weights_file import shape_in
-from models.training.trainer import Control, train
+from models.training.control import Control
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 TIED = ("looped", "ouroboros")

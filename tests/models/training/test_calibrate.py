@@ -18,11 +18,11 @@ from models.runs.events import EvaluationFinished, Event, MicroBatchHalved, RunF
 from models.runs.run import Run
 from models.training.calibrate import Measured, Trial, measure
 from models.training.control import Control
-from models.training.open import Opened
-from models.training.trainer import Trainer, train
+from models.training.trainer import train, training_loop
+
+from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]
-OpenRun = Callable[[Run], Opened]
 NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to"
 OTHER = "The size of tensor a (3) must match the size of tensor b (4)"
 
@@ -41,20 +41,18 @@ def room_for(model: RecursiveLM, rows: int, message: str = NO_MEMORY, *, from_ca
 
 def trial_of(opened: Opened) -> tuple[Trial, torch.Tensor]:
     session = opened.session
-    blocks = torch.from_numpy(session.sampler.batch(0, 13))
+    blocks = torch.from_numpy(session.task.sampler.batch(0, 13))
     return Trial(session.model, session.config, torch.device("cpu")), blocks
 
 
 @pytest.mark.parametrize(("rows", "found"), [(100, 13), (13, 13), (12, 6), (5, 3), (3, 3), (2, 1), (1, 1)])
-def test_the_largest_batch_that_fits_is_found(
-    new_run: NewRun, opened: OpenRun, rows: int, found: int
-) -> None:
+def test_the_largest_batch_that_fits_is_found(new_run: NewRun, rows: int, found: int) -> None:
     trial, blocks = trial_of(opened(new_run()))
     room_for(trial.model, rows)
     assert trial.largest_micro_batch(blocks, len(blocks), "float32") == found
 
 
-def test_no_room_at_all_is_a_sentence_and_a_bug_is_a_bug(new_run: NewRun, opened: OpenRun) -> None:
+def test_no_room_at_all_is_a_sentence_and_a_bug_is_a_bug(new_run: NewRun) -> None:
     trial, blocks = trial_of(opened(new_run()))
     room_for(trial.model, 0)
     with pytest.raises(StorageError) as caught:
@@ -73,9 +71,9 @@ def outcome(measuring: Generator[Event, None, Measured]) -> Measured:
             return end.value
 
 
-def test_measuring_leaves_no_trace(new_run: NewRun, opened: OpenRun) -> None:
-    session = opened(new_run(architecture="hrm")).session
-    model, blocks = session.model, torch.from_numpy(session.sampler.batch(0, 4))
+def test_measuring_leaves_no_trace(new_run: NewRun) -> None:
+    session = session_of(new_run(architecture="hrm"))
+    model, blocks = session.model, torch.from_numpy(session.task.sampler.batch(0, 4))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     config = TrainingConfig(steps=3, compile="no", number_format="auto")
     measured = outcome(measure(model, blocks, config, 1, None, 3))
@@ -86,9 +84,9 @@ def test_measuring_leaves_no_trace(new_run: NewRun, opened: OpenRun) -> None:
     assert measured.shallow_step_s > 0 and measured.deep_step_s > 0
 
 
-def test_what_was_said_is_not_measured(new_run: NewRun, opened: OpenRun) -> None:
-    session = opened(new_run()).session
-    blocks = torch.from_numpy(session.sampler.batch(0, 4))
+def test_what_was_said_is_not_measured(new_run: NewRun) -> None:
+    session = session_of(new_run())
+    blocks = torch.from_numpy(session.task.sampler.batch(0, 4))
     config = TrainingConfig(steps=3, compile="no", number_format="bfloat16", micro_batch=2)
     measured = outcome(measure(session.model, blocks, config, 1, None, 3))
     assert (measured.number_format, measured.micro_batch) == ("bfloat16", 2)
@@ -108,15 +106,15 @@ def test_seconds_lie_in_a_line(shallow: int, more: int, shallow_s: float, deep_s
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("micro", [1, 2, 3, 4, 5])
 def test_accumulation_changes_neither_loss_nor_gradient(
-    new_run: NewRun, opened: OpenRun, architecture: str, micro: int
+    new_run: NewRun, architecture: str, micro: int
 ) -> None:
     found = []
     for name, size in (("whole", 5), ("pieces", micro)):
-        session = opened(new_run(name, architecture, batch_size=5, micro_batch=size)).session
+        session = session_of(new_run(name, architecture, batch_size=5, micro_batch=size))
         for part in session.model.modules():  # what is tried at random is drawn anew for each piece
             if hasattr(part, "exploration"):
                 part.exploration = 0.0
-        results = [session.step() for _ in range(4)]
+        results = [take_step(session) for _ in range(4)]
         found.append([number for result in results for number in (result.loss, result.gradient_norm)])
         assert session.counters.position == 20
     assert found[0] == pytest.approx(found[1], rel=5e-3)
@@ -124,15 +122,13 @@ def test_accumulation_changes_neither_loss_nor_gradient(
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_memory_that_runs_out_later_costs_nothing(
-    new_run: NewRun, opened: OpenRun, architecture: str
-) -> None:
+def test_memory_that_runs_out_later_costs_nothing(new_run: NewRun, architecture: str) -> None:
     reference = Trainer(opened(new_run("reference", architecture)), Control())
     wanted = list(reference.events())
     run = new_run("tight", architecture)
-    trainer = Trainer(opened(run), Control())
-    room_for(trainer.session.model, 1, from_call=6)
-    events = list(trainer.events())
+    session = session_of(run)
+    room_for(session.model, 1, from_call=6)
+    events = list(training_loop(session))
     halved = [event for event in events if isinstance(event, MicroBatchHalved)]
     assert [(event.micro_batch, event.accumulation) for event in halved] == [(2, 2), (1, 4)]  # each said once
     for kind, field in ((StepFinished, "loss"), (EvaluationFinished, "validation_loss")):
@@ -144,30 +140,30 @@ def test_memory_that_runs_out_later_costs_nothing(
     assert load_checkpoint(run)[0].state["micro_batch"] == 1
 
 
-def test_a_smaller_micro_batch_is_kept_on_resume(new_run: NewRun, opened: OpenRun) -> None:
+def test_a_smaller_micro_batch_is_kept_on_resume(new_run: NewRun) -> None:
     run, control = new_run(), Control()
     trainer = Trainer(opened(run), control)
-    room_for(trainer.session.model, 2, from_call=3)
-    for event in trainer.events():
+    room_for(session.model, 2, from_call=3)
+    for event in training_loop(session):
         if isinstance(event, MicroBatchHalved):
             control.pause()
-    resumed = opened(run).session
+    resumed = session_of(run)
     assert resumed.measured.micro_batch == 2
     assert isinstance(list(train(run))[-1], RunFinished)
 
 
-def test_when_not_even_one_fits_any_more_it_is_said(new_run: NewRun, opened: OpenRun) -> None:
+def test_when_not_even_one_fits_any_more_it_is_said(new_run: NewRun) -> None:
     run = new_run(micro_batch=1)
-    trainer = Trainer(opened(run), Control())
-    room_for(trainer.session.model, 0, from_call=8)
+    session = session_of(run)
+    room_for(session.model, 0, from_call=8)
     with pytest.raises(StorageError) as caught:
-        list(trainer.events())
+        list(training_loop(session))
     assert caught.value.hint
     assert isinstance(list(train(run))[-1], RunFinished)  # nothing is lost
 
 
-def test_a_bug_in_a_step_keeps_its_traceback(new_run: NewRun, opened: OpenRun) -> None:
-    trainer = Trainer(opened(new_run()), Control())
-    room_for(trainer.session.model, 0, OTHER)
+def test_a_bug_in_a_step_keeps_its_traceback(new_run: NewRun) -> None:
+    session = session_of(new_run())
+    room_for(session.model, 0, OTHER)
     with pytest.raises(RuntimeError, match="size of tensor"):
-        list(trainer.events())
+        list(training_loop(session))

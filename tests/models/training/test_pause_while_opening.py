@@ -13,7 +13,8 @@ from models.runs.run import Run
 from models.training import loop, trainer
 from models.training import open as opening
 from models.training.control import Control
-from models.training.trainer import extend, train
+from models.planning.extend import extend
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 Act = Callable[[Control, Event], None]

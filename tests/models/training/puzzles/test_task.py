@@ -28,7 +28,9 @@ from models.runs.events import (
 from models.runs.run import Run
 from models.training.puzzles import finish
 from models.training.puzzles.session import PuzzleSession
-from models.training.trainer import Control, extend, train
+from models.planning.extend import extend
+from models.training.control import Control
+from models.training.trainer import train
 from tests.requests import train_request
 
 SMALL = {
@@ -195,12 +197,12 @@ def test_an_infinite_state_is_not_carried_on(tmp_path: Path) -> None:
         if isinstance(event, RunStarted):
             break
     session = _session(run)
-    session.step()
+    take_step(session)
     session.carry.states[0].fill_(torch.nan)
-    result = session.step()
+    result = take_step(session)
     assert result.problem is not None
     assert session.carry.done.all()
-    assert session.step().problem is None
+    assert take_step(session).problem is None
 
 
 def _session(run: Run) -> PuzzleSession:
@@ -217,16 +219,16 @@ def _session(run: Run) -> PuzzleSession:
 
 def test_who_is_done_makes_room_for_another(tmp_path: Path) -> None:
     session = _session(plan_of(tmp_path).start())
-    session.step()
+    take_step(session)
     assert session.carry.taken.tolist() == [1] * 6
     session.carry.done[2] = True
     before, position = session.carry.puzzles.clone(), session.counters.position
-    session.step()
+    take_step(session)
     assert session.counters.position == position + 1
     assert session.carry.taken.tolist() == [2, 2, 1, 2, 2, 2]
     changed = (session.carry.puzzles != before).any(dim=1)
     assert changed.nonzero().flatten().tolist() == [2]
-    session.step()
+    take_step(session)
     assert session.carry.done.tolist() == [True, True, False, True, True, True]  # three steps are the most
 
 
@@ -235,9 +237,9 @@ def test_pieces_of_a_batch_teach_what_all_of_it_does(tmp_path: Path) -> None:
     gradients, losses = [], []
     for size in (8, 2):
         session = _session(run)
-        session.measured = replace(session.measured, micro_batch=8)
-        session.step()
-        session.measured = replace(session.measured, micro_batch=size)
+        session.calibration = replace(session.calibration, micro_batch=8)
+        take_step(session)
+        session.calibration = replace(session.calibration, micro_batch=size)
         session.optimizers.zero_grad()
         losses.append(session._backward(session.depth_at(1))[0])
         gradients.append([weight.grad for weight in session.model.parameters()])

@@ -21,7 +21,9 @@ from models.runs.events import (
 from models.runs.listing import list_runs
 from models.runs.run import Run
 from models.training import trainer
-from models.training.trainer import Control, extend, train
+from models.planning.extend import extend
+from models.training.control import Control
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 DIALS = {"steps": 20, "evaluations": 10}

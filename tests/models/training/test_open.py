@@ -14,7 +14,8 @@ from models.runs.load import load_run
 from models.runs.run import Run
 from models.runs.tokenizer import load_run_tokenizer
 from models.training.length import Length
-from models.training.trainer import Control, train
+from models.training.control import Control
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 
