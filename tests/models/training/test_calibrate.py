@@ -1,7 +1,7 @@
 """Memory that runs out, before the first step and later; and measuring that leaves no trace."""
 
 import itertools
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,17 +9,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.progress import result_of
 from models.architectures import ARCHITECTURES
 from models.config import TrainingConfig
 from models.errors import StorageError
 from models.recursive_lm import LossParts, RecursiveLM
 from models.runs.checkpoint import load_checkpoint
-from models.runs.events import EvaluationFinished, Event, MicroBatchHalved, RunFinished, StepFinished
+from models.runs.events import EvaluationFinished, MicroBatchHalved, RunFinished, StepFinished
 from models.runs.run import Run
-from models.training.calibrate import Measured, Trial, measure
+from models.runs.run_config import Calibration
+from models.training.calibrate import Probe, calibrate
 from models.training.control import Control
 from models.training.trainer import train, training_loop
-
 from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]
@@ -27,7 +28,7 @@ NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allo
 OTHER = "The size of tensor a (3) must match the size of tensor b (4)"
 
 
-def room_for(model: RecursiveLM, rows: int, message: str = NO_MEMORY, *, from_call: int = 0) -> None:
+def limit_memory(model: RecursiveLM, rows: int, message: str = NO_MEMORY, *, from_call: int = 0) -> None:
     """Have `training_loss` fail for more than `rows` sequences at once."""
     good, calls = model.training_loss, itertools.count()
 
@@ -39,68 +40,68 @@ def room_for(model: RecursiveLM, rows: int, message: str = NO_MEMORY, *, from_ca
     model.training_loss = training_loss  # type: ignore[method-assign]
 
 
-def trial_of(opened: Opened) -> tuple[Trial, torch.Tensor]:
-    session = opened.session
+def probe_of(run: Run) -> tuple[Probe, torch.Tensor]:
+    session = session_of(run)
     blocks = torch.from_numpy(session.task.sampler.batch(0, 13))
-    return Trial(session.model, session.config, torch.device("cpu")), blocks
+    return Probe(session.model, session.config, torch.device("cpu")), blocks
 
 
 @pytest.mark.parametrize(("rows", "found"), [(100, 13), (13, 13), (12, 6), (5, 3), (3, 3), (2, 1), (1, 1)])
 def test_the_largest_batch_that_fits_is_found(new_run: NewRun, rows: int, found: int) -> None:
-    trial, blocks = trial_of(opened(new_run()))
-    room_for(trial.model, rows)
-    assert trial.largest_micro_batch(blocks, len(blocks), "float32") == found
+    probe, blocks = probe_of(new_run())
+    limit_memory(probe.model, rows)
+    assert probe.largest_micro_batch(blocks, len(blocks), "float32") == found
 
 
-def test_no_room_at_all_is_a_sentence_and_a_bug_is_a_bug(new_run: NewRun) -> None:
-    trial, blocks = trial_of(opened(new_run()))
-    room_for(trial.model, 0)
+def test_too_little_memory_for_one_sequence_is_an_error_with_a_hint_and_a_bug_is_not(new_run: NewRun) -> None:
+    probe, blocks = probe_of(new_run())
+    limit_memory(probe.model, 0)
     with pytest.raises(StorageError) as caught:
-        trial.largest_micro_batch(blocks, 4, "float32")
+        probe.largest_micro_batch(blocks, 4, "float32")
     assert caught.value.hint
-    room_for(trial.model, 0, OTHER)
+    limit_memory(probe.model, 0, OTHER)
     with pytest.raises(RuntimeError, match="size of tensor"):
-        trial.largest_micro_batch(blocks, 4, "float32")
+        probe.largest_micro_batch(blocks, 4, "float32")
 
 
-def outcome(measuring: Generator[Event, None, Measured]) -> Measured:
-    while True:
-        try:
-            next(measuring)
-        except StopIteration as end:
-            return end.value
-
-
-def test_measuring_leaves_no_trace(new_run: NewRun) -> None:
+def test_calibrating_changes_nothing_in_the_model(new_run: NewRun) -> None:
     session = session_of(new_run(architecture="hrm"))
     model, blocks = session.model, torch.from_numpy(session.task.sampler.batch(0, 4))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     config = TrainingConfig(steps=3, compile="no", number_format="auto")
-    measured = outcome(measure(model, blocks, config, 1, None, 3))
+    calibration = result_of(calibrate(model, blocks, config, 1, None, 3))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(weight.grad is None for weight in model.parameters())
-    assert measured.micro_batch == 4 and measured.device == "cpu" and not measured.compiled
-    assert measured.number_format in ("float32", "bfloat16")
-    assert measured.shallow_step_s > 0 and measured.deep_step_s > 0
+    assert calibration.micro_batch == 4 and calibration.device == "cpu" and not calibration.compiled
+    assert calibration.number_format in ("float32", "bfloat16")
+    assert calibration.shallow_step_s > 0 and calibration.deep_step_s > 0
 
 
-def test_what_was_said_is_not_measured(new_run: NewRun) -> None:
+def test_what_the_configuration_sets_is_not_measured(new_run: NewRun) -> None:
     session = session_of(new_run())
     blocks = torch.from_numpy(session.task.sampler.batch(0, 4))
     config = TrainingConfig(steps=3, compile="no", number_format="bfloat16", micro_batch=2)
-    measured = outcome(measure(session.model, blocks, config, 1, None, 3))
-    assert (measured.number_format, measured.micro_batch) == ("bfloat16", 2)
+    calibration = result_of(calibrate(session.model, blocks, config, 1, None, 3))
+    assert (calibration.number_format, calibration.micro_batch) == ("bfloat16", 2)
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0.001, 1), st.floats(0.001, 1))
-def test_seconds_lie_in_a_line(shallow: int, more: int, shallow_s: float, deep_s: float) -> None:
-    measured = Measured("cpu", "float32", False, 1, 4, shallow_s, deep_s)
+def test_seconds_of_a_step_lie_on_a_line(shallow: int, more: int, shallow_s: float, deep_s: float) -> None:
+    calibration = Calibration(
+        device="cpu",
+        number_format="float32",
+        compiled=False,
+        threads=1,
+        micro_batch=4,
+        shallow_step_s=shallow_s,
+        deep_step_s=deep_s,
+    )
     deep = shallow + more
-    assert measured.step_s(shallow, shallow, deep) == pytest.approx(shallow_s)
-    assert measured.step_s(deep, shallow, deep) == pytest.approx(deep_s)
-    middle = measured.step_s((shallow + deep) / 2, shallow, deep)
+    assert calibration.step_s(shallow, shallow, deep) == pytest.approx(shallow_s)
+    assert calibration.step_s(deep, shallow, deep) == pytest.approx(deep_s)
+    middle = calibration.step_s((shallow + deep) / 2, shallow, deep)
     assert middle == pytest.approx((shallow_s + deep_s) / 2)
-    assert measured.step_s(shallow, shallow, shallow) == shallow_s  # a dense model has one depth
+    assert calibration.step_s(shallow, shallow, shallow) == shallow_s  # a dense model has one depth
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -114,8 +115,8 @@ def test_accumulation_changes_neither_loss_nor_gradient(
         for part in session.model.modules():  # what is tried at random is drawn anew for each piece
             if hasattr(part, "exploration"):
                 part.exploration = 0.0
-        results = [take_step(session) for _ in range(4)]
-        found.append([number for result in results for number in (result.loss, result.gradient_norm)])
+        steps = [take_step(session) for _ in range(4)]
+        found.append([number for step in steps for number in (step.loss, step.gradient_norm)])
         assert session.counters.position == 20
     assert found[0] == pytest.approx(found[1], rel=5e-3)
     assert found[0][:2] == pytest.approx(found[1][:2], rel=1e-4)
@@ -123,39 +124,41 @@ def test_accumulation_changes_neither_loss_nor_gradient(
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_memory_that_runs_out_later_costs_nothing(new_run: NewRun, architecture: str) -> None:
-    reference = Trainer(opened(new_run("reference", architecture)), Control())
-    wanted = list(reference.events())
+    wanted = list(training_loop(session_of(new_run("reference", architecture))))
     run = new_run("tight", architecture)
     session = session_of(run)
-    room_for(session.model, 1, from_call=6)
+    limit_memory(session.model, 1, from_call=6)
     events = list(training_loop(session))
     halved = [event for event in events if isinstance(event, MicroBatchHalved)]
-    assert [(event.micro_batch, event.accumulation) for event in halved] == [(2, 2), (1, 4)]  # each said once
+    assert [(event.micro_batch, event.accumulation) for event in halved] == [
+        (2, 2),
+        (1, 4),
+    ]  # each has one event
     for kind, field in ((StepFinished, "loss"), (EvaluationFinished, "validation_loss")):
         ours, theirs = ([getattr(e, field) for e in es if isinstance(e, kind)] for es in (events, wanted))
         assert ours == pytest.approx(theirs, rel=1e-2) and len(ours) > 3
     assert [e.tokens_seen for e in events if isinstance(e, StepFinished)] == [
         e.tokens_seen for e in wanted if isinstance(e, StepFinished)
     ]
-    assert load_checkpoint(run)[0].state["micro_batch"] == 1
+    assert load_checkpoint(run)[0].state.micro_batch == 1
 
 
 def test_a_smaller_micro_batch_is_kept_on_resume(new_run: NewRun) -> None:
     run, control = new_run(), Control()
-    trainer = Trainer(opened(run), control)
-    room_for(session.model, 2, from_call=3)
+    session = session_of(run, control)
+    limit_memory(session.model, 2, from_call=3)
     for event in training_loop(session):
         if isinstance(event, MicroBatchHalved):
             control.pause()
     resumed = session_of(run)
-    assert resumed.measured.micro_batch == 2
+    assert resumed.calibration.micro_batch == 2
     assert isinstance(list(train(run))[-1], RunFinished)
 
 
-def test_when_not_even_one_fits_any_more_it_is_said(new_run: NewRun) -> None:
+def test_a_step_that_no_longer_fits_at_all_is_an_error_with_a_hint(new_run: NewRun) -> None:
     run = new_run(micro_batch=1)
     session = session_of(run)
-    room_for(session.model, 0, from_call=8)
+    limit_memory(session.model, 0, from_call=8)
     with pytest.raises(StorageError) as caught:
         list(training_loop(session))
     assert caught.value.hint
@@ -164,6 +167,6 @@ def test_when_not_even_one_fits_any_more_it_is_said(new_run: NewRun) -> None:
 
 def test_a_bug_in_a_step_keeps_its_traceback(new_run: NewRun) -> None:
     session = session_of(new_run())
-    room_for(session.model, 0, OTHER)
+    limit_memory(session.model, 0, OTHER)
     with pytest.raises(RuntimeError, match="size of tensor"):
         list(training_loop(session))

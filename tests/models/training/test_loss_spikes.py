@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pytest
@@ -24,12 +24,9 @@ from models.runs.events import (
 )
 from models.runs.run import Run
 from models.runs.training_log import TrainingLogLines
-from models.training.control import Control
-from models.training.loss_spikes import WINDOW, LossWatch, lost_footing
-from models.training.rollback import MAX_ROLLBACKS
+from models.training.loss_spikes import MAX_ROLLBACKS, WINDOW, LossSpikes, too_many_skips
 from models.training.session import Session
 from models.training.trainer import training_loop
-
 from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]
@@ -38,40 +35,42 @@ calm = st.lists(st.floats(1.0, 3.0), min_size=32, max_size=WINDOW)
 
 
 @given(st.lists(st.floats(0, 10), max_size=WINDOW), st.sampled_from(BAD))
-def test_what_is_no_number_is_always_a_problem(losses: list[float], bad: float) -> None:
-    watch = LossWatch(losses)
+def test_a_loss_or_gradient_that_is_not_finite_is_a_problem(losses: list[float], bad: float) -> None:
+    spikes = LossSpikes(losses)
     before = list(losses)
-    assert watch.problem(bad, 1.0) and watch.problem(1.0, bad)
-    watch.remember(bad)
+    assert spikes.problem(bad, 1.0) and spikes.problem(1.0, bad)
+    spikes.add(bad)
     assert losses == before
 
 
 @given(st.lists(st.floats(0, 10), max_size=31), st.floats(0, 1e6))
-def test_a_young_run_may_jump(losses: list[float], loss: float) -> None:
-    assert LossWatch(losses).problem(loss, 1.0) is None
+def test_a_loss_may_jump_before_enough_are_known(losses: list[float], loss: float) -> None:
+    assert LossSpikes(losses).problem(loss, 1.0) is None
 
 
 @given(calm, st.floats(1.0, 3.0), st.floats(100, 1e6))
-def test_a_jump_is_told_from_the_usual(losses: list[float], usual: float, jump: float) -> None:
-    watch = LossWatch([2.0] * 32)
-    assert watch.problem(2.4, 1.0) is None and watch.problem(2.6, 1.0) is not None
-    watch = LossWatch(losses)
-    assert watch.problem(sum(losses) / len(losses), 1e9) is None
-    assert watch.problem(jump, 1.0) is not None
+def test_a_jump_is_a_problem_and_a_loss_that_stays_high_is_not(
+    losses: list[float], usual: float, jump: float
+) -> None:
+    spikes = LossSpikes([2.0] * 32)
+    assert spikes.problem(2.4, 1.0) is None and spikes.problem(2.6, 1.0) is not None
+    spikes = LossSpikes(losses)
+    assert spikes.problem(sum(losses) / len(losses), 1e9) is None
+    assert spikes.problem(jump, 1.0) is not None
     for _ in range(WINDOW):  # what lasts is no jump
-        watch.remember(jump)
-    assert watch.problem(jump, 1.0) is None
+        spikes.add(jump)
+    assert spikes.problem(jump, 1.0) is None
     assert len(losses) == WINDOW
 
 
 @given(st.sets(st.integers(0, 300)), st.integers(0, 300))
-def test_footing_is_lost_by_many_skips_of_late(skipped: set[int], step: int) -> None:
+def test_five_skips_in_the_last_25_steps_are_too_many(skipped: set[int], step: int) -> None:
     past = sorted(number for number in skipped if number <= step)
     recent = [number for number in past if step - number <= 25]
-    assert lost_footing(past, step) == (len(recent) >= 5)
+    assert too_many_skips(past, step) == (len(recent) >= 5)
 
 
-def everything(session: Session) -> dict[str, torch.Tensor]:
+def tensors_of(session: Session) -> dict[str, torch.Tensor]:
     """A copy of every tensor that is trained or remembered."""
     snapshot = session.snapshot()
     return {name: value.clone() for name, value in {**snapshot.model, **snapshot.training}.items()}
@@ -105,23 +104,22 @@ def test_a_bad_batch_touches_nothing(new_run: NewRun, kind: str, optimizer: str)
     session = session_of(run)
     poison(session, {3, 4}.__contains__, kind)
     for _ in range(3):
-        assert take_step(session).problem is None
+        assert isinstance(take_step(session), StepFinished)
     session.counters.recent_losses[:] = [3.2, 3.0] * 20
-    before, position = everything(session), session.counters.position
+    before, position = tensors_of(session), session.counters.position
     for _ in range(2):
-        assert take_step(session).problem is not None
-        assert same(everything(session), before)
+        assert isinstance(take_step(session), StepSkipped)
+        assert same(tensors_of(session), before)
     counters = session.counters
     assert counters.step == 5 and counters.skipped_steps == [3, 4]
     assert counters.position == position + 8  # the bad text is not read a second time
-    assert take_step(session).problem is None
-    assert not same(everything(session), before)
+    assert isinstance(take_step(session), StepFinished)
+    assert not same(tensors_of(session), before)
 
 
-def test_several_bad_batches_go_back_to_the_last_checkpoint(new_run: NewRun) -> None:
+def test_several_bad_batches_return_to_the_latest_checkpoint(new_run: NewRun) -> None:
     run = new_run(steps=20, checkpoint_minutes=1e6, average_decay=0.9, evaluations=10)
     session = session_of(run)
-    session = session
     poison(session, set(range(6, 11)).__contains__)
     batch, read = session.task.sampler.batch, []
 
@@ -135,7 +133,7 @@ def test_several_bad_batches_go_back_to_the_last_checkpoint(new_run: NewRun) -> 
         events.append(event)
         if isinstance(event, RolledBack):
             snapshot, _ = load_checkpoint(run)
-            assert same(everything(session), {**snapshot.model, **snapshot.training})
+            assert same(tensors_of(session), {**snapshot.model, **snapshot.training})
             saved = [before.step for before in events if isinstance(before, CheckpointSaved)]
             assert event.to_step == snapshot.step == session.counters.step == saved[-1] < event.step
             assert session.counters.rate_scale == event.learning_rate_scale == 0.5
@@ -156,21 +154,23 @@ def test_the_best_weights_survive_a_return(new_run: NewRun) -> None:
     session = session_of(run)
     poison(session, lambda call: call in range(13, 18) or call > 22)
     best = math.inf
-    for event in itertools.takewhile(lambda event: not isinstance(event, RunFinished), safely(trainer)):
+    for event in itertools.takewhile(
+        lambda event: not isinstance(event, RunFinished), events_until_divergence(session)
+    ):
         if isinstance(event, EvaluationFinished):
             assert event.best == (event.validation_loss < best)
             best = min(best, event.validation_loss)
         assert session.counters.best_loss == best
 
 
-def safely(trainer: Trainer) -> Any:
+def events_until_divergence(session: Session) -> Iterator[Event]:
     try:
         yield from training_loop(session)
     except DivergedError:
         return
 
 
-def test_training_that_cannot_be_saved_gives_up_and_says_how_to_go_on(new_run: NewRun) -> None:
+def test_a_training_that_diverges_again_and_again_ends_with_a_hint(new_run: NewRun) -> None:
     run = new_run(steps=500, checkpoint_minutes=0.0)
     session = session_of(run)
     poison(session, lambda call: call >= 4)
@@ -205,7 +205,7 @@ def test_kept_weights_are_finite_however_it_ends(new_run: NewRun) -> None:
         ("spike", (), 0),
     ],
 )
-def test_the_curve_holds_every_step_that_was_taken_once_and_no_other(
+def test_events_have_every_step_that_was_taken_once_and_no_other(
     new_run: NewRun, kind: str, bad: Collection[int], returns: int
 ) -> None:
     session = session_of(new_run(steps=40, checkpoint_minutes=1e6, evaluations=20))
