@@ -27,8 +27,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
     if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
         raise UsageError("The length to go on for must be above 0.")
     with run.lock():
-        recover(run)
-        config = run.config()
+        config = recover(run)
         if config.data is None:
             raise UsageError(
                 f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
