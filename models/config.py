@@ -41,15 +41,15 @@ class ModelConfig:
     """Share of what each half block adds that is dropped in training."""
     positions: str = "rotary"
     """How tokens know where they stand: rotary, learned, or sinusoidal."""
-    lookback: int = 0
-    """Tokens before each one that its embedding sees too: n-grams for the price of a lookup."""
+    ngram: int = 0
+    """How many tokens before each one its embedding sees too, each through a table of its own."""
 
     def __post_init__(self) -> None:
         require(2 <= self.vocab_size <= 2**20, "model.vocab_size", self.vocab_size, f"2 to {2**20}")
         require(1 <= self.context_length <= 65536, "model.context_length", self.context_length, "1 to 65536")
         require(8 <= self.d_model <= 16384, "model.d_model", self.d_model, "8 to 16384")
         require(self.n_heads >= 1, "model.n_heads", self.n_heads, "at least 1")
-        require(0 <= self.lookback <= 16, "model.lookback", self.lookback, "0 to 16")
+        require(0 <= self.ngram <= 16, "model.ngram", self.ngram, "0 to 16")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 up to, not including, 1")
         known = ("rotary", "learned", "sinusoidal")
         require(self.positions in known, "model.positions", self.positions, f"one of {', '.join(known)}")

@@ -28,8 +28,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         raise UsageError("The length is one of minutes and steps.")
     TrainingConfig(minutes=minutes, steps=steps)  # raises where the length is out of its bounds
     with run.lock():
-        recover(run)
-        config = run.config()
+        config = recover(run)
         if config.data is None:
             raise UsageError(
                 f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"

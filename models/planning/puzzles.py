@@ -165,11 +165,11 @@ def _shape(overrides: Overrides, preset: Preset | None) -> dict[str, Any]:
         )
     shape = model_settings(overrides, preset, DEFAULT_PUZZLE_ARCHITECTURE)
     require_puzzle_architecture(shape["architecture"])
-    if preset is not None and preset.model.get("lookback") and "lookback" not in overrides.model:
+    if preset is not None and preset.model.get("ngram") and "ngram" not in overrides.model:
         raise UsageError(
-            f"Preset '{preset.name}' is for text: its model.lookback is {preset.model['lookback']}, and "
+            f"Preset '{preset.name}' is for text: its model.ngram is {preset.model['ngram']}, and "
             "cells have no order to look back in.",
-            hint="Leave {preset} out, or take the rest of it: {model.lookback=0}",
+            hint="Leave {preset} out, or take the rest of it: {model.ngram=0}",
             field="preset",
         )
     return shape

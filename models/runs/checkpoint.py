@@ -126,7 +126,7 @@ def load_checkpoint(run: Run, pointer: str = "latest") -> tuple[Snapshot, list[s
                 return Snapshot(checkpoint.step, model, training, checkpoint.state), notes
         notes.append(f"Checkpoint {checkpoint.name} is damaged: {problem}.")
     if not notes:
-        raise CheckpointError(f"Run '{run.name}' has no checkpoint.", hint="Train it first: rlm train FILE")
+        raise CheckpointError(f"Run '{run.name}' has no checkpoint.", hint="Train it first: {train FILE}")
     raise CheckpointError(
         f"Run '{run.name}' has no intact checkpoint. {notes[0]}",
         hint="Its training cannot go on; train anew under another name.",

@@ -12,6 +12,8 @@ events are passed over, and an event whose fields change their meaning gets anot
 says the version all the same. What lies in the cache is made again where its version is another.
 """
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +26,7 @@ CURRENT = {
     "generation_config.json": 1,
     "state.json": 2,
     "events.jsonl": 1,
-    "safetensors": 2,
+    "safetensors": 3,
 }
 """The version each file is written in; one that is not listed is in its first."""
 
@@ -76,6 +78,8 @@ def config_1_to_2(value: Any) -> Any:
     config = _renamed({key: inner for key, inner in value.items() if key != "opened"}, CONFIG_KEYS)
     if isinstance(config.get("training"), dict):
         config["training"] = _with_plain_settings(config["training"])
+    if "model" in config:
+        config["model"] = _with_model_fields_of_2(config["model"])
     return {**config, _KEY: 2}
 
 
@@ -85,6 +89,14 @@ def _with_plain_settings(training: dict[str, Any]) -> dict[str, Any]:
     if isinstance(schedule, str):
         training["schedule"] = SCHEDULES.get(schedule, schedule)
     return training
+
+
+MODEL_FIELDS = {"lookback": "ngram", "compute_penalty": "ponder_cost", "heads_see": "attention_scope"}
+"""Old to new, of all architectures."""
+
+
+def _with_model_fields_of_2(section: Any) -> Any:
+    return _renamed(section, MODEL_FIELDS) if isinstance(section, dict) else section
 
 
 def state_1_to_2(value: Any) -> Any:
@@ -106,12 +118,42 @@ def safetensors_1_to_2(value: Any) -> Any:
     return value
 
 
+_NGRAM_TENSOR = re.compile(r"(^|\.)earlier\.")
+
+
+def safetensors_2_to_3(value: Any) -> Any:
+    """`earlier.*` became `ngram_embeddings.*`, in moments and averages too; so did the fields of the copy of
+    the configuration.
+
+    `value` is {"tensors": the tensors by name, "metadata": texts by name}, each only where it was read.
+    """
+    if not isinstance(value, dict):
+        return value
+    value = {**value, _KEY: 3}
+    if isinstance(tensors := value.get("tensors"), dict):
+        value["tensors"] = {
+            _NGRAM_TENSOR.sub(r"\1ngram_embeddings.", name): tensors[name] for name in tensors
+        }
+    if isinstance(metadata := value.get("metadata"), dict):
+        value["metadata"] = _with_config_of_2(metadata)
+    return value
+
+
+def _with_config_of_2(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        section = json.loads(metadata["config"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return metadata  # whoever needs it says what is wrong with it
+    return {**metadata, "config": json.dumps(_with_model_fields_of_2(section))}
+
+
 _STEPS: dict[tuple[str, int], Callable[[Any], Any]] = {
     ("config.json", 1): config_1_to_2,
     ("datasets.json", 1): datasets_1_to_2,
     ("datasets.json", 2): datasets_2_to_3,
     ("state.json", 1): state_1_to_2,
     ("safetensors", 1): safetensors_1_to_2,
+    ("safetensors", 2): safetensors_2_to_3,
 }
 """By file and the version it is in before the step."""
 

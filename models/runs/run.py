@@ -144,7 +144,7 @@ class Run:
         if name_or_path is None:
             names = run_names(runs_dir)
             if not names:
-                raise RunError("There is no run yet.", hint="Train one: rlm train FILE")
+                raise RunError("There is no run yet.", hint="Train one: {train FILE}")
             name_or_path = names[0]
         text = str(name_or_path)
         path = runs_dir / text
@@ -338,7 +338,7 @@ def _require_object(value: object) -> dict[str, Any]:
 def _taken(name: str, runs_dir: Path) -> UsageError:
     return UsageError(
         f"There is already a run '{name}'.",
-        hint=f"Choose another, --name {suggest_name(name, runs_dir)}, or go on with it: rlm resume {name}",
+        hint=f"Choose another, {{name={suggest_name(name, runs_dir)}}}, or go on with it: {{resume {name}}}",
     )
 
 
@@ -347,5 +347,5 @@ def _unknown(text: str, runs_dir: Path) -> UsageError:
 
     names = run_names(runs_dir)
     near = get_close_matches(text, names, n=3, cutoff=0.5) or names[:3]
-    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: rlm train FILE"
+    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: {train FILE}"
     return UsageError(f"There is no run '{text}'.", hint=hint)

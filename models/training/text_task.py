@@ -141,12 +141,12 @@ class TextTask:
             yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
         session.end_if_good_enough(loss)
 
-    def sample(self, session: Session) -> SampleGenerated:
-        """A sample now, between two evaluations."""
+    def sample(self, session: Session) -> Iterator[Event]:
+        session.control.done("sample")
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
             depth = default_depth(model)
             sample = sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth)
-        return SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
+        yield SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""

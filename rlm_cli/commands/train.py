@@ -153,7 +153,7 @@ def train(
     goes_on = plan.run if isinstance(plan, (ContinuationPlan, ResumePlan)) else None
     with interruptible_creation(output) if goes_on is None else interruptible_continuation(output, goes_on):
         run = plan.start()
-    raise typer.Exit(follow_training(run, output))
+    raise typer.Exit(follow_training(run, output, plan.started_at))
 
 
 def _plan(

@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
 def stirred(name: str, **more: object) -> RecursiveLM:
     """A small model none of whose weights is zero."""
     torch.manual_seed(0)
-    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 2}
+    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 2}
     values = {**values, **SMALL.get(name, {}), **more, "vocab_size": VOCABULARY}
     model = build_model(model_config(values)).eval()
     with torch.no_grad():

@@ -36,12 +36,12 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 KINDS = [
     pytest.param(
-        (name, {"lookback": lookback, "positions": positions}),
-        id=f"{name}-{lookback}-{positions}",
+        (name, {"ngram": ngram, "positions": positions}),
+        id=f"{name}-{ngram}-{positions}",
         # Every day each architecture meets each input and each position; in the long proofs, all pairs.
-        marks=[] if (lookback == 3) == (positions == "rotary") else [pytest.mark.slow],
+        marks=[] if (ngram == 3) == (positions == "rotary") else [pytest.mark.slow],
     )
-    for name, lookback, positions in itertools.product(ARCHITECTURES, (0, 3), ("rotary", "learned"))
+    for name, ngram, positions in itertools.product(ARCHITECTURES, (0, 3), ("rotary", "learned"))
 ]
 NAMED = [
     pytest.param(
@@ -415,7 +415,7 @@ def reading(train: Tensor, rows: int, context: int) -> Iterator[Tensor]:
 def assert_depth_helps(name: str, steps: int, **shape: Any) -> None:
     context = 32
     train, windows, vocabulary = fables(context)
-    model = new_model((name, {"context_length": context, "lookback": 2, **shape}), vocabulary=vocabulary)
+    model = new_model((name, {"context_length": context, "ngram": 2, **shape}), vocabulary=vocabulary)
     began = math.log(vocabulary)
     for step, loss in steps_of(model, reading(train, 16, context), steps):
         assert loss < began + 0.5, step

@@ -18,7 +18,7 @@ from models.planning.puzzles import puzzle_architectures, puzzle_model_defaults
 KINDS = [
     *((name, {}) for name in puzzle_architectures()),
     ("trm", {"mixer": "mlp"}),
-    ("trm", {"output": "stablemax", "heads_see": "all", "positions": "learned"}),
+    ("trm", {"output": "stablemax", "attention_scope": "all", "positions": "learned"}),
     ("hrm", {"max_cycles": 2, "gradient_cycles": 2, "checkpoint_gradients": True}),
 ]
 every_kind = pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_recomputing_gradients_changes_none() -> None:
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_heads_see_units() -> None:
+def test_heads_see_the_cells_of_their_units() -> None:
     """A cell can tell nothing of one that shares no unit with it, where the head for all is left out."""
     model = stirred(new_model(("trm", {"max_steps": 1})))
     seen = model.seen[0]  # (H, T, T): all, the row, the column, the box
     assert seen[0].all()
     assert seen[1:, 0].any(dim=0).nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 5, 8, 12]
-    assert new_model(("trm", {"heads_see": "all"})).seen.all()
+    assert new_model(("trm", {"attention_scope": "all"})).seen.all()
 
 
 def test_clues_stand_in_every_answer() -> None:

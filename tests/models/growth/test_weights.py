@@ -161,7 +161,7 @@ def test_a_joined_token_is_the_mean_of_its_parts(configured: Configured, stirred
     before = stirred(old).state_dict()
     new = grow_config(old, {"vocab": 42})
     weights = grow_weights(old, new, before, parts=[(20, 21), (40, 22)])
-    for name in ("embedding.weight", "earlier.0.weight", "earlier.1.weight", "head.weight"):
+    for name in ("embedding.weight", "ngram_embeddings.0.weight", "ngram_embeddings.1.weight", "head.weight"):
         joined = (before[name][20] + before[name][21]) / 2
         assert torch.allclose(weights[name][40], joined, atol=1e-6)
         assert torch.allclose(weights[name][41], (joined + before[name][22]) / 2, atol=1e-6)

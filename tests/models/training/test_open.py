@@ -1,20 +1,22 @@
 """Opening a run whose files are not all as they were left."""
 
-import time
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from data.errors import TokenizerError
-from models.config import TrainingConfig, from_dict
 from models.errors import CheckpointError, RunError
 from models.runs.events import Event, NoticeGiven, RunFinished
 from models.runs.load import load_run
 from models.runs.run import Run
+from models.runs.run_config import Extension
 from models.runs.tokenizer import load_run_tokenizer
-from models.training.length import Length
-from models.training.trainer import Control, train
+from models.training.control import Control
+from models.training.time_budget import Length
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 
@@ -47,19 +49,19 @@ def finished(new_run: NewRun) -> Run:
 def test_a_config_of_another_model_is_refused_before_anything_is_built(
     finished: Run, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
-    config = finished.read_config()
+    config = json.loads(finished.config_path.read_text())
     config["model"] |= change
-    finished.write_config(config)
+    finished.config_path.write_text(json.dumps(config))
 
     def never(*_: Any) -> None:
         raise AssertionError("it was built")
 
-    for room in ("models.runs.load", "models.training.open"):
-        monkeypatch.setattr(f"{room}.build_model", never)
+    for module in ("models.runs.load", "models.training.open"):
+        monkeypatch.setattr(f"{module}.build_model", never)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         load_run(finished)
     config["extension"] = {"from_step": 4, "minutes": None, "steps": 3}
-    finished.write_config(config)
+    finished.config_path.write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=r"config\.json"):
         list(train(finished))
 
@@ -74,32 +76,31 @@ def test_a_lost_tokenizer_is_found_in_the_weights(finished: Run, damage: str | N
         finished.tokenizer_path.write_text(damage)
     found = load_run(finished)
     assert found.tokenizer.hash == before.tokenizer.hash and "copy in its weights" in found.notes[0]
-    config = finished.read_config()
-    config["extension"] = {"from_step": 4, "minutes": None, "steps": 2}
-    finished.write_config(config)
+    extension = Extension(from_step=4, minutes=None, steps=2)
+    finished.save_config(replace(finished.config(), extension=extension))
     events = list(train(finished))
-    assert any("put back from the copy" in notice for notice in notices(events))
+    assert any("restored from the copy" in notice for notice in notices(events))
     assert isinstance(events[-1], RunFinished)
     assert finished.tokenizer_path.read_text() == before.tokenizer.to_json()
     backup = finished.path / "tokenizer.json.1"
     assert (backup.read_text() if backup.exists() else None) == damage
 
 
-def test_the_copy_in_a_checkpoint_is_as_good(finished: Run) -> None:
+def test_a_lost_tokenizer_is_found_in_a_checkpoint(finished: Run) -> None:
     finished.tokenizer_path.unlink()
     finished.weights_path.unlink()
-    tokenizer, note = load_run_tokenizer(finished, finished.read_config(), _vocab_size(finished))
+    tokenizer, note = load_run_tokenizer(finished, finished.config(), _vocab_size(finished))
     assert tokenizer.vocab_size == _vocab_size(finished) and note is not None
 
 
 def _vocab_size(run: Run) -> int:
-    return int(run.read_config()["model"]["vocab_size"])
+    return int(run.config().model.dials["vocab_size"])
 
 
 def test_a_copy_that_does_not_belong_to_the_model_is_not_used(finished: Run) -> None:
-    config = finished.read_config()
-    config["data"]["tokenizer_hash"] = "0" * 64
-    finished.write_config(config)
+    config = finished.config()
+    assert config.data is not None
+    finished.save_config(replace(config, data=replace(config.data, tokenizer_hash="0" * 64)))
     with pytest.raises(TokenizerError, match="is not the one"):
         load_run(finished)
     finished.tokenizer_path.unlink()
@@ -111,34 +112,29 @@ def test_lost_weights_are_made_again_by_what_the_hint_says(finished: Run) -> Non
     finished.weights_path.unlink()
     with pytest.raises(CheckpointError, match="is missing") as caught:
         load_run(finished)
-    assert caught.value.hint is not None and "rlm resume owl" in caught.value.hint
-    assert isinstance(list(train(finished))[-1], RunFinished)  # judged again, and nothing else
+    assert caught.value.hint is not None and "{resume owl}" in caught.value.hint
+    assert isinstance(list(train(finished))[-1], RunFinished)  # evaluated again, and nothing else
     assert load_run(finished).notes == ()
 
 
-def test_weights_that_never_were_are_no_loss(new_run: NewRun) -> None:
+def test_a_run_without_a_step_is_not_trained_yet(new_run: NewRun) -> None:
     with pytest.raises(RunError, match="not trained yet") as caught:
         load_run(new_run())
-    assert caught.value.hint == "Train it: rlm resume owl"
+    assert caught.value.hint == "Train it: {resume owl}"
 
 
 def test_damaged_weights_say_how_to_make_them_again(finished: Run) -> None:
     finished.weights_path.write_bytes(b"\0" * 99)
     with pytest.raises(CheckpointError) as caught:
         load_run(finished)
-    assert caught.value.hint is not None and "rlm resume owl" in caught.value.hint
+    assert caught.value.hint is not None and "{resume owl}" in caught.value.hint
 
 
-def test_a_break_before_the_first_checkpoint_is_no_training(new_run: NewRun) -> None:
-    run = new_run(measured=False, minutes=2.0)
-    config = run.read_config()
-    config["started_at"] = time.time() - 50.0
-    run.write_config(config)
-    control = Control()
+def test_a_pause_before_the_first_checkpoint_does_not_use_up_minutes(new_run: NewRun) -> None:
+    run = new_run(calibrated=False, minutes=2.0)
+    control = Control(began=1000.0)
     for _ in train(run, control):
         control.pause()
-    paused = run.read_config()
-    training = from_dict(TrainingConfig, paused["training"], "training")
-    first, later = (Length.of(values, training, None, time.monotonic()) for values in (config, paused))
-    assert first.deadline is not None and later.deadline is not None
-    assert later.deadline - first.deadline > 40.0  # the first opening counts what came before it
+    config, later = run.config(), Control(began=5000.0)
+    lengths = [Length.of(config, config.training_config(), None, one.began) for one in (control, later)]
+    assert [length.deadline for length in lengths] == [1120.0, 5120.0]

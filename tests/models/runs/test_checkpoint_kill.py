@@ -14,6 +14,7 @@ import torch
 
 from models.runs.checkpoint import Snapshot, load_checkpoint, load_weights, save_checkpoint, save_weights
 from models.runs.run import Run
+from models.runs.run_state import Counters, RunState, Schedule
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to be killed")
 
@@ -70,9 +71,9 @@ def host(run: Run) -> Iterator[Host]:
 def snapshot_of(step: int, size: int = 20_000) -> Snapshot:
     numbers = torch.arange(size, dtype=torch.float32) + step
     training = {"moment": -numbers, "seen": torch.tensor(step), "half": numbers.to(torch.bfloat16)}
-    return Snapshot(
-        step, {"weight": numbers.reshape(-1, 10)}, training, {"tokens_seen": step * 7, "best": 1 / step}
-    )
+    counters = Counters(step=step, tokens_seen=step * 7, best_loss=1 / step, mean_loss=2.5)
+    state = RunState(counters=counters, schedule=Schedule.over(0, 1))
+    return Snapshot(step, {"weight": numbers.reshape(-1, 10)}, training, state)
 
 
 def assert_is(snapshot: Snapshot, expected: Snapshot) -> None:

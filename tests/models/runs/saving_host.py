@@ -19,6 +19,7 @@ import torch
 
 from models.runs.checkpoint import Snapshot, save_checkpoint, save_weights
 from models.runs.run import Run
+from models.runs.run_state import Counters, RunState, Schedule
 
 OPERATIONS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
 
@@ -27,9 +28,9 @@ def snapshot_of(step: int, size: int = 20_000) -> Snapshot:
     """Tensors and state that can be told from the step alone."""
     numbers = torch.arange(size, dtype=torch.float32) + step
     training = {"moment": -numbers, "seen": torch.tensor(step), "half": numbers.to(torch.bfloat16)}
-    return Snapshot(
-        step, {"weight": numbers.reshape(-1, 10)}, training, {"tokens_seen": step * 7, "best": 1 / step}
-    )
+    counters = Counters(step=step, tokens_seen=step * 7, best_loss=1 / step, mean_loss=2.5)
+    state = RunState(counters=counters, schedule=Schedule.over(0, 1))
+    return Snapshot(step, {"weight": numbers.reshape(-1, 10)}, training, state)
 
 
 def say(text: str) -> None:

@@ -9,11 +9,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from data.progress import result_of
 from models.architectures import build_model
 from models.errors import CheckpointError
-from models.planning.continue_run import _state
+from models.planning.run_content import read_content
 from models.runs import migrations, tensor_file
-from models.runs.best_weights import restore_kept_weights
+from models.runs.best_weights import restore_best_weights
 from models.runs.checkpoint import load_checkpoint, load_weights, save_weights
 from models.runs.checkpoint_folder import MODEL_FILE, TRAINING_FILE, complete_checkpoints
 from models.runs.compatibility import model_config_of
@@ -21,7 +22,8 @@ from models.runs.events import StepFinished
 from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.weights_file import shape_in
-from models.training.trainer import Control, train
+from models.training.control import Control
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 TIED = ("looped", "ouroboros")
@@ -45,7 +47,7 @@ def data_size(path: Path) -> int:
 
 
 def distinct_bytes(run: Run) -> int:
-    model = build_model(model_config_of(run, run.read_config()))
+    model = build_model(model_config_of(run, run.config()))
     return sum(parameter.nbytes for parameter in model.parameters())
 
 
@@ -85,7 +87,7 @@ def test_weights_that_were_lost_come_back_tied(new_run: NewRun) -> None:
     go(run)
     kept, size = load_weights(run.weights_path)[0], run.weights_path.stat().st_size
     run.weights_path.unlink()
-    list(restore_kept_weights(run))
+    list(restore_best_weights(run, run.config()))
     assert_same(load_weights(run.weights_path)[0], kept)
     assert run.weights_path.stat().st_size == size
 
@@ -101,7 +103,7 @@ def test_a_run_whose_files_have_both_copies_goes_on_as_it_would_have(
         go(earlier, pause_at=4)
     table = 4 * load_weights(earlier.weights_path)[0]["embedding.weight"].numel()
     assert data_size(earlier.weights_path) == distinct_bytes(earlier) + table
-    load_model(earlier, earlier.read_config())
+    load_model(earlier, earlier.config())
     go(earlier)
     assert_same(load_checkpoint(earlier)[0].model, load_checkpoint(whole)[0].model)
     assert data_size(earlier.weights_path) == distinct_bytes(earlier)
@@ -110,7 +112,9 @@ def test_a_run_whose_files_have_both_copies_goes_on_as_it_would_have(
 def test_the_average_of_a_tied_table_is_what_a_new_text_begins_with(new_run: NewRun) -> None:
     run = tied_run(new_run, "owl", steps=40, evaluations=1)
     go(run, pause_at=3)
-    weights, snapshot = _state(run, model_config_of(run, run.read_config()))
+    content = read_content(run)
+    snapshot = content.newest()
+    weights = result_of(content.best_weights(snapshot))
     average = snapshot.training["average.embedding.weight"]
     assert not torch.equal(average, snapshot.model["embedding.weight"])
     assert torch.equal(weights["embedding.weight"], average) and torch.equal(weights["head.weight"], average)

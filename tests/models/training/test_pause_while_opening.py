@@ -1,19 +1,30 @@
-"""Ctrl-C before the first step, and again while a resumed run prepares: nothing is lost or misstated."""
+"""A pause before the first step, and while a resumed run is opened: nothing is lost."""
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from models.runs.events import Event, PreparationAdvanced, RunFinished, RunPaused, RunStarted, StepFinished
+from models.planning.extend import extend
+from models.runs.datasets import Dataset
+from models.runs.events import (
+    CheckpointSaved,
+    Event,
+    PreparationAdvanced,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    StepFinished,
+)
 from models.runs.listing import list_runs
 from models.runs.run import Run
-from models.training import loop, trainer
+from models.training import control as control_module
 from models.training import open as opening
 from models.training.control import Control
-from models.training.trainer import extend, train
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 Act = Callable[[Control, Event], None]
@@ -47,12 +58,12 @@ def losses(events: list[Event]) -> list[tuple[int, float]]:
 
 def forget_the_text(run: Run) -> None:
     """As if the cache had been emptied: the text is prepared again."""
-    config = run.read_config()
-    config["data"].pop("prepared", None)
-    run.write_config(config)
+    config = run.config()
+    assert config.data is not None
+    run.save_config(replace(config, data=replace(config.data, prepared=None)))
 
 
-def test_a_pause_before_the_first_checkpoint_is_taken_up_again(new_run: NewRun) -> None:
+def test_a_training_paused_before_its_first_checkpoint_goes_on(new_run: NewRun) -> None:
     expected = losses(go(new_run("reference", model={"dropout": 0.1})))
     run = new_run(model={"dropout": 0.1})
     paused = go(run, pause_in_preparation)[-1]
@@ -73,11 +84,11 @@ def test_a_pause_before_the_first_checkpoint_can_be_given_another_length(new_run
     timed = new_run("timed")
     go(timed, pause_in_preparation)
     extend(timed, minutes=0.02)
-    assert timed.read_config()["training"]["steps"] is None
+    assert timed.config().training["steps"] is None
     assert isinstance(go(timed)[-1], RunFinished)
 
 
-def test_what_a_killed_first_save_left_stops_nothing(new_run: NewRun) -> None:
+def test_the_rest_of_a_killed_first_save_does_no_harm(new_run: NewRun) -> None:
     run = new_run(steps=2)
     (run.checkpoints_path / ".tmp-step_000000").mkdir(parents=True)
     assert isinstance(go(run)[-1], RunFinished)
@@ -132,7 +143,7 @@ def test_the_threads_are_set_before_any_tensor_is_read(
     assert calls[:3] == ["prepare_process", "load_checkpoint", "build_model"]
 
 
-def test_the_clock_stands_still_while_someone_is_asked(
+def test_the_time_in_which_a_user_is_asked_does_not_count(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=1000.0)
@@ -141,29 +152,22 @@ def test_the_clock_stands_still_while_someone_is_asked(
         clock.now += 1e-3
         return float(clock.now)
 
-    for module in (trainer, loop):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(control_module, "time", SimpleNamespace(monotonic=monotonic))
 
-    def dawdle(control: Control, event: Event) -> None:
-        if isinstance(event, RunStarted | StepFinished):
-            clock.now += 500.0 if getattr(event, "step", 0) == 6 else 0.5
+    def draw_or_ask(control: Control, event: Event) -> None:
+        if getattr(event, "step", 0) == 6 and isinstance(event, StepFinished):
+            with control.waiting():
+                clock.now += 500.0
+        elif isinstance(event, RunStarted | StepFinished):
+            clock.now += 0.5
 
-    events = go(new_run(checkpoint_minutes=5.0), dawdle)
+    events = go(new_run(checkpoint_minutes=5.0), draw_or_ask)
     elapsed = [event.elapsed_s for event in events if isinstance(event, StepFinished)]
     assert 5.0 < elapsed[-1] < 10.0, "drawing counts, asking does not"
     finished = events[-1]
     assert isinstance(finished, RunFinished) and finished.elapsed_s < 20.0
-
-
-def test_the_deadline_moves_by_the_time_someone_was_asked(new_run: NewRun) -> None:
-    class Standing(trainer.Trainer):
-        def __init__(self) -> None:
-            self.began, self.last_saved = 10.0, 20.0
-            self.opened = SimpleNamespace(pace=SimpleNamespace(deadline=30.0))  # type: ignore[assignment]
-
-    standing = Standing()
-    standing.stand_still(7.0)
-    assert (standing.began, standing.last_saved, standing.opened.pace.deadline) == (17.0, 27.0, 37.0)
+    saved = [event for event in events if isinstance(event, CheckpointSaved)]
+    assert [event.step for event in saved if event.reason == "interval"] == [0]
 
 
 def test_a_run_killed_around_its_last_evaluation_ends_once_and_whole(
@@ -175,9 +179,7 @@ def test_a_run_killed_around_its_last_evaluation_ends_once_and_whole(
     write_json = Run.write_json
     for last_written in ("datasets.json", "evaluation.json"):
         run = new_run(last_written.partition(".")[0], steps=3)
-        run.write_json(
-            "datasets.json", [{"name": "meadow", "content_hash": run.read_config()["data"]["content_hash"]}]
-        )
+        run.save_datasets([Dataset(name="meadow", content_hash=run.config().content_hash)])
 
         def killed_after(self: Run, name: str, value: Any, last: str = last_written) -> None:
             write_json(self, name, value)
@@ -188,12 +190,12 @@ def test_a_run_killed_around_its_last_evaluation_ends_once_and_whole(
             patch.setattr(Run, "write_json", killed_after)
             go(run)
         summary = next(one for one in list_runs(run.path.parent) if one.name == run.name)
-        judged = last_written == "evaluation.json"
-        assert summary.status == ("finished" if judged else "paused")
-        if not judged:
+        is_evaluated = last_written == "evaluation.json"
+        assert summary.status == ("finished" if is_evaluated else "paused")
+        if not is_evaluated:
             assert isinstance(go(run)[-1], RunFinished)
-        (dataset,) = run.read_json("datasets.json") or []
-        evaluation = run.read_json("evaluation.json") or {}
-        assert dataset["loss_when_learned"] == dataset["loss_now"] == evaluation["validation_loss"] < math.inf
+        (dataset,), evaluation = run.datasets(), run.evaluation()
+        assert evaluation is not None
+        assert dataset.loss_when_learned == dataset.loss_now == evaluation.validation_loss < math.inf
         extend(run, steps=1)
         assert go(run)[-1].step == 4  # type: ignore[attr-defined]

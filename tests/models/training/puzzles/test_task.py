@@ -1,4 +1,4 @@
-"""Training on puzzles: it learns, it resumes bit for bit, and what it says of itself is true."""
+"""Training on puzzles: it learns, it resumes bit for bit, and its events are right."""
 
 import json
 from collections.abc import Iterator
@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from data.errors import CorpusError
+from data.progress import result_of
 from data.sudoku_solver import search_nodes
 from models.errors import CheckpointError
+from models.planning.extend import extend
 from models.planning.plan import plan
 from models.planning.puzzle_plan import PuzzlePlan
 from models.runs.checkpoint import load_checkpoint, load_weights
@@ -24,11 +26,16 @@ from models.runs.events import (
     RunPaused,
     RunStarted,
     StepFinished,
+    StepSkipped,
 )
 from models.runs.run import Run
-from models.training.puzzles import finish
-from models.training.puzzles.session import PuzzleSession
-from models.training.trainer import Control, extend, train
+from models.training.control import Control
+from models.training.puzzles import task as task_module
+from models.training.puzzles.carry import Carry
+from models.training.puzzles.task import PuzzleTask, powers_of_two_to
+from models.training.session import Session
+from models.training.trainer import train
+from tests.models.training.sessions import session_of, take_step
 from tests.requests import train_request
 
 SMALL = {
@@ -48,18 +55,14 @@ def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
     torch.set_flush_denormal(False)
 
 
-def plan_of(folder: Path, **said: Any) -> PuzzlePlan:
-    settings = {**SMALL, **said.pop("settings", {})}
+def plan_of(folder: Path, **typed: Any) -> PuzzlePlan:
+    settings = {**SMALL, **typed.pop("settings", {})}
     request = train_request(
-        **{"paths": (), "task": "sudoku:4x4", "count": 60, "steps": 10, **said}, settings=settings
+        **{"paths": (), "task": "sudoku:4x4", "count": 60, "steps": 10, **typed}, settings=settings
     )
-    planning = plan(request, folder)
-    while True:
-        try:
-            next(planning)
-        except StopIteration as end:
-            assert isinstance(end.value, PuzzlePlan)
-            return end.value
+    found = result_of(plan(request, folder))
+    assert isinstance(found, PuzzlePlan)
+    return found
 
 
 def go(run: Run, pause_after: int | None = None) -> list[Event]:
@@ -77,7 +80,7 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("architecture", ["trm", "hrm"])
-def test_a_run_tells_how_it_solves(tmp_path: Path, architecture: str) -> None:
+def test_a_run_reports_how_well_it_solves(tmp_path: Path, architecture: str) -> None:
     run = plan_of(tmp_path, architecture=architecture).start()
     events = go(run)
     started = next(event for event in events if isinstance(event, RunStarted))
@@ -131,9 +134,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(tmp_path: Path)
 def test_a_checkpoint_of_another_batch_is_refused(tmp_path: Path) -> None:
     run = plan_of(tmp_path).start()
     assert isinstance(go(run, 3)[-1], RunPaused)
-    config = run.read_config()
-    config["training"]["batch_size"] = 5
-    run.write_config(config)
+    config = run.config()
+    run.save_config(replace(config, training={**config.training, "batch_size": 5}))
     with pytest.raises(CheckpointError, match="does not fit"):
         go(run)
 
@@ -163,83 +165,77 @@ def test_minutes_are_turned_into_steps(tmp_path: Path) -> None:
     assert last.step >= 1
 
 
-def test_memory_that_runs_out_changes_nothing_but_the_pieces(
+def test_memory_that_runs_out_changes_only_the_micro_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = 0
-    ponder = PuzzleSession._backward
-
-    def short_of_memory(self: PuzzleSession, depth: Any) -> tuple[float, int]:
-        nonlocal calls
-        calls += 1
-        if self.counters.step == 4 and self.measured.micro_batch > 3:
-            self._refill(self.counters.position)  # as far as it came
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return ponder(self, depth)
-
     usual = plan_of(tmp_path, name="usual").start()
     go(usual)
-    monkeypatch.setattr(PuzzleSession, "_backward", short_of_memory)
     short = plan_of(tmp_path, name="short").start()
-    events = go(short)
+    session = session_of(short)
+    model = session.model
+    assert isinstance(model, PuzzleModel)
+    puzzle_loss = model.puzzle_loss
+
+    def short_of_memory(*arguments: Any) -> PuzzleLoss:  # new puzzles have taken the place of others by now
+        if session.counters.step == 4 and session.calibration.micro_batch > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return puzzle_loss(*arguments)
+
+    monkeypatch.setattr(model, "puzzle_loss", short_of_memory)
+    events = list(training_loop(session))
     assert sum(isinstance(event, MicroBatchHalved) for event in events) == 1
-    counters = [load_checkpoint(run)[0].state["counters"] for run in (usual, short)]
-    assert counters[0]["position"] == counters[1]["position"]
+    counters = [load_checkpoint(run)[0].state.counters for run in (usual, short)]
+    assert counters[0].position == counters[1].position
     one, other = (load_checkpoint(run)[0].training["carry.puzzles"] for run in (usual, short))
     assert torch.equal(one, other)
 
 
 def test_an_infinite_state_is_not_carried_on(tmp_path: Path) -> None:
-    run = plan_of(tmp_path).start()
-    for event in train(run):
-        if isinstance(event, RunStarted):
-            break
-    session = _session(run)
-    session.step()
-    session.carry.states[0].fill_(torch.nan)
-    result = session.step()
-    assert result.problem is not None
-    assert session.carry.done.all()
-    assert session.step().problem is None
+    session = session_of(plan_of(tmp_path).start())
+    assert isinstance(take_step(session), StepFinished)
+    carry_of(session).states[0].fill_(torch.nan)
+    assert isinstance(take_step(session), StepSkipped)
+    assert carry_of(session).done.all()
+    assert isinstance(take_step(session), StepFinished)
 
 
-def _session(run: Run) -> PuzzleSession:
-    from models.training.open import open_training
-
-    opening = open_training(run)
-    while True:
-        try:
-            next(opening)
-        except StopIteration as end:
-            assert isinstance(end.value.session, PuzzleSession)
-            return end.value.session
+def carry_of(session: Session) -> Carry:
+    assert isinstance(session.task, PuzzleTask)
+    return session.task.carry
 
 
-def test_who_is_done_makes_room_for_another(tmp_path: Path) -> None:
-    session = _session(plan_of(tmp_path).start())
-    session.step()
-    assert session.carry.taken.tolist() == [1] * 6
-    session.carry.done[2] = True
-    before, position = session.carry.puzzles.clone(), session.counters.position
-    session.step()
+def test_a_puzzle_that_is_done_is_replaced(tmp_path: Path) -> None:
+    session = session_of(plan_of(tmp_path).start())
+    take_step(session)
+    assert carry_of(session).taken.tolist() == [1] * 6
+    carry_of(session).done[2] = True
+    before, position = carry_of(session).puzzles.clone(), session.counters.position
+    take_step(session)
     assert session.counters.position == position + 1
-    assert session.carry.taken.tolist() == [2, 2, 1, 2, 2, 2]
-    changed = (session.carry.puzzles != before).any(dim=1)
+    assert carry_of(session).taken.tolist() == [2, 2, 1, 2, 2, 2]
+    changed = (carry_of(session).puzzles != before).any(dim=1)
     assert changed.nonzero().flatten().tolist() == [2]
-    session.step()
-    assert session.carry.done.tolist() == [True, True, False, True, True, True]  # three steps are the most
+    take_step(session)
+    assert carry_of(session).done.tolist() == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]  # three steps are the most
 
 
 def test_pieces_of_a_batch_teach_what_all_of_it_does(tmp_path: Path) -> None:
     run = plan_of(tmp_path, settings={"training.batch_size": 8}).start()
     gradients, losses = [], []
     for size in (8, 2):
-        session = _session(run)
-        session.measured = replace(session.measured, micro_batch=8)
-        session.step()
-        session.measured = replace(session.measured, micro_batch=size)
+        session = session_of(run)
+        session.calibration = replace(session.calibration, micro_batch=8)
+        take_step(session)
+        session.calibration = replace(session.calibration, micro_batch=size)
         session.optimizers.zero_grad()
-        losses.append(session._backward(session.depth_at(1))[0])
+        losses.append(session.task.backward(session, session.model.trained_depth).loss)
         gradients.append([weight.grad for weight in session.model.parameters()])
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
     for whole, pieces in zip(*gradients, strict=True):
@@ -256,16 +252,16 @@ def test_measuring_how_hard_puzzles_are_comes_to_an_end(
         most_nodes.append(most)
         return search_nodes(puzzle, most)
 
-    monkeypatch.setattr(finish, "search_nodes", counted)
+    monkeypatch.setattr(task_module, "search_nodes", counted)
     assert isinstance(go(plan_of(tmp_path, steps=1).start())[-1], RunFinished)
-    assert len(most_nodes) == 6 and set(most_nodes) == {finish.MOST_NODES}
+    assert len(most_nodes) == 6 and set(most_nodes) == {task_module.MAX_NODES}
 
 
 def test_puzzles_that_changed_are_refused(tmp_path: Path) -> None:
     run = plan_of(tmp_path).start()
-    config = run.read_config()
-    config["data"]["content_hash"] = "0" * 64
-    run.write_config(config)
+    config = run.config()
+    assert config.data is not None
+    run.save_config(replace(config, data=replace(config.data, content_hash="0" * 64)))
     with pytest.raises(CorpusError, match="no longer the ones"):
         go(run)
 
@@ -279,3 +275,8 @@ def test_easy_puzzles_are_learned(tmp_path: Path) -> None:
     last = go(plan_of(tmp_path, count=400, steps=150, settings=settings).start())[-1]
     assert isinstance(last, RunFinished)
     assert last.cell_accuracy is not None and last.cell_accuracy > 0.8
+
+
+def test_counts_of_steps_double() -> None:
+    assert powers_of_two_to(12) == [1, 2, 4, 8, 12]
+    assert powers_of_two_to(8) == [1, 2, 4, 8]

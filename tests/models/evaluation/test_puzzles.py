@@ -1,15 +1,9 @@
-"""What the last evaluation of a puzzle training is made of."""
+"""The scores of a model on puzzles."""
 
 import numpy as np
 import pytest
 
 from models.evaluation.puzzles import rank_correlation
-from models.training.puzzles.finish import steps_to
-
-
-def test_steps_double() -> None:
-    assert steps_to(12) == [1, 2, 4, 8, 12]
-    assert steps_to(8) == [1, 2, 4, 8]
 
 
 def test_ranks_are_compared_with_ties() -> None:

@@ -8,10 +8,12 @@ import torch
 
 from data.errors import UsageError
 from models.errors import RunError
+from models.planning.extend import extend
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.checkpoint_folder import pointers_in
 from models.runs.events import (
     CheckpointSaved,
+    EvaluationAdvanced,
     EvaluationFinished,
     Event,
     NoticeGiven,
@@ -20,30 +22,31 @@ from models.runs.events import (
 )
 from models.runs.listing import list_runs
 from models.runs.run import Run
-from models.training import trainer
-from models.training.trainer import Control, extend, train
+from models.training import text_task
+from models.training.control import Control
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 DIALS = {"steps": 20, "evaluations": 10}
 
 
-class Script:
-    """Losses told instead of measured, so that the best weights are not the last: those of step 8."""
+class GivenLosses:
+    """Losses of the evaluations on the way, so that the best weights are not the last: those of step 8."""
 
     def __init__(self) -> None:
         self.evaluations = 0
 
-    def evaluate(self, *arguments: Any, **more: Any) -> Generator[tuple[int, int], None, float]:
+    def evaluate(self, *arguments: Any, step: int, **more: Any) -> Generator[Event, None, float]:
         self.evaluations += 1
-        yield 1, 1
+        yield EvaluationAdvanced(step=step, done=1, total=1)
         return 1.0 + abs(self.evaluations - 4)
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    script = Script()
-    monkeypatch.setattr(trainer, "evaluate", script.evaluate)
-    return script
+def given_losses(monkeypatch: pytest.MonkeyPatch) -> GivenLosses:
+    given = GivenLosses()
+    monkeypatch.setattr(text_task, "evaluate", given.evaluate)
+    return given
 
 
 def go(run: Run, pause_at: int | None = None) -> list[Event]:
@@ -57,7 +60,7 @@ def go(run: Run, pause_at: int | None = None) -> list[Event]:
 
 @pytest.mark.parametrize("average_decay", [0.0, 0.9])
 def test_the_best_checkpoint_is_pointed_to_and_never_pruned(
-    new_run: NewRun, script: Script, average_decay: float
+    new_run: NewRun, given_losses: GivenLosses, average_decay: float
 ) -> None:
     run = new_run(**DIALS, average_decay=average_decay, checkpoint_minutes=0.0)
     events = go(run)
@@ -89,13 +92,13 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
 @pytest.mark.parametrize("average_decay", [0.0, 0.9])
 @pytest.mark.parametrize("architecture", ["looped", "transformer"])
 def test_lost_weights_come_back_from_the_best_checkpoint(
-    new_run: NewRun, script: Script, architecture: str, average_decay: float
+    new_run: NewRun, given_losses: GivenLosses, architecture: str, average_decay: float
 ) -> None:
     dials: dict[str, Any] = {**DIALS, "average_decay": average_decay}
     reference = new_run("reference", architecture, **dials)
     expected = go(reference)[-1]
     assert isinstance(expected, RunFinished)
-    script.evaluations = 0
+    given_losses.evaluations = 0
     run = new_run("owl", architecture, **dials)
     go(run, pause_at=15)
     before = load_weights(run.weights_path)
@@ -116,9 +119,9 @@ def test_a_finished_run_gets_its_weights_back_and_can_go_on(new_run: NewRun) -> 
     expected = weights_of(run)
     run.weights_path.unlink()
     (summary,) = list_runs(run.path.parent)
-    assert summary.status == "damaged" and "rlm resume owl" in str(summary.problem)
-    judged = go(run)[-1]
-    assert isinstance(judged, RunFinished) and judged.best_step == 6
+    assert summary.status == "damaged" and "{resume owl}" in str(summary.problem)
+    finished = go(run)[-1]
+    assert isinstance(finished, RunFinished) and finished.best_step == 6
     assert_same(weights_of(run), expected)
     with pytest.raises(UsageError, match="is finished"):
         go(run)
@@ -152,16 +155,16 @@ def test_damaged_weights_are_replaced_before_a_step_is_taken(new_run: NewRun) ->
 
 
 def test_weights_that_are_not_the_best_are_not_credited_with_its_loss(
-    new_run: NewRun, script: Script
+    new_run: NewRun, given_losses: GivenLosses
 ) -> None:
     run = new_run(**DIALS)
     assert go(run)[-1].best_step == 8  # type: ignore[attr-defined]
     run.weights_path.unlink()
     (run.checkpoints_path / "best").unlink()
-    judged = go(run)[-1]
-    assert isinstance(judged, RunFinished) and judged.best_step == 20
+    finished = go(run)[-1]
+    assert isinstance(finished, RunFinished) and finished.best_step == 20
     extend(run, steps=2)
-    script.evaluations = 0  # the next loss is 4: worse than the lost best, better than nothing
+    given_losses.evaluations = 0  # the next loss is 4: worse than the lost best, better than nothing
     events = go(run)
     assert next(event.best for event in events if isinstance(event, EvaluationFinished))
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.architectures import build_model, model_config
-from models.evaluation import loss as module
+from models.evaluation import loss as loss_module
 from models.evaluation.loss import bits_per_byte, evaluate
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
+from models.runs.events import EvaluationAdvanced, Event
 
 VOCABULARY, CONTEXT = 11, 8
 
@@ -25,7 +26,7 @@ def new_model(dropout: float = 0.0) -> RecursiveLM:
         model_config(
             {
                 "architecture": "looped", "d_model": 16, "n_heads": 2, "vocab_size": VOCABULARY,
-                "context_length": CONTEXT, "dropout": dropout, "lookback": 1,
+                "context_length": CONTEXT, "dropout": dropout, "ngram": 1,
             }
         )
     )  # fmt: skip
@@ -39,14 +40,16 @@ def tokens_of(count: int) -> np.ndarray:
     return np.random.default_rng(count).integers(0, VOCABULARY, count).astype(np.uint8)
 
 
-def outcome(losing: Generator[tuple[int, int], None, float]) -> tuple[float, list[tuple[int, int]]]:
-    """What an evaluation returns, and what it said on its way."""
-    said = []
+def outcome(evaluation: Generator[Event, None, float]) -> tuple[float, list[tuple[int, int]]]:
+    """What an evaluation returns, and how far it was between batches."""
+    progress = []
     while True:
         try:
-            said.append(next(losing))
+            event = next(evaluation)
         except StopIteration as end:
-            return end.value, said
+            return end.value, progress
+        assert isinstance(event, EvaluationAdvanced)
+        progress.append((event.done, event.total))
 
 
 def plain_loss(model: RecursiveLM, tokens: np.ndarray, starts: range | list[int], depth: Depth) -> float:
@@ -66,24 +69,24 @@ def plain_loss(model: RecursiveLM, tokens: np.ndarray, starts: range | list[int]
 def test_it_is_the_mean_over_every_token_but_the_first(count: int, rows: int, cycles: int) -> None:
     model, tokens = new_model(), tokens_of(count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BATCH_TOKENS", rows * CONTEXT)
-        loss, said = outcome(evaluate(model, tokens, Depth(cycles), "float32"))
+        patch.setattr(loss_module, "BATCH_TOKENS", rows * CONTEXT)
+        loss, progress = outcome(evaluate(model, tokens, Depth(cycles), "float32"))
     assert loss == pytest.approx(plain_loss(model, tokens, range(0, count - 1, CONTEXT), Depth(cycles)), 1e-5)
     windows = math.ceil((count - 1) / CONTEXT)
-    assert said[-1] == (windows, windows)
-    assert [done for done, _ in said] == sorted({done for done, _ in said})
+    assert progress[-1] == (windows, windows)
+    assert [done for done, _ in progress] == sorted({done for done, _ in progress})
 
 
 @settings(max_examples=25, deadline=None)
-@given(count=st.integers(20, 400), at_most=st.integers(1, 300))
-def test_a_part_is_whole_windows_spread_evenly(count: int, at_most: int) -> None:
+@given(count=st.integers(20, 400), max_tokens=st.integers(1, 300))
+def test_a_part_is_whole_windows_spread_evenly(count: int, max_tokens: int) -> None:
     model, tokens = new_model(), tokens_of(count)
     read: list[Tensor] = []
     model.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
-    loss, said = outcome(evaluate(model, tokens, Depth(1), "float32", at_most=at_most))
+    loss, progress = outcome(evaluate(model, tokens, Depth(1), "float32", max_tokens=max_tokens))
     windows = math.ceil((count - 1) / CONTEXT)
-    wanted = min(windows, max(1, at_most // CONTEXT))
-    assert said[-1] == (wanted, wanted)
+    wanted = min(windows, max(1, max_tokens // CONTEXT))
+    assert progress[-1] == (wanted, wanted)
     if wanted == windows:
         starts = list(range(0, count - 1, CONTEXT))
     else:
@@ -107,9 +110,9 @@ def test_the_model_is_left_as_it_was() -> None:
     assert not model.training
     assert all(weight.grad is None for weight in model.parameters())
     model.train()
-    losing = evaluate(model, tokens, Depth(1), "float32")
-    next(losing)
-    losing.close()  # an evaluation broken off leaves no trace either
+    evaluation = evaluate(model, tokens, Depth(1), "float32")
+    next(evaluation)
+    evaluation.close()  # an evaluation broken off leaves no trace either
     assert model.training
 
 

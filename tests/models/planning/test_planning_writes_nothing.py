@@ -40,9 +40,9 @@ def same(one: ContinuationPlan, other: ContinuationPlan) -> bool:
     )
 
 
-def test_nothing_is_written_before_the_start(owl: Run, corpus: Path, river: Path, plan: Plan) -> None:
+def test_nothing_is_written_before_the_start(owl: Run, meadow: Path, river: Path, plan: Plan) -> None:
     before = content_of(owl)
-    for text in (corpus, river):
+    for text in (meadow, river):
         planned = plan(owl, text)
         assert planned.rows() and planned.to_dict()
     assert content_of(owl) == before

@@ -21,6 +21,7 @@ from models.runs.checkpoint import (
 )
 from models.runs.checkpoint_folder import complete_checkpoints, open_folder, write_pointer
 from models.runs.run import Run
+from models.runs.run_state import Counters, RunState, Schedule
 from models.runs.storage import TEMPORARY_PREFIX
 
 WRITING = ("open", "write", "fsync", "mkdir", "rename", "replace")
@@ -69,9 +70,8 @@ def run(tmp_path: Path) -> Run:
 
 
 def snapshot_of(step: int) -> Snapshot:
-    return Snapshot(
-        step, {"w": torch.full((50,), float(step))}, {"m": torch.full((3,), -step)}, {"step": step}
-    )
+    state = RunState(counters=Counters(step=step), schedule=Schedule.over(0, 1))
+    return Snapshot(step, {"w": torch.full((50,), float(step))}, {"m": torch.full((3,), -step)}, state)
 
 
 def steps_of(run: Run) -> list[int]:
