@@ -1,7 +1,6 @@
 """Byte-level byte-pair encoding: any text, no unknown characters, nothing normalised away."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
@@ -21,10 +20,6 @@ from data.tokenizer import (
     added_tokens,
     checked_vocabulary,
 )
-
-# The library warns on stderr when a process that has encoded forks later, unless this is set;
-# none of our children encode.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
 SAMPLE_BYTES = 32 * 10**6

@@ -27,3 +27,7 @@ class CorpusError(RlmError):
 
 class TokenizerError(RlmError):
     """A tokenizer file is missing, damaged, or does not belong to these weights."""
+
+
+class StorageError(RlmError):
+    """The disk is full or cannot be written; what was saved before is intact."""

@@ -1,18 +1,17 @@
 """From what the user typed to the files to read: folders searched, standard input set aside."""
 
 import difflib
-import hashlib
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from data.cache import cache_dir, not_writable
+from data.cache import CACHE_HINT, cache_dir
 from data.errors import CorpusError, UsageError
+from data.storage import move_into_place, storing, temporary_beside, write_file
 
 Format = Literal["text", "jsonl"]
 
@@ -21,6 +20,7 @@ _FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl"}
 _BLOCK = 2**20
 _SNIFFED = 64 * 2**10
 _GZIP_MAGIC = b"\x1f\x8b"
+_MAY_HOLD_NUL = (_GZIP_MAGIC, b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")  # packed, or UTF-16, or UTF-32
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def files_in_words(count: int) -> str:
 
 def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
     if str(given) == "-":
-        return [_spooled(sys.stdin.buffer, "standard input")]
+        return [_copy_to_cache(sys.stdin.buffer, "standard input")]
     path = Path(given).expanduser()
     try:
         path.stat()
@@ -79,7 +79,7 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
         return _in_folder(path, notes)
     if not path.is_file():
         with _opened(path) as stream:
-            return [_spooled(stream, str(path))]
+            return [_copy_to_cache(stream, str(path))]
     known = _format_of(path)
     if known is None:
         notes.append(f"'{path.name}' is read as plain text.")
@@ -141,43 +141,48 @@ def _opened(path: Path) -> BinaryIO:
         ) from error
 
 
-def _spooled(stream: BinaryIO, label: str) -> SourceFile:
-    """A stream written to a file in the cache, because a corpus is read more than once. The
-    file is named by its content, so that the same text twice takes its space once."""
+def _copy_to_cache(stream: BinaryIO, label: str) -> SourceFile:
+    """A stream written to a file in the cache, because a corpus is read more than once.
+
+    The file is named by its content, so that the same text takes its space once.
+    """
     folder = cache_dir() / "standard-input"
-    digest = hashlib.sha256()
-    head = b""
-    try:
+    with storing(f"what came from {label} in '{folder}'", CACHE_HINT):
         folder.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-", delete=False) as spool:
-            try:
-                while block := stream.read(_BLOCK):
-                    head = head or block[:_SNIFFED]
-                    if b"\0" in block and not head.startswith(
-                        (_GZIP_MAGIC, b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-                    ):
-                        raise CorpusError(
-                            f"What came from {label} is binary, not text.", hint="Pipe plain text in."
-                        )
-                    digest.update(block)
-                    spool.write(block)
-                spool.close()
-                if not head:
-                    raise CorpusError(
-                        f"Nothing came from {label}.",
-                        hint="Pipe some in: put 'cat book.txt |' before the command.",
-                    )
-                known: Format = "jsonl" if _looks_like_jsonl(head) else "text"
-                ending = {"jsonl": ".jsonl", "text": ".txt"}[known] + (
-                    ".gz" if head.startswith(_GZIP_MAGIC) else ""
+        with temporary_beside(folder / "stream") as temporary:
+            blocks = _StreamBlocks(stream, label)
+            digest = write_file(temporary, blocks)
+            if not blocks.head:
+                raise CorpusError(
+                    f"Nothing came from {label}.",
+                    hint="Pipe some in: put 'cat book.txt |' before the command.",
                 )
-                path = folder / (digest.hexdigest()[:32] + ending)
-                os.replace(spool.name, path)
-            finally:
-                Path(spool.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise not_writable(folder, error) from error
-    return SourceFile(path, label, known, named=True)
+            format: Format = "jsonl" if _looks_like_jsonl(blocks.head) else "text"
+            ending = {"jsonl": ".jsonl", "text": ".txt"}[format]
+            if blocks.head.startswith(_GZIP_MAGIC):
+                ending += ".gz"
+            path = folder / (digest.sha256[:32] + ending)
+            move_into_place(temporary, path)
+    return SourceFile(path, label, format, named=True)
+
+
+class _StreamBlocks:
+    """The bytes of a stream in blocks, read once. Raises CorpusError where they are not text."""
+
+    def __init__(self, stream: BinaryIO, label: str) -> None:
+        self.head = b""
+        """The beginning of the stream, as far as it has been read."""
+        self._stream = stream
+        self._label = label
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._stream.read(_BLOCK):
+            self.head = self.head or block[:_SNIFFED]
+            if b"\0" in block and not self.head.startswith(_MAY_HOLD_NUL):
+                raise CorpusError(
+                    f"What came from {self._label} is binary, not text.", hint="Pipe plain text in."
+                )
+            yield block
 
 
 def _looks_like_jsonl(head: bytes) -> bool:

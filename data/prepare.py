@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,21 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
+from data.cache import CACHE_HINT
 from data.cache import cache_dir as cache_folder
-from data.cache import not_writable
 from data.corpus import Corpus, Kind, Split
 from data.document import Document
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError
 from data.progress import Progress
+from data.storage import (
+    TEMPORARY_PREFIX,
+    move_into_place,
+    require_space,
+    storing,
+    sync_directory,
+    temporary_beside,
+    write_file,
+)
 from data.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
@@ -55,20 +63,18 @@ def prepare(
     """Tokenise, or find it done; the return value is the data.
 
     Waits where another process is at the same work. Closing the generator leaves nothing
-    behind. Raises CorpusError where the text changed, RlmError where the cache cannot be written.
+    behind. Raises CorpusError where the text changed, StorageError where the cache cannot be written.
     """
     folder = cache_folder(cache_dir)
     key = _key(corpus, tokenizer)
-    try:
+    path = folder / key
+    with storing(f"the tokens in '{folder}'", CACHE_HINT):
         lock = yield from _locked(folder / f"{key}.lock", corpus)
         try:
-            path = folder / key
             if not _is_sound(path):
                 yield from _make(path, corpus, tokenizer)
         finally:
             lock.release()
-    except OSError as error:
-        raise not_writable(folder, error) from error
     return _opened(path)
 
 
@@ -120,11 +126,11 @@ def _locked(path: Path, corpus: Corpus) -> Generator[Progress, None, filelock.Ba
 def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Progress]:
     """Write the files beside their place and move them there; the caller holds the lock."""
     dtype = next(name for name, size in _TYPES.items() if tokenizer.vocab_size <= size)
-    for stale in path.parent.glob(f".tmp-{path.name}-*"):
+    for stale in path.parent.glob(f"{TEMPORARY_PREFIX}{path.name}-*"):
         shutil.rmtree(stale, ignore_errors=True)
-    _require_room(path.parent, corpus, tokenizer, np.dtype(dtype).itemsize)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".tmp-{path.name}-"))
-    try:
+    _require_space(path.parent, corpus, tokenizer, np.dtype(dtype).itemsize)
+    with temporary_beside(path) as temporary:
+        temporary.mkdir()
         writers: dict[Split, _SplitWriter] = {}
         with contextlib.ExitStack() as files:
             for split in ("train", "validation"):
@@ -150,15 +156,11 @@ def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Progress
             "unknown_characters": sum(writer.unknown for writer in writers.values()),
             **{f"{split}_hash": writer.hash.hexdigest() for split, writer in writers.items()},
         }
-        with (temporary / "meta.json").open("w") as meta_file:
-            json.dump(meta, meta_file, indent=1)
-            meta_file.flush()
-            os.fsync(meta_file.fileno())
+        write_file(temporary / "meta.json", [json.dumps(meta, indent=1).encode()])
+        sync_directory(temporary)
         if path.exists():
             shutil.rmtree(path)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        move_into_place(temporary, path)
 
 
 class _SplitWriter:
@@ -229,16 +231,10 @@ def _segments(document: Document, tokenizer: Tokenizer, kind: Kind, is_first: bo
         yield tokenizer.eos_id
 
 
-def _require_room(folder: Path, corpus: Corpus, tokenizer: Tokenizer, itemsize: int) -> None:
-    """A byte-pair token stands for two bytes of text or more, save in texts it never saw."""
+def _require_space(folder: Path, corpus: Corpus, tokenizer: Tokenizer, itemsize: int) -> None:
+    """A byte-pair token stands for two bytes of text or more, except in texts it was not learnt from."""
     tokens = corpus.characters if tokenizer.kind == "character" else corpus.bytes // 2
-    free = shutil.disk_usage(folder).free
-    if free < tokens * itemsize:
-        raise RlmError(
-            f"The tokens need about {tokens * itemsize / 1e9:.1f} GB in "
-            f"'{folder}', which has {free / 1e9:.1f} GB left.",
-            hint="Make room there, or set RLM_CACHE_DIR to a folder on another disk.",
-        )
+    require_space(folder, tokens * itemsize, f"the tokens in '{folder}'", CACHE_HINT)
 
 
 def _is_sound(path: Path) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.errors import CorpusError, UsageError
 from data.progress import Progress
 from data.puzzle_table import EXPECTED, Columns, numbered_lines
+from data.storage import replace_file
 from data.sudoku_checker import require_unique
 from data.sudoku_text import grid_line, parse_grid
 from data.text_source import Encoding, TextReader, first_guess
@@ -59,25 +60,23 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
 def write_puzzles(path: str | Path, puzzles: Iterable[np.ndarray], solutions: Iterable[np.ndarray]) -> None:
     """A CSV of puzzles and their solutions, each (n * n,), packed where the name ends in .gz.
 
-    Raises RlmError where it cannot be written.
+    What was called `path` before is replaced. Raises StorageError.
     """
     path = Path(path).expanduser()
-    try:
-        with path.open("wb") as raw, _packed(raw, path) as stream:
-            stream.write("puzzle,solution\n")
-            for puzzle, solution in zip(puzzles, solutions, strict=True):
-                stream.write(f"{grid_line(puzzle)},{grid_line(solution)}\n")
-    except OSError as error:
-        raise RlmError(
-            f"'{path}' cannot be written: {error.strerror or error}.", hint="Choose another place."
-        ) from error
+    rows = [f"{grid_line(p)},{grid_line(s)}\n" for p, s in zip(puzzles, solutions, strict=True)]
+    content = "".join(("puzzle,solution\n", *rows)).encode("ascii")
+    if path.suffix.lower() == ".gz":
+        content = _packed(content)
+    replace_file(path, [content], f"'{path}'", hint="Choose another place.")
 
 
-def _packed(raw: io.BufferedWriter, path: Path) -> io.TextIOWrapper:
-    if path.suffix.lower() != ".gz":
-        return io.TextIOWrapper(raw, encoding="ascii", newline="")
+def _packed(content: bytes) -> bytes:
+    packed = io.BytesIO()
     # No name and no time inside: the same puzzles make the same file.
-    return io.TextIOWrapper(gzip.GzipFile("", "wb", fileobj=raw, mtime=0), encoding="ascii", newline="")
+    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as stream:
+        stream.write(content)
+        stream.flush()  # as earlier versions did, which shows in the bytes
+    return packed.getvalue()
 
 
 @dataclass(slots=True)

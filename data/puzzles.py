@@ -4,7 +4,6 @@ import difflib
 import hashlib
 import io
 import json
-import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data.cache import CACHE_HINT
 from data.cache import cache_dir as cache_folder
-from data.cache import not_writable
 from data.errors import CorpusError, UsageError
 from data.progress import Progress
 from data.puzzle_file import read_puzzles
+from data.storage import replace_file
 from data.sudoku_generator import CLUES, HARD_CLUES, generate
 from data.sudoku_grid import geometry, geometry_of
 from data.sudoku_symmetry import symmetry_key
@@ -63,7 +63,7 @@ def open_puzzles(
 
     Of a file `count` is the most that are taken, and None all. Either is kept in the cache
     folder, and found there the next time. Raises UsageError for a source or count that cannot
-    be, CorpusError for a file without puzzles, RlmError where the cache cannot be written.
+    be, CorpusError for a file without puzzles, StorageError where the cache cannot be written.
     """
     name = str(source)
     if count is not None and count < 1:
@@ -203,16 +203,5 @@ def _keep(path: Path, grids: np.ndarray, notes: tuple[str, ...]) -> None:
     array = io.BytesIO()
     np.save(array, grids, allow_pickle=False)
     about = json.dumps({"content_hash": _content_hash(grids), "notes": notes}).encode()
-    try:
-        for place, content in ((path.with_suffix(".json"), about), (path, array.getbuffer())):
-            temporary = place.with_name(f".tmp-{os.getpid()}-{place.name}")
-            try:
-                with temporary.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, place)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise not_writable(path.parent, error) from error
+    for place, content in ((path.with_suffix(".json"), about), (path, array.getbuffer())):
+        replace_file(place, [content], f"the puzzles in '{path.parent}'", hint=CACHE_HINT)

@@ -4,13 +4,8 @@ What is kept is token ids: they never move, so a sample outlives its text, its c
 growth of its vocabulary. One small safetensors file each, sealed by a hash over all of it.
 """
 
-import contextlib
-import errno
 import hashlib
-import os
 import re
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +13,8 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError
+from data.storage import replace_file, storing
 
 REPLAY_BYTES = 2_000_000
 """Of all samples of a run together."""
@@ -30,7 +26,6 @@ _FORMAT, _FORMAT_VERSION = "rlm-replay", "1"
 _HEADER_BYTES = 1024
 _SMALLEST_TRAINING_PART = 4
 _LARGEST_FILE = 64 * 2**20
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +69,7 @@ def thinned(sample: ReplaySample, most_bytes: int) -> ReplaySample:
 
 
 def save_sample(folder: Path, sample: ReplaySample) -> None:
-    """Write the sample into `folder`, whole or not at all. Raises RlmError where it cannot be."""
+    """Write the sample into `folder`, whole or not at all. Raises StorageError."""
     path = folder / sample_name(sample.content_hash)
     metadata = {
         "format": _FORMAT,
@@ -84,18 +79,10 @@ def save_sample(folder: Path, sample: ReplaySample) -> None:
         "sha256": _seal(sample),
     }
     tensors = {"train": sample.train, "held_out": sample.held_out}
-    with _storing(folder):
+    what = f"the replay sample in '{folder}'"
+    with storing(what):
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tmp-replay-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(safetensors.numpy.save(tensors, metadata))
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+    replace_file(path, [safetensors.numpy.save(tensors, metadata)], what)
 
 
 def load_sample(folder: Path, content_hash: str) -> ReplaySample:
@@ -161,19 +148,3 @@ def _seal(sample: ReplaySample) -> str:
     for part in (sample.train, sample.held_out):
         sha256.update(np.ascontiguousarray(part).tobytes())
     return sha256.hexdigest()
-
-
-@contextlib.contextmanager
-def _storing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise RlmError(
-                f"The disk is full: the replay sample in '{folder}' could not be saved.",
-                hint="Free some space, and go on.",
-            ) from error
-        raise RlmError(
-            f"The replay sample in '{folder}' could not be saved: {error.strerror or error}.",
-            hint="Check that the folder can be written, and go on.",
-        ) from error

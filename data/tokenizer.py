@@ -9,8 +9,6 @@ import codecs
 import hashlib
 import json
 import math
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ from data.corpus import Corpus
 from data.document import ROLES, Message
 from data.errors import TokenizerError
 from data.plain_file import UnreadableFileError, read_plain_file
+from data.storage import replace_file
 
 Kind = Literal["character", "bpe"]
 
@@ -123,18 +122,8 @@ class Tokenizer(ABC):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write tokenizer.json, whole or not at all."""
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-tokenizer-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.to_json())
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        """Write tokenizer.json, whole or not at all. Raises StorageError."""
+        replace_file(Path(path), [self.to_json().encode()], "the tokenizer")
 
     def _spelled(self, token: int) -> bytes:
         return SPECIAL_TOKENS[token].encode() if 0 <= token < len(SPECIAL_TOKENS) else self.token_bytes(token)

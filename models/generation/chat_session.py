@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from data.document import Message
-from data.errors import UsageError
-from models.errors import StorageError
+from data.errors import StorageError, UsageError
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.depth_notes import halt_note, mode_note

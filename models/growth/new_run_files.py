@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from data.storage import storing, sync_directory, write_file
 from data.tokenizer import Tokenizer
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, save_checkpoint, save_weights
@@ -21,7 +22,6 @@ from models.runs.events import Event, RunFinished, RunPaused
 from models.runs.incomplete import NURSERY
 from models.runs.replay_samples import replay_folder
 from models.runs.run import CONFIG_FILE, Run
-from models.runs.storage import storing, sync_directory, write_file
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from data.storage import digest_of, storing
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig
@@ -18,9 +19,9 @@ from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, l
 from models.runs.compatibility import described_model, require_fit
 from models.runs.datasets import DATASETS_FILE
 from models.runs.events import RunFinished, RunPaused, RunStarted
+from models.runs.read_files import read_bounded
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
-from models.runs.storage import digest_of, read_bounded, storing
 from models.runs.task import solves_puzzles
 from models.runs.tokenizer import load_run_tokenizer
 

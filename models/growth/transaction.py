@@ -13,8 +13,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from data.errors import StorageError
+from data.storage import require_space, storing, sync_directory
 from data.tokenizer import Tokenizer, tokenizer_from_json
-from models.errors import CheckpointError, StorageError
+from models.errors import CheckpointError
 from models.growth.weights import grow_weights
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
@@ -23,7 +25,6 @@ from models.runs.compatibility import described_model, require_fit
 from models.runs.datasets import DATASETS_FILE, Dataset
 from models.runs.migrations import migrated, stamped
 from models.runs.run import CONFIG_FILE, Run
-from models.runs.storage import require_space, storing, sync_directory
 from models.runs.tensor_file import file_size
 from models.runs.weights_file import metadata_of
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
+from data.storage import storing
 from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import build_model, model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
@@ -19,7 +20,6 @@ from models.planning.request import CreateRequest, drop_lengths, everything_said
 from models.runs.checkpoint import save_weights
 from models.runs.new_run import fresh_run
 from models.runs.run import Run
-from models.runs.storage import storing
 from models.wording import counted
 
 DEFAULT_VOCAB_SIZE = 96

@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 
-from data.errors import UsageError
+from data.errors import StorageError, UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.cost import require_memory, skeleton
 from models.device import choose_device
-from models.errors import StorageError
 from models.planning.create import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
 from models.planning.request import (

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.errors import TokenizerError
+from data.storage import replace_file, storing, sync_directory
 from data.tokenizer import Tokenizer
 from models.recovery.copies import Copy, copies
 from models.recovery.known_text import KnownText
 from models.runs.run import Run
-from models.runs.storage import replace_file, storing, sync_directory
 from models.runs.tokenizer import expected_hash, original_hash
 
 Verified = Literal["hash", "loss", "travels-with-the-weights"]

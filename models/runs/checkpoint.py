@@ -28,9 +28,10 @@ from models.runs.checkpoint_folder import (
     state_text,
     write_pointer,
 )
-from models.errors import CheckpointError, StorageError
+from models.errors import CheckpointError
+from data.errors import StorageError
 from models.runs.run import Run
-from models.runs.storage import (
+from data.storage import (
     TEMPORARY_PREFIX,
     clear_temporaries,
     remove_entry,

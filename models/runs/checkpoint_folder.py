@@ -21,16 +21,8 @@ from typing import Any
 
 from models.errors import CheckpointError, RunError
 from models.runs.migrations import migrated, require_known, stamped
-from models.runs.storage import (
-    TEMPORARY_PREFIX,
-    FileDigest,
-    digest_of,
-    read_bounded,
-    read_json,
-    remove_entry,
-    replace_file,
-    sync_directory,
-)
+from data.storage import TEMPORARY_PREFIX, FileDigest, digest_of, remove_entry, replace_file, sync_directory
+from models.runs.read_files import read_bounded, read_json
 
 MODEL_FILE, TRAINING_FILE, STATE_FILE = "model.safetensors", "training.safetensors", "state.json"
 _LARGEST_STATE = 64 << 20

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from models.runs.events import Event, from_json, to_json
-from models.runs.storage import storing
+from data.storage import storing
 
 _LONGEST_LINE = 4 << 20  # bytes; a longer line is not ours
 _PIECE = 1 << 20

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from models.runs.lock import LOCK_FILE, PID_FILE
-from models.runs.storage import TEMPORARY_PREFIX, remove_entry
+from data.storage import TEMPORARY_PREFIX, remove_entry
 
 NURSERY = f"{TEMPORARY_PREFIX}expansion"
 """Where a run that was grown out of another is filled; its config.json is the last to leave it."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from data.errors import UsageError
 from models.errors import RunBusyError
 from models.runs.run import Run, suggest_name
-from models.runs.storage import remove_entry
+from data.storage import remove_entry
 from models.runs.incomplete import clear_unborn
 
 

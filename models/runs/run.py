@@ -25,7 +25,8 @@ from models.runs.events import Event
 from models.runs.migrations import migrated, stamped
 from models.runs.run_files import config_problem, file_problem
 from models.runs.lock import holding_lock, is_locked
-from models.runs.storage import clear_temporaries, read_json, replace_json, storing
+from data.storage import clear_temporaries, replace_json, storing
+from models.runs.read_files import read_json
 from models.runs.training_log import TrainingDiary
 from models.runs.incomplete import is_unborn
 
@@ -35,17 +36,6 @@ _LARGEST_JSON = 64 << 20
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
-
-
-def runs_dir(explicit: str | Path | None = None) -> Path:
-    """Where runs live: what was typed, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs."""
-    if explicit:
-        return Path(explicit).expanduser()
-    if named := os.environ.get("RLM_RUNS_DIR"):
-        return Path(named).expanduser()
-    if home := os.environ.get("RLM_HOME"):
-        return Path(home).expanduser() / "runs"
-    return Path("runs")
 
 
 def require_name(name: str) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from data.errors import StorageError
 from models.config import TrainingConfig
 from models.device import autocast, is_out_of_memory, likely_formats, synchronize, to_device
-from models.errors import StorageError
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced

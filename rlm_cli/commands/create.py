@@ -68,7 +68,7 @@ def create(
 
     with before_it_exists(output):
         from models.planning.plan import CreateRequest, plan_creation
-        from models.runs.run import runs_dir as find_runs_dir
+        from rlm_cli.environment import runs_dir as find_runs_dir
 
         plan = plan_creation(CreateRequest(name=name, **said))
         run = plan.start(find_runs_dir(runs_dir))

@@ -1,5 +1,6 @@
 """`rlm solve`: a puzzle, the answer to it, and how it was found."""
 
+import os
 import re
 import sys
 import time
@@ -65,6 +66,7 @@ def solve(
             dir_okay=False,
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --out.")] = False,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
@@ -84,9 +86,11 @@ def solve(
     """
     output = Output.of(json=json, quiet=quiet)
     check_threads(threads)
+    if out is not None:
+        _require_writable(out, force=force)
 
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     opened = Run.open(run, find_runs_dir(runs_dir))
     puzzles = _puzzles(puzzle)
@@ -141,6 +145,14 @@ def _puzzles(typed: str) -> "list[Posed]":
     if re.search(r"[A-Za-z/\\]", typed):
         raise UsageError(f"There is no file '{typed}', and it is no puzzle.", hint="See: rlm solve --help")
     return [Posed(parse_grid(typed))]
+
+
+def _require_writable(out: Path, *, force: bool) -> None:
+    """Raise UsageError where `out` is there already, unless it is a plain file and `force`."""
+    path = out.expanduser()
+    if os.path.lexists(path) and not (force and path.is_file()):
+        hint = "Give another name, or overwrite it: --force" if path.is_file() else "Give another name."
+        raise UsageError(f"'{out}' is there already.", hint=hint)
 
 
 def _file(typed: str) -> Path | None:

@@ -179,7 +179,7 @@ def train(
         from models.planning.continuation import Continuation, MoreOfTheSame
         from models.planning.plan import TrainRequest, plan_training
         from models.runs.progress import read_corpus
-        from models.runs.run import runs_dir as find_runs_dir
+        from rlm_cli.environment import runs_dir as find_runs_dir
 
         folder = find_runs_dir(runs_dir)
         standing = standing_among(context, said, settings)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from data.cache import set_cache_dir
+
 
 @pytest.fixture(autouse=True)
-def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("RLM_CACHE_DIR", str(folder))
+    set_cache_dir(folder)
     return folder

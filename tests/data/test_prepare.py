@@ -16,7 +16,7 @@ import pytest
 from data.bpe_tokenizer import train_bpe_tokenizer
 from data.character_tokenizer import CharacterTokenizer, train_character_tokenizer
 from data.corpus import Corpus, open_corpus
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError, StorageError
 from data.prepare import open_prepared, prepare
 from data.progress import result_of
 from data.tokenizer import Tokenizer
@@ -235,7 +235,7 @@ def test_a_full_disk_is_said_before_and_during(
     tokenizer = tokenizer_for(prose, "character")
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10}))
-        with pytest.raises(RlmError, match="GB left") as caught:
+        with pytest.raises(StorageError, match="MB are needed for the tokens") as caught:
             result_of(prepare(prose, tokenizer))
         assert "RLM_CACHE_DIR" in (caught.value.hint or "")
 
@@ -244,7 +244,7 @@ def test_a_full_disk_is_said_before_and_during(
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(RlmError, match="No space left on device") as caught:
+        with pytest.raises(StorageError, match="disk is full: the tokens in") as caught:
             result_of(prepare(prose, tokenizer))
     assert not any(path.is_dir() for path in cache_folder.iterdir())
     assert result_of(prepare(prose, tokenizer)).train_tokens
@@ -252,7 +252,7 @@ def test_a_full_disk_is_said_before_and_during(
 
 def test_a_cache_that_cannot_be_made_is_said(prose: Corpus, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RlmError, match="cannot be made") as caught:
+    with pytest.raises(StorageError, match="cannot be made") as caught:
         result_of(prepare(prose, tokenizer_for(prose, "character"), tmp_path / "file" / "cache"))
     assert "RLM_CACHE_DIR" in (caught.value.hint or "")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.errors import CorpusError, StorageError, UsageError
 from data.progress import Progress, result_of
 from data.puzzle_file import PuzzleRows, read_puzzles, write_puzzles
 from data.sudoku_generator import generate
@@ -122,7 +122,7 @@ def test_files_that_cannot_be_opened_are_errors(tmp_path: Path) -> None:
     (tmp_path / "torn.csv.gz").write_bytes(gzip.compress(b"puzzle\n" * 100)[:-9])
     with pytest.raises(CorpusError, match="gzip"):
         result_of(read_puzzles(tmp_path / "torn.csv.gz"))
-    with pytest.raises(RlmError, match="cannot be written"):
+    with pytest.raises(StorageError, match=r"Could not save '.*where\.csv'"):
         write_puzzles(tmp_path / "no" / "where.csv", [], [])
 
 

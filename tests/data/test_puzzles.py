@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.errors import CorpusError, StorageError, UsageError
 from data.progress import Progress, result_of
 from data.puzzle_file import write_puzzles
 from data.puzzles import PuzzleSet, open_puzzles, split
@@ -106,8 +106,8 @@ def test_a_cache_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("data.puzzles.os.replace", full)
-    with pytest.raises(RlmError, match="No space left"):
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(StorageError, match="disk is full: the puzzles in"):
         result_of(open_puzzles("sudoku:4x4", 2))
 
 

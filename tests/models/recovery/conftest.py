@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from models.planning.plan import TrainRequest, plan_training
 from models.planning.text_plan import Plan
 from models.runs.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
@@ -32,9 +33,8 @@ def meadow(lines: int, seed: int = 0) -> str:
 def _one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RLM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
+    set_cache_dir(tmp_path_factory.mktemp("cache"))
+    yield
     torch.set_num_threads(before)
 
 

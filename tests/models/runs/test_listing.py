@@ -21,7 +21,7 @@ from models.runs.events import (
 )
 from models.runs.run import Run
 from models.runs.listing import list_runs
-from models.runs.storage import write_file
+from data.storage import write_file
 
 
 def started(start_step: int = 0) -> RunStarted:

@@ -12,7 +12,7 @@ from models.runs.checkpoint_folder import open_folder, state_text
 from models.errors import CheckpointError, RunError
 from models.runs.migrations import _STEPS, CURRENT, datasets_1_to_2, migrated, stamped
 from models.runs.run import Run
-from models.runs.storage import digest_of
+from data.storage import digest_of
 
 OF_A_RUN = ("datasets.json", "evaluation.json", "generation_config.json")
 values = st.dictionaries(

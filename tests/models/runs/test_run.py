@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data.errors import RlmError, UsageError
 from models.errors import RunBusyError, RunError
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
-from models.runs.run import Run, run_names, runs_dir, suggest_name
+from models.runs.run import Run, run_names, suggest_name
 from models.runs.listing import list_runs
 
 ROOT = Path(__file__).parents[3]
@@ -22,17 +22,6 @@ def make_run(name: str, folder: Path) -> Run:
     run = Run.create(name, folder)
     run.write_config({"model": {"architecture": "looped"}})
     return run
-
-
-def test_runs_live_where_was_typed_then_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RLM_RUNS_DIR", raising=False)
-    monkeypatch.delenv("RLM_HOME", raising=False)
-    assert runs_dir() == Path("runs")
-    monkeypatch.setenv("RLM_HOME", "/home/of/models")
-    assert runs_dir() == Path("/home/of/models/runs")
-    monkeypatch.setenv("RLM_RUNS_DIR", "/elsewhere")
-    assert runs_dir() == Path("/elsewhere")
-    assert runs_dir("typed") == Path("typed")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +263,7 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
         "recursion",
         "runs.event_log",
         "runs.training_log",
-        "runs.storage",
+        "runs.read_files",
         "runs.checkpoint_folder",
         "errors",
         "runs.events",

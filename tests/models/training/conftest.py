@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import scan_corpus
 from models.architectures import model_config
@@ -46,7 +47,7 @@ OpenRun = Callable[[Run], Opened]
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One thread, short samples, and a cache of our own."""
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    set_cache_dir(tmp_path_factory.mktemp("cache"))
     monkeypatch.setattr(sample, "SAMPLE", sample.SAMPLE.changed(max_tokens=6))
     before = torch.get_num_threads()
     torch.set_num_threads(1)

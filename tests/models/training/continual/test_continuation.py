@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.cache import set_cache_dir
+from data.errors import CorpusError, RlmError, StorageError, UsageError
 from data.replay import load_sample
 from models.architectures import build_model, model_config
-from models.errors import RunBusyError, RunError, StorageError
+from models.errors import RunBusyError, RunError
 from models.evaluation.forgetting import KnownText, losses_on
 from models.growth import transaction as revision
 from models.planning.continuation import Continuation, MoreOfTheSame
@@ -257,9 +258,9 @@ def test_a_damaged_sample_is_drawn_again_from_its_text(
 
 
 def test_a_damaged_sample_whose_text_is_gone_costs_the_replay_alone(
-    owl: Run, corpus: Path, river: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, go: Go, plan: Plan
+    owl: Run, corpus: Path, river: Path, tmp_path: Path, go: Go, plan: Plan
 ) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "another-cache"))
+    set_cache_dir(tmp_path / "another-cache")
     (sample,) = (owl.path / "replay").iterdir()
     sample.write_bytes(b"torn")
     corpus.unlink()
@@ -428,9 +429,9 @@ def test_a_listing_tells_nothing_of_the_text_before(owl: Run, river: Path, plan:
 
 
 def test_a_text_that_cannot_be_measured_has_no_loss(
-    owl: Run, corpus: Path, river: Path, go: Go, plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    owl: Run, corpus: Path, river: Path, go: Go, plan: Plan, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "another-cache"))
+    set_cache_dir(tmp_path / "another-cache")
     (sample,) = (owl.path / "replay").iterdir()
     sample.unlink()
     corpus.unlink()

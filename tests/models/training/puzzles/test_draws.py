@@ -4,17 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from data.cache import set_cache_dir
 from data.puzzles import open_puzzles, split
 from data.sudoku_checker import is_solution_of
 from models.training.puzzles.sampler import PuzzleDraws
 
 
-def test_draws_are_solved_puzzles_and_a_function_of_their_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path))
+def test_draws_are_solved_puzzles_and_a_function_of_their_place(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path)
     opening = open_puzzles("sudoku:4x4", 30)
     while True:
         try:
