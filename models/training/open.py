@@ -12,7 +12,7 @@ import torch
 from data.corpus import scan_corpus
 from data.errors import CorpusError, UsageError
 from data.loader import BlockSampler
-from data.mixture import MixedSampler
+from data.mixture import MixedSampler, replay_sources
 from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import HELD_OUT_TOKENS, ReplaySample
 from data.tokenizer import Tokenizer
@@ -248,7 +248,7 @@ def _sampler(
         if len(sample.train) > context_length
     ]
     share = config.get("replay", {}).get("share", 0.0)
-    return MixedSampler(fresh, replayed, share) if replayed and share else fresh
+    return MixedSampler(replay_sources(fresh, replayed, share)) if replayed and share else fresh
 
 
 def _measured(
