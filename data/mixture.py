@@ -37,7 +37,7 @@ class MixedSampler:
         if (
             not shares
             or min(shares) < 0
-            or abs(sum(shares) - 1) > Fraction(1, 10**6)
+            or abs(float(sum(shares)) - 1) > 1e-6
             or self._parts >= _PARTS
         ):
             raise ValueError(f"the shares of a mixture are {[float(share) for share in shares]}")
