@@ -21,7 +21,7 @@ _SEEN_AT_LEAST = 2
 _Pair = tuple[int, int]
 
 
-def grown_bpe(
+def grow_bpe(
     tokenizer: BpeTokenizer, corpus: Corpus, new_tokens: int, sample_bytes: int = SAMPLE_BYTES
 ) -> tuple[BpeTokenizer, list[tuple[int, ...]]]:
     """The tokenizer with up to `new_tokens` more, and for each of them the ids of its two parts,

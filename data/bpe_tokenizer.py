@@ -10,15 +10,15 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from data.corpus import Corpus
-from data.document import well_formed
+from data.document import without_surrogates
 from data.errors import TokenizerError, UsageError
 from data.tokenizer import (
     MAX_VOCAB_SIZE,
     SPECIAL_TOKENS,
     Kind,
     Tokenizer,
-    added_tokens,
-    checked_vocabulary,
+    read_vocabulary,
+    special_token_entries,
 )
 
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
@@ -54,18 +54,18 @@ class BpeTokenizer(Tokenizer):
     def encode(self, text: str) -> np.ndarray:
         if len(text) <= _PIECE:
             return self.encode_many([text])[0]
-        pieces = self.recut([text])
+        pieces = self.encodable_pieces([text])
         parts: list[np.ndarray] = []
         while batch := list(islice(pieces, _BATCH_CHARACTERS // _PIECE)):
             parts += self.encode_many(batch)
         return np.concatenate(parts)
 
     def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
-        clean = [well_formed(text) for text in texts]
+        clean = [without_surrogates(text) for text in texts]
         found = self._library.encode_batch_fast(clean, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int64) for encoding in found]
 
-    def recut(self, pieces: Iterable[str]) -> Iterator[str]:
+    def encodable_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
         """Pieces of at most 16,384 characters that end where a word of the pattern ends."""
         rest = ""
         for piece in pieces:
@@ -82,7 +82,7 @@ class BpeTokenizer(Tokenizer):
     def words(self, text: str) -> Iterator[str]:
         """The words that no token crosses, in order, in the stand-ins of `_byte_characters`."""
         cutter = self._library.pre_tokenizer
-        return (word for word, _ in cutter.pre_tokenize_str(well_formed(text)))
+        return (word for word, _ in cutter.pre_tokenize_str(without_surrogates(text)))
 
     def encode_word(self, word: str) -> list[int]:
         """The ids of one of `words`."""
@@ -98,7 +98,7 @@ class BpeTokenizer(Tokenizer):
             tokens.append(tokens[first] + tokens[second])
         return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], merges)
 
-    def shortened(self, size: int) -> "BpeTokenizer":
+    def shorten_to(self, size: int) -> "BpeTokenizer":
         if size < MIN_VOCAB_SIZE or len(self._merges) != self.vocab_size - MIN_VOCAB_SIZE:
             raise TokenizerError(f"A vocabulary of byte pairs never had {size} tokens.")
         return BpeTokenizer(
@@ -123,7 +123,7 @@ class BpeTokenizer(Tokenizer):
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> "BpeTokenizer":
         """From a parsed tokenizer.json. Raises TokenizerError with the bare reason."""
-        tokens = checked_vocabulary(content, _surroundings())
+        tokens = read_vocabulary(content, _surroundings())
         text_tokens, known = tokens[len(SPECIAL_TOKENS) :], set(tokens[len(SPECIAL_TOKENS) :])
         alphabet = set(_byte_characters())
         if not alphabet <= known or not all(token and alphabet.issuperset(token) for token in text_tokens):
@@ -206,7 +206,7 @@ def _surroundings() -> dict[str, Any]:
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": added_tokens(),
+        "added_tokens": special_token_entries(),
         "normalizer": None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
         "post_processor": None,

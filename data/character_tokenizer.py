@@ -9,7 +9,7 @@ import numpy as np
 
 from data.corpus import Corpus
 from data.errors import TokenizerError
-from data.tokenizer import SPECIAL_TOKENS, Kind, Tokenizer, added_tokens, checked_vocabulary
+from data.tokenizer import SPECIAL_TOKENS, Kind, Tokenizer, read_vocabulary, special_token_entries
 
 MAX_CHARACTERS = 2**16 - len(SPECIAL_TOKENS)
 _CODE_POINTS = 0x110000
@@ -36,14 +36,14 @@ class CharacterTokenizer(Tokenizer):
             return self._ids[:_ASCII].take(np.frombuffer(text.encode("ascii"), dtype=np.uint8))
         return self._ids.take(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4"))
 
-    def grown(self, characters: Iterable[str]) -> "CharacterTokenizer":
+    def with_characters(self, characters: Iterable[str]) -> "CharacterTokenizer":
         """With those of `characters` that are not known yet, by code point after the last id;
         the ids there are stay. Beyond MAX_CHARACTERS in all, the first ones given go in."""
         unknown = dict.fromkeys(c for c in characters if self._ids[ord(c)] == self.unk_id and not _is_half(c))
         added = islice(unknown, MAX_CHARACTERS - len(self.characters))
         return CharacterTokenizer(self.characters + "".join(sorted(added)))
 
-    def shortened(self, size: int) -> "CharacterTokenizer":
+    def shorten_to(self, size: int) -> "CharacterTokenizer":
         return CharacterTokenizer(self.characters[: max(0, size - len(SPECIAL_TOKENS))])
 
     def to_json(self) -> str:
@@ -54,7 +54,7 @@ class CharacterTokenizer(Tokenizer):
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> "CharacterTokenizer":
         """From a parsed tokenizer.json. Raises TokenizerError with the bare reason."""
-        characters = checked_vocabulary(content, _surroundings())[len(SPECIAL_TOKENS) :]
+        characters = read_vocabulary(content, _surroundings())[len(SPECIAL_TOKENS) :]
         if any(len(c) != 1 or _is_half(c) for c in characters):
             raise TokenizerError("a token of it is not one character")
         return cls("".join(characters))
@@ -79,7 +79,7 @@ def _surroundings() -> dict[str, Any]:
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": added_tokens(),
+        "added_tokens": special_token_entries(),
         "normalizer": None,
         "pre_tokenizer": {
             "type": "Split",

@@ -17,11 +17,11 @@ import numpy as np
 
 from data.document import Document, Message
 from data.errors import CorpusError
-from data.find_sources import files_in_words, find_sources
-from data.jsonl import BrokenLine, records
+from data.jsonl import BrokenLine, read_records
 from data.progress import Progress, convert_yields, result_of
 from data.scan import Scanned, Source, scan_file
-from data.text_source import NotDecodableError, TextReader
+from data.source_files import count_files, find_source_files
+from data.text_reader import NotDecodableError, TextReader
 
 Kind = Literal["text", "documents", "messages"]
 Split = Literal["train", "validation"]
@@ -71,7 +71,7 @@ def open_corpus(paths: Sequence[str | Path]) -> Corpus:
 
 def scan_corpus(paths: Sequence[str | Path]) -> Generator[Progress, None, Corpus]:
     """`open_corpus` that says how far it is; its return value is the corpus."""
-    files, notes = find_sources(paths)
+    files, notes = find_source_files(paths)
     total = sum(file.size() for file in files)
     scans: list[Scanned] = []
     skipped: list[CorpusError] = []
@@ -92,7 +92,7 @@ def scan_corpus(paths: Sequence[str | Path]) -> Generator[Progress, None, Corpus
     if not scans:
         raise CorpusError(f"No file in '{paths[0]}' can be used: {skipped[0].message}", hint=skipped[0].hint)
     if skipped:
-        notes.append(f"{files_in_words(len(skipped))} skipped. {_several([e.message for e in skipped], ' ')}")
+        notes.append(f"{count_files(len(skipped))} skipped. {_several([e.message for e in skipped], ' ')}")
     corpus = _described(_name_of(paths[0]), scans, counts, (*notes, *_notes_on(scans)))
     _require_usable(corpus)
     return corpus
@@ -192,7 +192,7 @@ class _CutText:
 
 def _records_of(source: Source) -> Iterator[tuple[Split, Document]]:
     count = 0
-    for record in records(_reader(source)):
+    for record in read_records(_reader(source)):
         if isinstance(record, BrokenLine):
             continue
         split: Split = "train" if count < source.train_units else "validation"

@@ -28,7 +28,7 @@ class Document:
     messages: tuple[Message, ...] | None = None
 
 
-def well_formed(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """The text with halves of surrogate pairs as U+FFFD: they are no characters and have no
     UTF-8, but a terminal or a JSON escape can bring them."""
     try:

@@ -1,17 +1,16 @@
 """Token arrays to batches. Which tokens a batch holds is a pure function of its position, so the
 state of the data order is one integer, whoever reads and however often it stops."""
 
-import math
 import mmap
 from collections.abc import Iterator
 
 import numpy as np
 
+from data.permutation import GOLDEN_GAMMA, permute, splitmix64
+
 IGNORED = -1
 """The target where there is nothing to predict."""
 
-_ROUNDS = 4
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PAGES_TOUCHED_BY_A_READ = 64 * 2**10
 _RELEASE_AFTER_BYTES = 32 * 2**20
 
@@ -33,7 +32,7 @@ class BlockSampler:
         self.blocks_per_epoch = max(1, (len(tokens) - context_length) // context_length)
         spare = len(tokens) - 1 - self.blocks_per_epoch * context_length
         self._offsets = min(context_length, spare + 1)
-        self._key = _mixed(np.array([seed % 2**64], dtype=np.uint64))
+        self._key = splitmix64(np.array([seed % 2**64], dtype=np.uint64))
         self._windows = np.lib.stride_tricks.sliding_window_view(np.asarray(tokens), context_length + 1)
         self._resident = _Resident(tokens)
 
@@ -50,9 +49,9 @@ class BlockSampler:
     def _starts(self, drawn: np.ndarray) -> np.ndarray:
         """(B,) the first token of each block."""
         epochs, places = np.divmod(drawn, np.uint64(self.blocks_per_epoch))
-        keys = _mixed(self._key + epochs * _GOLDEN)
-        offsets = _mixed(keys ^ _GOLDEN) % np.uint64(self._offsets)
-        blocks = _permuted(places, keys, self.blocks_per_epoch)
+        keys = splitmix64(self._key + epochs * GOLDEN_GAMMA)
+        offsets = splitmix64(keys ^ GOLDEN_GAMMA) % np.uint64(self._offsets)
+        blocks = permute(places, keys, self.blocks_per_epoch)
         return (offsets + blocks * np.uint64(self.context_length)).astype(np.int64)
 
 
@@ -76,35 +75,6 @@ def validation_windows(
         inputs[:count], targets[:count] = part[:-1], part[1:]
         resident.read(1, count)
         yield inputs.reshape(rows, context_length), targets.reshape(rows, context_length)
-
-
-def _permuted(places: np.ndarray, keys: np.ndarray, size: int) -> np.ndarray:
-    """Where a keyed permutation of range(size) sends each place; all (B,) uint64.
-
-    A Feistel network over the pairs of a near-square rectangle of `size` or a few more places,
-    and walking on until the result is below `size` (Black and Rogaway, 2002: "Ciphers with
-    Arbitrary Finite Domains"). No table, whatever the size.
-    """
-    height = math.isqrt(size - 1) + 1
-    rows, columns = np.uint64(height), np.uint64(-(-size // height))
-    result, walking = places, np.ones(len(places), dtype=bool)
-    while walking.any():
-        left, right, key = result % rows, result // rows, keys
-        for _ in range(_ROUNDS):
-            left = (left + _mixed(right ^ key)) % rows
-            key = key + _GOLDEN
-            right = (right + _mixed(left ^ key)) % columns
-            key = key + _GOLDEN
-        result = np.where(walking, left + right * rows, result)
-        walking = result >= np.uint64(size)
-    return result
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on every bit."""
-    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return values ^ values >> np.uint64(31)
 
 
 class _Resident:

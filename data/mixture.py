@@ -34,12 +34,7 @@ class MixedSampler:
         shares = [Fraction(share) for _, share in sources]
         others = sum(shares[1:], Fraction(0))
         self._parts = round(others * _PARTS)  # of 10,000 sequences, those that are not of the first source
-        if (
-            not shares
-            or min(shares) < 0
-            or abs(float(sum(shares)) - 1) > 1e-6
-            or self._parts >= _PARTS
-        ):
+        if not shares or min(shares) < 0 or abs(float(sum(shares)) - 1) > 1e-6 or self._parts >= _PARTS:
             raise ValueError(f"the shares of a mixture are {[float(share) for share in shares]}")
         if len({sampler.context_length for sampler in self._samplers}) > 1:
             raise ValueError("the sources of a mixture are cut to different context lengths")

@@ -219,15 +219,15 @@ def _segments(document: Document, tokenizer: Tokenizer, kind: Kind, is_first: bo
         yield tokenizer.bos_id
         for message in document.messages:
             yield tokenizer.role_ids[message.role]
-            yield from tokenizer.recut([message.content])
+            yield from tokenizer.encodable_pieces([message.content])
             yield tokenizer.eos_id
     elif kind == "text":
         if not is_first:
             yield tokenizer.eos_id
-        yield from tokenizer.recut(document.pieces or ())
+        yield from tokenizer.encodable_pieces(document.pieces or ())
     else:
         yield tokenizer.bos_id
-        yield from tokenizer.recut(document.pieces or ())
+        yield from tokenizer.encodable_pieces(document.pieces or ())
         yield tokenizer.eos_id
 
 

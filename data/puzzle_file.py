@@ -10,11 +10,11 @@ import numpy as np
 
 from data.errors import CorpusError, UsageError
 from data.progress import Progress
-from data.puzzle_table import EXPECTED, Columns, numbered_lines
+from data.puzzle_table import ROW_FORMAT, Columns, numbered_lines
 from data.storage import replace_file
 from data.sudoku_checker import require_unique
 from data.sudoku_text import grid_line, parse_grid
-from data.text_source import Encoding, TextReader, first_guess
+from data.text_reader import Encoding, TextReader, encoding_by_mark
 
 _REPORTED_ROWS = 5
 _ROWS_BETWEEN_REPORTS = 200
@@ -44,7 +44,7 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
         raise UsageError(f"There is no file '{path}'.", hint="Give a CSV of puzzles, or sudoku:4x4.")
     total = path.stat().st_size
     # Bytes that are no text make a row unusable, like any other foreign character.
-    reader = TextReader(path, path.name, Encoding(first_guess(path, path.name).name, "replace"))
+    reader = TextReader(path, path.name, Encoding(encoding_by_mark(path, path.name).name, "replace"))
     table = _Table(path.name)
     for number, line in numbered_lines(reader, path.name):
         if line.strip():
@@ -115,8 +115,10 @@ class _Table:
         """Everything found. Raises CorpusError where that is nothing."""
         if not self.found:
             if self.reasons:
-                raise CorpusError(f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=EXPECTED)
-            raise CorpusError(f"'{self.label}' holds no puzzle.", hint=EXPECTED)
+                raise CorpusError(
+                    f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=ROW_FORMAT
+                )
+            raise CorpusError(f"'{self.label}' holds no puzzle.", hint=ROW_FORMAT)
         cells = len(next(iter(self.found)))
         puzzles, solutions = (
             np.frombuffer(b"".join(grids), dtype=np.uint8).reshape(-1, cells)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from data.errors import CorpusError, UsageError
 
-EXPECTED = (
+ROW_FORMAT = (
     "Each row is puzzle,solution of 16, 36 or 81 cells, a dot or 0 for a blank; the solution may be missing."
 )
 PUZZLE_COLUMNS = ("puzzle", "puzzles", "quiz", "quizzes", "question")
@@ -41,7 +41,7 @@ class Columns:
             solution = next((names.index(name) for name in SOLUTION_COLUMNS if name in names), None)
             return cls(delimiter, puzzle, solution), True
         if names[0].isidentifier():
-            raise CorpusError(f"'{label}' has no column named 'puzzle'.", hint=EXPECTED)
+            raise CorpusError(f"'{label}' has no column named 'puzzle'.", hint=ROW_FORMAT)
         return cls(delimiter, 0, 1), False
 
     def read(self, line: str) -> tuple[str, str]:
@@ -61,7 +61,7 @@ def numbered_lines(pieces: Iterable[str], label: str) -> Iterator[tuple[int, str
     for piece in itertools.chain(pieces, ("\n",)):
         *complete, rest = (rest + piece).split("\n")
         if any(len(line) > _MAX_LINE_CHARACTERS for line in (*complete, rest)):
-            raise CorpusError(f"'{label}' is no CSV of puzzles: a line is too long.", hint=EXPECTED)
+            raise CorpusError(f"'{label}' is no CSV of puzzles: a line is too long.", hint=ROW_FORMAT)
         for line in complete:
             number += 1
             yield number, line
@@ -71,4 +71,4 @@ def _cells(line: str, delimiter: str) -> list[str]:
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error as error:
-        raise UsageError(f"It is not CSV: {error}.", hint=EXPECTED) from None
+        raise UsageError(f"It is not CSV: {error}.", hint=ROW_FORMAT) from None

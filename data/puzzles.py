@@ -32,7 +32,7 @@ _GENERATED = {
     "sudoku:9x9": (9, CLUES[9], 10_000),
     "sudoku:9x9-hard": (9, HARD_CLUES, 2_000),
 }
-GENERATED = tuple(_GENERATED)
+PUZZLE_NAMES = tuple(_GENERATED)
 """What can be asked for by name: sudoku:4x4 and so on."""
 _REPORT_EVERY_S = 0.1
 
@@ -86,7 +86,7 @@ def open_puzzles(
     return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *kept)
 
 
-def size_named(source: str) -> int | None:
+def size_of_named(source: str) -> int | None:
     """n of the n × n puzzles that are made under that name; None for a file, which says it itself.
     Raises UsageError for a name there is not."""
     return _named(source)[0] if source.startswith("sudoku:") else None
@@ -153,8 +153,8 @@ def _content_hash(grids: np.ndarray) -> str:
 def _named(name: str) -> tuple[int, tuple[int, int], int]:
     name = name.replace("×", "x")
     if name not in _GENERATED:
-        near = difflib.get_close_matches(name, GENERATED, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(GENERATED)}."
+        near = difflib.get_close_matches(name, PUZZLE_NAMES, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(PUZZLE_NAMES)}."
         raise UsageError(f"There are no puzzles called '{name}'.", hint=hint)
     return _GENERATED[name]
 

@@ -39,7 +39,7 @@ class ReplaySample:
     held_out_bytes: int
 
 
-def shared_out(budget: int, number: int) -> int:
+def bytes_per_sample(budget: int, number: int) -> int:
     """The bytes each of `number` samples may take."""
     return budget // max(1, number)
 
@@ -63,7 +63,7 @@ def draw_sample(
     return ReplaySample(content_hash, _spread(train, room).astype(dtype), kept.astype(dtype), held_out_bytes)
 
 
-def thinned(sample: ReplaySample, most_bytes: int) -> ReplaySample:
+def thin_sample(sample: ReplaySample, most_bytes: int) -> ReplaySample:
     """The same sample in fewer bytes, still drawn evenly and in the pieces it was drawn in."""
     return draw_sample(sample.content_hash, sample.train, sample.held_out, sample.held_out_bytes, most_bytes)
 

@@ -23,7 +23,7 @@ def is_solution_of(grids: np.ndarray, puzzles: np.ndarray) -> np.ndarray:
     return np.asarray(is_valid(grids) & keeps_clues)
 
 
-def contradiction(grid: np.ndarray) -> str:
+def find_repeated_digit(grid: np.ndarray) -> str:
     """A digit that stands twice in a unit of a grid (n * n,), in words, or nothing."""
     n = geometry_of(grid).n
     for number, unit in enumerate(units(n)):
@@ -38,7 +38,7 @@ def require_unique(puzzle: np.ndarray) -> np.ndarray:
 
     Raises UsageError for a puzzle with none or several.
     """
-    if reason := contradiction(puzzle):
+    if reason := find_repeated_digit(puzzle):
         raise UsageError(
             f"The puzzle has no solution, because {reason}.", hint="Correct its clues and try again."
         )

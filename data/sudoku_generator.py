@@ -13,7 +13,7 @@ import numpy as np
 
 from data.errors import UsageError
 from data.sudoku_grid import SIZES, geometry
-from data.sudoku_solver import Option, grid_of, opening, search
+from data.sudoku_solver import Option, candidate_board, grid_of, search
 
 CLUES = {4: (4, 8), 6: (12, 18), 9: (36, 45)}
 """The fewest and the most clues of a puzzle unless something else is asked for."""
@@ -87,7 +87,7 @@ def clues_in_bounds(size: int, clues: tuple[int, int] | None) -> tuple[int, int]
 
 def _random_solution(size: int, rng: np.random.Generator) -> np.ndarray:
     cells = size * size
-    board = opening(np.zeros(cells, dtype=np.uint8)) or []
+    board = candidate_board(np.zeros(cells, dtype=np.uint8)) or []
 
     def at_random(options: list[Option]) -> list[Option]:
         return [options[index] for index in rng.permutation(len(options)).tolist()]
@@ -139,7 +139,7 @@ def _difference(puzzle: np.ndarray, solution: np.ndarray) -> int:
     def as_known(options: list[Option]) -> list[Option]:
         return sorted(options, key=lambda option: solution[option[0].bit_length() - 1] != option[1] + 1)
 
-    board = opening(puzzle) or []
+    board = candidate_board(puzzle) or []
     other = next(itertools.islice(search(board, len(solution), as_known), 1, 2), None)
     if other is None:
         return 0

@@ -40,7 +40,7 @@ def count_solutions(grid: np.ndarray, limit: int = 2) -> int:
 
 def solutions(grid: np.ndarray) -> Iterator[np.ndarray]:
     """Every solution of a grid, each (n * n,) uint8, found by propagation and backtracking."""
-    board = opening(grid)
+    board = candidate_board(grid)
     if board is not None:
         for solved in search(board, grid.shape[-1], _in_order):
             yield grid_of(solved, grid.shape[-1])
@@ -59,7 +59,7 @@ def search_nodes(grid: np.ndarray, most: int = sys.maxsize) -> int:
     It stops at `most` nodes and counts those: the hardest puzzles need a hundred thousand and more,
     and a grid with many solutions never ends.
     """
-    board = opening(grid)
+    board = candidate_board(grid)
     if board is None:
         return 0
     left = [sum(candidates >> cell & 1 for candidates in board) for cell in range(len(grid))]
@@ -72,7 +72,7 @@ def search_nodes(grid: np.ndarray, most: int = sys.maxsize) -> int:
     return _tried(board, steps, 0, _masks(len(grid)).not_peers, most)
 
 
-def opening(grid: np.ndarray) -> list[int] | None:
+def candidate_board(grid: np.ndarray) -> list[int] | None:
     """For each digit the cells it may still stand in, its clues among them; None where a digit
     stands twice in a unit."""
     n = geometry_of(grid).n

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.permutation import GOLDEN_GAMMA, splitmix64
 from data.sudoku_grid import Geometry, geometry, geometry_of, units
 
 _KEYED_TOGETHER = 4096
 _KEY_ROUNDS = 3
-_ROLES = np.arange(5, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+_ROLES = np.arange(5, dtype=np.uint64) * GOLDEN_GAMMA
 """Added to a sum over a row, a column, a box or a digit to keep what they say apart."""
 
 
@@ -70,21 +71,14 @@ def _keys(puzzles: np.ndarray, shape: Geometry) -> np.ndarray:
     # What a row means must be what a column means where the two can be swapped.
     roles = [(rows, 1), (columns, 1 if shape.can_transpose else 2), (boxes, 3)]
     standing = [puzzles == digit for digit in range(1, n + 1)]
-    colours = _mixed((puzzles > 0).astype(np.uint64))  # (N, n * n)
+    colours = splitmix64((puzzles > 0).astype(np.uint64))  # (N, n * n)
     for _ in range(_KEY_ROUNDS):
         taken = colours.copy()
         for groups, role in roles:
             sums = colours[:, groups].sum(axis=2)  # (N, n)
-            taken[:, groups.ravel()] += np.repeat(_mixed(sums + _ROLES[role]), n, axis=1)
+            taken[:, groups.ravel()] += np.repeat(splitmix64(sums + _ROLES[role]), n, axis=1)
         for stands in standing:
             sums = (colours * stands).sum(axis=1, keepdims=True)  # (N, 1)
-            taken += stands * _mixed(sums + _ROLES[4])
-        colours = _mixed(taken)
+            taken += stands * splitmix64(sums + _ROLES[4])
+        colours = splitmix64(taken)
     return np.asarray(colours.sum(axis=1))
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on every bit."""
-    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return values ^ values >> np.uint64(31)

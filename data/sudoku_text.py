@@ -37,7 +37,7 @@ def parse_grid(text: str, what: str = "puzzle") -> np.ndarray:
     return grid
 
 
-def is_whole(text: str) -> bool:
+def has_grid_length(text: str) -> bool:
     """Whether a text holds as many cells as a grid has, whatever is written in them."""
     return len(_DRAWING.sub("", text)) in {n * n for n in SIZES}
 
@@ -46,7 +46,7 @@ def parse_grids(text: str) -> list[np.ndarray]:
     """All grids of a text: one on each line, or drawn over several lines with empty lines between
     grids. Raises UsageError as `parse_grid`, or where there is none."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if lines and all(is_whole(line) for line in lines):
+    if lines and all(has_grid_length(line) for line in lines):
         return [parse_grid(line) for line in lines]
     blocks = [block for block in re.split(r"\n[ \t\r]*\n", text) if block.strip()]
     if not blocks:
@@ -59,7 +59,7 @@ def grid_line(grid: np.ndarray) -> str:
     return "".join(str(digit) if digit else "." for digit in grid.tolist())
 
 
-def drawn(
+def draw_grid(
     grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None
 ) -> Iterator[tuple[str, Mark]]:
     """A grid (n * n,) drawn over several lines, boxes framed, a star behind each changed cell: the

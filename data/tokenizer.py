@@ -76,14 +76,14 @@ class Tokenizer(ABC):
         """The content of tokenizer.json, the same string for the same tokenizer."""
 
     @abstractmethod
-    def shortened(self, size: int) -> "Tokenizer":
+    def shorten_to(self, size: int) -> "Tokenizer":
         """What it was before it grew beyond `size` tokens. Raises TokenizerError where it never was."""
 
     def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
         """`encode` of each; a kind may do them together faster."""
         return [self.encode(text) for text in texts]
 
-    def recut(self, pieces: Iterable[str]) -> Iterator[str]:
+    def encodable_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
         """The same text, cut where encoding piece by piece gives what encoding it whole would."""
         yield from pieces
 
@@ -158,7 +158,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     return _loaded(path, follow_links=True)
 
 
-def load_kept_tokenizer(path: Path) -> Tokenizer:
+def load_tokenizer_file(path: Path) -> Tokenizer:
     """Read the tokenizer.json of a run, which keeps plain files only. Raises TokenizerError."""
     return _loaded(path, follow_links=False)
 
@@ -207,7 +207,7 @@ def tokenizer_from_json(text: str, *, origin: str = "This tokenizer") -> Tokeniz
     raise TokenizerError(f"{origin} is not one of rlm's tokenizers.", hint=_FOREIGN_HINT)
 
 
-def suggested_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
+def suggest_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
     """The kind and vocabulary size that suit a corpus, and why in a sentence.
 
     Characters where the text is short and has few of them; else byte pairs, in a number that
@@ -222,13 +222,13 @@ def suggested_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
     return "bpe", vocab_size, f"{size}: byte-pair encoding with {vocab_size:,} tokens."
 
 
-def added_tokens() -> list[dict[str, Any]]:
+def special_token_entries() -> list[dict[str, Any]]:
     """The control tokens as tokenizer.json lists them."""
     shape = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return [{"id": i, "content": token, **shape} for i, token in enumerate(SPECIAL_TOKENS)]
 
 
-def checked_vocabulary(content: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+def read_vocabulary(content: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     """The tokens of a parsed tokenizer.json in the order of their ids, control tokens included.
 
     Everything but the model must equal `expected`. Raises TokenizerError with the bare reason.

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from data.loader import IGNORED
 from models.config import ModelConfig, require
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
@@ -35,7 +36,6 @@ from models.layers.router import (
     passes_wanted,
 )
 from models.layers.selection import Selection
-from models.losses import IGNORED
 from models.recursion import Depth
 from models.recursive_lm import LossParts, Output, RecursiveLM
 

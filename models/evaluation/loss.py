@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from data.loader import validation_windows
+from data.loader import IGNORED, validation_windows
 from models.device import autocast, to_device
 from models.evaluation.depth_histogram import PassTally
-from models.losses import IGNORED
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 

@@ -1,6 +1,6 @@
 """More tokens for a run's model: pairs of tokens learned from the text the run was trained on."""
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.corpus import open_corpus
 from data.errors import CorpusError, UsageError
@@ -39,4 +39,4 @@ def grown_vocabulary(parent: Parent, size: int) -> tuple[Tokenizer | None, Parts
         raise CorpusError(
             f"The text at {data['paths'][0]} is no longer the one run '{name}' was trained on.", hint=more
         )
-    return grown_bpe(tokenizer, corpus, size - tokenizer.vocab_size)
+    return grow_bpe(tokenizer, corpus, size - tokenizer.vocab_size)

@@ -10,7 +10,7 @@ from data.character_tokenizer import train_character_tokenizer
 from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, prepare
-from data.tokenizer import Tokenizer, suggested_tokenizer
+from data.tokenizer import Tokenizer, suggest_tokenizer
 from models.architectures import model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
 from models.cost import estimate, require_memory, sequences_at_once, skeleton
@@ -82,7 +82,7 @@ def _plan_text(request: TrainRequest, runs_dir: Path, corpus: Corpus | None) -> 
     length = asked.length if asked.length is not None else {"minutes": suggested_minutes(corpus)}
     yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
     tokenizer, reason = _tokenizer(asked, corpus, length)
-    if note := vocabulary_note(asked.preset, tokenizer, suggested_tokenizer(corpus)[0]):
+    if note := vocabulary_note(asked.preset, tokenizer, suggest_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
     data = yield from with_progress_events(prepare(corpus, tokenizer))
     yield from _oddities(corpus, data)
@@ -146,7 +146,7 @@ def _tokenizer(asked: Asked, corpus: Corpus, length: Mapping[str, Any]) -> tuple
     wanted, reason, vocab_size = asked.tokenizer, asked.tokenizer_reason, asked.vocab_size
     if isinstance(wanted, Tokenizer):
         return wanted, reason
-    suggested, suggested_size, why = suggested_tokenizer(corpus)
+    suggested, suggested_size, why = suggest_tokenizer(corpus)
     if wanted is None and vocab_size is not None:
         return _of_size(corpus, vocab_size), reason
     if wanted is None:

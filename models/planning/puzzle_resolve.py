@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
-from data.puzzles import GENERATED, size_named
+from data.puzzles import PUZZLE_NAMES, size_of_named
 from data.sudoku_grid import SIZES
 from models.architectures import DEFAULT_PUZZLE_ARCHITECTURE, model_config
 from models.config import ModelConfig, TrainingConfig, from_dict
@@ -77,7 +77,7 @@ def settle_puzzle_request(request: TrainRequest, runs_dir: Path) -> AskedPuzzles
         said=said.training,
         device=choose_device(str(said.training.get("device", "auto"))),
     )
-    _check(asked, size_named(source))
+    _check(asked, size_of_named(source))
     return asked
 
 
@@ -88,7 +88,7 @@ def _source(request: TrainRequest) -> str:
         if not request.task.startswith("sudoku:"):
             raise UsageError(
                 f"There is no task '{request.task}'.",
-                hint=f"Choose one of: {', '.join(GENERATED)}, or sudoku FILE.",
+                hint=f"Choose one of: {', '.join(PUZZLE_NAMES)}, or sudoku FILE.",
             )
         if request.paths:
             raise UsageError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.errors import RlmError, TokenizerError
-from data.tokenizer import Tokenizer, load_kept_tokenizer
+from data.tokenizer import Tokenizer, load_tokenizer_file
 from models.recovery.known_text import KnownText
 from models.recovery.relearn import relearned
 from models.runs.run import Run, run_names
@@ -55,7 +55,7 @@ def _set_aside(run: Run, config: Mapping[str, Any]) -> Iterator[Copy]:
     names = [run.tokenizer_path, *sorted(run.path.glob(f"{run.tokenizer_path.name}.*"))]
     for path in names:
         with contextlib.suppress(TokenizerError):
-            found = load_kept_tokenizer(path)
+            found = load_tokenizer_file(path)
             if found.hash in (expected_hash(config), original_hash(config)):
                 yield Copy("file", path.name, found)
 
@@ -69,7 +69,7 @@ def _of_relatives(run: Run, config: Mapping[str, Any], vocab_size: int) -> Itera
         yield copy
         if copy.tokenizer.vocab_size > vocab_size:
             with contextlib.suppress(TokenizerError):
-                yield Copy("run", f"{copy.where}, shortened", copy.tokenizer.shortened(vocab_size))
+                yield Copy("run", f"{copy.where}, shortened", copy.tokenizer.shorten_to(vocab_size))
 
 
 def _whole_ones_of_relatives(run: Run, config: Mapping[str, Any]) -> Iterator[Copy]:
@@ -89,7 +89,7 @@ def _whole_ones_of_relatives(run: Run, config: Mapping[str, Any]) -> Iterator[Co
         if not (same or descends or path.resolve() in ancestors):
             continue
         with contextlib.suppress(TokenizerError):
-            yield Copy("run", f"run '{other.name}'", load_kept_tokenizer(other.tokenizer_path))
+            yield Copy("run", f"run '{other.name}'", load_tokenizer_file(other.tokenizer_path))
         for copy in own_copies(other):
             yield Copy("run", f"{copy.where} of run '{other.name}'", copy.tokenizer)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from data.document import well_formed
+from data.document import without_surrogates
 from data.errors import TokenizerError
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer, tokenizer_from_json
@@ -216,7 +216,7 @@ def _out_of_order(tokenizer: Tokenizer) -> bool:
 def _round_trip(tokenizer: Tokenizer, known: KnownText) -> Iterator[Finding]:
     if known.sample is None:
         return
-    characters = map(well_formed, known.sample.character_counts)
+    characters = map(without_surrogates, known.sample.character_counts)
     lost = [c for c in characters if tokenizer.decode(tokenizer.encode(c)) != c]
     if lost:
         shown = ", ".join(ascii(c) for c in sorted(lost)[:5]) + (", …" if len(lost) > 5 else "")
@@ -226,7 +226,7 @@ def _round_trip(tokenizer: Tokenizer, known: KnownText) -> Iterator[Finding]:
             f"when it is encoded: {shown}.",
         )
         return
-    text = well_formed("".join(held_out_text(known.sample)))
+    text = without_surrogates("".join(held_out_text(known.sample)))
     if tokenizer.decode(tokenizer.encode(text)) != text:
         yield Finding(
             "no-round-trip", f"The text '{known.sample.name}' encoded and decoded is not what it was."

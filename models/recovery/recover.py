@@ -7,7 +7,7 @@ from typing import Any
 
 from data.errors import TokenizerError
 from data.progress import Progress
-from data.tokenizer import SPECIAL_TOKENS, load_kept_tokenizer
+from data.tokenizer import SPECIAL_TOKENS, load_tokenizer_file
 from models.errors import RunError
 from models.evaluation.modes import default_depth
 from models.growth.transaction import catch_up
@@ -96,7 +96,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress,
         # The file first: killed before config.json names it, the run still has the hash of the one that
         # was lost, and the same command with the same text makes the same reconstruction again.
         backup = put_back(run, found.tokenizer)
-        load_kept_tokenizer(run.tokenizer_path)  # what was written must be what can be read
+        load_tokenizer_file(run.tokenizer_path)  # what was written must be what can be read
         if not found.exact:
             _own_up(run, config, found.tokenizer.hash)
         else:

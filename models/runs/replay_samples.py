@@ -9,7 +9,15 @@ from typing import Any
 from data.corpus import scan_corpus
 from data.errors import CorpusError, RlmError
 from data.prepare import PreparedData, open_prepared, prepare
-from data.replay import REPLAY_BYTES, ReplaySample, draw_sample, load_sample, save_sample, shared_out, thinned
+from data.replay import (
+    REPLAY_BYTES,
+    ReplaySample,
+    draw_sample,
+    load_sample,
+    save_sample,
+    bytes_per_sample,
+    thin_sample,
+)
 from data.tokenizer import Tokenizer
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
@@ -38,7 +46,7 @@ def remember(
     """
     current = config["data"]["content_hash"]
     earlier = [entry for entry in datasets if entry.get("content_hash") not in (None, current)]
-    most = shared_out(REPLAY_BYTES, len(earlier) + 1)
+    most = bytes_per_sample(REPLAY_BYTES, len(earlier) + 1)
     samples = []
     for entry in earlier:
         sample = yield from _sample(run, entry, tokenizer, most)
@@ -48,7 +56,7 @@ def remember(
         own = load_sample(replay_folder(run), current)
     except CorpusError:
         own = draw_sample(current, data.train, data.validation, data.validation_bytes, REPLAY_BYTES)
-        own = thinned(own, most)
+        own = thin_sample(own, most)
         save_sample(replay_folder(run), own)
     return samples, _keep_within(run, own, most)
 
@@ -60,7 +68,7 @@ def known_samples(
 
     As `remember` otherwise.
     """
-    samples, most = [], shared_out(REPLAY_BYTES, len(datasets))
+    samples, most = [], bytes_per_sample(REPLAY_BYTES, len(datasets))
     for entry in datasets:
         if "content_hash" in entry:
             sample = yield from _sample(run, entry, tokenizer, most)
@@ -87,7 +95,7 @@ def _sample(
 
 def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
     """`sample`, thinned and kept anew where it is more than its share of the budget."""
-    fitting = thinned(sample, most)
+    fitting = thin_sample(sample, most)
     if len(fitting.train) == len(sample.train):
         return sample
     save_sample(replay_folder(run), fitting)

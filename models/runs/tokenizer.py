@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import TokenizerError
-from data.tokenizer import Tokenizer, load_kept_tokenizer, tokenizer_from_json
+from data.tokenizer import Tokenizer, load_tokenizer_file, tokenizer_from_json
 from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.errors import CheckpointError
 from models.runs.run import Run
@@ -24,7 +24,7 @@ def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> 
     expected = expected_hash(config)
     remedy = f"Get it back: rlm recover-tokenizer {run.name}"
     try:
-        tokenizer = load_kept_tokenizer(run.tokenizer_path)
+        tokenizer = load_tokenizer_file(run.tokenizer_path)
         if _belongs(tokenizer, expected, vocab_size):
             return tokenizer, None
         problem = TokenizerError(

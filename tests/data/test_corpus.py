@@ -67,7 +67,7 @@ def test_pieces_of_any_size_give_the_same_corpus(tmp_path: Path, monkeypatch: py
     (tmp_path / "a.txt").write_bytes("Été à la mer — 🦉\r\nz\r".encode() * 50)
     whole = open_corpus([tmp_path / "a.txt"])
     for size in (1, 2, 3, 7):
-        monkeypatch.setattr("data.text_source._PIECE_BYTES", size)
+        monkeypatch.setattr("data.text_reader._PIECE_BYTES", size)
         corpus = open_corpus([tmp_path / "a.txt"])
         assert corpus == whole
         assert text_of(corpus, "train") == text_of(whole, "train")
@@ -247,8 +247,8 @@ def test_text_that_is_not_utf_8_is_guessed_and_said(tmp_path: Path, text: str, e
 
 
 def test_utf_8_with_a_few_broken_bytes_stays_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 1000)
-    monkeypatch.setattr("data.text_source._SAMPLE_BYTES", 64)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 1000)
+    monkeypatch.setattr("data.text_reader._SAMPLE_BYTES", 64)
     broken = FRENCH.encode() + b"plain " * 100 + b"\xff\n" + FRENCH.encode() + b"caf\xc3"
     (tmp_path / "a.txt").write_bytes(broken)
     corpus = open_corpus([tmp_path / "a.txt"])
@@ -366,7 +366,7 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
 
 
 def test_reading_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 100)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 100)
     (tmp_path / "a.txt").write_text(PROSE)
     write_lines(tmp_path / "b.jsonl", [{"text": "some text"}] * 40)
     reports = list(scan_corpus([tmp_path]))

@@ -57,7 +57,7 @@ def test_small_pieces_and_batches_change_nothing(
 ) -> None:
     tokenizer = tokenizer_for(prose, kind)
     whole = result_of(prepare(prose, tokenizer))
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 101)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 101)
     monkeypatch.setattr("data.bpe_tokenizer._PIECE", 300)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
     again = result_of(prepare(prose, tokenizer, tmp_path / "elsewhere"))
@@ -131,7 +131,7 @@ def test_another_tokenizer_or_text_is_another_folder(prose: Corpus, tmp_path: Pa
 
 
 def test_progress_is_said(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 500)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 500)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
     reports = list(prepare(prose, tokenizer_for(prose, "character")))
     assert {(a.stage, a.total, a.unit) for a in reports} == {("tokenizing", len(PROSE), "characters")}
@@ -178,7 +178,7 @@ def test_data_that_is_gone_says_so(cache_folder: Path) -> None:
 def test_stopped_in_the_middle_it_leaves_nothing(
     prose: Corpus, monkeypatch: pytest.MonkeyPatch, cache_folder: Path
 ) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 500)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 500)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
     tokenizer = tokenizer_for(prose, "character")
     work = prepare(prose, tokenizer)

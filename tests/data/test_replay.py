@@ -16,11 +16,11 @@ from data.replay import (
     PIECE_TOKENS,
     REPLAY_BYTES,
     ReplaySample,
+    bytes_per_sample,
     draw_sample,
     load_sample,
     save_sample,
-    shared_out,
-    thinned,
+    thin_sample,
 )
 
 HASH = hashlib.sha256(b"a corpus").hexdigest()
@@ -82,12 +82,12 @@ def test_pieces_lie_at_equal_distances_in_order(pieces: int, tail: int, kept: in
 def test_thinning_keeps_the_held_out_part_and_whole_pieces() -> None:
     train, held_out = numbered(600_000, 60_000), numbered(30_000, 60_000)
     sample = draw_sample(HASH, train, held_out, 70_000, 1_000_000)
-    thin = thinned(sample, 300_000)
+    thin = thin_sample(sample, 300_000)
     assert np.array_equal(thin.held_out, sample.held_out) and thin.held_out_bytes == 70_000
     assert thin.train.nbytes + thin.held_out.nbytes < 300_000 < 1_000_000
     kept = {piece.tobytes() for piece in sample.train.reshape(-1, PIECE_TOKENS)}
     assert kept >= {piece.tobytes() for piece in thin.train.reshape(-1, PIECE_TOKENS)}
-    assert same(thinned(thin, 300_000), thin)
+    assert same(thin_sample(thin, 300_000), thin)
 
 
 def test_however_little_room_there_is_something_is_kept_to_learn_from() -> None:
@@ -96,8 +96,8 @@ def test_however_little_room_there_is_something_is_kept_to_learn_from() -> None:
 
 
 def test_the_budget_is_shared_equally() -> None:
-    assert shared_out(REPLAY_BYTES, 1) == REPLAY_BYTES
-    assert shared_out(REPLAY_BYTES, 3) * 3 <= REPLAY_BYTES < (shared_out(REPLAY_BYTES, 3) + 1) * 3
+    assert bytes_per_sample(REPLAY_BYTES, 1) == REPLAY_BYTES
+    assert bytes_per_sample(REPLAY_BYTES, 3) * 3 <= REPLAY_BYTES < (bytes_per_sample(REPLAY_BYTES, 3) + 1) * 3
 
 
 @pytest.mark.parametrize("largest", [200, 300, 70_000])

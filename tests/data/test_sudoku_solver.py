@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from data.sudoku_checker import contradiction, is_solution_of, is_valid, require_unique
+from data.sudoku_checker import find_repeated_digit, is_solution_of, is_valid, require_unique
 from data.sudoku_generator import make_puzzle
 from data.sudoku_grid import SIZES, units
 from data.sudoku_solver import count_solutions, search_nodes, solutions, solve
@@ -60,7 +60,7 @@ def everything(grid: np.ndarray) -> list[bytes]:
     for digit in range(1, int(len(grid) ** 0.5) + 1):
         tried = grid.copy()
         tried[blanks[0]] = digit
-        if not contradiction(tried):
+        if not find_repeated_digit(tried):
             found += everything(tried)
     return found
 

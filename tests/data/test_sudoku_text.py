@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data.errors import UsageError
 from data.sudoku_grid import SIZES
-from data.sudoku_text import drawn, grid_line, is_whole, parse_grid, parse_grids
+from data.sudoku_text import draw_grid, grid_line, has_grid_length, parse_grid, parse_grids
 
 grids = st.sampled_from(SIZES).flatmap(
     lambda n: st.lists(st.integers(0, n), min_size=n * n, max_size=n * n).map(
@@ -17,7 +17,7 @@ grids = st.sampled_from(SIZES).flatmap(
 
 
 def draw(grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None) -> str:
-    return "".join(text for text, _ in drawn(grid, puzzle, changed))
+    return "".join(text for text, _ in draw_grid(grid, puzzle, changed))
 
 
 @given(grid=grids, data=st.data())
@@ -48,14 +48,18 @@ def test_the_pieces_of_a_drawing_say_what_they_are() -> None:
     puzzle, grid = parse_grid("1" + "." * 15), parse_grid("12" + "." * 13 + "3")
     changed = np.zeros(16, dtype=bool)
     changed[15] = True
-    marks = [mark for _, mark in drawn(grid, puzzle, changed) if mark != "frame"]
+    marks = [mark for _, mark in draw_grid(grid, puzzle, changed) if mark != "frame"]
     assert marks == ["clue", "filled", *["blank"] * 13, "changed"]
-    assert [mark for _, mark in drawn(grid) if mark == "clue"] == ["clue"] * 3
+    assert [mark for _, mark in draw_grid(grid) if mark == "clue"] == ["clue"] * 3
 
 
 def test_a_line_that_is_a_whole_grid_is_told_from_a_row_of_one() -> None:
-    assert is_whole("1...|..3.|.4..|...2") and is_whole("." * 81) and is_whole("x" * 36)
-    assert not is_whole("│ 1 . │ 3 . │") and not is_whole(". . . 1 2 3 . . .") and not is_whole("")
+    assert has_grid_length("1...|..3.|.4..|...2") and has_grid_length("." * 81) and has_grid_length("x" * 36)
+    assert (
+        not has_grid_length("│ 1 . │ 3 . │")
+        and not has_grid_length(". . . 1 2 3 . . .")
+        and not has_grid_length("")
+    )
 
 
 def test_ascii_drawings_and_several_puzzles_are_read() -> None:

@@ -20,9 +20,9 @@ from data.errors import TokenizerError, UsageError
 from data.tokenizer import (
     SPECIAL_TOKENS,
     Tokenizer,
-    load_kept_tokenizer,
     load_tokenizer,
-    suggested_tokenizer,
+    load_tokenizer_file,
+    suggest_tokenizer,
     tokenizer_from_json,
 )
 
@@ -149,7 +149,7 @@ def test_recut_text_encodes_as_the_whole(both: dict[str, Tokenizer]) -> None:
     whole = library.encode(text, add_special_tokens=False).ids
     for size in (1000, 17_001, 2**20):
         pieces = [text[i : i + size] for i in range(0, len(text), size)]
-        cut = list(both["bpe"].recut(pieces))
+        cut = list(both["bpe"].encodable_pieces(pieces))
         assert "".join(cut) == text and max(map(len, cut)) <= 16_384
         assert np.concatenate(both["bpe"].encode_many(cut)).tolist() == whole
     assert both["bpe"].encode(text).tolist() == whole
@@ -237,11 +237,11 @@ def test_the_sample_is_spread_over_the_training_part(tmp_path: Path) -> None:
 
 def test_a_tokenizer_is_suggested_by_size_and_characters(tmp_path: Path) -> None:
     (tmp_path / "small.txt").write_text("a small text of few characters\n" * 50)
-    kind, size, reason = suggested_tokenizer(open_corpus([tmp_path / "small.txt"]))
+    kind, size, reason = suggest_tokenizer(open_corpus([tmp_path / "small.txt"]))
     assert (kind, size) == ("character", len(set("a small text of few characters\n")) + 16)
     assert "1,550 characters" in reason
     (tmp_path / "many.txt").write_text("".join(map(chr, range(0x4E00, 0x4E00 + 600))) * 3, encoding="utf-8")
-    assert suggested_tokenizer(open_corpus([tmp_path / "many.txt"]))[:2] == ("bpe", 1024)
+    assert suggest_tokenizer(open_corpus([tmp_path / "many.txt"]))[:2] == ("bpe", 1024)
 
 
 def test_the_suggested_vocabulary_grows_with_the_text() -> None:
@@ -249,7 +249,7 @@ def test_the_suggested_vocabulary_grows_with_the_text() -> None:
         def __init__(self, characters: int) -> None:
             self.characters, self.character_counts = characters, dict.fromkeys("abc", 1)
 
-    found = [suggested_tokenizer(Sized(n)) for n in (8_000_000, 8_000_001, 30_000_000, 10**9)]  # type: ignore[arg-type]
+    found = [suggest_tokenizer(Sized(n)) for n in (8_000_000, 8_000_001, 30_000_000, 10**9)]  # type: ignore[arg-type]
     assert [kind for kind, _, _ in found] == ["character", "bpe", "bpe", "bpe"]
     assert [size for _, size, _ in found[1:]] == [4096, 7936, 16384]
 
@@ -374,9 +374,9 @@ def test_only_plain_files_are_read(tmp_path: Path) -> None:
     CharacterTokenizer("abc").save(saved)
     link.symlink_to(saved)
     os.mkfifo(pipe)
-    assert load_tokenizer(link).hash == load_kept_tokenizer(saved).hash
-    for load, path in ((load_tokenizer, pipe), (load_kept_tokenizer, pipe), (load_kept_tokenizer, link)):
+    assert load_tokenizer(link).hash == load_tokenizer_file(saved).hash
+    for load, path in ((load_tokenizer, pipe), (load_tokenizer_file, pipe), (load_tokenizer_file, link)):
         with pytest.raises(TokenizerError, match="plain file"):
             load(path)
     with pytest.raises(TokenizerError, match="plain file"):
-        load_kept_tokenizer(tmp_path)
+        load_tokenizer_file(tmp_path)

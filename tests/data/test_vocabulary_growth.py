@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import MAX_TOKEN_BYTES, BpeTokenizer, train_bpe_tokenizer
 from data.character_tokenizer import MAX_CHARACTERS, CharacterTokenizer
 from data.corpus import Corpus, open_corpus
@@ -40,7 +40,7 @@ def old(corpora: tuple[Corpus, Corpus]) -> BpeTokenizer:
 
 @pytest.fixture(scope="module")
 def grown(corpora: tuple[Corpus, Corpus], old: BpeTokenizer) -> Grown:
-    return grown_bpe(old, corpora[1], 40)
+    return grow_bpe(old, corpora[1], 40)
 
 
 def joined(ids: list[int], parts: list[tuple[int, ...]], first_new: int) -> list[int]:
@@ -112,7 +112,7 @@ def test_the_new_text_takes_fewer_tokens_and_growth_is_the_same_every_time(
     corpora: tuple[Corpus, Corpus], old: BpeTokenizer, grown: Grown
 ) -> None:
     assert len(grown[0].encode(NEW)) < 0.6 * len(old.encode(NEW))
-    again, parts = grown_bpe(old, corpora[1], 40)
+    again, parts = grow_bpe(old, corpora[1], 40)
     assert again.to_json() == grown[0].to_json() and parts == grown[1]
 
 
@@ -122,18 +122,18 @@ def test_a_grown_bpe_grows_again_and_comes_back_from_its_file(
     grown[0].save(tmp_path / "tokenizer.json")
     loaded = load_tokenizer(tmp_path)
     assert isinstance(loaded, BpeTokenizer) and loaded.to_json() == grown[0].to_json()
-    at_once, parts = grown_bpe(old, corpora[1], 60)
-    in_two, rest = grown_bpe(loaded, corpora[1], 20)
+    at_once, parts = grow_bpe(old, corpora[1], 60)
+    in_two, rest = grow_bpe(loaded, corpora[1], 20)
     assert in_two.to_json() == at_once.to_json() and grown[1] + rest == parts
     assert np.array_equal(in_two.encode(NEW), at_once.encode(NEW))
 
 
 def test_growth_ends_where_nothing_comes_twice(tmp_path: Path, old: BpeTokenizer) -> None:
     small = corpus_of(tmp_path, "small", "Совы и совы, " * 30)
-    tokenizer, parts = grown_bpe(old, small, 5000)
+    tokenizer, parts = grow_bpe(old, small, 5000)
     assert 0 < len(parts) < 40 and tokenizer.vocab_size == old.vocab_size + len(parts)
     with pytest.raises(UsageError, match="side by side") as caught:
-        grown_bpe(tokenizer, small, 1)
+        grow_bpe(tokenizer, small, 1)
     assert caught.value.hint
 
 
@@ -142,7 +142,7 @@ def test_a_number_that_cannot_be_is_refused(
     corpora: tuple[Corpus, Corpus], old: BpeTokenizer, number: int
 ) -> None:
     with pytest.raises(UsageError, match="cannot grow by"):
-        grown_bpe(old, corpora[1], number)
+        grow_bpe(old, corpora[1], number)
 
 
 def test_rare_words_are_let_go_where_there_are_too_many(
@@ -152,7 +152,7 @@ def test_rare_words_are_let_go_where_there_are_too_many(
     corpus = corpus_of(tmp_path, "names", f"{'совы ' * 200}{names}{' совы' * 200}")
 
     def learnt() -> list[bytes]:
-        tokenizer, parts = grown_bpe(old, corpus, len(" совы".encode()) - 1)
+        tokenizer, parts = grow_bpe(old, corpus, len(" совы".encode()) - 1)
         return [tokenizer.token_bytes(old.vocab_size + i) for i in range(len(parts))]
 
     assert "Ж".encode() in learnt()
@@ -164,7 +164,7 @@ def test_rare_words_are_let_go_where_there_are_too_many(
 def test_new_characters_follow_by_code_point_and_old_ids_stay(known: str, more: str) -> None:
     characters = "".join(sorted(set(known) | {"a"}))
     before = CharacterTokenizer(characters)
-    after = before.grown(more)
+    after = before.with_characters(more)
     assert after.characters == characters + "".join(sorted(set(more) - set(characters)))
     assert np.array_equal(after.encode(known), before.encode(known))
     assert after.decode(after.encode(known + more)) == known + more
@@ -174,13 +174,13 @@ def test_new_characters_follow_by_code_point_and_old_ids_stay(known: str, more: 
 
 
 def test_a_second_growth_keeps_the_first() -> None:
-    tokenizer = CharacterTokenizer("xyz").grown("ba").grown(["b", "а", "c"])
+    tokenizer = CharacterTokenizer("xyz").with_characters("ba").with_characters(["b", "а", "c"])
     assert tokenizer.characters == "xyzabcа"
-    assert tokenizer.grown("abc").to_json() == tokenizer.to_json()
+    assert tokenizer.with_characters("abc").to_json() == tokenizer.to_json()
 
 
 def test_a_character_vocabulary_grows_to_its_bound_and_takes_no_halves() -> None:
-    assert CharacterTokenizer("a").grown(["\ud800", "\udfff", "b"]).characters == "ab"
+    assert CharacterTokenizer("a").with_characters(["\ud800", "\udfff", "b"]).characters == "ab"
     full = CharacterTokenizer("".join(map(chr, range(0x10000, 0x10000 + MAX_CHARACTERS - 2))))
-    assert full.grown("zcba").characters[-2:] == "cz"
-    assert full.grown("zcba").grown("d").vocab_size == 2**16
+    assert full.with_characters("zcba").characters[-2:] == "cz"
+    assert full.with_characters("zcba").with_characters("d").vocab_size == 2**16

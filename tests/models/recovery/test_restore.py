@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import open_corpus
@@ -206,7 +206,7 @@ def test_a_vocabulary_that_grew_is_learned_again(trained: Trained, strip: Strip)
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, CharacterTokenizer)
     corpus = open_corpus([second])
-    grown = tokenizer.grown(corpus.character_counts)
+    grown = tokenizer.with_characters(corpus.character_counts)
     config = run.read_config()
     config["model"]["vocab_size"] = grown.vocab_size
     config["data"] |= {"tokenizer_hash": grown.hash}
@@ -236,7 +236,7 @@ def test_a_vocabulary_that_two_texts_made_grow_in_turn(trained: Trained, strip: 
     for which, more in ((0, 4), (1, 9), (0, 3)):
         assert isinstance(tokenizer, BpeTokenizer)
         before = tokenizer.vocab_size
-        tokenizer, _ = grown_bpe(tokenizer, texts[which], more)
+        tokenizer, _ = grow_bpe(tokenizer, texts[which], more)
         grown[which].append({"what": "vocabulary", "from": before, "to": tokenizer.vocab_size})
     config = run.read_config()
     config["model"]["vocab_size"] = tokenizer.vocab_size
@@ -264,7 +264,7 @@ def test_the_first_text_may_be_the_one_that_the_vocabulary_grew_from(trained: Tr
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, BpeTokenizer)
     config = run.read_config()
-    grown, _ = grown_bpe(tokenizer, open_corpus(config["data"]["paths"]), 20)
+    grown, _ = grow_bpe(tokenizer, open_corpus(config["data"]["paths"]), 20)
     growth = {"what": "vocabulary", "from": tokenizer.vocab_size, "to": grown.vocab_size}
     (known,) = run.read_json("datasets.json") or []
     corpus = open_corpus([second])
@@ -453,11 +453,11 @@ def test_what_a_run_that_grew_from_it_began_with(trained: Trained, strip: Strip,
     original = run.tokenizer_path.read_bytes()
     tokenizer = load_tokenizer(run.tokenizer_path)
     if isinstance(tokenizer, BpeTokenizer):
-        grown, _ = grown_bpe(tokenizer, open_corpus(run.read_config()["data"]["paths"]), 5)
+        grown, _ = grow_bpe(tokenizer, open_corpus(run.read_config()["data"]["paths"]), 5)
         grown.save(child.tokenizer_path)
     else:
         assert isinstance(tokenizer, CharacterTokenizer)
-        tokenizer.grown("Ωμ").save(child.tokenizer_path)
+        tokenizer.with_characters("Ωμ").save(child.tokenizer_path)
     strip(child, "copies")
     name_another(child)
     child.write_config({**child.read_config(), "lineage": [{"run": name, "path": str(run.path)}]})

@@ -13,9 +13,9 @@ from typing import BinaryIO
 import numpy as np
 
 from data.errors import UsageError
-from data.puzzle_table import EXPECTED, PUZZLE_COLUMNS, Columns, numbered_lines
-from data.sudoku_text import is_whole, parse_grid, parse_grids
-from data.text_source import Encoding, TextReader, first_guess
+from data.puzzle_table import PUZZLE_COLUMNS, ROW_FORMAT, Columns, numbered_lines
+from data.sudoku_text import has_grid_length, parse_grid, parse_grids
+from data.text_reader import Encoding, TextReader, encoding_by_mark
 
 MOST_CHARACTERS = 64 << 20
 """Of a text of puzzles: all of them are kept in memory."""
@@ -23,7 +23,7 @@ _GZIP_MARK = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
-class Posed:
+class InputPuzzle:
     """One puzzle, and where it stands."""
 
     grid: np.ndarray = field(repr=False)
@@ -36,16 +36,16 @@ class Posed:
         return _located(error, self.place)
 
 
-def posed_in_file(path: Path) -> list[Posed]:
+def puzzles_from_file(path: Path) -> list[InputPuzzle]:
     """The puzzles of a text file, which may be packed (.gz).
 
     Raises UsageError that names the line for what is no grid, CorpusError for what is no text.
     """
-    encoding = Encoding(first_guess(path, path.name).name, "replace")
+    encoding = Encoding(encoding_by_mark(path, path.name).name, "replace")
     return _posed(TextReader(path, path.name, encoding), f"'{path.name}'")
 
 
-def posed_in_stream(stream: BinaryIO, label: str) -> list[Posed]:
+def puzzles_from_stream(stream: BinaryIO, label: str) -> list[InputPuzzle]:
     """The puzzles of a stream of UTF-8. Raises as `posed_in_file`."""
     content = stream.read(MOST_CHARACTERS + 1)
     if len(content) > MOST_CHARACTERS:
@@ -56,23 +56,23 @@ def posed_in_stream(stream: BinaryIO, label: str) -> list[Posed]:
     return _posed([io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)], label)
 
 
-def _posed(pieces: Iterable[str], label: str) -> list[Posed]:
+def _posed(pieces: Iterable[str], label: str) -> list[InputPuzzle]:
     lines = list(numbered_lines(_no_more_than_fit(pieces, label), label))
     rows = [(number, line) for number, line in lines if line.strip()]
     if not rows or not _is_table(rows[0][1]):
         grids = parse_grids("\n".join(line for _, line in lines))
         several = len(grids) > 1
-        return [Posed(grid, f"Puzzle {i}" if several else "") for i, grid in enumerate(grids, start=1)]
+        return [InputPuzzle(grid, f"Puzzle {i}" if several else "") for i, grid in enumerate(grids, start=1)]
     columns, has_header = Columns.of(rows[0][1], label)
     found = []
     for number, line in rows[has_header:]:
         place = f"Line {number} of {label}"
         try:
-            found.append(Posed(parse_grid(columns.read(line)[0]), place))
+            found.append(InputPuzzle(parse_grid(columns.read(line)[0]), place))
         except UsageError as error:
             raise _located(error, place) from error
     if not found:
-        raise UsageError(f"There is no puzzle in {label}.", hint=EXPECTED)
+        raise UsageError(f"There is no puzzle in {label}.", hint=ROW_FORMAT)
     return found
 
 
@@ -80,7 +80,7 @@ def _is_table(line: str) -> bool:
     """Whether that is the first line of a table, one puzzle to a row, and not of a drawing."""
     cells = [cell.strip().strip('"') for cell in line.split("\t")]
     named = any(cell.lower() in PUZZLE_COLUMNS for cell in cells)
-    return named or is_whole(cells[0]) or any(mark in line for mark in ",;")
+    return named or has_grid_length(cells[0]) or any(mark in line for mark in ",;")
 
 
 def _no_more_than_fit(pieces: Iterable[str], label: str) -> Iterator[str]:

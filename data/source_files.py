@@ -41,7 +41,7 @@ class SourceFile:
             return 0
 
 
-def find_sources(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[str]]:
+def find_source_files(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[str]]:
     """The files behind `paths`, each once, in the order given, folders sorted; and notes.
 
     Raises UsageError for a path that is not there, CorpusError for one that holds no text.
@@ -60,7 +60,7 @@ def find_sources(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[st
     return list(found.values()), notes
 
 
-def files_in_words(count: int) -> str:
+def count_files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
@@ -103,10 +103,10 @@ def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
             label = path.relative_to(folder).as_posix()
             found.append(SourceFile(path.resolve(), label, known, named=False))
     if not found:
-        but = f" that can be read, but {files_in_words(others)} of other types" if others else ""
+        but = f" that can be read, but {count_files(others)} of other types" if others else ""
         raise CorpusError(f"The folder '{folder}' holds no text{but}.", hint=f"These are read: {READABLE}.")
     if others:
-        notes.append(f"{files_in_words(others)} of other types in '{folder}' left out.")
+        notes.append(f"{count_files(others)} of other types in '{folder}' left out.")
     return sorted(found, key=lambda source: source.label)
 
 

@@ -96,20 +96,20 @@ class TextReader:
             ) from error
 
 
-def first_guess(path: Path, label: str) -> Encoding:
+def encoding_by_mark(path: Path, label: str) -> Encoding:
     """What the byte order mark says, else UTF-8."""
     head = next(_sample(path, label, 0, 4), b"")
     return Encoding(next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8"))
 
 
-def second_guess(path: Path, label: str, offset: int, valid_before: int) -> tuple[Encoding, str]:
+def detect_encoding(path: Path, label: str, offset: int, valid_before: int) -> tuple[Encoding, str]:
     """The encoding of a file that broke the first guess at byte `offset`, and a sentence on it.
 
     `valid_before` counts the characters beyond ASCII that had been decoded by then: where they
     outweigh the broken ones this is UTF-8 with a fault, and not another encoding. Raises
     CorpusError where nothing fits.
     """
-    marked = first_guess(path, label).name
+    marked = encoding_by_mark(path, label).name
     if marked.startswith(("utf-16", "utf-32")):
         return Encoding(
             marked, "replace"
