@@ -22,9 +22,9 @@ def splitmix64(values: np.ndarray) -> np.ndarray:
 def permute(places: np.ndarray, keys: np.ndarray, size: int) -> np.ndarray:
     """Where a keyed permutation of range(size) sends each place; all (B,) uint64.
 
-    A Feistel network over the pairs of a near-square rectangle of `size` or a few more places,
-    and walking on until the result is below `size` (Black and Rogaway, 2002: "Ciphers with
-    Arbitrary Finite Domains"). No table, whatever the size.
+    A Feistel network permutes a near-square rectangle of `size` or a few more places, and is applied again
+    to each result that is not below `size` (Black and Rogaway, 2002: "Ciphers with Arbitrary Finite
+    Domains"). It needs no table, whatever the size.
     """
     height = math.isqrt(size - 1) + 1
     rows, columns = np.uint64(height), np.uint64(-(-size // height))

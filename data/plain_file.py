@@ -1,4 +1,4 @@
-"""Reading a file that may come from anywhere: a plain one, and of a size that was looked at first."""
+"""Reading a file that may come from anywhere: only a plain one, and only up to a size."""
 
 import errno
 import os
@@ -9,18 +9,18 @@ from data.errors import RlmError
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to is opened, and refused
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe does not wait for a writer
 
 
 class UnreadableFileError(RlmError):
-    """A file is no plain one, larger than it may be, or may not be read."""
+    """A file that is not a plain one, is too large, or may not be read."""
 
 
 def read_plain_file(path: Path, limit: int, *, follow_links: bool = False) -> bytes:
     """The content of a plain file of at most `limit` bytes.
 
-    Raises FileNotFoundError, or UnreadableFileError for a device, a larger file, a denied one, and for
-    a link, unless links are followed.
+    Raises FileNotFoundError, or UnreadableFileError for a device, a larger file, one that may not be read,
+    and a link, unless links are followed.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | _BINARY | (0 if follow_links else _NO_FOLLOW))

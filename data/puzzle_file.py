@@ -1,4 +1,4 @@
-"""Puzzles in a CSV file, `puzzle,solution`: written, and read row by row with what is wrong in each."""
+"""CSV files of puzzles, `puzzle,solution`: written, and read with a reason for each row that is left out."""
 
 import gzip
 import io
@@ -22,20 +22,20 @@ _ROWS_BETWEEN_REPORTS = 200
 
 @dataclass(frozen=True, slots=True)
 class PuzzleRows:
-    """What a file holds: different puzzles with one solution each, both (N, n * n) uint8."""
+    """The puzzles of a file, all different, with their one solution each: both (N, n * n) uint8."""
 
     puzzles: np.ndarray
     solutions: np.ndarray
     notes: tuple[str, ...]
-    """Sentences for the user on rows that were left out."""
+    """Sentences for the user on the rows that were left out."""
 
 
 def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progress, None, PuzzleRows]:
-    """The first `limit` usable rows of a CSV file, or all; the return value.
+    """Returns the first `limit` usable rows of a CSV file, or all.
 
-    `data.puzzle_table` says what its columns are; the file may be packed (.gz). A missing solution
-    is found. The first usable row says the size. A row that cannot be used is left out and reported
-    by the number of its line; so is a puzzle that stands in the file before.
+    The columns are described in `data.puzzle_table`; the file may be packed (.gz). A missing solution is
+    computed. All puzzles have the size of the first usable one. A row that cannot be used is left out and
+    reported by the number of its line; repeated puzzles are left out and counted.
 
     Raises UsageError where there is no file, CorpusError where no row can be used.
     """
@@ -43,7 +43,7 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
     if not path.exists():
         raise UsageError(f"There is no file '{path}'.", hint="Give a CSV of puzzles, or sudoku:4x4.")
     total = path.stat().st_size
-    # Bytes that are no text make a row unusable, like any other foreign character.
+    # Bytes that are not text make a row unusable, like any other foreign character.
     reader = TextReader(path, path.name, Encoding(encoding_by_mark(path, path.name).name, "replace"))
     table = _Table(path.name)
     for number, line in numbered_lines(reader, path.name):
@@ -60,17 +60,17 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
 def write_puzzles(path: str | Path, puzzles: Iterable[np.ndarray], solutions: Iterable[np.ndarray]) -> None:
     """A CSV of puzzles and their solutions, each (n * n,), packed where the name ends in .gz.
 
-    What was called `path` before is replaced. Raises StorageError.
+    An existing file is replaced. Raises StorageError.
     """
     path = Path(path).expanduser()
     rows = [f"{grid_line(p)},{grid_line(s)}\n" for p, s in zip(puzzles, solutions, strict=True)]
     content = "".join(("puzzle,solution\n", *rows)).encode("ascii")
     if path.suffix.lower() == ".gz":
-        content = _packed(content)
+        content = _compress(content)
     replace_file(path, [content], f"'{path}'", hint="Choose another place.")
 
 
-def _packed(content: bytes) -> bytes:
+def _compress(content: bytes) -> bytes:
     packed = io.BytesIO()
     # No name and no time inside: the same puzzles make the same file.
     with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as stream:
@@ -81,7 +81,7 @@ def _packed(content: bytes) -> bytes:
 
 @dataclass(slots=True)
 class _Table:
-    """The rows of a file as they are found."""
+    """The rows of a file that have been read."""
 
     label: str
     columns: Columns | None = None
@@ -93,7 +93,7 @@ class _Table:
     reasons: list[str] = field(default_factory=list)
 
     def add(self, number: int, line: str) -> None:
-        """Take the line of that number: a header, a puzzle, or a reason why not."""
+        """Add the line of that number: a header, a puzzle, or a row that cannot be used."""
         try:
             if self.columns is None:
                 self.columns, is_header = Columns.of(line, self.label)
@@ -112,7 +112,7 @@ class _Table:
             self.found[puzzle] = solution
 
     def rows(self) -> PuzzleRows:
-        """Everything found. Raises CorpusError where that is nothing."""
+        """All rows that can be used. Raises CorpusError where there are none."""
         if not self.found:
             if self.reasons:
                 raise CorpusError(
@@ -136,7 +136,7 @@ class _Table:
             yield f"{self.repeated} of {total} rows of '{self.label}' repeat a puzzle and were left out."
 
     def _row(self, puzzle_cell: str, solution_cell: str) -> tuple[bytes, bytes]:
-        """Puzzle and solution as bytes. Raises UsageError with what is wrong."""
+        """Puzzle and solution as bytes. Raises UsageError where the row cannot be used."""
         puzzle = parse_grid(puzzle_cell)
         first = next(iter(self.found), None)
         if first is not None and len(first) != len(puzzle):

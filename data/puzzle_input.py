@@ -1,7 +1,7 @@
-"""Puzzles that someone wants solved: in a CSV, one on each line, or drawn; in a file or a stream.
+"""Puzzles to solve, from a file or a stream: in a CSV, one on each line, or drawn.
 
-Unlike what is learned from, none may be passed over: all come back in their order, and the first
-that cannot be read ends the reading.
+None is left out, unlike in training: all are returned in their order, or the first that cannot be read is an
+error.
 """
 
 import io
@@ -18,46 +18,46 @@ from data.sudoku_text import has_grid_length, parse_grid, parse_grids
 from data.text_reader import Encoding, TextReader, encoding_by_mark
 
 MOST_CHARACTERS = 64 << 20
-"""Of a text of puzzles: all of them are kept in memory."""
+"""Of one input, because all of it is kept in memory."""
 _GZIP_MARK = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
 class InputPuzzle:
-    """One puzzle, and where it stands."""
+    """One puzzle, and where it was found."""
 
     grid: np.ndarray = field(repr=False)
     """(n * n,) uint8."""
     place: str = ""
-    """As in: Line 7 of 'x.csv'. Nothing where there is no other."""
+    """Such as "Line 7 of 'x.csv'"; empty where there is only one puzzle."""
 
     def problem(self, error: UsageError) -> UsageError:
-        """`error` over this puzzle, which says where it stands."""
-        return _located(error, self.place)
+        """`error` with the place of this puzzle in its message."""
+        return _with_place(error, self.place)
 
 
 def puzzles_from_file(path: Path) -> list[InputPuzzle]:
     """The puzzles of a text file, which may be packed (.gz).
 
-    Raises UsageError that names the line for what is no grid, CorpusError for what is no text.
+    Raises UsageError, which names the line, for what is not a grid, CorpusError for what is not text.
     """
     encoding = Encoding(encoding_by_mark(path, path.name).name, "replace")
-    return _posed(TextReader(path, path.name, encoding), f"'{path.name}'")
+    return _read(TextReader(path, path.name, encoding), f"'{path.name}'")
 
 
 def puzzles_from_stream(stream: BinaryIO, label: str) -> list[InputPuzzle]:
-    """The puzzles of a stream of UTF-8. Raises as `posed_in_file`."""
+    """The puzzles of a stream in UTF-8. Raises as `puzzles_from_file`."""
     content = stream.read(MOST_CHARACTERS + 1)
     if len(content) > MOST_CHARACTERS:
-        raise _too_much(label)
+        raise _too_large(label)
     if content.startswith(_GZIP_MARK):
         raise UsageError(f"What comes from {label} is packed.", hint="Unpack it: zcat FILE | …")
     text = content.decode("utf-8-sig", "replace")
-    return _posed([io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)], label)
+    return _read([io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)], label)
 
 
-def _posed(pieces: Iterable[str], label: str) -> list[InputPuzzle]:
-    lines = list(numbered_lines(_no_more_than_fit(pieces, label), label))
+def _read(pieces: Iterable[str], label: str) -> list[InputPuzzle]:
+    lines = list(numbered_lines(_within_limit(pieces, label), label))
     rows = [(number, line) for number, line in lines if line.strip()]
     if not rows or not _is_table(rows[0][1]):
         grids = parse_grids("\n".join(line for _, line in lines))
@@ -70,33 +70,33 @@ def _posed(pieces: Iterable[str], label: str) -> list[InputPuzzle]:
         try:
             found.append(InputPuzzle(parse_grid(columns.read(line)[0]), place))
         except UsageError as error:
-            raise _located(error, place) from error
+            raise _with_place(error, place) from error
     if not found:
         raise UsageError(f"There is no puzzle in {label}.", hint=ROW_FORMAT)
     return found
 
 
 def _is_table(line: str) -> bool:
-    """Whether that is the first line of a table, one puzzle to a row, and not of a drawing."""
+    """Whether the first line is of a table with one puzzle in each row, and not of a drawing."""
     cells = [cell.strip().strip('"') for cell in line.split("\t")]
     named = any(cell.lower() in PUZZLE_COLUMNS for cell in cells)
     return named or has_grid_length(cells[0]) or any(mark in line for mark in ",;")
 
 
-def _no_more_than_fit(pieces: Iterable[str], label: str) -> Iterator[str]:
+def _within_limit(pieces: Iterable[str], label: str) -> Iterator[str]:
     characters = 0
     for piece in pieces:
         characters += len(piece)
         if characters > MOST_CHARACTERS:
-            raise _too_much(label)
+            raise _too_large(label)
         yield piece
 
 
-def _too_much(label: str) -> UsageError:
+def _too_large(label: str) -> UsageError:
     return UsageError(f"There is more in {label} than {MOST_CHARACTERS >> 20} MB.", hint="Solve it in parts.")
 
 
-def _located(error: UsageError, place: str) -> UsageError:
+def _with_place(error: UsageError, place: str) -> UsageError:
     if not place:
         return error
     return UsageError(f"{place}: {error.message[0].lower()}{error.message[1:]}", hint=error.hint)

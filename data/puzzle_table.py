@@ -1,4 +1,4 @@
-"""The form of a CSV of puzzles: its lines, its header, and which cell of a row is what."""
+"""The form of a CSV of puzzles: its lines, its header, and its columns."""
 
 import csv
 import itertools
@@ -19,7 +19,7 @@ _MAX_LINE_CHARACTERS = 2**16
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the rows of a table hold what."""
+    """The delimiter of a table, and the numbers of its columns."""
 
     delimiter: str
     puzzle: int
@@ -27,12 +27,11 @@ class Columns:
 
     @classmethod
     def of(cls, line: str, label: str) -> tuple["Columns", bool]:
-        """The columns that the first line of a table speaks of, and whether it is a header.
+        """The columns of a table by its first line, and whether that line is a header.
 
-        A header has a column called puzzle (or as PUZZLE_COLUMNS has it); without one the first
-        column is the puzzle and the second its solution. Columns are separated by commas,
-        semicolons or tabs. Raises CorpusError for a header without a puzzle, UsageError for a line
-        that is no CSV.
+        A header has a column with one of the names in PUZZLE_COLUMNS; without a header the first column is
+        the puzzle and the second its solution. Columns are separated by commas, semicolons or tabs. Raises
+        CorpusError for a header without a puzzle, UsageError for a line that is not CSV.
         """
         delimiter = next((mark for mark in _DELIMITERS if mark in line), ",")
         names = [cell.lower() for cell in _cells(line, delimiter)]
@@ -45,8 +44,8 @@ class Columns:
         return cls(delimiter, 0, 1), False
 
     def read(self, line: str) -> tuple[str, str]:
-        """Puzzle and solution of a row as they are written, nothing where a cell is missing. Raises
-        UsageError for a line that is no CSV."""
+        """Puzzle and solution of a row as they are written, "" for a missing cell. Raises UsageError for a
+        line that is not CSV."""
         cells = _cells(line, self.delimiter)
         puzzle, solution = (
             cells[at] if at is not None and at < len(cells) else "" for at in (self.puzzle, self.solution)
@@ -55,13 +54,13 @@ class Columns:
 
 
 def numbered_lines(pieces: Iterable[str], label: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text and their numbers from 1. Raises CorpusError for one too long to be a row."""
+    """The lines of a text and their numbers from 1. Raises CorpusError for a line too long to be a row."""
     rest = ""
     number = 0
     for piece in itertools.chain(pieces, ("\n",)):
         *complete, rest = (rest + piece).split("\n")
         if any(len(line) > _MAX_LINE_CHARACTERS for line in (*complete, rest)):
-            raise CorpusError(f"'{label}' is no CSV of puzzles: a line is too long.", hint=ROW_FORMAT)
+            raise CorpusError(f"'{label}' is not a CSV of puzzles: a line is too long.", hint=ROW_FORMAT)
         for line in complete:
             number += 1
             yield number, line

@@ -1,4 +1,4 @@
-"""One file read once: what it holds, and what had to be assumed or left out."""
+"""One file of a corpus read once: what it holds, and what was assumed or left out."""
 
 import hashlib
 from collections.abc import Generator
@@ -19,8 +19,8 @@ _COUNTED_TOGETHER = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file as it was found. The split lies after `train_units`: characters of a plain
-    text, documents of a JSON Lines file."""
+    """One file as it was found. The split is after `train_units`: characters of a plain text, documents of a
+    JSON Lines file."""
 
     path: Path
     format: Format
@@ -32,8 +32,8 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """A source, and what else the description of a corpus takes from it."""
+class FileSummary:
+    """A source, and what else the description of a corpus needs of it."""
 
     source: Source
     label: str
@@ -42,26 +42,28 @@ class Scanned:
     has_messages: bool
     converted_line_ends: bool
     assumption: str
-    """A sentence on a guessed encoding, or an empty one."""
+    """A sentence on a guessed encoding, or ""."""
     broken: str
-    """A sentence on lines that cannot be used, or an empty one."""
+    """A sentence on lines that cannot be used, or ""."""
 
 
-def scan_file(file: SourceFile, documents_before: int) -> Generator[int, None, tuple[Scanned, np.ndarray]]:
-    """Count one file; yields the bytes read so far. A file that is not in the encoding it
-    seemed to be in is read a second time.
+def scan_file(
+    file: SourceFile, documents_before: int
+) -> Generator[int, None, tuple[FileSummary, np.ndarray]]:
+    """Read one file; yields the bytes read so far, and returns the summary and the count of each code point.
 
-    `documents_before` is the number of JSON Lines documents in the files before this one. The
-    array is how often each code point occurs. Raises CorpusError where there is nothing to use.
+    A file that is not in the encoding it seemed to have is read a second time. `documents_before` is the
+    number of JSON Lines documents in the files before this one. Raises CorpusError where there is nothing to
+    use.
     """
-    scan = _Scan(file, encoding_by_mark(file.path, file.label))
+    scan = _FileScan(file, encoding_by_mark(file.path, file.label))
     assumption = ""
     try:
         yield from scan.run()
     except NotDecodableError as error:
         beyond_ascii = int(scan.statistics.character_counts()[128:].sum())
         encoding, assumption = detect_encoding(file.path, file.label, error.offset, beyond_ascii)
-        scan = _Scan(file, encoding)
+        scan = _FileScan(file, encoding)
         yield from scan.run()
     scan.require_content()
     counts = scan.statistics.character_counts()
@@ -70,7 +72,7 @@ def scan_file(file: SourceFile, documents_before: int) -> Generator[int, None, t
         assumption += f", and {lost} broken characters stand as U+FFFD." if lost else "."
     elif scan.encoding.name.startswith("utf-16") or scan.encoding.name.startswith("utf-32"):
         assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its byte order mark."
-    scanned = Scanned(
+    scanned = FileSummary(
         source=scan.source(documents_before),
         label=file.label,
         digest=scan.statistics.digest,
@@ -83,8 +85,8 @@ def scan_file(file: SourceFile, documents_before: int) -> Generator[int, None, t
     return scanned, counts
 
 
-class _Scan:
-    """The counters of one reading."""
+class _FileScan:
+    """The counts of one reading of a file."""
 
     def __init__(self, file: SourceFile, encoding: Encoding) -> None:
         self.file = file
@@ -97,7 +99,7 @@ class _Scan:
         self.broken_count = 0
 
     def run(self) -> Generator[int, None, None]:
-        """Yields bytes read."""
+        """Read the file; yields the bytes read so far."""
         reader = TextReader(self.file.path, self.file.label, self.encoding)
         if self.file.format == "text":
             self.documents = 1
@@ -150,7 +152,7 @@ class _Scan:
         if self.file.format == "text":
             train_units = int(0.9 * self.statistics.characters)
         else:
-            # Counted over all files, so that many short ones still leave a tenth.
+            # Counted over all files, so that many short ones leave a tenth too.
             train_units = int(0.9 * (documents_before + self.documents)) - int(0.9 * documents_before)
         return Source(
             path=self.file.path,
@@ -176,8 +178,8 @@ class TextStatistics:
         self._waiting_characters = 0
 
     def add(self, text: str, frame: str = "") -> None:
-        """Count a text. `frame` goes into the hash only: it tells where a part begins and what
-        it is, so that two texts cut differently differ."""
+        """Count a text. `frame` is hashed and not counted: it tells where a part begins and what it is, so
+        that the same text in other parts has another hash."""
         encoded = text.encode()
         self._hash.update(frame.encode())
         self._hash.update(encoded)

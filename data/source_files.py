@@ -1,4 +1,4 @@
-"""From what the user typed to the files to read: folders searched, standard input set aside."""
+"""The files behind the paths a user gives: folders are searched, and streams are copied into the cache."""
 
 import difflib
 import json
@@ -25,8 +25,8 @@ _MAY_HOLD_NUL = (_GZIP_MAGIC, b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")  # pack
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to read. `named` by the user, so that a fault in it is an error; a file that was
-    merely found in a folder is skipped, and that is said."""
+    """A file to read. Where the user `named` it, a fault in it is an error; a faulty file that was found in
+    a folder is skipped with a note."""
 
     path: Path
     label: str
@@ -42,9 +42,10 @@ class SourceFile:
 
 
 def find_source_files(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[str]]:
-    """The files behind `paths`, each once, in the order given, folders sorted; and notes.
+    """The files behind `paths`, each once, and notes for the user. The paths keep their order; the files of
+    a folder are sorted by their paths.
 
-    Raises UsageError for a path that is not there, CorpusError for one that holds no text.
+    Raises UsageError for a path that does not exist, CorpusError for one that holds no text.
     """
     if not paths:
         raise UsageError(
@@ -74,11 +75,11 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
         raise UsageError(f"There is no file or folder '{path}'.", hint=_nearest(path)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"'{_short(str(path))}' cannot be read: {reason}.") from error
+        raise UsageError(f"'{_shorten(str(path))}' cannot be read: {reason}.") from error
     if path.is_dir():
         return _in_folder(path, notes)
     if not path.is_file():
-        with _opened(path) as stream:
+        with _open(path) as stream:
             return [_copy_to_cache(stream, str(path))]
     known = _format_of(path)
     if known is None:
@@ -87,7 +88,7 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
 
 
 def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
-    """Every readable file below a folder, hidden ones left out, in the order of their paths."""
+    """Every readable file below a folder in the order of their paths, without hidden ones."""
     found: list[SourceFile] = []
     others = 0
     for parent, folders, files in os.walk(folder, onerror=_folder_refused):
@@ -132,7 +133,7 @@ def _nearest(path: Path) -> str:
     return f"Did you mean {' or '.join(repr(str(path.parent / name)) for name in close)}?"
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
@@ -186,7 +187,7 @@ class _StreamBlocks:
 
 
 def _looks_like_jsonl(head: bytes) -> bool:
-    """Whether the first line is a JSON object: the only hint a stream gives."""
+    """Whether the first line is a JSON object. A stream has no file name that could tell."""
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
     if not first.startswith(b"{"):
         return False
@@ -200,5 +201,5 @@ def _looks_like_jsonl(head: bytes) -> bool:
         )
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"

@@ -1,4 +1,4 @@
-"""Whether a grid is solved, and whether a puzzle is one."""
+"""Whether a grid is solved, and whether a puzzle has exactly one solution."""
 
 import itertools
 
@@ -24,7 +24,7 @@ def is_solution_of(grids: np.ndarray, puzzles: np.ndarray) -> np.ndarray:
 
 
 def find_repeated_digit(grid: np.ndarray) -> str:
-    """A digit that stands twice in a unit of a grid (n * n,), in words, or nothing."""
+    """A sentence part on a digit that occurs more than once in a unit of a grid (n * n,), or ""."""
     n = geometry_of(grid).n
     for number, unit in enumerate(units(n)):
         for digit, count in enumerate(np.bincount(grid[unit], minlength=n + 1)[1:].tolist(), start=1):

@@ -214,7 +214,7 @@ def _snapshot(run: Run, config: Mapping[str, Any]) -> Generator[Event, None, Sna
 
 def _require_enough(data: PreparedData, described: ModelConfig) -> None:
     """Planning sees to this; a config.json that was changed may not."""
-    if data.train_tokens <= described.context_length or data.validation_tokens < 2:
+    if not data.fills_context(described.context_length):
         raise CorpusError(
             f"The text is too short for a context of {described.context_length} tokens: "
             f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",

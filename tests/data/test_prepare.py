@@ -111,7 +111,7 @@ def test_unknown_characters_are_counted(prose: Corpus) -> None:
 def test_it_is_done_once(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = tokenizer_for(prose, "character")
     first = result_of(prepare(prose, tokenizer))
-    monkeypatch.setattr("data.prepare._make", None)
+    monkeypatch.setattr("data.prepare._write_folder", None)
     assert list(prepare(prose, tokenizer)) == []
     assert result_of(prepare(prose, tokenizer)).path == first.path
     assert open_prepared(first.path).train.tolist() == first.train.tolist()

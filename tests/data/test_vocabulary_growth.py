@@ -156,7 +156,7 @@ def test_rare_words_are_let_go_where_there_are_too_many(
         return [tokenizer.token_bytes(old.vocab_size + i) for i in range(len(parts))]
 
     assert "Ж".encode() in learnt()
-    monkeypatch.setattr("data.bpe_growth._WORDS_AT_MOST", 100)
+    monkeypatch.setattr("data.bpe_growth._MAX_WORDS", 100)
     assert "Ж".encode() not in learnt() and " совы".encode() in learnt()
 
 
