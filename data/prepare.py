@@ -236,7 +236,8 @@ def _segments(document: Document, tokenizer: Tokenizer, kind: Kind, is_first: bo
 
 
 def _require_space(folder: Path, corpus: Corpus, tokenizer: Tokenizer, itemsize: int) -> None:
-    """A byte-pair token stands for two bytes of text or more, except in texts it was not learnt from."""
+    """Raise StorageError where the tokens will not fit. A byte-pair token has two bytes or more on
+    average."""
     tokens = corpus.characters if tokenizer.kind == "character" else corpus.bytes // 2
     require_space(folder, tokens * itemsize, f"the tokens in '{folder}'", CACHE_HINT)
 

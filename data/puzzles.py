@@ -73,17 +73,17 @@ def open_puzzles(
         size, clues, usual = _named_set(name)
         wanted = usual if count is None else count
         path = folder / f"{_cache_name(name, str(clues), str(wanted), str(seed))}.npy"
-        if (kept := _load_cached(path)) is None:
-            kept = yield from _generate(size, wanted, clues, seed)
-            _save_cached(path, *kept)
-        return _set(name.replace(":", "-"), *kept)
+        if (cached := _load_cached(path)) is None:
+            cached = yield from _generate(size, wanted, clues, seed)
+            _save_cached(path, *cached)
+        return _set(name.replace(":", "-"), *cached)
     file = Path(source).expanduser()
     path = folder / f"{_cache_name(file.name, _file_hash(file), str(count))}.npy"
-    if (kept := _load_cached(path)) is None:
+    if (cached := _load_cached(path)) is None:
         rows = yield from read_puzzles(file, count)
-        kept = np.stack((rows.puzzles, rows.solutions)), rows.notes
-        _save_cached(path, *kept)
-    return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *kept)
+        cached = np.stack((rows.puzzles, rows.solutions)), rows.notes
+        _save_cached(path, *cached)
+    return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *cached)
 
 
 def size_of_named(source: str) -> int | None:

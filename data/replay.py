@@ -53,15 +53,15 @@ def draw_sample(
     because losses are compared on it. The training part gets the rest, but at least a quarter of
     `most_bytes`. It is kept whole where it fits, else in pieces of PIECE_TOKENS at equal distances.
     """
-    kept = _pick_evenly(held_out, HELD_OUT_TOKENS)
-    if len(kept) < len(held_out):
-        held_out_bytes = round(held_out_bytes * len(kept) / len(held_out))
-    largest = max((int(part.max()) for part in (train, kept) if len(part)), default=0)
+    held = _pick_evenly(held_out, HELD_OUT_TOKENS)
+    if len(held) < len(held_out):
+        held_out_bytes = round(held_out_bytes * len(held) / len(held_out))
+    largest = max((int(part.max()) for part in (train, held) if len(part)), default=0)
     dtype = np.min_scalar_type(largest)
-    left = most_bytes - kept.size * dtype.itemsize - _HEADER_BYTES
+    left = most_bytes - held.size * dtype.itemsize - _HEADER_BYTES
     room = max(left, most_bytes // _SMALLEST_TRAINING_PART) // dtype.itemsize
     return ReplaySample(
-        content_hash, _pick_evenly(train, room).astype(dtype), kept.astype(dtype), held_out_bytes
+        content_hash, _pick_evenly(train, room).astype(dtype), held.astype(dtype), held_out_bytes
     )
 
 

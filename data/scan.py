@@ -69,7 +69,7 @@ def scan_file(
     counts = scan.statistics.character_counts()
     if assumption:
         lost = int(counts[0xFFFD]) if len(counts) > 0xFFFD else 0
-        assumption += f", and {lost} broken characters stand as U+FFFD." if lost else "."
+        assumption += f", and {lost} broken characters became U+FFFD." if lost else "."
     elif scan.encoding.name.startswith("utf-16") or scan.encoding.name.startswith("utf-32"):
         assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its byte order mark."
     scanned = FileSummary(

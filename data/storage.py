@@ -1,7 +1,7 @@
 """Writing files so that a crash at any moment leaves the old file or the new one, never a part of either.
 
 A file is written beside its place under a temporary name, synced, and renamed into its place; then the
-folder is synced. Files and folders get the mode that the umask gives, unless a stricter one is asked for.
+folder is synced. Files and folders get the mode that the umask gives, unless the caller gives a stricter one.
 """
 
 import contextlib
@@ -166,7 +166,7 @@ def clear_temporaries(folder: Path, older_than_s: float = 0.0) -> None:
 
 
 def digest_of(path: Path) -> FileDigest:
-    """Size and hash of a file as it stands. Raises OSError."""
+    """Size and hash of a file as it is now. Raises OSError."""
     sha256, size = hashlib.sha256(), 0
     with path.open("rb", buffering=0) as file:
         while piece := file.read(_PIECE):

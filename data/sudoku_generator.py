@@ -62,10 +62,10 @@ def make_puzzle(size: int, clues: tuple[int, int], seed: int, number: int) -> tu
     be equal.
     """
     rng = np.random.default_rng((seed % 2**64, number))
-    kept = int(rng.integers(clues[0], clues[1] + 1))
+    clue_count = int(rng.integers(clues[0], clues[1] + 1))
     while True:
         solution = _random_solution(size, rng)
-        puzzle = _with_clues(solution, kept, rng)
+        puzzle = _with_clues(solution, clue_count, rng)
         if puzzle is not None:
             return puzzle, solution
 
@@ -94,13 +94,13 @@ def _random_solution(size: int, rng: np.random.Generator) -> np.ndarray:
     return grid_of(next(search(board, cells, at_random)), cells)
 
 
-def _with_clues(solution: np.ndarray, kept: int, rng: np.random.Generator) -> np.ndarray | None:
-    """A puzzle with `kept` clues that has only this solution, or None where none was found."""
+def _with_clues(solution: np.ndarray, clue_count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """A puzzle with `clue_count` clues that has only this solution, or None where none was found."""
     cells = len(solution)
     needed: list[int] = []
     for _ in range(_ORDERS_PER_SOLUTION):
         order = rng.permutation(cells).tolist()
-        while (clues := _choose_clues(order, kept, needed)) is not None:
+        while (clues := _choose_clues(order, clue_count, needed)) is not None:
             puzzle = solution.copy()
             puzzle[[cell for cell in range(cells) if not clues >> cell & 1]] = 0
             differing = _differing_cells(puzzle, solution)
@@ -110,11 +110,11 @@ def _with_clues(solution: np.ndarray, kept: int, rng: np.random.Generator) -> np
     return None
 
 
-def _choose_clues(order: list[int], kept: int, needed: list[int]) -> int | None:
-    """The cells of `kept` clues, as bits: cells are removed in that order unless one of the `needed` sets
-    would have none left. None where too many cells are left."""
+def _choose_clues(order: list[int], clue_count: int, needed: list[int]) -> int | None:
+    """The cells of `clue_count` clues, as bits: cells are removed in that order unless one of the `needed`
+    sets would have none left. None where too many cells are left."""
     clues = (1 << len(order)) - 1
-    surplus = len(order) - kept
+    surplus = len(order) - clue_count
     for cell in order:
         if not surplus:
             return clues

@@ -72,15 +72,15 @@ def _keys(puzzles: np.ndarray, shape: Geometry) -> np.ndarray:
     rows, columns, boxes = np.split(units(n), 3)
     # Rows and columns count as the same kind where they can be swapped.
     roles = [(rows, 1), (columns, 1 if shape.can_transpose else 2), (boxes, 3)]
-    standing = [puzzles == digit for digit in range(1, n + 1)]
+    cells_of_digits = [puzzles == digit for digit in range(1, n + 1)]
     colours = splitmix64((puzzles > 0).astype(np.uint64))  # (N, n * n)
     for _ in range(_KEY_ROUNDS):
-        taken = colours.copy()
+        mixture = colours.copy()
         for groups, role in roles:
             sums = colours[:, groups].sum(axis=2)  # (N, n)
-            taken[:, groups.ravel()] += np.repeat(splitmix64(sums + _ROLES[role]), n, axis=1)
-        for stands in standing:
-            sums = (colours * stands).sum(axis=1, keepdims=True)  # (N, 1)
-            taken += stands * splitmix64(sums + _ROLES[4])
-        colours = splitmix64(taken)
+            mixture[:, groups.ravel()] += np.repeat(splitmix64(sums + _ROLES[role]), n, axis=1)
+        for cells in cells_of_digits:
+            sums = (colours * cells).sum(axis=1, keepdims=True)  # (N, 1)
+            mixture += cells * splitmix64(sums + _ROLES[4])
+        colours = splitmix64(mixture)
     return np.asarray(colours.sum(axis=1))

@@ -1,4 +1,4 @@
-"""Nothing here touches the user's own cache."""
+"""Each test has its own cache folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Lines to documents, and broken lines to reports."""
+"""From JSON Lines to documents, and reports of broken lines."""
 
 import json
 
@@ -21,7 +21,7 @@ def as_line(content: str | tuple[Message, ...], ascii_only: bool) -> str:
 
 
 @given(contents=st.lists(document, max_size=6), ascii_only=st.booleans(), size=st.integers(1, 50))
-def test_documents_survive_lines_that_are_cut_anywhere(
+def test_documents_are_the_same_however_the_text_is_cut(
     contents: list[str | tuple[Message, ...]], ascii_only: bool, size: int
 ) -> None:
     text = "\n \n".join(as_line(content, ascii_only) for content in contents)
@@ -53,14 +53,14 @@ def test_a_prompt_with_its_completion_is_a_conversation() -> None:
     ],
     ids=lambda value: value[:40],
 )
-def test_a_broken_line_is_reported_by_number_and_the_rest_goes_on(line: str, reason: str) -> None:
+def test_a_broken_line_is_reported_by_number_and_the_others_are_read(line: str, reason: str) -> None:
     found = list(read_records([f'{{"text": "a"}}\n\n{line}\n{{"text": "b"}}']))
     assert found[0] == "a" and found[2] == "b" and len(found) == 3
     broken = found[1]
     assert isinstance(broken, BrokenLine) and broken.number == 3 and reason in broken.reason
 
 
-def test_a_line_too_long_to_hold_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_is_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data.jsonl.MAX_LINE_CHARACTERS", 100)
     long = json.dumps({"text": "x" * 200})
     for size in (7, 1000):
@@ -70,5 +70,5 @@ def test_a_line_too_long_to_hold_is_reported(monkeypatch: pytest.MonkeyPatch) ->
         assert [r.number for r in found if isinstance(r, BrokenLine)] == [2, 4]
 
 
-def test_half_a_surrogate_pair_becomes_a_character() -> None:
+def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
     assert list(read_records([r'{"text": "a\ud800b\ud83e\udd89"}'])) == ["a\ufffdb🦉"]

@@ -17,14 +17,14 @@ counts = st.integers(1, 3)
 
 
 def samplers(number: int) -> list[BlockSampler]:
-    """One corpus each, told apart by the ten thousands of its tokens."""
+    """A corpus for each; the number of the corpus is the ten thousands of its tokens."""
     sizes = (83, 61, 40, 27)
     tokens = [np.arange(sizes[i], dtype=np.uint32) + i * CORPUS for i in range(number)]
     return [BlockSampler(t, CONTEXT, seed=i) for i, t in enumerate(tokens)]
 
 
 @given(share=shares, replayed=counts, position=st.integers(0, 2**40), size=st.integers(1, 200))
-def test_every_sequence_is_the_next_of_its_corpus(
+def test_every_sequence_is_the_next_of_its_source(
     share: float, replayed: int, position: int, size: int
 ) -> None:
     fresh, *old = samplers(1 + replayed)
@@ -51,7 +51,7 @@ def test_a_batch_depends_on_its_position_alone(share: float, replayed: int, size
 
 
 @given(share=shares)
-def test_an_epoch_reads_the_fresh_text_once(share: float) -> None:
+def test_an_epoch_reads_the_new_text_once(share: float) -> None:
     fresh, old = samplers(2)
     mixed = MixedSampler(replay_sources(fresh, [old], share))
     if mixed.blocks_per_epoch > 50_000:
@@ -61,7 +61,7 @@ def test_an_epoch_reads_the_fresh_text_once(share: float) -> None:
     assert from_fresh[-1]
 
 
-def test_a_twentieth_is_one_in_twenty_and_all_tokens_of_the_old_come_alike() -> None:
+def test_every_twentieth_sequence_is_replayed_and_longer_texts_more_often() -> None:
     fresh, first, second = samplers(3)
     corpora = MixedSampler(replay_sources(fresh, [first, second], 0.05)).batch(0, 20_000)[:, 0] // CORPUS
     assert np.flatnonzero(corpora).tolist() == list(range(19, 20_000, 20))
@@ -70,7 +70,7 @@ def test_a_twentieth_is_one_in_twenty_and_all_tokens_of_the_old_come_alike() -> 
 
 
 @pytest.mark.parametrize(("replayed", "share"), [(1, 0.0), (0, 0.5)])
-def test_nothing_replayed_is_the_fresh_sampler(replayed: int, share: float) -> None:
+def test_without_replay_the_mixture_is_its_first_source(replayed: int, share: float) -> None:
     fresh, *old = samplers(1 + replayed)
     mixed = MixedSampler(replay_sources(fresh, old, share))
     assert mixed.blocks_per_epoch == fresh.blocks_per_epoch
@@ -79,7 +79,7 @@ def test_nothing_replayed_is_the_fresh_sampler(replayed: int, share: float) -> N
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 0.99999, 2.0])
-def test_a_share_that_leaves_no_room_is_refused(share: float) -> None:
+def test_a_share_that_leaves_nothing_for_the_new_text_is_refused(share: float) -> None:
     fresh, old = samplers(2)
     with pytest.raises(ValueError, match="share"):
         MixedSampler(replay_sources(fresh, [old], share))
@@ -120,7 +120,7 @@ def test_a_source_without_a_share_is_never_drawn() -> None:
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.4), (0.5, 0.6), (1.2, -0.2), (0.0, 1.0), (-0.5, 1.5)])
-def test_shares_that_are_none_are_refused(shares: tuple[float, float]) -> None:
+def test_shares_that_do_not_add_to_one_are_refused(shares: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="shares of a mixture"):
         MixedSampler(list(zip(samplers(2), shares, strict=True)))
     with pytest.raises(ValueError, match="shares of a mixture"):

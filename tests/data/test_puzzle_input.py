@@ -1,4 +1,4 @@
-"""Puzzles to be solved, in every form they come in, and faults named by their line."""
+"""Puzzles to solve in every form, and faults reported by line."""
 
 import gzip
 import io
@@ -36,14 +36,14 @@ def read(path: Path, content: str | bytes) -> list[str]:
     ],
     ids=["rows", "header", "lines", "one column", "quoted", "tabs", "mark", "drawn"],
 )
-def test_every_form_is_read_from_a_file_packed_or_not_and_from_a_stream(tmp_path: Path, content: str) -> None:
+def test_every_form_is_read_from_files_and_streams(tmp_path: Path, content: str) -> None:
     assert read(tmp_path / "some.csv", content) == LINES
     assert read(tmp_path / "some.csv.gz", gzip.compress(content.encode())) == LINES
     posed = puzzles_from_stream(io.BytesIO(content.encode()), "standard input")
     assert [grid_line(one.grid) for one in posed] == LINES
 
 
-def test_a_puzzle_that_stands_there_twice_comes_back_twice(tmp_path: Path) -> None:
+def test_a_repeated_puzzle_is_returned_twice(tmp_path: Path) -> None:
     assert read(tmp_path / "some.csv", "\n".join([ROWS[0], ROWS[0]])) == [LINES[0]] * 2
 
 
@@ -76,12 +76,12 @@ def test_a_fault_is_named_by_its_line(tmp_path: Path) -> None:
         (b"9" * 100_000, "too long"),
     ],
 )
-def test_what_holds_no_puzzle_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+def test_an_input_without_a_puzzle_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises((UsageError, CorpusError), match=words):
         read(tmp_path / "some.csv", content)
 
 
-def test_nothing_is_cut_off_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_too_large_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(puzzle_input, "MOST_CHARACTERS", 40)
     content = "\n".join(LINES).encode()
     with pytest.raises(UsageError, match=r"There is more in 'some\.csv'"):
@@ -90,7 +90,7 @@ def test_nothing_is_cut_off_silently(tmp_path: Path, monkeypatch: pytest.MonkeyP
         puzzles_from_stream(io.BytesIO(content), "standard input")
 
 
-def test_a_packed_stream_is_refused_with_the_remedy() -> None:
+def test_a_gzip_stream_is_refused_with_a_hint() -> None:
     with pytest.raises(UsageError, match="packed") as caught:
         puzzles_from_stream(io.BytesIO(gzip.compress(b"puzzle")), "standard input")
     assert "zcat" in str(caught.value.hint)

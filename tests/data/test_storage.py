@@ -185,7 +185,7 @@ def test_a_missing_folder_is_a_storage_error(tmp_path: Path) -> None:
         replace_file(tmp_path / "nowhere" / "x", [b""], "the diary")
 
 
-def test_a_hint_of_the_callers_replaces_the_usual_one() -> None:
+def test_the_hint_of_the_caller_replaces_the_usual_one() -> None:
     with pytest.raises(StorageError) as caught, storing("it", "Do this."):
         raise OSError(13, "Permission denied")
     assert caught.value.hint == "Do this."

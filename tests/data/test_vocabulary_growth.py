@@ -1,4 +1,5 @@
-"""A vocabulary that grows: ids never move, old text is cut as before, the new is learnt from its corpus."""
+"""A vocabulary that grows: ids stay, old merges are applied first, new ones are learnt from the new
+corpus."""
 
 import itertools
 from pathlib import Path
@@ -44,7 +45,7 @@ def grown(corpora: tuple[Corpus, Corpus], old: BpeTokenizer) -> Grown:
 
 
 def joined(ids: list[int], parts: list[tuple[int, ...]], first_new: int) -> list[int]:
-    """The merges applied one after another, each from the left."""
+    """The merges applied one after another, each from left to right."""
     for token, pair in enumerate(parts, first_new):
         at = 0
         while at < len(ids):
@@ -62,7 +63,9 @@ any_text = st.one_of(
 
 
 @given(text=any_text)
-def test_the_grown_bpe_is_the_old_and_then_the_new_merges(old: BpeTokenizer, grown: Grown, text: str) -> None:
+def test_a_grown_tokenizer_applies_the_old_and_then_the_new_merges(
+    old: BpeTokenizer, grown: Grown, text: str
+) -> None:
     tokenizer, parts = grown
     expected: list[int] = []
     for word in old.words(text):
@@ -72,12 +75,12 @@ def test_the_grown_bpe_is_the_old_and_then_the_new_merges(old: BpeTokenizer, gro
 
 
 @given(text=any_text)
-def test_words_encoded_one_by_one_are_the_text_encoded(old: BpeTokenizer, text: str) -> None:
+def test_encoding_word_by_word_is_encoding_the_text(old: BpeTokenizer, text: str) -> None:
     ids = [token for word in old.words(text) for token in old.encode_word(word)]
     assert ids == old.encode(text).tolist()
 
 
-def test_ids_stay_and_each_new_token_is_its_parts(old: BpeTokenizer, grown: Grown) -> None:
+def test_ids_stay_and_each_new_token_joins_its_parts(old: BpeTokenizer, grown: Grown) -> None:
     tokenizer, parts = grown
     assert len(parts) == 40 and tokenizer.vocab_size == old.vocab_size + 40
     assert [tokenizer.token_bytes(i) for i in range(old.vocab_size)] == [
@@ -91,8 +94,8 @@ def test_ids_stay_and_each_new_token_is_its_parts(old: BpeTokenizer, grown: Grow
     assert len(set(spelled)) == len(spelled)
 
 
-def test_every_merge_is_the_most_frequent_pair_of_its_time(old: BpeTokenizer, grown: Grown) -> None:
-    """Counted again from nothing for each merge; equal counts go to the lower ids."""
+def test_every_merge_joins_the_most_frequent_pair(old: BpeTokenizer, grown: Grown) -> None:
+    """The pairs are counted anew for each merge; of equal counts the pair with the lower ids is first."""
     train = NEW[: len(NEW) * 9 // 10]
     words = [old.encode_word(word) for word in old.words(train)]
     spelled = {i: old.token_bytes(i) for i in range(old.vocab_size)}
@@ -108,7 +111,7 @@ def test_every_merge_is_the_most_frequent_pair_of_its_time(old: BpeTokenizer, gr
         spelled[token] = spelled[pair[0]] + spelled[pair[1]]
 
 
-def test_the_new_text_takes_fewer_tokens_and_growth_is_the_same_every_time(
+def test_the_new_text_has_fewer_tokens_and_growth_is_reproducible(
     corpora: tuple[Corpus, Corpus], old: BpeTokenizer, grown: Grown
 ) -> None:
     assert len(grown[0].encode(NEW)) < 0.6 * len(old.encode(NEW))
@@ -116,7 +119,7 @@ def test_the_new_text_takes_fewer_tokens_and_growth_is_the_same_every_time(
     assert again.to_json() == grown[0].to_json() and parts == grown[1]
 
 
-def test_a_grown_bpe_grows_again_and_comes_back_from_its_file(
+def test_a_grown_tokenizer_grows_again_and_is_loaded_from_its_file(
     tmp_path: Path, corpora: tuple[Corpus, Corpus], old: BpeTokenizer, grown: Grown
 ) -> None:
     grown[0].save(tmp_path / "tokenizer.json")
@@ -128,24 +131,24 @@ def test_a_grown_bpe_grows_again_and_comes_back_from_its_file(
     assert np.array_equal(in_two.encode(NEW), at_once.encode(NEW))
 
 
-def test_growth_ends_where_nothing_comes_twice(tmp_path: Path, old: BpeTokenizer) -> None:
+def test_growth_ends_where_no_pair_occurs_twice(tmp_path: Path, old: BpeTokenizer) -> None:
     small = corpus_of(tmp_path, "small", "Совы и совы, " * 30)
     tokenizer, parts = grow_bpe(old, small, 5000)
     assert 0 < len(parts) < 40 and tokenizer.vocab_size == old.vocab_size + len(parts)
-    with pytest.raises(UsageError, match="side by side") as caught:
+    with pytest.raises(UsageError, match="has no pair of tokens that occurs twice") as caught:
         grow_bpe(tokenizer, small, 1)
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("number", [0, -1, MAX_VOCAB_SIZE])
-def test_a_number_that_cannot_be_is_refused(
+def test_a_number_of_tokens_out_of_range_is_refused(
     corpora: tuple[Corpus, Corpus], old: BpeTokenizer, number: int
 ) -> None:
     with pytest.raises(UsageError, match="cannot grow by"):
         grow_bpe(old, corpora[1], number)
 
 
-def test_rare_words_are_let_go_where_there_are_too_many(
+def test_rare_words_are_dropped_where_there_are_too_many(
     tmp_path: Path, old: BpeTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = " ".join(f"{a}{b}{c}Ж" for a in "bcdfghjk" for b in "lmnpqrst" for c in "vwxzBCDF")
@@ -179,7 +182,7 @@ def test_a_second_growth_keeps_the_first() -> None:
     assert tokenizer.with_characters("abc").to_json() == tokenizer.to_json()
 
 
-def test_a_character_vocabulary_grows_to_its_bound_and_takes_no_halves() -> None:
+def test_a_character_vocabulary_grows_to_its_limit_and_adds_no_surrogates() -> None:
     assert CharacterTokenizer("a").with_characters(["\ud800", "\udfff", "b"]).characters == "ab"
     full = CharacterTokenizer("".join(map(chr, range(0x10000, 0x10000 + MAX_CHARACTERS - 2))))
     assert full.with_characters("zcba").characters[-2:] == "cz"
