@@ -8,13 +8,17 @@ exit codes.
 class RlmError(Exception):
     """Something the user can act on.
 
-    `message` is one sentence. `hint` is the next step, or None where there is none to give.
+    `message` is one sentence. `hint` is the next step, or None where there is none to give. `field` is
+    the dotted path of the setting (`model.d_model`) or the name of the request's field that the error is
+    about, or None. Settings and commands stand in braces, and a front end puts its own words for them:
+    `{model.d_model}`, `{resume book training.minutes=5}`.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.field = field
 
 
 class UsageError(RlmError):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import StorageError
+from data.plain_file import open_plain_file
 
 TEMPORARY_PREFIX = ".tmp-"
 _PIECE = 4 << 20  # bytes handed to the system at once: large enough for the disk, small enough for the cache
@@ -166,9 +167,9 @@ def clear_temporaries(folder: Path, older_than_s: float = 0.0) -> None:
 
 
 def digest_of(path: Path) -> FileDigest:
-    """Size and hash of a file as it is now. Raises OSError."""
+    """Size and hash of a plain file as it is now. Raises OSError."""
     sha256, size = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as file:
+    with open_plain_file(path) as file:
         while piece := file.read(_PIECE):
             sha256.update(piece)
             size += len(piece)

@@ -124,7 +124,9 @@ def check_threads(environment: Mapping[str, str]) -> Check:
     found = f"{threads} used by torch, {cores} cores, {usable} processors available to this process"
     limit = environment.get("OMP_NUM_THREADS")
     if torch is not None and threads < min(cores, usable):
-        cause = f"OMP_NUM_THREADS={limit} limits it; unset it" if limit else "Raise it with --threads"
+        cause = (
+            f"OMP_NUM_THREADS={limit} limits it; unset it" if limit else "Raise it with {training.threads}"
+        )
         return Check("threads", found, "note", f"{cause} to use every core.")
     return Check("threads", found, "good")
 

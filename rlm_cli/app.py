@@ -11,6 +11,7 @@ import typer
 
 from data.errors import RlmError, UsageError
 from rlm_cli.commands.chat import chat
+from rlm_cli.commands.control import pause, sample, save, stop
 from rlm_cli.commands.create import create
 from rlm_cli.commands.doctor import doctor
 from rlm_cli.commands.expand import expand
@@ -27,6 +28,7 @@ from rlm_cli.output import Output
 
 MAKE = "Make a model"
 USE = "Use it"
+CONTROL = "Control a training"
 LOOK = "Look around"
 
 app = typer.Typer(
@@ -48,6 +50,10 @@ app.command(rich_help_panel=MAKE)(expand)
 app.command(rich_help_panel=USE)(chat)
 app.command(rich_help_panel=USE)(generate)
 app.command(rich_help_panel=USE)(solve)
+app.command(rich_help_panel=CONTROL)(pause)
+app.command(rich_help_panel=CONTROL)(stop)
+app.command(rich_help_panel=CONTROL)(save)
+app.command(rich_help_panel=CONTROL)(sample)
 app.command(rich_help_panel=LOOK)(ls)
 app.command(rich_help_panel=LOOK)(show)
 app.command(rich_help_panel=LOOK)(doctor)

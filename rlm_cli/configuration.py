@@ -1,11 +1,11 @@
-"""Where a dial's value comes from: typed, environment, `--config` file, or not said at all.
+"""What was asked for, from the command line, the environment and a `--config` file: typed, and merged.
 
-The file becomes the parser's own table of defaults, so that its values are checked like typed
-ones. What remains is to settle by the same order what stands for the same thing: a flag and the
-setting of the same field, and the lengths, of which one counts.
+The file becomes the parser's own table of defaults, so that its values are checked like typed ones.
+What remains is to merge by one order, typed over environment over file, what stands for the same thing:
+a flag and the setting of the same field, and the lengths, of which one counts.
 """
 
-import contextlib
+import dataclasses
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,41 @@ import typer
 
 from data.errors import UsageError
 from models.config import LENGTHS
-from models.planning.request import FIELD_OF
+from models.planning.request import CreateRequest, Overrides, TrainRequest, parse_setting
 from models.presets import PRESETS
+from rlm_cli.wording import SETTING_FLAGS
 
-_SETTINGS = "rlm_cli.settings"  # where a context keeps the tables of the file
-_TYPED_ONLY = ("continue", "fresh")  # they say which model is meant, and no preference does
+_TABLES = "rlm_cli.tables"  # where a context keeps the tables of the file
+_TYPED_ONLY = ("continue", "fresh")  # they tell which model is meant, and no preference does
 _SOURCES = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")  # the parser's names, the strongest first
-_LENGTH_FIELDS = {FIELD_OF[name] for name in LENGTHS}
+_TYPED, _IN_FILE = _SOURCES.index("COMMANDLINE"), _SOURCES.index("DEFAULT_MAP")
+_REQUEST_FIELDS = {
+    one.name for request in (TrainRequest, CreateRequest) for one in dataclasses.fields(request)
+} - {"paths", "overrides", "ambient"}
+_LENGTH_PATHS = {f"training.{name}" for name in LENGTHS}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a command was asked for."""
+
+    fields: Mapping[str, Any]
+    """The fields of a request, by name; those that were left open are not in it."""
+    overrides: Overrides
+    ambient: frozenset[str]
+    """The fields and the paths of the overrides that nobody typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """One value and where it comes from."""
+
+    path: str
+    """Of a setting, or the name of a request's field."""
+    value: Any
+    rank: int
+    """Of its place in _SOURCES; the lowest is the strongest."""
+    label: str
 
 
 def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
@@ -41,12 +69,12 @@ def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
         for flag in parameter.opts
         if flag.startswith("--") and parameter.name != "config"
     }
-    sections = {key: value for key, value in content.items() if isinstance(value, dict)}
-    values = {key.replace("_", "-"): value for key, value in content.items() if key not in sections}
+    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+    values = {key.replace("_", "-"): value for key, value in content.items() if key not in tables}
     for key, value in values.items():
         if key in _TYPED_ONLY and key in flags:
             raise UsageError(
-                f"'{path}' says '{key}', and which model is meant is said with the text.",
+                f"'{path}' has '{key}', and a file cannot tell which model is meant.",
                 hint=f"Take it out of the file, and type --{key}.",
             )
         if key not in flags:
@@ -54,116 +82,90 @@ def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
         if not isinstance(value, (str, int, float)):
             raise UsageError(f"In '{path}', '{key}' must be a number or a string.")
     context.default_map = {flags[key]: value for key, value in values.items()}
-    context.meta[_SETTINGS] = {
-        f"{section}.{field}": _as_text(value)
-        for section, fields in sections.items()
-        for field, value in fields.items()
-    }
+    context.meta[_TABLES] = tables
     return path
 
 
-def said_request(
-    context: typer.Context, dials: Mapping[str, Any], assignments: Iterable[str] | None
-) -> dict[str, Any]:
-    """The dials that were said somewhere (name to value, None is not said), and `settings`.
+def read_configuration(context: typer.Context, assignments: Iterable[str] | None) -> Configuration:
+    """Everything the parameters of a command, its `--set` assignments and its file ask for.
 
-    A flag and a setting may be two names of one field, and lengths stand for one another: what
-    was typed, as either, displaces what the environment says, and that what the file says. Two
-    from the same place that differ: UsageError.
+    A flag whose option names a setting is that setting. What was typed displaces what the environment
+    says of the same, and that what the file says. Raises UsageError for two from the same place that
+    differ, and as `parse_setting`.
     """
-    assignments = list(assignments or ())
-    settings = said_settings(context, assignments)
-    typed = {assignment.partition("=")[0].strip() for assignment in assignments}
-    said = [
-        _Said(name, FIELD_OF.get(name, name), value, _rank(context, name), _flag(context, name))
-        for name, value in dials.items()
-        if value is not None
-    ]
-    in_file = _SOURCES.index("DEFAULT_MAP")
-    said += [
-        _Said(None, path, value, 0 if path in typed else in_file, f"--set {path}")
-        for path, value in settings.items()
-    ]
-    kept: dict[str, _Said] = {}
-    for one in sorted(said, key=lambda one: one.rank):
-        slot = "length" if one.field in _LENGTH_FIELDS else one.field
-        stronger = kept.setdefault(slot, one)
-        if stronger.rank == one.rank and not stronger.agrees_with(one):
+    values = [*_from_flags(context), *_from_settings(context, assignments or ())]
+    merged: dict[str, _Value] = {}
+    for one in sorted(values, key=lambda one: one.rank):
+        slot = "length" if one.path in _LENGTH_PATHS else one.path
+        stronger = merged.setdefault(slot, one)
+        if stronger.rank == one.rank and (stronger.path, stronger.value) != (one.path, one.value):
             raise UsageError(
                 f"{stronger.label} and {one.label} exclude one another.", hint="Give one of them."
             )
-    _drop_weaker_shape(kept)
-    _drop_weaker_vocabulary(kept)
-    request: dict[str, Any] = {one.dial: one.value for one in kept.values() if one.dial is not None}
-    request["settings"] = {one.field: one.value for one in kept.values() if one.dial is None}
-    return request
+    _drop_weaker_shape(merged)
+    _drop_weaker_vocabulary(merged)
+    found = merged.values()
+    return Configuration(
+        fields={one.path: one.value for one in found if one.path in _REQUEST_FIELDS},
+        overrides=Overrides({one.path: one.value for one in found if one.path not in _REQUEST_FIELDS}),
+        ambient=frozenset(one.path for one in found if one.rank != _TYPED),
+    )
 
 
-def standing_among(
-    context: typer.Context, request: Mapping[str, Any], assignments: Iterable[str] | None
-) -> frozenset[str]:
-    """The dials and settings of a `request` from `said_request` that nobody typed."""
-    typed = {assignment.partition("=")[0].strip() for assignment in assignments or ()}
-    dials = {name for name in request if name != "settings" and _rank(context, name) > 0}
-    return frozenset(dials | (set(request["settings"]) - typed))
+def _from_flags(context: typer.Context) -> Iterable[_Value]:
+    """What the flags say that stand for settings or fields of a request."""
+    settings = {flag: path for path, flag in SETTING_FLAGS.items()}
+    for parameter in context.command.params:
+        flag = next((flag for flag in parameter.opts if flag.startswith("--")), "")
+        name, value = str(parameter.name), context.params.get(str(parameter.name))
+        path = settings.get(flag, name if name in _REQUEST_FIELDS else None)
+        if path is None or value is None:
+            continue
+        if path in settings.values():
+            value = parse_setting(path, value)
+        yield _Value(path, value, _rank(context, name), flag)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """One value and where it comes from; the lowest `rank` is the strongest place."""
-
-    dial: str | None
-    """The name of the parameter, or None for a setting."""
-    field: str
-    value: Any
-    rank: int
-    label: str
-
-    def agrees_with(self, other: "_Said") -> bool:
-        same = str(self.value) == str(other.value)
-        with contextlib.suppress(TypeError, ValueError):
-            same = same or float(self.value) == float(other.value)
-        return self.field == other.field and same
-
-
-def _drop_weaker_shape(kept: dict[str, _Said]) -> None:
-    """Where preset and architecture contradict each other, only the stronger place counts."""
-    preset, architecture = kept.get("preset"), kept.get(FIELD_OF["architecture"])
-    if preset is None or architecture is None or preset.rank == architecture.rank:
-        return
-    known = PRESETS.get(str(preset.value))
-    if known is None or known.architecture != str(architecture.value).replace("-", "_"):
-        weaker = max(preset, architecture, key=lambda one: one.rank)
-        del kept[weaker.field]
-
-
-def _drop_weaker_vocabulary(kept: dict[str, _Said]) -> None:
-    """A tokenizer that is not made anew says its own size: where both are said, the stronger counts."""
-    tokenizer, size = kept.get("tokenizer"), kept.get(FIELD_OF["vocab_size"])
-    if tokenizer is None or size is None or tokenizer.value == "bpe":
-        return
-    if tokenizer.rank < size.rank:
-        del kept[size.field]
-    elif size.rank < tokenizer.rank and tokenizer.value == "character":  # a file may be of that size
-        del kept[tokenizer.field]
-
-
-def said_settings(context: typer.Context, typed: Iterable[str] | None) -> dict[str, str]:
-    """`section.field` settings: the tables of the file, and `--set` over them, the last one first.
-
-    Raises UsageError for a `--set` that is not of the form section.field=value.
-    """
-    settings = dict(context.meta.get(_SETTINGS, {}))
-    for assignment in typed or ():
-        name, equals, value = assignment.partition("=")
-        section, _, field = name.strip().partition(".")
+def _from_settings(context: typer.Context, assignments: Iterable[str]) -> Iterable[_Value]:
+    """What the tables of the file say, and `--set` over them, the last one first."""
+    texts = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        section, _, field = path.strip().partition(".")
         if not (equals and section and field):
             raise UsageError(
                 f"'--set {assignment}' is not of the form section.field=value.",
                 hint="For example: --set training.weight_decay=0.05",
             )
-        settings[name.strip()] = value.strip()
-    return settings
+        texts[path.strip()] = text.strip()
+    for path, text in texts.items():
+        yield _Value(path, parse_setting(path, text), _TYPED, f"--set {path}")
+    for section, fields in context.meta.get(_TABLES, {}).items():
+        for field, value in fields.items():
+            if (path := f"{section}.{field}") not in texts:
+                yield _Value(path, parse_setting(path, value), _IN_FILE, path)
+
+
+def _drop_weaker_shape(merged: dict[str, _Value]) -> None:
+    """Where preset and architecture contradict each other, only the stronger place counts."""
+    preset, architecture = merged.get("preset"), merged.get("model.architecture")
+    if preset is None or architecture is None or preset.rank == architecture.rank:
+        return
+    known = PRESETS.get(preset.value)
+    if known is None or known.architecture != architecture.value:
+        weaker = max(preset, architecture, key=lambda one: one.rank)
+        del merged[weaker.path]
+
+
+def _drop_weaker_vocabulary(merged: dict[str, _Value]) -> None:
+    """A tokenizer that is not made anew has its own size: where both are given, the stronger counts."""
+    tokenizer, size = merged.get("tokenizer"), merged.get("model.vocab_size")
+    if tokenizer is None or size is None or tokenizer.value == "bpe":
+        return
+    if tokenizer.rank < size.rank:
+        del merged[size.path]
+    elif size.rank < tokenizer.rank and tokenizer.value == "character":  # a file may be of that size
+        del merged[tokenizer.path]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -178,16 +180,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _rank(context: typer.Context, name: str) -> int:
     source = context.get_parameter_source(name)
     return _SOURCES.index(source.name) if source is not None and source.name in _SOURCES else len(_SOURCES)
-
-
-def _flag(context: typer.Context, name: str) -> str:
-    """The long flag of a parameter, for a message."""
-    flags = next((parameter.opts for parameter in context.command.params if parameter.name == name), [])
-    return next((flag for flag in flags if flag.startswith("--")), name)
-
-
-def _as_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from data.cache import set_cache_dir
+from data.errors import UsageError
 
 
 def read_environment() -> None:
@@ -18,11 +19,24 @@ def read_environment() -> None:
 
 
 def runs_dir(explicit: str | Path | None = None) -> Path:
-    """The folder of the runs: `explicit`, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs."""
+    """The folder of the runs: `explicit`, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs.
+
+    Raises UsageError for the home folder of a user that does not exist.
+    """
     if explicit:
-        return Path(explicit).expanduser()
+        return _in_home(explicit)
     if named := os.environ.get("RLM_RUNS_DIR"):
-        return Path(named).expanduser()
+        return _in_home(named)
     if home := os.environ.get("RLM_HOME"):
-        return Path(home).expanduser() / "runs"
+        return _in_home(home) / "runs"
     return Path("runs")
+
+
+def _in_home(path: str | Path) -> Path:
+    """The path with `~` replaced. Raises UsageError for a user that does not exist."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"There is no home folder for '{path}'.", hint="Give the folder's own path."
+        ) from error

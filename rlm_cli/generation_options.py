@@ -14,7 +14,7 @@ from rlm_cli.options import WHERE_PANEL, dial
 
 if TYPE_CHECKING:
     from models.generation.settings import GenerationConfig
-    from models.runs.load import Trained
+    from models.runs.load import LoadedModel
     from models.runs.run import Run
 
 SAMPLING_PANEL = "How it writes"
@@ -165,7 +165,8 @@ def check_threads(threads: int | None) -> None:
 
 def refuse_system(run: "Run") -> None:
     """UsageError where the run is known to have learned text without turns."""
-    if run.read_config().get("data", {}).get("kind", "messages") != "messages":
+    data = run.config().data
+    if data is not None and data.kind != "messages":
         raise UsageError(f"Run '{run.name}' continues text and takes no instructions.")
 
 
@@ -177,13 +178,13 @@ def open_run(name: str | None, folder: Path | None) -> "Run":
     return Run.open(name, runs_dir(folder))
 
 
-def load_model(run: "Run", device: str | None, threads: int | None) -> "Trained":
+def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedModel":
     """The trained model, ready to write. This is where torch is imported."""
     from models.device import choose_device, prepare_process
-    from models.runs.load import load_trained
+    from models.runs.load import load_run
 
     choose_device(device or "cpu")  # a slip is told before the weights are read
-    trained = load_trained(run, device or "cpu")
+    trained = load_run(run, device or "cpu")
     # One token of a small model is too little work to share: threads only wait for each other,
     # the more so where something else is running.
     small = trained.model.parameter_counts()[0] < _SMALL_MODEL

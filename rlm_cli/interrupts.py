@@ -1,4 +1,4 @@
-"""Ctrl-C and the other signals, turned into wishes the trainer honours at its next event."""
+"""Ctrl-C and the other signals as requests to the trainer, which follows them at its next event."""
 
 import signal
 from collections.abc import Callable
@@ -24,28 +24,27 @@ class Choice(Enum):
 class Interrupts:
     """While entered, signals reach `control` instead of ending the program.
 
-    First Ctrl-C: `control.interrupted`, and `settle` asks what is meant after the next event.
-    Second: pause at once. SIGTERM and SIGHUP: pause at once. `exit_code` is what a pause then
-    ends with. A Ctrl-C or SIGHUP that was ignored from outside (a script's background job, nohup)
-    stays ignored.
+    The first Ctrl-C sets `control.interrupted`, and after the next event `decide` asks what it means.
+    The second one pauses at once, as SIGTERM and SIGHUP do. `exit_code` is the exit status for a pause.
+    A Ctrl-C or SIGHUP that was ignored before (a script's background job, nohup) stays ignored.
     """
 
     def __init__(self, control: "Control") -> None:
         self.exit_code = ExitCode.PAUSED
         self.hung_up = False
         self.pending = False
-        """An interrupt waits for `settle`."""
+        """An interrupt waits for `decide`."""
         self._control = control
         self._presses = 0
         self._asking = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._take(signal.SIGTERM, self._terminate)
+        self._handle(signal.SIGTERM, self._terminate)
         hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
         for number, handler in ((signal.SIGINT, self._interrupt), (hang_up, self._hang_up)):
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                self._take(number, handler)
+                self._handle(number, handler)
         return self
 
     def __exit__(
@@ -54,8 +53,8 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def settle(self, ask: Callable[[], Choice]) -> None:
-        """Turn an interrupt into a decision. To be called between two events."""
+    def decide(self, ask: Callable[[], Choice]) -> None:
+        """Ask what an interrupt means and tell the trainer. To be called between two events."""
         self._asking = True
         try:
             choice = ask()
@@ -73,7 +72,7 @@ class Interrupts:
         else:
             self._control.pause()
 
-    def _take(self, number: int, handler: Callable[[int, FrameType | None], None]) -> None:
+    def _handle(self, number: int, handler: Callable[[int, FrameType | None], None]) -> None:
         self._before[number] = signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
@@ -97,7 +96,7 @@ class Interrupts:
         self.pending = False
         self._control.pause()
         if self._asking:
-            raise KeyboardInterrupt  # out of the menu, which then counts as answered with pause
+            raise KeyboardInterrupt  # leave the menu: `decide` takes it as pause
 
 
 def ask_on_terminal(output: Output, run_name: str) -> Choice:

@@ -1,8 +1,12 @@
 """Options that more than one command takes, each written once.
 
-No default lives here: `None` means "not said", and what was not said is looked up further down
+No default lives here: `None` means "left open", and what was left open is looked up further down
 (`--config` file, preset, the run's own configuration, the default). A value typed on the command
 line wins over the environment variable named after the flag: `--seed` over `RLM_SEED`.
+
+A new setting takes two edits: its field with a docstring in TrainingConfig or a model's configuration,
+which `--set` and the tables of a file reach at once; and a flag if it deserves one: a parameter of the
+command whose option names the field, as `dial("--seed", setting="training.seed", …)` does.
 """
 
 from collections.abc import Iterator
@@ -13,6 +17,7 @@ import typer
 
 from models.architectures import ARCHITECTURES
 from rlm_cli.configuration import load_config_file
+from rlm_cli.wording import SETTING_FLAGS
 
 LENGTH_PANEL = "How long"
 MODEL_PANEL = "Model"
@@ -22,9 +27,14 @@ WHERE_PANEL = "Where and how"
 _ARCHITECTURES = tuple(name.replace("_", "-") for name in ARCHITECTURES)
 
 
-def dial(*flags: str, help: str, panel: str | None = None, **more: Any) -> Any:
-    """A typer option that also reads `RLM_<LONG FLAG>` from the environment."""
+def dial(*flags: str, help: str, panel: str | None = None, setting: str | None = None, **more: Any) -> Any:
+    """A typer option that also reads `RLM_<LONG FLAG>` from the environment.
+
+    `setting` is the dotted path of the field it is a flag for.
+    """
     long_flag = next(flag for flag in flags if flag.startswith("--")).split("/")[0]
+    if setting is not None:
+        SETTING_FLAGS[setting] = long_flag
     variable = "RLM_" + long_flag.strip("-").replace("-", "_").upper()
     return typer.Option(*flags, help=help, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
 
@@ -99,16 +109,33 @@ DeviceOption = Annotated[
     str | None,
     dial(
         "--device",
+        setting="training.device",
         metavar="NAME",
         help="cpu, cuda, cuda:1 or mps. Without it: the best there is.",
         panel=WHERE_PANEL,
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, dial("--threads", metavar="N", min=1, help="Processor threads to use.", panel=WHERE_PANEL)
+    int | None,
+    dial(
+        "--threads",
+        setting="training.threads",
+        metavar="N",
+        min=1,
+        help="Processor threads to use.",
+        panel=WHERE_PANEL,
+    ),
 ]
 SeedOption = Annotated[
-    int | None, dial("--seed", metavar="N", min=0, help="Same seed, same outcome.", panel=TRAINING_PANEL)
+    int | None,
+    dial(
+        "--seed",
+        setting="training.seed",
+        metavar="N",
+        min=0,
+        help="Same seed, same outcome.",
+        panel=TRAINING_PANEL,
+    ),
 ]
 ModeOption = Annotated[
     str | None,
@@ -135,6 +162,7 @@ ArchitectureOption = Annotated[
     dial(
         "--arch",
         "--architecture",
+        setting="model.architecture",
         metavar="NAME",
         help=f"{', '.join(_ARCHITECTURES[:-1])} or {_ARCHITECTURES[-1]}.",
         panel=MODEL_PANEL,
@@ -142,16 +170,41 @@ ArchitectureOption = Annotated[
     ),
 ]
 WidthOption = Annotated[
-    int | None, dial("--d-model", metavar="D", min=1, help="Width of the model.", panel=MODEL_PANEL)
+    int | None,
+    dial(
+        "--d-model",
+        setting="model.d_model",
+        metavar="D",
+        min=1,
+        help="Width of the model.",
+        panel=MODEL_PANEL,
+    ),
 ]
 HeadsOption = Annotated[
-    int | None, dial("--heads", metavar="H", min=1, help="Attention heads.", panel=MODEL_PANEL)
+    int | None,
+    dial("--heads", setting="model.n_heads", metavar="H", min=1, help="Attention heads.", panel=MODEL_PANEL),
 ]
 ContextOption = Annotated[
-    int | None, dial("--context", metavar="T", min=1, help="Tokens it sees at once.", panel=MODEL_PANEL)
+    int | None,
+    dial(
+        "--context",
+        setting="model.context_length",
+        metavar="T",
+        min=1,
+        help="Tokens it sees at once.",
+        panel=MODEL_PANEL,
+    ),
 ]
 VocabularyOption = Annotated[
-    int | None, dial("--vocab-size", metavar="V", min=1, help="Entries of the vocabulary.", panel=MODEL_PANEL)
+    int | None,
+    dial(
+        "--vocab-size",
+        setting="model.vocab_size",
+        metavar="V",
+        min=1,
+        help="Entries of the vocabulary.",
+        panel=MODEL_PANEL,
+    ),
 ]
 TokenizerOption = Annotated[
     str | None,
@@ -164,10 +217,19 @@ TokenizerOption = Annotated[
 ]
 MinutesOption = Annotated[
     float | None,
-    dial("--minutes", metavar="M", help="Wall-clock minutes, everything included.", panel=LENGTH_PANEL),
+    dial(
+        "--minutes",
+        setting="training.minutes",
+        metavar="M",
+        help="Wall-clock minutes, everything included.",
+        panel=LENGTH_PANEL,
+    ),
 ]
 StepsOption = Annotated[
-    int | None, dial("--steps", metavar="N", min=1, help="Optimizer steps.", panel=LENGTH_PANEL)
+    int | None,
+    dial(
+        "--steps", setting="training.steps", metavar="N", min=1, help="Optimizer steps.", panel=LENGTH_PANEL
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

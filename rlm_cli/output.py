@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from data.errors import RlmError
 from data.safe_text import safe_text
+from rlm_cli.wording import error_in_cli_words, in_cli_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -121,13 +122,14 @@ class Output:
 
     def warn(self, text: str) -> None:
         """A remark that is shown even when quiet."""
-        self.stderr.print(_styled("warning: ", "bold yellow") + _styled(text, ""))
+        self.stderr.print(_styled("warning: ", "bold yellow") + _styled(in_cli_words(text), ""))
 
     def error(self, error: RlmError) -> None:
         """One sentence, one next step."""
-        self.stderr.print(_styled("error: ", "bold red") + _styled(error.message, ""))
-        if error.hint:
-            self.stderr.print(_styled(error.hint, "dim"))
+        message, hint = error_in_cli_words(error)
+        self.stderr.print(_styled("error: ", "bold red") + _styled(message, ""))
+        if hint:
+            self.stderr.print(_styled(hint, "dim"))
 
     def ask(self, question: str) -> str | None:
         """Put a question on stderr, in every form, and read one line. None at the end of input."""

@@ -1,25 +1,29 @@
-"""An iterator of events made visible: a live bar, plain lines, or JSON Lines.
+"""Events made visible: a live bar, plain lines, or JSON Lines.
 
-`progress_view` chooses by what the output is; all of them take the same events in the same
-order. A view draws and decides nothing: interrupts belong to `rlm_cli.interrupts`.
+`progress_view` chooses one by the form of the output; all of them take the same events in the same
+order. The words are those of `models.runs.event_words`. Interrupts belong to `rlm_cli.interrupts`.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from data.safe_text import safe_text
 from models.runs import events
+from models.runs.event_words import describe
 from models.runs.events import Event
-from models.wording import counted
+from models.runs.history import History
 from rlm_cli import figures
 from rlm_cli.output import Form, Output, stderr_is_terminal, write
+from rlm_cli.wording import in_cli_words
 
 _PLAIN_INTERVAL_S = 5.0
 _REDRAW_INTERVAL_S = 0.15
-_SHOWN_OF_PROMPT = 40
+_UNSEEN = (events.CheckpointSaved, events.RunPaused, events.RunFailed, events.RunFinished)
+"""What no line is for: a checkpoint is routine, and how a training ended is said after it."""
 
 
 class View(Protocol):
@@ -39,7 +43,7 @@ class View(Protocol):
 
 
 def progress_view(output: Output) -> View:
-    """The view that fits the output's form and the terminal there is."""
+    """The view for the output's form, and for a terminal or a pipe."""
     if output.form is Form.JSON:
         return JsonLines()
     if output.form is Form.QUIET:
@@ -70,6 +74,8 @@ class JsonLines(Silence):
     """Every event as one line of JSON on stdout."""
 
     def show(self, event: Event) -> None:
+        if isinstance(event, events.NoticeGiven):
+            event = replace(event, message=in_cli_words(event.message))
         write(events.to_json(event) + "\n")
 
 
@@ -91,9 +97,9 @@ class PlainLines(Silence):
             self._stage = event.stage
             self._occasionally(_preparation_line(event), at_once=new_stage)
         elif isinstance(event, events.StepFinished):
-            self._occasionally(_step_line(event), at_once=event.step in (1, event.total_steps))
+            self._occasionally(step_line(event), at_once=event.step in (1, event.total_steps))
         else:
-            for line in lasting_lines(event):
+            for line in event_lines(event):
                 self._output.say(line)
 
     def _occasionally(self, line: str, *, at_once: bool) -> None:
@@ -104,12 +110,12 @@ class PlainLines(Silence):
 
 
 class LiveBar(Silence):
-    """A bar that moves, with what lasts (evaluations, samples, notices) printed above it."""
+    """A bar that moves. Evaluations, samples, notices and the like are printed above it."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._progress, self._task = _bar(output)
-        self._validation_loss: float | None = None
+        self._history = History()
         self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
@@ -131,16 +137,15 @@ class LiveBar(Silence):
             self._progress.start()
 
     def show(self, event: Event) -> None:
+        self._history.add(event)
         if isinstance(event, events.PreparationAdvanced):
             self._draw(event.stage, event.done, event.total)
         elif isinstance(event, events.EvaluationAdvanced):
             self._draw("evaluating", event.done, event.total)
         elif isinstance(event, events.StepFinished):
-            self._draw("training", event.step, event.total_steps, _step_figures(event, self._validation_loss))
+            self._draw("training", event.step, event.total_steps, _step_figures(event, self._history))
         else:
-            if isinstance(event, events.EvaluationFinished):
-                self._validation_loss = event.validation_loss
-            for line in lasting_lines(event):
+            for line in event_lines(event):
                 self._output.say(line)
 
     def _draw(self, stage: str, done: int, total: int, text: str = "") -> None:
@@ -154,56 +159,28 @@ class LiveBar(Silence):
         self._progress.refresh()
 
 
-def lasting_lines(event: Event) -> list[str]:
+def event_lines(event: Event) -> list[str]:
     """What a person wants to find when scrolling back. Empty for what only moves the bar."""
-    match event:
-        case events.NoticeGiven():
-            return [event.message]
-        case events.RunStarted() if event.start_step:
-            return [f"Going on from step {event.start_step:,} of {event.total_steps:,}."]
-        case events.ScheduleSettled(step=0):  # later ones move the bar's end, and that is enough
-            steps = counted(event.total_steps, "step")
-            return [f"Planned: {steps}, about {_pace(event.seconds_per_step)} each."]
-        case events.EvaluationFinished():
-            return [_evaluation_line(event)]
-        case events.CorpusBegun():
-            share = f"{100 * event.replay_share:.3g} % of what it reads repeats earlier texts"
-            return [f"It goes on with {event.corpus}; {share}."]
-        case events.CorporaMeasured():
-            return known_lines(event)
-        case events.ModelExpanded():
-            grown = ", ".join(f"{name} {change}" for name, change in event.grown.items())
-            return [
-                f"step {event.step:,}  grown from {event.parameters_before:,} to {event.parameters:,} "
-                f"parameters ({grown}); largest change of a logit {event.largest_logit_change:.1e}"
-            ]
-        case events.SampleGenerated():
-            return ["", *_sample_lines(event), ""]
-        case events.StepSkipped():
-            return [f"Step {event.step:,} left out: {event.reason}."]
-        case events.RolledBack():
-            return [
-                f"Back to step {event.to_step:,}, "
-                f"with the learning rate times {event.learning_rate_scale:.2g}."
-            ]
-        case events.MicroBatchHalved():
-            pieces = counted(event.accumulation, "piece")
-            return [f"Memory is short: {pieces} of {event.micro_batch} per step from here on."]
-        case _:
-            return []
+    if isinstance(event, _UNSEEN):
+        return []
+    if isinstance(event, events.RunStarted) and not event.start_step:
+        return []
+    if isinstance(event, events.SchedulePlanned) and event.step:  # it moves the bar's end, and that is enough
+        return []
+    words = describe(event)
+    if words is None:
+        return []
+    if isinstance(event, events.NoticeGiven):
+        return [in_cli_words(words.text)]
+    first, *rest = words.text.split("\n")
+    lines = [first, *("  " + line for line in rest)]
+    return ["", *lines, ""] if isinstance(event, events.SampleGenerated) else lines
 
 
-def known_lines(event: events.CorporaMeasured) -> list[str]:
-    """What the model knows of each text: its loss before and now, and what that is in percent."""
-    width = max((len(name) for name in event.losses), default=0)
-    if not event.losses_before:
-        return ["Before the first step:", *(f"  {n:<{width}}  {x:.4f}" for n, x in event.losses.items())]
-    lines = ["What it knows, in nats per token before and now:"]
-    for name, loss in event.losses.items():
-        before = event.losses_before.get(name)
-        change = "" if not before else f"  {before:.4f} -> {loss:.4f}  ({100 * (loss / before - 1):+.1f} %)"
-        lines.append(f"  {name:<{width}}{change or f'  {loss:.4f}'}")
-    return lines
+def step_line(event: events.StepFinished) -> str:
+    """A step as one line."""
+    words = describe(event)
+    return "" if words is None else words.text
 
 
 def _bar(output: Output) -> tuple[Any, Any]:
@@ -215,7 +192,7 @@ def _bar(output: Output) -> tuple[Any, Any]:
         TextColumn("{task.percentage:>3.0f}%", markup=False),
         TextColumn("{task.fields[figures]}", markup=False),
         console=output.stderr,
-        # No thread of its own: it is redrawn when something happened, and leaves the cores alone.
+        # It is redrawn when something happened: a thread of its own would take time from the training.
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,
@@ -230,40 +207,10 @@ def _preparation_line(event: events.PreparationAdvanced) -> str:
     return f"{event.stage} {100 * event.done / event.total:.0f}%"
 
 
-def _step_figures(event: events.StepFinished, validation_loss: float | None) -> str:
-    validation = "" if validation_loss is None else f"  val {validation_loss:.3f}"
+def _step_figures(event: events.StepFinished, history: History) -> str:
+    """What is beside the bar: short, so that the bar has room."""
+    validation = f"  val {history.evaluations[-1].validation_loss:.3f}" if history.evaluations else ""
     return (
         f"loss {event.loss:.3f}{validation}  {figures.short_count(event.tokens_per_second)} tok/s"
         f"  {figures.duration(event.eta_s)} left"
     )
-
-
-def _step_line(event: events.StepFinished) -> str:
-    return f"step {event.step:,}/{event.total_steps:,}  {_step_figures(event, None)}"
-
-
-def _evaluation_line(event: events.EvaluationFinished) -> str:
-    best = "  best so far" if event.best else ""
-    if event.exact_accuracy is not None:
-        shares = event.exact_accuracy, event.cell_accuracy or 0.0, event.mean_exit_step or 0.0
-        return f"step {event.step:,}  solves {figures.solving(*shares)}{best}"
-    return (
-        f"step {event.step:,}  validation loss {event.validation_loss:.4f}"
-        f"  ({event.bits_per_byte:.3f} bits per byte){best}"
-    )
-
-
-def _pace(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
-def _sample_lines(event: events.SampleGenerated) -> list[str]:
-    asked = event.prompt.partition("\n")[0]
-    if len(asked) > _SHOWN_OF_PROMPT:
-        asked = asked[:_SHOWN_OF_PROMPT] + "..."
-    after = f', after "{asked}"' if asked else ""
-    written = event.text.strip() or "(nothing but blanks)"
-    return [
-        f"It writes, at step {event.step:,}{after}:",
-        *("  " + line for line in written.split("\n")),
-    ]

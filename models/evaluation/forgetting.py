@@ -1,4 +1,4 @@
-"""What a model still knows of every text it has learned: its loss on what was held out of each."""
+"""What a model still knows of every text it has learned: its loss on the held-out part of each."""
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,46 +8,41 @@ import numpy as np
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.recursive_lm import RecursiveLM
-from models.runs.events import EvaluationAdvanced, Event
+from models.runs.events import Event
 
 
 @dataclass(frozen=True, slots=True)
-class KnownText:
-    """A text by its content hash, and the (N,) tokens of it that were never learned from."""
+class HeldOutText:
+    """The tokens (N,) of a text that were never trained on, and the content hash of the text."""
 
     content_hash: str
-    held_out: np.ndarray
+    tokens: np.ndarray
 
 
-def tokens_to_read(texts: Iterable[KnownText]) -> int:
-    """How many tokens one measurement of all of them reads."""
-    return sum(len(text.held_out) for text in texts)
+def held_out_tokens(texts: Iterable[HeldOutText]) -> int:
+    """How many tokens one measurement of all `texts` reads."""
+    return sum(len(text.tokens) for text in texts)
 
 
 def losses_on(
     model: RecursiveLM,
-    texts: Sequence[KnownText],
+    texts: Sequence[HeldOutText],
     number_format: str,
     step: int,
     vocabulary: int | None = None,
 ) -> Generator[Event, None, dict[str, float]]:
     """Nats per token at the default mode, by content hash. Texts too short to measure are left out.
 
-    Every measurement of a text reads the same tokens, so that two of them can be compared. `vocabulary`
-    as for `evaluate`; a text that was cut again since then may have later tokens, and is measured with them.
+    Every measurement of a text reads the same tokens, so two of them can be compared. `vocabulary` is as
+    in `evaluate`; it does not apply to a text that holds later tokens.
     """
     depth = default_depth(model)
     losses: dict[str, float] = {}
     for text in texts:
-        if len(text.held_out) < 2:
+        if len(text.tokens) < 2:
             continue
-        within = None if vocabulary is None or text.held_out.max() >= vocabulary else vocabulary
-        losing = evaluate(model, text.held_out, depth, number_format, vocabulary=within)
-        while text.content_hash not in losses:
-            try:
-                done, total = next(losing)
-            except StopIteration as end:
-                losses[text.content_hash] = end.value
-            else:
-                yield EvaluationAdvanced(step=step, done=done, total=total)
+        allowed = None if vocabulary is None or text.tokens.max() >= vocabulary else vocabulary
+        losses[text.content_hash] = yield from evaluate(
+            model, text.tokens, depth, number_format, step=step, vocabulary=allowed
+        )
     return losses

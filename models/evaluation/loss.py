@@ -1,21 +1,45 @@
-"""The loss on text the model was not trained on."""
+"""The loss of a model on text it was not trained on."""
 
 import math
+from collections import Counter
 from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from data.loader import IGNORED, validation_windows
 from models.device import autocast, to_device
-from models.evaluation.depth_histogram import PassTally
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
+from models.runs.events import EvaluationAdvanced, Event
 
 BATCH_TOKENS = 8192
 BATCH_LOGITS = 2**24
-"""Numbers the logits of a batch may take: a large vocabulary is what fills memory."""
+"""The most numbers that the logits of a batch may hold: a large vocabulary fills memory."""
+
+
+class DepthHistogram:
+    """How many tokens took how many recursions."""
+
+    def __init__(self) -> None:
+        self._tokens: Counter[float] = Counter()
+
+    def add(self, passes: Tensor) -> None:
+        """Count `passes` (N,), the recursions of N tokens."""
+        values, counts = passes.float().cpu().unique(return_counts=True)
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            self._tokens[round(value, 4)] += count
+
+    @property
+    def mean(self) -> float:
+        """Recursions per token."""
+        return sum(passes * tokens for passes, tokens in self._tokens.items()) / max(1, self._tokens.total())
+
+    def counts(self) -> dict[str, int]:
+        """Tokens by the recursions they took, fewest recursions first, ready for JSON."""
+        return {f"{passes:g}": self._tokens[passes] for passes in sorted(self._tokens)}
 
 
 def evaluate(
@@ -24,59 +48,65 @@ def evaluate(
     depth: Depth,
     number_format: str,
     *,
-    at_most: int | None = None,
-    tally: PassTally | None = None,
+    step: int = 0,
+    max_tokens: int | None = None,
+    histogram: DepthHistogram | None = None,
     vocabulary: int | None = None,
-) -> Generator[tuple[int, int], None, float]:
-    """Mean nats per token over non-overlapping windows of the model's context length.
+) -> Generator[Event, None, float]:
+    """The mean loss in nats per token over non-overlapping windows of the model's context length.
 
-    Reads all of `tokens` (N,), or windows of about `at_most` tokens spread evenly over them.
-    Yields (windows done, windows in all) between batches; the loss is the generator's return
-    value. `tally` counts the recursions that tokens took. With `vocabulary` the model may say the first
-    so many tokens alone, as it did before it was given more.
+    Reads all of `tokens` (N,), or windows of about `max_tokens` tokens spread evenly over them. Yields
+    its progress between batches, as an evaluation at `step`; the loss is the generator's return value.
+    `histogram` counts the recursions that tokens took. `vocabulary` leaves only the first so many tokens
+    to predict, for a comparison with the loss before the vocabulary grew.
     """
     length = model.config.context_length
     device = next(model.parameters()).device
     windows = math.ceil((len(tokens) - 1) / length)
-    wanted = windows if at_most is None else min(windows, max(1, at_most // length))
+    n_windows = windows if max_tokens is None else min(windows, max(1, max_tokens // length))
     rows = max(1, min(BATCH_TOKENS, BATCH_LOGITS // model.config.vocab_size) // length)
     batches = (
         validation_windows(tokens, length, rows)
-        if wanted == windows
-        else _spread_windows(tokens, length, rows, wanted)
+        if n_windows == windows
+        else _spread_windows(tokens, length, rows, n_windows)
     )
     total, count, done = 0.0, 0, 0
     was_training = model.training
     model.eval()
     try:
         for inputs, targets in batches:
-            x = to_device(torch.from_numpy(inputs), device)
-            y = to_device(torch.from_numpy(targets), device)
+            x = to_device(torch.from_numpy(inputs), device)  # (B, T)
+            y = to_device(torch.from_numpy(targets), device)  # (B, T)
             with torch.inference_mode(), autocast(device, number_format):
                 output = model(x, depth)
-            logits = output.logits[..., :vocabulary].flatten(0, 1)
+            logits = output.logits[..., :vocabulary].flatten(0, 1)  # (B * T, V)
             loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
-            if tally is not None:
-                tally.add(output.passes[y != IGNORED])
+            if histogram is not None:
+                histogram.add(output.passes[y != IGNORED])
             total += loss.item()
             count += int((targets != IGNORED).sum())
             done += len(inputs)
-            yield done, wanted
+            yield EvaluationAdvanced(step=step, done=done, total=n_windows)
     finally:
         model.train(was_training)
     return total / max(1, count)
 
 
 def bits_per_byte(nats_per_token: float, tokens: int, byte_count: int) -> float:
-    """A loss over `tokens` that stand for `byte_count` bytes of text, free of the tokenizer."""
+    """A loss over `tokens` tokens of a text of `byte_count` bytes, independent of the tokenizer."""
     return nats_per_token / math.log(2) * tokens / max(1, byte_count)
 
 
+def perplexity(loss: float) -> float:
+    """The perplexity of a loss in nats per token; finite for every finite loss."""
+    return math.exp(min(loss, 700.0))
+
+
 def _spread_windows(
-    tokens: np.ndarray, length: int, rows: int, wanted: int
+    tokens: np.ndarray, length: int, rows: int, n_windows: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     full = max(1, (len(tokens) - 1) // length)
-    starts = np.unique(np.linspace(0, full - 1, wanted).astype(np.int64)) * length
+    starts = np.unique(np.linspace(0, full - 1, n_windows).astype(np.int64)) * length
     for first in range(0, len(starts), rows):
         places = starts[first : first + rows, None] + np.arange(length + 1)
         blocks = np.asarray(tokens[places]).astype(np.int64)  # (rows, T + 1)

@@ -1,7 +1,32 @@
-"""Which modes of a model training has visited, and what judging them costs."""
+"""The loss of a model at each of its modes."""
 
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.evaluation.loss import DepthHistogram, evaluate
 from models.recursion import DEFAULT_MODE, MODES, Depth, is_trained
 from models.recursive_lm import RecursiveLM
+from models.runs.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class ModeLosses:
+    """Nats per token by mode, over `tokens` tokens; fewer than the text has where it was too long."""
+
+    by_mode: Mapping[str, float]
+    tokens: int
+    extrapolated: tuple[str, ...]
+    """Modes deeper than training went."""
+    histogram: DepthHistogram
+    """Recursions that tokens took at the default mode."""
+
+    @property
+    def default(self) -> float:
+        """The loss at the default mode."""
+        return self.by_mode[DEFAULT_MODE]
 
 
 def default_depth(model: RecursiveLM) -> Depth:
@@ -10,16 +35,57 @@ def default_depth(model: RecursiveLM) -> Depth:
     return depth if is_trained(model, depth) else model.trained_depth
 
 
-def modes_by_worth(model: RecursiveLM) -> list[tuple[str, Depth]]:
-    """The modes a model has, the default first, then the trained ones, then the others."""
+def modes_by_importance(model: RecursiveLM) -> list[tuple[str, Depth]]:
+    """The modes a model has: the default first, then the other trained ones, then the rest."""
     return sorted(
         model.modes().items(), key=lambda item: (not is_trained(model, item[1]), item[0] != DEFAULT_MODE)
     )
 
 
-def final_cost_s(model: RecursiveLM, tokens: int, seconds_per_call_token: float) -> float:
-    """Seconds that judging every trained mode on `tokens` tokens takes."""
-    calls = sum(
-        model.attention_calls(depth) for _, depth in modes_by_worth(model) if is_trained(model, depth)
-    )
+def trained_modes_cost_s(model: RecursiveLM, tokens: int, seconds_per_call_token: float) -> float:
+    """Seconds that an evaluation of every trained mode on `tokens` tokens takes."""
+    calls = sum(model.attention_calls(depth) for depth in model.modes().values() if is_trained(model, depth))
     return calls * tokens * seconds_per_call_token
+
+
+def evaluate_modes(
+    model: RecursiveLM,
+    tokens: np.ndarray,
+    number_format: str,
+    *,
+    step: int,
+    max_tokens: int | None,
+    deadline: float,
+) -> Generator[Event, None, ModeLosses]:
+    """The loss at every mode over `tokens` (N,), or over windows of about `max_tokens` of them.
+
+    The default and the trained modes are always evaluated. The others are left out once `deadline`, on
+    the clock of time.monotonic(), would pass.
+    """
+    losses: dict[str, float] = {}
+    histogram = DepthHistogram()
+    call_s = 0.0
+    for mode, depth in modes_by_importance(model):
+        began, calls = time.monotonic(), model.attention_calls(depth)
+        optional = mode != DEFAULT_MODE and not is_trained(model, depth)
+        if optional and began + calls * call_s > deadline:
+            continue
+        losses[mode] = yield from evaluate(
+            model,
+            tokens,
+            depth,
+            number_format,
+            step=step,
+            max_tokens=max_tokens,
+            histogram=histogram if mode == DEFAULT_MODE else None,
+        )
+        call_s = (time.monotonic() - began) / calls
+    available, window = len(tokens) - 1, model.config.context_length
+    return ModeLosses(
+        by_mode={mode: losses[mode] for mode in model.modes() if mode in losses},
+        tokens=available if max_tokens is None else min(available, max(1, max_tokens // window) * window),
+        extrapolated=tuple(
+            mode for mode, depth in model.modes().items() if mode in losses and not is_trained(model, depth)
+        ),
+        histogram=histogram,
+    )

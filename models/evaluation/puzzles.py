@@ -1,4 +1,4 @@
-"""How well a model solves puzzles it was not trained on, and how long it thinks about them."""
+"""How many puzzles a model solves that it was not trained on, and how many steps it takes."""
 
 import contextlib
 import math
@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from data.puzzles import PuzzleSet
 from models.architectures.puzzle_model import SURE, Prediction, PuzzleModel, answers_of
 from models.device import autocast
+from models.runs.events import EvaluationAdvanced, Event
 
-CELLS_AT_ONCE = 8192
-"""Cells of the puzzles that are thought about side by side."""
+BATCH_CELLS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,17 @@ class Scores:
 
 
 def score(
-    model: PuzzleModel, puzzles: PuzzleSet, max_steps: int, number_format: str, *, sure: float = SURE
-) -> Generator[tuple[int, int], None, Scores]:
-    """Let the model answer all of `puzzles`; the generator's return value.
+    model: PuzzleModel,
+    puzzles: PuzzleSet,
+    max_steps: int,
+    number_format: str,
+    *,
+    step: int = 0,
+    sure: float = SURE,
+) -> Generator[Event, None, Scores]:
+    """Answer all of `puzzles`, each in up to `max_steps` steps; the scores are the generator's return value.
 
-    Yields (puzzles done, puzzles in all) between batches.
+    Yields its progress between batches, as an evaluation at `step`.
     """
     exact, cells, blanks, nats, exits = 0, 0, 0, 0.0, list[int]()
     for grids, solutions in _batches(model, puzzles):
@@ -48,30 +54,32 @@ def score(
         losses = F.cross_entropy(found.logits.mT, solutions, reduction="none")  # (B, T)
         nats += float((losses * blank).sum())
         exits += found.exit_steps.tolist()
-        yield len(exits), len(puzzles)
+        yield EvaluationAdvanced(step=step, done=len(exits), total=len(puzzles))
     return Scores(
         exact / len(puzzles), cells / blanks, sum(exits) / len(puzzles), nats / blanks, tuple(exits)
     )
 
 
 @torch.no_grad()
-def exact_by_step(
-    model: PuzzleModel, puzzles: PuzzleSet, steps: Sequence[int], number_format: str
-) -> Generator[tuple[int, int], None, dict[int, float]]:
-    """The share of exact answers to `puzzles` after each of `steps`, nobody leaving before: what
-    thinking longer buys. Yields as `score` does."""
+def exact_by_steps(
+    model: PuzzleModel, puzzles: PuzzleSet, steps: Sequence[int], number_format: str, *, step: int = 0
+) -> Generator[Event, None, dict[int, float]]:
+    """The share of exact answers after each number of `steps`, with no puzzle leaving early.
+
+    Yields as `score` does.
+    """
     exact, done = dict.fromkeys(steps, 0), 0
     for grids, solutions in _batches(model, puzzles):
         states = None
-        for step in range(1, max(steps) + 1):
-            with _in_use(model), autocast(grids.device, number_format):
+        for number in range(1, max(steps) + 1):
+            with _evaluation_mode(model), autocast(grids.device, number_format):
                 thought = model.ponder(grids, states)
             states = thought.states
-            if step in exact:
-                exact[step] += int((answers_of(thought, grids) == solutions).all(dim=1).sum())
+            if number in exact:
+                exact[number] += int((answers_of(thought, grids) == solutions).all(dim=1).sum())
         done += len(grids)
-        yield done, len(puzzles)
-    return {step: count / len(puzzles) for step, count in exact.items()}
+        yield EvaluationAdvanced(step=step, done=done, total=len(puzzles))
+    return {number: count / len(puzzles) for number, count in exact.items()}
 
 
 def answer(
@@ -84,21 +92,20 @@ def answer(
     keep_trail: bool = False,
 ) -> Prediction:
     """`model.predict` in a number format, without dropout."""
-    with _in_use(model), autocast(grids.device, number_format):
+    with _evaluation_mode(model), autocast(grids.device, number_format):
         return model.predict(grids, max_steps, sure=sure, keep_trail=keep_trail)
 
 
-def some_of(puzzles: PuzzleSet, count: int) -> PuzzleSet:
-    """The first `count` of `puzzles`, which stand in no order."""
+def first_of(puzzles: PuzzleSet, count: int) -> PuzzleSet:
+    """The first `count` of `puzzles`, whose order is random."""
     return replace(puzzles, puzzles=puzzles.puzzles[:count], solutions=puzzles.solutions[:count], notes=())
 
 
-def judged_of(puzzles: PuzzleSet, chosen_by: int) -> PuzzleSet:
-    """`puzzles` without the first `chosen_by`, by which the best weights are chosen; all of them
-    where that would leave fewer than it takes."""
-    if len(puzzles) < 2 * chosen_by:
+def without_first(puzzles: PuzzleSet, count: int) -> PuzzleSet:
+    """`puzzles` without the first `count`; all of them where fewer than `count` would be left."""
+    if len(puzzles) < 2 * count:
         return puzzles
-    rest = puzzles.puzzles[chosen_by:], puzzles.solutions[chosen_by:]
+    rest = puzzles.puzzles[count:], puzzles.solutions[count:]
     return replace(puzzles, puzzles=rest[0], solutions=rest[1], notes=())
 
 
@@ -117,7 +124,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _batches(model: PuzzleModel, puzzles: PuzzleSet) -> Iterator[tuple[Tensor, Tensor]]:
     """Puzzles and solutions (B, T) int64, where the model is."""
-    device, rows = next(model.parameters()).device, max(1, CELLS_AT_ONCE // puzzles.size**2)
+    device, rows = next(model.parameters()).device, max(1, BATCH_CELLS // puzzles.size**2)
     for first in range(0, len(puzzles), rows):
         pair = puzzles.puzzles[first : first + rows], puzzles.solutions[first : first + rows]
         grids, solutions = (torch.from_numpy(part.astype(np.int64)).to(device) for part in pair)
@@ -125,7 +132,7 @@ def _batches(model: PuzzleModel, puzzles: PuzzleSet) -> Iterator[tuple[Tensor, T
 
 
 @contextlib.contextmanager
-def _in_use(model: PuzzleModel) -> Iterator[None]:
+def _evaluation_mode(model: PuzzleModel) -> Iterator[None]:
     was_training = model.training
     model.eval()
     try:

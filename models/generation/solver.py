@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from models.architectures.puzzle_model import SURE, PuzzleModel
 from models.errors import CheckpointError, RunError
 from models.runs.load import load_model
 from models.runs.run import Run
-from models.runs.task import require_puzzles
+from models.runs.run_config import RunConfig
 
 AT_ONCE = 64
 """Puzzles that are thought about side by side."""
@@ -26,7 +25,7 @@ class Solver:
 
     model: PuzzleModel
     run: Run
-    config: dict[str, Any]
+    config: RunConfig
 
     @property
     def size(self) -> int:
@@ -44,7 +43,7 @@ class Solver:
             raise UsageError(
                 f"Run '{self.run.name}' solves {geometry(self.size).name} grids, and this one is "
                 f"{geometry(n).name}.",
-                hint=f"Train one for it: rlm train --task sudoku:{n}x{n}",
+                hint=f"Train one for it: {{train task=sudoku:{n}x{n}}}",
             )
 
 
@@ -75,10 +74,10 @@ def load_solver(run: Run, device: str = "cpu") -> Solver:
 
     Raises RunError where it solves no puzzles or nothing is trained yet, CheckpointError.
     """
-    config = run.read_config()
-    if "data" not in config:
-        raise RunError(f"Run '{run.name}' is not trained yet.", hint="Train one: rlm train --task sudoku:4x4")
-    require_puzzles(run.name, config)
+    config = run.config()
+    if config.data is None:
+        raise RunError(f"Run '{run.name}' is not trained yet.", hint="Train one: {train task=sudoku:4x4}")
+    config.require_puzzles(run.name)
     model = load_model(run, config, device)
     if not isinstance(model, PuzzleModel) or model.config.task == "text":
         raise CheckpointError(

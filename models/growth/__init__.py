@@ -1,1 +1,1 @@
-"""Growing a model that was trained: it computes what it did, and has room for more."""
+"""Makes a trained model larger. Its output stays the same."""

@@ -1,11 +1,11 @@
-"""In which ways a model can grow, as they are typed, and what it is afterwards. Torch-free."""
+"""The axes along which a model can grow, as they are typed, and the grown configuration. Torch-free."""
 
 from collections.abc import Container, Mapping
 
 from data.errors import UsageError
 from models.config import ModelConfig
 
-WAYS: Mapping[str, str] = {
+AXES: Mapping[str, str] = {
     "layers": "blocks",
     "l-layers": "low-level blocks",
     "h-layers": "high-level blocks",
@@ -16,57 +16,60 @@ WAYS: Mapping[str, str] = {
     "ff": "feed-forward units",
     "vocab": "tokens",
 }
-"""Every way there is, and what it adds."""
+"""Every axis, and what it counts."""
 
 
 def sizes(config: ModelConfig) -> dict[str, int]:
-    """How large the model is today in each of the ways it can grow."""
-    return {way: config.size_of(way) for way in WAYS if _refusal(config, way) is None}
+    """The model's size along each axis that it can grow along."""
+    return {axis: config.size_of(axis) for axis in AXES if _refusal(config, axis) is None}
 
 
-def grown(config: ModelConfig, wanted: Mapping[str, int], closed: Container[str] = ()) -> ModelConfig:
-    """The configuration of the model that is as large as `wanted` says, by way.
+def grow_config(
+    config: ModelConfig, new_sizes: Mapping[str, int], closed: Container[str] = ()
+) -> ModelConfig:
+    """The configuration with `new_sizes`, by axis.
 
-    Raises UsageError for a way the model cannot grow in, with those it can but for the `closed` ones,
-    and for a size that is no more than today's or beyond what the architecture allows.
+    Raises UsageError for an axis the model cannot grow along, and for a size that is not above the present
+    one or beyond what the architecture allows. Its hint lists the open axes, without the `closed` ones.
     """
-    if not wanted:
-        raise UsageError("Nothing was said that is to grow.", hint=_what_can(config, closed))
-    for way, size in wanted.items():
-        if (refusal := _refusal(config, way)) is not None:
-            raise UsageError(refusal, hint=_what_can(config, closed))
-        now = config.size_of(way)
+    if not new_sizes:
+        example = next((f", for example --{axis} {size + 1}" for axis, size in sizes(config).items()), "")
+        raise UsageError(f"Say what to grow{example}.", hint=_open_axes(config, closed))
+    for axis, size in new_sizes.items():
+        if (refusal := _refusal(config, axis)) is not None:
+            raise UsageError(refusal, hint=_open_axes(config, closed))
+        now = config.size_of(axis)
         if type(size) is not int:
-            raise UsageError(f"--{way} {size} is not a whole number.", hint=f"Today it is {now:,}.")
+            raise UsageError(f"--{axis} {size} is not a whole number.", hint=f"Now it is {now:,}.")
         if size <= now:
             raise UsageError(
-                f"--{way} {size:,} is no growth: today it is {now:,}.",
-                hint=f"Say how many {WAYS[way]} there are to be in all, {now + 1:,} or more.",
+                f"--{axis} is already {now:,}; give {now + 1:,} or more.",
+                hint=f"It is the number of {AXES[axis]} after growing.",
             )
     try:
-        return config.larger(wanted)
+        return config.larger(new_sizes)
     except UsageError as error:
-        asked = " and ".join(f"--{way} {size:,}" for way, size in wanted.items())
-        raise UsageError(f"No model can have {asked}: {error.message}") from error
+        typed = " and ".join(f"--{axis} {size:,}" for axis, size in new_sizes.items())
+        raise UsageError(f"No model can have {typed}: {error.message}") from error
 
 
 def differences(old: ModelConfig, new: ModelConfig) -> dict[str, tuple[int, int]]:
-    """By way, from what to what the model has grown."""
-    ways = [way for way in WAYS if way in old.growing and old.size_of(way) != new.size_of(way)]
-    return {way: (old.size_of(way), new.size_of(way)) for way in ways}
+    """The old and the new size along each axis on which the model has grown."""
+    axes = [axis for axis in AXES if axis in old.growth_axes and old.size_of(axis) != new.size_of(axis)]
+    return {axis: (old.size_of(axis), new.size_of(axis)) for axis in axes}
 
 
-def _refusal(config: ModelConfig, way: str) -> str | None:
-    """Why the model cannot grow that way, as a whole sentence; None where it can."""
-    if way not in WAYS:
-        return f"There is no growing in '{way}'."
-    if way not in config.growing:
-        return f"A model of architecture {config.architecture} cannot grow by --{way}."
-    reason = config.why_not_grow(way)
-    return None if reason is None else f"This model cannot grow by --{way}: {reason}."
+def _refusal(config: ModelConfig, axis: str) -> str | None:
+    """Why the model cannot grow along an axis, as a whole sentence; None where it can."""
+    if axis not in AXES:
+        return f"A model cannot grow in '{axis}'."
+    if axis not in config.growth_axes:
+        return f"A model of architecture {config.architecture} cannot grow by --{axis}."
+    reason = config.why_not_grow(axis)
+    return None if reason is None else f"This model cannot grow by --{axis}: {reason}."
 
 
-def _what_can(config: ModelConfig, closed: Container[str]) -> str:
-    open_ways = {way: size for way, size in sizes(config).items() if way not in closed}
-    ways = ", ".join(f"--{way} ({WAYS[way]}, now {size:,})" for way, size in open_ways.items())
-    return f"It can grow by {ways}." if ways else "It cannot grow in any way."
+def _open_axes(config: ModelConfig, closed: Container[str]) -> str:
+    now = {axis: size for axis, size in sizes(config).items() if axis not in closed}
+    axes = ", ".join(f"--{axis} ({AXES[axis]}, now {size:,})" for axis, size in now.items())
+    return f"It can grow by {axes}." if axes else "It cannot grow in any way."

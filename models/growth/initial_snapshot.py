@@ -1,20 +1,18 @@
-"""The first state of a stage: the model with a new text's tokens, all steps before it."""
+"""The first checkpoint of training on a new text: a model with that text's tokens, at step 0."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from models.architectures import skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost import skeleton
 from models.growth.weights import grow_snapshot
 from models.runs.checkpoint import Snapshot
-from models.training.schedule import Schedule
-from models.training.session import Counters
+from models.runs.run_state import RunState
 
 
-def first_snapshot(
-    kept: Mapping[str, Tensor],
+def initial_snapshot(
+    weights: Mapping[str, Tensor],
     moments: Mapping[str, Tensor],
     old: ModelConfig,
     new: ModelConfig,
@@ -22,24 +20,18 @@ def first_snapshot(
     *,
     parts: Sequence[tuple[int, ...]] | None = None,
 ) -> Snapshot:
-    """The weights to go on from and the optimizer's moments, at step 0 of a schedule still to be settled.
+    """`weights` of the `old` model, grown to the `new` one, at step 0 of a schedule that is planned later.
 
-    `moments` are the `optimizer.…` tensors to keep; rows of a grown vocabulary begin without.
+    `moments` are the `optimizer.…` tensors to keep; the rows of new tokens have none. `parts`: for each new
+    token the tokens it is made of.
     """
     average: dict[str, Tensor] = {}
     if training.average_decay:
-        average = {f"average.{name}": kept[name] for name, _ in skeleton(old).named_parameters()}
-    state = {
-        "begins": True,
-        "counters": dataclasses.asdict(Counters()),
-        "schedule": dataclasses.asdict(Schedule.over(0, 1)),
-        "average_updates": 0,
-        "ended": None,
-    }
-    snapshot = Snapshot(0, dict(kept), {**moments, **average}, state)
+        average = {f"average.{name}": weights[name] for name, _ in skeleton(old).named_parameters()}
+    snapshot = Snapshot(0, dict(weights), {**moments, **average}, RunState.initial())
     return snapshot if old == new else grow_snapshot(snapshot, old, new, parts=parts, seed=training.seed)
 
 
-def begins_stage(snapshot: Snapshot | None) -> bool:
-    """Whether no step was taken yet on the text the run is at."""
-    return snapshot is None or bool(snapshot.state.get("begins"))
+def has_no_steps_yet(snapshot: Snapshot | None) -> bool:
+    """Whether the run has taken no step yet on its present text."""
+    return snapshot is None or snapshot.state.is_initial

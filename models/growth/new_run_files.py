@@ -1,89 +1,97 @@
-"""The files of a run that grew from another, written so that there is all of it or nothing.
+"""Writes the files of a run that grew from another, all of them or none.
 
-They are made in a folder inside the new one whose name says that it is temporary: a folder that
-holds no more than that is one nobody misses, and the next expansion of that name takes it over.
-Then they are moved to their places, config.json last, which is what makes it a run.
+They are written into a staging folder inside the new run's folder. A folder that holds only this is an
+incomplete run, and the next expansion with that name takes it over. Then the files are moved to their
+places, config.json last: it makes the folder a run.
 """
 
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
 from data.storage import storing, sync_directory, write_file
 from data.tokenizer import Tokenizer
+from models.growth.parent import GENERATION_FILE
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, save_checkpoint, save_weights
+from models.runs.datasets import Dataset
+from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFinished, RunPaused
-from models.runs.incomplete import NURSERY
+from models.runs.incomplete import STAGING
 from models.runs.replay_samples import replay_folder
 from models.runs.run import CONFIG_FILE, Run
+from models.runs.run_config import RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Newborn:
-    """What the new run begins with; None or empty where the old one had none."""
+class NewRunFiles:
+    """The content of the new run; None or empty where the old one had none."""
 
-    config: Mapping[str, Any]
+    config: RunConfig
     tokenizer: Tokenizer | None
     weights: Mapping[str, Tensor] | None
     snapshot: Snapshot | None
-    files: Mapping[str, Any]
+    datasets: list[Dataset] | None
+    evaluation: Evaluation | PuzzleEvaluation | None
+    generation: object | None
     samples: Mapping[str, bytes]
     finished: RunFinished | None
 
     def write(self, run: Run) -> None:
         """Fill the folder of `run`, whose lock the caller holds. Raises StorageError."""
-        nursery = run.path / NURSERY
-        unborn = Run(nursery / run.name)
+        staging = run.path / STAGING
+        staged = Run(staging / run.name)
         with storing(f"run '{run.name}'"):
-            nursery.mkdir()
-            unborn.path.mkdir()
-        self._write(unborn, run)
+            staging.mkdir()
+            staged.path.mkdir()
+        self._write(staged, run)
         with storing(f"run '{run.name}'"):
-            names = sorted(os.listdir(unborn.path), key=lambda name: name == CONFIG_FILE)
+            names = sorted(os.listdir(staged.path), key=lambda name: name == CONFIG_FILE)
             for name in names:
-                os.rename(unborn.path / name, run.path / name)
+                os.rename(staged.path / name, run.path / name)
             sync_directory(run.path)
-            unborn.path.rmdir()
-            nursery.rmdir()
+            staged.path.rmdir()
+            staging.rmdir()
 
-    def _write(self, unborn: Run, run: Run) -> None:
+    def _write(self, staged: Run, run: Run) -> None:
         if self.tokenizer is not None:
             with storing("the tokenizer"):
-                self.tokenizer.save(unborn.tokenizer_path)
-        for name, value in self.files.items():
-            unborn.write_json(name, value)
+                self.tokenizer.save(staged.tokenizer_path)
+        if self.datasets is not None:
+            staged.save_datasets(self.datasets)
+        if self.evaluation is not None:
+            staged.save_evaluation(self.evaluation)
+        if self.generation is not None:
+            staged.write_json(GENERATION_FILE, self.generation)
         if self.samples:
-            with storing("what is replayed of earlier texts"):
-                replay_folder(unborn).mkdir()
+            with storing("the replay samples of earlier texts"):
+                replay_folder(staged).mkdir()
                 for name, content in self.samples.items():
-                    write_file(replay_folder(unborn) / name, [content])
-                sync_directory(replay_folder(unborn))
+                    write_file(replay_folder(staged) / name, [content])
+                sync_directory(replay_folder(staged))
         metadata = weights_metadata(self.tokenizer, self.config)
         if self.weights is not None:
-            save_weights(unborn, self.weights, metadata)
+            save_weights(staged, self.weights, metadata)
         if self.snapshot is not None:
-            counters = self.snapshot.state.get("counters", {})
-            is_best = counters.get("best_step") == self.snapshot.step
+            is_best = self.snapshot.state.counters.best_step == self.snapshot.step
             pointers = ("latest", "best") if is_best else ("latest",)
-            save_checkpoint(unborn, self.snapshot, pointers=pointers, metadata=metadata, keep=None)
+            save_checkpoint(staged, self.snapshot, pointers=pointers, metadata=metadata, keep=None)
         for event in self._events(run):
-            with LineAppender(unborn.events_path) as log:
+            with LineAppender(staged.events_path) as log:
                 append_event(log, event)
-        unborn.write_config(self.config)
+        staged.save_config(self.config)
 
     def _events(self, run: Run) -> Iterator[Event]:
-        """The last word about the training so far, in the new run's name."""
+        """The final event of the training so far, with the new run's name."""
         if self.snapshot is None:
             return
         if self.finished is not None:
-            parameters = self.config["parameters"]
+            parameters = self.config.parameters or 0
             yield dataclasses.replace(self.finished, run=run.name, parameters=parameters, path=str(run.path))
             return
-        last_step = self.snapshot.state.get("schedule", {}).get("last_step", 0)
+        last_step = self.snapshot.state.schedule.last_step
         yield RunPaused(step=self.snapshot.step, total_steps=last_step, path=str(run.path))

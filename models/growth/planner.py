@@ -1,54 +1,53 @@
-"""Which growth comes nearest to a number of parameters: so many blocks more, and so much wider.
+"""Chooses blocks and feed-forward width so that a model comes nearest to a number of parameters.
 
-The parameters of our architectures are a sum over their blocks, each linear in the feed-forward
-width. So a few counts of models that are only laid out tell those of all, and the search is over
-the number of added blocks alone: it ends.
+The parameters of our architectures are a sum over their blocks, and linear in the feed-forward width. So a
+few models on the meta device give the counts of all. The search is over the number of added blocks only.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from data.errors import UsageError
+from models.architectures import skeleton
 from models.config import ModelConfig
-from models.cost import skeleton
 from models.growth.axes import sizes
 
 NEAR = 0.01
-"""Of the target: plans as near to it as this are equally good, and the one with most blocks is taken."""
+"""Share of the target. Of all plans this near to it, the one with most blocks is taken."""
 WIDEST = 4
-"""Times its width, the most a feed-forward network is widened at once."""
+"""The largest factor by which a feed-forward network is widened at once."""
 _WIDTH_STEPS = 64
-"""In so many steps, or a little more, a feed-forward network would double."""
+"""A feed-forward network doubles in about so many steps of width."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A model that is `larger` in some ways, as `axes.grown` takes them."""
+    """A model with `larger` sizes, by axis as in `axes.grow_config`, and its parameters."""
 
     blocks: int
-    """How many were added."""
+    """How many are added."""
     larger: Mapping[str, int]
     parameters: int
 
 
 def parameter_count(config: ModelConfig) -> int:
-    """All parameters of the model, a tied head counted once. No memory is taken for them."""
+    """All parameters of the model, a tied head counted once. Allocates no memory for them."""
     return skeleton(config).parameter_counts()[0]
 
 
 def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = False) -> ModelConfig:
-    """The model grown in blocks and feed-forward width whose parameters come nearest to a target.
+    """The model, grown in blocks and feed-forward width, whose parameters come nearest to a target.
 
-    Of those within one per cent of it the one with most blocks, which are added by turns, in the
-    order of `ModelConfig.balanced`; the width makes up for the rest. With `at_most` none has more
-    parameters than the target. Raises UsageError where the target is no growth, is beyond all growth,
-    or is nearer to what the model has now than to the smallest growth.
+    Of those within one per cent of the target it is the one with most blocks. Blocks are added in the order
+    of `ModelConfig.block_axes`, and the width makes up for the rest. With `at_most` it has no more parameters
+    than the target. Raises UsageError where the target is not above the present number, is out of reach, or
+    is nearer to the present number than to the smallest growth.
     """
     now = parameter_count(config)
     if target_parameters <= now:
         raise UsageError(
             f"A target of {target_parameters:,} parameters is no growth: the model has {now:,}.",
-            hint=f"Name more than {now:,}.",
+            hint=f"Give more than {now:,}.",
         )
     shapes = list(_shapes(config, now, target_parameters))
     most = max((shape.parameters for shape in shapes), default=now)
@@ -56,7 +55,7 @@ def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = Fals
         raise UsageError(
             f"A target of {target_parameters:,} parameters cannot be met: "
             + (f"the model can grow to {most:,}." if shapes else "this model has no room to grow."),
-            hint="Train a larger model from the start: rlm train FILE --d-model N",
+            hint="Train a larger model from the start: {train FILE model.d_model=N}",
         )
     most_allowed = target_parameters if at_most else target_parameters + (target_parameters - now)
     fitting = [shape for shape in shapes if shape.parameters <= most_allowed]
@@ -65,7 +64,7 @@ def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = Fals
         raise UsageError(
             f"A target of {target_parameters:,} parameters cannot be met: the smallest growth, from "
             f"{now:,}, is to {least:,}.",
-            hint=f"Name that, or more: {least:,}.",
+            hint=f"Give {least:,} or more.",
         )
     best = min(abs(shape.parameters - target_parameters) for shape in fitting)
     tolerance = max(best, NEAR * target_parameters)
@@ -75,17 +74,17 @@ def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = Fals
 
 
 def _shapes(config: ModelConfig, now: int, target: int) -> Iterator[_Shape]:
-    """Every growth worth a look: for each number of added blocks the widths about the target."""
+    """The candidates: for each number of added blocks, the widths nearest to the target."""
     width = sizes(config).get("ff", 0)
     wider = _count(config, {"ff": width + 1}) - now if width else 0  # parameters of one more unit
     per_block: dict[str, tuple[int, int]] = {}
-    for way in dict.fromkeys(config.balanced):
-        one_more = {way: config.size_of(way) + 1}
-        if not _may_be(config, one_more):
+    for axis in dict.fromkeys(config.block_axes):
+        one_more = {axis: config.size_of(axis) + 1}
+        if not _is_allowed(config, one_more):
             continue
         block = _count(config, one_more) - now
         unit = _count(config, {**one_more, "ff": width + 1}) - now - block - wider if width else 0
-        per_block[way] = (block, unit)
+        per_block[axis] = (block, unit)
     blocks: dict[str, int] = {}
     parameters, slope = now, wider
     for added, turn in enumerate([None, *_turns(config, list(per_block))]):
@@ -98,23 +97,23 @@ def _shapes(config: ModelConfig, now: int, target: int) -> Iterator[_Shape]:
             yield _Shape(added, {**blocks, "ff": width + units}, parameters + units * slope)
 
 
-def _turns(config: ModelConfig, ways: list[str]) -> Iterator[str]:
-    """Which way gets a block next, until none may have more."""
-    sizes_now = {way: config.size_of(way) for way in ways}
+def _turns(config: ModelConfig, axes: list[str]) -> Iterator[str]:
+    """The axis that gets a block next, until none may have more."""
+    sizes_now = {axis: config.size_of(axis) for axis in axes}
     full: set[str] = set()
-    while len(full) < len(ways):
-        for way in config.balanced:
-            if way not in sizes_now or way in full:
+    while len(full) < len(axes):
+        for axis in config.block_axes:
+            if axis not in sizes_now or axis in full:
                 continue
-            if not _may_be(config, {way: sizes_now[way] + 1}):
-                full.add(way)
+            if not _is_allowed(config, {axis: sizes_now[axis] + 1}):
+                full.add(axis)
                 continue
-            sizes_now[way] += 1
-            yield way
+            sizes_now[axis] += 1
+            yield axis
 
 
 def _widths(width: int, wanted: float) -> set[int]:
-    """Units more that make about `wanted` more, and the most there may be."""
+    """Numbers of added units: those next to `wanted`, and the largest allowed."""
     step = 1 << max(0, (width // _WIDTH_STEPS).bit_length() - 1)
     most = (WIDEST - 1) * width // step * step
     below = int(max(0.0, wanted) // step) * step
@@ -125,7 +124,7 @@ def _count(config: ModelConfig, larger: Mapping[str, int]) -> int:
     return parameter_count(config.larger(larger))
 
 
-def _may_be(config: ModelConfig, larger: Mapping[str, int]) -> bool:
+def _is_allowed(config: ModelConfig, larger: Mapping[str, int]) -> bool:
     try:
         config.larger(larger)
     except UsageError:

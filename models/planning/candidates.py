@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import RlmError
-from models.runs.datasets import labels, read_datasets
+from models.runs.datasets import labels
 from models.runs.listing import RunSummary, list_runs
 from models.runs.run import Run
-from models.runs.task import solves_puzzles
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that knows some text. `knows` has its loss on each now, in nats per token, by name;
-    None where it was not measured yet."""
+    """A model that has learned some text, or begun to."""
 
     summary: RunSummary
     knows: dict[str, float | None]
+    """By the name of each text, the loss on it now in nats per token; None where it was not measured yet."""
     hashes: frozenset[str]
-    """Of the content of what it knows."""
+    """Of the content of these texts."""
 
 
 def candidates(runs_dir: Path) -> list[Candidate]:
@@ -39,9 +38,10 @@ def suited_first(found: list[Candidate], content_hash: str) -> list[Candidate]:
 
 def _candidate(summary: RunSummary) -> Candidate | None:
     run = Run(summary.path)
-    if solves_puzzles(run.read_config()):
+    config = run.config()
+    if config.solves_puzzles:
         return None
-    datasets = read_datasets(run)
+    datasets = run.datasets(config)
     names = labels(datasets)
-    losses = [entry.get("loss_now") for entry in datasets]
+    losses = [one.loss_now for one in datasets]
     return Candidate(summary, dict(zip(names.values(), losses, strict=True)), frozenset(names))

@@ -1,8 +1,7 @@
 """A model without training: a configuration, fresh weights, and what it costs."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,19 @@ import torch
 from data.errors import UsageError
 from data.storage import storing
 from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict
-from models.cost import Estimate, estimate, require_memory, skeleton
+from models.cost import Estimate, estimate, require_memory
 from models.device import choose_device
+from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
-from models.planning.request import CreateRequest, drop_lengths, everything_said, lengths_in, shape_of
+from models.planning.request import CreateRequest, length_in, model_settings, without_length
+from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import save_weights
-from models.runs.new_run import fresh_run
+from models.runs.new_run import new_run
 from models.runs.run import Run
+from models.runs.run_config import ModelSection, RunConfig
 from models.wording import counted
-
-DEFAULT_VOCAB_SIZE = 96
-"""For a model that is created without a tokenizer and without a size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,7 @@ class CreationPlan:
     """A model that can be made."""
 
     name: str
+    runs_dir: Path
     model: ModelConfig
     training: Mapping[str, Any]
     tokenizer: Tokenizer | None
@@ -57,67 +57,68 @@ class CreationPlan:
     def to_dict(self) -> dict[str, Any]:
         """The model as JSON has it."""
         return {
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "model": ModelSection.of(self.model).dials,
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
             "memory_bytes": self.estimate.training_bytes,
             "tokens_per_second": round(self.estimate.tokens_per_second, 1),
         }
 
-    def start(self, runs_dir: Path) -> Run:
+    def start(self) -> Run:
         """Make the run, weights included; where that fails, nothing of it is left.
 
         Raises UsageError, StorageError.
         """
-        with fresh_run(self.name, runs_dir) as run:
+        with new_run(self.name, self.runs_dir) as run:
             torch.manual_seed(int(self.training.get("seed", 0)))
             model = build_model(self.model)
-            metadata = {"format": "rlm", "config": json.dumps(self.to_dict()["model"])}
             if self.tokenizer is not None:
                 with storing("the tokenizer"):
                     self.tokenizer.save(run.tokenizer_path)
-                metadata["tokenizer"] = self.tokenizer.to_json()
-            save_weights(run, model.state_dict(), metadata)
-            run.write_config(
-                {
-                    "name": run.name,
-                    "parameters": self.estimate.parameters,
-                    "embedding_parameters": self.estimate.embedding_parameters,
-                    "model": self.to_dict()["model"],
-                    "tokenizer_hash": self.tokenizer.hash if self.tokenizer is not None else None,
-                    "training": dict(self.training),
-                }
+            config = RunConfig(
+                name=run.name,
+                parameters=self.estimate.parameters,
+                embedding_parameters=self.estimate.embedding_parameters,
+                model=ModelSection.of(self.model),
+                tokenizer_hash=self.tokenizer.hash if self.tokenizer is not None else None,
+                training=self.training,
             )
+            save_weights(run, model.state_dict(), weights_metadata(self.tokenizer, config))
+            run.save_config(config)
         return run
 
 
-def plan_creation(request: CreateRequest) -> CreationPlan:
-    """Settle what the request leaves open. Raises UsageError, also for a model that could not be
+def plan_creation(request: CreateRequest, runs_dir: Path) -> CreationPlan:
+    """Decide what the request leaves open. Raises UsageError, also for a model that could not be
     trained in the memory there is, and TokenizerError."""
-    said = everything_said(request)
-    preset = preset_for(request.preset, said.training)
+    overrides = request.overrides
+    preset = preset_for(request.preset, overrides.training)
     tokenizer = load_tokenizer(request.tokenizer) if request.tokenizer is not None else None
     size = tokenizer.vocab_size if tokenizer is not None else DEFAULT_VOCAB_SIZE
-    model = model_config({"vocab_size": size, **shape_of(said, preset)})
-    training = dict(preset.training) if preset is not None else {}
+    model = model_config({"vocab_size": size, **model_settings(overrides, preset)})
+    recipe = dict(preset.training) if preset is not None else {}
     if preset is not None and not counts_alike(preset, tokenizer):
-        training.pop("target_loss", None)  # the text to come may be cut into other tokens
-    training |= said.training
-    if lengths_in(said.training):
-        drop_lengths(training)
-        training |= lengths_in(said.training)
+        recipe.pop("target_loss", None)  # the text to come may be cut into other tokens
+    left_open = {name: value for name, value in recipe.items() if f"training.{name}" not in overrides.values}
+    training = {
+        **without_length(recipe),
+        **overrides.training,
+        **(overrides.length or length_in(left_open)),
+    }
     checked = from_dict(TrainingConfig, training, "training")
     if tokenizer is not None and model.vocab_size != tokenizer.vocab_size:
         raise UsageError(
             f"The tokenizer has {tokenizer.vocab_size} tokens, not {model.vocab_size}.",
-            hint="Leave --vocab-size out: the tokenizer says it.",
+            hint="Leave {model.vocab_size} out: the tokenizer says it.",
+            field="model.vocab_size",
         )
-    device = choose_device(checked.device)
-    require_memory(skeleton(model), checked, device, pieces=False)
+    device, layout = choose_device(checked.device), skeleton(model)
+    require_memory(layout, checked, device, pieces=False)
     return CreationPlan(
         name=request.name,
+        runs_dir=runs_dir,
         model=model,
         training=training,
         tokenizer=tokenizer,
-        estimate=estimate(model, checked, device),
+        estimate=estimate(layout, checked, device),
     )

@@ -3,20 +3,19 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
-from models.growth.initial_snapshot import begins_stage
-from models.growth.transaction import catch_up
+from models.growth.initial_snapshot import has_no_steps_yet
+from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.run import Run
-from models.runs.task import solves_puzzles
+from models.runs.run_config import DataSection, Extension
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
-    """Have the next `train(run)` go on for so much more.
+    """Have the next `train(run)` go on for so much longer.
 
     A finished run warms its rate up again to a share of its peak and lets it fall anew; a paused one
     stretches or shortens what is left of its schedule, and one that was paused before the first
@@ -28,31 +27,33 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
     if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
         raise UsageError("The length to go on for must be above 0.")
     with run.lock():
-        catch_up(run)
-        config = run.read_config()
-        if "data" not in config:
+        recover(run)
+        config = run.config()
+        if config.data is None:
             raise UsageError(
-                f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+                f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
             )
-        if not solves_puzzles(config):
-            _require_text_there(run, config["data"])
+        if not config.solves_puzzles:
+            _require_text_there(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
-        if snapshot is not None and not begins_stage(snapshot):
-            config["extension"] = {"from_step": snapshot.step, "minutes": minutes, "steps": steps}
+        if snapshot is not None and not has_no_steps_yet(snapshot):
+            extension = Extension(from_step=snapshot.step, minutes=minutes, steps=steps)
+            run.save_config(replace(config, extension=extension))
         else:
-            config["training"] |= {"minutes": minutes, "steps": steps, "epochs": None}
-            config["started_at"] = time.time()  # what passed before was not training
-        run.write_config(config)
+            training = {**config.training, "minutes": minutes, "steps": steps, "epochs": None}
+            # What passed before was not training.
+            run.save_config(replace(config, training=training, started_at=time.time()))
 
 
-def _require_text_there(run: Run, data: Mapping[str, Any]) -> None:
+def _require_text_there(run: Run, data: DataSection) -> None:
     """Raise CorpusError where the tokens of the text are not in the cache, and it is not in its place."""
-    with contextlib.suppress(CorpusError, KeyError):
-        open_prepared(data["prepared"])
-        return
-    for path in data["paths"]:
+    if data.prepared is not None:
+        with contextlib.suppress(CorpusError):
+            open_prepared(data.prepared)
+            return
+    for path in data.paths:
         if not os.path.exists(path):
             raise CorpusError(
                 f"The text of run '{run.name}' is gone: there is no '{path}'.",
-                hint=f"Put it back, or give the run another: rlm train FILE --continue {run.name}",
+                hint=f"Put it back, or give the run another: {{train FILE continue_run={run.name}}}",
             )

@@ -30,7 +30,7 @@ def vocabulary_note(preset: Preset | None, tokenizer: Tokenizer, suggested: str)
     if tokenizer.kind == preset.tokenizer != suggested:
         notes.append(
             f"Preset '{preset.name}' cuts the text into {_PIECES[tokenizer.kind]}, where "
-            f"{_PIECES[suggested]} would suit it: --tokenizer {suggested} takes those."
+            f"{_PIECES[suggested]} would suit it: {{tokenizer={suggested}}} takes those."
         )
     if preset.vocab_size not in (None, tokenizer.vocab_size):
         notes.append(

@@ -1,4 +1,4 @@
-"""From what was typed and which puzzles there are to a plan: nothing is written until it starts."""
+"""From a request for puzzles to a plan: nothing is written until it starts."""
 
 import time
 from collections.abc import Generator
@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from data.puzzles import PuzzleSet, open_puzzles, split
+from models.architectures import skeleton
 from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate, estimate, require_memory, skeleton
-from models.planning.puzzle_resolve import settle_puzzle_request
+from models.cost import Estimate, estimate, require_memory
+from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
+from models.recursive_lm import RecursiveLM
+from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
-from models.runs.new_run import fresh_run
+from models.runs.new_run import new_run
 from models.runs.progress import with_progress_events
 from models.runs.run import Run, suggest_name
-from models.runs.task import PUZZLES
+from models.runs.run_config import PUZZLES, DataSection, ModelSection, RunConfig
 from models.wording import counted
 
 PUZZLE_SEED = 0
@@ -25,7 +28,7 @@ PUZZLE_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class PuzzlePlan:
-    """Everything settled but what only a measurement can settle."""
+    """A training on puzzles, decided but for what only a measurement can tell."""
 
     name: str
     runs_dir: Path
@@ -36,6 +39,7 @@ class PuzzlePlan:
     content_hash: str
     model: ModelConfig
     training: TrainingConfig
+    skeleton: RecursiveLM
     estimate: Estimate
     started_at: float
 
@@ -43,8 +47,7 @@ class PuzzlePlan:
         """The plan as a short table."""
         model, cost, n = self.model, self.estimate, self.learned.size
         assert isinstance(model, TwoStateConfig)
-        thoughts = skeleton(model)
-        calls = thoughts.attention_calls(thoughts.trained_depth)
+        calls = self.skeleton.attention_calls(self.skeleton.trained_depth)
         steps = counted(model.supervision_steps, "step")
         return [
             ("run", self.name),
@@ -65,8 +68,15 @@ class PuzzlePlan:
         """The plan as JSON has it."""
         return {
             "name": self.name,
-            "puzzles": {**self._described(), "held_out": len(self.held_out)},
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "puzzles": {
+                "name": self.source,
+                "content_hash": self.content_hash,
+                "kind": PUZZLES,
+                "size": self.learned.size,
+                "puzzles": len(self.learned),
+                "held_out": len(self.held_out),
+            },
+            "model": ModelSection.of(self.model).dials,
             "training": asdict(self.training),
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
@@ -76,37 +86,37 @@ class PuzzlePlan:
     def start(self) -> Run:
         """Make the run directory, with all that training needs to begin; where this fails, nothing of it
         is left. Raises UsageError, StorageError."""
-        with fresh_run(self.name, self.runs_dir) as run:
-            run.write_json("datasets.json", [self._described()])
-            run.write_config(
-                {
-                    "name": run.name,
-                    "corpus": self.source,
-                    "parameters": self.estimate.parameters,
-                    "embedding_parameters": self.estimate.embedding_parameters,
-                    "started_at": self.started_at,
-                    "model": {"architecture": self.model.architecture, **asdict(self.model)},
-                    "training": asdict(self.training),
-                    "data": {
-                        "paths": [self.source],
-                        "content_hash": self.content_hash,
-                        "kind": PUZZLES,
-                        "count": self.count,
-                        "seed": PUZZLE_SEED,
-                        "held_out": len(self.held_out),
-                    },
-                }
+        with new_run(self.name, self.runs_dir) as run:
+            run.save_datasets([self._dataset()])
+            run.save_config(
+                RunConfig(
+                    name=run.name,
+                    corpus=self.source,
+                    parameters=self.estimate.parameters,
+                    embedding_parameters=self.estimate.embedding_parameters,
+                    started_at=self.started_at,
+                    model=ModelSection.of(self.model),
+                    training=asdict(self.training),
+                    data=DataSection(
+                        paths=(self.source,),
+                        content_hash=self.content_hash,
+                        kind=PUZZLES,
+                        count=self.count,
+                        seed=PUZZLE_SEED,
+                        held_out=len(self.held_out),
+                    ),
+                )
             )
         return run
 
-    def _described(self) -> dict[str, Any]:
-        return {
-            "name": self.source,
-            "content_hash": self.content_hash,
-            "kind": PUZZLES,
-            "size": self.learned.size,
-            "puzzles": len(self.learned),
-        }
+    def _dataset(self) -> Dataset:
+        return Dataset(
+            name=self.source,
+            content_hash=self.content_hash,
+            kind=PUZZLES,
+            size=self.learned.size,
+            puzzles=len(self.learned),
+        )
 
     def _length(self) -> str:
         training = self.training
@@ -118,28 +128,30 @@ class PuzzlePlan:
 
 
 def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, PuzzlePlan]:
-    """Make or read the puzzles, and settle everything the request leaves open.
+    """Make or read the puzzles, and decide everything the request leaves open.
 
     Raises UsageError for what cannot be meant, CorpusError for a file without puzzles.
     """
     started_at = time.time()
-    asked = settle_puzzle_request(request, runs_dir)
-    puzzles = yield from with_progress_events(open_puzzles(asked.source, request.count, PUZZLE_SEED))
+    resolved = resolve_puzzle_request(request, runs_dir)
+    puzzles = yield from with_progress_events(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
     for note in learned.notes:
         yield NoticeGiven(message=note)
-    model, training = asked.model(puzzles.size), asked.training(puzzles.size)
-    require_memory(skeleton(model), training, asked.device)
+    model, training = resolved.model(puzzles.size), resolved.training(puzzles.size)
+    layout = skeleton(model)
+    require_memory(layout, training, resolved.device)
     return PuzzlePlan(
         name=request.name or suggest_name(puzzles.name, runs_dir),
         runs_dir=runs_dir,
-        source=asked.source,
+        source=resolved.source,
         count=request.count,
         learned=learned,
         held_out=held_out,
         content_hash=puzzles.content_hash,
         model=model,
         training=training,
-        estimate=estimate(model, training, asked.device),
+        skeleton=layout,
+        estimate=estimate(layout, training, resolved.device),
         started_at=started_at,
     )

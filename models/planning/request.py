@@ -1,70 +1,76 @@
-"""What a user may say of a new model and its training, by the names the configurations have. Torch-free."""
+"""What a user asks for: where the text is, which model is meant, and the settings they chose.
 
+Torch is imported only to look up a setting that belongs to one architecture.
+"""
+
+import dataclasses
+import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import UnionType
+from typing import Any, Self
 
 from data.errors import UsageError
-from models.architectures import DEFAULT_ARCHITECTURE
-from models.config import LENGTHS
+from models.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, config_type
+from models.config import LENGTHS, ModelConfig, TrainingConfig, parse_value, unknown_setting
 from models.presets import Preset
 
-FIELD_OF: Mapping[str, str] = {
-    "architecture": "model.architecture",
-    "d_model": "model.d_model",
-    "n_heads": "model.n_heads",
-    "context_length": "model.context_length",
-    "vocab_size": "model.vocab_size",
-    "minutes": "training.minutes",
-    "steps": "training.steps",
-    "epochs": "training.epochs",
-    "seed": "training.seed",
-    "batch_size": "training.batch_size",
-    "optimizer": "training.optimizer",
-    "target_loss": "training.target_loss",
-    "patience": "training.patience",
-    "device": "training.device",
-    "number_format": "training.number_format",
-    "threads": "training.threads",
-    "grow_every": "training.grow_every",
-    "grow_by": "training.grow_by",
-}
-"""The setting that each field of a request is another name for."""
+_OF_NEW_MODEL = ("name", "preset", "tokenizer")
+_OF_CONTINUED_RUN = ("replay", "grow_vocab")
 
-_OF_NEW = {name for name, path in FIELD_OF.items() if path.startswith("model.")} | {
-    "name",
-    "preset",
-    "tokenizer",
-}
-"""The fields that only a new model can be given."""
-_OF_CONTINUED = {"replay", "grow_vocab"}
-"""Those that only a model can be given that knows another text."""
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """The settings somebody chose, by dotted path (`training.minutes`), each of its field's type."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """From values that may be text. Raises UsageError as `parse_setting`."""
+        return cls({path: parse_setting(path, value) for path, value in values.items()})
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The settings of the model, by field."""
+        return self._section("model")
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The settings of the training but its length, by field."""
+        return {name: value for name, value in self._section("training").items() if name not in LENGTHS}
+
+    @property
+    def length(self) -> dict[str, Any]:
+        """The length, by field; empty where it is left open."""
+        return length_in(self._section("training"))
+
+    def without(self, paths: Collection[str]) -> "Overrides":
+        """The same without those paths."""
+        return Overrides({path: value for path, value in self.values.items() if path not in paths})
+
+    def _section(self, name: str) -> dict[str, Any]:
+        start = f"{name}."
+        return {
+            path.removeprefix(start): value for path, value in self.values.items() if path.startswith(start)
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest:
-    """What a user said; None is what they left open."""
+    """What a training was asked for with; None is what was left open."""
 
     paths: tuple[str, ...]
+    """The text, or a file of puzzles."""
     name: str | None = None
+    """Of the run: a new one, or one that was created and not trained yet."""
     preset: str | None = None
-    architecture: str | None = None
-    minutes: float | None = None
-    steps: int | None = None
-    epochs: float | None = None
-    seed: int | None = None
-    batch_size: int | None = None
-    context_length: int | None = None
     tokenizer: str | None = None
-    vocab_size: int | None = None
-    d_model: int | None = None
-    n_heads: int | None = None
-    optimizer: str | None = None
-    target_loss: float | None = None
-    patience: int | None = None
-    device: str | None = None
-    number_format: str | None = None
-    threads: int | None = None
+    """character, bpe, or the path of a tokenizer.json."""
+    overrides: Overrides = Overrides()
+    ambient: frozenset[str] = frozenset()
+    """The paths of overrides and the names of fields that come from the environment or a file. They never
+    tell which model is meant, and give way where they do not fit it."""
     task: str | None = None
     """What to learn if it is not text: sudoku (of a file), sudoku:4x4 and so on."""
     count: int | None = None
@@ -75,137 +81,111 @@ class TrainRequest:
     """Share of what it learns from then on that comes from its earlier texts."""
     grow_vocab: int | None = None
     """Byte pairs it learns then, besides those it has."""
-    grow_every: int | None = None
-    grow_by: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """`section.field` to value: what `--set` and configuration files give. The fields go over it."""
-    standing: frozenset[str] = frozenset()
-    """Which of the fields and settings are preferences from the environment or a file, and not said of
-    this text: they never tell what model is meant, and give way where they do not fit it."""
 
     @property
-    def leaves_model_open(self) -> bool:
-        """Whether nothing says what model is meant: none of those there are, and nothing of a new one."""
-        here = self._without(self.standing - {"task"})
-        of_new = (here.name, here.preset, here.tokenizer, here.task, here.continue_run)
-        shape = set(everything_said(here).model) - {"dropout"}
-        return all(value is None for value in of_new) and not shape
+    def names_model(self) -> bool:
+        """Whether it says which model is meant: a run, or a name or preset for a new one."""
+        names = ("name", "preset", "continue_run")
+        typed = (name for name in names if name not in self.ambient)
+        return self.task is not None or any(getattr(self, name) is not None for name in typed)
 
-    def fitting_its_model(self) -> "TrainRequest":
-        """Without those standing preferences that are for a new model where a run goes on, and without
-        those that are for one that goes on where the model is new."""
-        if self.continue_run is None:
-            return self._without(self.standing & _OF_CONTINUED)
-        shape = {path for path in self.settings if path.startswith("model.") and path != "model.dropout"}
-        return self._without(self.standing & (_OF_NEW | shape))
-
-    def _without(self, names: Collection[str]) -> "TrainRequest":
-        fields: dict[str, Any] = {name: None for name in names if "." not in name}
-        settings = {path: value for path, value in self.settings.items() if path not in names}
-        return replace(self, settings=settings, **fields)
-
-    def is_standing(self, path: str) -> bool:
-        """Whether the setting `path`, under either of its names, is a standing preference."""
-        return any(path in (name, FIELD_OF.get(name)) for name in self.standing)
-
-    def flag_of(self, path: str) -> str:
-        """What the setting `path` was typed as."""
-        name = next((name for name, setting in FIELD_OF.items() if setting == path), None)
-        if name is None or getattr(self, name) is None:
-            return f"--set {path}"
-        return "--" + name.replace("_", "-")
+    def without_unfit_preferences(self) -> "TrainRequest":
+        """Without what is ambient and for a new model where a run goes on, and without what is ambient and
+        for a run that goes on where the model is new."""
+        unfit = set(_OF_CONTINUED_RUN)
+        if self.continue_run is not None:
+            shape = {path for path in self.overrides.values if path.startswith("model.")}
+            unfit = {*_OF_NEW_MODEL, *shape - {"model.dropout"}}
+        unfit &= self.ambient
+        fields: dict[str, Any] = {name: None for name in unfit if "." not in name}
+        return replace(self, overrides=self.overrides.without(unfit), **fields)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateRequest:
-    """What a user said; None is what they left open."""
+    """What a model without training was asked for with; None is what was left open."""
 
     name: str
     preset: str | None = None
-    architecture: str | None = None
-    d_model: int | None = None
-    n_heads: int | None = None
-    context_length: int | None = None
-    vocab_size: int | None = None
     tokenizer: str | None = None
-    seed: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The path of a tokenizer.json."""
+    overrides: Overrides = Overrides()
 
 
-@dataclass(frozen=True)
-class Said:
-    """Everything said, a mapping for each section, and at most one length among it."""
+def parse_setting(path: str, value: Any) -> Any:
+    """The value of the setting at `path` (`section.field`), which may be text, as its field has it.
 
-    model: dict[str, Any]
-    training: dict[str, Any]
-
-
-def everything_said(request: TrainRequest | CreateRequest) -> Said:
-    """The settings of a request, and its fields over them.
-
-    Raises UsageError for a section there is not. The values themselves are not looked at.
+    A model's setting may be of any architecture. Raises UsageError for a setting there is not, with the
+    nearest one, and for a value that is not of its type.
     """
-    said = Said({}, {})
-    for path, value in request.settings.items():
-        section, _, name = path.partition(".")
-        if section not in ("model", "training") or not name:
-            raise UsageError(
-                f"There is no setting '{path}'.",
-                hint="Write model.FIELD or training.FIELD, as in model.dropout=0.1.",
-            )
-        getattr(said, section)[name] = value
-    fields = {name: getattr(request, name, None) for name in FIELD_OF}
-    if any(fields[name] is not None for name in LENGTHS):
-        drop_lengths(said.training)
-    for name, value in fields.items():
-        if value is not None:
-            section, _, setting = FIELD_OF[name].partition(".")
-            getattr(said, section)[setting] = value
-    if "architecture" in said.model:
-        said.model["architecture"] = str(said.model["architecture"]).replace("-", "_")
-    return said
+    section, _, name = path.partition(".")
+    if section not in ("model", "training") or not name:
+        raise UsageError(
+            f"There is no setting '{path}'.",
+            hint="Write model.FIELD or training.FIELD, as in model.dropout=0.1.",
+        )
+    if path == "model.architecture":
+        return str(value).replace("-", "_")
+    types = _field_types(TrainingConfig if section == "training" else ModelConfig)
+    if section == "model" and name not in types:
+        types = _types_of_every_architecture()
+    if name not in types:
+        raise unknown_setting(section, name, types)
+    return parse_value(value, types[name], path)
 
 
-def require_growing(request: TrainRequest, before: Mapping[str, Any]) -> None:
-    """Raise UsageError where it was said by how much a model is to grow, and neither how often nor in the
-    training settings it had `before`."""
-    if request.grow_by is None or "grow_by" in request.standing:
-        return
-    every = everything_said(request).training.get("grow_every", before.get("grow_every"))
-    if every in (None, "none"):
-        raise UsageError("--grow-by says how much, and not how often.", hint="Add --grow-every CHARS.")
-
-
-def shape_of(said: Said, preset: Preset | None, usual: str = DEFAULT_ARCHITECTURE) -> dict[str, Any]:
-    """What is known of a new model: what was said, over the preset, over the `usual` architecture.
+def model_settings(
+    overrides: Overrides, preset: Preset | None, usual: str = DEFAULT_ARCHITECTURE
+) -> dict[str, Any]:
+    """What is known of a new model: the overrides, over the preset, over the `usual` architecture.
 
     Raises UsageError where both name an architecture, and not the same.
     """
-    architecture = said.model.get("architecture", preset.architecture if preset else usual)
+    chosen = overrides.model
+    architecture = chosen.get("architecture", preset.architecture if preset else usual)
     if preset is not None and preset.architecture != architecture:
         raise UsageError(
             f"Preset '{preset.name}' is of architecture {preset.architecture}, not {architecture}.",
-            hint="Keep one of --preset and --arch.",
+            hint="Keep one of {preset} and {model.architecture}.",
+            field="model.architecture",
         )
-    return {**(preset.model if preset else {}), **said.model, "architecture": architecture}
+    return {**(preset.model if preset else {}), **chosen, "architecture": architecture}
 
 
-def lengths_in(training: Mapping[str, Any]) -> dict[str, Any]:
-    """The lengths among training settings: those that are not left open."""
+def length_in(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The lengths among training settings that are not left open."""
     return {name: training[name] for name in LENGTHS if training.get(name) not in (None, "none")}
 
 
-def drop_lengths(training: dict[str, Any]) -> None:
-    """Take every length out of training settings."""
-    for name in LENGTHS:
-        training.pop(name, None)
+def without_length(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Training settings without any length."""
+    return {name: value for name, value in training.items() if name not in LENGTHS}
 
 
-def is_same(stored: Any, value: Any) -> bool:
-    """Whether a value that may have been typed as text is the one stored."""
-    if isinstance(value, (str, int, float)) and type(stored) in (int, float):
-        try:
-            return float(value) == stored
-        except ValueError:
-            return False
-    return str(stored).lower() == str(value).lower()
+def require_growing(request: TrainRequest, before: Mapping[str, Any]) -> None:
+    """Raise UsageError where it was typed by how much a model is to grow, and how often is neither typed
+    nor in the training settings it had `before`."""
+    path = "training.grow_by"
+    if path not in request.overrides.values or path in request.ambient:
+        return
+    if request.overrides.training.get("grow_every", before.get("grow_every")) is None:
+        raise UsageError(
+            "{training.grow_by} says how much, and not how often.",
+            hint="Add {training.grow_every=CHARS}.",
+            field="training.grow_every",
+        )
+
+
+def _field_types(config: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(config)
+    return {one.name: hints[one.name] for one in dataclasses.fields(config)}
+
+
+def _types_of_every_architecture() -> dict[str, Any]:
+    """By field. Where one architecture lets a field be none and another does not, it may be none."""
+    types: dict[str, Any] = {}
+    for architecture in ARCHITECTURES:
+        for name, hint in _field_types(config_type(architecture)).items():
+            if name not in types or isinstance(hint, UnionType):
+                types[name] = hint
+    return types

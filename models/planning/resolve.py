@@ -1,215 +1,232 @@
-"""Everything about a request that needs no text, settled and checked before a byte of it is read."""
+"""Everything about a request that needs no text, resolved and checked before a byte of it is read."""
 
-import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from data.errors import StorageError, UsageError
+from data.errors import UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import model_config
+from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict
-from models.cost import require_memory, skeleton
+from models.cost import require_memory
 from models.device import choose_device
-from models.planning.create import DEFAULT_VOCAB_SIZE
+from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
-from models.planning.request import (
-    Said,
-    TrainRequest,
-    drop_lengths,
-    everything_said,
-    is_same,
-    lengths_in,
-    shape_of,
-)
+from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
 from models.presets import Preset
-from models.runs.run import Run
-from models.runs.tokenizer import load_run_tokenizer
+from models.runs.compatibility import model_config_of
+from models.runs.run import CONFIG_FILE, Run, require_free_name, require_name
+from models.runs.run_config import RunConfig
+from models.runs.tokenizer import copies_inside, load_run_tokenizer
 
 _KINDS = ("character", "bpe")
 _FREE_TO_CHANGE = ("context_length", "dropout", "vocab_size")
 """What a created model may still be given when it is first trained."""
+_LARGE_WEIGHTS, _LARGE_BATCH = 10**7, 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is settled already. The rest is for the text to say.
+class ResolvedRequest:
+    """What is known of a training before its text is read.
 
-    In `model` and `training` the strongest voice has won: what was said, over what a created run
-    holds, over the preset. `training` has no length and `model` no vocabulary size in it.
+    In `model` and `training` the strongest place has won: the overrides, over what a created run holds,
+    over the preset.
     """
 
     created: Run | None
+    preset: Preset | None
     architecture: str
     model: Mapping[str, Any]
-    training: Mapping[str, Any]
-    length: Mapping[str, Any] | None
-    """The one length that counts, or None where nobody gave one."""
+    """By field, without the size of the vocabulary."""
+    training: TrainingConfig
+    """Has no length where nobody chose one."""
+    chosen: frozenset[str]
+    """The fields of `training` that somebody chose; the text may decide about the others."""
     tokenizer: Tokenizer | str | None
     """One that is there already, or a kind (character, bpe), or None."""
     tokenizer_reason: str
     vocab_size: int | None
-    context_is_said: bool
+    context_is_chosen: bool
     device: torch.device
-    preset: Preset | None = None
+
+    @property
+    def length(self) -> dict[str, Any]:
+        """The length by field; empty where it is left open."""
+        return length_in(vars(self.training))
 
 
-def settle_request(request: TrainRequest, runs_dir: Path) -> Asked:
+def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
     """Check a request. Raises UsageError for what cannot be meant, TokenizerError, RunError."""
-    if request.name is not None:
-        _require_name(request.name)
-    said = everything_said(request)
     created = _created_run(request.name, runs_dir)
-    stored = created.read_config() if created is not None else {}
-    preset = preset_for(request.preset, {**stored.get("training", {}), **said.training})
-    if created is not None:
-        _require_same_shape(created, stored["model"], said, preset)
-    recipe = preset.training if preset is not None else {}
-    told = {**stored.get("training", {}), **said.training}
-    training = {**recipe, **told}
-    length = _length(said.training, stored.get("training", {}), recipe)
-    drop_lengths(training)
-    checked = from_dict(TrainingConfig, {**training, **(length or {})}, "training")
-    shape = {**stored["model"], **said.model} if created is not None else shape_of(said, preset)
-    device = choose_device(checked.device)
-    if shape.get("task", "text") != "text":
-        raise UsageError(
-            f"A model of task '{shape['task']}' cannot learn text.",
-            hint="Train it: rlm train --task sudoku:4x4",
-        )
-    described = _checked_model(shape, checked, device)
-    size = described.vocab_size if "vocab_size" in said.model else None
+    stored = created.config() if created is not None else None
+    if created is not None and stored is not None:
+        require_untrained(created, stored)
+    overrides, of_run = request.overrides, stored.training if stored is not None else {}
+    preset = preset_for(request.preset, {**of_run, **overrides.training})
+    if created is not None and stored is not None:
+        _require_same_shape(created, stored.model.dials, overrides, preset)
+        shape = {**stored.model.dials, **overrides.model}
+    else:
+        shape = model_settings(overrides, preset)
+    training, chosen = _training(overrides, of_run, preset)
+    device = choose_device(training.device)
+    _require_text_model(shape, training, device)
+    size = overrides.model.get("vocab_size")
     tokenizer, reason, vocab_size = _tokenizer(request.tokenizer, size, preset, created, stored)
-    if preset is not None and "target_loss" not in told and not counts_alike(preset, tokenizer):
-        training.pop("target_loss", None)
-    shape.pop("vocab_size", None)
-    return Asked(
+    is_own_target = "target_loss" in {**of_run, **overrides.training}
+    if preset is not None and not is_own_target and not counts_alike(preset, tokenizer):
+        training = replace(training, target_loss=None)
+    return ResolvedRequest(
         created=created,
+        preset=preset,
         architecture=shape["architecture"],
-        model=shape,
+        model={name: value for name, value in shape.items() if name != "vocab_size"},
         training=training,
-        length=None if length is None else {name: getattr(checked, name) for name in length},
+        chosen=chosen,
         tokenizer=tokenizer,
         tokenizer_reason=reason,
         vocab_size=vocab_size,
-        context_is_said="context_length" in said.model or created is not None,
+        context_is_chosen="context_length" in overrides.model or created is not None,
         device=device,
-        preset=preset,
     )
 
 
-def require_untrained(run: Run) -> None:
+def require_untrained(run: Run, config: RunConfig) -> None:
     """Raise UsageError unless `run` still waits for its first text."""
-    if "data" in run.read_config():
+    if config.data is not None:
         raise UsageError(
             f"There is a run '{run.name}' already.",
-            hint=f"Go on with it: rlm resume {run.name}   Or choose another --name.",
+            hint=f"Go on with it: {{resume {run.name}}}   Or choose another {{name}}.",
+            field="name",
         )
 
 
+def require_memory_if_large(model: ModelConfig, training: TrainingConfig, device: torch.device) -> None:
+    """Raise UsageError where a training does not fit into memory, before anything is read for it.
+
+    The model is laid out for that only where a rough count of its weights and of a batch's tokens is high:
+    below these counts, both fit into the memory of any machine.
+    """
+    width, blocks = model.d_model, sum(model.size_of(axis) for axis in model.block_axes) or 1
+    weights = width * (model.context_length + blocks * (width + model.size_of("ff")))
+    if weights > _LARGE_WEIGHTS or training.batch_size * model.context_length > _LARGE_BATCH:
+        require_memory(skeleton(model), training, device)
+
+
 def _created_run(name: str | None, runs_dir: Path) -> Run | None:
-    """The untrained run that `--name` means, if it is one. Raises UsageError for a trained one."""
-    if name is None or not os.path.lexists(runs_dir / name):
+    """The run of that name, if there is one. Raises UsageError for a name that is impossible or taken by
+    something else."""
+    if name is None:
         return None
-    if not (runs_dir / name / "config.json").exists():
-        Run.create(name, runs_dir)  # raises where the name is taken by something else
+    require_name(name)
+    if not os.path.exists(runs_dir / name / CONFIG_FILE):
+        require_free_name(name, runs_dir)
         return None
     run = Run.open(name, runs_dir)
-    require_untrained(run)
     return run
 
 
-def _require_same_shape(run: Run, stored: Mapping[str, Any], said: Said, preset: Preset | None) -> None:
+def _require_same_shape(
+    run: Run, stored: Mapping[str, Any], overrides: Overrides, preset: Preset | None
+) -> None:
     """Raise UsageError where something was asked for that the created model is not."""
     of_preset = {"architecture": preset.architecture, **preset.model} if preset is not None else {}
     for name, value in of_preset.items():
-        if not is_same(stored.get(name), value):
+        if stored.get(name) != value:
             assert preset is not None
             raise UsageError(
                 f"Run '{run.name}' has its architecture already, and it is not that of preset "
                 f"'{preset.name}': its {name} is {stored.get(name)}, not {value}.",
-                hint="Leave --preset out, or choose another --name.",
+                hint="Leave {preset} out, or choose another {name}.",
+                field="preset",
             )
-    for name, value in said.model.items():
-        if name not in _FREE_TO_CHANGE and name in stored and not is_same(stored[name], value):
+    for name, value in overrides.model.items():
+        if name not in _FREE_TO_CHANGE and name in stored and stored[name] != value:
             raise UsageError(
                 f"Run '{run.name}' has its architecture already: its {name} is {stored[name]}, not {value}.",
-                hint="Leave that out, or choose another --name.",
+                hint="Leave that out, or choose another {name}.",
+                field=f"model.{name}",
             )
 
 
-def _length(*places: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The length given in the first place that gives one."""
-    return next((found for place in places if (found := lengths_in(place))), None)
+def _training(
+    overrides: Overrides, of_run: Mapping[str, Any], preset: Preset | None
+) -> tuple[TrainingConfig, frozenset[str]]:
+    """The training as far as it is known, and the fields that somebody chose. Raises UsageError."""
+    recipe = preset.training if preset is not None else {}
+    chosen = without_length({**recipe, **of_run, **overrides.training})
+    length = overrides.length or length_in(of_run) or length_in(recipe)
+    return from_dict(TrainingConfig, {**chosen, **length}, "training"), frozenset(chosen)
 
 
-def _checked_model(shape: Mapping[str, Any], training: TrainingConfig, device: torch.device) -> ModelConfig:
+def _require_text_model(shape: Mapping[str, Any], training: TrainingConfig, device: torch.device) -> None:
     """Refuse what no text can make right. Raises UsageError.
 
     A width that is left open is chosen later, and heads have to suit it: they are not judged yet.
     """
+    if shape.get("task", "text") != "text":
+        raise UsageError(
+            f"A model of task '{shape['task']}' cannot learn text.",
+            hint="Train it: {train task=sudoku:4x4}",
+            field="model.task",
+        )
     known = {"vocab_size": 2, **shape}
     if "d_model" not in known:
         known.pop("n_heads", None)
-    described = model_config(known)
-    require_memory(skeleton(described), training, device)
-    return described
+    require_memory_if_large(model_config(known), training, device)
 
 
 def _tokenizer(
-    wanted: str | None,
+    requested: str | None,
     vocab_size: int | None,
     preset: Preset | None,
     created: Run | None,
-    stored: Mapping[str, Any],
+    stored: RunConfig | None,
 ) -> tuple[Tokenizer | str | None, str, int | None]:
-    """The tokenizer or its kind where either is known, why, and the vocabulary size asked for."""
-    if wanted in _KINDS:
-        if wanted == "character" and vocab_size is not None:
+    """The tokenizer or its kind where either is known, why, and the size of its vocabulary."""
+    if requested in _KINDS:
+        if requested == "character" and vocab_size is not None:
             raise UsageError(
                 "A character tokenizer has one token for each character: its size cannot be chosen.",
-                hint="Leave --vocab-size out, or take --tokenizer bpe.",
+                hint="Leave {model.vocab_size} out, or take {tokenizer=bpe}.",
+                field="model.vocab_size",
             )
-        return wanted, "as asked for", vocab_size
-    if wanted is not None:
-        return _of_size(load_tokenizer(wanted), vocab_size), f"the one in {wanted}", None
-    if created is not None and (own := _created_with(created, stored)) is not None:
-        return _of_size(own, vocab_size), "the one the model was created with", None
+        return requested, "as asked for", vocab_size
+    if requested is not None:
+        return _of_size(load_tokenizer(requested), vocab_size), f"the one in {requested}", None
+    created_for = None
+    if created is not None and stored is not None:
+        created_for = model_config_of(created, stored).vocab_size
+        if (own := _created_with(created, stored, created_for)) is not None:
+            return _of_size(own, vocab_size), "the one the model was created with", None
     if vocab_size is not None:
         return "bpe", "as asked for", vocab_size
-    if created is not None and stored["model"]["vocab_size"] != DEFAULT_VOCAB_SIZE:
-        return None, "the vocabulary the model was created for", stored["model"]["vocab_size"]
+    if created_for not in (None, DEFAULT_VOCAB_SIZE):
+        return None, "the vocabulary the model was created for", created_for
     return (preset.tokenizer if preset is not None else None), "as the preset has it", None
 
 
-def _created_with(run: Run, stored: Mapping[str, Any]) -> Tokenizer | None:
+def _created_with(run: Run, stored: RunConfig, vocab_size: int) -> Tokenizer | None:
     """The tokenizer that the model was created with, or None where there was none.
 
-    A training that was killed before it began may have left its own in the place of that.
+    A training that was killed before it began may have left its own in the place of that: where no hash
+    is stored, only the copy in the weights counts.
     """
-    if "tokenizer_hash" not in stored:  # created before that was kept
-        return load_tokenizer(run.tokenizer_path) if run.tokenizer_path.exists() else None
-    if stored["tokenizer_hash"] is None:
-        return None
-    expected = {"data": {"tokenizer_hash": stored["tokenizer_hash"]}}
-    return load_run_tokenizer(run, expected, model_config(stored["model"]).vocab_size)[0]
+    if stored.tokenizer_hash is not None:
+        return load_run_tokenizer(run, stored, vocab_size)[0]
+    return next((tokenizer for _, tokenizer in copies_inside(run)), None)
 
 
 def _of_size(tokenizer: Tokenizer, vocab_size: int | None) -> Tokenizer:
-    """`tokenizer`. Raises UsageError where another size was asked for."""
+    """`tokenizer`. Raises UsageError where another size was chosen."""
     if vocab_size not in (None, tokenizer.vocab_size):
         raise UsageError(
             f"The tokenizer has {tokenizer.vocab_size} tokens, not {vocab_size}.",
-            hint="Leave --vocab-size out: the tokenizer says it.",
+            hint="Leave {model.vocab_size} out: the tokenizer says it.",
+            field="model.vocab_size",
         )
     return tokenizer
-
-
-def _require_name(name: str) -> None:
-    """Raise UsageError for a name no run can have."""
-    with contextlib.suppress(StorageError):  # Run.create knows the names; nothing is ever made there
-        Run.create(name, Path(os.devnull))

@@ -1,40 +1,79 @@
-"""A run that is given the text it is at: it goes on as it is, for as long as was said."""
+"""A run that is given the text it is at: it goes on as it is, for so much longer."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from data.corpus import Corpus
 from data.errors import UsageError
-from models.config import LENGTHS, TrainingConfig, from_dict
-from models.planning.continuation import MoreOfTheSame
+from models.config import TrainingConfig, from_dict
 from models.planning.defaults import suggested_minutes
-from models.planning.request import Said, TrainRequest, is_same, lengths_in
+from models.planning.extend import extend
+from models.planning.request import TrainRequest
+from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.run import Run
-from models.runs.status import is_finished
+from models.runs.run_config import RunConfig
+from models.wording import counted
 
 
-def more_of_the_same(
-    run: Run, config: Mapping[str, Any], corpus: Corpus, said: Said, request: TrainRequest
-) -> MoreOfTheSame:
+@dataclass(frozen=True, kw_only=True)
+class ResumePlan:
+    """A run that goes on with the text it is at, for so many minutes or steps more."""
+
+    run: Run
+    text: str
+    status: str
+    minutes: float | None
+    steps: int | None
+    started_at: float | None = None
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The plan as a short table."""
+        length = "what is left of it"
+        if self.minutes is not None:
+            length = f"{counted(self.minutes, 'minute')} more"
+        elif self.steps is not None:
+            length = f"{counted(self.steps, 'step')} more"
+        return [
+            ("run", self.run.name),
+            ("text", f"{self.text}, which it is at already"),
+            ("status", self.status),
+            ("length", length),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return {"name": self.run.name, "resumes": True, "minutes": self.minutes, "steps": self.steps}
+
+    def start(self) -> Run:
+        """Give the run its new length. Raises as `extend` does."""
+        if self.minutes is not None or self.steps is not None:
+            extend(self.run, minutes=self.minutes, steps=self.steps)
+        return self.run
+
+
+def plan_resume(run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest) -> ResumePlan:
     """The plan of going on with the text that `run` is at. Raises UsageError for what would change more
     than how long it trains."""
-    changes = _changes(config, said, request)
-    if changes:
+    for path in _changes(config, request):
         raise UsageError(
-            f"Run '{run.name}' goes on with this text as it began, and {changes[0]} would change that.",
-            hint=f"Leave {changes[0]} out. For a new model: --fresh, and no --continue.",
+            f"Run '{run.name}' goes on with this text as it began, and {{{path}}} would change that.",
+            hint=f"Leave {{{path}}} out. For a new model: {{fresh}}, and no {{continue_run}}.",
+            field=path,
         )
-    length = lengths_in(said.training)
-    if "epochs" in length and request.is_standing("training.epochs"):
+    length = request.overrides.length
+    if "epochs" in length and "training.epochs" in request.ambient:
         length = {}
     if "epochs" in length:
-        raise UsageError("More of a text is given in minutes or steps.", hint="For example: --minutes 5")
-    finished = is_finished(run)
+        raise UsageError(
+            "More of a text is given in minutes or steps.",
+            hint="For example: {training.minutes=5}",
+            field="training.epochs",
+        )
+    finished = _is_finished(run, config)
     if finished and not length:
         length = {"minutes": suggested_minutes(corpus)}
     checked = from_dict(TrainingConfig, length, "training")
-    return MoreOfTheSame(
+    return ResumePlan(
         run=run,
         text=corpus.name,
         status="finished" if finished else "paused",
@@ -43,23 +82,30 @@ def more_of_the_same(
     )
 
 
-def _changes(config: Mapping[str, Any], said: Said, request: TrainRequest) -> list[str]:
-    """What was typed, as it was typed, that a run is not trained with now; lengths are none of it."""
-    measured = config.get("measured", {})
-    now = {
-        "training": asdict(from_dict(TrainingConfig, config["training"], "training")),
-        "model": config["model"],
-    }
+def _is_finished(run: Run, config: RunConfig) -> bool:
+    """Whether the newest checkpoint is the last and was evaluated, and no more was asked for since."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    if newest is None or newest.state.ended is None:
+        return False
+    if config.extension is not None and config.extension.from_step == newest.step:
+        return False
+    evaluation = run.evaluation()
+    return evaluation is not None and evaluation.after_steps == newest.step
+
+
+def _changes(config: RunConfig, request: TrainRequest) -> list[str]:
+    """The settings and fields that were typed and are not what the run is trained with now; its length is
+    none of them."""
+    now = {"training": asdict(config.training_config()), "model": config.model.dials}
     changes = []
-    for section, values in (("training", said.training), ("model", said.model)):
-        for name in sorted(set(values) - set(LENGTHS)):
-            path = f"{section}.{name}"
-            of_run = [now[section].get(name), *([measured[name]] if name in measured else [])]
-            if not request.is_standing(path) and not any(is_same(has, values[name]) for has in of_run):
-                changes.append(request.flag_of(path))
-    replayed = config.get("replay", {}).get("share", 0.0)
-    if "replay" not in request.standing and request.replay not in (None, replayed):
-        changes.append("--replay")
-    if "grow_vocab" not in request.standing and request.grow_vocab is not None:
-        changes.append("--grow-vocab")
-    return changes
+    for section, values in (("training", request.overrides.training), ("model", request.overrides.model)):
+        for name, value in sorted(values.items()):
+            # What was left open has been chosen by calibration.
+            if value not in (now[section].get(name), getattr(config.calibration, name, None)):
+                changes.append(f"{section}.{name}")
+    share = config.replay.share if config.replay is not None else 0.0
+    if request.replay not in (None, share):
+        changes.append("replay")
+    if request.grow_vocab is not None:
+        changes.append("grow_vocab")
+    return [path for path in changes if path not in request.ambient]

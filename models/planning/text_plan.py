@@ -1,7 +1,8 @@
-"""A plan: what a training will be, to be looked at, and made into a run that can begin."""
+"""The plan of a training on text: what it will be, to be looked at, and made into a run that can begin."""
 
 import contextlib
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,20 @@ from data.prepare import PreparedData
 from data.storage import replace_file, storing
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate, skeleton
+from models.cost import Estimate
 from models.planning.resolve import require_untrained
-from models.runs.datasets import DATASETS_FILE, dataset_entry, described_corpus, source_paths
-from models.runs.new_run import fresh_run
+from models.recursive_lm import RecursiveLM
+from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
+from models.runs.new_run import new_run
 from models.runs.run import Run
+from models.runs.run_config import DataSection, ModelSection, RunConfig
 from models.wording import about_minutes, counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything settled but what only a measurement can settle; `created` is the run that waits for it."""
+class TextPlan:
+    """A training on text, decided but for what only a measurement can tell; `created` is the run that
+    waits for it."""
 
     name: str
     runs_dir: Path
@@ -33,6 +37,7 @@ class Plan:
     reason: str
     model: ModelConfig
     training: TrainingConfig
+    skeleton: RecursiveLM
     estimate: Estimate
     started_at: float
     is_named: bool = True
@@ -66,7 +71,7 @@ class Plan:
                 "vocab_size": self.tokenizer.vocab_size,
                 "reason": self.reason,
             },
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
+            "model": ModelSection.of(self.model).dials,
             "training": asdict(self.training),
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
@@ -85,25 +90,28 @@ class Plan:
         if self.created is None:
             return self._start_fresh()
         with self.created.lock():
-            require_untrained(self.created)
-            self._write(self.created)
+            config = self.created.config()
+            require_untrained(self.created, config)
+            self._write(self.created, config.lineage)
             with contextlib.suppress(OSError):  # fresh ones of another vocabulary, of no more use
                 self.created.weights_path.unlink()
         return self.created
 
     def _start_fresh(self) -> Run:
-        with fresh_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+        with new_run(
+            self.name, self.runs_dir, suggested_from=None if self.is_named else self.corpus.name
+        ) as run:
             self._write(run)
         return run
 
-    def _write(self, run: Run) -> None:
+    def _write(self, run: Run, lineage: tuple[Mapping[str, object], ...] = ()) -> None:
         """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
         before = run.tokenizer_path.read_bytes() if run.tokenizer_path.is_file() else None
         try:
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
-            run.write_json(DATASETS_FILE, [dataset_entry(self.corpus)])
-            run.write_config(self._config(run))
+            run.save_datasets([dataset_of(self.corpus)])
+            run.save_config(self._config(run, lineage))
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
                 (run.path / DATASETS_FILE).unlink(missing_ok=True)
@@ -113,24 +121,18 @@ class Plan:
                     replace_file(run.tokenizer_path, [before])
             raise
 
-    def _config(self, run: Run) -> dict[str, Any]:
-        corpus = self.corpus
-        return {
-            "name": run.name,
-            "corpus": corpus.name,
-            "parameters": self.estimate.parameters,
-            "embedding_parameters": self.estimate.embedding_parameters,
-            "started_at": self.started_at,
-            "model": {"architecture": self.model.architecture, **asdict(self.model)},
-            "training": asdict(self.training),
-            "data": data_section(corpus, self.tokenizer, self.data),
-            **self._lineage(),
-        }
-
-    def _lineage(self) -> dict[str, Any]:
-        """What a created run has come from, where it was grown out of another."""
-        stored = self.created.read_config() if self.created is not None else {}
-        return {"lineage": stored["lineage"]} if "lineage" in stored else {}
+    def _config(self, run: Run, lineage: tuple[Mapping[str, object], ...]) -> RunConfig:
+        return RunConfig(
+            name=run.name,
+            corpus=self.corpus.name,
+            parameters=self.estimate.parameters,
+            embedding_parameters=self.estimate.embedding_parameters,
+            started_at=self.started_at,
+            model=ModelSection.of(self.model),
+            training=asdict(self.training),
+            data=data_section(self.corpus, self.tokenizer, self.data),
+            lineage=lineage,
+        )
 
     def _shares(self) -> str:
         if not is_lopsided(self.data):
@@ -140,7 +142,7 @@ class Plan:
         )
 
     def _depth(self) -> str:
-        model = skeleton(self.model)
+        model = self.skeleton
         calls = model.attention_calls(model.trained_depth)
         if not model.recursive:
             return f"{counted(calls, 'block')}, no recursion"
@@ -173,7 +175,7 @@ def expected_tokens(
     if training.minutes is None:
         return (training.epochs or 1.0) * data.train_tokens
     fitting = training.minutes * 60 * tokens_per_second
-    return min(fitting, (training.most_epochs or math.inf) * data.train_tokens)
+    return min(fitting, (training.max_epochs or math.inf) * data.train_tokens)
 
 
 def length_in_words(
@@ -193,13 +195,13 @@ def is_lopsided(data: PreparedData) -> bool:
     return not 0.85 <= data.train_tokens / max(1, data.train_tokens + data.validation_tokens) <= 0.95
 
 
-def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> dict[str, Any]:
-    """What config.json says of the text a run is at."""
-    return {
-        "paths": source_paths(corpus),
-        "content_hash": corpus.content_hash,
-        "kind": corpus.kind,
-        "tokenizer": tokenizer.kind,
-        "tokenizer_hash": tokenizer.hash,
-        "prepared": data.path.name,
-    }
+def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> DataSection:
+    """What config.json has of the text that a run is trained on."""
+    return DataSection(
+        paths=tuple(source_paths(corpus)),
+        content_hash=corpus.content_hash,
+        kind=corpus.kind,
+        tokenizer=tokenizer.kind,
+        tokenizer_hash=tokenizer.hash,
+        prepared=data.path.name,
+    )

@@ -1,7 +1,7 @@
-"""From a run whose tokenizer is in doubt to one whose tokenizer is right, or a sentence why not."""
+"""Checks a run's tokenizer and repairs it: from a copy, or by a reconstruction where no copy is left."""
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +10,33 @@ from data.progress import Progress
 from data.tokenizer import SPECIAL_TOKENS, load_tokenizer_file
 from models.errors import RunError
 from models.evaluation.modes import default_depth
-from models.growth.transaction import catch_up
-from models.recovery.diagnosis import Diagnosis, diagnose
-from models.recovery.known_text import KnownText
-from models.recovery.language import ModelLanguage
-from models.recovery.reconstruct import Reconstruction, reconstruct
-from models.recovery.reference import read_reference
-from models.recovery.restore import Chosen, choose_copy, original_copy, put_back
-from models.runs.compatibility import described_model
+from models.growth import transaction
+from models.recovery.diagnose import Diagnosis, diagnose
+from models.recovery.reconstruct import (
+    Reconstruction,
+    RecursiveTextModel,
+    read_reference_text,
+    reconstruct,
+)
+from models.recovery.restore import VerifiedCopy, choose_copy, original_copy
+from models.recovery.training_texts import TrainingTexts
+from models.runs.compatibility import model_config_of
 from models.runs.datasets import vocabulary_growths
 from models.runs.load import load_model
 from models.runs.run import Run
-from models.runs.task import require_text
-from models.runs.tokenizer import expected_hash, original_hash
+from models.runs.run_config import DataSection, RunConfig
+from models.runs.tokenizer import expected_hash, original_hash, replace_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done. `source` is weights, checkpoint, file, run, corpus or reconstruction; `where` says it
-    in words, `verified` how it is known to be right; `backup` is where the old file went; `renamed`
-    says that config.json named another tokenizer, and names this one now."""
+    """What was done.
+
+    `source` is weights, checkpoint, file, run, corpus or reconstruction, None where nothing had to be done;
+    `where` says it in words, and `verified` how the tokenizer is verified. `loss` is in nats per token, of a
+    reconstruction per character. `backup` is the old file. `renamed`: config.json recorded another tokenizer
+    and now records this one.
+    """
 
     diagnosis: Diagnosis
     source: str | None = None
@@ -41,7 +48,7 @@ class Recovery:
     renamed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """The outcome as JSON has it."""
+        """The outcome as JSON."""
         repaired = {
             "source": self.source,
             "where": self.where,
@@ -58,49 +65,49 @@ class Recovery:
 
 
 def check_tokenizer(run: Run) -> Diagnosis:
-    """What is wrong with the run's tokenizer.json, if anything; nothing is changed.
+    """What is wrong with the run's tokenizer.json. Changes nothing.
 
     Raises RunError for a run that has no text, CheckpointError for one without a model.
     """
     config = _trained_config(run)
-    return diagnose(run, config, KnownText(run, config), described_model(run, config).vocab_size)
+    return diagnose(run, config, TrainingTexts(run, config), model_config_of(run, config).vocab_size)
 
 
 def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress, None, Recovery]:
-    """Put the run's tokenizer.json right, from the nearest copy, or from the model and the text
-    `like` where none is left. A text `like` that the run was trained on is as good as a copy.
+    """Repair the run's tokenizer.json from the nearest copy or, where none is left, from the model and the
+    text `like`. A text `like` that the run was trained on is as good as a copy.
 
-    Where config.json names another tokenizer than the one that is put back, it names that one then,
-    and of a reconstruction the one before too. Nothing else in the run is changed, and nothing where
-    it is sound; but a reconstruction gives way to the tokenizer that it stands in for.
+    config.json then records the hash of the new tokenizer, and for a reconstruction that of the lost one too.
+    Nothing else in the run changes. A sound tokenizer stays, except a reconstruction: it is replaced once a
+    copy of the lost tokenizer is found.
 
-    Raises TokenizerError where it cannot be done, RunBusyError, RunError, UsageError and
-    CorpusError for `like`, StorageError.
+    Raises TokenizerError where it cannot be repaired, RunBusyError, RunError, UsageError and CorpusError
+    for `like`, StorageError.
     """
     with run.lock():
-        catch_up(run)
+        transaction.recover(run)
         config = _trained_config(run)
-        vocab_size = described_model(run, config).vocab_size
-        known = KnownText(run, config, like)
-        diagnosis = diagnose(run, config, known, vocab_size)
+        vocab_size = model_config_of(run, config).vocab_size
+        texts = TrainingTexts(run, config, like)
+        diagnosis = diagnose(run, config, texts, vocab_size)
         if diagnosis.sound and original_hash(config) is None:
             return Recovery(diagnosis)
         yield Progress("looking for copies", 0, 1, "places")
         if diagnosis.sound:
-            original = original_copy(run, config, known, vocab_size)
-            return Recovery(diagnosis) if original is None else _restored(run, config, diagnosis, original)
-        chosen = choose_copy(run, config, known, vocab_size)
-        if isinstance(chosen, Chosen):
-            return _restored(run, config, diagnosis, chosen)
-        found = yield from _reconstructed(run, config, known, vocab_size, like, chosen)
-        # The file first: killed before config.json names it, the run still has the hash of the one that
-        # was lost, and the same command with the same text makes the same reconstruction again.
-        backup = put_back(run, found.tokenizer)
-        load_tokenizer_file(run.tokenizer_path)  # what was written must be what can be read
-        if not found.exact:
-            _own_up(run, config, found.tokenizer.hash)
+            original = original_copy(run, config, texts, vocab_size)
+            return Recovery(diagnosis) if original is None else _restore(run, config, diagnosis, original)
+        choice = choose_copy(run, config, texts, vocab_size)
+        if isinstance(choice, VerifiedCopy):
+            return _restore(run, config, diagnosis, choice)
+        found = yield from _reconstruct(run, config, texts, vocab_size, like, why=choice)
+        # The file is written first. After a kill between the two, config.json still has the hash of the lost
+        # tokenizer, and the same command with the same text makes the same reconstruction again.
+        backup = replace_tokenizer(run, found.tokenizer)
+        load_tokenizer_file(run.tokenizer_path)  # the written file must be readable
+        if found.exact:
+            _record_hash(run, config, found.tokenizer.hash)
         else:
-            _name(run, config, found.tokenizer.hash)
+            _record_reconstruction(run, config, found.tokenizer.hash)
         return Recovery(
             diagnosis,
             source="reconstruction",
@@ -112,92 +119,96 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress,
         )
 
 
-def _restored(run: Run, config: dict[str, Any], diagnosis: Diagnosis, chosen: Chosen) -> Recovery:
-    """Put a copy back. config.json first: killed before the file is replaced, the run has a file that is
-    not the one named and a copy that is, which the next recovery finds by its hash."""
-    tokenizer = chosen.copy.tokenizer
+def _restore(run: Run, config: RunConfig, diagnosis: Diagnosis, choice: VerifiedCopy) -> Recovery:
+    """Write a copy back. config.json is written first: after a kill between the two, the next recovery finds
+    the copy by the hash recorded there."""
+    tokenizer = choice.copy.tokenizer
     in_place = diagnosis.tokenizer is not None and diagnosis.tokenizer.hash == tokenizer.hash
-    named = _name(run, config, tokenizer.hash)
-    if in_place and not named:
-        raise _no_fault_of_the_tokenizer(run, diagnosis)
+    renamed = _record_hash(run, config, tokenizer.hash)
+    if in_place and not renamed:
+        raise _another_fault(run, diagnosis)
     return Recovery(
         diagnosis,
-        source=chosen.copy.source,
-        where=chosen.copy.where,
-        verified=chosen.verified,
-        loss=chosen.loss,
-        backup=None if in_place else put_back(run, tokenizer),
-        renamed=named,
+        source=choice.copy.source,
+        where=choice.copy.where,
+        verified=choice.verified,
+        loss=choice.loss,
+        backup=None if in_place else replace_tokenizer(run, tokenizer),
+        renamed=renamed,
     )
 
 
-def _trained_config(run: Run) -> dict[str, Any]:
-    config = run.read_config()
-    require_text(run.name, config)
-    if "data" not in config:
+def _trained_config(run: Run) -> RunConfig:
+    config = run.config()
+    config.require_text(run.name)
+    if config.data is None:
         raise RunError(
-            f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.name}}}"
         )
     return config
 
 
-def _reconstructed(
-    run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int, like: Path | None, why: str
+def _data(config: RunConfig) -> DataSection:
+    assert config.data is not None  # `_trained_config` requires it
+    return config.data
+
+
+def _reconstruct(
+    run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int, like: Path | None, why: str
 ) -> Generator[Progress, None, Reconstruction]:
-    """Raises TokenizerError that begins with `why`, where there is nothing to reconstruct from."""
-    lost, command = known.where_lost_texts_belong, f"rlm recover-tokenizer {run.name} --like FILE"
-    if config["data"].get("tokenizer") == "bpe":
+    """Raises TokenizerError that begins with `why` where there is nothing to reconstruct from."""
+    missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.name} like=FILE}}"
+    if _data(config).tokenizer == "bpe":
         raise TokenizerError(
-            f"{why.removesuffix('.')}, and it was one of byte pairs: only character models can be "
-            "reconstructed.",
-            hint=f"{lost}, or give a copy of it: {command}"
-            if lost
+            f"{why.removesuffix('.')}, and it used byte pairs: only character models can be reconstructed.",
+            hint=f"{missing}, or give a copy of it: {command}"
+            if missing
             else "Put the tokenizer.json that it was trained with into the run.",
         )
     if like is None:
         other = f"a text in the same language: {command}"
-        raise TokenizerError(why, hint=f"{lost}, or give {other}" if lost else f"Give {other}")
-    reference = read_reference(like)
+        raise TokenizerError(why, hint=f"{missing}, or give {other}" if missing else f"Give {other}")
+    reference = read_reference_text(like)
     model = load_model(run, config)
-    language = ModelLanguage(model, default_depth(model))
     return (
         yield from reconstruct(
-            language,
+            RecursiveTextModel(model, default_depth(model)),
             reference,
-            bounds=_bounds(known, vocab_size),
+            bounds=_bounds(texts, vocab_size),
             expected=original_hash(config) or expected_hash(config),
         )
     )
 
 
-def _bounds(known: KnownText, vocab_size: int) -> Sequence[int]:
-    """Where, among the text tokens, those begin that were learned together."""
-    grown = {before for entry in known.datasets for before, _ in vocabulary_growths(entry)}
+def _bounds(texts: TrainingTexts, vocab_size: int) -> Sequence[int]:
+    """The places where parts of the text tokens begin: the first, and one for each growth."""
+    grown = {before for entry in texts.datasets for before, _ in vocabulary_growths(entry)}
     control = len(SPECIAL_TOKENS)
     return [0, *(size - control for size in sorted(grown) if control < size < vocab_size)]
 
 
-def _own_up(run: Run, config: dict[str, Any], tokenizer_hash: str) -> None:
-    """Let config.json say that the tokenizer is a reconstruction: the one before is not to be had."""
+def _record_reconstruction(run: Run, config: RunConfig, tokenizer_hash: str) -> None:
+    """Record in config.json that the tokenizer is a reconstruction, and the hash of the lost one."""
     before = original_hash(config) or expected_hash(config)
     if before is None:
-        return  # no hash is better than one that would be taken for that of the tokenizer it was trained with
-    data = {**config["data"], "tokenizer_hash": tokenizer_hash, "reconstructed_from_hash": before}
-    run.write_config({**config, "data": data})
+        return  # a hash alone would pass for that of the lost tokenizer
+    data = replace(_data(config), tokenizer_hash=tokenizer_hash, reconstructed_from_hash=before)
+    run.save_config(replace(config, data=data))
 
 
-def _name(run: Run, config: dict[str, Any], tokenizer_hash: str) -> bool:
-    """Let config.json name this tokenizer where it names another; whether it had to be changed."""
+def _record_hash(run: Run, config: RunConfig, tokenizer_hash: str) -> bool:
+    """Record the hash in config.json where another is recorded. Returns whether that changed the file."""
     if expected_hash(config) in (None, tokenizer_hash):
         return False
-    data = {key: value for key, value in config["data"].items() if key != "reconstructed_from_hash"}
-    run.write_config({**config, "data": {**data, "tokenizer_hash": tokenizer_hash}})
+    data = replace(_data(config), tokenizer_hash=tokenizer_hash, reconstructed_from_hash=None)
+    run.save_config(replace(config, data=data))
     return True
 
 
-def _no_fault_of_the_tokenizer(run: Run, diagnosis: Diagnosis) -> TokenizerError:
+def _another_fault(run: Run, diagnosis: Diagnosis) -> TokenizerError:
+    """The error where tokenizer.json is right and something else is wrong."""
     finding = diagnosis.findings[0]
-    hint = f"See what became of its weights: rlm show {run.name}"
+    hint = f"See the state of its weights: {{show {run.name}}}"
     if finding.name == "wrong-size":
         hint = "Put the config.json back that it was trained with."
     return TokenizerError(

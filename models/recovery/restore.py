@@ -1,140 +1,109 @@
-"""Which copy of a lost tokenizer is the right one, and putting it back."""
+"""Chooses the right copy of a lost tokenizer: by the recorded hash, else by the model's loss."""
 
-import contextlib
 import math
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from data.errors import TokenizerError
-from data.storage import replace_file, storing, sync_directory
-from data.tokenizer import Tokenizer
-from models.recovery.copies import Copy, copies
-from models.recovery.known_text import KnownText
+from models.recovery.tokenizer_copies import TokenizerCopy, find_copies
+from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.tokenizer import expected_hash, original_hash
 
 Verified = Literal["hash", "loss", "travels-with-the-weights"]
 
 _PUT_THE_RIGHT_ONE = "Put the right one into the run as tokenizer.json; nothing was changed."
-_CLEARLY = 0.05  # nats per token between a right tokenizer and the next best
+_CLEAR_LEAD = 0.05  # nats per token by which the right tokenizer must beat the next best
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The copy to put back, how it is known to be right, and the loss with it where it was measured."""
+class VerifiedCopy:
+    """The copy to put back, how it is verified, and the loss with it (nats per token) where measured."""
 
-    copy: Copy
+    copy: TokenizerCopy
     verified: Verified
     loss: float | None = None
 
 
-def choose_copy(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int) -> Chosen | str:
-    """The copy that is the run's, or a sentence that says why there is none to be had.
+def choose_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> VerifiedCopy | str:
+    """The right copy, or a sentence that says why there is none.
 
-    Which it is, the recorded hash decides; a copy from the run's own weights that contradicts it, and
-    any copy where no hash is recorded, the loss of the model on its text. Without a text, a single
-    copy in the weights is taken for theirs. Raises TokenizerError where copies disagree and nothing
-    decides, or the only one cannot be verified.
+    A copy with the recorded hash is right. Where none has it, the model's loss on a training text decides
+    between the copies in the run's own weights; where no hash is recorded, between all copies. Without a text
+    and a hash, a single copy in the weights is right. Raises TokenizerError where copies disagree and nothing
+    decides, or where the only copy cannot be verified.
     """
     expected = expected_hash(config)
-    stands_in: Chosen | None = None
-    others: list[Copy] = []
-    for copy in copies(run, config, known, vocab_size):
+    reconstruction: VerifiedCopy | None = None
+    others: list[TokenizerCopy] = []
+    for copy in find_copies(run, config, texts, vocab_size):
         if copy.tokenizer.hash == (original_hash(config) or expected):
-            return Chosen(copy, "hash")
+            return VerifiedCopy(copy, "hash")
         if copy.tokenizer.hash == expected:
-            stands_in = stands_in or Chosen(copy, "hash")
+            reconstruction = reconstruction or VerifiedCopy(copy, "hash")
         others.append(copy)
-    if stands_in is not None:
-        return stands_in
+    if reconstruction is not None:
+        return reconstruction
     if not others:
         return f"No copy of the tokenizer of run '{run.name}' is left."
-    none_fits = f"The only tokenizer that was found, in {_places(others)}, is not that of run '{run.name}'."
+    none_fits = f"The only tokenizer found, in {_places(others)}, is not that of run '{run.name}'."
     if len(others) > 1:
         none_fits = f"None of the tokenizers in {_places(others)} is that of run '{run.name}'."
     own = [copy for copy in others if copy.source in ("weights", "checkpoint")]
-    fitting = [
+    candidates = [
         copy for copy in (others if expected is None else own) if copy.tokenizer.vocab_size == vocab_size
     ]
-    if not fitting:
+    if not candidates:
         return none_fits
-    if known.why_not_judged is None:
-        return _by_loss(run, fitting, known) or none_fits
-    if expected is None and len(fitting) == 1 and fitting[0] in own:
-        return Chosen(fitting[0], "travels-with-the-weights")
-    raise _undecided(run, fitting, expected is not None, known)
+    if texts.can_compare:
+        return _by_loss(run, candidates, texts) or none_fits
+    if expected is None and len(candidates) == 1 and candidates[0] in own:
+        return VerifiedCopy(candidates[0], "travels-with-the-weights")
+    raise _undecided(run, candidates, expected is not None, texts)
 
 
-def original_copy(run: Run, config: Mapping[str, Any], known: KnownText, vocab_size: int) -> Chosen | None:
-    """Where the run has a reconstruction, a copy of the tokenizer that it stands in for."""
-    wanted = original_hash(config)
-    found = () if wanted is None else copies(run, config, known, vocab_size)
-    return next((Chosen(copy, "hash") for copy in found if copy.tokenizer.hash == wanted), None)
+def original_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> VerifiedCopy | None:
+    """Where the run has a reconstruction: a copy of the tokenizer that was lost, if one is found."""
+    original = original_hash(config)
+    found = () if original is None else find_copies(run, config, texts, vocab_size)
+    return next((VerifiedCopy(copy, "hash") for copy in found if copy.tokenizer.hash == original), None)
 
 
-def put_back(run: Run, tokenizer: Tokenizer) -> Path | None:
-    """Make tokenizer.json that of `tokenizer` in one step; where the old one is kept, or None for none.
-
-    The caller holds the run's lock. Raises StorageError, the old file in its place or in its backup.
-    """
-    backup = None
-    with storing("the old tokenizer.json"):
-        if os.path.lexists(run.tokenizer_path):
-            backup = _free_name(run.tokenizer_path)
-            _keep(run.tokenizer_path, backup)
-            sync_directory(run.path)
-    replace_file(run.tokenizer_path, [tokenizer.to_json().encode()], "the tokenizer")
-    return backup
-
-
-def _by_loss(run: Run, others: list[Copy], known: KnownText) -> Chosen | None:
-    """The one copy the model can read its own text with."""
-    judged = sorted(((known.loss_with(copy.tokenizer), place) for place, copy in enumerate(others)))
-    loss, place = judged[0]
-    if not known.is_sensible(loss):
+def _by_loss(run: Run, others: list[TokenizerCopy], texts: TrainingTexts) -> VerifiedCopy | None:
+    """The copy with which the model has a plausible loss on its text; None where none has."""
+    losses = sorted(((texts.loss_with(copy.tokenizer), place) for place, copy in enumerate(others)))
+    loss, place = losses[0]
+    if not texts.is_plausible(loss):
         return None
-    runner_up = judged[1][0] if len(judged) > 1 else math.inf
-    if runner_up - loss < _CLEARLY:
-        near = [others[place] for value, place in judged if value - loss < _CLEARLY]
+    runner_up = losses[1][0] if len(losses) > 1 else math.inf
+    if runner_up - loss < _CLEAR_LEAD:
+        near = [others[place] for value, place in losses if value - loss < _CLEAR_LEAD]
         raise TokenizerError(
-            f"The tokenizers in {_places(near)} of run '{run.name}' disagree, and the model reads its text "
-            f"about as well with each ({loss:.2f} nats).",
+            f"The tokenizers in {_places(near)} of run '{run.name}' disagree, and the model's loss on its "
+            f"text is about the same with each ({loss:.2f} nats).",
             hint=_PUT_THE_RIGHT_ONE,
         )
-    return Chosen(others[place], "loss", loss)
+    return VerifiedCopy(others[place], "loss", loss)
 
 
-def _undecided(run: Run, found: list[Copy], contradict: bool, known: KnownText) -> TokenizerError:
-    why, hint = known.why_not_judged, _PUT_THE_RIGHT_ONE
-    if known.sample is None and (lost := known.where_lost_texts_belong) is not None:
-        hint = f"{lost}, and try again."
-    elif known.sample is not None and known.model is None:
-        hint = f"See what became of its weights: rlm show {run.name}"
+def _undecided(
+    run: Run, found: list[TokenizerCopy], contradict: bool, texts: TrainingTexts
+) -> TokenizerError:
+    why, hint = texts.why_not_comparable, _PUT_THE_RIGHT_ONE
+    if texts.sample is None and (missing := texts.how_to_bring_back) is not None:
+        hint = f"{missing}, and try again."
+    elif texts.sample is not None and texts.model is None:
+        hint = f"See the state of its weights: {{show {run.name}}}"
     if len(found) > 1:
         return TokenizerError(
             f"The tokenizers in {_places(found)} of run '{run.name}' disagree, and {why}.", hint=hint
         )
-    but = f"it is not the one config.json of run '{run.name}' names, and {why}" if contradict else why
+    but = f"it is not the one recorded in config.json of run '{run.name}', and {why}" if contradict else why
     return TokenizerError(f"There is a tokenizer in {_places(found)}, but {but}.", hint=hint)
 
 
-def _places(found: Iterable[Copy]) -> str:
+def _places(found: Iterable[TokenizerCopy]) -> str:
     *first, last = [copy.where for copy in found]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}.{number}") for number in count(1))
-    return next(name for name in names if not os.path.lexists(name))
-
-
-def _keep(path: Path, backup: Path) -> None:
-    """Give what is at `path` another name: a second one, so that no moment has none, where it can be."""
-    with contextlib.suppress(OSError):
-        os.link(path, backup, follow_symlinks=False)
-        return
-    os.rename(path, backup)

@@ -11,10 +11,21 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
+from data.errors import StorageError
+from data.storage import (
+    TEMPORARY_PREFIX,
+    clear_temporaries,
+    remove_entry,
+    replace_file,
+    require_space,
+    storing,
+    sync_directory,
+    write_file,
+)
+from models.errors import CheckpointError
 from models.runs.checkpoint_folder import (
     MODEL_FILE,
     STATE_FILE,
@@ -28,19 +39,8 @@ from models.runs.checkpoint_folder import (
     state_text,
     write_pointer,
 )
-from models.errors import CheckpointError
-from data.errors import StorageError
 from models.runs.run import Run
-from data.storage import (
-    TEMPORARY_PREFIX,
-    clear_temporaries,
-    remove_entry,
-    replace_file,
-    require_space,
-    storing,
-    sync_directory,
-    write_file,
-)
+from models.runs.run_state import RunState
 from models.runs.tensor_file import file_size, read_tensors, sealed, tensor_pieces
 
 _STATE_ALLOWANCE = 1 << 16  # bytes `state.json` needs beyond its state
@@ -48,17 +48,16 @@ _STATE_ALLOWANCE = 1 << 16  # bytes `state.json` needs beyond its state
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A training at the end of `step`.
+    """A training after `step` steps.
 
-    `model` holds the weights, `training` every other tensor (optimizer, averages, random
-    generators), `state` what is plain JSON: numbers, strings, lists, dicts with string keys.
-    Floats come back bit for bit, infinities and NaN included; tuples come back as lists.
+    `model` holds the weights, `training` every other tensor (optimizer, average, puzzles under way),
+    `state` the rest. Floats come back bit for bit, infinities and NaN included.
     """
 
     step: int
     model: dict[str, Tensor]
     training: dict[str, Tensor]
-    state: dict[str, Any]
+    state: RunState
 
 
 def save_checkpoint(
@@ -83,7 +82,7 @@ def save_checkpoint(
             folder.mkdir()
         clear_temporaries(folder)
         size = file_size(snapshot.model, metadata or {}) + file_size(snapshot.training, {})
-        state_size = len(state_text(snapshot.step, 0, {}, snapshot.state)) + _STATE_ALLOWANCE
+        state_size = len(state_text(snapshot.step, 0, {}, snapshot.state.to_json())) + _STATE_ALLOWANCE
         require_space(folder, size + state_size, what)
         name = folder_name(folder, snapshot.step)
         _write_folder(folder, name, snapshot, metadata or {})
@@ -128,7 +127,7 @@ def load_checkpoint(run: Run, pointer: str = "latest") -> tuple[Snapshot, list[s
                 return Snapshot(checkpoint.step, model, training, checkpoint.state), notes
         notes.append(f"Checkpoint {checkpoint.name} is damaged: {problem}.")
     if not notes:
-        raise CheckpointError(f"Run '{run.name}' has no checkpoint.", hint="Train it first: rlm train FILE")
+        raise CheckpointError(f"Run '{run.name}' has no checkpoint.", hint="Train it first: {train FILE}")
     raise CheckpointError(
         f"Run '{run.name}' has no intact checkpoint. {notes[0]}",
         hint="Its training cannot go on; train anew under another name.",
@@ -168,7 +167,9 @@ def _write_folder(folder: Path, name: str, snapshot: Snapshot, metadata: Mapping
             MODEL_FILE: write_file(temporary / MODEL_FILE, tensor_pieces(snapshot.model, metadata)),
             TRAINING_FILE: write_file(temporary / TRAINING_FILE, tensor_pieces(snapshot.training, {})),
         }
-        write_file(temporary / STATE_FILE, [state_text(snapshot.step, serial, files, snapshot.state)])
+        write_file(
+            temporary / STATE_FILE, [state_text(snapshot.step, serial, files, snapshot.state.to_json())]
+        )
         sync_directory(temporary)
         os.rename(temporary, folder / name)
     except BaseException:

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.storage import TEMPORARY_PREFIX, FileDigest, digest_of, remove_entry, replace_file, sync_directory
 from models.errors import CheckpointError, RunError
 from models.runs.migrations import migrated, require_known, stamped
-from data.storage import TEMPORARY_PREFIX, FileDigest, digest_of, remove_entry, replace_file, sync_directory
 from models.runs.read_files import read_bounded, read_json
+from models.runs.run_state import RunState
+from models.runs.typed_json import MismatchError
 
 MODEL_FILE, TRAINING_FILE, STATE_FILE = "model.safetensors", "training.safetensors", "state.json"
 _LARGEST_STATE = 64 << 20
@@ -35,7 +37,7 @@ class SavedCheckpoint:
     """A complete checkpoint: every file of its manifest is there in the size it was written.
 
     `serial` counts the saves of a run, so the newest is the highest even after a rollback.
-    `state` is what the trainer stored.
+    `state` is how far the training had come.
     """
 
     name: str
@@ -44,7 +46,7 @@ class SavedCheckpoint:
     serial: int
     size: int
     files: Mapping[str, FileDigest]
-    state: dict[str, Any]
+    state: RunState
 
     def damage(self) -> str | None:
         """What differs from the manifest, every byte read; None where nothing does."""
@@ -94,7 +96,11 @@ def open_folder(path: Path) -> SavedCheckpoint:
         if (problem := _misfit(path / name, digest)) is not None:
             raise CheckpointError(f"{path.name} is damaged: {problem}.")
     size = sum(digest.size for digest in files.values())
-    return SavedCheckpoint(path.name, path, content["step"], content["serial"], size, files, content["state"])
+    try:
+        state = RunState.from_json(content["state"])
+    except MismatchError as error:
+        raise CheckpointError(f"{path.name} is damaged: in {STATE_FILE}, {error}.") from error
+    return SavedCheckpoint(path.name, path, content["step"], content["serial"], size, files, state)
 
 
 def complete_checkpoints(folder: Path) -> list[SavedCheckpoint]:

@@ -1,22 +1,21 @@
-"""Whether weights and config.json tell of the same model, found out before memory is taken for it."""
+"""Whether weights and config.json describe the same model, checked before memory is taken for it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
 from data.errors import UsageError
-from models.architectures import model_config
+from models.architectures import model_config, skeleton
 from models.config import ModelConfig
 from models.errors import CheckpointError
 from models.runs.run import Run
-from models.cost import skeleton
+from models.runs.run_config import RunConfig
 
 
-def described_model(run: Run, config: Mapping[str, Any]) -> ModelConfig:
+def model_config_of(run: Run, config: RunConfig) -> ModelConfig:
     """The model that a run's config.json describes. Raises CheckpointError where it describes none."""
     try:
-        return model_config(config["model"])
+        return model_config(config.model.dials)
     except (UsageError, TypeError, ValueError) as error:
         problem = error.message if isinstance(error, UsageError) else "its 'model' is damaged."
         raise CheckpointError(
@@ -25,13 +24,13 @@ def described_model(run: Run, config: Mapping[str, Any]) -> ModelConfig:
         ) from error
 
 
-def require_fit(described: ModelConfig, tensors: Mapping[str, Tensor], what: str) -> None:
+def require_matching_shapes(config: ModelConfig, tensors: Mapping[str, Tensor], what: str) -> None:
     """Compare names and shapes of `tensors` with those of the model, which is not built for it.
 
     `what` begins the sentence of the CheckpointError raised where they differ.
     """
     try:
-        expected = {name: tuple(tensor.shape) for name, tensor in skeleton(described).state_dict().items()}
+        expected = {name: tuple(tensor.shape) for name, tensor in skeleton(config).state_dict().items()}
     except UsageError as error:
         raise _misfit(what, "no memory could hold the model it describes") from error
     for name in sorted(expected.keys() | tensors.keys()):

@@ -1,60 +1,94 @@
 """datasets.json: the texts a run has learned, in the order it first learned them. Torch-free."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any
 
-from data.corpus import Corpus
-from models.runs.run import Run
+from models.runs.run_config import RunConfig
+from models.runs.typed_json import AnyFloat, Count, MismatchError, Text, read_record, to_json
+
+if TYPE_CHECKING:  # it imports numpy, which a listing has no use for
+    from data.corpus import Corpus
 
 DATASETS_FILE = "datasets.json"
 
-Growth = TypedDict("Growth", {"what": str, "from": int, "to": int})
-"""In what a model grew for a text, or while it learned it, and from what to what."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """What grew for a text, or while it was learned, and its size before and after."""
+
+    what: Text
+    before: Count
+    after: Count
+    foreign: Mapping[str, object] = field(default_factory=dict)
 
 
-class Dataset(TypedDict, total=False):
-    """A text, or puzzles, that a run knows or is at. What was never said or measured is not there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A text, or puzzles, that a run has learned or learns. None is what was never measured.
 
-    Losses are nats per token on what was held out of it: when it had been learned, before the first
-    step on the text that the run is at, and now.
+    Losses are nats per token on what is held out of it: when it had been learned, before the first
+    step on the text that is learned now, and now.
     """
 
-    name: str
-    content_hash: str
-    kind: str
-    characters: int
-    documents: int
-    bytes: int
-    paths: list[str]
-    prepared: str
-    """Its tokens in the cache."""
-    tokens: int | None
+    name: Text = "a text"
+    content_hash: Text | None = None
+    kind: Text | None = None
+    characters: Count | None = None
+    documents: Count | None = None
+    bytes: Count | None = None
+    paths: tuple[Text, ...] = ()
+    prepared: Text | None = None
+    """The name of its token files in the cache."""
+    size: Count | None = None
+    """Of puzzles: the side of the grids."""
+    puzzles: Count | None = None
+    """Of puzzles: how many there are to learn from."""
+    tokens: Count | None = None
     """Of the part it learned from."""
-    steps: int | None
-    loss_when_learned: float | None
-    loss_before: float | None
-    loss_now: float | None
-    grown: list[Growth]
+    steps: Count | None = None
+    loss_when_learned: AnyFloat | None = None
+    loss_before: AnyFloat | None = None
+    loss_now: AnyFloat | None = None
+    grown: tuple[Growth, ...] = ()
+    foreign: Mapping[str, object] = field(default_factory=dict)
 
 
-def read_datasets(run: Run) -> list[Dataset]:
-    """What the run says of its texts. Those the file has lost are there as far as config.json tells.
+def datasets_from_json(value: object) -> list[Dataset]:
+    """The entries of datasets.json. Raises MismatchError with what is wrong."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise MismatchError("it is not a list of texts")
+    found = []
+    for number, entry in enumerate(value, start=1):
+        try:
+            found.append(read_record(Dataset, entry))
+        except MismatchError as error:
+            raise MismatchError(f"of text {number}, {error}") from error
+    hashes = {one.content_hash for one in found}
+    if len(found) > 1 and (None in hashes or len(hashes) < len(found)):
+        raise MismatchError("two of its texts have the same 'content_hash', or one has none")
+    return found
 
-    Raises RunError as `read_json`.
-    """
-    found = cast(list[Dataset], run.read_json(DATASETS_FILE) or [])
-    config, known = run.read_config(), {entry.get("content_hash") for entry in found}
-    earlier = config.get("replay", {}).get("corpora", [])
-    lost: list[Dataset] = [{"name": "a text", "content_hash": one} for one in earlier if one not in known]
-    if "data" in config and config["data"]["content_hash"] not in known:
-        data = config["data"]
-        said = {name: data[name] for name in ("content_hash", "kind", "paths")}
-        found.append(cast(Dataset, {"name": str(config.get("corpus", "a text")), **said}))
-    return [*lost, *found]
+
+def datasets_to_json(datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
+    """The entries as datasets.json has them."""
+    return [to_json(one) for one in datasets]
 
 
-def described_corpus(corpus: Corpus) -> dict[str, Any]:
+def completed(datasets: Sequence[Dataset], config: RunConfig) -> list[Dataset]:
+    """`datasets`, with the texts that only config.json knows."""
+    known = {one.content_hash for one in datasets}
+    earlier = config.replay.corpora if config.replay is not None else ()
+    found = [*(Dataset(content_hash=one) for one in earlier if one not in known), *datasets]
+    data = config.data
+    if data is not None and data.content_hash not in known:
+        name = config.corpus or "a text"
+        found.append(Dataset(name=name, content_hash=data.content_hash, kind=data.kind, paths=data.paths))
+    return found
+
+
+def described_corpus(corpus: "Corpus") -> dict[str, Any]:
     """A text as JSON has it."""
     return {
         "name": corpus.name,
@@ -66,59 +100,81 @@ def described_corpus(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def dataset_entry(corpus: Corpus) -> Dataset:
+def dataset_of(corpus: "Corpus") -> Dataset:
     """A text before anything of it is learned."""
-    return cast(Dataset, {**described_corpus(corpus), "paths": source_paths(corpus)})
+    return Dataset(**described_corpus(corpus), paths=tuple(source_paths(corpus)))
 
 
-def source_paths(corpus: Corpus) -> list[str]:
-    """Where a text lies, whatever folder is the current one."""
+def source_paths(corpus: "Corpus") -> list[str]:
+    """The absolute paths of a text's files."""
     return [str(Path(source.path).resolve()) for source in corpus.sources]
 
 
-def labels(datasets: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What to call each text, by content hash: its name, numbered where another has it too."""
+def labels(datasets: Iterable[Dataset]) -> dict[str, str]:
+    """What to call each text, by content hash: its name, numbered where another has the same."""
     taken: dict[str, int] = {}
     named: dict[str, str] = {}
-    for entry in datasets:
-        name = str(entry.get("name", "text"))
-        taken[name] = taken.get(name, 0) + 1
-        named[str(entry.get("content_hash"))] = name if taken[name] == 1 else f"{name} ({taken[name]})"
+    for one in datasets:
+        taken[one.name] = taken.get(one.name, 0) + 1
+        number = taken[one.name]
+        named[str(one.content_hash)] = one.name if number == 1 else f"{one.name} ({number})"
     return named
 
 
 def by_label(datasets: Sequence[Dataset], losses: Mapping[str, float | None]) -> dict[str, float]:
-    """Losses by content hash, by what their texts are called; those of no known text, and none, left out."""
+    """`losses` by content hash, as losses by label; without unknown texts, and without None."""
     names = labels(datasets)
     return {names[key]: loss for key, loss in losses.items() if key in names and loss is not None}
 
 
 def with_dataset(datasets: Sequence[Dataset], entry: Dataset) -> list[Dataset]:
-    """`datasets` with `entry` at the end, or over what was known of the same text in its place."""
-    place = next((i for i, one in enumerate(datasets) if _is_of(one, entry["content_hash"])), len(datasets))
-    known: Dataset = {} if place == len(datasets) else datasets[place]
-    return [*datasets[:place], {**known, **entry}, *datasets[place + 1 :]]
+    """`datasets` with `entry` at the end, or in the place of what was known of the same text."""
+    known = next((one for one in datasets if _is_of(one, entry.content_hash)), None)
+    if known is None:
+        return [*datasets, entry]
+    said = {name: value for name, value in _values(entry).items() if value}
+    return [replace(known, **said) if one is known else one for one in datasets]
+
+
+def with_losses(
+    datasets: Sequence[Dataset], losses: Mapping[str, float], learned: str, tokens: int, steps: int
+) -> list[Dataset]:
+    """`datasets` with `losses` by content hash as those of now; what was not measured has none.
+
+    `learned` is the content hash of the one that was just learned from `tokens` tokens in `steps` steps.
+    """
+    found = []
+    for one in datasets:
+        loss = losses.get(one.content_hash or "")
+        one = replace(one, loss_now=loss)
+        if one.content_hash == learned:
+            one = replace(one, tokens=tokens, steps=steps, loss_when_learned=loss)
+        found.append(one)
+    return found
 
 
 def with_growths(
     datasets: Sequence[Dataset], content_hash: str | None, grown: Mapping[str, tuple[int, int]]
 ) -> list[Dataset]:
-    """`datasets` with what grew noted at the text of that hash: by way (models/growth/axes.py), from what
-    to what."""
-    growths: list[Growth] = [
-        {"what": "vocabulary" if way == "vocab" else way, "from": now, "to": then}
-        for way, (now, then) in grown.items()
-    ]
+    """`datasets` with what grew noted at the text of that hash: by axis (models/growth/axes.py), the size
+    before and after."""
+    growths = tuple(
+        Growth(what="vocabulary" if axis == "vocab" else axis, before=before, after=after)
+        for axis, (before, after) in grown.items()
+    )
     return [
-        {**one, "grown": [*one.get("grown", []), *growths]} if _is_of(one, content_hash) else one
-        for one in datasets
+        replace(one, grown=(*one.grown, *growths)) if _is_of(one, content_hash) else one for one in datasets
     ]
 
 
 def vocabulary_growths(entry: Dataset) -> list[tuple[int, int]]:
     """The sizes of the vocabulary before and after each time a text made it grow."""
-    return [(one["from"], one["to"]) for one in entry.get("grown", []) if one["what"] == "vocabulary"]
+    return [(one.before, one.after) for one in entry.grown if one.what == "vocabulary"]
+
+
+def _values(entry: Dataset) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in Dataset.__slots__}
 
 
 def _is_of(entry: Dataset, content_hash: str | None) -> bool:
-    return content_hash is not None and entry.get("content_hash") == content_hash
+    return content_hash is not None and entry.content_hash == content_hash

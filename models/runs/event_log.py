@@ -1,8 +1,8 @@
 """The event log of a run: one line of JSON per event, appended as it happens.
 
 The writer may be killed and the reader may come at any moment, so a line counts only once its
-newline is there, and a line that says nothing to us is passed over. After a crash and a resume a
-step may stand twice; the later line counts.
+newline is there, and a line that is not one of our events is skipped. After a crash and a resume a
+step may be there twice; `models.runs.history` knows which line counts.
 """
 
 import os
@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from models.runs.events import Event, from_json, to_json
+from data.plain_file import open_plain_file
 from data.storage import storing
+from models.runs.events import Event, from_json, to_json
 
 _LONGEST_LINE = 4 << 20  # bytes; a longer line is not ours
 _PIECE = 1 << 20
@@ -21,22 +22,25 @@ _PIECE = 1 << 20
 class LineAppender:
     """A text file that lines are added to, each reaching the file in one call.
 
-    A line torn by a crash is ended first, so that the next one stands alone. Opening and
-    appending raise StorageError.
+    A line torn by a crash or by a full disk is ended first, so that the next one is a line of its
+    own. Opening and appending raise StorageError.
     """
 
     def __init__(self, path: Path) -> None:
         self._name = f"'{path.name}'"
         with storing(self._name):
             self._file = path.open("ab+", buffering=0)
+            self._torn = False
             if self._file.seek(0, os.SEEK_END):
                 self._file.seek(-1, os.SEEK_END)
-                if self._file.read(1) != b"\n":
-                    self._write(b"\n")
+                self._torn = self._file.read(1) != b"\n"
 
     def append(self, line: str) -> None:
+        data = line.encode("utf-8", "backslashreplace") + b"\n"
         with storing(self._name):
-            self._write(line.encode("utf-8", "backslashreplace") + b"\n")
+            torn, self._torn = self._torn, True
+            self._write(b"\n" + data if torn else data)
+            self._torn = False
 
     def _write(self, data: bytes) -> None:
         while data:
@@ -61,14 +65,14 @@ def read_events(path: Path) -> Iterator[Event]:
 
 
 def follow_events(path: Path, stop: Callable[[], bool], poll_s: float = 0.2) -> Iterator[Event]:
-    """The events of a log from its first line on, waiting for more until `stop()` says True.
+    """The events of a log from its first line on, waiting for more until `stop()` returns True.
 
-    What stands in the log when `stop` turns true is still given. A log that does not exist yet is
+    What is in the log when `stop` turns true is still given. A log that does not exist yet is
     waited for; one that became shorter was replaced, and is read again from its start.
     """
     position, torn = 0, b""
     while True:
-        last_round = stop()  # asked before reading: nothing written until now is missed
+        last_round = stop()  # before reading, so that nothing written until now is missed
         while piece := _read_piece(path, position):
             position += len(piece)
             *lines, torn = (torn + piece).split(b"\n")
@@ -94,10 +98,10 @@ def parse_line(line: bytes) -> Event | None:
 
 def _read_piece(path: Path, position: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_plain_file(path) as file:
             file.seek(position)
             return file.read(_PIECE)
-    except OSError:  # not there yet, or taken away: nothing to read for now
+    except OSError:  # not there yet, or removed: nothing to read for now
         return b""
 
 

@@ -1,9 +1,8 @@
 """What happened, as data.
 
-Training is an iterator of these. A front end draws them, `--json` prints them, the event log
-keeps them: the same types in the same order, live or a year later. Every field is a plain
-number, string, bool, None, or a dict of those, so an event is one line of JSON. Losses are
-nats per token; times are seconds.
+Training is an iterator of events. A front end draws them, `--json` prints them, and the event log
+keeps those that are lasting. Every field is a plain number, string, bool, None, or a dict of those,
+so an event is one line of JSON. Losses are nats per token; times are seconds.
 """
 
 import dataclasses
@@ -14,7 +13,7 @@ import time
 import types
 import typing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from models.runs.migrations import CURRENT
 
@@ -23,6 +22,8 @@ from models.runs.migrations import CURRENT
 class Event:
     """The common part: when it happened, in seconds since the epoch."""
 
+    lasting: ClassVar[bool] = True
+    """Whether the event log keeps it. Progress is passing: it is shown and not kept."""
     time: float = field(default_factory=time.time)
 
 
@@ -30,6 +31,7 @@ class Event:
 class PreparationAdvanced(Event):
     """Work before the first step: `stage` is reading, tokenizing, measuring or compiling."""
 
+    lasting: ClassVar[bool] = False
     stage: str
     done: int
     total: int
@@ -45,7 +47,7 @@ class NoticeGiven(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """The plan is settled and the first step is next. `start_step` is 0 unless resumed."""
+    """Everything is prepared and the next step follows. `start_step` is 0 unless resumed."""
 
     run: str
     architecture: str
@@ -63,14 +65,14 @@ class RunStarted(Event):
     train_tokens: int
     validation_tokens: int
     format_version: int = CURRENT["events.jsonl"]
-    """Of the lines from here on."""
+    """Of the lines that follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CorpusBegun(Event):
-    """A run that knows other texts begins with another one, at step 0.
+class CorpusStarted(Event):
+    """A run that knows `known_corpora` other texts started on a new one, at step 0.
 
-    `replay_share` of its sequences come from the earlier ones, for `replay_reason`.
+    `replay_share` of its sequences come from the earlier texts, for `replay_reason`.
     """
 
     corpus: str
@@ -82,10 +84,10 @@ class CorpusBegun(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorporaMeasured(Event):
-    """The loss on what was held out of every text the model knows, by name, at the default mode.
+    """The loss on the held-out part of every text the model knows, by name, at the default mode.
 
-    Measured before the first step on a new text, and at its end of the kept weights; then
-    `losses_before` has what the first measurement gave.
+    It is measured before the first step on a new text, and at the end with the best weights. Then
+    `losses_before` has the losses of the first measurement; before, it is empty.
     """
 
     step: int
@@ -95,8 +97,8 @@ class CorporaMeasured(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelExpanded(Event):
-    """The model grew while it learned, and computes what it did before: `largest_logit_change` is
-    the most that any logit moved. `grown` says what grew, from and to."""
+    """The model grew during training, and computes what it did before: no logit changed by more than
+    `largest_logit_change`. `grown` maps what grew to its sizes before and after."""
 
     step: int
     characters_seen: int
@@ -123,13 +125,14 @@ class StepFinished(Event):
     elapsed_s: float
     eta_s: float
     passes_per_token: float | None = None
-    """Recursions a token took on the average."""
+    """Mean number of recursions per token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationAdvanced(Event):
-    """An evaluation under way, so that a front end can show it and answer an interrupt."""
+    """Progress of an evaluation, so that a front end can show it and react to an interrupt."""
 
+    lasting: ClassVar[bool] = False
     step: int
     done: int
     total: int
@@ -137,11 +140,12 @@ class EvaluationAdvanced(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationFinished(Event):
-    """`bits_per_byte` survives a change of tokenizer; `best` says this is the lowest loss yet.
+    """The losses on the training and the held-out text. `bits_per_byte` can be compared between
+    tokenizers. `best` means that this is the lowest validation loss yet.
 
-    Of puzzles the losses are nats per blank cell, the best is the one that solves most, and the three
-    last figures say how it solves: the share of whole grids and of blank cells that are right, and
-    the supervision steps it took on the average. They are None for text.
+    For puzzles the losses are nats per blank cell, the best evaluation is the one with the highest
+    `exact_accuracy`, and the last three fields are set: the share of whole grids and of blank cells
+    that are right, and the mean number of supervision steps. They are None for text.
     """
 
     step: int
@@ -152,7 +156,7 @@ class EvaluationFinished(Event):
     bits_per_byte: float
     best: bool
     passes_per_token: float | None = None
-    """Recursions a token took on the average."""
+    """Mean number of recursions per token."""
     exact_accuracy: float | None = None
     cell_accuracy: float | None = None
     mean_exit_step: float | None = None
@@ -160,7 +164,7 @@ class EvaluationFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleGenerated(Event):
-    """What the model writes after a fixed prompt, from a fixed seed."""
+    """A passage the model generated after a fixed prompt, with a fixed seed."""
 
     step: int
     prompt: str
@@ -169,7 +173,7 @@ class SampleGenerated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
-    """`reason` is interval, best, pause or final. Once this is seen, the checkpoint survives a crash."""
+    """The checkpoint is on disk and survives a crash. `reason` is interval, best, pause or final."""
 
     step: int
     path: str
@@ -177,8 +181,8 @@ class CheckpointSaved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleSettled(Event):
-    """The number of steps that fit the time asked for, first planned or planned again."""
+class SchedulePlanned(Event):
+    """The number of steps that fit the training time. It is planned at step 0 and may be planned again."""
 
     step: int
     total_steps: int
@@ -187,7 +191,7 @@ class ScheduleSettled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped(Event):
-    """A batch whose loss or gradient was not usable; the weights were not touched."""
+    """The loss or gradient of a batch was not usable. The weights did not change."""
 
     step: int
     loss: float
@@ -207,7 +211,7 @@ class RolledBack(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroBatchHalved(Event):
-    """Memory ran out: same tokens per step, in more and smaller pieces."""
+    """Memory ran out. A step has as many tokens as before, in more and smaller micro-batches."""
 
     micro_batch: int
     accumulation: int
@@ -215,9 +219,9 @@ class MicroBatchHalved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(Event):
-    """Saved and stopped; `rlm resume` goes on from `step`.
+    """Training was saved and stopped. A resume continues from `step`.
 
-    `total_steps` is 0 where it was not settled yet: the pause came before the first checkpoint.
+    `total_steps` is 0 where it was not planned yet: the pause came before the first checkpoint.
     """
 
     step: int
@@ -226,11 +230,21 @@ class RunPaused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished(Event):
-    """The end. `reason` is steps, target-loss, patience or stopped.
+class RunFailed(Event):
+    """Training ended with an error. `kind` is the name of its class; a resume may still be possible."""
 
-    `validation_loss` is that of the weights kept (`best_step`) over the whole validation part
-    in non-overlapping windows, at the default mode; `validation_loss_by_mode` has every mode.
+    kind: str
+    message: str
+    hint: str | None = None
+    """The next step for the user, where the error gives one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """Training is complete. `reason` is steps, target-loss, patience or stopped.
+
+    `validation_loss` is the loss of the best weights (those of `best_step`) over the whole validation
+    part in non-overlapping windows, at the default mode; `validation_loss_by_mode` has every mode.
     """
 
     run: str
@@ -249,7 +263,7 @@ class RunFinished(Event):
     passes_per_token: float | None = None
     """As in EvaluationFinished, at the default mode."""
     exact_accuracy: float | None = None
-    """Of puzzles, as in EvaluationFinished."""
+    """For puzzles, as in EvaluationFinished."""
     cell_accuracy: float | None = None
     mean_exit_step: float | None = None
 
@@ -259,7 +273,7 @@ def to_json(event: Event) -> str:
 
     A number JSON cannot hold (NaN, infinity) becomes null, and `from_json` reads it as NaN.
     """
-    fields = {"event": _name(type(event)), **dataclasses.asdict(event)}
+    fields = {"event": wire_name(type(event)), **dataclasses.asdict(event)}
     return json.dumps({key: _finite(value) for key, value in fields.items()}, allow_nan=False)
 
 
@@ -305,12 +319,15 @@ def _typed(value: Any, wanted: Any) -> Any:
     return value
 
 
-def _name(event_type: type[Event]) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", event_type.__name__).lower()
+def wire_name(event_type: type[Event]) -> str:
+    """How a line of JSON names the event: "run_started" for RunStarted."""
+    return _WIRE_NAMES.get(event_type) or re.sub(r"(?<!^)(?=[A-Z])", "_", event_type.__name__).lower()
 
 
+# Two classes have a plainer name than their lines. The lines keep theirs, for the logs and scripts there are.
+_WIRE_NAMES: dict[type[Event], str] = {CorpusStarted: "corpus_begun", SchedulePlanned: "schedule_settled"}
 _TYPES: dict[str, type[Event]] = {
-    _name(value): value
+    wire_name(value): value
     for value in list(globals().values())
     if isinstance(value, type) and issubclass(value, Event) and value is not Event
 }

@@ -1,58 +1,57 @@
 """A trained model, ready to use."""
 
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
-from models.runs.checkpoint_folder import newest_checkpoint
-from models.runs.datasets import read_datasets
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
-from models.layers.initialise import Undrawn
+from models.layers.initialise import no_init
 from models.recursive_lm import RecursiveLM
-from models.runs.run import Run
-from models.runs.tokenizer import load_run_tokenizer
-from models.runs.task import require_text
 from models.runs.checkpoint import load_weights
-from models.growth.transaction import config_after, kept_model, pending_change
-from models.runs.compatibility import described_model, require_fit
+from models.runs.checkpoint_folder import newest_checkpoint
+from models.runs.compatibility import model_config_of, require_matching_shapes
+from models.runs.pending_change import config_of_weights
+from models.runs.run import Run
+from models.runs.run_config import RunConfig
+from models.runs.tokenizer import load_run_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """`kind` is text, documents or messages: what the model learned to go on with. One that learned
-    conversations still knows how they go when it has learned a plain text since."""
+class LoadedModel:
+    """A model of text with its tokenizer. `kind` is what it learned: text, documents or messages.
+
+    A model that learned conversations and then a plain text still has the kind messages.
+    """
 
     model: RecursiveLM
     tokenizer: Tokenizer
     run: Run
-    config: dict[str, Any]
+    config: RunConfig
     kind: str
     notes: tuple[str, ...] = ()
-    """Sentences the user should see: a fallback that was taken."""
+    """Sentences for the user, such as a fallback that was taken."""
 
 
-def load_trained(run: Run, device: str = "cpu") -> Trained:
+def load_run(run: Run, device: str = "cpu") -> LoadedModel:
     """The run's best weights, in float32 and evaluation mode.
 
-    Raises RunError where nothing is trained yet, CheckpointError where the weights are missing,
-    damaged or do not fit, TokenizerError.
+    Raises RunError where nothing is trained yet, CheckpointError where the weights are missing, damaged
+    or do not fit, TokenizerError.
     """
-    config = run.read_config()
-    if "data" not in config:
+    config = run.config()
+    if config.data is None:
         raise RunError(
-            f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.name}}}"
         )
-    require_text(run.name, config)
-    config = _config_of_weights(run, config)
+    config.require_text(run.name)
+    config = config_of_weights(run, config)
     model = load_model(run, config, device)
     tokenizer, note = load_run_tokenizer(run, config, model.config.vocab_size)
-    return Trained(
+    return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         run=run,
@@ -62,50 +61,40 @@ def load_trained(run: Run, device: str = "cpu") -> Trained:
     )
 
 
-def _kind(run: Run, config: Mapping[str, Any]) -> str:
-    with contextlib.suppress(RunError):  # a damaged datasets.json is no reason not to talk
-        if any(entry.get("kind") == "messages" for entry in read_datasets(run)):
+def _kind(run: Run, config: RunConfig) -> str:
+    with contextlib.suppress(RunError):  # a damaged datasets.json does not stop a chat
+        if any(entry.kind == "messages" for entry in run.datasets(config)):
             return "messages"
-    kind: str = config["data"]["kind"]
-    return kind
+    return "text" if config.data is None else config.data.kind
 
 
-def _config_of_weights(run: Run, config: dict[str, Any]) -> dict[str, Any]:
-    """`config`, or that of a change which was interrupted when the kept weights had been replaced."""
-    change = pending_change(run, config)
-    if change is None:
-        return config
-    wanted = config_after(change)
-    return wanted if kept_model(run) == wanted["model"] else config
-
-
-def load_model(run: Run, config: Mapping[str, Any], device: str = "cpu") -> RecursiveLM:
-    """The model of a run that was trained, with the best weights. Raises as `load_trained` does."""
-    described = described_model(run, config)
-    weights = _weights(run)
-    require_fit(described, weights, f"The model.safetensors of run '{run.name}'")
+def load_model(run: Run, config: RunConfig, device: str = "cpu") -> RecursiveLM:
+    """The model of a trained run, with its best weights. Raises as `load_run` does."""
+    model_config = model_config_of(run, config)
+    weights = _best_weights(run)
+    require_matching_shapes(model_config, weights, f"The model.safetensors of run '{run.name}'")
     prepare_process()
-    with Undrawn():
-        model = build_model(described)
+    with no_init():
+        model = build_model(model_config)
     model.load_state_dict(weights)
     return model.to(choose_device(device)).eval()
 
 
-def _weights(run: Run) -> dict[str, Tensor]:
-    """The kept weights. Raises RunError and CheckpointError, each with what can be done about it."""
+def _best_weights(run: Run) -> dict[str, Tensor]:
+    """The tensors of model.safetensors. Raises RunError and CheckpointError with what to do about it."""
     newest = newest_checkpoint(run.checkpoints_path)
-    was_judged = newest is not None and newest.state.get("counters", {}).get("last_evaluated", -1) >= 0
+    was_evaluated = newest is not None and newest.state.counters.last_evaluated >= 0
     if not run.weights_path.exists():
-        if was_judged:
+        if was_evaluated:
             raise CheckpointError(
                 f"The model.safetensors of run '{run.name}' is missing.",
-                hint=f"Make it again from the newest checkpoint: rlm resume {run.name}",
+                hint=f"Make it again from the newest checkpoint: {{resume {run.name}}}",
             )
-        raise RunError(f"Run '{run.name}' is not trained yet.", hint=f"Train it: rlm resume {run.name}")
+        raise RunError(f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{resume {run.name}}}")
     try:
         weights, _ = load_weights(run.weights_path)
     except CheckpointError as error:
-        if error.hint is None and was_judged:
-            error.hint = f"Move that file away, and make it again: rlm resume {run.name}"
+        if error.hint is None and was_evaluated:
+            error.hint = f"Move that file away, and make it again: {{resume {run.name}}}"
         raise
     return weights

@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.errors import RunBusyError, RunError
 from data.errors import StorageError
-from models.runs.read_files import read_bounded
 from data.storage import replace_file, storing
+from models.errors import RunBusyError, RunError
+from models.runs.read_files import read_bounded
 
 LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
 _LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once
@@ -30,12 +30,13 @@ def holding_lock(folder: Path) -> Iterator[None]:
             raise _busy(folder) from None
     try:
         with contextlib.suppress(StorageError):  # the pid serves only the other one's message
-            replace_file(folder / PID_FILE, [f"{os.getpid()}\n".encode()])
+            replace_file(folder / PID_FILE, [_own_pid()])
         yield
     finally:
-        with contextlib.suppress(OSError):
-            (folder / PID_FILE).unlink()
-        lock.release()
+        try:
+            _remove_own_pid(folder)
+        finally:
+            lock.release()
 
 
 def is_locked(folder: Path) -> bool:
@@ -51,6 +52,23 @@ def is_locked(folder: Path) -> bool:
         return True
     except OSError:  # somebody else's folder: we could not hold it either
         return False
+
+
+def _own_pid() -> bytes:
+    return f"{os.getpid()}\n".encode()
+
+
+def _remove_own_pid(folder: Path) -> None:
+    """Remove the pid file. If the folder was removed meanwhile and made anew, another process wrote it."""
+    with contextlib.suppress(OSError, RunError):
+        if read_bounded(folder / PID_FILE, 64) == _own_pid():
+            (folder / PID_FILE).unlink()
+
+
+def require_unlocked(folder: Path) -> None:
+    """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
+    if is_locked(folder):
+        raise _busy(folder)
 
 
 def _busy(folder: Path) -> RunBusyError:

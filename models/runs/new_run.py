@@ -1,51 +1,74 @@
-"""The folder of a new run, which is gone again where filling it fails."""
+"""Makes the folder of a new run, and removes it where filling it fails."""
 
 import contextlib
+import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import UsageError
+from data.storage import TEMPORARY_PREFIX, remove_entry
 from models.errors import RunBusyError
+from models.runs.incomplete import clear_incomplete
+from models.runs.lock import LOCK_FILE
 from models.runs.run import Run, suggest_name
-from data.storage import remove_entry
-from models.runs.incomplete import clear_unborn
 
 
 @contextlib.contextmanager
-def fresh_run(name: str, runs_dir: Path, *, unchosen: str | None = None) -> Iterator[Run]:
-    """A run made for what is written inside, under its lock; if that fails, nothing of it is left behind.
+def new_run(name: str, runs_dir: Path, *, suggested_from: str | None = None) -> Iterator[Run]:
+    """A new run, under its lock, for the caller to fill. An error inside removes it again.
 
-    `unchosen` is what the run is called after where nobody chose its name: another process that is at
-    the same name, or has made a run of it since, gets it then, and this run the next free one. Raises
-    UsageError for an impossible or taken name, RunBusyError where another process is at the same name
-    right now, StorageError.
+    `suggested_from` is the stem of a name that the user did not choose. If that name is taken by now, the
+    run gets the next free one. Raises UsageError for an impossible or taken name, RunBusyError where another
+    process is making a run of that name, StorageError.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         while True:
             try:
-                run = held.enter_context(_held_folder(name, runs_dir))
+                run = stack.enter_context(_locked_folder(name, runs_dir))
                 break
             except (UsageError, RunBusyError):
-                taken, name = name, name if unchosen is None else suggest_name(unchosen, runs_dir)
+                taken, name = name, name if suggested_from is None else suggest_name(suggested_from, runs_dir)
                 if name == taken:
                     raise
+        yield run
+
+
+@contextlib.contextmanager
+def _locked_folder(name: str, runs_dir: Path) -> Iterator[Run]:
+    """An empty folder under its lock. An error inside removes it, unless it was there before and not ours."""
+    path = runs_dir / name
+    is_ours = not os.path.lexists(path) or os.path.lexists(path / LOCK_FILE)
+    run = Run.create(name, runs_dir)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(run.lock())
+        except BaseException:
+            if is_ours:
+                with contextlib.suppress(OSError):
+                    run.path.rmdir()  # fails where another process has its lock in it
+            raise
+        Run.create(name, runs_dir)  # raises where another process had the lock first and made a run
+        clear_incomplete(run.path)
         try:
             yield run
         except BaseException:
-            with contextlib.suppress(OSError):
-                remove_entry(run.path)
+            if is_ours:
+                _remove(run)
+            else:
+                clear_incomplete(run.path)
             raise
 
 
-@contextlib.contextmanager
-def _held_folder(name: str, runs_dir: Path) -> Iterator[Run]:
-    """An empty folder under its lock, which goes where nothing was written into it."""
-    run = Run.create(name, runs_dir)
+def _remove(run: Run) -> None:
+    """Remove the folder of a run whose lock this process holds.
+
+    It is renamed first. From then on the name is free, and what another process makes there stays.
+    """
+    removed = run.path.with_name(f"{TEMPORARY_PREFIX}{run.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        with run.lock():
-            Run.create(name, runs_dir)  # raises where another process had the lock first, and made a run
-            clear_unborn(run.path)
-            yield run
-    finally:
-        with contextlib.suppress(OSError):
-            run.path.rmdir()  # succeeds where not even the lock could be written
+        os.rename(run.path, removed)
+    except OSError:
+        removed = run.path
+    with contextlib.suppress(OSError):
+        remove_entry(removed)

@@ -1,10 +1,9 @@
-"""What a run keeps of the texts it has learned: a sample of each to learn from again, and the
-held-out part to see what it still knows. Both are tokens, because ids never move."""
+"""What a run keeps of the texts it has learned: a sample of each to train on again, and the held-out
+part, to measure what it still knows. Both are tokens, because ids never change."""
 
 import contextlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 from data.corpus import scan_corpus
 from data.errors import CorpusError, RlmError
@@ -12,17 +11,18 @@ from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import (
     REPLAY_BYTES,
     ReplaySample,
+    bytes_per_sample,
     draw_sample,
     load_sample,
     save_sample,
-    bytes_per_sample,
     thin_sample,
 )
 from data.tokenizer import Tokenizer
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
-from models.runs.run import Run
 from models.runs.progress import with_progress_events
+from models.runs.run import Run
+from models.runs.run_config import RunConfig
 
 
 def replay_folder(run: Run) -> Path:
@@ -30,28 +30,29 @@ def replay_folder(run: Run) -> Path:
     return run.path / "replay"
 
 
-def remember(
+def open_samples(
     run: Run,
-    config: Mapping[str, Any],
+    config: RunConfig,
     datasets: Sequence[Dataset],
     data: PreparedData,
     tokenizer: Tokenizer,
 ) -> Generator[Event, None, tuple[list[ReplaySample], ReplaySample]]:
-    """The sample of every earlier corpus, in the order they were learned, and that of the current
-    one, which is kept for the day another follows.
+    """The sample of every earlier text, in the order they were learned, and that of the current one, which
+    is drawn now for later.
 
-    All of them share one budget. A lost or damaged one is drawn again from its text where that
-    is still there, and else left out, with a sentence. The caller holds the run's lock. Raises
-    RlmError where the disk is full.
+    All of them share one budget. A lost or damaged one is drawn again from its text if that is still
+    there, and is otherwise left out, with a notice. The caller holds the run's lock. Raises StorageError.
     """
-    current = config["data"]["content_hash"]
-    earlier = [entry for entry in datasets if entry.get("content_hash") not in (None, current)]
+    current = config.content_hash
+    earlier = [entry for entry in datasets if entry.content_hash not in (None, current)]
     most = bytes_per_sample(REPLAY_BYTES, len(earlier) + 1)
     samples = []
     for entry in earlier:
-        sample = yield from _sample(run, entry, tokenizer, most)
+        sample, is_stored = yield from _sample(run, entry, tokenizer, most)
         if sample is not None:
             samples.append(sample)
+            if not is_stored:
+                save_sample(replay_folder(run), sample)
     try:
         own = load_sample(replay_folder(run), current)
     except CorpusError:
@@ -63,34 +64,40 @@ def remember(
 
 def known_samples(
     run: Run, datasets: Sequence[Dataset], tokenizer: Tokenizer
-) -> Generator[Event, None, list[ReplaySample]]:
-    """The sample of every corpus the run knows, the one it is at included, in the order learned.
+) -> Generator[Event, None, tuple[list[ReplaySample], list[ReplaySample]]]:
+    """The sample of every corpus the run knows, the one it is at included, in the order learned; and those
+    of them that are not stored as they are here. Nothing is written.
 
-    As `remember` otherwise.
+    Otherwise as `open_samples`.
     """
-    samples, most = [], bytes_per_sample(REPLAY_BYTES, len(datasets))
+    samples, changed, most = [], [], bytes_per_sample(REPLAY_BYTES, len(datasets))
     for entry in datasets:
-        if "content_hash" in entry:
-            sample = yield from _sample(run, entry, tokenizer, most)
+        if entry.content_hash is not None:
+            sample, is_stored = yield from _sample(run, entry, tokenizer, most)
             if sample is not None:
                 samples.append(sample)
-    return samples
+                if not is_stored:
+                    changed.append(sample)
+    return samples, changed
 
 
 def _sample(
     run: Run, entry: Dataset, tokenizer: Tokenizer, most: int
-) -> Generator[Event, None, ReplaySample | None]:
-    content_hash, name = str(entry["content_hash"]), str(entry.get("name"))
+) -> Generator[Event, None, tuple[ReplaySample | None, bool]]:
+    """The sample of a text in at most `most` bytes, None where it is lost; and whether it is stored so."""
     try:
-        return _keep_within(run, load_sample(replay_folder(run), content_hash), most)
+        stored = load_sample(replay_folder(run), str(entry.content_hash))
     except CorpusError as error:
         problem = error.message
+    else:
+        fitting = thin_sample(stored, most)
+        return (stored, True) if len(fitting.train) == len(stored.train) else (fitting, False)
     drawn = yield from _drawn_again(entry, tokenizer, most)
     if drawn is None:
-        yield NoticeGiven(message=f"{problem} Its text is gone too: '{name}' cannot be replayed or measured.")
-        return None
-    save_sample(replay_folder(run), drawn)
-    return drawn
+        yield NoticeGiven(
+            message=f"{problem} Its text is gone too: '{entry.name}' cannot be replayed or measured."
+        )
+    return drawn, False
 
 
 def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
@@ -106,15 +113,16 @@ def _drawn_again(
     entry: Dataset, tokenizer: Tokenizer, most: int
 ) -> Generator[Event, None, ReplaySample | None]:
     """The sample of a text whose tokens are in the cache, or which is still what it was; else None."""
-    with contextlib.suppress(CorpusError, KeyError):
-        kept = open_prepared(entry["prepared"])
-        return draw_sample(entry["content_hash"], kept.train, kept.validation, kept.validation_bytes, most)
-    paths = entry.get("paths")
-    if not isinstance(paths, list) or not paths:
+    if entry.prepared is not None:
+        with contextlib.suppress(CorpusError):
+            kept = open_prepared(entry.prepared)
+            content_hash = str(entry.content_hash)
+            return draw_sample(content_hash, kept.train, kept.validation, kept.validation_bytes, most)
+    if not entry.paths:
         return None
     try:
-        corpus = yield from with_progress_events(scan_corpus(paths))
-        if corpus.content_hash != entry["content_hash"]:
+        corpus = yield from with_progress_events(scan_corpus(entry.paths))
+        if corpus.content_hash != entry.content_hash:
             return None
         data = yield from with_progress_events(prepare(corpus, tokenizer))
     except RlmError:

@@ -3,39 +3,52 @@
     runs/<name>/
         config.json  tokenizer.json  model.safetensors
         events.jsonl  training.log  datasets.json  evaluation.json
-        checkpoints/step_000500/…  replay/  conversations/
+        checkpoints/step_000500/…  replay/  conversations/  control/
 
 Everything here works without torch, so that listing and completing names is quick.
 """
 
 import contextlib
-import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from data.errors import UsageError
-from models.errors import RunError
-from models.runs.event_log import LineAppender, append_event, follow_events, read_events
-from models.runs.events import Event
-from models.runs.migrations import migrated, stamped
-from models.runs.run_files import config_problem, file_problem
-from models.runs.lock import holding_lock, is_locked
 from data.storage import clear_temporaries, replace_json, storing
+from models.errors import RunError
+from models.runs import control_requests
+from models.runs.datasets import (
+    DATASETS_FILE,
+    Dataset,
+    completed,
+    datasets_from_json,
+    datasets_to_json,
+)
+from models.runs.evaluation import Evaluation, PuzzleEvaluation, evaluation_from_json
+from models.runs.event_log import follow_events, read_events
+from models.runs.events import Event
+from models.runs.history import History, text_started_at
+from models.runs.incomplete import is_incomplete
+from models.runs.lock import holding_lock, is_locked, require_unlocked
+from models.runs.migrations import migrated, stamped
 from models.runs.read_files import read_json
-from models.runs.training_log import TrainingDiary
-from models.runs.incomplete import is_unborn
+from models.runs.recording import record_events
+from models.runs.run_config import RunConfig
+from models.runs.typed_json import MismatchError, to_json
 
 CONFIG_FILE = "config.json"
+EVALUATION_FILE = "evaluation.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
+
+Typed = TypeVar("Typed")
 
 
 def require_name(name: str) -> None:
@@ -45,6 +58,14 @@ def require_name(name: str) -> None:
             f"'{name}' cannot be the name of a run.",
             hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
         )
+
+
+def require_free_name(name: str, runs_dir: Path) -> None:
+    """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
+    require_name(name)
+    path = runs_dir / name
+    if os.path.lexists(path) and not is_incomplete(path):
+        raise _taken(name, runs_dir)
 
 
 def suggest_name(stem: str, runs_dir: Path) -> str:
@@ -87,7 +108,7 @@ class Run:
 
     @classmethod
     def create(cls, name: str, runs_dir: Path) -> "Run":
-        """Make the folder of a new run. It counts as a run once `write_config` was called.
+        """Make the folder of a new run. It counts as a run once `save_config` was called.
 
         A folder that a kill left before that is taken over; whoever fills it holds its lock.
         Raises UsageError for an impossible or taken name, StorageError.
@@ -99,9 +120,9 @@ class Run:
             try:
                 path.mkdir()
             except FileExistsError:
-                if not is_unborn(path):
+                if not is_incomplete(path):
                     raise _taken(name, runs_dir) from None
-        return cls(path.resolve())
+        return cls(_resolved(path))
 
     @classmethod
     def open(cls, name_or_path: str | Path | None, runs_dir: Path) -> "Run":
@@ -113,7 +134,7 @@ class Run:
         if name_or_path is None:
             names = run_names(runs_dir)
             if not names:
-                raise RunError("There is no run yet.", hint="Train one: rlm train FILE")
+                raise RunError("There is no run yet.", hint="Train one: {train FILE}")
             name_or_path = names[0]
         text = str(name_or_path)
         path = runs_dir / text
@@ -121,13 +142,11 @@ class Run:
             path = Path(os.path.expanduser(text))
             if not text or not os.path.exists(path):  # not Path.exists: it raises for a name too long
                 raise _unknown(text, runs_dir)
-        elif not path.resolve().is_relative_to(runs_dir.resolve()):
-            raise RunError(
-                f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {path.resolve()}"
-            )
-        run = cls(path.resolve())
+        elif not (target := _resolved(path)).is_relative_to(_resolved(runs_dir)):
+            raise RunError(f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {target}")
+        run = cls(_resolved(path))
         run._refuse_links()
-        run.read_config()
+        run.config()  # raises where it is damaged
         return run
 
     @property
@@ -158,77 +177,92 @@ class Run:
     def checkpoints_path(self) -> Path:
         return self.path / "checkpoints"
 
-    def read_config(self) -> dict[str, Any]:
-        """The configuration as this version of rlm has it, `format_version` included, each section of the
-        right shape. Raises RunError."""
+    def config(self) -> RunConfig:
+        """The run's configuration, as this version of rlm has it. Raises RunError."""
         if not self.path.is_dir():
             raise RunError(f"'{self.path}' is not a folder.", hint="Give the folder of a run, or its name.")
         try:
             config = read_json(self.config_path, _LARGEST_CONFIG)
         except FileNotFoundError:
             raise RunError(
-                f"'{self.path}' is not a run: it has no {CONFIG_FILE}.", hint="See what there is: rlm ls"
+                f"'{self.path}' is not a run: it has no {CONFIG_FILE}.", hint="See what there is: {ls}"
             ) from None
         version = config.get("format_version") if isinstance(config, dict) else None
         if type(version) is not int or version < 1:
             raise RunError(
                 f"'{self.path}' is not a run: its {CONFIG_FILE} is of another kind.",
-                hint="See what there is: rlm ls",
+                hint="See what there is: {ls}",
             )
-        config = stamped(CONFIG_FILE, migrated(CONFIG_FILE, config, self.config_path))
-        if (problem := config_problem(config)) is not None:
-            raise RunError(f"'{self.config_path}' is damaged: {problem}.", hint="See the others: rlm ls")
-        return config
+        try:
+            return RunConfig.from_json(migrated(CONFIG_FILE, config, self.config_path))
+        except MismatchError as error:
+            raise RunError(
+                f"'{self.config_path}' is damaged: {error}.", hint="See the others: {ls}"
+            ) from error
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
+    def save_config(self, config: RunConfig) -> None:
         """Replace the configuration in one step. Raises StorageError."""
-        replace_json(self.config_path, stamped(CONFIG_FILE, config))
+        replace_json(self.config_path, stamped(CONFIG_FILE, config.to_json()))
 
-    def read_json(self, name: str) -> Any | None:
-        """What one of the run's other JSON files holds, or None where it is missing.
+    def datasets(self, config: RunConfig | None = None) -> list[Dataset]:
+        """The texts of the run in the order it learned them; `config` is its configuration, if at hand.
 
-        datasets.json is a list of dicts, every other file a dict; each as this version of rlm has
-        it, whichever wrote the file. Raises RunError where it is damaged, or of a later version.
+        Texts that the file has lost are there as far as the configuration tells. Raises RunError.
         """
+        config = self.config() if config is None else config
+        return completed(self._typed(DATASETS_FILE, datasets_from_json) or [], config)
+
+    def save_datasets(self, datasets: Sequence[Dataset]) -> None:
+        """Replace datasets.json in one step. Raises StorageError."""
+        self.write_json(DATASETS_FILE, datasets_to_json(datasets))
+
+    def evaluation(self) -> Evaluation | PuzzleEvaluation | None:
+        """What the last evaluation found, or None where there was none. Raises RunError."""
+        return self._typed(EVALUATION_FILE, evaluation_from_json)
+
+    def save_evaluation(self, evaluation: Evaluation | PuzzleEvaluation) -> None:
+        """Replace evaluation.json in one step. Raises StorageError."""
+        self.write_json(EVALUATION_FILE, to_json(evaluation))
+
+    def _typed(self, name: str, read: Callable[[object], Typed]) -> Typed | None:
+        """What `read` makes of one of the run's other JSON files; None where there is no such file."""
         path = self._json_path(name)
         try:
-            value = migrated(name, read_json(path, _LARGEST_JSON), path)
+            return read(migrated(name, read_json(path, _LARGEST_JSON), path))
         except FileNotFoundError:
             return None
-        if (problem := file_problem(name, value)) is not None:
-            raise RunError(f"'{path}' is damaged: {problem}.", hint="Put it right, or remove it.")
-        return value
+        except MismatchError as error:
+            raise RunError(f"'{path}' is damaged: {error}.", hint="Correct it, or remove it.") from error
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """The object in one of the run's other JSON files; None where there is no such file.
+
+        Raises RunError where the file is damaged, or of a later version.
+        """
+        return self._typed(name, _require_object)
 
     def write_json(self, name: str, value: Any) -> None:
         """Replace one of the run's other JSON files, its version added, in one step. Raises StorageError."""
         replace_json(self._json_path(name), stamped(name, value))
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Write each event to the event log and the training log, then pass it on.
+        """Write each lasting event to the event log and the training log, and pass every event on.
 
-        The logs are not touched before there is an event: a training that is refused has none.
-        Raises StorageError where a log cannot be written. `events`, if a generator, is closed at
-        the end, also where the caller stops early.
+        An error that ends `events` is recorded and passed on as RunFailed, and then raised. Raises
+        StorageError where a log cannot be written. `events`, if a generator, is closed at the end.
         """
-        diary = TrainingDiary()
-        try:
-            coming = iter(events)
-            first = next(coming, None)
-            if first is None:
-                return
-            with LineAppender(self.events_path) as log, LineAppender(self.training_log_path) as training_log:
-                for event in itertools.chain([first], coming):
-                    append_event(log, event)
-                    for line in diary.lines(event):
-                        training_log.append(line)
-                    yield event
-        finally:
-            if (close := getattr(events, "close", None)) is not None:
-                close()
+        return record_events(events, self.events_path, self.training_log_path)
 
     def events(self) -> Iterator[Event]:
         """Every event recorded so far; torn and foreign lines are passed over."""
         return read_events(self.events_path)
+
+    def history(self) -> History:
+        """What the event log says is true now, of the text the run is at. Raises RunError."""
+        history = History(since=text_started_at(self.config()))
+        for event in self.events():
+            history.add(event)
+        return history
 
     def follow(self, stop: Callable[[], bool], poll_s: float = 0.2) -> Iterator[Event]:
         """Every event from the first on, waiting for more until `stop()` is true."""
@@ -238,21 +272,27 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Be the one process that writes to this run. The system lets go of it if we die.
 
-        What an interrupted write left behind is cleared. Raises RunBusyError that names the
-        process which has it, StorageError.
+        What an interrupted write left behind is cleared, and so are old control requests. Raises
+        RunBusyError that names the process which has it, StorageError.
         """
         with holding_lock(self.path):
             clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
             clear_temporaries(self.checkpoints_path)  # nobody writes there without the lock
+            control_requests.clear(self)
             yield
 
     def is_busy(self) -> bool:
         """Whether a process holds the lock right now."""
         return is_locked(self.path)
 
+    def require_idle(self) -> None:
+        """Raise RunBusyError where a process holds the lock right now. Nothing is written."""
+        require_unlocked(self.path)
+
     def _refuse_links(self) -> None:
-        # These are appended to or cleaned up in place, and a link would take that out of the run.
-        for path in (self.events_path, self.training_log_path, self.checkpoints_path):
+        # These are written or cleaned up in place, and a link would take that out of the run.
+        folders = (self.checkpoints_path, self.path / "replay", self.path / "conversations")
+        for path in (self.events_path, self.training_log_path, *folders):
             if path.is_symlink():
                 raise RunError(f"'{path}' is a link, and a run keeps everything in its own folder.")
 
@@ -261,10 +301,24 @@ class Run:
         return self.path / name
 
 
+def _resolved(path: Path) -> Path:
+    """The path without links. Raises RunError where they lead in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"'{path}' is a link that leads to itself.", hint="Remove it.") from error
+
+
+def _require_object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MismatchError("it is not an object with names")
+    return value
+
+
 def _taken(name: str, runs_dir: Path) -> UsageError:
     return UsageError(
         f"There is already a run '{name}'.",
-        hint=f"Choose another, --name {suggest_name(name, runs_dir)}, or go on with it: rlm resume {name}",
+        hint=f"Choose another, {{name={suggest_name(name, runs_dir)}}}, or go on with it: {{resume {name}}}",
     )
 
 
@@ -273,5 +327,5 @@ def _unknown(text: str, runs_dir: Path) -> UsageError:
 
     names = run_names(runs_dir)
     near = get_close_matches(text, names, n=3, cutoff=0.5) or names[:3]
-    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: rlm train FILE"
+    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: {train FILE}"
     return UsageError(f"There is no run '{text}'.", hint=hint)

@@ -21,14 +21,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from data.plain_file import open_plain_file
 from models.errors import CheckpointError
 from models.runs.migrations import CURRENT
-from models.runs.weights_file import TIES, ties_in
+from models.runs.weights_file import TIES, VERSION, read_header, ties_in, version_of, with_current_names
 
-_LARGEST_HEADER = 100_000_000  # the library's own bound
 _PIECE = 4 << 20
 _SEAL = "rlm_sha256"  # a name no other program uses for something else
-_VERSION = "format_version"
 
 _DTYPE_NAMES = {
     torch.float64: "F64",
@@ -72,8 +71,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors on the CPU, and the metadata, with what is only for reading the file taken off.
 
     Each is in memory of its own, but for those that were tied: they are one tensor.
-    Raises CheckpointError for a file that is missing, truncated, not what was sealed, or of a later
-    version. A file without a seal, from another program, is taken as it is.
+    Those of an earlier version have the names of today. Raises CheckpointError for a file that is
+    missing, truncated, not what was sealed, or of a later version. A file without a seal, from
+    another program, is taken as it is.
     """
     try:
         _check_seal(path)
@@ -81,15 +81,17 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt", device="cpu", backend="pread") as file:
             metadata = dict(file.metadata() or {})
             metadata.pop(_SEAL, None)
-            version = metadata.pop(_VERSION, "1")
-            if version.isdecimal() and int(version[:9]) > CURRENT["safetensors"]:
+            if version_of(metadata) > CURRENT["safetensors"]:
                 raise CheckpointError(f"'{path}' was written by a later version of rlm.", hint="Update rlm.")
             ties = ties_in(metadata)
             metadata.pop(TIES, None)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if ties.keys() & tensors or not tensors.keys() >= set(ties.values()):
                 raise ValueError("its ties do not fit its tensors")
-            return tensors | {name: tensors[first] for name, first in ties.items()}, metadata
+            tensors |= {name: tensors[first] for name, first in ties.items()}
+            tensors, metadata = with_current_names(tensors, metadata)
+            metadata.pop(VERSION, None)
+            return tensors, metadata
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no file '{path}'.") from error
     except OSError as error:
@@ -100,12 +102,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _check_seal(path: Path) -> None:
     """Raise ValueError or OSError where the file is not a whole safetensors file, or its seal is broken."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(_LARGEST_HEADER, size - 8):
-            raise ValueError("it is truncated or not a safetensors file")
-        header = json.loads(file.read(length))
+    with open_plain_file(path) as file:
+        size, expected, header = read_header(file)
+        if size != expected:
+            raise ValueError(f"it has {size:,} of {expected:,} bytes")
         metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
         seal = metadata.pop(_SEAL, None) if isinstance(metadata, dict) else None
         if seal is None:
@@ -119,7 +119,7 @@ def _check_seal(path: Path) -> None:
 
 def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
     ties = {TIES: json.dumps(tied)} if (tied := _ties(tensors)) else {}
-    header: dict[str, Any] = {"__metadata__": {**metadata, **ties, _VERSION: str(CURRENT["safetensors"])}}
+    header: dict[str, Any] = {"__metadata__": {**metadata, **ties, VERSION: str(CURRENT["safetensors"])}}
     position = 0
     for name in _order(tensors):
         tensor = tensors[name]

@@ -2,27 +2,29 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 from data.errors import TokenizerError
+from data.storage import replace_file, storing, sync_directory
 from data.tokenizer import Tokenizer, load_tokenizer_file, tokenizer_from_json
-from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.errors import CheckpointError
+from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.weights_file import metadata_of
 
 
-def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> tuple[Tokenizer, str | None]:
-    """The tokenizer that belongs to the run's model of `vocab_size`, and a sentence for the user
-    where it is not the one in tokenizer.json. No file is changed.
+def load_run_tokenizer(run: Run, config: RunConfig, vocab_size: int) -> tuple[Tokenizer, str | None]:
+    """The tokenizer of the run's model of `vocab_size` tokens, and a sentence for the user where it is not
+    the one in tokenizer.json. No file is changed.
 
-    Raises TokenizerError where neither the file nor a copy belongs to the model, and where no hash is
-    recorded that tells copies apart which differ.
+    Raises TokenizerError where neither the file nor a copy belongs to the model, and where copies differ
+    and no recorded hash says which is right.
     """
     expected = expected_hash(config)
-    remedy = f"Get it back: rlm recover-tokenizer {run.name}"
+    remedy = f"Get it back: {{recover-tokenizer {run.name}}}"
     try:
         tokenizer = load_tokenizer_file(run.tokenizer_path)
         if _belongs(tokenizer, expected, vocab_size):
@@ -49,16 +51,15 @@ def load_run_tokenizer(run: Run, config: Mapping[str, Any], vocab_size: int) -> 
     raise problem
 
 
-def expected_hash(config: Mapping[str, Any]) -> str | None:
-    """The hash of the tokenizer a run was trained with, where its config.json tells."""
-    known = config.get("data", {}).get("tokenizer_hash", config.get("tokenizer_hash"))
-    return known if isinstance(known, str) and known else None
+def expected_hash(config: RunConfig) -> str | None:
+    """The hash of the tokenizer a run was trained or created with, where its config.json has it."""
+    in_data = config.data.tokenizer_hash if config.data is not None else None
+    return in_data or config.tokenizer_hash
 
 
-def original_hash(config: Mapping[str, Any]) -> str | None:
-    """The hash of the tokenizer that a reconstruction stands in for; None where none does."""
-    known = config.get("data", {}).get("reconstructed_from_hash")
-    return known if isinstance(known, str) and known else None
+def original_hash(config: RunConfig) -> str | None:
+    """The hash of the tokenizer that a reconstruction replaced; None where there was no reconstruction."""
+    return config.data.reconstructed_from_hash if config.data is not None else None
 
 
 def copies_inside(run: Run) -> Iterator[tuple[Path, Tokenizer]]:
@@ -74,5 +75,34 @@ def copies_inside(run: Run) -> Iterator[tuple[Path, Tokenizer]]:
                 yield path, tokenizer_from_json(text)
 
 
+def replace_tokenizer(run: Run, tokenizer: Tokenizer) -> Path | None:
+    """Replace tokenizer.json by `tokenizer` in one step. Returns the backup of the old file, None where
+    there was none.
+
+    The caller holds the run's lock. Raises StorageError; the old file is then in its place or its backup.
+    """
+    backup = None
+    with storing("the old tokenizer.json"):
+        if os.path.lexists(run.tokenizer_path):
+            backup = _free_name(run.tokenizer_path)
+            _rename_or_link(run.tokenizer_path, backup)
+            sync_directory(run.path)
+    replace_file(run.tokenizer_path, [tokenizer.to_json().encode()], "the tokenizer")
+    return backup
+
+
 def _belongs(tokenizer: Tokenizer, expected: str | None, vocab_size: int) -> bool:
     return tokenizer.vocab_size == vocab_size and expected in (None, tokenizer.hash)
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.{number}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _rename_or_link(path: Path, backup: Path) -> None:
+    """Give the file at `path` the name `backup`. A link keeps the old name too until it is replaced."""
+    with contextlib.suppress(OSError):
+        os.link(path, backup, follow_symlinks=False)
+        return
+    os.rename(path, backup)

@@ -5,10 +5,18 @@ the data of each tensor ends, so a file that was cut short is found out by its s
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
+from data.plain_file import open_plain_file
+from models.runs.migrations import CURRENT, migrated
+
+Tensor = TypeVar("Tensor")
+
+VERSION = "format_version"
+"""The key of the metadata under which the version of the file stands."""
 TIES = "rlm_ties"
 """The key of the metadata under which tied tensors stand: a JSON object of each name that has no data
 of its own, and the name of the tensor it is tied to."""
@@ -18,21 +26,33 @@ _LARGEST_HEADER = 100_000_000  # the library's own bound
 def weights_problem(path: Path) -> str | None:
     """What is wrong with a weights file, its name first; None where nothing can be seen."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(_LARGEST_HEADER, size - 8):
-                return f"{path.name} is cut short, or not a weights file"
-            expected = 8 + length + _data_size(json.loads(file.read(length)))
+        with open_plain_file(path) as file:
+            size, expected, _ = read_header(file)
     except FileNotFoundError:
         return f"{path.name} is missing"
     except OSError as error:
         return f"{path.name} cannot be read: {error.strerror or error}"
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return f"{path.name} is not a weights file"
+    except ValueError as error:
+        return f"{path.name} {str(error).removeprefix('it ')}"
     if size != expected:
         return f"{path.name} has {size:,} of {expected:,} bytes"
     return None
+
+
+def read_header(file: BinaryIO) -> tuple[int, int, dict[str, Any]]:
+    """The size of an open weights file, the size it has by its header, and the header.
+
+    Raises ValueError where there is no sound header.
+    """
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(_LARGEST_HEADER, size - 8):
+        raise ValueError("it is cut short, or not a weights file")
+    try:
+        header = json.loads(file.read(length))
+        return size, 8 + length + _data_size(header), header
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError("it is not a weights file") from error
 
 
 def metadata_of(path: Path) -> dict[str, str]:
@@ -40,10 +60,31 @@ def metadata_of(path: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open  # numpy comes with it, and listings need neither
 
     try:
+        open_plain_file(path).close()
         with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
+            _, metadata = with_current_names({}, dict(file.metadata() or {}))
+            return metadata
     except (OSError, SafetensorError, ValueError, RecursionError):
         return {}
+
+
+def version_of(metadata: Mapping[str, str]) -> int:
+    """The version of a weights file. One that does not say so, or is of another program, is of the first."""
+    version = metadata.get(VERSION, "1")
+    return max(1, int(version[:9])) if version.isdecimal() else 1
+
+
+def with_current_names(
+    tensors: dict[str, Tensor], metadata: dict[str, str]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a weights file with the names of today.
+
+    The metadata still has the version of the file. A file of a later version is returned as it is.
+    """
+    if (version := version_of(metadata)) >= CURRENT["safetensors"]:
+        return tensors, metadata
+    value = migrated("safetensors", {VERSION: version, "tensors": tensors, "metadata": metadata})
+    return value["tensors"], value["metadata"]
 
 
 def shape_in(path: Path, tensor: str) -> tuple[int, ...] | None:
@@ -51,6 +92,7 @@ def shape_in(path: Path, tensor: str) -> tuple[int, ...] | None:
     from safetensors import SafetensorError, safe_open
 
     try:
+        open_plain_file(path).close()
         with safe_open(path, framework="np") as file:
             tensor = ties_in(file.metadata() or {}).get(tensor, tensor)
             return tuple(file.get_slice(tensor).get_shape())

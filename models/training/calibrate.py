@@ -1,7 +1,7 @@
-"""Choices made by measuring on this machine: number format, compilation, micro-batch, pace.
+"""Choices made by measuring on this machine: number format, compilation, micro-batch, time of a step.
 
-Everything is tried on a copy of the model, so that what is measured leaves no trace in what is
-trained. The outcome is kept in the run, and a resumed run uses it as it stands.
+Everything is tried on a copy of the model, so that measuring changes nothing in what is trained. The
+result is kept in the run, and a resumed run uses it as it stands.
 """
 
 import copy
@@ -9,7 +9,6 @@ import dataclasses
 import gc
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,109 +16,90 @@ from torch import Tensor
 from data.errors import StorageError
 from models.config import TrainingConfig
 from models.device import autocast, is_out_of_memory, likely_formats, synchronize, to_device
+from models.layers.compilation import compile_blocks, compiler_problem
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
-from models.training.compilation import compile_blocks, compiler_problem
+from models.runs.run_config import Calibration
 from models.training.optimizer import Optimizers
 
-TRIAL_TOKENS = 2048
-"""Tokens of a trial that compares number formats."""
+PROBE_TOKENS = 2048
+"""Tokens of a pass that compares number formats."""
 COMPILE_WORTH_S = {"cpu": 1800.0}
-"""The shortest training in which trying to compile can pay for what the trial takes. On a CPU
-that is half a minute, for gains of a few percent at best."""
+"""The shortest training, in seconds, for which trying to compile can pay. On a CPU the trial takes half
+a minute and gains a few percent at best."""
 COMPILE_WORTH_ELSEWHERE_S = 300.0
-
 MANY_STEPS = 1000
-"""Where the length is given in epochs: long enough to try."""
+"""Assumed where the length is given in epochs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was found, as it stands in config.json."""
-
-    device: str
-    number_format: str
-    compiled: bool
-    threads: int
-    micro_batch: int
-    shallow_step_s: float
-    """Seconds for a step at the least depth, and, below, at the trained depth."""
-    deep_step_s: float
-
-    def step_s(self, calls: float, shallow_calls: int, deep_calls: int) -> float:
-        """Seconds for a step of `calls` attention calls, in a line between the two measured."""
-        share = (calls - shallow_calls) / max(1, deep_calls - shallow_calls)
-        return self.shallow_step_s + share * (self.deep_step_s - self.shallow_step_s)
-
-
-def measure(
+def calibrate(
     model: RecursiveLM,
     blocks: Tensor,
     config: TrainingConfig,
     threads: int,
     budget_s: float | None,
     steps: int | None,
-) -> Generator[Event, None, Measured]:
-    """Try `model` on one batch of `blocks` (B, T + 1) and settle what was left to measurement.
+) -> Generator[Event, None, Calibration]:
+    """Try `model` on one batch of `blocks` (B, T + 1), and choose what `config` leaves open.
 
-    Compilation is only tried where the training ahead, of `budget_s` seconds or so many `steps`,
-    is long enough.
+    Compilation is only tried where the training ahead, of `budget_s` seconds or `steps` steps, is long
+    enough.
     """
     device = next(model.parameters()).device
-    trial = Trial(copy.deepcopy(model), config, device)
+    probe = Probe(copy.deepcopy(model), config, device)
     yield PreparationAdvanced(stage="measuring", done=0, total=3)
     number_format = config.number_format
     if number_format == "auto":
-        number_format = trial.fastest_format(blocks, likely_formats(device))
+        number_format = probe.fastest_format(blocks, likely_formats(device))
     yield PreparationAdvanced(stage="measuring", done=1, total=3)
-    micro_batch = trial.largest_micro_batch(blocks, config.micro_batch or len(blocks), number_format)
+    micro_batch = probe.largest_micro_batch(blocks, config.micro_batch or len(blocks), number_format)
     yield PreparationAdvanced(stage="measuring", done=2, total=3)
-    trial.step_s(blocks, micro_batch, Depth(1), number_format)
-    measured = Measured(
+    probe.step_s(blocks, micro_batch, Depth(1), number_format)
+    calibration = Calibration(
         device=str(device),
         number_format=number_format,
         compiled=False,
         threads=threads,
         micro_batch=micro_batch,
-        shallow_step_s=trial.step_s(blocks, micro_batch, Depth(1), number_format),
-        deep_step_s=trial.step_s(blocks, micro_batch, model.trained_depth, number_format),
+        shallow_step_s=probe.step_s(blocks, micro_batch, Depth(1), number_format),
+        deep_step_s=probe.step_s(blocks, micro_batch, model.trained_depth, number_format),
     )
     yield PreparationAdvanced(stage="measuring", done=3, total=3)
-    mean_step_s = 0.5 * (measured.shallow_step_s + measured.deep_step_s)
+    mean_step_s = 0.5 * (calibration.shallow_step_s + calibration.deep_step_s)
     seconds_ahead = budget_s if budget_s is not None else (steps or MANY_STEPS) * mean_step_s
     worth_trying = config.compile == "auto" and seconds_ahead >= COMPILE_WORTH_S.get(
         device.type, COMPILE_WORTH_ELSEWHERE_S
     )
     if config.compile == "yes" or worth_trying:
-        measured = yield from _measure_compiled(trial, blocks, measured, seconds_ahead, config)
-    del trial
+        calibration = yield from _calibrate_compiled(probe, blocks, calibration, seconds_ahead, config)
+    del probe
     gc.collect()
-    return measured
+    return calibration
 
 
-def no_room_for_one() -> StorageError:
-    """The end of halving the micro-batch."""
+def out_of_memory() -> StorageError:
+    """The error where not even one sequence at a time fits into memory."""
     return StorageError(
         "Not even one sequence fits into memory.",
-        hint="Choose a smaller model or a shorter context: --d-model, --context.",
+        hint="Choose a smaller model or a shorter context: {model.d_model}, {model.context_length}.",
     )
 
 
-def _measure_compiled(
-    trial: "Trial", blocks: Tensor, eager: Measured, seconds_ahead: float, config: TrainingConfig
-) -> Generator[Event, None, Measured]:
-    problem = compiler_problem(trial.device)
+def _calibrate_compiled(
+    probe: "Probe", blocks: Tensor, eager: Calibration, seconds_ahead: float, config: TrainingConfig
+) -> Generator[Event, None, Calibration]:
+    problem = compiler_problem(probe.device)
     if problem is not None:
         if config.compile == "yes":
             yield NoticeGiven(message=f"Not compiled: {problem}.")
         return eager
     yield PreparationAdvanced(stage="compiling", done=0, total=1)
-    compile_blocks(trial.model)
+    compile_blocks(probe.model)
     began = time.perf_counter()
     try:
-        for depth in (Depth(1), trial.model.trained_depth):
-            trial.step_s(blocks, eager.micro_batch, depth, eager.number_format)
+        for depth in (Depth(1), probe.model.trained_depth):
+            probe.step_s(blocks, eager.micro_batch, depth, eager.number_format)
     except Exception as error:  # whatever a compiler raises, the uncompiled model still works
         yield NoticeGiven(message=f"Not compiled: the compiler failed ({type(error).__name__}).")
         return eager
@@ -127,18 +107,18 @@ def _measure_compiled(
     compiled = dataclasses.replace(
         eager,
         compiled=True,
-        shallow_step_s=trial.step_s(blocks, eager.micro_batch, Depth(1), eager.number_format),
-        deep_step_s=trial.step_s(blocks, eager.micro_batch, trial.model.trained_depth, eager.number_format),
+        shallow_step_s=probe.step_s(blocks, eager.micro_batch, Depth(1), eager.number_format),
+        deep_step_s=probe.step_s(blocks, eager.micro_batch, probe.model.trained_depth, eager.number_format),
     )
     yield PreparationAdvanced(stage="compiling", done=1, total=1)
     gain = 1.0 - (compiled.shallow_step_s + compiled.deep_step_s) / (eager.shallow_step_s + eager.deep_step_s)
-    # The real model compiles again, mostly out of the cache the trial has filled.
+    # The real model compiles again, mostly out of the cache that the probe has filled.
     pays = gain * seconds_ahead > 0.5 * spent and gain > 0.05
     return compiled if pays or config.compile == "yes" else eager
 
 
-class Trial:
-    """A copy of the model that is stepped and thrown away."""
+class Probe:
+    """Times passes and steps of a copy of the model, which is thrown away."""
 
     def __init__(self, model: RecursiveLM, config: TrainingConfig, device: torch.device) -> None:
         self.model = model.train()
@@ -149,7 +129,7 @@ class Trial:
         """The format whose forward and backward pass took least time."""
         if len(formats) == 1:
             return formats[0]
-        rows = blocks[: max(1, TRIAL_TOKENS // blocks.size(1))]
+        rows = blocks[: max(1, PROBE_TOKENS // blocks.size(1))]
         return min(formats, key=lambda name: self._timed(rows, name))
 
     def _timed(self, rows: Tensor, number_format: str) -> float:
@@ -167,7 +147,7 @@ class Trial:
                 if not is_out_of_memory(error):
                     raise
                 if size == 1:
-                    raise no_room_for_one() from error
+                    raise out_of_memory() from error
                 self.optimizers.zero_grad()
                 size //= 2
 

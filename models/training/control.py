@@ -1,26 +1,114 @@
-"""What a front end wishes of a training under way."""
+"""What is asked of a training from outside, and the one place where decisions are shared."""
+
+import contextlib
+import time
+from collections.abc import Generator, Iterator
+from typing import Literal, TypeVar
+
+from models.runs import control_requests
+from models.runs.events import EvaluationAdvanced, Event, PreparationAdvanced
+from models.runs.run import Run
+
+Request = Literal["pause", "stop", "save", "sample"]
+Decision = TypeVar("Decision")
+Outcome = TypeVar("Outcome")
+
+POLL_S = 0.5
+"""Seconds between two looks for requests in the run's folder."""
 
 
 class Control:
-    """The trainer polls this between events.
+    """Requests to one training, by the process that runs it or by another through the run's folder.
 
-    A signal handler sets `interrupted`; the front end then asks its user, while the generator
-    waits, and answers with `pause`, `stop` or `go_on`.
+    A signal handler sets `interrupted`; the front end asks its user, while the generator of events
+    waits, and answers with `pause`, `stop` or `go_on`. The training looks at `wants` in steps, and
+    between the events of evaluation, sampling, tokenising and compiling.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, began: float | None = None) -> None:
+        """`began` is when the user started to wait, on the clock of time.monotonic(); now if not given."""
+        self.began = time.monotonic() if began is None else began
         self.interrupted = False
-        self.wish: str | None = None
+        self._requests: set[str] = set()
+        self._run: Run | None = None
+        self._polled_at = -POLL_S
+        self._waited_s = 0.0
 
     def pause(self) -> None:
         """Save, and end with RunPaused."""
-        self.wish = "pause"
+        self._requests.add("pause")
 
     def stop(self) -> None:
         """End with RunFinished and the best weights so far."""
-        self.wish = "stop"
+        self._requests.add("stop")
+
+    def save(self) -> None:
+        """Save a checkpoint after the step, and go on."""
+        self._requests.add("save")
+
+    def sample(self) -> None:
+        """Write a sample after the step, and go on."""
+        self._requests.add("sample")
 
     def go_on(self) -> None:
-        """Take an interrupt back."""
+        """Withdraw an interrupt, and a pause or stop that followed it."""
         self.interrupted = False
-        self.wish = None
+        self._requests -= {"pause", "stop"}
+
+    def listen(self, run: Run) -> None:
+        """Take requests from the folder of `run` too. The caller holds the run's lock, which removed
+        those of before."""
+        self._run = run
+
+    def wants(self, request: Request) -> bool:
+        """Whether `request` was made and not yet done."""
+        now = time.monotonic()
+        if self._run is not None and now - self._polled_at >= POLL_S:
+            self._polled_at = now
+            self._requests |= control_requests.take(self._run)
+        return self.decide(request in self._requests)
+
+    def done(self, request: Request) -> None:
+        """Forget `request`: it was carried out."""
+        self._requests.discard(request)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """For a front end that asks its user something: time in here does not count as training time."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waited_s += time.monotonic() - began
+
+    def now(self) -> float:
+        """Seconds on the training's clock, which stands still in `waiting`."""
+        return time.monotonic() - self._waited_s
+
+    def decide(self, decision: Decision) -> Decision:
+        """The decision that every process of a training follows.
+
+        Everything that depends on a clock, a signal, free memory or a measurement passes through here:
+        number format, compilation, micro-batch, planned steps, save, pause, stop, a skipped step. One
+        process follows its own decisions; several follow those of rank 0.
+        """
+        return decision
+
+
+def until_paused(
+    work: Generator[Event, None, Outcome], control: Control
+) -> Generator[Event, None, Outcome | None]:
+    """The events of `work` and what it returns, or None where a pause was wanted before its end.
+
+    It is left after an event that only tells progress: such work can be done again.
+    """
+    try:
+        while True:
+            event = next(work)
+            yield event
+            if isinstance(event, (PreparationAdvanced, EvaluationAdvanced)) and control.wants("pause"):
+                work.close()
+                return None
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome

@@ -1,79 +1,88 @@
-"""A model that grows while it learns: each time it has read so much, by so many parameters."""
+"""A model that grows while it trains: each time it has read so many characters, by so many parameters."""
 
 import dataclasses
 from collections.abc import Generator
-from typing import Any
 
 import torch
 
 from data.errors import UsageError
-from models.architectures import build_model
+from models.architectures import build_model, skeleton
 from models.config import ModelConfig
-from models.cost import pieces_for_larger, require_memory, skeleton
+from models.cost import pieces_for_larger, require_memory
 from models.device import to_device
 from models.errors import CheckpointError
 from models.growth.axes import differences
-from models.growth.check import proven_change
+from models.growth.check import require_same_output
 from models.growth.planner import nearest
-from models.growth.transaction import commit, revision_of
+from models.growth.transaction import commit
 from models.growth.weights import grow_snapshot
-from models.layers.initialise import Undrawn
-from models.runs.datasets import read_datasets, with_growths
+from models.layers.initialise import no_init
+from models.runs.datasets import with_growths
 from models.runs.events import Event, ModelExpanded, NoticeGiven
-from models.training.open import Opened
+from models.runs.run_config import Calibration, ModelSection
 from models.training.session import Session
 
 CHECKED_TOKENS = 64
-"""Of the text, over which the grown model is compared with the one before."""
+"""Tokens of the text over which the grown model is compared with the one before."""
 
 
-def growths_due(opened: Opened) -> int:
-    """How many growths the characters read by now ask for: mostly none, and none after the last step."""
-    session = opened.session
+def growths_due(session: Session) -> int:
+    """How many growths the characters read so far ask for; none after the last step."""
     every = session.config.grow_every
-    if every is None or opened.data is None or session.counters.step >= session.schedule.last_step:
+    if every is None or session.task.tokenizer is None or session.counters.step >= session.schedule.last_step:
         return 0
     return max(0, int(session.counters.characters_seen // every) - session.counters.growths)
 
 
-def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
-    """Let the model of `opened` grow `number` times at once, and commit it; the session is a new one
-    then, at the same step. Where it cannot grow further, or memory ends, it stays, with a sentence.
+def grow(session: Session, number: int) -> Generator[Event, None, None]:
+    """Let the model grow `number` times at once, and commit it, after the same step.
 
-    Raises StorageError, the run as it was.
+    Where the model cannot grow further, or memory ends, it stays, with a notice. Raises StorageError,
+    and the run is then as it was.
     """
-    session, config = opened.session, opened.session.config
-    old = session.model.config
+    config, old = session.config, session.model.config
     session.counters.growths += number
     before = session.model.parameter_counts()[0]
     try:
         new = nearest(old, before + number * config.grow_by, at_most=True)
         require_memory(skeleton(new), config, session.device)
     except UsageError as error:
-        yield NoticeGiven(message=f"It does not grow: {error.message}")
+        yield NoticeGiven(message=f"The model does not grow: {error.message}")
         return
-    grown = _grown_session(session, old, new)
-    read = torch.from_numpy(session.sampler.batch(session.counters.position, 1)[:, :-1][:, :CHECKED_TOKENS])
+    snapshot = grow_snapshot(session.snapshot(), old, new, seed=config.seed)
+    with no_init():
+        model = build_model(new).to(session.device)
+    model.load_state_dict(snapshot.model)
+    tokens = session.task.sampler.batch(session.counters.position, 1)[:, :-1][:, :CHECKED_TOKENS]
     try:
-        change = proven_change(session.model, grown.model, to_device(read, session.device))
+        change = require_same_output(
+            session.model, model, to_device(torch.from_numpy(tokens), session.device)
+        )
     except CheckpointError as error:
-        yield NoticeGiven(message=f"It does not grow: {error.message}")
+        yield NoticeGiven(message=f"The model does not grow: {error.message}")
         return
-    parameters, embedding = grown.model.parameter_counts()
-    changed: dict[str, Any] = {
-        "revision": revision_of(opened.config) + 1,
-        "parameters": parameters,
-        "embedding_parameters": embedding,
-        "model": {"architecture": new.architecture, **dataclasses.asdict(new)},
-        "measured": dataclasses.asdict(grown.measured),
-    }
+    calibration = _calibration_of_larger(session, old, new)
+    parameters, embedding = model.parameter_counts()
+    session.set_model(model, calibration)
+    session.run_config = dataclasses.replace(
+        session.run_config,
+        revision=session.run_config.revision + 1,
+        parameters=parameters,
+        embedding_parameters=embedding,
+        model=ModelSection.of(new),
+        calibration=calibration,
+    )
+    session.restore(
+        dataclasses.replace(
+            snapshot, state=dataclasses.replace(snapshot.state, micro_batch=calibration.micro_batch)
+        )
+    )
     ways = differences(old, new)
-    datasets = with_growths(read_datasets(opened.run), opened.config["data"]["content_hash"], ways)
-    commit(opened.run, grown.snapshot(), {**opened.config, **changed}, opened.tokenizer, datasets=datasets)
-    opened.config.update(changed)
-    grown.revision = changed["revision"]
-    opened.session = grown
-    opened.pace.model, opened.pace.measured = grown.model, grown.measured
+    datasets = with_growths(session.run.datasets(session.run_config), session.run_config.content_hash, ways)
+    commit(session.run, session.snapshot(), session.run_config, session.task.tokenizer, datasets=datasets)
+    session.task.datasets = datasets
+    session.time_budget.model, session.time_budget.calibration = model, calibration
+    session.note_saved()
     yield ModelExpanded(
         step=session.counters.step,
         characters_seen=round(session.counters.characters_seen),
@@ -84,24 +93,18 @@ def grow(opened: Opened, number: int) -> Generator[Event, None, None]:
     )
 
 
-def _grown_session(session: Session, old: ModelConfig, new: ModelConfig) -> Session:
-    snapshot = grow_snapshot(session.snapshot(), old, new, seed=session.config.seed)
-    with Undrawn():
-        model = build_model(new).to(session.device)
-    ratio = _blocks(new) / _blocks(old)
-    slower = dataclasses.replace(
-        session.measured,
-        shallow_step_s=session.measured.shallow_step_s * ratio,
-        deep_step_s=session.measured.deep_step_s * ratio,
+def _calibration_of_larger(session: Session, old: ModelConfig, new: ModelConfig) -> Calibration:
+    """The calibration with steps that take longer, and a micro-batch that still fits into memory."""
+    ratio, calibration = _block_parameters(new) / _block_parameters(old), session.calibration
+    return dataclasses.replace(
+        calibration,
+        shallow_step_s=calibration.shallow_step_s * ratio,
+        deep_step_s=calibration.deep_step_s * ratio,
+        micro_batch=pieces_for_larger(skeleton(new), session.config, session.device, calibration.micro_batch),
     )
-    grown = Session(model, session.config, session.sampler, slower)
-    grown.restore(snapshot)
-    pieces = pieces_for_larger(model, session.config, session.device, session.measured.micro_batch)
-    grown.measured = dataclasses.replace(grown.measured, micro_batch=pieces)
-    return grown
 
 
-def _blocks(config: ModelConfig) -> int:
-    """Parameters that a step computes with; a step's time goes with them, about."""
-    whole, embedding = skeleton(config).parameter_counts()
-    return max(1, whole - embedding)
+def _block_parameters(config: ModelConfig) -> int:
+    """Parameters that a step computes with, to which its time is about proportional."""
+    total, embedding = skeleton(config).parameter_counts()
+    return max(1, total - embedding)

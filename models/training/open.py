@@ -1,210 +1,101 @@
-"""From a run directory to a training in memory, wherever it stands."""
+"""From a run's folder to a training in memory, wherever the run stands."""
 
-import dataclasses
 import math
-import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from dataclasses import replace
 
 import torch
 
-from data.corpus import scan_corpus
-from data.errors import CorpusError, UsageError
-from data.loader import BlockSampler
-from data.mixture import MixedSampler, replay_sources
-from data.prepare import PreparedData, open_prepared, prepare
-from data.replay import HELD_OUT_TOKENS, ReplaySample
-from data.tokenizer import Tokenizer
-from models.architectures import build_model
-from models.config import ModelConfig, TrainingConfig, from_dict
-from models.cost import require_memory, skeleton
+from data.errors import UsageError
+from models.architectures import build_model, skeleton
+from models.cost import require_memory
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError
-from models.evaluation.forgetting import KnownText, tokens_to_read
-from models.growth.initial_snapshot import begins_stage
-from models.growth.transaction import revision_of
-from models.recovery.restore import put_back
-from models.recursive_lm import RecursiveLM
+from models.growth.transaction import recover
+from models.runs.best_weights import restore_best_weights
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint
-from models.runs.compatibility import described_model, require_fit
-from models.runs.datasets import Dataset, read_datasets
+from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import with_progress_events
-from models.runs.replay_samples import remember
 from models.runs.run import Run
-from models.runs.status import is_judged
-from models.runs.task import solves_puzzles
-from models.runs.tokenizer import load_run_tokenizer
-from models.training.calibrate import Measured, measure
-from models.training.length import Length, settle
-from models.training.session import Sampler, Session
-from models.training.time_budget import Pace
-
-if TYPE_CHECKING:
-    from models.training.puzzles.open import HeldOut
+from models.runs.run_config import RunConfig
+from models.training.control import Control
+from models.training.session import Session
+from models.training.tasks import open_task
+from models.training.time_budget import Length, TimeBudget, plan_steps
 
 
-@dataclass(slots=True)
-class Opened:
-    """A training ready for its next step: of text, which has a tokenizer and data, or of puzzles."""
-
-    run: Run
-    config: dict[str, Any]
-    session: Session
-    pace: Pace
-    tokenizer: Tokenizer | None = None
-    data: PreparedData | None = None
-    puzzles: "HeldOut | None" = None
-    characters_per_token: float = 1.0
-    known: tuple[KnownText, ...] = ()
-    """Earlier texts, and the held-out part of the one it is at."""
-    ended: str | None = None
-    """Why there are no steps left, where the run was stopped before it could be judged."""
-
-    @property
-    def train_tokens(self) -> int:
-        if self.data is not None:
-            return self.data.train_tokens
-        return self.puzzles.train_cells if self.puzzles is not None else 0
-
-    @property
-    def validation_tokens(self) -> int:
-        if self.data is not None:
-            return self.data.validation_tokens
-        return self.puzzles.validation_cells if self.puzzles is not None else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What is settled of a training before what it learns from is looked at."""
-
-    run: Run
-    config: dict[str, Any]
-    training: TrainingConfig
-    described: ModelConfig
-    device: torch.device
-    known: Measured | None
-    length: Length
-    is_new: bool
-
-    def note_opened(self) -> None:
-        """Keep in the run that it was opened: whoever opens it again has had a break."""
-        if self.is_new:
-            self.config["opened"] = True
-            self.run.write_config(self.config)
-
-    def new_model(self) -> RecursiveLM:
-        """The model with the weights it begins with."""
-        torch.manual_seed(self.training.seed)
-        return build_model(self.described).to(self.device)
-
-
-def open_training(run: Run, restored: int | None = None) -> Generator[Event, None, Opened]:
+def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
     """Everything before the next step, read or made. The caller holds the run's lock.
 
-    `restored` is the step of weights that just took the place of lost ones: they are judged, even
-    where the run was finished. Raises UsageError where there is nothing to go on with,
-    CheckpointError, CorpusError.
+    Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
     """
-    began = time.monotonic()
-    config = run.read_config()
-    if "data" not in config:
+    recover(run)
+    config = run.config()
+    restored_step = yield from restore_best_weights(run, config)
+    if config.data is None:
         raise UsageError(
-            f"Run '{run.name}' has no text yet.", hint=f"Train it: rlm train FILE --name {run.name}"
+            f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
         )
-    training = from_dict(TrainingConfig, config["training"], "training")
-    read_datasets(run)  # damaged, it would be found so only when all steps are done
+    training = config.training_config()
+    run.datasets(config)  # a damaged file is found now, not when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
-    prepare_process(config.get("measured", {}).get("threads", training.threads))
-    snapshot = yield from _snapshot(run, config)
-    length = Length.of(config, training, snapshot, began)
-    ended = None if snapshot is None or length.extends else snapshot.state["ended"]
-    if snapshot is not None and ended is not None and restored is None and is_judged(run, snapshot.step):
+    prepare_process(config.calibration.threads if config.calibration is not None else training.threads)
+    snapshot = yield from _newest_snapshot(run, config)
+    length = Length.of(config, training, None if snapshot is None else snapshot.state, control.began)
+    ended = None if snapshot is None or length.extends else snapshot.state.ended
+    if ended is not None and restored_step is None and _is_evaluated(run, snapshot):
         raise UsageError(
-            f"Run '{run.name}' is finished.", hint=f"Go on with it: rlm resume {run.name} --minutes 5"
+            f"Run '{run.name}' is finished.", hint=f"Go on with it: {{resume {run.name} training.minutes=5}}"
         )
-    known = Measured(**config["measured"]) if "measured" in config else None
-    device = choose_device(known.device if known is not None else training.device)
-    described = described_model(run, config)
+    device = choose_device(config.calibration.device if config.calibration is not None else training.device)
+    model_config = model_config_of(run, config)
     if snapshot is not None:
-        require_fit(described, snapshot.model, f"The checkpoint of step {snapshot.step}")
-    require_memory(skeleton(described), training, device)
-    start = Start(run, config, training, described, device, known, length, is_new=begins_stage(snapshot))
-    if solves_puzzles(config):
-        from models.training.puzzles.open import open_puzzle_training  # it begins where this ends
+        require_matching_shapes(model_config, snapshot.model, f"The checkpoint of step {snapshot.step}")
+    layout = skeleton(model_config)
+    require_memory(layout, training, device)
 
-        opened = yield from open_puzzle_training(start)
-    else:
-        opened = yield from _open_text_training(start)
-    if snapshot is not None:
-        opened.session.restore(snapshot)
-        if restored is not None and restored != opened.session.counters.best_step:
-            # Not the best after all: what comes next is compared with nothing that is lost.
-            opened.session.counters.best_loss, opened.session.counters.best_step = math.inf, restored
-    opened.ended = ended
-    yield from settle(opened.session, opened.pace, length)
-    return opened
+    task, config = yield from open_task(run, config, training, layout, device)
+    torch.manual_seed(training.seed)
+    model = build_model(model_config).to(device)
+    calibration = config.calibration
+    if calibration is None:
+        threads = prepare_process(training.threads)
+        calibration = yield from task.calibrate(model, training, threads, length)
+        config = replace(config, calibration=control.decide(calibration))
+        run.save_config(config)
+    prepare_process(calibration.threads)
 
-
-def _open_text_training(start: Start) -> Generator[Event, None, Opened]:
-    run, config, training, described = start.run, start.config, start.training, start.described
-    tokenizer, note = load_run_tokenizer(run, config, described.vocab_size)
-    if note is not None:
-        put_back(run, tokenizer)
-        yield NoticeGiven(
-            message=f"The tokenizer.json of run '{run.name}' was missing or not its own; "
-            "it is put back from the copy in the weights."
-        )
-    start.note_opened()
-    data = yield from _data(run, config, tokenizer)
-    _require_enough(data, described)
-    datasets = read_datasets(run)
-    samples, own = yield from remember(run, config, datasets, data, tokenizer)
-    model = start.new_model()
-    sampler = _sampler(config, data, samples, described.context_length, training.seed)
-    measured = start.known or (yield from _measured(run, config, model, sampler, training, start.length))
-    prepare_process(measured.threads)
-    session = Session(model, training, sampler, measured)
-    length = start.length
-    known = (
-        *(KnownText(sample.content_hash, sample.held_out) for sample in samples),
-        KnownText(own.content_hash, own.held_out),
-    )
-    pace = Pace(
+    session = Session(run, config, model, training, calibration, task, control)
+    session.time_budget = TimeBudget(
         model,
         training,
-        measured,
-        len(data.validation),
+        calibration,
         length.budget_s,
         length.deadline,
-        known_tokens=tokens_to_read(known) if samples or len(data.validation) > HELD_OUT_TOKENS else 0,
+        max_step=None if length.extends else task.max_step(training),
     )
-    if training.most_epochs is not None and not length.extends:
-        pace.most_steps = round(training.most_epochs * sampler.blocks_per_epoch / training.batch_size)
-    return Opened(
-        run,
-        config,
-        session,
-        pace,
-        tokenizer=tokenizer,
-        data=data,
-        characters_per_token=_characters_per_token(config, datasets, data),
-        known=known,
-    )
+    if snapshot is not None:
+        session.restore(snapshot)
+        if restored_step is not None and restored_step != session.counters.best_step:
+            # These weights may not be the best: the next evaluation is compared with none before.
+            session.counters.best_loss, session.counters.best_step = math.inf, restored_step
+    session.began = control.now() - session.counters.elapsed_s
+    session.ended = ended
+    yield from plan_steps(session, length)
+    return session
 
 
-def _snapshot(run: Run, config: Mapping[str, Any]) -> Generator[Event, None, Snapshot | None]:
+def _newest_snapshot(run: Run, config: RunConfig) -> Generator[Event, None, Snapshot | None]:
     """The checkpoint to go on from, or None for a run that has none yet.
 
-    Raises CheckpointError where only checkpoints of what the run was before are intact.
+    Raises CheckpointError where only checkpoints from before the run's last change are intact.
     """
     if not has_checkpoints(run):
         return None
     snapshot, notes = load_checkpoint(run)
     for note in notes:
         yield NoticeGiven(message=note)
-    if revision_of(snapshot.state) != revision_of(config):
+    if snapshot.state.revision != config.revision:
         raise CheckpointError(
             f"Run '{run.name}' has no intact checkpoint since it last grew or was given another text.",
             hint="Its weights can be used; its training cannot go on.",
@@ -212,77 +103,7 @@ def _snapshot(run: Run, config: Mapping[str, Any]) -> Generator[Event, None, Sna
     return snapshot
 
 
-def _require_enough(data: PreparedData, described: ModelConfig) -> None:
-    """Planning sees to this; a config.json that was changed may not."""
-    if not data.fills_context(described.context_length):
-        raise CorpusError(
-            f"The text is too short for a context of {described.context_length} tokens: "
-            f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
-            hint="Train a new run on more text, or with a shorter context.",
-        )
-
-
-def _characters_per_token(
-    config: Mapping[str, Any], datasets: Sequence[Dataset], data: PreparedData
-) -> float:
-    current = config["data"]["content_hash"]
-    characters = next(
-        (entry.get("characters") for entry in datasets if entry.get("content_hash") == current), None
-    )
-    tokens = data.train_tokens + data.validation_tokens
-    return characters / tokens if isinstance(characters, int) and characters > 0 else 1.0
-
-
-def _sampler(
-    config: Mapping[str, Any],
-    data: PreparedData,
-    samples: Sequence[ReplaySample],
-    context_length: int,
-    seed: int,
-) -> Sampler:
-    """The text, and among it what is replayed of earlier ones that fill a context."""
-    fresh = BlockSampler(data.train, context_length, seed)
-    replayed = [
-        BlockSampler(sample.train, context_length, seed)
-        for sample in samples
-        if len(sample.train) > context_length
-    ]
-    share = config.get("replay", {}).get("share", 0.0)
-    return MixedSampler(replay_sources(fresh, replayed, share)) if replayed and share else fresh
-
-
-def _measured(
-    run: Run,
-    config: dict[str, Any],
-    model: RecursiveLM,
-    sampler: Sampler,
-    training: TrainingConfig,
-    length: Length,
-) -> Generator[Event, None, Measured]:
-    """Measure, and keep the outcome in the run."""
-    threads = prepare_process(training.threads)
-    blocks = torch.from_numpy(sampler.batch(0, training.batch_size))
-    measured = yield from measure(model, blocks, training, threads, length.budget_s, length.steps)
-    config["measured"] = dataclasses.asdict(measured)
-    run.write_config(config)
-    return measured
-
-
-def _data(run: Run, config: dict[str, Any], tokenizer: Tokenizer) -> Generator[Event, None, PreparedData]:
-    """The token files, from the cache or made again from the text."""
-    known = config["data"]
-    if "prepared" in known:
-        try:
-            return open_prepared(known["prepared"])
-        except CorpusError:
-            yield NoticeGiven(message="The prepared text is no longer in the cache; it is made again.")
-    corpus = yield from with_progress_events(scan_corpus(known["paths"]))
-    if corpus.content_hash != known["content_hash"]:
-        raise CorpusError(
-            f"The text at {known['paths'][0]} is no longer the one this run was trained on.",
-            hint="Put the old text back, or train a new run on the new one.",
-        )
-    data = yield from with_progress_events(prepare(corpus, tokenizer))
-    known["prepared"] = data.path.name
-    run.write_config(config)
-    return data
+def _is_evaluated(run: Run, snapshot: Snapshot | None) -> bool:
+    """Whether the last evaluation belongs to `snapshot`: a crash can come between the two."""
+    evaluation = run.evaluation()
+    return snapshot is not None and evaluation is not None and evaluation.after_steps == snapshot.step

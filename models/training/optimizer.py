@@ -1,5 +1,9 @@
-"""Which weights learn how: Muon for the matrices inside blocks, AdamW for everything else."""
+"""Which weights learn how: Muon for the matrices inside blocks, AdamW for everything else; and the
+average of the weights."""
 
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,11 +15,33 @@ from models.layers.linear import FusedLinear
 from models.recursive_lm import RecursiveLM
 from models.training.muon import Muon
 
+FIRST_SCALE = 65536.0
+"""What the loss is multiplied by in float16 at the start, so that small gradients do not vanish."""
+LEAST_SCALE = 1.0
+"""Gradients that are not finite at this scale did not overflow because of it."""
+GROWTH_INTERVAL = 2000
+"""Steps in a row without an overflow after which the scale doubles. Each overflow halves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """The norm of the whole gradient before clipping, and whether the float16 scale was too large for it."""
+
+    norm: float
+    overflowed: bool
+
 
 class Optimizers:
     """One step for all of a model's weights, and their moments by parameter name."""
 
-    def __init__(self, model: RecursiveLM, config: TrainingConfig) -> None:
+    def __init__(self, model: RecursiveLM, config: TrainingConfig, number_format: str = "float32") -> None:
+        self.gradient_clip = config.gradient_clip
+        self.scaler = torch.amp.GradScaler(
+            next(model.parameters()).device.type,
+            init_scale=FIRST_SCALE,
+            growth_interval=GROWTH_INTERVAL,
+            enabled=number_format == "float16",
+        )
         self.names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
         matrices = _block_matrices(model)
         embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
@@ -63,6 +89,51 @@ class Optimizers:
         for optimizer in self.all:
             optimizer.zero_grad(set_to_none=True)
 
+    def release(self) -> None:
+        """Free the gradients and moments, where no step follows."""
+        self.zero_grad()
+        for optimizer in self.all:
+            optimizer.state.clear()
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`, scaled where the number format is float16."""
+        self.scaler.scale(loss).backward()
+
+    def clip_gradient(self) -> Gradient:
+        """Unscale the gradients, clip the norm of all of them together, and fit the scale to them."""
+        for optimizer in self.all:
+            self.scaler.unscale_(optimizer)
+        norm = float(nn.utils.clip_grad_norm_(list(self.names), self.gradient_clip))
+        return Gradient(norm, self._update_scale())
+
+    def _update_scale(self) -> bool:
+        """Whether the gradients just unscaled overflowed; the scale is smaller then.
+
+        At LEAST_SCALE they never do: a gradient that is still not finite there is a bad one.
+        """
+        if not self.scaler.is_enabled():
+            return False
+        before = self.scaler.get_scale()
+        self.scaler.update()
+        if self.scaler.get_scale() < LEAST_SCALE:
+            self.scaler.update(LEAST_SCALE)
+        return self.scaler.get_scale() < before
+
+    @property
+    def gradient_scale(self) -> float:
+        return self.scaler.get_scale()
+
+    @property
+    def steps_without_overflow(self) -> int:
+        return int(self.scaler.state_dict().get("_growth_tracker", 0))
+
+    def restore_scale(self, scale: float, steps_without_overflow: int) -> None:
+        """Go on with the scale of a checkpoint. Other number formats than float16 have none."""
+        if not self.scaler.is_enabled():
+            return
+        state = {"scale": max(LEAST_SCALE, scale), "_growth_tracker": steps_without_overflow}
+        self.scaler.load_state_dict({**self.scaler.state_dict(), **state})
+
     def state(self) -> dict[str, Tensor]:
         """Every moment as `optimizer.<parameter>.<moment>`."""
         return {
@@ -88,6 +159,52 @@ class Optimizers:
                         moment: value.to(parameter.device, copy=True)
                         for moment, value in (moments.items() if fits else ())
                     }
+
+
+class WeightAverage:
+    """An exponential average of the weights, which smooths the noise of the last steps.
+
+    `shadow` follows the weights with `decay`; faster at first, so that the initial weights are forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.shadow = {name: p.detach().clone() for name, p in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take one step towards the model's weights."""
+        self.updates += 1
+        decay = min(self.decay, self.updates / (self.updates + 10))
+        shadow, weights = list(self.shadow.values()), [p.detach() for p in model.parameters()]
+        torch._foreach_lerp_(shadow, weights, 1.0 - decay)
+
+    @contextlib.contextmanager
+    def swapped_in(self, model: nn.Module) -> Iterator[None]:
+        """Give `model` the averaged weights; afterwards it has its own again."""
+        trained = [p.detach().clone() for p in model.parameters()]
+        try:
+            _copy_into(model, self.shadow.values())
+            yield
+        finally:
+            _copy_into(model, trained)
+
+    def state(self) -> dict[str, Tensor]:
+        """The shadow weights by parameter name."""
+        return dict(self.shadow)
+
+    def load(self, tensors: dict[str, Tensor], updates: int) -> None:
+        """Go on from what `state` gave."""
+        self.updates = updates
+        for name, value in self.shadow.items():
+            value.copy_(tensors[name])
+
+
+@torch.no_grad()
+def _copy_into(model: nn.Module, values: Iterable[Tensor]) -> None:
+    for parameter, value in zip(model.parameters(), values, strict=True):
+        parameter.copy_(value)
 
 
 def _block_matrices(model: nn.Module) -> dict[Tensor, int]:

@@ -1,50 +1,135 @@
-"""What a training says of itself: its beginning and its steps, as events."""
+"""What a training reports of itself, as events."""
 
-from models.runs.events import RunStarted, StepFinished
-from models.training.open import Opened
-from models.training.session import Session, StepResult
+from typing import TYPE_CHECKING
+
+from models.evaluation.loss import perplexity
+from models.runs.checkpoint_folder import newest_checkpoint
+from models.runs.events import EvaluationFinished, RunFinished, RunPaused, RunStarted, StepFinished
+from models.runs.run import Run
+
+if TYPE_CHECKING:
+    from models.training.session import Session
+    from models.training.tasks import BatchLoss
 
 
-def run_started(opened: Opened) -> RunStarted:
-    """The settled plan of a training that is about to take its next step."""
-    session, measured = opened.session, opened.session.measured
-    parameters, embedding = session.model.parameter_counts()
+def run_started(session: "Session") -> RunStarted:
+    """The plan of a training whose next step follows."""
+    model, calibration = session.model, session.calibration
+    parameters, embedding = model.parameter_counts()
     return RunStarted(
-        run=opened.run.name,
-        architecture=session.model.config.architecture,
+        run=session.run.name,
+        architecture=model.config.architecture,
         parameters=parameters,
         embedding_parameters=embedding,
-        vocab_size=session.model.config.vocab_size,
-        context_length=session.model.config.context_length,
+        vocab_size=model.config.vocab_size,
+        context_length=model.config.context_length,
         batch_size=session.config.batch_size,
-        device=measured.device,
-        number_format=measured.number_format,
-        compiled=measured.compiled,
-        threads=measured.threads,
+        device=calibration.device,
+        number_format=calibration.number_format,
+        compiled=calibration.compiled,
+        threads=calibration.threads,
         start_step=session.counters.step,
         total_steps=session.schedule.last_step,
-        train_tokens=opened.train_tokens,
-        validation_tokens=opened.validation_tokens,
+        train_tokens=session.task.train_tokens,
+        validation_tokens=session.task.validation_tokens,
     )
 
 
-def step_finished(session: Session, result: StepResult, step_seconds: list[float]) -> StepFinished:
-    """One step, and the pace of the last ones; `step_seconds` are theirs, the newest last."""
+def step_finished(
+    session: "Session", batch: "BatchLoss", gradient_norm: float, rate: float, depth: str
+) -> StepFinished:
+    """A step that was taken, and the speed of the last ones."""
     counters = session.counters
-    # The first steps of a session warm caches up; the estimate does without them.
-    settled = step_seconds[3:] or step_seconds
+    # The first steps of a sitting warm up caches; the estimate does without them.
+    settled = session.step_seconds[3:] or session.step_seconds
     seconds = sum(settled) / len(settled)
     return StepFinished(
         step=counters.step,
         total_steps=session.schedule.last_step,
         epoch=session.epoch,
-        loss=result.loss,
-        learning_rate=result.learning_rate,
-        gradient_norm=result.gradient_norm,
-        depth=str(result.depth),
-        passes_per_token=result.passes,
+        loss=batch.loss,
+        learning_rate=rate * session.config.learning_rate,
+        gradient_norm=gradient_norm,
+        depth=depth,
+        passes_per_token=batch.passes,
         tokens_seen=counters.tokens_seen,
         tokens_per_second=session.tokens_per_step / seconds,
         elapsed_s=counters.elapsed_s,
         eta_s=seconds * (session.schedule.last_step - counters.step),
     )
+
+
+def evaluation_finished(
+    session: "Session",
+    loss: float,
+    bits_per_byte: float,
+    *,
+    best: bool,
+    passes_per_token: float | None = None,
+    exact_accuracy: float | None = None,
+    cell_accuracy: float | None = None,
+    mean_exit_step: float | None = None,
+) -> EvaluationFinished:
+    """An evaluation on the way. `loss` is in nats per token, or per blank cell of a puzzle."""
+    return EvaluationFinished(
+        step=session.counters.step,
+        epoch=session.epoch,
+        train_loss=session.counters.mean_loss,
+        validation_loss=loss,
+        perplexity=perplexity(loss),
+        bits_per_byte=bits_per_byte,
+        best=best,
+        passes_per_token=passes_per_token,
+        exact_accuracy=exact_accuracy,
+        cell_accuracy=cell_accuracy,
+        mean_exit_step=mean_exit_step,
+    )
+
+
+def run_finished(
+    session: "Session",
+    loss: float,
+    bits_per_byte: float,
+    *,
+    by_mode: dict[str, float],
+    passes_per_token: float | None = None,
+    exact_accuracy: float | None = None,
+    cell_accuracy: float | None = None,
+    mean_exit_step: float | None = None,
+) -> RunFinished:
+    """The end of a training, with what its last evaluation found."""
+    counters = session.counters
+    return RunFinished(
+        run=session.run.name,
+        reason=session.ended or "steps",
+        step=counters.step,
+        best_step=counters.best_step,
+        validation_loss=loss,
+        validation_loss_by_mode=by_mode,
+        perplexity=perplexity(loss),
+        bits_per_byte=bits_per_byte,
+        parameters=session.model.parameter_counts()[0],
+        tokens_seen=counters.tokens_seen,
+        tokens_per_second=counters.tokens_seen / max(1e-9, counters.elapsed_s),
+        elapsed_s=session.elapsed_s,
+        path=str(session.run.path),
+        passes_per_token=passes_per_token,
+        exact_accuracy=exact_accuracy,
+        cell_accuracy=cell_accuracy,
+        mean_exit_step=mean_exit_step,
+    )
+
+
+def run_paused(session: "Session") -> RunPaused:
+    """A pause after the step that was just saved."""
+    return RunPaused(
+        step=session.counters.step, total_steps=session.schedule.last_step, path=str(session.run.path)
+    )
+
+
+def paused_while_opening(run: Run) -> RunPaused:
+    """A pause before the next step: the run stands at its newest checkpoint, or at step 0."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    if newest is None or newest.state.is_initial:
+        return RunPaused(step=0, total_steps=0, path=str(run.path))
+    return RunPaused(step=newest.step, total_steps=newest.state.schedule.last_step, path=str(run.path))

@@ -3,264 +3,290 @@
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import time
+from collections.abc import Generator, Iterator
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from models.config import TrainingConfig
-from models.device import autocast, is_out_of_memory, to_device
+from models.device import is_out_of_memory
 from models.errors import CheckpointError
-from models.recursion import Depth, sample_depth
-from models.recursive_lm import LossParts, RecursiveLM
-from models.runs.checkpoint import Snapshot
-from models.training.averaging import WeightAverage
-from models.training.calibrate import Measured
-from models.training.loss_spikes import LossWatch
-from models.training.optimizer import Optimizers
-from models.training.schedule import Schedule
-
-MINIMUM = Depth(1)
-
-FIRST_SCALE = 65536.0
-"""What the loss is multiplied by in float16 at the start, so that small gradients do not vanish."""
-LEAST_SCALE = 1.0
-"""Gradients that are not finite at this scale did not overflow because of it."""
-GROWTH_INTERVAL = 2000
-"""Steps in a row without an overflow after which the scale doubles. Each overflow halves it."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What `state.json` says of a training. Plain numbers, so that it is JSON as it stands."""
-
-    step: int = 0
-    position: int = 0
-    """Sequences drawn: the whole state of the data order."""
-    tokens_seen: int = 0
-    elapsed_s: float = 0.0
-    best_loss: float = math.inf
-    best_step: int = 0
-    last_evaluated: int = -1
-    mean_loss: float = math.nan
-    """Of the last steps, smoothed."""
-    without_better: int = 0
-    """Evaluations in a row that were not the best."""
-    rate_scale: float = 1.0
-    rollbacks: int = 0
-    recent_losses: list[float] = field(default_factory=list)
-    skipped_steps: list[int] = field(default_factory=list)
-    characters_seen: float = 0.0
-    """Of text, about, replayed ones included."""
-    growths: int = 0
-    """Times the model grew since it began with its text, or could not."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """One step: mean loss in nats, recursions per token, norm of the whole gradient, and why it was
-    skipped if the batch was bad."""
-
-    loss: float
-    passes: float
-    gradient_norm: float
-    depth: Depth
-    learning_rate: float
-    problem: str | None
-    overflowed: bool = False
-    """Whether it was skipped because the scale of float16 was too large for its gradient."""
-
-
-class Sampler(Protocol):
-    """An endless sequence of what is learned from, each piece a function of its position."""
-
-    context_length: int
-    blocks_per_epoch: int
-
-    def batch(self, position: int, batch_size: int) -> np.ndarray:
-        """(B, …) int64: the pieces number position to position + B - 1 of all ever drawn."""
+from models.layers.compilation import compile_blocks
+from models.recursion import Depth
+from models.recursive_lm import RecursiveLM
+from models.runs.best_weights import weights_metadata
+from models.runs.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
+from models.runs.events import CheckpointSaved, Event, MicroBatchHalved, StepSkipped
+from models.runs.run import Run
+from models.runs.run_config import Calibration, RunConfig
+from models.runs.run_state import Counters, RunState, Schedule
+from models.training import schedule as schedules
+from models.training.calibrate import out_of_memory
+from models.training.control import Control
+from models.training.loss_spikes import LossSpikes, roll_back, too_many_skips
+from models.training.optimizer import Gradient, Optimizers, WeightAverage
+from models.training.tasks import BatchLoss, Task
+from models.training.time_budget import REPLANS, TimeBudget
 
 
 class Session:
-    """Everything a training step reads and writes. `step` is the only way forward."""
+    """Everything that a training step reads and writes."""
 
     def __init__(
-        self, model: RecursiveLM, config: TrainingConfig, sampler: Sampler, measured: Measured
+        self,
+        run: Run,
+        run_config: RunConfig,
+        model: RecursiveLM,
+        config: TrainingConfig,
+        calibration: Calibration,
+        task: Task,
+        control: Control,
     ) -> None:
-        self.model = model
-        self.config = config
-        self.sampler = sampler
-        self.measured = measured
-        self.device = next(model.parameters()).device
-        self.optimizers = Optimizers(model, config)
-        self.average = WeightAverage(model, config.average_decay) if config.average_decay else None
-        self.scaler = torch.amp.GradScaler(
-            self.device.type,
-            init_scale=FIRST_SCALE,
-            growth_interval=GROWTH_INTERVAL,
-            enabled=measured.number_format == "float16",
-        )
+        self.run, self.run_config, self.config = run, run_config, config
+        self.task, self.control = task, control
         self.counters = Counters()
-        self.revision = 0
-        """How often the run had changed what it is when this training was opened."""
         self.schedule = Schedule.over(0, 1)
+        self.ended: str | None = None
+        """Why there are no steps left; None while there are some."""
+        self.best_is_unsaved = False
+        """Whether the weights as they are were found best, and no checkpoint holds them yet."""
+        self.last_saved = self.began = control.now()
+        """`began` is such that the training's clock minus it is the time trained."""
+        self.step_seconds: list[float] = []
+        """Of the last steps, the newest last."""
+        self._step_began = time.monotonic()
+        self.set_model(model, calibration)
+        self.time_budget = TimeBudget(model, config, calibration)
+
+    def set_model(self, model: RecursiveLM, calibration: Calibration) -> None:
+        """Train `model` from now on, with new optimizers and a new average."""
+        self.model, self.calibration = model, calibration
+        self.device = next(model.parameters()).device
+        self.optimizers = Optimizers(model, self.config, calibration.number_format)
+        self.average = WeightAverage(model, self.config.average_decay) if self.config.average_decay else None
+        if calibration.compiled:
+            compile_blocks(model)
 
     @property
     def tokens_per_step(self) -> int:
-        return self.config.batch_size * self.sampler.context_length
+        return self.config.batch_size * self.task.sampler.context_length
 
     @property
     def epoch(self) -> float:
-        return self.counters.position / self.sampler.blocks_per_epoch
+        return self.counters.position / self.task.sampler.blocks_per_epoch
 
-    def depth_at(self, step: int) -> Depth:
-        """The least depth early on where the recipe says so, then sampled ones."""
-        if self.schedule.progress(step) < self.config.late_recursion:
-            return MINIMUM
-        config = self.config
-        return sample_depth(self.model.trained_depth, config.seed, step, config.deepest_share)
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds trained, over all sittings."""
+        return self.control.now() - self.began
 
-    def step(self) -> StepResult:
-        """One optimizer step, or none where the loss or the gradient cannot be trusted.
+    # One optimizer step, piece by piece, in the order of the loop.
 
-        Raises RuntimeError where memory runs out; nothing has changed then, and the step can be
-        tried again with a smaller micro-batch.
+    def backward(self, depth: Depth) -> Generator[Event, None, BatchLoss]:
+        """Gradients of the next batch. Where memory runs out, in smaller micro-batches: the same tokens.
+
+        Raises StorageError where not even one sequence fits.
         """
-        counters = self.counters
-        depth = self.depth_at(counters.step)
-        torch.manual_seed(self.config.seed * 1_000_003 + counters.step)  # dropout, without a state to keep
-        self.optimizers.zero_grad()
         self.model.train()
-        loss, passes, drawn = self._backward(depth)
-        for optimizer in self.optimizers.all:
-            self.scaler.unscale_(optimizer)
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip))
-        overflowed = self._update_scale()
-        watch = LossWatch(counters.recent_losses)
-        problem = watch.problem(loss, 0.0 if overflowed else norm)  # the loss itself was not scaled
-        rate = self.schedule.rate(counters.step, self.config) * counters.rate_scale
-        if problem is not None:
-            counters.skipped_steps.append(counters.step)
-        elif not overflowed:
-            self.optimizers.step(rate)
-            if self.average is not None:
-                self.average.update(self.model)
-        watch.remember(loss)
+        while True:
+            self._step_began = time.monotonic()
+            # Dropout depends on the step alone, so there is no random state to save.
+            torch.manual_seed(self.config.seed * 1_000_003 + self.counters.step)
+            self.optimizers.zero_grad()
+            try:
+                return self.task.backward(self, depth)
+            except RuntimeError as error:
+                if not self.control.decide(is_out_of_memory(error)):
+                    raise
+                if self.calibration.micro_batch == 1:
+                    raise out_of_memory() from error
+                self.halve_micro_batch()
+                micro_batch = self.calibration.micro_batch
+                accumulation = -(-self.config.batch_size // micro_batch)
+                yield MicroBatchHalved(micro_batch=micro_batch, accumulation=accumulation)
+
+    def problem(self, batch: BatchLoss, gradient: Gradient) -> str | None:
+        """Why the weights must not take this step, or None. An overflow is none: the scale is smaller now."""
+        spikes = LossSpikes(self.counters.recent_losses)
+        problem = spikes.problem(batch.loss, 0.0 if gradient.overflowed else gradient.norm)
+        spikes.add(batch.loss)
+        return self.control.decide(problem)
+
+    def learning_rate_factor(self) -> float:
+        """The factor on every peak learning rate at this step."""
+        factor = schedules.learning_rate_factor(self.schedule, self.counters.step, self.config)
+        return factor * self.counters.rate_scale
+
+    def update_average(self) -> None:
+        """Move the average of the weights, if there is one, a step towards them."""
+        if self.average is not None:
+            self.average.update(self.model)
+
+    def update_mean_loss(self, loss: float) -> None:
+        """Take the loss of a step that was taken into the smoothed training loss."""
+        counters = self.counters
+        before = loss if math.isnan(counters.mean_loss) else counters.mean_loss
+        counters.mean_loss = 0.9 * before + 0.1 * loss
+
+    def advance(self, batch: BatchLoss, depth: Depth) -> None:
+        """Count a step, whether it was taken or skipped."""
+        counters = self.counters
         counters.step += 1
-        counters.position += drawn
+        counters.position += batch.drawn
         counters.tokens_seen += self.tokens_per_step
-        return StepResult(loss, passes, norm, depth, rate * self.config.learning_rate, problem, overflowed)
+        counters.characters_seen += self.tokens_per_step * self.task.characters_per_token
+        counters.elapsed_s = self.elapsed_s
+        seconds = time.monotonic() - self._step_began
+        self.step_seconds = [*self.step_seconds[-49:], seconds]
+        self.time_budget.count_step(depth, seconds)
 
-    def _update_scale(self) -> bool:
-        """Fit the scale of float16 to the gradients just unscaled, and return whether they overflowed.
+    def skip(self, batch: BatchLoss, gradient: Gradient, problem: str) -> Iterator[Event]:
+        """Note a step whose batch was bad. After too many of them, return to the latest checkpoint."""
+        counters = self.counters
+        counters.skipped_steps.append(counters.step - 1)
+        yield StepSkipped(step=counters.step, loss=batch.loss, gradient_norm=gradient.norm, reason=problem)
+        if too_many_skips(counters.skipped_steps, counters.step):
+            yield from roll_back(self)
 
-        At LEAST_SCALE they never do: a gradient that is still not finite there is a bad one.
-        """
-        if not self.scaler.is_enabled():
+    # Once in a while.
+
+    def is_due(self, times: int) -> bool:
+        """Whether something done `times` times over the training is due after the step just taken."""
+        return schedules.is_due(self.schedule, self.counters.step, times)
+
+    def evaluation_due(self) -> bool:
+        """Whether to evaluate now: evenly over the training, after its last step, and before a stop."""
+        counters = self.counters
+        if counters.step == counters.last_evaluated or self.control.wants("pause"):
             return False
-        before = self.scaler.get_scale()
-        self.scaler.update()
-        if self.scaler.get_scale() < LEAST_SCALE:
-            self.scaler.update(LEAST_SCALE)
-        return self.scaler.get_scale() < before
+        is_last = counters.step >= self.schedule.last_step or self.control.wants("stop")
+        return is_last or self.is_due(self.config.evaluations)
 
-    def _restore_scale(self, state: dict[str, Any]) -> None:
-        if not self.scaler.is_enabled():
-            return
-        scale = max(LEAST_SCALE, state["gradient_scale"])
-        steps = state.get("steps_without_overflow", 0)  # older checkpoints hold the scale alone
-        self.scaler.load_state_dict({**self.scaler.state_dict(), "scale": scale, "_growth_tracker": steps})
+    def sample_due(self) -> bool:
+        """Whether a sample belongs to the evaluation under way: as many as configured, or one with each."""
+        counters, samples = self.counters, self.config.samples
+        before = max(self.schedule.first_step, counters.last_evaluated)
+        due = schedules.times_due(self.schedule, counters.step, samples)
+        return due > schedules.times_due(self.schedule, before, samples)
 
-    def _backward(self, depth: Depth) -> tuple[float, float, int]:
-        """Gradients of one batch: its mean loss, recursions per token, and the sequences drawn for it."""
-        blocks = torch.from_numpy(self.sampler.batch(self.counters.position, self.config.batch_size))
-        loss = passes = 0.0
-        for micro in blocks.split(self.measured.micro_batch):  # (b, T + 1)
-            share = len(micro) / len(blocks)
-            parts = self._accumulate(to_device(micro, self.device), depth, share)
-            loss += parts.next_token.item() * share
-            passes += parts.passes.item() * share
-        return loss, passes, len(blocks)
+    def replan_due(self) -> bool:
+        """Whether to look again how many steps fit into the time."""
+        return self.is_due(REPLANS)
 
-    def _accumulate(self, blocks: Tensor, depth: Depth, share: float) -> LossParts:
-        with autocast(self.device, self.measured.number_format):
-            parts = self.model.training_loss(blocks[:, :-1], blocks[:, 1:], depth)
-        self.scaler.scale(parts.total * share).backward()
-        return parts
+    def has_ended(self) -> bool:
+        """Whether there is no further step; `ended` says why."""
+        counters = self.counters
+        if self.ended is None and counters.step >= self.schedule.last_step:
+            self.ended = "steps"
+        if self.control.wants("stop") and counters.last_evaluated == counters.step:
+            self.ended = "stopped"
+        return self.ended is not None
+
+    def keep_if_best(self, score: float) -> bool:
+        """Write the model's weights as the run's where `score`, the lower the better, is the best yet."""
+        counters = self.counters
+        if not score < counters.best_loss:
+            counters.without_better += 1
+            return False
+        save_weights(self.run, self.model.state_dict(), self._metadata())
+        counters.without_better = 0
+        counters.best_loss, counters.best_step = score, counters.step
+        self.best_is_unsaved = True
+        return True
+
+    def end_if_good_enough(self, loss: float) -> None:
+        """End where the target loss is reached, or no better one came for long enough."""
+        config = self.config
+        if config.target_loss is not None and loss <= config.target_loss:
+            self.ended = self.ended or "target-loss"
+        elif config.patience and self.counters.without_better >= config.patience:
+            self.ended = self.ended or "patience"
+
+    def save_due(self) -> str | None:
+        """Why a checkpoint is due now, or None."""
+        if self.best_is_unsaved:
+            return "best"
+        interval_s = self.config.checkpoint_minutes * 60
+        if self.control.decide(self.control.now() - self.last_saved > interval_s):
+            return "interval"
+        return "request" if self.control.wants("save") else None
+
+    def save(self, reason: str) -> CheckpointSaved:
+        """Write a checkpoint. Raises StorageError."""
+        chosen = {"latest": True, "pause": reason == "pause", "best": self.best_is_unsaved}
+        pointers = [pointer for pointer, is_chosen in chosen.items() if is_chosen]
+        path = save_checkpoint(self.run, self.snapshot(), pointers=pointers, metadata=self._metadata())
+        self.note_saved()
+        return CheckpointSaved(step=self.counters.step, path=str(path), reason=reason)
+
+    def note_saved(self) -> None:
+        """The state as it is was saved just now."""
+        self.best_is_unsaved = False
+        self.last_saved = self.control.now()
+        self.control.done("save")
+
+    # The state.
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[RecursiveLM]:
-        """The model as it would be saved now; afterwards it is as it was."""
-        trained = [p.detach().clone() for p in self.model.parameters()] if self.average is not None else []
-        try:
-            if self.average is not None:
-                self._set(self.average.shadow.values())
+        """The model with the weights that would be kept now; afterwards it is as it was."""
+        with contextlib.nullcontext() if self.average is None else self.average.swapped_in(self.model):
             yield self.model
-        finally:
-            if trained:
-                self._set(trained)
-
-    @torch.no_grad()
-    def _set(self, values: Iterable[Tensor]) -> None:
-        for parameter, value in zip(self.model.parameters(), values, strict=True):
-            parameter.copy_(value)
 
     def halve_micro_batch(self) -> None:
         """Take a step in smaller pieces from now on: the same tokens, less memory."""
         self.optimizers.zero_grad()
-        self.measured = dataclasses.replace(self.measured, micro_batch=max(1, self.measured.micro_batch // 2))
+        pieces = max(1, self.calibration.micro_batch // 2)
+        self.calibration = dataclasses.replace(self.calibration, micro_batch=pieces)
 
-    def snapshot(self, ended: str | None = None) -> Snapshot:
-        """Everything that the next step depends on, not copied: write it before that step.
-
-        `ended` is why there is no next step.
-        """
-        training = self.optimizers.state()
+    def snapshot(self) -> Snapshot:
+        """Everything that the next step depends on, not copied: write it before that step."""
+        tensors = self.optimizers.state() | self.task.tensors()
         if self.average is not None:
-            training |= {f"average.{name}": value for name, value in self.average.state().items()}
-        state: dict[str, Any] = {
-            "counters": dataclasses.asdict(self.counters),
-            "schedule": dataclasses.asdict(self.schedule),
-            "micro_batch": self.measured.micro_batch,
-            "average_updates": self.average.updates if self.average is not None else 0,
-            "gradient_scale": self.scaler.get_scale(),
-            "steps_without_overflow": self.scaler.state_dict().get("_growth_tracker", 0),
-            "ended": ended,
-            "revision": self.revision,
-        }
-        return Snapshot(self.counters.step, self.model.state_dict(), training, state)
+            tensors |= {f"average.{name}": value for name, value in self.average.state().items()}
+        state = RunState(
+            counters=self.counters,
+            schedule=self.schedule,
+            micro_batch=self.calibration.micro_batch,
+            average_updates=self.average.updates if self.average is not None else 0,
+            gradient_scale=self.optimizers.gradient_scale,
+            steps_without_overflow=self.optimizers.steps_without_overflow,
+            ended=self.ended,
+            revision=self.run_config.revision,
+        )
+        return Snapshot(self.counters.step, self.model.state_dict(), tensors, state)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot. Raises CheckpointError where it does not fit the model."""
+        state = snapshot.state
         try:
             self.model.load_state_dict(snapshot.model)
             self.optimizers.load(snapshot.training)
-            self.counters = Counters(**snapshot.state["counters"])
-            self.revision = snapshot.state.get("revision", 0)
-            self.schedule = Schedule(**snapshot.state["schedule"])
+            self.counters, self.schedule = dataclasses.replace(state.counters), state.schedule
             if self.average is not None:
                 shadow = {name: snapshot.training[f"average.{name}"] for name in self.average.shadow}
-                self.average.load(shadow, snapshot.state["average_updates"])
-            if snapshot.state.get("begins"):  # what was measured for this text holds
+                self.average.load(shadow, state.average_updates)
+            if state.is_initial:  # what was calibrated for this text holds
                 return
-            self._restore_scale(snapshot.state)
-            self.measured = dataclasses.replace(self.measured, micro_batch=snapshot.state["micro_batch"])
+            self.task.load(snapshot.training)
+            self.optimizers.restore_scale(state.gradient_scale, state.steps_without_overflow)
+            self.calibration = dataclasses.replace(self.calibration, micro_batch=state.micro_batch)
         except (KeyError, TypeError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and is_out_of_memory(error):
                 raise
-            raise misfit(snapshot) from error
+            raise CheckpointError(
+                f"The checkpoint of step {snapshot.step} does not fit this model.",
+                hint="Its config.json may have been changed since it was trained.",
+            ) from error
 
-    def all_finite(self) -> bool:
-        """Whether every weight is a number."""
-        return all(bool(torch.isfinite(p).all()) for p in self.model.parameters())
+    def load_best_weights(self) -> RecursiveLM:
+        """The model with the run's best weights. There is no step after this: the memory for training is
+        free again. Raises CheckpointError."""
+        weights, _ = load_weights(self.run.weights_path)
+        self.optimizers.release()
+        self.average = None
+        self.model.load_state_dict(weights)
+        return self.model
 
-
-def misfit(snapshot: Snapshot) -> CheckpointError:
-    """The error for a checkpoint of another model."""
-    return CheckpointError(
-        f"The checkpoint of step {snapshot.step} does not fit this model.",
-        hint="Its config.json may have been changed since it was trained.",
-    )
+    def _metadata(self) -> dict[str, str]:
+        return weights_metadata(self.task.tokenizer, self.run_config)

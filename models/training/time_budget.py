@@ -1,108 +1,196 @@
-"""Minutes into steps: how many fit, first from a measurement, then from how it really goes."""
+"""How long a training goes on: minutes, steps or epochs, and how many steps fit into the minutes."""
 
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from models.config import TrainingConfig
-from models.evaluation.modes import default_depth, final_cost_s
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
-from models.training.calibrate import Measured
+from models.runs.events import Event, SchedulePlanned
+from models.runs.run_config import Calibration, RunConfig
+from models.runs.run_state import RunState, Schedule
+
+if TYPE_CHECKING:
+    from models.training.session import Session
 
 MIN_STEPS = 10
-LOOKS = 40
-"""Times over a run that its pace is looked at."""
-FINAL_SHARE = 0.15
-"""The most of a run's time that its last evaluation may take; beyond it, it reads a part."""
-_PATIENCE_S = 180.0
-"""What it may take in any case where no time was promised: a short run on a huge text is not to
-end in an hour of reading."""
-
+REPLANS = 40
+"""Times over a training that the steps left are planned again."""
+FINAL_EVALUATION_SHARE = 0.15
+"""The most of a training's time that its last evaluation may take; if it would take more, it reads a part."""
+FINAL_EVALUATION_S = 180.0
+"""Seconds the last evaluation may take in any case where the length is not a time."""
 FORWARD_SHARE = 0.35
-"""Of a training step's time, what its forward pass would take without gradients."""
-SAVING_S = 1.5
-"""What writing the last files takes."""
-_SAMPLE_S = 0.5
-_TOLERANCE = 0.03
+"""The part of a training step's time that its forward pass takes without gradients."""
+FINAL_SAVE_S = 1.5
+TOLERANCE = 0.03
+"""The share of the steps left by which they may differ from what fits before they are planned again."""
+
+REWARM_SAME_TEXT = 0.15
+"""Share of the peak rate at which a finished run goes on with its own text. More learns more in the end
+and loses more on the way: at 0.3 a model that had just grown rose by 0.051 nats before it fell, at 0.2 by
+0.024, at 0.1 by 0.001."""
+REWARM_OTHER_TEXT = 0.3
+"""Share of the peak rate for another text: there is more to learn, and replay keeps what was learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How much training lies ahead. Where no field but `extends` is set, the schedule stands already."""
+
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    deadline: float | None = None
+    """On the training's clock (`Control.now`)."""
+    extends: bool = False
+    """Whether this is more training for a run that has some."""
+    rewarm_scale: float | None = None
+    """Share of the peak rate to rise to again, where an earlier training had ended."""
+
+    @property
+    def budget_s(self) -> float | None:
+        """Seconds in all, None where the length is not a time."""
+        return None if self.minutes is None else 60 * self.minutes
+
+    @classmethod
+    def of(
+        cls, config: RunConfig, training: TrainingConfig, state: RunState | None, began: float
+    ) -> "Length":
+        """The length of the training of a run whose newest checkpoint has `state`.
+
+        `began` is when the user started to wait, on the training's clock.
+        """
+        if state is None or state.is_initial:
+            epochs = training.epochs
+            if (training.minutes, training.steps, epochs) == (None, None, None):
+                epochs = 1.0
+            return cls(
+                training.minutes,
+                training.steps,
+                epochs,
+                deadline=None if training.minutes is None else began + 60 * training.minutes,
+                rewarm_scale=None if state is None else REWARM_OTHER_TEXT,
+            )
+        extension = config.extension
+        if extension is None or extension.from_step != state.counters.step:
+            return cls()
+        return cls(
+            extension.minutes,
+            extension.steps,
+            deadline=None if extension.minutes is None else began + 60 * extension.minutes,
+            extends=True,
+            rewarm_scale=None if state.ended is None else REWARM_SAME_TEXT,
+        )
 
 
 @dataclass(slots=True)
-class Pace:
-    """Expected seconds of everything that lies ahead. `slowness` is real over measured time."""
+class TimeBudget:
+    """The expected seconds of everything that lies ahead."""
 
     model: RecursiveLM
     config: TrainingConfig
-    measured: Measured
-    validation_tokens: int
-    budget_s: float | None
-    deadline: float | None
-    """On the clock of time.monotonic(); None where the length is not a time."""
-    most_steps: int | None = None
-    """The step at which the text has been read often enough; None where it never is."""
-    slowness: float = 1.0
-    known_tokens: int = 0
-    """Held-out tokens of all texts the model knows, read once at the start and once at the end."""
+    calibration: Calibration
+    budget_s: float | None = None
+    """Seconds in all; None where the length is not a time."""
+    deadline: float | None = None
+    """On the training's clock (`Control.now`); None where the length is not a time."""
+    max_step: int | None = None
+    """The step at which the text has been read `max_epochs` times; None where there is no such limit."""
+    slowdown: float = 1.0
+    """Real over calibrated step time."""
+    _real_s: float = 0.0
+    _expected_s: float = 0.0
 
     def expected_s(self, depth: Depth) -> float:
-        """Seconds of a step at `depth`, as measured before training."""
+        """Seconds of a step at `depth`, as calibrated before training."""
         calls = self.model.attention_calls
-        return self.measured.step_s(calls(depth), calls(Depth(1)), calls(self.model.trained_depth))
+        return self.calibration.step_s(calls(depth), calls(Depth(1)), calls(self.model.trained_depth))
 
     def mean_step_s(self, progress: float) -> float:
-        """Mean seconds of the steps after `progress`, their depths sampled."""
+        """Mean seconds of the steps after `progress` (0 to 1), over the depths that are sampled there."""
         trained = self.model.trained_depth
         depths = [Depth(n, t) for n in range(1, trained.cycles + 1) for t in range(1, trained.steps + 1)]
         uniform = sum(map(self.expected_s, depths)) / len(depths)
-        share = self.config.deepest_share
-        sampled = share * self.expected_s(trained) + (1.0 - share) * uniform
-        late = max(0.0, self.config.late_recursion - progress) / max(1e-9, 1.0 - progress)
-        return late * self.expected_s(Depth(1)) + (1.0 - late) * sampled
+        full = self.config.full_depth_prob
+        sampled = full * self.expected_s(trained) + (1.0 - full) * uniform
+        shallow = max(0.0, self.config.shallow_fraction - progress) / max(1e-9, 1.0 - progress)
+        return shallow * self.expected_s(Depth(1)) + (1.0 - shallow) * sampled
 
-    def steps_left(self, progress: float, step: int) -> int:
-        """Steps from `step` on that fit before the deadline, everything else allowed for.
+    def steps_left(self, progress: float, step: int, now: float, reserve_s: float) -> int:
+        """Steps after `step` that fit before the deadline, with `reserve_s` seconds kept for the rest.
 
-        A new run gets a few in any case; one under way stops when its time is up.
+        A new training gets a few in any case; one under way gets at least one.
         """
         assert self.deadline is not None, "only a time can be turned into steps"
-        seconds = self.deadline - time.monotonic() - self._reserve_s(progress)
-        fitting = int(seconds / (self.mean_step_s(progress) * self.slowness))
-        if self.most_steps is not None:
-            fitting = min(fitting, self.most_steps - step)
-        return max(MIN_STEPS if progress == 0.0 else 1, fitting)
+        seconds = self.deadline - now - reserve_s
+        steps = int(seconds / (self.mean_step_s(progress) * self.slowdown))
+        if self.max_step is not None:
+            steps = min(steps, self.max_step - step)
+        return max(MIN_STEPS if progress == 0.0 else 1, steps)
 
-    def learn(self, real_s: float, expected_s: float) -> None:
-        """Take in how long a stretch of steps really took."""
-        if expected_s > 0:
-            self.slowness = 0.3 * self.slowness + 0.7 * real_s / expected_s
+    def count_step(self, depth: Depth, real_s: float) -> None:
+        """Note how long a step at `depth` really took."""
+        self._real_s += real_s
+        self._expected_s += self.expected_s(depth)
 
-    def final_evaluation(self, run_s: float) -> tuple[float, int | None]:
-        """Seconds the last evaluation may take after `run_s`, and the tokens it may read then
-        (None: all there are)."""
+    def update(self) -> None:
+        """Take the steps since the last update into `slowdown`."""
+        if self._expected_s > 0:
+            self.slowdown = 0.3 * self.slowdown + 0.7 * self._real_s / self._expected_s
+        self._real_s = self._expected_s = 0.0
+
+    def replan(self, session: "Session") -> Iterator[Event]:
+        """Plan the steps left again where the machine turned out slower or faster than calibrated."""
+        self.update()
+        step, schedule = session.counters.step, session.schedule
+        if self.deadline is None or step >= schedule.last_step:
+            return
+        progress = schedule.progress(step)
+        reserve_s = session.task.reserve_s(self, progress)
+        possible = self.steps_left(progress, step, session.control.now(), reserve_s)
+        possible = session.control.decide(possible)
+        if is_worth_replanning(schedule.last_step - step, possible):
+            session.schedule = schedule.ending_at(step + possible, step)
+            seconds = self.mean_step_s(progress) * self.slowdown
+            yield SchedulePlanned(step=step, total_steps=step + possible, seconds_per_step=seconds)
+
+    def final_evaluation_s(self, elapsed_s: float = 0.0) -> float:
+        """Seconds that the last evaluation may take after a training of `elapsed_s`."""
         if self.budget_s is None:
-            most_s = max(_PATIENCE_S, FINAL_SHARE * run_s)
-        else:
-            most_s = max(2.0, FINAL_SHARE * self.budget_s)
-        whole_s = final_cost_s(self.model, self.validation_tokens, self._call_token_s())
-        return most_s, None if whole_s <= most_s else int(self.validation_tokens * most_s / whole_s)
+            return max(FINAL_EVALUATION_S, FINAL_EVALUATION_SHARE * elapsed_s)
+        return max(2.0, FINAL_EVALUATION_SHARE * self.budget_s)
 
-    def _reserve_s(self, progress: float) -> float:
-        """Seconds that are not steps: what comes after the last, and evaluations on the way."""
-        whole_s = final_cost_s(self.model, self.validation_tokens, self._call_token_s())
-        calls = self.model.attention_calls(default_depth(self.model))
-        read = min(self.config.evaluation_tokens, self.validation_tokens)
-        on_the_way = self.config.evaluations * read * calls * self._call_token_s()
-        on_the_way += self.config.samples * _SAMPLE_S
-        known_s = self.known_tokens * calls * self._call_token_s() * (2.0 if progress == 0.0 else 1.0)
-        judging_s = min(whole_s, self.final_evaluation(0.0)[0])
-        return judging_s + known_s + (1.0 - progress) * on_the_way + SAVING_S
-
-    def _call_token_s(self) -> float:
+    def call_token_s(self) -> float:
         """Seconds of one attention call for one token, forward only."""
         calls = self.model.attention_calls(self.model.trained_depth)
         tokens = self.config.batch_size * self.model.config.context_length
-        return FORWARD_SHARE * self.measured.deep_step_s * self.slowness / (calls * tokens)
+        return FORWARD_SHARE * self.calibration.deep_step_s * self.slowdown / (calls * tokens)
 
-    @staticmethod
-    def worth_moving(planned: int, possible: int) -> bool:
-        """Whether the steps left have to be planned anew."""
-        return abs(possible - planned) > max(2, _TOLERANCE * planned)
+
+def is_worth_replanning(planned: int, possible: int) -> bool:
+    """Whether `possible` steps differ enough from the `planned` ones to plan again."""
+    return abs(possible - planned) > max(2, TOLERANCE * planned)
+
+
+def plan_steps(session: "Session", length: Length) -> Iterator[Event]:
+    """Give `session` the schedule that `length` asks for, where it asks for one."""
+    step, budget, sampler = session.counters.step, session.time_budget, session.task.sampler
+    if length.minutes is not None:
+        reserve_s = session.task.reserve_s(budget, 0.0)
+        steps = session.control.decide(budget.steps_left(0.0, step, session.control.now(), reserve_s))
+    elif length.steps is not None:
+        steps = length.steps
+    elif length.epochs is not None:
+        steps = max(1, round(length.epochs * sampler.blocks_per_epoch / session.config.batch_size))
+    else:
+        return
+    if length.extends and length.rewarm_scale is None:
+        session.schedule = session.schedule.ending_at(step + steps, step)
+    else:
+        session.schedule = Schedule.over(step, step + steps, length.rewarm_scale or 1.0)
+        session.counters.without_better = 0
+    if length.minutes is not None:
+        seconds = budget.mean_step_s(session.schedule.progress(step))
+        yield SchedulePlanned(step=step, total_steps=step + steps, seconds_per_step=seconds)

@@ -34,11 +34,12 @@ from rlm_cli.generation_options import (
 )
 from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.generation.chat_session import ChatSession
     from models.generation.conversation import Conversation, ConversationStore
-    from models.runs.load import Trained
+    from models.runs.load import LoadedModel
     from models.runs.run import Run
 
 
@@ -126,7 +127,7 @@ def chat(
 
 
 def _session(
-    trained: "Trained", conversation: "Conversation", store: "ConversationStore | None"
+    trained: "LoadedModel", conversation: "Conversation", store: "ConversationStore | None"
 ) -> "ChatSession":
     from models.generation.chat_session import ChatSession
 
@@ -164,7 +165,7 @@ def _greet(session: "ChatSession", output: Output) -> None:
     width = output.stderr.width
     output.say(fitted(f"{name} {session.greeting()}", width))
     if note := session.mode_note():
-        output.say(fitted(note, width), style="yellow")
+        output.say(fitted(in_cli_words(note), width), style="yellow")
     if session.conversation.turns:
         output.say(resumed_note(session), style="dim")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.configuration import said_request
+from rlm_cli.configuration import read_configuration
 from rlm_cli.options import (
     ArchitectureOption,
     ConfigOption,
@@ -25,6 +25,7 @@ from rlm_cli.output import Output
 
 
 def create(
+    # What stands for a setting or for a field of the request is read from the context.
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the new run.")] = None,
     preset: PresetOption = None,
@@ -58,20 +59,18 @@ def create(
         return
     if name is None:
         raise UsageError("The new run needs a name.", hint="For example: rlm create tiny --preset hrm-4m")
-    dials = {
-        "preset": preset, "architecture": architecture, "d_model": d_model, "n_heads": n_heads,
-        "context_length": context_length, "vocab_size": vocab_size, "tokenizer": tokenizer, "seed": seed,
-    }  # fmt: skip
-    said = said_request(context, dials, settings)
 
-    from rlm_cli.training_session import before_it_exists
+    from rlm_cli.training_session import interruptible_creation
 
-    with before_it_exists(output):
-        from models.planning.plan import CreateRequest, plan_creation
+    with interruptible_creation(output):
+        from models.planning.create import plan_creation
+        from models.planning.request import CreateRequest
         from rlm_cli.environment import runs_dir as find_runs_dir
 
-        plan = plan_creation(CreateRequest(name=name, **said))
-        run = plan.start(find_runs_dir(runs_dir))
+        asked_for = read_configuration(context, settings)
+        request = CreateRequest(**asked_for.fields, overrides=asked_for.overrides)
+        plan = plan_creation(request, find_runs_dir(runs_dir))
+        run = plan.start()
     output.pairs([*plan.rows(), ("folder", str(run.path))])
     output.json({"name": run.name, "path": str(run.path), **plan.to_dict()})
     output.say(f"\nTrain it:  rlm train FILE --name {run.name}")

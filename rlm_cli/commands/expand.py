@@ -1,4 +1,4 @@
-"""`rlm expand`: a larger model that says the same, and has room to learn more."""
+"""`rlm expand`: a larger copy of a run that gives the same output."""
 
 import dataclasses
 import re
@@ -53,10 +53,10 @@ def expand(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Grow a run into a new, larger one that computes the same, and can be trained on.
+    """Make a larger copy of a run that behaves the same, ready for more training.
 
     Sizes are those after growing. The old run stays as it is; the new one
-    goes on where it stands. Which ways are open depends on the architecture.
+    continues from there. What can grow depends on the architecture.
 
     Examples:
       rlm expand book --core 2
@@ -70,9 +70,9 @@ def expand(
     }  # fmt: skip
     target = parameters_in(target_params) if target_params is not None else None
 
-    from rlm_cli.training_session import before_it_exists
+    from rlm_cli.training_session import interruptible_creation
 
-    with before_it_exists(output):
+    with interruptible_creation(output):
         from models.growth.expand import plan_expansion
         from models.runs.run import Run
         from rlm_cli.environment import runs_dir as find_runs_dir
@@ -97,14 +97,14 @@ def _carry_out(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
         return
     run = plan.start()
     plan = dataclasses.replace(plan, name=run.name)
-    change = run.read_config()["lineage"][-1]["largest_logit_change"]
-    output.pairs([*plan.rows(), ("largest change of a logit", f"{change:.1e}"), ("folder", str(run.path))])
+    change = run.config().lineage[-1]["largest_logit_change"]
+    output.pairs([*plan.rows(), ("checked", "same output as before"), ("folder", str(run.path))])
     output.json({**plan.to_dict(), "dry_run": False, "path": str(run.path), "largest_logit_change": change})
     output.say(f"\nTrain it on:  {_next_step(run)}")
 
 
 def _next_step(run: "Run") -> str:
-    """What makes the new run learn: that depends on how far the old one was."""
+    """The command that trains the new run; it depends on how far the old one was."""
     from models.runs.listing import summarize
 
     match summarize(run.path).status:
@@ -112,14 +112,16 @@ def _next_step(run: "Run") -> str:
             return f"rlm train FILE --name {run.name}"
         case "finished":
             return f"rlm resume {run.name} --minutes 5"
-        case _:  # what is left of its schedule is still to come
+        case _:  # the rest of its schedule
             return f"rlm resume {run.name}"
 
 
 def parameters_in(text: str) -> int:
-    """The number that 4M, 1.5m, 500k or 4000000 is. Raises UsageError."""
+    """A number typed as 4M, 1.5m, 500k or 4000000. Raises UsageError."""
     match = _NUMBER.fullmatch(text.strip().replace("_", "").replace(",", ""))
     number = Decimal(match[1]) * _UNITS[match[2].lower()] if match is not None else Decimal(0)
     if not 1 <= number < 10**15:
-        raise UsageError(f"'{text[:60]}' is no number of parameters.", hint="Say it as 4M, 500k or 4000000.")
+        raise UsageError(
+            f"'{text[:60]}' is not a number of parameters.", hint="Write it as 4M, 500k or 4000000."
+        )
     return int(number)

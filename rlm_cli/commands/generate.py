@@ -39,11 +39,12 @@ from rlm_cli.generation_options import (
 )
 from rlm_cli.options import JsonOption, ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.generation.generate import GeneratedToken
     from models.generation.settings import GenerationConfig
-    from models.runs.load import Trained
+    from models.runs.load import LoadedModel
 
 _BATCH = 32  # prompts read side by side; more only takes memory
 
@@ -107,9 +108,9 @@ def generate(
         output.warn(warning)
     # That the dial does nothing matters to the one who turned it.
     if (mode is not None or trained.model.recursive) and (note := mode_note(trained.model, chosen_mode)):
-        output.say(note, style="dim")
+        output.say(in_cli_words(note), style="dim")
     if config.halt and (note := halt_note(trained.model, chosen_mode, config.halt_threshold)):
-        output.say(note, style="dim")
+        output.say(in_cli_words(note), style="dim")
     _Writing(trained, chosen_mode, config, texts, output).run()
 
 
@@ -149,7 +150,12 @@ class _Writing:
     """One call of the command: prompts in, results out in the same order."""
 
     def __init__(
-        self, trained: "Trained", mode: str, config: "GenerationConfig", prompts: list[str], output: Output
+        self,
+        trained: "LoadedModel",
+        mode: str,
+        config: "GenerationConfig",
+        prompts: list[str],
+        output: Output,
     ) -> None:
         self.trained = trained
         self.mode = mode

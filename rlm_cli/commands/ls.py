@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_cli import figures
 from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.runs.listing import RunSummary
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     """List the runs, the newest first.
 
-    Each with how far it is, its loss, and the text it learned last.
+    Each with its progress, its loss, and the text it learned last.
 
     Examples:
       rlm ls
@@ -38,11 +39,11 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     )
     for run in runs:
         if run.problem:
-            output.say(f"{run.name}: {run.problem}", style="yellow")
+            output.say(f"{run.name}: {in_cli_words(run.problem)}", style="yellow")
 
 
 def as_json(run: "RunSummary") -> dict[str, Any]:
-    """The stable keys of one run; null where it does not say."""
+    """The stable keys of one run; null where a value is not known."""
     return {
         "name": run.name,
         "path": str(run.path),
@@ -55,7 +56,14 @@ def as_json(run: "RunSummary") -> dict[str, Any]:
         "validation_loss": run.validation_loss,
         "corpus": run.corpus,
         "modified": run.modified,
-        "problem": run.problem,
+        "problem": in_cli_words(run.problem) if run.problem else run.problem,
+        "failure": None
+        if (error := run.failure) is None
+        else {
+            "kind": error.kind,
+            "message": in_cli_words(error.message),
+            "hint": in_cli_words(error.hint) if error.hint else error.hint,
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""`rlm recover-tokenizer`: gibberish, or a tokenizer.json that is broken or gone."""
+"""`rlm recover-tokenizer`: checks and repairs the tokenizer of a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +11,11 @@ from rlm_cli.options import JsonOption, RunsDirOption, complete_runs
 from rlm_cli.output import Output
 
 if TYPE_CHECKING:
-    from models.recovery.diagnosis import Diagnosis
-    from models.recovery.reconstruct import Letter, Reconstruction
+    from collections.abc import Generator
+
+    from data.progress import Progress
+    from models.recovery.diagnose import Diagnosis
+    from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
     from models.recovery.recover import Recovery
     from models.runs.run import Run
 
@@ -24,25 +27,25 @@ def recover_tokenizer(
     ],
     check: Annotated[
         bool,
-        typer.Option("--check", help="Say what is wrong, change nothing; ends with 1 where something is."),
+        typer.Option("--check", help="Say what is wrong and change nothing; exit code 1 where something is."),
     ] = False,
     like: Annotated[
         Path | None,
         typer.Option(
             "--like",
             metavar="FILE",
-            help="A text in the model's language, to reconstruct the characters where no copy is left; "
-            "the text it was trained on gives the tokenizer itself.",
+            help="A text in the model's language. Where no copy is left, the characters are reconstructed "
+            "with it; the training text itself gives the exact tokenizer.",
         ),
     ] = None,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find out what is wrong with a run's tokenizer, and put it right.
+    """Find out what is wrong with a run's tokenizer, and repair it.
 
-    It is restored from the best source at hand: the copy in the weights, a
-    checkpoint, an old file beside it, a run of the same lineage, the text it
-    was trained on. The old file is kept as tokenizer.json.1, .2 and so on.
+    It is restored from the first source that has it: the weights, a
+    checkpoint, a backup, a related run, the training text. The old file
+    is kept as tokenizer.json.1, .2 and so on.
 
     Examples:
       rlm recover-tokenizer book --check
@@ -60,40 +63,45 @@ def recover_tokenizer(
 
     from models.recovery.recover import recover_tokenizer
 
-    recovering, stage = recover_tokenizer(opened, like), ""
-    while True:
-        try:
-            advance = next(recovering)
-        except StopIteration as end:
-            recovery: Recovery = end.value
-            break
-        if advance.stage != stage:
-            stage = advance.stage
-            output.say(f"{stage} …", style="dim")
+    recovery = _with_stages(recover_tokenizer(opened, like), output)
     output.json({"run": opened.name, **recovery.to_dict()})
     _show_diagnosis(opened, recovery.diagnosis, output)
     if recovery.source is None:
         if like is not None:
-            output.say("Nothing had to be done, so --like was not needed.")
+            output.say("Nothing to repair, so --like was not used.")
         return
     _show_repair(opened, recovery, output)
     if recovery.reconstruction is not None:
-        _show_letters(recovery.reconstruction, output)
-    elif like is not None and recovery.source != "corpus":  # it may have been that text
-        output.say("There was a copy, so --like was not needed.")
+        _show_reconstruction(recovery.reconstruction, output)
+    elif like is not None and recovery.source != "corpus":  # that text may be the corpus
+        output.say("There was a copy, so --like was not used.")
+
+
+def _with_stages(recovering: "Generator[Progress, None, Recovery]", output: Output) -> "Recovery":
+    """Run the recovery and name each of its stages as it begins."""
+    stage = ""
+    while True:
+        try:
+            progress = next(recovering)
+        except StopIteration as end:
+            recovery: Recovery = end.value
+            return recovery
+        if progress.stage != stage:
+            stage = progress.stage
+            output.say(f"{stage} …", style="dim")
 
 
 def _check(run: "Run", like: Path | None, output: Output) -> None:
-    """Show the diagnosis. Raises typer.Exit with 1 where it is not sound."""
+    """Show the diagnosis. Raises typer.Exit with 1 where something is wrong."""
     from models.recovery.recover import check_tokenizer
 
     if like is not None:
-        raise UsageError("--like is for putting right, and --check changes nothing.", hint="Leave one out.")
+        raise UsageError("--like is for repairs, and --check makes none.", hint="Leave one out.")
     diagnosis = check_tokenizer(run)
     output.json({"run": run.name, **diagnosis.to_dict()})
     _show_diagnosis(run, diagnosis, output)
     if not diagnosis.sound:
-        output.say(f"Put it right:  rlm recover-tokenizer {run.name}")
+        output.say(f"Repair it:  rlm recover-tokenizer {run.name}")
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -107,43 +115,41 @@ def _show_diagnosis(run: "Run", diagnosis: "Diagnosis", output: Output) -> None:
 
 def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
     verified = {
-        "hash": "it has the hash config.json names",
-        "travels-with-the-weights": "it is the one that travels with the weights",
+        "hash": "the hash matches",
+        "travels-with-the-weights": "it is the only copy",
         "loss": "" if recovery.loss is None else f"the model's loss with it is {recovery.loss:.2f}",
     }[recovery.verified or "hash"]
-    output.result(f"Put right from {recovery.where}: {verified}.")
+    how = "Reconstructed" if recovery.source == "reconstruction" else "Restored"
+    output.result(f"{how} from {recovery.where}; {verified}.")
     if recovery.backup is not None:
         output.result(f"The old file is kept as {recovery.backup.name}.")
     if recovery.renamed:
-        output.result("config.json named another one, and names this one now.")
+        output.result("config.json recorded another tokenizer and now records this one.")
     if run.weights_path.is_file():
         output.say(f"Try it:  rlm chat {run.name}")
 
 
-def _show_letters(found: "Reconstruction", output: Output) -> None:
+def _show_reconstruction(found: "Reconstruction", output: Output) -> None:
     order = "in the order of their code points" if found.in_order else "in no order"
     output.result()
     output.table(
         ("id", "character", "confidence", "in the text"),
         [
-            (str(letter.id), _character(letter), f"{letter.confidence:.2f}", f"{letter.occurrences:,}")
-            for letter in found.letters
+            (str(one.id), _shown(one), f"{one.confidence:.2f}", f"{one.occurrences:,}")
+            for one in found.characters
         ],
         right=("id", "confidence", "in the text"),
     )
     output.result()
     output.result(
-        f"Characters are {order}; the model's loss on the text is {found.loss:.2f} nats per character, "
-        f"a guess from the one before has {found.pair_loss:.2f}."
+        f"The characters are {order}. The model's loss on the text is {found.loss:.2f} nats per character; "
+        f"a guess from the character before has {found.bigram_loss:.2f}."
     )
-    if open_letters := sum(letter.uncertain for letter in found.letters):
-        output.result(
-            f"The text could not settle {open_letters} of {len(found.letters)}: "
-            "they are written as placeholders."
-        )
+    if found.uncertain:
+        output.result(f"{found.uncertain} of {len(found.characters)} are uncertain and became placeholders.")
 
 
-def _character(letter: "Letter") -> str:
-    if not letter.uncertain:
-        return ascii(letter.character) if letter.character.isspace() else letter.character
-    return "uncertain" + ("" if letter.guess is None else f", perhaps {letter.guess!r}")
+def _shown(one: "ReconstructedCharacter") -> str:
+    if not one.uncertain:
+        return ascii(one.character) if one.character.isspace() else one.character
+    return "uncertain" + ("" if one.guess is None else f", perhaps {one.guess!r}")

@@ -1,21 +1,27 @@
 """`rlm show`: one run in full."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
-from models.runs.task import solves_puzzles
 from models.wording import counted
 from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.run_reference import typed
+from rlm_cli.wording import error_in_cli_words, in_cli_words
 
 if TYPE_CHECKING:
+    from models.runs.checkpoint_folder import SavedCheckpoint
+    from models.runs.datasets import Dataset, Growth
+    from models.runs.evaluation import Evaluation, PuzzleEvaluation
+    from models.runs.listing import RunSummary
     from models.runs.run import Run
+    from models.runs.run_config import RunConfig
 
 
 def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
@@ -35,25 +41,25 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
     output = Output.of(json=json)
     opened = Run.open(run, find_runs_dir(runs_dir))
     report = describe_run(opened)
-    for note in report["notes"]:
+    for note in report.notes:
         output.warn(note)
-    output.json(report)
+    output.json(report.to_dict())
     output.pairs(summary_rows(report))
-    if len(report["datasets"] or []) > 1:
+    if len(report.datasets or ()) > 1:
         output.result()
         output.table(
             ("corpus", "when learned", "now", "change", "grown"),
-            list(loss_rows(report)),
+            list(loss_rows(report.datasets or ())),
             right=("when learned", "now", "change"),
             spare=("grown",),
         )
-    if report["checkpoints"]:
+    if report.checkpoints:
         output.result()
         output.table(
             ("checkpoint", "step", "size", "pointers"),
             [
-                (one["name"], f"{one['step']:,}", figures.size(one["bytes"]), ", ".join(one["pointers"]))
-                for one in report["checkpoints"]
+                (one.name, f"{one.step:,}", figures.size(one.size), ", ".join(report.pointers_to(one)))
+                for one in report.checkpoints
             ],
             right=("step", "size"),
             spare=("step", "size"),
@@ -61,151 +67,192 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
     output.say(f"\n{_next_step(report, typed(opened))}")
 
 
-def describe_run(run: "Run") -> dict[str, Any]:
-    """Everything about a run as plain data, with stable keys. Torch is not needed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything about a run. Where one of its files is damaged, that part is None, and a note says so."""
 
-    Where one of its files is damaged, that part is null and a sentence in `notes` says so. Raises
-    RunError where it has no sound configuration.
-    """
+    summary: "RunSummary"
+    config: "RunConfig"
+    is_busy: bool
+    datasets: "Sequence[Dataset] | None"
+    evaluation: "Evaluation | PuzzleEvaluation | None"
+    checkpoints: "Sequence[SavedCheckpoint]"
+    pointers: dict[str, str]
+    """Folder of a checkpoint by the name of the pointer."""
+    run_bytes: int
+    weights_bytes: int
+    notes: tuple[str, ...]
+
+    @property
+    def best_step(self) -> int | None:
+        best = self.pointers.get("best")
+        step = next((one.step for one in self.checkpoints if one.name == best), None)
+        return self.evaluation.step if step is None and self.evaluation is not None else step
+
+    def pointers_to(self, checkpoint: "SavedCheckpoint") -> list[str]:
+        return sorted(name for name, target in self.pointers.items() if target == checkpoint.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data with stable keys."""
+        from models.runs.typed_json import to_json
+
+        return {
+            **as_json(self.summary),
+            "busy": self.is_busy,
+            "config": _finite(self.config.to_json()),
+            "datasets": None
+            if self.datasets is None
+            else [_with_losses(_finite(to_json(one))) for one in self.datasets],
+            "evaluation": None if self.evaluation is None else _finite(to_json(self.evaluation)),
+            "best_step": self.best_step,
+            "checkpoints": [
+                {"name": one.name, "step": one.step, "bytes": one.size, "pointers": self.pointers_to(one)}
+                for one in self.checkpoints
+            ],
+            "bytes": {"run": self.run_bytes, "weights": self.weights_bytes},
+            "notes": list(self.notes),
+        }
+
+
+def describe_run(run: "Run") -> Report:
+    """Everything about a run. Torch is not needed. Raises RunError where its configuration is damaged."""
     from models.runs.checkpoint_folder import complete_checkpoints, pointers_in
     from models.runs.listing import summarize
 
-    pointers = pointers_in(run.checkpoints_path)
-    checkpoints = complete_checkpoints(run.checkpoints_path)
-    notes: list[str] = []
-    datasets, evaluation = (_kept(run, name, notes) for name in ("datasets.json", "evaluation.json"))
-    best = next((one.step for one in checkpoints if one.name == pointers.get("best")), None)
-    if best is None and evaluation is not None and type(evaluation.get("step")) is int:
-        best = evaluation["step"]
-    return {
-        **as_json(summarize(run.path)),
-        "busy": run.is_busy(),
-        "config": _finite(run.read_config()),
-        "datasets": None if datasets is None else [_with_losses(_finite(one)) for one in datasets],
-        "evaluation": _finite(evaluation),
-        "best_step": best,
-        "checkpoints": [
-            {
-                "name": checkpoint.name,
-                "step": checkpoint.step,
-                "bytes": checkpoint.size,
-                "pointers": sorted(name for name, target in pointers.items() if target == checkpoint.name),
-            }
-            for checkpoint in checkpoints
-        ],
-        "bytes": {"run": _size_of_tree(run), "weights": _size_of_file(run.weights_path)},
-        "notes": notes,
-    }
+    config = run.config()
+    datasets: Sequence[Dataset] | None = None
+    evaluation: Evaluation | PuzzleEvaluation | None = None
+    notes = []
+    try:
+        datasets = run.datasets(config)
+    except RlmError as error:
+        notes.append(_sentence(error))
+    try:
+        evaluation = run.evaluation()
+    except RlmError as error:
+        notes.append(_sentence(error))
+    return Report(
+        summary=summarize(run.path),
+        config=config,
+        is_busy=run.is_busy(),
+        datasets=datasets,
+        evaluation=evaluation,
+        checkpoints=complete_checkpoints(run.checkpoints_path),
+        pointers=pointers_in(run.checkpoints_path),
+        run_bytes=_size_of_tree(run),
+        weights_bytes=_size_of_file(run.weights_path),
+        notes=tuple(notes),
+    )
 
 
-def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The report as names and values for a person; what a run does not say is left out."""
-    yield "run", report["name"]
-    yield "folder", report["path"]
-    progress = f", step {report['step']:,} of {report['total_steps']:,}" if report["total_steps"] else ""
-    told = report["problem"] is None or any(report["problem"] in note for note in report["notes"])
-    yield "status", report["status"] + progress + ("" if told else f" ({report['problem']})")
-    yield "model", ", ".join(_model_words(report, report["config"]["model"]))
+def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """The report as names and values for a person; what is not known is left out."""
+    summary, evaluation = report.summary, report.evaluation
+    yield "run", summary.name
+    yield "folder", str(summary.path)
+    progress = f", step {summary.step:,} of {summary.total_steps:,}" if summary.total_steps else ""
+    problem = in_cli_words(summary.problem or "")
+    in_notes = any(problem in note for note in report.notes) or not problem
+    yield (
+        "status",
+        summary.status + progress + ("" if in_notes else f" ({problem})"),
+    )
+    if summary.failure is not None:
+        yield "stopped by", summary.failure.message
+    yield "model", ", ".join(_model_words(report))
     if (text := _corpus_words(report)) is not None:
-        yield "trained on" if report["step"] > 0 else "text", text
-    if solves_puzzles(report["config"]):
-        yield from _solving_rows(report["evaluation"] or {})
-    elif report["validation_loss"] is not None:
-        best = "" if report["best_step"] is None else f", best at step {report['best_step']:,}"
-        yield "validation loss", f"{figures.loss(report['validation_loss'])} nats per token{best}"
-    for mode, loss in _losses_by_mode(report["evaluation"]).items():
-        beyond = ", deeper than it was trained" if mode in _extrapolated(report["evaluation"]) else ""
-        yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
-    passes = (report["evaluation"] or {}).get("passes_per_token")
-    if isinstance(passes, float):
-        yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
-    sizes = report["bytes"]
-    yield "on disk", f"{figures.size(sizes['run'])}, weights {figures.size(sizes['weights'])}"
-    yield "changed", figures.ago(report["modified"])
+        yield "trained on" if summary.step > 0 else "text", text
+    if report.config.solves_puzzles:
+        yield from _solving_rows(evaluation)
+    elif summary.validation_loss is not None:
+        best = "" if report.best_step is None else f", best at step {report.best_step:,}"
+        yield "validation loss", f"{figures.loss(summary.validation_loss)} nats per token{best}"
+    yield from _mode_rows(evaluation)
+    yield "on disk", f"{figures.size(report.run_bytes)}, weights {figures.size(report.weights_bytes)}"
+    yield "changed", figures.ago(summary.modified)
 
 
-def loss_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """What each corpus lost to those that came after it: nats per token on its held-out part."""
+def loss_rows(datasets: "Sequence[Dataset]") -> Iterator[tuple[str, ...]]:
+    """The loss on the held-out part of each corpus, in nats per token, when it was learned and now."""
     from models.runs.datasets import labels
 
-    names = labels(report["datasets"])
-    for dataset in report["datasets"]:
-        learned, now = dataset["loss_when_learned"], dataset["loss_now"]
+    names = labels(datasets)
+    for one in datasets:
+        learned, now = one.loss_when_learned, one.loss_now
         yield (
-            names[str(dataset.get("content_hash"))],
+            names[str(one.content_hash)],
             figures.loss(learned),
             figures.loss(now),
             "-" if learned is None or now is None else _change(learned, now),
-            _growths(dataset.get("grown", [])) or "-",
+            _growths(one.grown) or "-",
         )
 
 
-def _growths(steps: list[dict[str, Any]]) -> str:
-    """In what it grew on a text, from where it first was to where it came: a model may grow many times."""
-    ways: dict[str, tuple[int, int]] = {}
+def _growths(steps: "Sequence[Growth]") -> str:
+    """What grew during a text, from its first size to its last: a model may grow many times."""
+    sizes: dict[str, tuple[int, int]] = {}
     for one in steps:
-        first, _ = ways.get(one["what"], (one["from"], one["to"]))
-        ways[one["what"]] = (first, one["to"])
-    return ", ".join(f"{way} {first} to {last}" for way, (first, last) in ways.items())
+        first, _ = sizes.get(one.what, (one.before, one.after))
+        sizes[one.what] = (first, one.after)
+    return ", ".join(f"{what} {first} to {last}" for what, (first, last) in sizes.items())
 
 
 def _change(before: float, now: float) -> str:
     return f"{100 * (now / before - 1):+.1f} %" if before > 0 else "-"
 
 
-def _solving_rows(evaluation: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """How well it solves puzzles, and what thinking longer buys. Nothing where it is not judged yet."""
-    exact, cells, steps = map(evaluation.get, ("exact_accuracy", "cell_accuracy", "mean_exit_step"))
-    if isinstance(exact, float) and isinstance(cells, float) and isinstance(steps, float):
+def _solving_rows(evaluation: "Evaluation | PuzzleEvaluation | None") -> Iterator[tuple[str, str]]:
+    """How well it solves puzzles, also by supervision steps. Nothing where it is not evaluated yet."""
+    from models.runs.evaluation import PuzzleEvaluation
+
+    if isinstance(evaluation, PuzzleEvaluation):
+        exact, cells, steps = evaluation.exact_accuracy, evaluation.cell_accuracy, evaluation.mean_exit_step
         yield "solves", figures.solving(exact, cells, steps)
-    by_steps = evaluation.get("exact_accuracy_by_steps")
-    if isinstance(by_steps, dict) and all(isinstance(share, float) for share in by_steps.values()):
-        yield "  by steps", "   ".join(f"{step}: {100 * share:.1f} %" for step, share in by_steps.items())
+        by_steps = evaluation.exact_accuracy_by_steps.items()
+        yield "  by steps", "   ".join(f"{step}: {100 * share:.1f} %" for step, share in by_steps)
 
 
-def _model_words(report: dict[str, Any], model: dict[str, Any]) -> Iterator[str]:
-    yield report["architecture"] or "unknown architecture"
-    if report["parameters"] is not None:
-        embedding = report["config"].get("embedding_parameters")
-        of_which = f" ({embedding:,} in embeddings)" if isinstance(embedding, int) else ""
-        yield f"{report['parameters']:,} parameters{of_which}"
+def _mode_rows(evaluation: "Evaluation | PuzzleEvaluation | None") -> Iterator[tuple[str, str]]:
+    """The loss at each mode, and the recursions of a token."""
+    from models.runs.evaluation import Evaluation
+
+    if not isinstance(evaluation, Evaluation):
+        return
+    for mode, loss in evaluation.validation_loss_by_mode.items():
+        beyond = ", deeper than it was trained" if mode in evaluation.extrapolated_modes else ""
+        if math.isfinite(loss):
+            yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
+    if (passes := evaluation.passes_per_token) is not None:
+        yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
+
+
+def _model_words(report: Report) -> Iterator[str]:
+    yield report.summary.architecture or "unknown architecture"
+    if report.summary.parameters is not None:
+        embedding = report.config.embedding_parameters
+        of_which = f" ({embedding:,} in embeddings)" if embedding is not None else ""
+        yield f"{report.summary.parameters:,} parameters{of_which}"
+    dials = report.config.model.dials
     for key, word in (("d_model", "width"), ("n_heads", "heads"), ("context_length", "context")):
-        if isinstance(model.get(key), int):
-            yield f"{word} {model[key]:,}"
-    if report["vocab_size"] is not None:
-        yield f"vocabulary {report['vocab_size']:,}"
+        if isinstance(dials.get(key), int):
+            yield f"{word} {dials[key]:,}"
+    if report.summary.vocab_size is not None:
+        yield f"vocabulary {report.summary.vocab_size:,}"
 
 
-def _corpus_words(report: dict[str, Any]) -> str | None:
-    """The texts it knows, with their sizes."""
+def _corpus_words(report: Report) -> str | None:
+    """The texts it learned, with their sizes."""
     texts = []
-    for dataset in report["datasets"] or []:
-        if not isinstance(dataset.get("name"), str):
-            continue
-        sizes = [
-            f"{dataset[key]:,} {key}"
-            for key in ("puzzles", "characters", "tokens")
-            if isinstance(dataset.get(key), int)
-        ]
-        texts.append(dataset["name"] + (f" ({', '.join(sizes)})" if sizes else ""))
-    return "; ".join(texts) or report["corpus"]
+    for one in report.datasets or ():
+        counts = (("puzzles", one.puzzles), ("characters", one.characters), ("tokens", one.tokens))
+        sizes = [f"{count:,} {what}" for what, count in counts if count is not None]
+        texts.append(one.name + (f" ({', '.join(sizes)})" if sizes else ""))
+    return "; ".join(texts) or report.summary.corpus
 
 
-def _losses_by_mode(evaluation: Any) -> dict[str, float]:
-    losses = (evaluation or {}).get("validation_loss_by_mode")
-    if not isinstance(losses, dict):
-        return {}
-    return {str(mode): loss for mode, loss in losses.items() if isinstance(loss, float)}
-
-
-def _extrapolated(evaluation: Any) -> list[Any]:
-    modes = (evaluation or {}).get("extrapolated_modes")
-    return modes if isinstance(modes, list) else []
-
-
-def _next_step(report: dict[str, Any], name: str) -> str:
-    match report["status"]:
-        case "finished" if solves_puzzles(report["config"]):
+def _next_step(report: Report, name: str) -> str:
+    match report.summary.status:
+        case "finished" if report.config.solves_puzzles:
             return f"Give it one:  rlm solve {name} PUZZLE"
         case "finished":
             return f"Talk to it:  rlm chat {name}"
@@ -219,13 +266,9 @@ def _next_step(report: dict[str, Any], name: str) -> str:
             return "See the others:  rlm ls"
 
 
-def _kept(run: "Run", name: str, notes: list[str]) -> Any:
-    """What one of the run's files holds; None where it is missing or damaged, and then a note says so."""
-    try:
-        return run.read_json(name)
-    except RlmError as error:
-        notes.append(f"{error.message} {error.hint}" if error.hint else error.message)
-        return None
+def _sentence(error: RlmError) -> str:
+    message, hint = error_in_cli_words(error)
+    return f"{message} {hint}" if hint else message
 
 
 def _with_losses(dataset: dict[str, Any]) -> dict[str, Any]:
@@ -240,7 +283,7 @@ def _size_of_tree(run: "Run") -> int:
 def _size_of_file(path: Any) -> int:
     try:
         return int(path.stat().st_size)
-    except OSError:  # it went while we looked: a training run prunes its checkpoints
+    except OSError:  # a training removed it meanwhile: it prunes its checkpoints
         return 0
 
 

@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
 def stirred(name: str, **more: object) -> RecursiveLM:
     """A small model none of whose weights is zero."""
     torch.manual_seed(0)
-    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 2}
+    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 2}
     values = {**values, **SMALL.get(name, {}), **more, "vocab_size": VOCABULARY}
     model = build_model(model_config(values)).eval()
     with torch.no_grad():
@@ -49,7 +49,7 @@ def stirred(name: str, **more: object) -> RecursiveLM:
 def splitting(model: RecursiveLM, tokens: Tensor, pads: Tensor) -> Depth:
     """A threshold at which some tokens leave and some go on: in the middle of the scores, or for a
     router, the one that splits most evenly."""
-    if model.leaving == "always":
+    if model.early_exit == "always":
         real = torch.arange(LENGTH) >= pads[:, None]
 
         def spread(threshold: float) -> float:
@@ -149,7 +149,7 @@ def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
     tokens, pads = some_text()
     with torch.no_grad():
         # With gradients, where there is a router, every pass is computed for every token.
-        routed = model.leaving == "always"
+        routed = model.early_exit == "always"
         with torch.set_grad_enabled(routed):
             whole = model(tokens, replace(DEEP, halt=1.0) if routed else DEEP, padding=pads)
         model.halting_score = lambda before, after: after.new_zeros(after.shape[:2])  # type: ignore[method-assign]
@@ -162,7 +162,7 @@ def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
 def test_where_nothing_recurs_nobody_leaves_and_pads_take_no_pass() -> None:
     model = stirred("transformer")
     tokens, pads = some_text()
-    assert model.leaving == "never"
+    assert model.early_exit == "never"
     with torch.no_grad():
         whole, halting = (model(tokens, depth, padding=pads) for depth in (DEEP, replace(DEEP, halt=0.1)))
         cache = model.new_cache(3, LENGTH)

@@ -36,12 +36,12 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 KINDS = [
     pytest.param(
-        (name, {"lookback": lookback, "positions": positions}),
-        id=f"{name}-{lookback}-{positions}",
+        (name, {"ngram": ngram, "positions": positions}),
+        id=f"{name}-{ngram}-{positions}",
         # Every day each architecture meets each input and each position; in the long proofs, all pairs.
-        marks=[] if (lookback == 3) == (positions == "rotary") else [pytest.mark.slow],
+        marks=[] if (ngram == 3) == (positions == "rotary") else [pytest.mark.slow],
     )
-    for name, lookback, positions in itertools.product(ARCHITECTURES, (0, 3), ("rotary", "learned"))
+    for name, ngram, positions in itertools.product(ARCHITECTURES, (0, 3), ("rotary", "learned"))
 ]
 NAMED = [
     pytest.param(
@@ -228,11 +228,10 @@ def test_states_keep_their_order_of_magnitude(kind: Kind) -> None:
     for block in blocks_of(model):
         block.register_forward_hook(measure)
     with torch.no_grad():
-        output = model(random_tokens(4, CONTEXT), far, keep_states=True)
+        output = model(random_tokens(4, CONTEXT), far, trace=True)
     assert torch.isfinite(output.logits).all()
-    assert output.states is not None
-    norms = [root_mean_square(state) for state in output.states]
-    assert len(norms) == (model.reached(far).cycles if model.recursive else 1)
+    norms = [root_mean_square(one.state) for one in output.trace if one.level == output.trace[-1].level]
+    assert len(norms) == model.passes(far) - (kind[0] == "recursive_router")  # whose stack counts as one
     assert max(norms) < 3 * min(norms)
     # What blocks add within a pass must not grow from pass to pass either.
     calls = model.attention_calls(trained)
@@ -416,7 +415,7 @@ def reading(train: Tensor, rows: int, context: int) -> Iterator[Tensor]:
 def assert_depth_helps(name: str, steps: int, **shape: Any) -> None:
     context = 32
     train, windows, vocabulary = fables(context)
-    model = new_model((name, {"context_length": context, "lookback": 2, **shape}), vocabulary=vocabulary)
+    model = new_model((name, {"context_length": context, "ngram": 2, **shape}), vocabulary=vocabulary)
     began = math.log(vocabulary)
     for step, loss in steps_of(model, reading(train, 16, context), steps):
         assert loss < began + 0.5, step

@@ -25,7 +25,7 @@ from models.training.schedule import Schedule
 
 LETTERS, CONTEXT, STRETCH = 16, 64, 16
 SHAPES: dict[str, dict[str, Any]] = {
-    "recursive_router": {"n_layers": 1, "d_feed_forward": 64, "compute_penalty": 0.01},
+    "recursive_router": {"n_layers": 1, "d_feed_forward": 64, "ponder_cost": 0.01},
     "mixture_of_recursions": {"n_layers": 1, "d_feed_forward": 64},
 }
 

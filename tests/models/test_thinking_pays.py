@@ -11,12 +11,13 @@ from data.cache import set_cache_dir
 from data.prepare import open_prepared
 from models.evaluation.depth_histogram import PassTally
 from models.evaluation.loss import evaluate
-from models.planning.plan import TrainRequest, plan_training
+from models.planning.plan import plan
 from models.recursion import DEFAULT_MODE
 from models.runs.events import RunFinished
-from models.runs.load import load_trained
+from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import train_request
 
 THRESHOLDS = (0.45, 0.48, 0.49, 0.495, 0.4975, 0.5)
 """Of `--halt-threshold`, around the default."""
@@ -37,8 +38,8 @@ def cache_of_our_own(tmp_path: Path) -> None:
 
 
 def learned(tmp_path: Path, **said: Any) -> tuple[Run, RunFinished]:
-    request = TrainRequest(**{"paths": (), "name": "learner", **said})
-    run = outcome(plan_training(request, tmp_path / "runs")).start()
+    request = train_request(**{"paths": (), "name": "learner", **said})
+    run = outcome(plan(request, tmp_path / "runs")).start()
     *_, last = run.record(train(run))
     assert isinstance(last, RunFinished)
     return run, last
@@ -69,7 +70,7 @@ def test_hrm_thinks_less_at_no_loss(tmp_path: Path) -> None:
     run, _ = learned(
         tmp_path, paths=(str(text),), architecture="hrm", d_model=64, n_heads=4, steps=700, settings=settings
     )
-    model = load_trained(run).model
+    model = load_run(run).model
     held_out = open_prepared(run.read_config()["data"]["prepared"]).validation[:30_000]
     depth = model.modes()[DEFAULT_MODE]
     found = {}

@@ -20,15 +20,15 @@ from rlm_cli.app import app, main
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 
 COMMANDS = (
-    "train", "resume", "create", "expand", "chat", "generate", "solve", "ls", "show", "doctor",
-    "recover-tokenizer",
+    "train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save",
+    "sample", "ls", "show", "doctor", "recover-tokenizer",
 )  # fmt: skip
 
 
 def test_help_shows_every_command_in_a_panel(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for panel in (app_module.MAKE, app_module.USE, app_module.LOOK):
+    for panel in (app_module.MAKE, app_module.USE, app_module.CONTROL, app_module.LOOK):
         assert f"╭─ {panel} ─" in shown
     for command in COMMANDS:
         assert re.search(rf"^│ {command} ", shown, re.MULTILINE)

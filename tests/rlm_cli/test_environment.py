@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.cache import cache_dir
+from data.errors import UsageError
 from rlm_cli.app import main
 from rlm_cli.environment import runs_dir
 
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 READERS = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
-def test_runs_live_where_was_typed_then_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typed_runs_folder_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RLM_RUNS_DIR", raising=False)
     monkeypatch.delenv("RLM_HOME", raising=False)
     assert runs_dir() == Path("runs")
@@ -23,6 +24,14 @@ def test_runs_live_where_was_typed_then_where_the_environment_says(monkeypatch: 
     monkeypatch.setenv("RLM_RUNS_DIR", "/elsewhere")
     assert runs_dir() == Path("/elsewhere")
     assert runs_dir("typed") == Path("typed")
+
+
+def test_the_home_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="no home folder"):
+        runs_dir("~nobody-of-that-name/runs")
+    monkeypatch.setenv("RLM_RUNS_DIR", "~nobody-of-that-name/runs")
+    with pytest.raises(UsageError, match="no home folder"):
+        runs_dir()
 
 
 def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

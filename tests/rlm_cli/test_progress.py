@@ -12,7 +12,7 @@ from models.runs import events
 from models.runs.events import Event
 from rlm_cli import progress
 from rlm_cli.output import Form, Output
-from rlm_cli.progress import JsonLines, LiveBar, PlainLines, Silence, lasting_lines, progress_view
+from rlm_cli.progress import JsonLines, LiveBar, PlainLines, Silence, event_lines, progress_view
 
 TOTAL = 40
 
@@ -43,7 +43,7 @@ def a_stream() -> Iterator[Event]:
     yield events.PreparationAdvanced(stage="reading", done=1, total=2)
     yield events.PreparationAdvanced(stage="compiling", done=0, total=0)
     yield events.NoticeGiven(message="Read as latin-1.\x1b[2J")
-    yield events.ScheduleSettled(step=0, total_steps=TOTAL, seconds_per_step=0.1)
+    yield events.SchedulePlanned(step=0, total_steps=TOTAL, seconds_per_step=0.1)
     for step in range(1, TOTAL + 1):
         yield a_step(step)
     yield events.StepSkipped(step=9, loss=float("nan"), gradient_norm=1.0, reason="loss is not finite")
@@ -124,7 +124,7 @@ def test_a_step_whose_figures_are_not_finite_is_shown(
 ) -> None:
     step = a_step(1, loss=value, tokens_per_second=value, elapsed_s=value, eta_s=value)
     shown_by(PlainLines(Output()), iter([step]))
-    assert f"loss {value:.3f}  - tok/s  unknown time left" in capsys.readouterr().err
+    assert "loss not finite  - tokens/s  unknown time left" in capsys.readouterr().err
 
 
 def test_a_resumed_run_says_where_it_goes_on() -> None:
@@ -133,8 +133,8 @@ def test_a_resumed_run_says_where_it_goes_on() -> None:
         "context_length": 1, "batch_size": 1, "device": "cpu", "number_format": "float32", "compiled": False,
         "threads": 1, "total_steps": 9, "train_tokens": 1, "validation_tokens": 1,
     }  # fmt: skip
-    assert lasting_lines(events.RunStarted(**fields, start_step=0)) == []
-    assert lasting_lines(events.RunStarted(**fields, start_step=4)) == ["Going on from step 4 of 9."]
+    assert event_lines(events.RunStarted(**fields, start_step=0)) == []
+    assert event_lines(events.RunStarted(**fields, start_step=4)) == ["Going on from step 4 of 9."]
 
 
 @pytest.mark.parametrize(
@@ -143,15 +143,15 @@ def test_a_resumed_run_says_where_it_goes_on() -> None:
         (
             "the owl",
             " sees\n  the hen \n\n",
-            ['It writes, at step 4, after "the owl":', "  sees", "    the hen"],
+            ['Sample at step 4, after "the owl":', "  sees", "    the hen"],
         ),
-        ("the owl", "   \n \n", ['It writes, at step 4, after "the owl":', "  (nothing but blanks)"]),
-        ("", "\n\n", ["It writes, at step 4:", "  (nothing but blanks)"]),
-        ("w" * 50 + "\nx", "a", [f'It writes, at step 4, after "{"w" * 40}...":', "  a"]),
+        ("the owl", "   \n \n", ['Sample at step 4, after "the owl":', "  (nothing but blanks)"]),
+        ("", "\n\n", ["Sample at step 4:", "  (nothing but blanks)"]),
+        ("w" * 50 + "\nx", "a", [f'Sample at step 4, after "{"w" * 40}...":', "  a"]),
     ],
 )
 def test_a_sample_is_told_in_words_where_it_is_blank(prompt: str, text: str, lines: list[str]) -> None:
-    assert lasting_lines(events.SampleGenerated(step=4, prompt=prompt, text=text)) == ["", *lines, ""]
+    assert event_lines(events.SampleGenerated(step=4, prompt=prompt, text=text)) == ["", *lines, ""]
 
 
 @pytest.mark.parametrize(

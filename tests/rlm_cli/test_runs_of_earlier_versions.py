@@ -16,22 +16,33 @@ from models.runs.migrations import CURRENT
 from rlm_cli.app import main
 
 SAVED = Path(__file__).resolve().parents[1] / "fixtures" / "runs_of_earlier_versions"
-LEARNED = "tests/fixtures/runs_of_earlier_versions/fables.txt"
-"""Where both runs say their text is."""
+FOLDER = "tests/fixtures/runs_of_earlier_versions"
+"""Where the texts are by the paths in the runs."""
+
+
+def copied_runs(version: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the runs of a version, with paths to a copy of their texts. The cache is empty."""
+    shutil.copytree(SAVED / version, folder / "runs")
+    for text in SAVED.glob("*.txt"):
+        shutil.copy(text, folder)
+    for path in (*folder.glob("runs/*/config.json"), *folder.glob("runs/*/datasets.json")):
+        content = path.read_text(encoding="utf-8")
+        path.write_text(content.replace(FOLDER, folder.as_posix()), encoding="utf-8")
+    monkeypatch.setenv("RLM_RUNS_DIR", str(folder / "runs"))
+    monkeypatch.setenv("RLM_CACHE_DIR", str(folder / "cache"))
+    return folder / "runs"
 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the runs, which know where a copy of their text is; nothing of them is in the cache."""
-    shutil.copytree(SAVED / "before_second_texts", tmp_path / "runs")
-    shutil.copy(SAVED / "fables.txt", tmp_path)
-    for path in tmp_path.glob("runs/*/config.json"):
-        content = path.read_text(encoding="utf-8")
-        assert content.count(LEARNED) == 1
-        path.write_text(content.replace(LEARNED, (tmp_path / "fables.txt").as_posix()), encoding="utf-8")
-    monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "runs"))
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "runs"
+    """The runs of the first version."""
+    return copied_runs("before_second_texts", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def later_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runs of the version in which settings and files had other names."""
+    return copied_runs("before_plain_names", tmp_path, monkeypatch)
 
 
 def lines_of(capsys: pytest.CaptureFixture[str]) -> list[Any]:
@@ -46,8 +57,8 @@ def written_by(name: str, capsys: pytest.CaptureFixture[str]) -> int:
     return int(report["results"][0]["tokens"])
 
 
-def saved(name: str) -> Any:
-    return json.loads((SAVED / "before_second_texts" / name).read_text(encoding="utf-8"))
+def saved(name: str, version: str = "before_second_texts") -> Any:
+    return json.loads((SAVED / version / name).read_text(encoding="utf-8"))
 
 
 def test_the_runs_are_of_the_version_they_say() -> None:
@@ -119,3 +130,56 @@ def test_they_learn_a_second_text(runs: Path, tmp_path: Path, capsys: pytest.Cap
         "fables", before["steps"], before["validation_loss"],
     )  # fmt: skip
     assert fables["loss_now"] > 0 and tides["loss_now"] == tides["loss_when_learned"] > 0
+
+
+def test_the_later_runs_are_of_the_version_they_say() -> None:
+    for name in ("two_texts", "sudoku"):
+        config = saved(f"{name}/config.json", "before_plain_names")
+        assert config["format_version"] == 1 and config["opened"] is True and "measured" in config
+        assert config["training"]["schedule"] == "linear" and "late_recursion" in config["training"]
+    assert "from" in saved("two_texts/datasets.json", "before_plain_names")["datasets"][1]["grown"][0]
+
+
+def test_a_run_of_two_texts_is_shown_and_writes(later_runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls", "--json"]) == 0
+    listed = {run["name"]: run for run in lines_of(capsys)[0]}
+    assert {name: (run["status"], run["problem"]) for name, run in listed.items()} == {
+        "two_texts": ("finished", None),
+        "sudoku": ("finished", None),
+    }
+    assert main(["show", "two_texts", "--json"]) == 0
+    (report,) = lines_of(capsys)
+    fables, tides = report["datasets"]
+    assert (fables["name"], tides["name"], tides["grown"][0]["before"]) == ("fables", "tides", 66)
+    evaluation = saved("two_texts/evaluation.json", "before_plain_names")
+    assert evaluation.items() >= report["evaluation"].items() and report["evaluation"]["step"] == 8
+    assert 0 < written_by("two_texts", capsys) <= 5
+
+
+def test_a_run_of_two_texts_trains_on(later_runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", "two_texts", "--steps", "3", "--json"]) == 0
+    told = lines_of(capsys)
+    (started,) = (event for event in told if event["event"] == "run_started")
+    assert (started["start_step"], told[-1]["event"], told[-1]["step"]) == (8, "run_finished", 11)
+    config = json.loads((later_runs / "two_texts" / "config.json").read_text(encoding="utf-8"))
+    assert config["format_version"] == CURRENT["config.json"]
+    assert not {"measured", "opened"} & config.keys()
+    (checkpoint,) = (later_runs / "two_texts" / "checkpoints").glob("step_000011*")
+    state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    assert state["format_version"] == CURRENT["state.json"]
+    fables, tides = json.loads((later_runs / "two_texts" / "datasets.json").read_text())["datasets"]
+    assert fables["loss_now"] > 0 and tides["steps"] == 11
+    assert 0 < written_by("two_texts", capsys) <= 5
+
+
+def test_a_run_of_puzzles_solves_and_trains_on(later_runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    puzzle = "1.34" + "3412" + "21.3" + "4321"
+    assert main(["solve", "sudoku", puzzle, "--json"]) == 0
+    (before,) = lines_of(capsys)
+    assert main(["resume", "sudoku", "--steps", "3", "--json"]) == 0
+    told = lines_of(capsys)
+    (started,) = (event for event in told if event["event"] == "run_started")
+    assert (started["start_step"], told[-1]["event"], told[-1]["step"]) == (6, "run_finished", 9)
+    assert main(["solve", "sudoku", puzzle, "--json"]) == 0
+    (after,) = lines_of(capsys)
+    assert before.keys() == after.keys()

@@ -16,7 +16,7 @@ from rlm_cli import training_session
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
-from rlm_cli.training_session import drain, watch
+from rlm_cli.training_session import show_progress, show_training
 
 TOTAL = 30
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ class CountingTrainer:
 def ending(
     trainer: CountingTrainer, signals: dict[int, list[int]], form: Form = Form.QUIET
 ) -> tuple[str, int]:
-    last, code = watch(trainer.run(signals), trainer, Output(form), "owl")
+    last, code = show_training(trainer.run(signals), trainer, Output(form), "owl")
     assert isinstance(last, events.NoticeGiven)
     return last.message, code
 
@@ -109,7 +109,7 @@ def test_an_interrupt_in_the_menu_pauses() -> None:
         raise AssertionError("the question goes on after Ctrl-C")
 
     with Interrupts(trainer) as interrupts:
-        interrupts.settle(ask)
+        interrupts.decide(ask)
     assert trainer.asked == ["pause"]
 
 
@@ -163,12 +163,12 @@ def test_the_menu_is_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "rlm resume owl" in err
 
 
-def test_drain_returns_what_the_generator_returns() -> None:
+def test_showing_progress_returns_what_the_generator_returns() -> None:
     def planning() -> Iterator[Event]:
         yield events.PreparationAdvanced(stage="reading", done=1, total=1)
         return "the plan"
 
-    assert drain(planning(), Output(Form.QUIET)) == "the plan"
+    assert show_progress(planning(), Output(Form.QUIET)) == "the plan"
 
 
 # Steps until it is told to pause, on whatever terminal it has; then writes how it ended to a file.
@@ -176,7 +176,7 @@ CHILD = """
 import sys, time
 from models.runs import events
 from rlm_cli.output import Output
-from rlm_cli.training_session import watch
+from rlm_cli.training_session import show_training
 
 class Trainer:
     interrupted = paused = False
@@ -190,7 +190,7 @@ class Trainer:
                 return
 
 trainer, output = Trainer(), Output()
-last, code = watch(trainer.run(), trainer, output, "owl")
+last, code = show_training(trainer.run(), trainer, output, "owl")
 output.say("Paused.")
 open(sys.argv[1], "w").write(last.message)
 sys.exit(code)

@@ -1,34 +1,37 @@
-"""What suits this machine, found out by trying: the number format, how many puzzles at once, the pace."""
+"""Choices made by measuring on this machine, for puzzles: number format, puzzles at once, time of a step."""
 
 import copy
 import dataclasses
 import gc
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from models.architectures.puzzle_model import PuzzleModel
 from models.config import TrainingConfig
 from models.device import is_out_of_memory, likely_formats, synchronize
+from models.layers.compilation import compile_blocks, compiler_problem
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
-from models.training.calibrate import Measured, no_room_for_one
-from models.training.compilation import compile_blocks, compiler_problem
-from models.training.puzzles.sampler import PuzzleDraws
-from models.training.puzzles.session import PuzzleSession
+from models.runs.run_config import Calibration
+from models.training.calibrate import out_of_memory
+from models.training.optimizer import Optimizers
+
+Backward = Callable[[PuzzleModel, Optimizers, Calibration], object]
+"""One supervision step with gradients, by a model that is thrown away."""
 
 
-def measure_puzzles(
-    model: PuzzleModel, config: TrainingConfig, draws: PuzzleDraws, threads: int
-) -> Generator[Event, None, Measured]:
-    """Take steps with copies of `model`, and settle what was left to measurement.
+def calibrate_puzzles(
+    model: PuzzleModel, config: TrainingConfig, threads: int, backward: Backward
+) -> Generator[Event, None, Calibration]:
+    """Take steps with copies of `model`, and choose what `config` leaves open.
 
-    Puzzle models are small and their steps all alike: compiling is only done where it is asked for.
+    Puzzle models are small and their steps all alike: they are compiled only where `config` says so.
     """
     device = next(model.parameters()).device
     formats = likely_formats(device) if config.number_format == "auto" else [config.number_format]
-    found: list[Measured] = []
+    found: list[Calibration] = []
     for number, number_format in enumerate(formats):
         yield PreparationAdvanced(stage="measuring", done=number, total=len(formats))
-        start = Measured(
+        start = Calibration(
             device=str(device),
             number_format=number_format,
             compiled=False,
@@ -37,7 +40,7 @@ def measure_puzzles(
             shallow_step_s=1.0,
             deep_step_s=1.0,
         )
-        found.append(_tried(model, config, draws, start))
+        found.append(_timed(model, config, start, backward))
     best = min(found, key=lambda one: one.deep_step_s)
     yield PreparationAdvanced(stage="measuring", done=len(formats), total=len(formats))
     if config.compile == "yes":
@@ -45,30 +48,34 @@ def measure_puzzles(
             yield NoticeGiven(message=f"Not compiled: {problem}.")
         else:
             yield PreparationAdvanced(stage="compiling", done=0, total=1)
-            best = _tried(model, config, draws, dataclasses.replace(best, compiled=True))
+            best = _timed(model, config, dataclasses.replace(best, compiled=True), backward)
             yield PreparationAdvanced(stage="compiling", done=1, total=1)
     gc.collect()
     return best
 
 
-def _tried(model: PuzzleModel, config: TrainingConfig, draws: PuzzleDraws, start: Measured) -> Measured:
+def _timed(model: PuzzleModel, config: TrainingConfig, start: Calibration, backward: Backward) -> Calibration:
     """`start` with the micro-batch that fits and the time of a step, the better of two."""
-    session = PuzzleSession(copy.deepcopy(model), config, draws, start)
+    probe = copy.deepcopy(model).train()
+    optimizers = Optimizers(probe, config, start.number_format)
     if start.compiled:
-        compile_blocks(session.model)
+        compile_blocks(probe)
     seconds: list[float] = []
     while len(seconds) < 3:
         began = time.perf_counter()
+        optimizers.zero_grad()
         try:
-            session.step()
-            synchronize(session.device)
+            backward(probe, optimizers, start)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if session.measured.micro_batch == 1:
-                raise no_room_for_one() from error
-            session.halve_micro_batch()
+            if start.micro_batch == 1:
+                raise out_of_memory() from error
+            start = dataclasses.replace(start, micro_batch=max(1, start.micro_batch // 2))
             continue
+        optimizers.clip_gradient()
+        optimizers.step(0.0)
+        synchronize(next(probe.parameters()).device)
         seconds.append(time.perf_counter() - began)
     step_s = min(seconds[1:])
-    return dataclasses.replace(session.measured, shallow_step_s=step_s, deep_step_s=step_s)
+    return dataclasses.replace(start, shallow_step_s=step_s, deep_step_s=step_s)

@@ -1,4 +1,4 @@
-"""What is carried from one supervision step to the next: the puzzles at work and the states they are in."""
+"""What goes on from one supervision step to the next: the puzzles under way, and their states."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ class Carry:
     taken: Tensor
     """(B,) int64: supervision steps each has had."""
     least: Tensor
-    """(B,) int64: those it gets in any case."""
+    """(B,) int64: the fewest steps each gets."""
     done: Tensor
-    """(B,) bool: whose place is to be taken by another."""
+    """(B,) bool: which ones the next puzzles replace."""
     states: States
     """(B, T, D) each, float32, without a gradient."""
 
     @classmethod
     def empty(cls, batch: int, cells: int, width: int, device: torch.device) -> "Carry":
-        """Room for `batch` puzzles, all of which are still to come."""
+        """A batch of `batch` places, all of them to be filled."""
         grids, counts = torch.zeros(batch, cells, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
         state = torch.zeros(batch, cells, width, device=device)
         return cls(
@@ -39,9 +39,16 @@ class Carry:
             torch.ones(batch, dtype=torch.bool, device=device), (state, state.clone()),
         )  # fmt: skip
 
+    def reset(self) -> None:
+        """Empty every place."""
+        for counts in (self.puzzles, self.solutions, self.taken, self.least):
+            counts.zero_()
+        self.done.fill_(True)
+        self.states = tuple(torch.zeros_like(state) for state in self.states)
+
     def refill(self, drawn: Tensor, least: Tensor, begin: States) -> None:
         """Put `drawn` (N, 2, T), puzzles and solutions, in the place of the N that are done. Each gets at
-        least `least` (N,) steps from the states `begin` (N, T, D). Until `advance`, it can be done again."""
+        least `least` (N,) steps from the states `begin` (N, T, D). Before `advance`, it can be repeated."""
         self.puzzles[self.done], self.solutions[self.done] = drawn.unbind(dim=1)
         self.least[self.done] = least
         self.taken[self.done] = 0
@@ -54,8 +61,8 @@ class Carry:
         return self.puzzles[rows], self.solutions[rows], self.taken[rows] + 1, states
 
     def advance(self, thoughts: list[Thought], most: int) -> None:
-        """Take in what one step over all rows came to. Done is who is sure of the answer and has had the
-        least, or who has had `most` steps."""
+        """Take over the states of one step over all rows. A puzzle is done when the model is sure of the
+        answer and it has had its fewest steps, or when it has had `most` steps."""
         self.states = tuple(
             torch.cat(parts).detach().float() for parts in zip(*(t.states for t in thoughts), strict=True)
         )

@@ -1,5 +1,5 @@
-"""Puzzles to batches: which ones a refill holds, and how they are turned and relabelled, is a pure
-function of how many were drawn before it."""
+"""Puzzles to batches: which puzzles come next, and under which symmetry, is a function of how many were
+drawn before."""
 
 import functools
 
@@ -9,12 +9,12 @@ from data.puzzles import PuzzleSet
 from data.sudoku_symmetry import random_symmetry
 
 
-class PuzzleDraws:
-    """An endless shuffled sequence of puzzles, each under a random symmetry. An epoch visits every
-    puzzle once, in an order of its own.
+class PuzzleSampler:
+    """An endless shuffled sequence of puzzles, each under a random symmetry. An epoch visits every puzzle
+    once, in an order of its own.
 
-    Where a symmetry would turn a puzzle into one of `held_out`, it stands as it is: on so small a
-    grid as 4×4 that happens, and what is measured on would have been learned from.
+    A puzzle that its symmetry would turn into one of `held_out` stays as it is, so that none of those is
+    trained on. On grids as small as 4×4 that happens.
     """
 
     def __init__(self, puzzles: PuzzleSet, seed: int, held_out: PuzzleSet) -> None:
@@ -39,7 +39,7 @@ class PuzzleDraws:
         return turned.astype(np.int64)
 
     def random(self, position: int, purpose: int = 0) -> np.random.Generator:
-        """The random numbers that belong to the refill at `position`; a different `purpose`, others."""
+        """A random generator for the batch at `position`; each `purpose` has another one."""
         return np.random.default_rng((self.seed, position, purpose))
 
     def _shuffled(self, epoch: int) -> np.ndarray:

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from data.errors import UsageError
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.architectures.mixture_of_recursions import MixtureOfRecursions, RecursiveBlock
-from models.cost import skeleton
 from models.presets import PRESETS
 from models.recursion import MODES, Depth, is_trained
 
@@ -128,7 +127,7 @@ def test_computing_everything_gives_the_same_as_packing(positions: str) -> None:
 
 def test_routers_hear_of_the_loss_and_not_only_of_the_price() -> None:
     """argmax without a gradient leaves depth to chance; here the cross-entropy reaches each router."""
-    model = stirred(compute_penalty=1e-30).train()
+    model = stirred(ponder_cost=1e-30).train()
     tokens = torch.randint(0, VOCABULARY, (2, CONTEXT))
     model.training_loss(tokens[:, :-1], tokens[:, 1:], Depth(3)).total.backward()
     for layer in model.layers:
@@ -173,7 +172,7 @@ def test_steps_begin_as_the_layer_once_more() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("router", "sometimes"), ("n_layers", 0), ("compute_penalty", 0.0), ("max_steps", 5), ("fixed_steps", 3),
+    [("router", "sometimes"), ("n_layers", 0), ("ponder_cost", 0.0), ("max_steps", 5), ("fixed_steps", 3),
      ("exploration", -0.1), ("n_heads", 3), ("d_feed_forward", 2), ("positions", "polar")],
 )  # fmt: skip
 def test_a_wrong_dial_is_named(field: str, value: object) -> None:

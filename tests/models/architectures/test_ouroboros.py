@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import UsageError
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.architectures.ouroboros import Ouroboros
-from models.cost import skeleton
 from models.layers.block import Block
 from models.layers.latent_cache import LatentCache
 from models.presets import PRESETS
@@ -174,10 +173,10 @@ def test_the_state_has_one_size_at_any_depth() -> None:
     model = stirred()
     tokens = torch.randint(0, VOCABULARY, (2, 6))
     with torch.no_grad():
-        states = model(tokens, Depth(40), keep_states=True).states
-    assert states is not None and len(states) == 40
-    for state in states:
-        assert torch.allclose(state.square().mean(-1), torch.ones(2, 6), atol=1e-3)
+        trace = model(tokens, Depth(40), trace=True).trace
+    assert len(trace) == 40
+    for one in trace:
+        assert torch.allclose(one.state.square().mean(-1), torch.ones(2, 6), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from data.sudoku_generator import generate
 from models.architectures import build_model, model_config
 from models.architectures.puzzle_model import PuzzleModel, answers_of
 from models.layers.block import Block
-from models.planning.puzzle_defaults import model_recipe, puzzle_architectures
+from models.planning.puzzles import puzzle_architectures, puzzle_model_defaults
 
 KINDS = [
     *((name, {}) for name in puzzle_architectures()),
     ("trm", {"mixer": "mlp"}),
-    ("trm", {"output": "stablemax", "heads_see": "all", "positions": "learned"}),
+    ("trm", {"output": "stablemax", "attention_scope": "all", "positions": "learned"}),
     ("hrm", {"max_cycles": 2, "gradient_cycles": 2, "checkpoint_gradients": True}),
 ]
 every_kind = pytest.mark.parametrize(
@@ -39,7 +39,9 @@ def new_model(kind: tuple[str, dict[str, Any]], size: int = 4, **more: Any) -> P
     fixed = {"architecture": name, "task": "sudoku", "vocab_size": size + 1, "context_length": size**2}
     torch.manual_seed(0)
     small = {"d_model": 32, "d_feed_forward": 48, "supervision_steps": 4}
-    model = build_model(model_config({**model_recipe(name, size), **small, **options, **more, **fixed}))
+    model = build_model(
+        model_config({**puzzle_model_defaults(name, size), **small, **options, **more, **fixed})
+    )
     assert isinstance(model, PuzzleModel)
     return model
 
@@ -124,7 +126,7 @@ def noise(count: int, seed: int, digits: int = 4) -> tuple[Tensor, Tensor]:
 
 @every_kind
 def test_random_solutions_are_never_foretold(kind: tuple[str, dict[str, Any]]) -> None:
-    """Trained again and again on the same few, it may know these; of others it must know nothing."""
+    """LoadedModel again and again on the same few, it may know these; of others it must know nothing."""
     floor = math.log(4) - 0.02
     model = new_model(kind).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -183,13 +185,13 @@ def test_recomputing_gradients_changes_none() -> None:
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_heads_see_units() -> None:
+def test_heads_see_the_cells_of_their_units() -> None:
     """A cell can tell nothing of one that shares no unit with it, where the head for all is left out."""
     model = stirred(new_model(("trm", {"max_steps": 1})))
     seen = model.seen[0]  # (H, T, T): all, the row, the column, the box
     assert seen[0].all()
     assert seen[1:, 0].any(dim=0).nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 5, 8, 12]
-    assert new_model(("trm", {"heads_see": "all"})).seen.all()
+    assert new_model(("trm", {"attention_scope": "all"})).seen.all()
 
 
 def test_clues_stand_in_every_answer() -> None:

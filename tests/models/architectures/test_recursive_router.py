@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from data.errors import UsageError
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.architectures.recursive_router import RecursiveRouter
-from models.cost import skeleton
 from models.presets import PRESETS
 from models.recursion import MODES, Depth, is_trained
 
@@ -129,7 +128,7 @@ def test_a_token_that_left_is_seen_by_those_that_go_on() -> None:
 
 def test_the_router_learns_from_what_a_pass_is_worth() -> None:
     """Its gradient is that of the expected loss, by finite differences too."""
-    model = stirred(compute_penalty=0.05, exploration=0.0).train()
+    model = stirred(ponder_cost=0.05, exploration=0.0).train()
     tokens = torch.randint(0, VOCABULARY, (2, CONTEXT))
 
     def expected() -> Tensor:
@@ -161,7 +160,7 @@ def test_the_soft_router_weighs_every_pass() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("router", "sometimes"), ("n_layers", 0), ("compute_penalty", 0.0), ("exploration", 1.5), ("n_heads", 3),
+    [("router", "sometimes"), ("n_layers", 0), ("ponder_cost", 0.0), ("exploration", 1.5), ("n_heads", 3),
      ("d_feed_forward", 2), ("positions", "polar")],
 )  # fmt: skip
 def test_a_wrong_dial_is_named(field: str, value: object) -> None:

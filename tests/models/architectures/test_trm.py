@@ -12,7 +12,7 @@ from models.architectures import build_model, model_config
 from models.architectures.trm import TRM
 from models.presets import PRESETS
 from models.recursion import Depth
-from models.training.averaging import WeightAverage
+from models.training.optimizer import WeightAverage
 
 PUZZLE = {"task": "sudoku", "vocab_size": 5, "context_length": 16}
 SMALL = {"architecture": "trm", "d_model": 32, "n_heads": 2, "d_feed_forward": 48, "vocab_size": 20}
@@ -93,7 +93,7 @@ def test_states_stay_bounded_whatever_the_weights() -> None:
 def test_the_mixer_is_refused_for_text() -> None:
     with pytest.raises(UsageError, match=r"model\.mixer is mlp") as caught:
         model_config({**SMALL, "mixer": "mlp"})
-    assert "--task sudoku" in str(caught.value.hint)
+    assert "task=sudoku" in str(caught.value.hint)
 
 
 def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:
@@ -120,13 +120,13 @@ def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:
         ({"task": "chess"}, "text or sudoku"),
         ({"task": "sudoku"}, "fits no Sudoku"),
         ({"task": "sudoku", "vocab_size": 5, "context_length": 15}, "fits no Sudoku"),
-        ({"task": "sudoku", "vocab_size": 5, "context_length": 16, "lookback": 3}, "lookback"),
+        ({"task": "sudoku", "vocab_size": 5, "context_length": 16, "ngram": 3}, "ngram"),
         ({"layers": 0}, r"model\.layers"),
         ({"supervision_steps": 0}, r"model\.supervision_steps"),
         ({"mixer": "convolution"}, "attention or mlp"),
         ({**PUZZLE, "positions": "sinusoidal"}, r"model\.positions is sinusoidal"),
-        ({**PUZZLE, "mixer": "mlp", "heads_see": "all"}, r"model\.heads_see is all"),
-        ({"heads_see": "all"}, r"model\.heads_see is all, and over text"),
+        ({**PUZZLE, "mixer": "mlp", "attention_scope": "all"}, r"model\.attention_scope is all"),
+        ({"attention_scope": "all"}, r"model\.attention_scope is all, and over text"),
         ({"exploration": 0.2}, r"model\.exploration is 0\.2, and over text"),
         ({"supervision_steps": 4}, r"model\.supervision_steps is 4, and over text"),
         ({"checkpoint_gradients": True}, r"model\.checkpoint_gradients is True, and over text"),

@@ -1,9 +1,9 @@
-"""Small models of every kind, moved as training would move them; tiny runs; a disk that fails."""
+"""Small models of every kind with random weights, tiny runs, and a disk that fills up."""
 
-import dataclasses
 import errno
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,17 @@ import pytest
 import torch
 
 from data.cache import set_cache_dir
+from data.progress import result_of
 from models.architectures import build_model, model_config
 from models.config import ModelConfig
 from models.growth.expand import ExpansionPlan, plan_expansion
-from models.planning.plan import plan_training
-from models.planning.request import TrainRequest
+from models.planning.plan import plan
 from models.recursive_lm import RecursiveLM
 from models.runs.run import Run
-from models.training.calibrate import Measured
+from models.runs.run_config import Calibration
 from models.training.control import Control
 from models.training.trainer import train
+from tests.requests import train_request
 
 Configured = Callable[..., ModelConfig]
 Stirred = Callable[[ModelConfig], RecursiveLM]
@@ -30,36 +31,36 @@ Grow = Callable[..., ExpansionPlan]
 
 VOCABULARY, CONTEXT = 40, 24
 KINDS: dict[str, dict[str, Any]] = {
-    "looped": {"architecture": "looped", "lookback": 2},
+    "looped": {"architecture": "looped", "ngram": 2},
     "looped-tied": {"architecture": "looped", "tied": True, "core_layers": 2, "positions": "learned"},
-    "hrm": {"architecture": "hrm", "l_layers": 2, "h_layers": 1, "d_feed_forward": 48, "lookback": 1},
+    "hrm": {"architecture": "hrm", "l_layers": 2, "h_layers": 1, "d_feed_forward": 48, "ngram": 1},
     "hrm-stablemax": {"architecture": "hrm", "l_layers": 1, "h_layers": 1, "d_feed_forward": 64,
                       "output": "stablemax", "positions": "sinusoidal"},
     "hrm-sudoku": {"architecture": "hrm", "l_layers": 1, "h_layers": 1, "d_feed_forward": 48,
                    "task": "sudoku", "vocab_size": 5, "context_length": 16},
-    "trm": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "lookback": 3},
+    "trm": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "ngram": 3},
     "trm-sudoku": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "task": "sudoku",
                    "vocab_size": 5, "context_length": 16, "positions": "learned"},
     "trm-mixer": {"architecture": "trm", "layers": 2, "d_feed_forward": 48, "task": "sudoku",
                   "vocab_size": 5, "context_length": 16, "mixer": "mlp"},
-    "ouroboros": {"architecture": "ouroboros", "passes": 4, "lookback": 1},
+    "ouroboros": {"architecture": "ouroboros", "passes": 4, "ngram": 1},
     "ouroboros-untied": {"architecture": "ouroboros", "passes": 8, "tied": False, "positions": "learned"},
-    "router": {"architecture": "recursive_router", "n_layers": 2, "lookback": 1},
+    "router": {"architecture": "recursive_router", "n_layers": 2, "ngram": 1},
     "router-soft": {"architecture": "recursive_router", "n_layers": 1, "router": "soft", "tied": True,
                     "positions": "learned"},
     "router-fixed": {"architecture": "recursive_router", "n_layers": 1, "router": "fixed"},
-    "mor": {"architecture": "mixture_of_recursions", "n_layers": 2, "lookback": 1, "exploration": 1.0},
+    "mor": {"architecture": "mixture_of_recursions", "n_layers": 2, "ngram": 1, "exploration": 1.0},
     "mor-tied": {"architecture": "mixture_of_recursions", "n_layers": 1, "max_steps": 1, "tied": True,
                  "positions": "sinusoidal", "exploration": 1.0},
     "mor-fixed": {"architecture": "mixture_of_recursions", "n_layers": 2, "router": "fixed"},
-    "transformer": {"architecture": "transformer", "n_layers": 2, "lookback": 2},
+    "transformer": {"architecture": "transformer", "n_layers": 2, "ngram": 2},
     "transformer-gpt2": {"architecture": "transformer", "n_layers": 2, "tied": True, "norm": "layer",
                          "feed_forward": "gelu", "gpt2_weights": True, "qk_norm": False,
                          "positions": "learned"},
 }  # fmt: skip
-"""Every architecture, and of each what changes how its parts hang together."""
+"""Every architecture, with the settings that change its structure."""
 DIALS = {
-    "model.lookback": 1, "training.evaluations": 2, "training.samples": 0, "training.compile": "no",
+    "model.ngram": 1, "training.evaluations": 2, "training.samples": 0, "training.compile": "no",
     "training.warmup_steps": 2,
 }  # fmt: skip
 
@@ -75,13 +76,13 @@ def one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(params=list(KINDS))
 def kind(request: pytest.FixtureRequest) -> str:
-    """Each of KINDS by turns."""
+    """Each of KINDS."""
     return str(request.param)
 
 
 @pytest.fixture
 def configured() -> Configured:
-    """`configured("hrm", lookback=2)`: the configuration of one of KINDS, or of an architecture."""
+    """`configured("hrm", ngram=2)`: the configuration of one of KINDS, or of an architecture."""
 
     def make(kind: str, **more: Any) -> ModelConfig:
         small = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "vocab_size": VOCABULARY}
@@ -92,7 +93,7 @@ def configured() -> Configured:
 
 @pytest.fixture
 def stirred() -> Stirred:
-    """`stirred(config)`: a model with every weight moved; what begins as zero hides nothing then."""
+    """`stirred(config)`: a model with every weight changed at random, so that none is zero."""
 
     def make(config: ModelConfig) -> RecursiveLM:
         torch.manual_seed(0)
@@ -113,7 +114,7 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
-    """Enough for byte pairs, with a few words that come again and again."""
+    """A text long enough for byte pairs, with a few repeated words."""
     path = tmp_path / "meadow.txt"
     words = ("owl", "fox", "hen", "bee", "cow", "hoots", "barks", "clucks", "listens", "meadow")
     line = " ".join(words[(7 * i) % 10] + ("," if i % 5 == 0 else "") for i in range(40))
@@ -123,26 +124,23 @@ def text(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def new_run(runs: Path, text: Path) -> NewRun:
-    """`new_run("owl", "hrm", tokenizer="bpe", steps=4)`: a run that is planned, and not begun."""
+    """`new_run("owl", "hrm", tokenizer="bpe", steps=4)`: a run that is planned and has no steps yet."""
 
     def make(
         name: str = "owl", architecture: str = "looped", *, tokenizer: str = "character", **more: Any
     ) -> Run:
         said = {"steps": 6, "batch_size": 4, "d_model": 16, "n_heads": 2, "context_length": 16, **more}
-        request = TrainRequest(
+        request = train_request(
             paths=(str(text),), name=name, architecture=architecture, tokenizer=tokenizer,
             vocab_size=300 if tokenizer == "bpe" else None, threads=1, device="cpu",
             number_format="float32", settings=DIALS, **said,
         )  # fmt: skip
-        planning = plan_training(request, runs)
-        while True:
-            try:
-                next(planning)
-            except StopIteration as end:
-                run: Run = end.value.start()
-                break
-        found = Measured("cpu", "float32", False, 1, 4, 0.01, 0.02)  # measuring takes seconds
-        run.write_config({**run.read_config(), "measured": dataclasses.asdict(found)})
+        run: Run = result_of(plan(request, runs)).start()
+        calibration = Calibration(  # measuring takes seconds
+            device="cpu", number_format="float32", compiled=False, threads=1, micro_batch=4,
+            shallow_step_s=0.01, deep_step_s=0.02,
+        )  # fmt: skip
+        run.save_config(replace(run.config(), calibration=calibration))
         return run
 
     return make
@@ -150,30 +148,32 @@ def new_run(runs: Path, text: Path) -> NewRun:
 
 @pytest.fixture
 def grow(runs: Path) -> Grow:
-    """`grow(run, core=2)`: the plan of it."""
+    """`grow(run, core=2)`: the plan of an expansion."""
 
-    def plan(run: Run, name: str | None = "wide", target: int | None = None, **wanted: int) -> ExpansionPlan:
-        ways = {way.replace("_", "-"): size for way, size in wanted.items()}
-        return plan_expansion(run, ways, target_parameters=target, name=name, runs_dir=runs)
+    def plan(
+        run: Run, name: str | None = "wide", target: int | None = None, **new_sizes: int
+    ) -> ExpansionPlan:
+        by_axis = {axis.replace("_", "-"): size for axis, size in new_sizes.items()}
+        return plan_expansion(run, by_axis, target_parameters=target, name=name, runs_dir=runs)
 
     return plan
 
 
 @pytest.fixture
 def learn() -> Learn:
-    """`learn(run, until=3)`: train to the end, or pause at a step."""
+    """`learn(run, until=3)`: train to the end, or pause at that step."""
 
     def train_it(run: Run, until: int | None = None) -> None:
         control = Control()
         for event in run.record(train(run, control)):
             if until is not None and getattr(event, "step", 0) >= until:
-                control.wish = "pause"
+                control.pause()
 
     return train_it
 
 
 class FullDisk:
-    """Counts the writing operations of `os`, and lets all from one of them on fail."""
+    """Counts the writing operations of `os`, and makes them fail from a given one on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.full_from = 0, 0
@@ -181,12 +181,12 @@ class FullDisk:
             monkeypatch.setattr(os, name, self._watched(name, getattr(os, name)))
 
     def full_after(self, operations: int | None) -> None:
-        """None: there is room again."""
+        """Let the operations after so many fail; None: none fails."""
         self.count, self.full_from = 0, 0 if operations is None else operations + 1
 
     def _watched(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def operation(*args: Any, **kwargs: Any) -> Any:
-            if name == "open" and not args[1] & os.O_CREAT:  # reading needs no room
+            if name == "open" and not args[1] & os.O_CREAT:  # reading needs no space
                 return original(*args, **kwargs)
             self.count += 1
             if self.full_from and self.count >= self.full_from:

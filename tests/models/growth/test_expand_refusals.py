@@ -1,4 +1,4 @@
-"""What stands in the way of an expansion: one sentence, the old run as it was, nothing of the new one."""
+"""A refused or failed expansion: one message, the old run unchanged, nothing of the new one left."""
 
 import shutil
 import threading
@@ -15,7 +15,7 @@ from models.errors import CheckpointError, RunBusyError
 from models.growth import expand
 from models.growth.expand import ExpansionPlan
 from models.runs.checkpoint_folder import complete_checkpoints
-from models.runs.incomplete import is_unborn
+from models.runs.incomplete import is_incomplete
 from models.runs.listing import summarize
 from models.runs.run import Run, run_names
 
@@ -25,28 +25,28 @@ Grow = Callable[..., ExpansionPlan]
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Every file of a run, its lock aside."""
+    """Every file of a run except its lock."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".lock")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_characters_come_with_a_text(new_run: NewRun, grow: Grow) -> None:
+def test_a_character_vocabulary_does_not_grow(new_run: NewRun, grow: Grow) -> None:
     parent = new_run()
     with pytest.raises(UsageError, match="new characters come with a text") as caught:
         grow(parent, vocab=300)
-    assert caught.value.hint == "Give it one that has them: rlm train FILE --continue owl"
-    with pytest.raises(UsageError, match="Nothing was said") as caught:
+    assert caught.value.hint == "Give it a text that has them: {train FILE continue_run=owl}"
+    with pytest.raises(UsageError, match="Say what to grow") as caught:
         grow(parent)
     assert "--core" in (caught.value.hint or "") and "--vocab" not in (caught.value.hint or "")
 
 
-def test_a_run_that_learns_is_left_alone(new_run: NewRun, grow: Grow) -> None:
+def test_a_locked_run_is_refused(new_run: NewRun, grow: Grow) -> None:
     parent = new_run()
     with parent.lock(), pytest.raises(RunBusyError):
         grow(parent, core=2)
 
 
-def test_a_name_is_taken_once(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
+def test_one_name_is_used_once(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
     parent = new_run()
     learn(parent)
     plan, failures = grow(parent, core=2), []
@@ -71,7 +71,9 @@ def test_a_name_is_taken_once(new_run: NewRun, grow: Grow, runs: Path, learn: Le
         grow(parent, "../wide", core=2)
 
 
-def test_damaged_or_lost_weights_are_said(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
+def test_damaged_or_missing_weights_are_refused(
+    new_run: NewRun, grow: Grow, runs: Path, learn: Learn
+) -> None:
     parent = new_run()
     learn(parent)
     whole = parent.weights_path.read_bytes()
@@ -81,31 +83,31 @@ def test_damaged_or_lost_weights_are_said(new_run: NewRun, grow: Grow, runs: Pat
     parent.weights_path.unlink()
     with pytest.raises(CheckpointError, match="is missing") as caught:
         grow(parent, core=2)
-    assert "rlm resume owl" in (caught.value.hint or "")
+    assert "{resume owl}" in (caught.value.hint or "")
     assert run_names(runs) == ["owl"]
 
 
-def test_nothing_is_kept_that_says_something_else(
+def test_a_model_with_another_output_is_not_written(
     new_run: NewRun, grow: Grow, runs: Path, monkeypatch: pytest.MonkeyPatch, learn: Learn
 ) -> None:
     parent = new_run()
     learn(parent)
-    plan, honest = grow(parent, core=2), expand.grow_weights
+    plan, original = grow(parent, core=2), expand.grow_weights
 
     def wrong(*arguments: Any, **more: Any) -> dict[str, Tensor]:
-        weights = honest(*arguments, **more)
+        weights = original(*arguments, **more)
         return {**weights, "keep": weights["keep"] * 1.01}
 
     monkeypatch.setattr(expand, "grow_weights", wrong)
-    with pytest.raises(CheckpointError, match="would say something else"):
+    with pytest.raises(CheckpointError, match="would not give the same output"):
         plan.start()
     assert run_names(runs) == ["owl"] and not (runs / "wide").exists()
 
 
-def test_a_disk_that_fills_up_leaves_nothing(
+def test_a_full_disk_leaves_nothing(
     new_run: NewRun, grow: Grow, runs: Path, disk: Any, monkeypatch: pytest.MonkeyPatch, learn: Learn
 ) -> None:
-    monkeypatch.setattr(expand, "proven_change", lambda *models: 0.0)  # proved elsewhere
+    monkeypatch.setattr(expand, "require_same_output", lambda *models: 0.0)  # tested elsewhere
     parent = new_run()
     learn(parent)
     (parent.path / "replay").mkdir(exist_ok=True)
@@ -123,9 +125,9 @@ def test_a_disk_that_fills_up_leaves_nothing(
             plan.start()
         except StorageError as error:
             assert error.message.startswith("The disk is full") and error.hint
-            assert not (runs / "wide").exists() or is_unborn(runs / "wide"), point
+            assert not (runs / "wide").exists() or is_incomplete(runs / "wide"), point
             assert run_names(runs) == ["owl"]
-        else:  # what failed was cleaning up, or a message for others
+        else:  # only the clean-up or the pid file failed
             shutil.rmtree(runs / "wide")
             assert point > operations - 6, point
     disk.full_after(None)
@@ -136,17 +138,17 @@ def test_a_disk_that_fills_up_leaves_nothing(
     assert len(complete_checkpoints(run.checkpoints_path)) == 1
 
 
-def test_what_a_kill_left_is_taken_over(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
+def test_an_incomplete_run_is_taken_over(new_run: NewRun, grow: Grow, runs: Path, learn: Learn) -> None:
     parent = new_run()
     learn(parent)
     plan = grow(parent, core=2)
     plan.start()
-    # As it is before the files move to their places: all of them in the temporary folder.
-    nursery = runs / "wide" / f"{TEMPORARY_PREFIX}expansion" / "wide"
-    nursery.mkdir(parents=True)
+    # As after a kill before the files are moved to their places.
+    staging = runs / "wide" / f"{TEMPORARY_PREFIX}expansion" / "wide"
+    staging.mkdir(parents=True)
     for path in (runs / "wide").iterdir():
         if not path.name.startswith("."):
-            path.rename(nursery / path.name)
+            path.rename(staging / path.name)
     (runs / "wide" / ".lock").touch()
     assert run_names(runs) == ["owl"]
     assert summarize(plan.start().path).status == "finished"

@@ -1,4 +1,4 @@
-"""The combination nearest to a target: near, even, and found at once."""
+"""The combination of sizes nearest to a target."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def test_the_plan_is_near_its_target(architecture: str) -> None:
         assert now < parameter_count(nearest(config, target, at_most=True)) <= target
 
 
-def test_counts_by_arithmetic_are_those_of_the_models(configured: Configured, kind: str) -> None:
+def test_predicted_counts_equal_those_of_the_models(configured: Configured, kind: str) -> None:
     config = configured(kind)
     now = parameter_count(config)
     few = [shape for shape in planner._shapes(config, now, 3 * now) if shape.blocks in (0, 1, 5)]
@@ -46,7 +46,9 @@ def test_a_two_level_model_gets_two_low_blocks_for_each_high_one() -> None:
     assert {"l-layers": (3, 5), "h-layers": (3, 4)}.items() <= differences(config, two_million).items()
     assert parameter_count(two_million) <= now + 2_000_000
     one_million = differences(config, nearest(config, now + 1_000_000))
-    assert one_million["l-layers"] == (3, 4) and "h-layers" not in one_million  # and the width the rest
+    assert (
+        one_million["l-layers"] == (3, 4) and "h-layers" not in one_million
+    )  # the width makes up for the rest
     assert one_million["ff"][1] > 512
 
 
@@ -73,7 +75,7 @@ def test_targets_that_cannot_be_met_are_refused(configured: Configured) -> None:
     assert differences(config, largest)["layers"] == (2, 256)
 
 
-def test_a_model_that_cannot_grow_says_so(configured: Configured) -> None:
+def test_a_model_without_room_for_blocks_grows_in_width(configured: Configured) -> None:
     config = configured("ouroboros")
     grown = config
     for _ in range(3):

@@ -1,6 +1,7 @@
-"""A grown model computes what it did, whatever it is and however it grew, and all of it learns."""
+"""A grown model of every kind gives the same output, and all its weights learn."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,22 +11,24 @@ from torch import Tensor
 from models.architectures import ARCHITECTURES, build_model
 from models.architectures.puzzle_model import PuzzleModel
 from models.config import ModelConfig, TrainingConfig
-from models.growth.axes import grown, sizes
+from models.growth.axes import grow_config, sizes
 from models.growth.check import LARGEST_CHANGE, tokens_to_check
 from models.growth.weights import grow_snapshot, grow_training, grow_weights, largest_logit_change
 from models.recursion import MODES
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot
-from models.training.averaging import WeightAverage
-from models.training.optimizer import Optimizers
+from models.runs.run_state import Counters, RunState
+from models.training.optimizer import Optimizers, WeightAverage
 
 Configured = Callable[..., ModelConfig]
 Stirred = Callable[[ModelConfig], RecursiveLM]
 MORE = {"ff": 13, "vocab": 7, "loops": 1}
 
 
-def larger(config: ModelConfig, *ways: str) -> ModelConfig:
-    return grown(config, {way: size + MORE.get(way, 2) for way, size in sizes(config).items() if way in ways})
+def larger(config: ModelConfig, *axes: str) -> ModelConfig:
+    return grow_config(
+        config, {axis: size + MORE.get(axis, 2) for axis, size in sizes(config).items() if axis in axes}
+    )
 
 
 def model_of(config: ModelConfig, weights: dict[str, Tensor]) -> RecursiveLM:
@@ -34,12 +37,12 @@ def model_of(config: ModelConfig, weights: dict[str, Tensor]) -> RecursiveLM:
     return model.eval()
 
 
-def is_of_puzzles(model: RecursiveLM) -> bool:
+def solves_puzzles(model: RecursiveLM) -> bool:
     return isinstance(model, PuzzleModel) and model.config.task != "text"
 
 
 def loss_of(model: RecursiveLM, tokens: Tensor) -> Tensor:
-    if isinstance(model, PuzzleModel) and is_of_puzzles(model):
+    if isinstance(model, PuzzleModel) and solves_puzzles(model):
         thought = model.ponder(tokens)
         taken = torch.ones(len(tokens))
         return model.puzzle_loss(thought, tokens * (tokens > 2), tokens.clamp(min=1), taken).total
@@ -47,12 +50,12 @@ def loss_of(model: RecursiveLM, tokens: Tensor) -> Tensor:
 
 
 def trained(model: RecursiveLM, steps: int, **dials: Any) -> Optimizers:
-    """The optimizers after some steps on any tokens there are."""
+    """The optimizers after some steps on random tokens."""
     optimizers = Optimizers(model, TrainingConfig(**dials))
     torch.manual_seed(1)
     model.train()
     for _ in range(steps):
-        length = model.config.context_length + (not is_of_puzzles(model))
+        length = model.config.context_length + (not solves_puzzles(model))
         optimizers.zero_grad()
         loss_of(model, torch.randint(0, model.config.vocab_size, (16, length))).backward()
         optimizers.step(1.0)
@@ -60,30 +63,30 @@ def trained(model: RecursiveLM, steps: int, **dials: Any) -> Optimizers:
     return optimizers
 
 
-def ways_of(config: ModelConfig) -> list[tuple[str, ...]]:
-    """Each way alone, and all of them at once."""
-    ways = list(sizes(config))
-    return [*((way,) for way in ways), tuple(ways)]
+def axis_sets(config: ModelConfig) -> list[tuple[str, ...]]:
+    """Each axis alone, and all of them at once."""
+    axes = list(sizes(config))
+    return [*((axis,) for axis in axes), tuple(axes)]
 
 
-def test_the_grown_model_computes_the_same_at_every_mode(
+def test_a_grown_model_gives_the_same_output_at_every_mode(
     kind: str, configured: Configured, stirred: Stirred
 ) -> None:
     old = configured(kind)
     before = stirred(old)
     tokens = tokens_to_check(old)
-    for ways in ways_of(old):
-        new = larger(old, *ways)
+    for axes in axis_sets(old):
+        new = larger(old, *axes)
         after = model_of(new, grow_weights(old, new, before.state_dict()))
-        assert largest_logit_change(before, after, tokens) <= LARGEST_CHANGE, ways
-        assert after.parameter_counts()[0] > before.parameter_counts()[0] or ways == ("loops",)
+        assert largest_logit_change(before, after, tokens) <= LARGEST_CHANGE, axes
+        assert after.parameter_counts()[0] > before.parameter_counts()[0] or axes == ("loops",)
 
 
-def test_a_model_may_grow_again_and_again(kind: str, configured: Configured, stirred: Stirred) -> None:
+def test_a_model_can_grow_repeatedly(kind: str, configured: Configured, stirred: Stirred) -> None:
     old = new = configured(kind)
     before = after = stirred(old)
-    for ways in (ways_of(old)[-1], ways_of(old)[0], ways_of(old)[-2]):
-        small, new = new, larger(new, *ways)
+    for axes in (axis_sets(old)[-1], axis_sets(old)[0], axis_sets(old)[-2]):
+        small, new = new, larger(new, *axes)
         after = model_of(new, grow_weights(small, new, after.state_dict(), seed=3))
     assert largest_logit_change(before, after, tokens_to_check(old)) <= LARGEST_CHANGE
 
@@ -92,8 +95,8 @@ def test_every_new_weight_learns(kind: str, configured: Configured, stirred: Sti
     old = configured(kind)
     before = stirred(old)
     small = {name: tuple(p.shape) for name, p in before.named_parameters()}
-    for ways in ways_of(old):
-        new = larger(old, *ways)
+    for axes in axis_sets(old):
+        new = larger(old, *axes)
         begun = grow_weights(old, new, before.state_dict())
         model = model_of(new, begun)
         trained(model, 2)
@@ -101,19 +104,19 @@ def test_every_new_weight_learns(kind: str, configured: Configured, stirred: Sti
             if small.get(name) == tuple(parameter.shape):
                 continue
             moved = parameter.detach() != begun[name]
-            if name in small:  # what was there may be what moved
+            if name in small:  # ignore moves of the old weights
                 moved[tuple(slice(size) for size in small[name])] = False
-                assert moved.any(), (ways, name)
+                assert moved.any(), (axes, name)
             elif parameter.ndim >= 2:
-                assert moved.float().mean() > 0.5, (ways, name)
+                assert moved.float().mean() > 0.5, (axes, name)
             else:
-                assert moved.any(), (ways, name)
+                assert moved.any(), (axes, name)
 
 
 def test_every_text_architecture_grows_in_depth_and_vocabulary(configured: Configured) -> None:
     for architecture in ARCHITECTURES:
-        ways = set(sizes(configured(architecture)))
-        assert "vocab" in ways and ways & {"layers", "l-layers", "core", "loops"}, architecture
+        axes = set(sizes(configured(architecture)))
+        assert "vocab" in axes and axes & {"layers", "l-layers", "core", "loops"}, architecture
 
 
 def test_the_check_finds_a_change_at_any_mode(configured: Configured, stirred: Stirred) -> None:
@@ -127,27 +130,25 @@ def test_the_check_finds_a_change_at_any_mode(configured: Configured, stirred: S
     assert not largest_logit_change(before, model_of(new, weights), tokens_to_check(old)) <= LARGEST_CHANGE
 
 
-def test_more_steps_of_a_layer_answer_at_the_modes_that_had_no_more(
-    configured: Configured, stirred: Stirred
-) -> None:
+def test_new_loops_do_not_change_the_deepest_modes(configured: Configured, stirred: Stirred) -> None:
     old = configured("mor")
     before = stirred(old)
-    new = grown(old, {"loops": 4})
+    new = grow_config(old, {"loops": 4})
     after = model_of(new, grow_weights(old, new, before.state_dict()))
     assert set(before.modes()) < set(after.modes())
     tokens = tokens_to_check(old)
     with torch.no_grad():
         deep, same = before(tokens, MODES["extreme"]).logits, after(tokens, MODES["extreme"]).logits
     assert float((deep - same).abs().max()) <= LARGEST_CHANGE
-    probabilities = after.layers[0].wanted(torch.randn(1, 5, old.d_model), 4)  # type: ignore[union-attr]
-    assert bool((probabilities[..., 3:] > 0).all())  # and some draw the new steps
+    probabilities = after.layers[0].pass_probs(torch.randn(1, 5, old.d_model), 4)  # type: ignore[union-attr]
+    assert bool((probabilities[..., 3:] > 0).all())  # and some tokens take the new steps
 
 
-def test_new_tokens_are_what_tokens_are_on_average(configured: Configured, stirred: Stirred) -> None:
+def test_new_tokens_start_as_the_average_token(configured: Configured, stirred: Stirred) -> None:
     for kind in ("looped", "looped-tied"):
         old = configured(kind)
         before = stirred(old).state_dict()
-        new = grown(old, {"vocab": 43})
+        new = grow_config(old, {"vocab": 43})
         weights = grow_weights(old, new, before)
         for name in [name for name in before if len(before[name]) == old.vocab_size]:
             assert torch.equal(weights[name][:40], before[name])
@@ -158,9 +159,9 @@ def test_new_tokens_are_what_tokens_are_on_average(configured: Configured, stirr
 def test_a_joined_token_is_the_mean_of_its_parts(configured: Configured, stirred: Stirred) -> None:
     old = configured("looped")
     before = stirred(old).state_dict()
-    new = grown(old, {"vocab": 42})
+    new = grow_config(old, {"vocab": 42})
     weights = grow_weights(old, new, before, parts=[(20, 21), (40, 22)])
-    for name in ("embedding.weight", "earlier.0.weight", "earlier.1.weight", "head.weight"):
+    for name in ("embedding.weight", "ngram_embeddings.0.weight", "ngram_embeddings.1.weight", "head.weight"):
         joined = (before[name][20] + before[name][21]) / 2
         assert torch.allclose(weights[name][40], joined, atol=1e-6)
         assert torch.allclose(weights[name][41], (joined + before[name][22]) / 2, atol=1e-6)
@@ -168,7 +169,7 @@ def test_a_joined_token_is_the_mean_of_its_parts(configured: Configured, stirred
 
 def test_a_vocabulary_without_text_tokens_grows_too(configured: Configured, stirred: Stirred) -> None:
     old = configured("looped", vocab_size=10)
-    weights = grow_weights(old, grown(old, {"vocab": 12}), stirred(old).state_dict())
+    weights = grow_weights(old, grow_config(old, {"vocab": 12}), stirred(old).state_dict())
     assert all(bool(value.isfinite().all()) for value in weights.values())
 
 
@@ -183,7 +184,7 @@ def test_weights_keep_their_dtype(dtype: torch.dtype, configured: Configured, st
     assert torch.equal(weights["head.weight"][:40], before["head.weight"])
 
 
-def test_growing_leaves_chance_as_it_was_and_depends_on_its_seed_alone(
+def test_growing_depends_on_its_seed_only_and_keeps_the_random_state(
     configured: Configured, stirred: Stirred
 ) -> None:
     old = configured("looped")
@@ -203,18 +204,18 @@ def test_moments_stay_with_their_weights(kind: str, configured: Configured, stir
     old = configured(kind)
     before = stirred(old)
     weights = before.state_dict()
-    # Moments that are what the weights are show by their values where each went.
+    # Moments equal to the weights show by their values where each was copied.
     moments = {f"optimizer.{name}.exp_avg": p.detach() for name, p in before.named_parameters()}
     steps = {f"optimizer.{name}.step": torch.tensor(7.0) for name, _ in before.named_parameters()}
     new = larger(old, *sizes(old))
     moved = grow_training(old, new, {**moments, **steps}, weights)
     after = grow_weights(old, new, weights)
-    assert moved.keys() == moments.keys() | steps.keys()  # none for what is wholly new
+    assert moved.keys() == moments.keys() | steps.keys()  # none for new parameters
     for name, parameter in before.named_parameters():
         moment = moved[f"optimizer.{name}.exp_avg"]
         assert moment.shape == after[name].shape
         assert int((moment != 0).sum()) == int((parameter != 0).sum()), name  # zero in every new place
-        if "router_out" not in name:  # whose bias shares out what it had
+        if "router_out" not in name:  # its bias is redistributed
             assert torch.equal(moment[moment != 0], after[name][moment != 0]), name
         assert float(moved[f"optimizer.{name}.step"]) == 7.0
 
@@ -257,10 +258,10 @@ def test_the_average_of_the_weights_grows_as_they_do(
     assert largest_logit_change(averaged, after, tokens_to_check(old)) <= LARGEST_CHANGE
 
 
-def test_a_snapshot_grows_whole(configured: Configured, stirred: Stirred) -> None:
+def test_a_snapshot_grows(configured: Configured, stirred: Stirred) -> None:
     old = configured("hrm")
     before = stirred(old)
-    state = {"counters": {"step": 2}, "revision": 1}
+    state = replace(RunState.initial(), counters=Counters(step=2), revision=1)
     snapshot = Snapshot(2, before.state_dict(), trained(before, 2).state(), state)
     new = larger(old, "l-layers", "ff")
     after = grow_snapshot(snapshot, old, new)

@@ -16,7 +16,7 @@ def filled() -> tuple[LatentCache, torch.Tensor]:
     cache, latents = LatentCache(SLOTS, ROWS, LENGTH, WIDTH, CPU), torch.randn(SLOTS, ROWS, 4, WIDTH)
     for slot in range(SLOTS):
         assert torch.equal(cache.recall(slot, latents[slot]), latents[slot])
-    cache.hold(torch.arange(8).view(2, 4))
+    cache.append_ids(torch.arange(8).view(2, 4))
     cache.advance(4)
     return cache, latents
 

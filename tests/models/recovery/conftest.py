@@ -1,25 +1,28 @@
-"""Tiny runs trained for seconds, once; each test damages a copy of its own."""
+"""Tiny runs, trained once for seconds; each test damages a copy of its own."""
 
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from data.cache import set_cache_dir
-from models.planning.plan import TrainRequest, plan_training
-from models.planning.text_plan import Plan
+from data.progress import result_of
+from models.planning.plan import plan
+from models.planning.text_plan import TextPlan
 from models.runs.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.requests import train_request
 
 Trained = Callable[..., Run]
 
 
 def meadow(lines: int, seed: int = 0) -> str:
-    """Lines of a small language: something a tiny model learns quickly."""
+    """Lines of a small language that a tiny model learns quickly."""
     draw = random.Random(seed)
     nouns, verbs = ("Owl", "Fox", "hen", "bee", "jay"), ("sees", "hears", "calls", "wakes")
     sentences = (
@@ -44,7 +47,7 @@ def _runs(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> Path:
     folder = tmp_path_factory.mktemp("recovery")
     (folder / "meadow.txt").write_text(meadow(400), encoding="utf-8")
     for name, kind, vocabulary in (("owl", "character", None), ("fox", "bpe", 300)):
-        request = TrainRequest(
+        request = train_request(
             paths=(str(folder / "meadow.txt"),),
             name=name,
             architecture="transformer",
@@ -60,22 +63,16 @@ def _runs(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> Path:
             threads=1,
             settings={"training.compile": "no", "model.n_layers": 1, "training.samples": 0},
         )
-        planning = plan_training(request, folder / "runs")
-        while True:
-            try:
-                next(planning)
-            except StopIteration as end:
-                plan = end.value
-                break
-        assert isinstance(plan, Plan)
-        for _ in train(plan.start()):
+        found = result_of(plan(request, folder / "runs"))
+        assert isinstance(found, TextPlan)
+        for _ in train(found.start()):
             pass
     return folder
 
 
 @pytest.fixture
 def trained(_runs: Path, tmp_path: Path) -> Trained:
-    """`trained("owl", "jay")`: a copy of the run `owl`, called jay, that a test may do anything to."""
+    """`trained("owl", "jay")`: a copy of the run `owl` named jay, for one test."""
 
     def copied(name: str = "owl", called: str | None = None) -> Run:
         target = tmp_path / "runs" / (called or name)
@@ -86,7 +83,7 @@ def trained(_runs: Path, tmp_path: Path) -> Trained:
 
 
 def without_copies(run: Run) -> None:
-    """Take the vocabulary out of the run's weights and checkpoints; tokenizer.json stays."""
+    """Remove the tokenizer from the run's weights and checkpoints; tokenizer.json stays."""
     weights, metadata = load_weights(run.weights_path)
     metadata.pop("tokenizer")
     save_weights(run, weights, metadata)
@@ -96,27 +93,24 @@ def without_copies(run: Run) -> None:
 
 
 def without_text(run: Run) -> None:
-    """Make what the run was trained on a file that is gone."""
-    config = run.read_config()
-    config["data"]["paths"] = ["gone.txt"]
-    run.write_config(config)
-    datasets = [{**entry, "paths": ["gone.txt"]} for entry in run.read_json("datasets.json") or []]
-    run.write_json("datasets.json", datasets)
+    """Let the path of the training text lead nowhere."""
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, paths=("gone.txt",))))
+    run.save_datasets([replace(entry, paths=("gone.txt",)) for entry in run.datasets()])
 
 
 def without_hash(run: Run) -> None:
-    config = run.read_config()
-    del config["data"]["tokenizer_hash"]
-    run.write_config(config)
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, tokenizer_hash=None)))
 
 
 @pytest.fixture
 def strip() -> Callable[..., None]:
-    """`strip(run, "copies", "text", "hash")`: take away what a tokenizer could be known from."""
+    """`strip(run, "copies", "text", "hash")`: remove what the tokenizer could be restored from."""
     ways = {"copies": without_copies, "text": without_text, "hash": without_hash}
 
-    def taken(run: Run, *what: str) -> None:
+    def remove(run: Run, *what: str) -> None:
         for each in what:
             ways[each](run)
 
-    return taken
+    return remove

@@ -1,3 +1,4 @@
+import errno
 import threading
 import time
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import StorageError
 from models.runs.event_log import LineAppender, append_event, follow_events, read_events
 from models.runs.events import Event, NoticeGiven, RunPaused
 
@@ -96,3 +98,23 @@ def test_a_replaced_log_is_read_from_its_start(tmp_path: Path) -> None:
         event.message for event in follow_events(path, stop, poll_s=0.001) if isinstance(event, NoticeGiven)
     ]
     assert len(messages) == 4 and messages[-1] == "new"
+
+
+def test_a_line_cut_short_by_a_full_disk_does_not_spoil_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "events.jsonl"
+    first, second, third = (NoticeGiven(message=text) for text in ("one", "two", "three"))
+    with LineAppender(path) as log:
+        append_event(log, first)
+        with monkeypatch.context() as patched:
+
+            def fill_the_disk(data: bytes) -> None:
+                log._file.write(data[:10])
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            patched.setattr(log, "_write", fill_the_disk)
+            with pytest.raises(StorageError, match="The disk is full"):
+                append_event(log, second)
+        append_event(log, third)
+    assert list(read_events(path)) == [first, third]

@@ -1,109 +1,38 @@
-import dataclasses
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data.storage import write_file
+from models.errors import RunError
 from models.runs.checkpoint_folder import MODEL_FILE, STATE_FILE, TRAINING_FILE, state_text
+from models.runs.evaluation import Evaluation
 from models.runs.events import (
-    EvaluationFinished,
     Event,
     NoticeGiven,
+    PreparationAdvanced,
     RolledBack,
-    RunFinished,
-    RunPaused,
-    RunStarted,
-    ScheduleSettled,
-    StepFinished,
+    RunFailed,
+    SchedulePlanned,
+    to_json,
 )
+from models.runs.listing import glance, list_runs
 from models.runs.run import Run
-from models.runs.listing import list_runs
-from data.storage import write_file
-
-
-def started(start_step: int = 0) -> RunStarted:
-    return RunStarted(
-        run="owl",
-        architecture="hrm",
-        parameters=1234,
-        embedding_parameters=34,
-        vocab_size=87,
-        context_length=64,
-        batch_size=8,
-        device="cpu",
-        number_format="float32",
-        compiled=False,
-        threads=1,
-        start_step=start_step,
-        total_steps=100,
-        train_tokens=1000,
-        validation_tokens=100,
-    )
-
-
-def step(number: int) -> StepFinished:
-    return StepFinished(
-        step=number,
-        total_steps=100,
-        epoch=0.1,
-        loss=2.0,
-        learning_rate=1e-3,
-        gradient_norm=1.0,
-        depth="2x2",
-        tokens_seen=10,
-        tokens_per_second=5.0,
-        elapsed_s=1.0,
-        eta_s=2.0,
-    )
-
-
-def evaluation(loss: float) -> EvaluationFinished:
-    return EvaluationFinished(
-        step=1, epoch=0.1, train_loss=2.0, validation_loss=loss, perplexity=4.0, bits_per_byte=2.0, best=True
-    )
-
-
-def finished(loss: float = 1.4) -> RunFinished:
-    return RunFinished(
-        run="owl",
-        reason="steps",
-        step=100,
-        best_step=90,
-        validation_loss=loss,
-        perplexity=4.0,
-        bits_per_byte=2.0,
-        validation_loss_by_mode={"fast": 1.6},
-        parameters=1234,
-        tokens_seen=9,
-        tokens_per_second=5.0,
-        elapsed_s=1.0,
-        path="x",
-    )
-
-
-GIVEN_A_TEXT = {
-    "training": {},
-    "started_at": 1.0,
-    "data": {"paths": ["alice.txt"], "content_hash": "ab", "kind": "text"},
-}
-
+from models.runs.run_config import ModelSection
+from models.runs.run_state import Counters, RunState, Schedule
+from tests.models.runs.example_config import CREATED, WITH_TEXT
+from tests.models.runs.example_events import evaluation, finished, paused, started, step
 
 NO_TENSORS = (2).to_bytes(8, "little") + b"{}"  # the shortest whole weights file
 
 
 def make_run(folder: Path, name: str = "owl", recorded: tuple[Event, ...] = (), text: bool = False) -> Run:
     run = Run.create(name, folder)
-    run.write_config(
-        {
-            "model": {"architecture": "looped", "vocab_size": 65},
-            "parameters": 99,
-            "corpus": "alice",
-            **(GIVEN_A_TEXT if text else {}),
-        }
-    )
+    run.save_config(WITH_TEXT if text else CREATED)
     for _ in run.record(recorded):
         pass
     return run
@@ -129,7 +58,8 @@ def test_a_run_without_training_speaks_through_its_configuration(tmp_path: Path)
 
 def test_a_trained_run_speaks_through_its_log(tmp_path: Path) -> None:
     run = make_run(
-        tmp_path, recorded=(started(), step(1), evaluation(2.5), step(2), evaluation(2.7), step(3))
+        tmp_path,
+        recorded=(started(), step(1), evaluation(2.5), step(2), evaluation(2.7, 2, best=False), step(3)),
     )
     (summary,) = list_runs(tmp_path)
     assert summary.architecture == "hrm"
@@ -145,8 +75,7 @@ def test_a_trained_run_speaks_through_its_log(tmp_path: Path) -> None:
 
 
 def test_paused_crashed_finished_and_resumed(tmp_path: Path) -> None:
-    paused = RunPaused(step=7, total_steps=100, path="x")
-    make_run(tmp_path, "paused", (started(), step(7), paused), text=True)
+    make_run(tmp_path, "paused", (started(), step(7), paused(7)), text=True)
     make_run(tmp_path, "crashed", (started(), step(8)), text=True)
     done = make_run(tmp_path, "finished", (started(), evaluation(1.3), finished(1.4)))
     done.weights_path.write_bytes(NO_TENSORS)
@@ -170,10 +99,28 @@ def test_a_run_that_was_rolled_back_is_at_the_step_it_went_back_to(tmp_path: Pat
     assert {summary.name: summary.step for summary in list_runs(tmp_path)} == {"back": 4, "on": 5}
 
 
+def test_a_failed_run_is_paused_and_has_the_reason(tmp_path: Path) -> None:
+    failed = RunFailed(kind="StorageError", message="The disk is full.", hint="Free some space.")
+    make_run(tmp_path, "failed", (started(), step(7), failed), text=True)
+    make_run(tmp_path, "resumed", (started(), step(7), failed, started(7), step(8)), text=True)
+    found = {summary.name: (summary.status, summary.step, summary.failure) for summary in list_runs(tmp_path)}
+    assert found == {"failed": ("paused", 7, failed), "resumed": ("paused", 8, None)}
+
+
+def test_logs_of_earlier_versions_with_progress_in_them_are_read(tmp_path: Path) -> None:
+    run = make_run(tmp_path, text=True)
+    progress = PreparationAdvanced(stage="reading", done=1, total=2)
+    run.events_path.write_text(
+        "".join(to_json(event) + "\n" for event in (progress, started(), step(3), progress))
+    )
+    (summary,) = list_runs(tmp_path)
+    assert (summary.status, summary.step) == ("paused", 3)
+
+
 def test_how_many_steps_there_are_to_be_is_what_was_planned_last(tmp_path: Path) -> None:
-    settled = ScheduleSettled(step=0, total_steps=100, seconds_per_step=0.1)
-    more = dataclasses.replace(started(100), total_steps=102)
-    ended = dataclasses.replace(finished(), step=102)
+    settled = SchedulePlanned(step=0, total_steps=100, seconds_per_step=0.1)
+    more = replace(started(100), total_steps=102)
+    ended = replace(finished(), step=102)
     recorded: dict[str, tuple[Event, ...]] = {
         "asked for more": (settled, started(), finished(), more),
         "and done": (settled, started(), finished(), more, ended),
@@ -195,13 +142,13 @@ def test_a_finished_run_whose_weights_are_cut_short_is_damaged(tmp_path: Path) -
     assert summary.status == "damaged"
     assert summary.problem == (
         "it is finished, but its model.safetensors is cut short, or not a weights file; "
-        "get it back: rlm resume owl"
+        "get it back: {resume owl}"
     )
 
 
 def test_a_run_paused_or_killed_before_its_first_step_is_paused(tmp_path: Path) -> None:
     make_run(tmp_path, "killed", text=True)
-    make_run(tmp_path, "paused", (RunPaused(step=0, total_steps=0, path="x"),), text=True)
+    make_run(tmp_path, "paused", (paused(0, total_steps=0),), text=True)
     found = {summary.name: summary for summary in list_runs(tmp_path)}
     for name in ("killed", "paused"):
         assert (found[name].status, found[name].step, found[name].total_steps) == ("paused", 0, None)
@@ -214,8 +161,9 @@ def judged_run(folder: Path, name: str, ended: str | None, after_steps: int) -> 
     checkpoint = run.checkpoints_path / "step_000100"
     checkpoint.mkdir(parents=True)
     files = {file: write_file(checkpoint / file, [b"x"]) for file in (MODEL_FILE, TRAINING_FILE)}
-    write_file(checkpoint / STATE_FILE, [state_text(100, 1, files, {"ended": ended})])
-    run.write_json("evaluation.json", {"after_steps": after_steps})
+    state = RunState(counters=Counters(step=100), schedule=Schedule.over(0, 100), ended=ended)
+    write_file(checkpoint / STATE_FILE, [state_text(100, 1, files, state.to_json())])
+    run.save_evaluation(Evaluation(step=100, after_steps=after_steps, validation_loss=1.3))
     return run
 
 
@@ -257,6 +205,30 @@ def test_newest_first_and_foreign_folders_left_out(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "nowhere") == []
 
 
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("not a folder")
+    with pytest.raises(RunError, match="cannot be read"):
+        list_runs(tmp_path / "runs")
+
+
+@pytest.mark.parametrize("padding", [0, 60_000, 70_000, 130_000, 200_000])
+def test_a_glance_reads_both_ends_of_a_log_of_any_length(tmp_path: Path, padding: int) -> None:
+    path = tmp_path / "events.jsonl"
+    notices = [NoticeGiven(message="x" * (padding // 100))] * 100
+    events = [started(), step(1), evaluation(2.5, 1), *notices, step(2), evaluation(2.4, 2), step(3)]
+    path.write_text("".join(to_json(event) + "\n" for event in events))
+    history = glance(path, None)
+    assert (history.started, history.step, history.validation_loss) == (events[0], 3, 2.4)
+    assert [event.step for event in history.evaluations] == [1, 2]
+
+
+def test_a_step_line_that_cannot_be_read_leaves_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    damaged = to_json(step(6)).replace("2.0", '"two"')
+    path.write_text("".join(line + "\n" for line in (to_json(started()), to_json(step(5)), damaged)))
+    assert glance(path, None).step == 5
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(config=st.none() | st.binary(max_size=50) | st.just(b"[" * 50_000), log=st.binary(max_size=200))
 def test_a_damaged_run_is_listed_and_stops_nothing(
@@ -276,7 +248,8 @@ def test_a_damaged_run_is_listed_and_stops_nothing(
 
 def test_figures_of_the_wrong_type_are_not_believed(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    run.write_config({"model": {"architecture": "x", "vocab_size": "all"}, "parameters": "many", "corpus": 3})
+    model = ModelSection(architecture="x", foreign={"vocab_size": "all"})
+    run.save_config(replace(CREATED, model=model, parameters=None, corpus=None))
     run.events_path.write_text(
         '{"event": "run_paused", "step": "far", "total_steps": [], "path": 1}\n'
         '{"event": "evaluation_finished", "step": 1, "epoch": 1, "train_loss": 1, "validation_loss": "good", '

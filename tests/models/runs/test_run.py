@@ -10,17 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import RlmError, UsageError
+from data.storage import digest_of
 from models.errors import RunBusyError, RunError
+from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
-from models.runs.run import Run, run_names, suggest_name
 from models.runs.listing import list_runs
+from models.runs.run import Run, run_names, suggest_name
+from models.runs.weights_file import metadata_of, shape_in, weights_problem
+from tests.models.runs.example_config import (
+    COMPLETE_CONFIG,
+    COMPLETE_DATASET,
+    COMPLETE_EVALUATION,
+    COMPLETE_PUZZLE_EVALUATION,
+    CREATED,
+)
 
 ROOT = Path(__file__).parents[3]
 
 
 def make_run(name: str, folder: Path) -> Run:
     run = Run.create(name, folder)
-    run.write_config({"model": {"architecture": "looped"}})
+    run.save_config(CREATED)
     return run
 
 
@@ -107,7 +117,9 @@ def test_files_and_huge_configurations_are_refused(tmp_path: Path) -> None:
         Run.open("alice", tmp_path)
 
 
-@pytest.mark.parametrize("inner", ["checkpoints", "events.jsonl", "training.log", "config.json"])
+@pytest.mark.parametrize(
+    "inner", ["checkpoints", "replay", "conversations", "events.jsonl", "training.log", "config.json"]
+)
 def test_links_out_of_a_run_are_refused(tmp_path: Path, inner: str) -> None:
     run = make_run("alice", tmp_path)
     outside = tmp_path / "outside"
@@ -127,18 +139,63 @@ def test_a_name_that_links_elsewhere_must_be_given_as_a_path(tmp_path: Path) -> 
     assert Run.open(elsewhere.path, tmp_path / "runs") == elsewhere
 
 
-@given(config=st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False), max_size=5))
-def test_configuration_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, config: dict[str, object]
-) -> None:
-    config = {f"x{key}": value for key, value in config.items()} | {"model": {"architecture": "looped"}}
-    run = Run.create("x", tmp_path_factory.mktemp("runs"))
-    run.write_config(config)
-    assert run.read_config() == {"format_version": 1, **config}
-    run.write_json("datasets.json", [config])
-    assert run.read_json("datasets.json") == [config]
-    assert run.read_json("evaluation.json") is None
-    assert sorted(os.listdir(run.path)) == ["config.json", "datasets.json"]
+def test_links_that_lead_to_themselves_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bob").symlink_to(tmp_path / "bob")
+    with pytest.raises(RunError, match="leads to itself"):
+        Run.open("bob", tmp_path)
+    with pytest.raises(RlmError):
+        Run.create("bob", tmp_path)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for name in ("bob", None):
+        with pytest.raises(RlmError):
+            Run.open(name, loop)
+    with pytest.raises(RlmError):
+        Run.create("bob", loop)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe in the file system is a Unix idea")
+def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(tmp_path: Path) -> None:
+    run = make_run("alice", tmp_path)
+    os.mkfifo(run.events_path)
+    os.mkfifo(run.weights_path)
+    assert list(run.events()) == []
+    assert list_runs(tmp_path)[0].name == "alice"
+    assert "not a plain file" in str(weights_problem(run.weights_path))
+    assert metadata_of(run.weights_path) == {} and shape_in(run.weights_path, "x") is None
+    with pytest.raises(OSError, match="not a plain file"):
+        digest_of(run.weights_path)
+
+
+def test_configuration_comes_back(tmp_path: Path) -> None:
+    run = Run.create("x", tmp_path)
+    run.save_config(COMPLETE_CONFIG)
+    assert run.config() == COMPLETE_CONFIG
+    assert json.loads(run.config_path.read_text())["later"] == {"a": None}
+    run.save_datasets([COMPLETE_DATASET])
+    assert run.datasets() == [Dataset(content_hash="cd"), COMPLETE_DATASET]
+    assert run.evaluation() is None
+    for evaluation in (COMPLETE_EVALUATION, COMPLETE_PUZZLE_EVALUATION):
+        run.save_evaluation(evaluation)
+        assert run.evaluation() == evaluation
+    assert sorted(os.listdir(run.path)) == ["config.json", "datasets.json", "evaluation.json"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "datasets.json", "evaluation.json"])
+def test_a_wrong_value_is_an_error_that_names_the_file_and_the_key(tmp_path: Path, name: str) -> None:
+    run = Run.create("x", tmp_path)
+    run.save_config(COMPLETE_CONFIG)
+    run.save_datasets([COMPLETE_DATASET])
+    run.save_evaluation(COMPLETE_EVALUATION)
+    path = run.path / name
+    content = json.loads(path.read_text())
+    entry = content["datasets"][0] if name == "datasets.json" else content
+    key = "parameters" if name == "config.json" else "steps" if name == "datasets.json" else "after_steps"
+    entry[key] = [10**400]
+    path.write_text(json.dumps(content))
+    with pytest.raises(RunError, match=f"{name}' is damaged: .*'{key}' is not what rlm writes.$") as caught:
+        run.config(), run.datasets(), run.evaluation()
+    assert caught.value.hint
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the umask is a Unix idea")
@@ -219,7 +276,7 @@ def test_recording_writes_passes_on_and_closes(tmp_path: Path) -> None:
     recorded.close()
     assert closed == [True]
     assert list(run.events()) == [first, second]
-    assert "note: one" in run.training_log_path.read_text()
+    assert "  one\n" in run.training_log_path.read_text()
     assert all(json.loads(line) for line in run.events_path.read_text().splitlines())
 
 
@@ -257,7 +314,11 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
     "module",
     [
         "runs.run",
-        "runs.run_files",
+        "runs.run_config",
+        "runs.run_state",
+        "runs.evaluation",
+        "runs.datasets",
+        "runs.pending_change",
         "runs.lock",
         "runs.listing",
         "recursion",
@@ -267,6 +328,10 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
         "runs.checkpoint_folder",
         "errors",
         "runs.events",
+        "runs.event_words",
+        "runs.history",
+        "runs.recording",
+        "runs.control_requests",
     ],
 )
 def test_no_torch_is_imported(module: str) -> None:

@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 
 from models.runs import events
 from models.runs.events import Event, SampleGenerated, StepFinished
-from models.runs.training_log import STEP_INTERVAL_S, TrainingDiary
+from models.runs.training_log import STEP_INTERVAL_S, TrainingLogLines
 
 KINDS = [
     kind
     for kind in vars(events).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 ]
-PROGRESS = {events.PreparationAdvanced, events.EvaluationAdvanced}
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-5, 10**12),
     float: st.floats(),
     str: st.text(max_size=20),
     bool: st.booleans(),
     float | None: st.none() | st.floats(),
+    str | None: st.none() | st.text(max_size=20),
     dict[str, float]: st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
     dict[str, str]: st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=3),
 }
@@ -54,29 +54,29 @@ def step(number: int, time: float) -> StepFinished:
 
 @given(event=any_event)
 def test_every_event_is_described_and_harmless(event: Event) -> None:
-    lines = list(TrainingDiary().lines(event))
-    assert bool(lines) == (type(event) not in PROGRESS)
+    lines = list(TrainingLogLines().of(event))
+    assert bool(lines) == event.lasting
     for line in lines:
         assert not re.search("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e]", line)
     if lines:
-        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \S", lines[0])
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", lines[0])
 
 
 def test_steps_are_thinned_and_the_last_one_before_something_else_stands() -> None:
-    diary = TrainingDiary()
-    lines = [line for number in range(1, 101) for line in diary.lines(step(number, 1000 + number * 0.3))]
+    log = TrainingLogLines()
+    lines = [line for number in range(1, 101) for line in log.of(step(number, 1000 + number * 0.3))]
     assert 2 <= len(lines) <= 1 + 30 / STEP_INTERVAL_S
-    final = list(diary.lines(events.CheckpointSaved(time=1031.0, step=100, path="p", reason="interval")))
-    assert len(final) == 2 and "step 100/100" in final[0] and "checkpoint at step 100" in final[1]
+    final = list(log.of(events.CheckpointSaved(time=1031.0, step=100, path="p", reason="interval")))
+    assert len(final) == 2 and "step 100/100" in final[0] and "Checkpoint at step 100" in final[1]
 
 
 def test_a_figure_line_holds_what_was_promised() -> None:
-    (line,) = TrainingDiary().lines(step(50, 1000.0))
+    (line,) = TrainingLogLines().of(step(50, 1000.0))
     assert all(
         word in line for word in ("step 50/100", "epoch 0.50", "loss 2.0000", f"perplexity {math.exp(2):.4f}")
     )
 
 
 def test_a_sample_is_set_off_line_by_line() -> None:
-    lines = list(TrainingDiary().lines(SampleGenerated(step=3, prompt="Once", text="upon\na \x1b[31mtime")))
+    lines = list(TrainingLogLines().of(SampleGenerated(step=3, prompt="Once", text="upon\na \x1b[31mtime")))
     assert lines[1:] == ["    | upon", "    | a \u241b[31mtime"]

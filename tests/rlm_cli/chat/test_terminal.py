@@ -16,7 +16,7 @@ import sys, time
 import torch
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import build_model, model_config
-from models.runs.load import Trained
+from models.runs.load import LoadedModel
 import rlm_cli.commands.chat
 from rlm_cli.app import main
 
@@ -29,7 +29,7 @@ def load_model(run, device, threads):
         time.sleep(0.01)
         output.logits[..., tokenizer.eos_id] = -1e4
     model.register_forward_hook(quiet)
-    return Trained(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
+    return LoadedModel(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
 
 rlm_cli.commands.chat.load_model = load_model
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""`rlm expand`, over the real core and a model too small to be good."""
+"""`rlm expand` with a tiny model."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ TINY = [
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a run that was trained for four steps."""
+    """A folder with a run trained for four steps."""
     folder = tmp_path_factory.mktemp("home")
     before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
@@ -59,7 +59,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     return code, captured.err
 
 
-def test_a_run_grows_is_listed_and_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+def test_a_grown_run_is_listed_and_can_be_resumed(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     grown = said(capsys, "expand", "book", "--core", "2", "--ff", "64", "--name", "wide")
     assert grown["grown"] == {"core": [1, 2], "ff": [32, 64]}
     assert grown["grown_from"] == "book" and grown["largest_logit_change"] <= 1e-5
@@ -85,17 +85,17 @@ def test_a_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], home: Path
     assert "1 to 2" in shown and "blocks after the loop" in shown
 
 
-def test_what_cannot_be_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, sentence in (
         (["book", "--layers", "3"], "cannot grow by --layers"),
-        (["book", "--core", "1"], "--core 1 is no growth"),
+        (["book", "--core", "1"], "--core is already 1; give 2 or more."),
         (["book", "--core", "99"], "No model can have --core 99: model.core_layers is 99"),
         (["book", "--vocab", "200"], "new characters come with a text"),
-        (["book"], "Nothing was said that is to grow"),
+        (["book"], "Say what to grow, for example --prelude 2."),
         (["book", "--target-params", "10"], "is no growth: the model has"),
         (["book", "--target-params", "900g"], "cannot be met"),
-        (["book", "--target-params", "many"], "'many' is no number of parameters"),
-        (["book", "--target-params", "30k", "--core", "2"], "--target-params plans what is to grow"),
+        (["book", "--target-params", "many"], "'many' is not a number of parameters"),
+        (["book", "--target-params", "30k", "--core", "2"], "--target-params chooses what grows"),
         (["book", "--core", "2", "--name", "book"], "There is already a run 'book'"),
         (["bok", "--core", "2"], "There is no run 'bok'"),
     ):
@@ -103,7 +103,7 @@ def test_what_cannot_be_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> N
         assert code == 2 and sentence in " ".join(error.split()), (arguments, error)
 
 
-def test_the_next_step_is_one_the_new_run_can_take(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+def test_the_next_command_works(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     def grown(name: str) -> str:
         capsys.readouterr()
         assert main(["expand", name, "--core", "2", "--name", f"{name}-next"]) == 0
@@ -119,9 +119,7 @@ def test_the_next_step_is_one_the_new_run_can_take(capsys: pytest.CaptureFixture
     assert main(["train", "book.txt", "--name", "plain-next", "--steps", "2", "--quiet"]) == 0
 
 
-def test_a_name_nobody_chose_gives_way_to_the_next_free_one(
-    capsys: pytest.CaptureFixture[str], home: Path
-) -> None:
+def test_a_default_name_that_is_taken_gets_a_number(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     runs = home / "runs"
     shutil.copytree(runs / "book", runs / "hen")
     plans = [
@@ -130,7 +128,7 @@ def test_a_name_nobody_chose_gives_way_to_the_next_free_one(
     ]
     assert [plan.start().name for plan in plans[:2]] == ["hen-grown", "hen-grown-2"]
     second = Run.open("hen-grown-2", runs)
-    assert second.read_config()["name"] == "hen-grown-2"
+    assert second.config().name == "hen-grown-2"
     assert [event.run for event in second.events() if isinstance(event, RunFinished)] == ["hen-grown-2"]
     with pytest.raises(UsageError, match="already a run 'hen-grown'"):
         plans[2].start()
@@ -147,6 +145,6 @@ def test_numbers_of_parameters(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "M", "4MM", "-4M", "0", "1e6", "four", "9" * 40, "999999999999999999g"])
-def test_what_is_no_number_of_parameters(text: str) -> None:
-    with pytest.raises(UsageError, match="no number of parameters"):
+def test_invalid_numbers_of_parameters(text: str) -> None:
+    with pytest.raises(UsageError, match="not a number of parameters"):
         parameters_in(text)

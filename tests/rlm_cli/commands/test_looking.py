@@ -1,6 +1,8 @@
 """`rlm ls`, `show`, `resume` and shell completion, over runs that were never trained."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,20 +10,37 @@ from typing import Any
 import pytest
 
 from models.runs import events
+from models.runs.datasets import Dataset, Growth
+from models.runs.evaluation import Evaluation
 from models.runs.events import Event
 from models.runs.run import Run
+from models.runs.run_config import DataSection, ModelSection, RunConfig
 from rlm_cli.app import main
 from rlm_cli.options import complete_modes, complete_presets, complete_runs
 
+CONFIG = RunConfig(
+    model=ModelSection(
+        architecture="looped",
+        foreign={"d_model": 64, "n_heads": 4, "context_length": 32, "vocab_size": 50},
+    )
+)
+WITH_TEXT = replace(
+    CONFIG, started_at=1.0, data=DataSection(paths=("a.txt",), content_hash="ab", kind="text")
+)
+EVALUATION = Evaluation(
+    step=30,
+    after_steps=40,
+    validation_loss=1.5,
+    validation_loss_by_mode={"fast": 1.6, "normal": 1.5},
+)
 HOSTILE = "\x1b]0;owned\x07[bold]"
 
 
-def a_run(folder: Path, name: str, log: list[Event] | None = None, **config: Any) -> Run:
-    """A run that says it was trained, without a training."""
+def a_run(folder: Path, name: str, log: list[Event] | None = None, config: RunConfig = CONFIG) -> Run:
+    """A run with an event log, without a training."""
     run = Run.create(name, folder)
-    model = {"architecture": "looped", "d_model": 64, "n_heads": 4, "context_length": 32, "vocab_size": 50}
-    run.write_config({"model": model, **config})
-    run.write_json("datasets.json", [{"name": "tale", "characters": 1000}])
+    run.save_config(config)
+    run.save_datasets([Dataset(name="tale", characters=1000)])
     for _ in run.record(log or []):
         pass
     return run
@@ -99,7 +118,7 @@ def test_a_damaged_run_is_listed_and_explained(runs: Path, capsys: pytest.Captur
 
 def test_what_a_run_says_about_itself_is_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(), a_finish()])
-    run.write_json("evaluation.json", {"validation_loss_by_mode": {"fast": 1.6, "normal": 1.5}})
+    run.save_evaluation(EVALUATION)
     report = json_of(capsys, "show", "owl")
     assert report["config"]["model"]["d_model"] == 64
     assert report["evaluation"]["validation_loss_by_mode"]["fast"] == 1.6
@@ -116,23 +135,38 @@ def test_what_a_run_says_about_itself_is_shown(runs: Path, capsys: pytest.Captur
         assert words in out
 
 
+def test_a_run_that_failed_is_shown_with_the_reason(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = events.RunFailed(
+        kind="StorageError", message=f"The disk is full.{HOSTILE}", hint="Free some space."
+    )
+    a_run(runs, "owl", [a_start(), failed], WITH_TEXT)
+    (listed,) = json_of(capsys, "ls")
+    assert (listed["status"], listed["problem"]) == ("paused", None)
+    assert listed["failure"] == {"kind": failed.kind, "message": failed.message, "hint": failed.hint}
+    assert json_of(capsys, "show")["failure"] == listed["failure"]
+    assert main(["show"]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"^stopped by +The disk is full\.", out, re.MULTILINE) and "\x1b" not in out
+    assert "rlm resume owl" in err
+
+
 def test_numbers_json_cannot_hold_become_null(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    a_run(runs, "owl", [a_start()]).write_json("evaluation.json", {"loss": float("nan")})
-    assert json_of(capsys, "show", "owl")["evaluation"] == {"loss": None}
+    a_run(runs, "owl", [a_start()]).save_evaluation(replace(EVALUATION, validation_loss=float("nan")))
+    assert json_of(capsys, "show", "owl")["evaluation"]["validation_loss"] is None
 
 
 def test_losses_that_are_no_losses_are_left_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    losses = {"fast": 1.5, "normal": float("nan"), "deep": None, "thorough": 10**400}
-    a_run(runs, "owl", [a_start()]).write_json("evaluation.json", {"validation_loss_by_mode": losses})
+    losses = {"fast": 1.5, "normal": float("nan"), "deep": float("inf")}
+    a_run(runs, "owl", [a_start()]).save_evaluation(replace(EVALUATION, validation_loss_by_mode=losses))
     assert main(["show"]) == 0
     out = capsys.readouterr().out
-    assert "fast" in out and not any(mode in out for mode in ("normal", "deep", "thorough"))
+    assert "fast" in out and not any(mode in out for mode in ("normal", "deep"))
 
 
 def test_foreign_text_in_a_run_is_harmless(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(architecture=HOSTILE)])
-    run.write_json("datasets.json", [{"name": HOSTILE}])
-    run.write_json("evaluation.json", {"validation_loss_by_mode": {HOSTILE: 1.0}})
+    run.save_datasets([Dataset(name=HOSTILE)])
+    run.save_evaluation(replace(EVALUATION, validation_loss_by_mode={HOSTILE: 1.0}))
     assert main(["ls"]) == main(["show"]) == 0
     out, err = capsys.readouterr()
     assert not set(out + err) & {"\x1b", "\x07"}
@@ -175,18 +209,17 @@ def test_a_configuration_of_another_shape_is_one_sentence_that_names_it(
 
 def test_what_was_forgotten_is_shown_for_each_corpus(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(), a_finish()])
-    grown = [
-        {"what": "layers", "from": 4, "to": 5},
-        {"what": "vocabulary", "from": 50, "to": 61},
-        {"what": "layers", "from": 5, "to": 6},
-    ]
-    run.write_json(
-        "datasets.json",
+    grown = (
+        Growth(what="layers", before=4, after=5),
+        Growth(what="vocabulary", before=50, after=61),
+        Growth(what="layers", before=5, after=6),
+    )
+    run.save_datasets(
         [
-            {"name": "tale", "content_hash": "a", "loss_when_learned": 2.0, "loss_now": 2.05},
-            {"name": "tale", "content_hash": "b", "loss_when_learned": 1.5, "loss_now": 1.5, "grown": grown},
-            {"name": "next", "content_hash": "c", "loss_when_learned": None},
-        ],
+            Dataset(name="tale", content_hash="a", loss_when_learned=2.0, loss_now=2.05),
+            Dataset(name="tale", content_hash="b", loss_when_learned=1.5, loss_now=1.5, grown=grown),
+            Dataset(name="next", content_hash="c"),
+        ]
     )
     datasets = json_of(capsys, "show")["datasets"]
     assert [(one["loss_when_learned"], one["loss_now"]) for one in datasets] == [
@@ -213,15 +246,10 @@ def test_figures_of_another_kind_do_not_stop_a_look(
     assert main(["show"]) == 0
 
 
-GIVEN_A_TEXT = {
-    "training": {}, "started_at": 1.0, "data": {"paths": ["a.txt"], "content_hash": "ab", "kind": "text"},
-}  # fmt: skip
-
-
 def test_a_run_without_a_step_is_not_said_to_be_trained(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], **GIVEN_A_TEXT)
+    a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], WITH_TEXT)
     assert main(["show"]) == 0
     out, err = capsys.readouterr()
     assert "trained on" not in out and "tale (1,000 characters)" in out
@@ -234,7 +262,7 @@ def test_a_run_without_a_step_is_not_said_to_be_trained(
 def test_the_best_step_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(), a_finish()])
     assert json_of(capsys, "show")["best_step"] is None
-    run.write_json("evaluation.json", {"step": 30})
+    run.save_evaluation(EVALUATION)
     assert json_of(capsys, "show")["best_step"] == 30
     assert main(["show"]) == 0
     assert "1.5000 nats per token, best at step 30" in capsys.readouterr().out
@@ -243,7 +271,7 @@ def test_the_best_step_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -
 def test_resume_finds_a_run_that_was_paused_before_its_first_step(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], **GIVEN_A_TEXT)
+    a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], WITH_TEXT)
     a_run(runs, "made")
     main(["resume"])
     assert "Resuming owl." in capsys.readouterr().err

@@ -1,8 +1,9 @@
-"""`rlm recover-tokenizer`: what scripts rely on, and one sentence for what cannot be done."""
+"""`rlm recover-tokenizer`: its output, its exit codes and its errors."""
 
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.planning.create import plan_creation
-from models.planning.request import CreateRequest
 from models.runs.run import Run
+from models.runs.run_config import DataSection
 from rlm_cli.app import main
+from tests.requests import create_request
 
 CHARACTERS = "\n abcdefghij"
 
@@ -27,11 +29,11 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A character run whose text is gone: only its copies know the vocabulary."""
+    """A character run whose text is gone: only copies of its tokenizer are left."""
     monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "runs"))
     tokenizer = CharacterTokenizer(CHARACTERS)
     tokenizer.save(tmp_path / "tokenizer.json")
-    request = CreateRequest(
+    request = create_request(
         name="owl",
         architecture="transformer",
         d_model=16,
@@ -39,10 +41,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         context_length=16,
         tokenizer=str(tmp_path / "tokenizer.json"),
     )
-    made = plan_creation(request).start(tmp_path / "runs")
-    data = {"paths": ["gone.txt"], "content_hash": "0" * 64, "kind": "text", "tokenizer": "character"}
-    made.write_config(
-        {**made.read_config(), "started_at": 0.0, "data": {**data, "tokenizer_hash": tokenizer.hash}}
+    made = plan_creation(request, tmp_path / "runs").start()
+    data = {"paths": ("gone.txt",), "content_hash": "0" * 64, "kind": "text", "tokenizer": "character"}
+    made.save_config(
+        replace(made.config(), started_at=0.0, data=DataSection(**data, tokenizer_hash=tokenizer.hash))
     )
     return made
 
@@ -56,7 +58,7 @@ def without_copies(run: Run) -> None:
     run.tokenizer_path.unlink()
 
 
-def test_check_tells_by_its_status(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_by_its_exit_code(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recover-tokenizer", "owl", "--check"]) == 0
     assert "sound" in capsys.readouterr().out
     run.tokenizer_path.write_text("{")
@@ -67,7 +69,7 @@ def test_check_tells_by_its_status(run: Run, capsys: pytest.CaptureFixture[str])
     assert run.tokenizer_path.read_text() == "{"
 
 
-def test_repairing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repair(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     original = run.tokenizer_path.read_bytes()
     run.tokenizer_path.write_text("gibberish")
     assert main(["recover-tokenizer", "owl"]) == 0
@@ -79,21 +81,21 @@ def test_repairing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert report["sound"] is True and report["repaired"] is None and report["reconstruction"] is None
 
 
-def test_repairing_as_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repair_as_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.tokenizer_path.unlink()
     assert main(["recover-tokenizer", "owl", "--json"]) == 0
     repaired = json.loads(capsys.readouterr().out)["repaired"]
     assert repaired["source"] == "weights" and repaired["verified"] == "hash" and repaired["backup"] is None
 
 
-def test_nothing_left(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_copy_is_left(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     without_copies(run)
     assert main(["recover-tokenizer", "owl"]) == 1
     assert "--like" in capsys.readouterr().err
     assert not run.tokenizer_path.exists()
 
 
-def test_a_reference_that_is_none(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unusable_reference_text(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     without_copies(run)
     short, binary = tmp_path / "short.txt", tmp_path / "binary.txt"
     short.write_text("a bad egg\n" * 10)
@@ -105,7 +107,7 @@ def test_a_reference_that_is_none(run: Run, tmp_path: Path, capsys: pytest.Captu
     assert not run.tokenizer_path.exists()
 
 
-def test_a_model_that_cannot_read_the_reference(
+def test_a_model_that_cannot_read_the_reference_text(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     without_copies(run)
@@ -116,44 +118,42 @@ def test_a_model_that_cannot_read_the_reference(
     assert not run.tokenizer_path.exists()
 
 
-def test_mistakes(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_and_failures(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recover-tokenizer", "nobody"]) == 2
     assert main(["recover-tokenizer", "owl", "--check", "--like", str(tmp_path / "x.txt")]) == 2
-    config = run.read_config()
-    config["data"]["kind"] = "puzzles"
-    run.write_config(config)
+    config = run.config()
+    run.save_config(replace(config, data=replace(config.data, kind="puzzles")))
     assert main(["recover-tokenizer", "owl"]) == 1
     assert "knows no text" in capsys.readouterr().err
     run.tokenizer_path.unlink()
-    config["data"] |= {"kind": "text", "tokenizer": "bpe"}
-    run.write_config(config)
+    run.save_config(replace(config, data=replace(config.data, tokenizer="bpe")))
     without = run.path / "model.safetensors"
     without.unlink()
     assert main(["recover-tokenizer", "owl"]) == 1
     assert "only character models" in capsys.readouterr().err
 
 
-def test_a_run_being_trained(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_locked_run_is_only_checked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.tokenizer_path.unlink()
     with run.lock():
-        assert main(["recover-tokenizer", "owl", "--check"]) == 1  # looking is allowed
+        assert main(["recover-tokenizer", "owl", "--check"]) == 1
         assert main(["recover-tokenizer", "owl"]) == 1
     assert "is writing to run" in capsys.readouterr().err
     assert not run.tokenizer_path.exists()
 
 
-def test_what_is_said_after_a_repair(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_next_command_is_shown_after_a_repair(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.tokenizer_path.unlink()
     assert main(["recover-tokenizer", "owl"]) == 0
     assert "rlm chat owl" in capsys.readouterr().err
     run.tokenizer_path.rename(run.path / "tokenizer.json.1")
     run.weights_path.unlink()
-    assert main(["recover-tokenizer", "owl"]) == 0  # without weights there is nobody to talk to
+    assert main(["recover-tokenizer", "owl"]) == 0  # without weights there is nothing to chat with
     said = capsys.readouterr()
-    assert "Put right from tokenizer.json.1" in said.out and "rlm chat" not in said.err
+    assert "Restored from tokenizer.json.1; the hash matches." in said.out and "rlm chat" not in said.err
 
 
-def test_nothing_on_standard_input(
+def test_an_empty_standard_input(
     run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_copies(run)

@@ -1,6 +1,5 @@
 """`rlm train` and `rlm resume` as commands: what they ask the core for, and how they end."""
 
-import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -11,18 +10,12 @@ from typing import Any
 import pytest
 
 from models.errors import DivergedError
+from models.planning.request import Overrides, TrainRequest
 from models.runs import events
 from models.runs.events import Event
 from models.runs.run import Run
 from rlm_cli.app import main
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """Takes any dial, as the command hands it over."""
-
-    values: dict[str, Any]
-    leaves_model_open = False
+from tests.models.runs.example_config import CREATED
 
 
 class Core:
@@ -30,15 +23,15 @@ class Core:
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs
-        self.requests: list[dict[str, Any]] = []
+        self.requests: list[TrainRequest] = []
         self.extended: list[tuple[str, Any, Any]] = []
         self.trained: list[str] = []
         self.ending: Exception | str = "finished"
         self.planning_ends_with: BaseException | None = None
 
-    def plan(self, request: Request, runs_dir: Path, corpus: Any = None) -> Iterator[Event]:
+    def plan(self, request: TrainRequest, runs_dir: Path, corpus: Any = None) -> Iterator[Event]:
         assert runs_dir == self.runs
-        self.requests.append(request.values)
+        self.requests.append(request)
         yield events.PreparationAdvanced(stage="reading", done=1, total=1)
         if self.planning_ends_with is not None:
             raise self.planning_ends_with
@@ -52,7 +45,7 @@ class Core:
 
     def start(self) -> Run:
         run = Run.create("owl", self.runs)
-        run.write_config({"model": {"architecture": "looped"}})
+        run.save_config(CREATED)
         return run
 
     def extend(self, run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -79,7 +72,7 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
     plan, trainer, extending = (
         ModuleType(f"models.{name}") for name in ("planning.plan", "training.trainer", "planning.extend")
     )
-    plan.__dict__.update(TrainRequest=lambda **values: Request(values), plan_training=core.plan)
+    plan.__dict__.update(plan=core.plan)
     trainer.__dict__.update(train=core.train)
     extending.__dict__.update(extend=core.extend)
     for module in (plan, trainer, extending):
@@ -90,7 +83,7 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
 
 def test_what_was_not_said_is_not_asked_for(core: Core) -> None:
     assert main(["train", "a.txt", "b"]) == 0
-    assert core.requests == [{"paths": ("a.txt", "b"), "settings": {}, "standing": frozenset()}]
+    assert core.requests == [TrainRequest(paths=("a.txt", "b"))]
 
 
 def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
@@ -102,14 +95,18 @@ def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
     )
     assert main(typed.split()) == 0
     assert core.requests == [
-        {
-            "paths": ("-",), "name": "owl", "minutes": 2.0, "target_loss": 1.2, "patience": 3, "preset": "p",
-            "architecture": "hrm", "d_model": 64, "n_heads": 4, "context_length": 32, "tokenizer": "bpe",
-            "vocab_size": 512, "batch_size": 8, "optimizer": "adamw", "seed": 7, "device": "cpu",
-            "number_format": "float32", "threads": 2, "settings": {"training.weight_decay": "0.1"},
-            "continue_run": "fox", "replay": 0.1, "grow_vocab": 5, "grow_every": 300, "grow_by": 100,
-            "standing": frozenset(),
-        }
+        TrainRequest(
+            paths=("-",), name="owl", preset="p", tokenizer="bpe", continue_run="fox", replay=0.1,
+            grow_vocab=5,
+            overrides=Overrides({
+                "training.minutes": 2.0, "training.target_loss": 1.2, "training.patience": 3,
+                "model.architecture": "hrm", "model.d_model": 64, "model.n_heads": 4,
+                "model.context_length": 32, "model.vocab_size": 512, "training.batch_size": 8,
+                "training.optimizer": "adamw", "training.seed": 7, "training.device": "cpu",
+                "training.number_format": "float32", "training.threads": 2, "training.weight_decay": 0.1,
+                "training.grow_every": 300, "training.grow_by": 100,
+            }),
+        )
     ]  # fmt: skip
 
 
@@ -196,7 +193,5 @@ def test_a_typed_length_as_a_setting_displaces_the_environment(
 ) -> None:
     monkeypatch.setenv("RLM_MINUTES", "5")
     assert main(["train", "a.txt", "--set", "training.steps=3"]) == 0
-    assert core.requests == [
-        {"paths": ("a.txt",), "settings": {"training.steps": "3"}, "standing": frozenset()}
-    ]
+    assert core.requests == [TrainRequest(paths=("a.txt",), overrides=Overrides({"training.steps": 3}))]
     assert main(["train", "a.txt", "--steps", "4", "--set", "training.steps=3"]) == 2

@@ -1,0 +1,192 @@
+"""From a request and its text to the plan of a new run: nothing is written until it starts."""
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from data.bpe_tokenizer import MIN_VOCAB_SIZE, train_bpe_tokenizer
+from data.character_tokenizer import train_character_tokenizer
+from data.corpus import Corpus
+from data.errors import CorpusError, UsageError
+from data.prepare import PreparedData, prepare
+from data.tokenizer import Tokenizer, suggest_tokenizer
+from models.architectures import model_config, skeleton
+from models.config import ModelConfig, TrainingConfig
+from models.cost import estimate, require_memory, sequences_at_once
+from models.planning.defaults import (
+    fitting_context,
+    max_micro_batch,
+    suggested_minutes,
+    suggested_model,
+    suggested_training,
+)
+from models.planning.preset_choice import vocabulary_note
+from models.planning.request import TrainRequest
+from models.planning.resolve import ResolvedRequest, resolve_request
+from models.planning.text_plan import TextPlan, is_lopsided
+from models.recursive_lm import RecursiveLM
+from models.runs.events import Event, NoticeGiven, PreparationAdvanced
+from models.runs.progress import read_corpus, with_progress_events
+from models.runs.run import suggest_name
+
+BYTE_PAIRS_PER_S = 2e6
+"""Bytes of text a CPU cuts into byte pairs in a second."""
+MAX_BYTE_PAIR_SHARE = 0.25
+"""The most of a training's minutes that may go into that."""
+MAX_CHARACTERS = 512
+"""Distinct characters above which a character vocabulary is no alternative."""
+MAX_UNKNOWN_SHARE = 0.5
+"""The largest share of a text that may be characters the tokenizer does not have."""
+
+
+def plan_new_run(
+    request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None
+) -> Generator[Event, None, TextPlan]:
+    """Look at the text and decide everything the request leaves open.
+
+    `corpus` is the text where it was read before. It is cut into tokens on the way, into the cache: only
+    then is it known how many there are. What can be refused without it is refused before it is read.
+    Raises UsageError for what cannot be meant, CorpusError for text that cannot be used.
+    """
+    started_at = time.time()
+    resolved = resolve_request(request, runs_dir)
+    if corpus is None:
+        corpus = yield from read_corpus(request.paths)
+    training = resolved.training
+    if not resolved.length:
+        training = replace(training, minutes=suggested_minutes(corpus))
+    yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
+    tokenizer, reason = _tokenizer(resolved, corpus, training)
+    if note := vocabulary_note(resolved.preset, tokenizer, suggest_tokenizer(corpus)[0]):
+        yield NoticeGiven(message=note)
+    data = yield from with_progress_events(prepare(corpus, tokenizer))
+    yield from _text_notices(corpus, data)
+    model = yield from _model(resolved, corpus, data, tokenizer, training)
+    suggested = suggested_training(corpus, training, model)
+    training = replace(
+        training, **{name: value for name, value in suggested.items() if name not in resolved.chosen}
+    )
+    layout = skeleton(model)
+    training = yield from _fitted_to_memory(resolved, data, layout, training)
+    return TextPlan(
+        name=request.name or suggest_name(corpus.name, runs_dir),
+        is_named=request.name is not None,
+        runs_dir=runs_dir,
+        created=resolved.created,
+        corpus=corpus,
+        data=data,
+        tokenizer=tokenizer,
+        reason=reason,
+        model=model,
+        training=training,
+        skeleton=layout,
+        estimate=estimate(layout, training, resolved.device),
+        started_at=started_at,
+    )
+
+
+def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
+    """What the user should know of the tokens. Raises CorpusError where most of the text is lost."""
+    if data.unknown_characters:
+        share = data.unknown_characters / corpus.characters
+        percent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+        lost = (
+            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({percent}) "
+            "are not in the tokenizer"
+        )
+        if share > MAX_UNKNOWN_SHARE:
+            raise CorpusError(
+                f"{lost}: there is little left to learn.",
+                hint="Take a tokenizer made from this text: leave {tokenizer} out.",
+                field="tokenizer",
+            )
+        yield NoticeGiven(message=f"{lost}; the model sees each of them as the same unknown one.")
+    if corpus.kind != "text" and is_lopsided(data):
+        yield NoticeGiven(
+            message=f"The documents are of very unequal length: {data.train_tokens:,} tokens to learn from, "
+            f"{data.validation_tokens:,} to measure on."
+        )
+
+
+def _tokenizer(resolved: ResolvedRequest, corpus: Corpus, training: TrainingConfig) -> tuple[Tokenizer, str]:
+    """The tokenizer, and why it is this one."""
+    chosen, reason, vocab_size = resolved.tokenizer, resolved.tokenizer_reason, resolved.vocab_size
+    if isinstance(chosen, Tokenizer):
+        return chosen, reason
+    suggested, suggested_size, why = suggest_tokenizer(corpus)
+    if chosen is None and vocab_size is not None:
+        return _of_size(corpus, vocab_size), reason
+    if chosen is None:
+        if suggested == "bpe" and _is_too_slow(corpus, training):
+            return train_character_tokenizer(corpus), "byte pairs would take too much of the time there is"
+        chosen, reason = suggested, why
+    if chosen == "character":
+        return train_character_tokenizer(corpus), reason
+    return train_bpe_tokenizer(corpus, vocab_size or (suggested_size if suggested == "bpe" else 1024)), reason
+
+
+def _of_size(corpus: Corpus, vocab_size: int) -> Tokenizer:
+    """A tokenizer for a model that was created for so many tokens. Raises UsageError."""
+    if vocab_size >= MIN_VOCAB_SIZE:
+        return train_bpe_tokenizer(corpus, vocab_size)
+    tokenizer = train_character_tokenizer(corpus)
+    if tokenizer.vocab_size != vocab_size:
+        raise UsageError(
+            f"The model was created for {vocab_size} tokens, and the characters of this text "
+            f"make {tokenizer.vocab_size}.",
+            hint="Take as many as the text has: {tokenizer=character}",
+            field="tokenizer",
+        )
+    return tokenizer
+
+
+def _is_too_slow(corpus: Corpus, training: TrainingConfig) -> bool:
+    """Whether cutting the text into byte pairs would take too many of the training's minutes."""
+    if training.minutes is None or len(corpus.character_counts) > MAX_CHARACTERS:
+        return False
+    return corpus.bytes / BYTE_PAIRS_PER_S > MAX_BYTE_PAIR_SHARE * 60 * training.minutes
+
+
+def _model(
+    resolved: ResolvedRequest,
+    corpus: Corpus,
+    data: PreparedData,
+    tokenizer: Tokenizer,
+    training: TrainingConfig,
+) -> Generator[Event, None, ModelConfig]:
+    """The model, with a context that the text fills. Raises UsageError, CorpusError."""
+    values = {**resolved.model, "vocab_size": tokenizer.vocab_size}
+    if resolved.created is None:
+        suggested = suggested_model(corpus, tokenizer.vocab_size, training, resolved.architecture)
+        values = {**suggested, **values}
+    model = model_config(values)
+    context = fitting_context(data, model.context_length, is_chosen=resolved.context_is_chosen)
+    if context == model.context_length:
+        return model
+    yield NoticeGiven(message=f"The text is short: the model sees {context} tokens at once.")
+    return replace(model, context_length=context)
+
+
+def _fitted_to_memory(
+    resolved: ResolvedRequest, data: PreparedData, model: RecursiveLM, training: TrainingConfig
+) -> Generator[Event, None, TrainingConfig]:
+    """The training, its batch taken in pieces that fit into memory. `model` is a skeleton. Raises
+    UsageError where none does."""
+    require_memory(model, training, resolved.device)
+    batch_size, context = training.batch_size, model.config.context_length
+    if batch_size > max(1, data.train_tokens // context) and "batch_size" in resolved.chosen:
+        yield NoticeGiven(message=f"A batch of {batch_size:,} sequences is more than the whole text.")
+    fitting = sequences_at_once(model, training, resolved.device)
+    if (training.micro_batch or 1) > fitting:
+        yield NoticeGiven(
+            message=f"{training.micro_batch:,} sequences at once may be more than memory holds."
+        )
+    micro_batch = min(fitting, max_micro_batch(model.config))
+    if training.micro_batch is not None or micro_batch >= batch_size:
+        return training
+    if fitting == micro_batch:
+        yield NoticeGiven(
+            message=f"A batch of {batch_size:,} is taken in pieces of {micro_batch:,}, to fit into memory."
+        )
+    return replace(training, micro_batch=micro_batch)

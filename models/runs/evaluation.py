@@ -1,0 +1,62 @@
+"""evaluation.json: what the last evaluation of a training found, typed. Torch-free."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models.runs.typed_json import AnyFloat, Count, Text, read_record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Of text. Losses are nats per token, at the default mode unless they are by mode."""
+
+    step: Count
+    """Of the weights that were evaluated."""
+    after_steps: Count
+    """Steps of the training that had ended."""
+    validation_loss: AnyFloat
+    validation_loss_by_mode: Mapping[str, AnyFloat] = field(default_factory=dict)
+    extrapolated_modes: tuple[Text, ...] = ()
+    """Modes deeper than training went."""
+    bits_per_byte: AnyFloat | None = None
+    validation_tokens: Count | None = None
+    tokens_read: Count | None = None
+    """Fewer than the validation tokens where the text was too long to read all of it."""
+    passes_per_token: AnyFloat | None = None
+    passes_histogram: Mapping[str, Count] = field(default_factory=dict)
+    """Tokens by the recursions they took."""
+    number_format: Text | None = None
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuzzleEvaluation:
+    """Of puzzles. The loss is in nats per blank cell; accuracies are shares from 0 to 1."""
+
+    step: Count
+    after_steps: Count
+    validation_loss: AnyFloat
+    exact_accuracy: AnyFloat
+    """Of whole grids."""
+    cell_accuracy: AnyFloat
+    """Of blank cells."""
+    mean_exit_step: AnyFloat
+    puzzles: Count
+    chosen_by_others: bool
+    """Whether other puzzles than these chose the best weights."""
+    max_steps: Count
+    exit_steps: Mapping[str, Count] = field(default_factory=dict)
+    """Puzzles by the supervision steps they took."""
+    exit_and_difficulty: AnyFloat | None = None
+    """Rank correlation of these steps with the search nodes of a plain solver."""
+    exact_accuracy_by_steps: Mapping[str, AnyFloat] = field(default_factory=dict)
+    puzzles_by_steps: Count | None = None
+    number_format: Text | None = None
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+
+def evaluation_from_json(value: object) -> Evaluation | PuzzleEvaluation:
+    """What evaluation.json holds. Raises MismatchError with what is wrong."""
+    if isinstance(value, dict) and "exact_accuracy" in value:
+        return read_record(PuzzleEvaluation, value)
+    return read_record(Evaluation, value)

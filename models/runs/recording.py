@@ -1,0 +1,79 @@
+"""Recording a training: its events go to the event log and the training log, and on to the caller."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from data.errors import RlmError, StorageError, UsageError
+from models.errors import RunBusyError
+from models.runs.event_log import LineAppender, append_event
+from models.runs.events import Event, RunFailed
+from models.runs.training_log import TrainingLogLines
+
+_LONGEST_MESSAGE = 2000  # characters of an error that is not ours: some carry a whole stack
+
+
+def record_events(coming: Iterable[Event], event_log: Path, training_log: Path) -> Iterator[Event]:
+    """Write each lasting event to both logs, then pass every event on.
+
+    An error that ends `coming` is recorded and passed on as RunFailed, and then raised. A refusal
+    (RunBusyError or UsageError before the first event) leaves the logs alone. Raises StorageError where
+    a log cannot be written. A generator is closed at the end, also where the caller stops early.
+    """
+    refused = True
+    with _Logs(event_log, training_log) as logs:
+        try:
+            for event in coming:
+                refused = False
+                logs.write(event)
+                yield event
+        except Exception as error:
+            if refused and isinstance(error, RunBusyError | UsageError):
+                raise
+            failed = run_failed(error)
+            with contextlib.suppress(StorageError):  # the first error is the one to tell
+                logs.write(failed)
+            yield failed
+            raise
+        finally:
+            if (close := getattr(coming, "close", None)) is not None:
+                close()
+
+
+def run_failed(error: Exception) -> RunFailed:
+    """The event that tells of `error`."""
+    kind = type(error).__name__
+    if isinstance(error, RlmError):
+        return RunFailed(kind=kind, message=error.message, hint=error.hint)
+    text = str(error)[:_LONGEST_MESSAGE]
+    return RunFailed(kind=kind, message=f"{kind}: {text}" if text else kind)
+
+
+class _Logs:
+    """Both logs, opened when there is something to write."""
+
+    def __init__(self, event_log: Path, training_log: Path) -> None:
+        self._paths = event_log, training_log
+        self._open: tuple[LineAppender, LineAppender] | None = None
+        self._files = contextlib.ExitStack()
+        self._lines = TrainingLogLines()
+
+    def __enter__(self) -> "_Logs":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def write(self, event: Event) -> None:
+        if not event.lasting:
+            return
+        if self._open is None:
+            log, text = (self._files.enter_context(LineAppender(path)) for path in self._paths)
+            self._open = log, text
+        log, text = self._open
+        append_event(log, event)
+        for line in self._lines.of(event):
+            text.append(line)

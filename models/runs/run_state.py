@@ -1,0 +1,110 @@
+"""state.json of a checkpoint: how far a training has come, typed. Torch-free."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Self
+
+from models.runs.typed_json import AnyFloat, Count, Finite, Limits, Positive, Size, Text, read_record, to_json
+
+Seconds = Annotated[float, Limits(0, 1e12)]
+Amount = Annotated[float, Limits(0, 1e18)]
+"""Of text, in characters."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a training counts. The session changes it in place."""
+
+    step: Count = 0
+    position: Count = 0
+    """Sequences drawn: the whole state of the data order."""
+    tokens_seen: Count = 0
+    elapsed_s: Seconds = 0.0
+    best_loss: AnyFloat = math.inf
+    best_step: Count = 0
+    last_evaluated: Annotated[int, Limits(-1, 2**48)] = -1
+    """Step of the last evaluation; -1 before the first."""
+    mean_loss: AnyFloat = math.nan
+    """Of the last steps, smoothed."""
+    without_better: Count = 0
+    """Evaluations in a row that were not the best."""
+    rate_scale: Annotated[float, Limits(math.ulp(0.0), 1)] = 1.0
+    """Factor of the learning rate; rollbacks make it smaller."""
+    rollbacks: Count = 0
+    recent_losses: list[AnyFloat] = field(default_factory=list)
+    skipped_steps: list[Count] = field(default_factory=list)
+    characters_seen: Amount = 0.0
+    """Of text, about, with what is replayed."""
+    growths: Count = 0
+    """Times the model grew since it began with its text, or could not grow."""
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Progress from 0 at `first_step` to 1 at `last_step`, on a straight line from the anchor.
+
+    The anchor moves only when the number of steps is planned again: the steps before it keep their
+    progress, and the rest is spread over the steps that are left.
+    """
+
+    first_step: Count
+    last_step: Count
+    anchor_step: Count
+    anchor_progress: Finite = 0.0
+    scale: Annotated[float, Limits(math.ulp(0.0), 1e3)] = 1.0
+    """Share of the peak learning rate that this training rises to."""
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def over(cls, first_step: int, last_step: int, scale: float = 1.0) -> "Schedule":
+        """The schedule of a training that begins."""
+        return cls(first_step, last_step, anchor_step=first_step, scale=scale)
+
+    def progress(self, step: int) -> float:
+        """How far the training is after `step` steps, from 0 to 1."""
+        left = max(1, self.last_step - self.anchor_step)
+        done = min(1.0, (step - self.anchor_step) / left)
+        return self.anchor_progress + (1.0 - self.anchor_progress) * done
+
+    def ending_at(self, last_step: int, step: int) -> "Schedule":
+        """The same, with another end, planned after `step` steps."""
+        return replace(self, last_step=last_step, anchor_step=step, anchor_progress=self.progress(step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Everything a training goes on from besides tensors."""
+
+    counters: Counters
+    schedule: Schedule
+    micro_batch: Size = 1
+    average_updates: Count = 0
+    gradient_scale: Positive = 1.0
+    """Of float16."""
+    steps_without_overflow: Count = 0
+    ended: Text | None = None
+    """Why there is no next step; None where there is one."""
+    revision: Count = 0
+    """How often the run grew or was given another text before this checkpoint."""
+    is_initial: bool = False
+    """Whether no step was taken yet on the text the run is trained on."""
+    config: Mapping[str, object] | None = None
+    """Of a checkpoint that changes what the run is: its config.json, with the version of its format."""
+    datasets: Mapping[str, object] | None = None
+    """The same of datasets.json."""
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def initial(cls) -> Self:
+        """The state before the first step."""
+        return cls(counters=Counters(), schedule=Schedule.over(0, 1), is_initial=True)
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Raises MismatchError with what is wrong."""
+        return read_record(cls, value)
+
+    def to_json(self) -> dict[str, Any]:
+        return to_json(self)

@@ -1,0 +1,295 @@
+"""Learning puzzles: one optimizer step for each supervision step, and how many puzzles are solved."""
+
+import math
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from data.errors import CorpusError
+from data.puzzles import PuzzleSet, open_puzzles, split
+from data.sudoku_solver import search_nodes
+from data.tokenizer import Tokenizer
+from models.architectures.puzzle_model import PuzzleModel, Thought
+from models.config import TrainingConfig
+from models.device import autocast
+from models.errors import CheckpointError
+from models.evaluation.puzzles import exact_by_steps, first_of, rank_correlation, score, without_first
+from models.layers.compilation import uncompiled
+from models.recursion import Depth
+from models.recursive_lm import RecursiveLM
+from models.runs.datasets import Dataset
+from models.runs.evaluation import PuzzleEvaluation
+from models.runs.events import Event, RunFinished
+from models.runs.progress import with_progress_events
+from models.runs.run import Run
+from models.runs.run_config import Calibration, DataSection, RunConfig
+from models.training.control import until_paused
+from models.training.optimizer import Optimizers
+from models.training.puzzles.calibrate import calibrate_puzzles
+from models.training.puzzles.carry import Carry
+from models.training.puzzles.sampler import PuzzleSampler
+from models.training.reports import evaluation_finished, run_finished
+from models.training.session import Session
+from models.training.tasks import BatchLoss
+from models.training.text_task import with_losses
+from models.training.time_budget import (
+    FINAL_EVALUATION_SHARE,
+    FINAL_SAVE_S,
+    FORWARD_SHARE,
+    Length,
+    TimeBudget,
+)
+
+EVALUATED = 256
+"""Puzzles that an evaluation on the way answers at most."""
+LONGER = 4
+"""Times the supervision steps of training, up to which the last evaluation counts exact answers by steps."""
+CURVE = 200
+"""Puzzles that this curve is made from at most."""
+USUAL_STEPS = 3
+"""Steps that a puzzle takes on average, roughly: easy ones leave after the first."""
+LOSS_WEIGHT = 1e-3
+"""The weight of the loss beside the share of grids that are wrong, in choosing the best weights."""
+MAX_NODES = 20_000
+"""Search nodes at which measuring the difficulty of a puzzle stops. A fifth of hard 9×9 ones get there."""
+
+
+@dataclass(slots=True)
+class PuzzleTask:
+    """Puzzles to learn, puzzles held out, and the batch of puzzles under way."""
+
+    sampler: PuzzleSampler
+    held_out: PuzzleSet
+    carry: Carry
+    train_tokens: int
+    """Cells of the puzzles to learn from, and, below, of those held out."""
+    validation_tokens: int
+    tokenizer: Tokenizer | None = None
+    characters_per_token: float = 1.0
+    datasets: list[Dataset] = field(default_factory=list)
+
+    def calibrate(
+        self, model: RecursiveLM, config: TrainingConfig, threads: int, length: Length
+    ) -> Generator[Event, None, Calibration]:
+        assert isinstance(model, PuzzleModel)
+        device, carry = next(model.parameters()).device, self.carry
+        carry = Carry.empty(len(carry.taken), model.config.context_length, model.config.d_model, device)
+
+        def backward(probe: PuzzleModel, optimizers: Optimizers, calibration: Calibration) -> None:
+            supervision_step(probe, optimizers, calibration, carry, self.sampler, position=0)
+
+        return (yield from calibrate_puzzles(model, config, threads, backward))
+
+    def depth_at(self, session: Session, step: int) -> Depth:
+        return session.model.trained_depth
+
+    def backward(self, session: Session, depth: Depth) -> BatchLoss:
+        assert isinstance(session.model, PuzzleModel)
+        return supervision_step(
+            session.model,
+            session.optimizers,
+            session.calibration,
+            self.carry,
+            self.sampler,
+            session.counters.position,
+        )
+
+    def begin(self, session: Session) -> Iterator[Event]:
+        yield from ()
+
+    def evaluate(self, session: Session) -> Iterator[Event]:
+        counters = session.counters
+        with session.evaluating() as model, uncompiled(session.calibration.compiled):
+            assert isinstance(model, PuzzleModel)
+            max_steps, puzzles = 2 * model.config.supervision_steps, first_of(self.held_out, EVALUATED)
+            number_format = session.calibration.number_format
+            scoring = score(model, puzzles, max_steps, number_format, step=counters.step)
+            scores = yield from until_paused(scoring, session.control)
+            if scores is None:
+                return
+            # Whole grids count; among equals, the loss of each cell.
+            wrong = 1 - scores.exact_accuracy
+            best = session.keep_if_best(wrong + LOSS_WEIGHT * min(scores.loss, 10.0))
+        counters.last_evaluated = counters.step
+        yield evaluation_finished(
+            session,
+            scores.loss,
+            bits_per_cell(scores.loss),
+            best=best,
+            exact_accuracy=scores.exact_accuracy,
+            cell_accuracy=scores.cell_accuracy,
+            mean_exit_step=scores.mean_exit_step,
+        )
+        session.end_if_good_enough(scores.loss)
+
+    def sample(self, session: Session) -> Iterator[Event]:
+        session.control.done("sample")
+        yield from ()
+
+    def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
+        """Answer the held-out puzzles that did not choose the weights, in as many steps as it takes and in
+        fixed numbers of steps; then write datasets.json and evaluation.json."""
+        model, counters = session.load_best_weights(), session.counters
+        assert isinstance(model, PuzzleModel)
+        number_format, trained_steps = session.calibration.number_format, model.config.supervision_steps
+        puzzles, max_steps = without_first(self.held_out, EVALUATED), 2 * trained_steps
+        # A long thought about a few puzzles shows as much as about many, and has to fit into the time left.
+        budget = session.time_budget
+        fitting = self._final_s(budget) / (LONGER * trained_steps * _thought_s(budget))
+        curve = first_of(puzzles, min(CURVE, max(20, int(fitting))))
+        with uncompiled(session.calibration.compiled):
+            scores = yield from score(model, puzzles, max_steps, number_format, step=counters.step)
+            steps = powers_of_two_to(LONGER * trained_steps)
+            exact = yield from exact_by_steps(model, curve, steps, number_format, step=counters.step)
+        difficulty = [search_nodes(puzzle, MAX_NODES) for puzzle in curve.puzzles]
+        correlation = rank_correlation(scores.exit_steps[: len(difficulty)], difficulty)
+        content_hash = session.run_config.content_hash
+        datasets = with_losses(
+            self.datasets, {content_hash: scores.loss}, content_hash, self.train_tokens, counters.step
+        )
+        session.run.save_datasets(datasets)
+        session.run.save_evaluation(
+            PuzzleEvaluation(
+                step=counters.best_step,
+                after_steps=counters.step,
+                validation_loss=scores.loss,
+                exact_accuracy=scores.exact_accuracy,
+                cell_accuracy=scores.cell_accuracy,
+                mean_exit_step=scores.mean_exit_step,
+                puzzles=len(puzzles),
+                chosen_by_others=len(puzzles) < len(self.held_out),
+                max_steps=max_steps,
+                exit_steps={str(step): count for step, count in sorted(Counter(scores.exit_steps).items())},
+                exit_and_difficulty=None if math.isnan(correlation) else correlation,
+                exact_accuracy_by_steps={str(step): share for step, share in exact.items()},
+                puzzles_by_steps=len(curve),
+                number_format=number_format,
+            )
+        )
+        finished = run_finished(
+            session,
+            scores.loss,
+            bits_per_cell(scores.loss),
+            by_mode={},
+            exact_accuracy=scores.exact_accuracy,
+            cell_accuracy=scores.cell_accuracy,
+            mean_exit_step=scores.mean_exit_step,
+        )
+        yield finished
+        return finished
+
+    def reserve_s(self, budget: TimeBudget, progress: float) -> float:
+        """Evaluations on the way, and the last one."""
+        on_the_way_s = budget.config.evaluations * EVALUATED * USUAL_STEPS * _thought_s(budget)
+        return on_the_way_s * (1.0 - progress) + self._final_s(budget) + FINAL_SAVE_S
+
+    def max_step(self, config: TrainingConfig) -> int | None:
+        return None
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.carry.tensors()
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        self.carry.load(tensors)
+
+    def _final_s(self, budget: TimeBudget) -> float:
+        """Seconds that the last evaluation may take, or all it needs where that is less."""
+        assert isinstance(budget.model, PuzzleModel)
+        held_out, steps = len(self.held_out), budget.model.config.supervision_steps
+        needed = (held_out * USUAL_STEPS + min(CURVE, held_out) * LONGER * steps) * _thought_s(budget)
+        return needed if budget.budget_s is None else min(needed, FINAL_EVALUATION_SHARE * budget.budget_s)
+
+
+def supervision_step(
+    model: PuzzleModel,
+    optimizers: Optimizers,
+    calibration: Calibration,
+    carry: Carry,
+    sampler: PuzzleSampler,
+    position: int,
+) -> BatchLoss:
+    """Replace the puzzles of `carry` that are done, take one supervision step with all, and accumulate
+    its gradients. The passes are the steps that the puzzles of this batch have had on average."""
+    drawn = _refill(model, calibration, carry, sampler, position)
+    loss, thoughts = 0.0, list[Thought]()
+    for first in range(0, len(carry.taken), calibration.micro_batch):
+        puzzles, solutions, taken, states = carry.piece(slice(first, first + calibration.micro_batch))
+        with autocast(puzzles.device, calibration.number_format):
+            thought = model.ponder(puzzles, states)
+            parts = model.puzzle_loss(thought, puzzles, solutions, taken, carry.puzzles)
+        optimizers.backward(parts.total)
+        loss += parts.answer.item()
+        thoughts.append(thought)
+    carry.advance(thoughts, model.config.supervision_steps)
+    if not all(bool(state.isfinite().all()) for state in carry.states):
+        carry.reset()
+    return BatchLoss(loss, float(carry.taken.float().mean()), drawn)
+
+
+def _refill(
+    model: PuzzleModel, calibration: Calibration, carry: Carry, sampler: PuzzleSampler, position: int
+) -> int:
+    """Put new puzzles in the place of those that are done, and return their number."""
+    count, device, config = int(carry.done.sum()), carry.done.device, model.config
+    if count:
+        drawn = torch.from_numpy(sampler.batch(position, count)).to(device)  # (N, 2, T)
+        random = sampler.random(position, purpose=1)
+        explores = random.random(count) < config.exploration
+        min_steps = torch.from_numpy(explores * random.integers(2, config.supervision_steps + 2, count))
+        with torch.no_grad(), autocast(device, calibration.number_format):
+            begin = model.start(model.embed_puzzles(drawn[:, 0]))
+        carry.refill(drawn, min_steps.to(device), begin)
+    return count
+
+
+def powers_of_two_to(most: int) -> list[int]:
+    """1, 2, 4, … and `most`."""
+    return [*(2**power for power in range(most.bit_length()) if 2**power < most), most]
+
+
+def bits_per_cell(loss: float) -> float:
+    """Nats per blank cell as bits; a cell of a puzzle file is one byte."""
+    return loss / math.log(2)
+
+
+def _thought_s(budget: TimeBudget) -> float:
+    """Seconds of one supervision step of one puzzle, forward only."""
+    return FORWARD_SHARE * budget.calibration.deep_step_s * budget.slowdown / budget.config.batch_size
+
+
+def open_task(
+    run: Run, config: RunConfig, training: TrainingConfig, layout: RecursiveLM, device: torch.device
+) -> Generator[Event, None, tuple[PuzzleTask, RunConfig]]:
+    """The puzzles of a run. Raises CorpusError where they have changed, CheckpointError."""
+    assert config.data is not None
+    learned, held_out = yield from load_puzzles(config.data)
+    cells = learned.size**2
+    if not isinstance(layout, PuzzleModel) or layout.config.context_length != cells:
+        raise CheckpointError(
+            f"The config.json of run '{run.name}' describes no model for its puzzles.",
+            hint="Put the config.json back that it was trained with.",
+        )
+    task = PuzzleTask(
+        sampler=PuzzleSampler(learned, training.seed, held_out),
+        held_out=held_out,
+        carry=Carry.empty(training.batch_size, cells, layout.config.d_model, device),
+        train_tokens=len(learned) * cells,
+        validation_tokens=len(held_out) * cells,
+        datasets=run.datasets(config),
+    )
+    return task, config
+
+
+def load_puzzles(data: DataSection) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
+    """The puzzles that a run was trained on, to learn from and held out."""
+    source = data.paths[0]
+    puzzles = yield from with_progress_events(open_puzzles(source, data.count, data.seed or 0))
+    if puzzles.content_hash != data.content_hash:
+        raise CorpusError(
+            f"The puzzles of {source} are no longer the ones this run was trained on.",
+            hint="Put the old ones back, or train a new run on the new ones.",
+        )
+    return split(puzzles, data.held_out, data.seed or 0)

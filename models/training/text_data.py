@@ -1,0 +1,98 @@
+"""Opening what a text run learns from: tokenizer, token files, replay samples."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+import torch
+
+from data.corpus import scan_corpus
+from data.errors import CorpusError
+from data.loader import BlockSampler
+from data.mixture import MixedSampler, replay_sources
+from data.prepare import PreparedData, open_prepared, prepare
+from data.replay import ReplaySample
+from data.tokenizer import Tokenizer
+from models.config import TrainingConfig
+from models.evaluation.forgetting import HeldOutText
+from models.recursive_lm import RecursiveLM
+from models.runs.datasets import Dataset
+from models.runs.events import Event, NoticeGiven
+from models.runs.progress import with_progress_events
+from models.runs.replay_samples import open_samples
+from models.runs.run import Run
+from models.runs.run_config import RunConfig
+from models.runs.tokenizer import load_run_tokenizer, replace_tokenizer
+from models.training.text_task import TextTask
+
+
+def open_task(
+    run: Run, config: RunConfig, training: TrainingConfig, layout: RecursiveLM, device: torch.device
+) -> Generator[Event, None, tuple[TextTask, RunConfig]]:
+    """Tokenizer, token files and replay samples of a run. Raises CorpusError, TokenizerError."""
+    assert config.data is not None
+    tokenizer, note = load_run_tokenizer(run, config, layout.config.vocab_size)
+    if note is not None:
+        replace_tokenizer(run, tokenizer)
+        yield NoticeGiven(
+            message=f"The tokenizer.json of run '{run.name}' was missing or not its own; "
+            "it was restored from the copy in the weights."
+        )
+    data, config = yield from _open_data(run, config, tokenizer)
+    if not data.fills_context(layout.config.context_length):
+        raise CorpusError(  # planning sees to this; a config.json that was changed may not
+            f"The text is too short for a context of {layout.config.context_length} tokens: "
+            f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
+            hint="Train a new run on more text, or with a shorter context.",
+        )
+    datasets, kind = run.datasets(config), config.data.kind if config.data is not None else "text"
+    samples, own = yield from open_samples(run, config, datasets, data, tokenizer)
+    fresh = BlockSampler(data.train, layout.config.context_length, training.seed)
+    held_out = [HeldOutText(sample.content_hash, sample.held_out) for sample in (*samples, own)]
+    task = TextTask(
+        tokenizer=tokenizer,
+        data=data,
+        kind=kind,
+        sampler=_with_replay(fresh, config, samples, training.seed),
+        characters_per_token=_characters_per_token(config, datasets, data),
+        datasets=datasets,
+        known=tuple(held_out),
+    )
+    return task, config
+
+
+def _with_replay(
+    fresh: BlockSampler, config: RunConfig, samples: Sequence[ReplaySample], seed: int
+) -> BlockSampler | MixedSampler:
+    """The text, mixed with what is replayed of the earlier ones that fill a context."""
+    share = config.replay.share if config.replay is not None else 0.0
+    length = fresh.context_length
+    replayed = [BlockSampler(one.train, length, seed) for one in samples if len(one.train) > length]
+    return MixedSampler(replay_sources(fresh, replayed, share)) if replayed and share else fresh
+
+
+def _characters_per_token(config: RunConfig, datasets: Sequence[Dataset], data: PreparedData) -> float:
+    characters = next((one.characters for one in datasets if one.content_hash == config.content_hash), None)
+    return characters / (data.train_tokens + data.validation_tokens) if characters else 1.0
+
+
+def _open_data(
+    run: Run, config: RunConfig, tokenizer: Tokenizer
+) -> Generator[Event, None, tuple[PreparedData, RunConfig]]:
+    """The token files, from the cache or made again from the text."""
+    known = config.data
+    assert known is not None
+    if known.prepared is not None:
+        try:
+            return open_prepared(known.prepared), config
+        except CorpusError:
+            yield NoticeGiven(message="The prepared text is no longer in the cache; it is made again.")
+    corpus = yield from with_progress_events(scan_corpus(known.paths))
+    if corpus.content_hash != known.content_hash:
+        raise CorpusError(
+            f"The text at {known.paths[0]} is no longer the one this run was trained on.",
+            hint="Put the old text back, or train a new run on the new one.",
+        )
+    data = yield from with_progress_events(prepare(corpus, tokenizer))
+    config = replace(config, data=replace(known, prepared=data.path.name))
+    run.save_config(config)
+    return data, config

@@ -1,0 +1,264 @@
+"""Learning text: the batches, the loss on held-out text, samples, and what is known of earlier texts."""
+
+import math
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from data.loader import BlockSampler
+from data.mixture import MixedSampler
+from data.prepare import PreparedData
+from data.replay import HELD_OUT_TOKENS
+from data.tokenizer import Tokenizer
+from models.config import TrainingConfig
+from models.device import autocast, to_device
+from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
+from models.evaluation.loss import DepthHistogram, bits_per_byte, evaluate
+from models.evaluation.modes import default_depth, evaluate_modes, trained_modes_cost_s
+from models.generation.samples import sample_passage
+from models.layers.compilation import uncompiled
+from models.recursion import Depth, sample_depth
+from models.recursive_lm import RecursiveLM
+from models.runs.datasets import Dataset, by_label, labels
+from models.runs.evaluation import Evaluation
+from models.runs.events import (
+    CorporaMeasured,
+    CorpusStarted,
+    Event,
+    RunFinished,
+    SampleGenerated,
+)
+from models.runs.run_config import Calibration
+from models.training.calibrate import calibrate
+from models.training.control import until_paused
+from models.training.reports import evaluation_finished, run_finished
+from models.training.session import Session
+from models.training.tasks import BatchLoss
+from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
+
+SAMPLE_S = 0.5
+"""Seconds that writing a sample takes, about."""
+
+
+@dataclass(slots=True)
+class TextTask:
+    """A text to learn, the samples of earlier ones that are replayed, and what is held out of each."""
+
+    tokenizer: Tokenizer
+    data: PreparedData
+    kind: str
+    """text, documents or messages."""
+    sampler: BlockSampler | MixedSampler
+    characters_per_token: float
+    datasets: list[Dataset]
+    known: tuple[HeldOutText, ...]
+    """The held-out parts of the earlier texts, and of the one that is learned."""
+
+    @property
+    def train_tokens(self) -> int:
+        return self.data.train_tokens
+
+    @property
+    def validation_tokens(self) -> int:
+        return self.data.validation_tokens
+
+    def calibrate(
+        self, model: RecursiveLM, config: TrainingConfig, threads: int, length: Length
+    ) -> Generator[Event, None, Calibration]:
+        blocks = torch.from_numpy(self.sampler.batch(0, config.batch_size))  # (B, T + 1)
+        return (yield from calibrate(model, blocks, config, threads, length.budget_s, length.steps))
+
+    def depth_at(self, session: Session, step: int) -> Depth:
+        """The least depth early on where the configuration says so, then sampled ones."""
+        config = session.config
+        if session.schedule.progress(step) < config.shallow_fraction:
+            return Depth(1)
+        return sample_depth(session.model.trained_depth, config.seed, step, config.full_depth_prob)
+
+    def backward(self, session: Session, depth: Depth) -> BatchLoss:
+        blocks = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))
+        loss = passes = 0.0
+        for micro in blocks.split(session.calibration.micro_batch):  # (b, T + 1)
+            share = len(micro) / len(blocks)
+            rows = to_device(micro, session.device)
+            with autocast(session.device, session.calibration.number_format):
+                parts = session.model.training_loss(rows[:, :-1], rows[:, 1:], depth)
+            session.optimizers.backward(parts.total * share)
+            loss += parts.next_token.item() * share
+            passes += parts.passes.item() * share
+        return BatchLoss(loss, passes, len(blocks))
+
+    def begin(self, session: Session) -> Iterator[Event]:
+        """Before a further text: what is known of the earlier ones, with the vocabulary they had."""
+        if len(self.datasets) < 2:
+            return
+        replay, content_hash = session.run_config.replay, session.run_config.content_hash
+        yield CorpusStarted(
+            corpus=labels(self.datasets).get(content_hash, session.run_config.corpus or ""),
+            known_corpora=len(self.datasets) - 1,
+            replay_share=replay.share if replay is not None else 0.0,
+            replay_reason=(replay.reason or "") if replay is not None else "",
+            vocab_size=session.model.config.vocab_size,
+        )
+        before, number_format = session.run_config.vocab_size_before, session.calibration.number_format
+        with session.evaluating() as model:
+            losses = yield from losses_on(model, self.known[:-1], number_format, 0, vocabulary=before)
+            losses |= yield from losses_on(model, self.known[-1:], number_format, 0)
+        found = [losses.get(one.content_hash or "") for one in self.datasets]
+        self.datasets = [
+            replace(one, loss_before=loss, loss_now=loss)
+            for one, loss in zip(self.datasets, found, strict=True)
+        ]
+        session.run.save_datasets(self.datasets)
+        yield CorporaMeasured(step=0, losses=by_label(self.datasets, losses), losses_before={})
+
+    def evaluate(self, session: Session) -> Iterator[Event]:
+        counters, data, config = session.counters, self.data, session.config
+        depth, histogram, sample = default_depth(session.model), DepthHistogram(), None
+        with session.evaluating() as model, uncompiled(session.calibration.compiled):
+            evaluation = evaluate(
+                model,
+                data.validation,
+                depth,
+                session.calibration.number_format,
+                step=counters.step,
+                max_tokens=config.evaluation_tokens,
+                histogram=histogram,
+            )
+            loss = yield from until_paused(evaluation, session.control)
+            if loss is None:
+                return
+            if session.sample_due():
+                sample = sample_passage(model, self.tokenizer, self.kind, data.validation, depth)
+            best = session.keep_if_best(loss)
+        counters.last_evaluated = counters.step
+        bits = bits_per_byte(loss, data.validation_tokens, data.validation_bytes)
+        yield evaluation_finished(session, loss, bits, best=best, passes_per_token=histogram.mean)
+        if sample is not None:
+            yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
+        session.end_if_good_enough(loss)
+
+    def sample(self, session: Session) -> Iterator[Event]:
+        session.control.done("sample")
+        with session.evaluating() as model, uncompiled(session.calibration.compiled):
+            depth = default_depth(model)
+            sample = sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth)
+        yield SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
+
+    def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
+        """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""
+        data, budget, control = self.data, session.time_budget, session.control
+        model = session.load_best_weights()
+        final_s, max_tokens = self._final_evaluation(budget, session.elapsed_s)
+        left_s = math.inf if budget.deadline is None else budget.deadline - control.now()
+        with uncompiled(session.calibration.compiled):
+            losses = yield from evaluate_modes(
+                model,
+                data.validation,
+                session.calibration.number_format,
+                step=session.counters.step,
+                max_tokens=max_tokens,
+                deadline=time.monotonic() + min(final_s, left_s),
+            )
+        bits = bits_per_byte(losses.default, data.validation_tokens, data.validation_bytes)
+        known = yield from self._measure_known_texts(session, model, losses.default)
+        session.run.save_evaluation(
+            Evaluation(
+                step=session.counters.best_step,
+                after_steps=session.counters.step,
+                validation_loss=losses.default,
+                validation_loss_by_mode=dict(losses.by_mode),
+                extrapolated_modes=losses.extrapolated,
+                bits_per_byte=bits,
+                validation_tokens=data.validation_tokens,
+                tokens_read=losses.tokens,
+                passes_per_token=losses.histogram.mean,
+                passes_histogram=losses.histogram.counts(),
+                number_format=session.calibration.number_format,
+            )
+        )
+        if known is not None:
+            yield known
+        finished = run_finished(
+            session,
+            losses.default,
+            bits,
+            by_mode=dict(losses.by_mode),
+            passes_per_token=losses.histogram.mean,
+        )
+        yield finished
+        return finished
+
+    def _measure_known_texts(
+        self, session: Session, model: RecursiveLM, loss: float
+    ) -> Generator[Event, None, CorporaMeasured | None]:
+        """Measure what `model` knows of every text, and write it to datasets.json.
+
+        `loss` is that on all that was held out of the current text. The return value is the event to
+        report, where there is more than one text.
+        """
+        content_hash, step = session.run_config.content_hash, session.counters.step
+        losses = {content_hash: loss}
+        is_further, is_cut = len(self.datasets) > 1, len(self.data.validation) > HELD_OUT_TOKENS
+        if is_further or is_cut:
+            losses = yield from losses_on(model, self.known, session.calibration.number_format, step)
+        self.datasets = with_losses(self.datasets, losses, content_hash, self.train_tokens, step)
+        session.run.save_datasets(self.datasets)
+        if not is_further:
+            return None
+        before = {one.content_hash or "": one.loss_before for one in self.datasets}
+        return CorporaMeasured(
+            step=step, losses=by_label(self.datasets, losses), losses_before=by_label(self.datasets, before)
+        )
+
+    def reserve_s(self, budget: TimeBudget, progress: float) -> float:
+        """Evaluations and samples on the way, the last evaluation, what is measured of known texts."""
+        config, call_token_s = budget.config, budget.call_token_s()
+        calls = budget.model.attention_calls(default_depth(budget.model))
+        tokens = min(config.evaluation_tokens, len(self.data.validation))
+        on_the_way_s = config.evaluations * tokens * calls * call_token_s + config.samples * SAMPLE_S
+        measured_tokens = held_out_tokens(self.known) if self._measures_known_texts() else 0
+        known_s = measured_tokens * calls * call_token_s * (2.0 if progress == 0.0 else 1.0)
+        whole_s = trained_modes_cost_s(budget.model, len(self.data.validation), call_token_s)
+        final_s = min(whole_s, budget.final_evaluation_s())
+        return final_s + known_s + (1.0 - progress) * on_the_way_s + FINAL_SAVE_S
+
+    def max_step(self, config: TrainingConfig) -> int | None:
+        if config.max_epochs is None:
+            return None
+        return round(config.max_epochs * self.sampler.blocks_per_epoch / config.batch_size)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        pass
+
+    def _measures_known_texts(self) -> bool:
+        return len(self.known) > 1 or len(self.data.validation) > HELD_OUT_TOKENS
+
+    def _final_evaluation(self, budget: TimeBudget, elapsed_s: float) -> tuple[float, int | None]:
+        """Seconds the last evaluation may take, and the tokens it may read then; None for all."""
+        final_s, tokens = budget.final_evaluation_s(elapsed_s), len(self.data.validation)
+        whole_s = trained_modes_cost_s(budget.model, tokens, budget.call_token_s())
+        return final_s, None if whole_s <= final_s else int(tokens * final_s / whole_s)
+
+
+def with_losses(
+    datasets: Sequence[Dataset], losses: Mapping[str, float], learned: str, tokens: int, steps: int
+) -> list[Dataset]:
+    """`datasets` with `losses` by content hash; what was not measured has none.
+
+    `learned` is the content hash of the one that was just learned from `tokens` tokens in `steps` steps.
+    """
+    found = []
+    for one in datasets:
+        loss = losses.get(one.content_hash or "")
+        one = replace(one, loss_now=loss)
+        if one.content_hash == learned:
+            one = replace(one, tokens=tokens, steps=steps, loss_when_learned=loss)
+        found.append(one)
+    return found

@@ -1,0 +1,39 @@
+"""`rlm pause`, `stop`, `save` and `sample`: a request for the training of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from models.runs.control_requests import REQUESTS, Request, take
+from models.runs.run import Run
+from rlm_cli.app import main
+from rlm_cli.exit_codes import ExitCode
+from tests.models.runs.example_config import CREATED
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path))
+    made = Run.create("owl", tmp_path)
+    made.save_config(CREATED)
+    return made
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+@pytest.mark.parametrize("named", [["owl"], []])
+def test_the_training_gets_the_request(
+    run: Run, kind: Request, named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    idle = Run.create("hen", run.path.parent)
+    idle.save_config(CREATED)
+    with run.lock():
+        assert main([kind, *named]) == ExitCode.OK
+        assert take(run) == {kind}
+    assert capsys.readouterr().err.startswith("Asked owl to ")
+
+
+def test_a_run_nobody_trains_is_not_asked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pause", "owl"]) == ExitCode.FAILED
+    assert "Run 'owl' is not training." in capsys.readouterr().err
+    assert main(["pause"]) == ExitCode.USAGE
+    assert "is training." in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""Tables on a usual terminal: that of the models that could go on with a text, and other wide ones."""
+
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from models.planning.candidates import Candidate
+from models.runs.listing import RunSummary
+from rlm_cli.app import main
+from rlm_cli.choose_run import choose_run
+from rlm_cli.output import Output
+
+
+@pytest.mark.parametrize("name", ["owl", "a-name-of-forty-characters-and-even-more"])
+def test_neither_number_nor_name_is_cut_on_a_usual_terminal(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    texts = {f"a-text-with-a-long-name-{number}": 1.5 + number for number in range(6)}
+    found = [_candidate(name, texts, "ab")] * 12
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    sink = Output()
+    sink.stderr.width = 80
+    monkeypatch.setattr(Output, "ask", lambda output, question: "n")
+    choose_run(found, SimpleNamespace(name="river", content_hash="ab"), sink)  # type: ignore[arg-type]
+    table = stream.getvalue().partition("\nWhich")[0].splitlines()
+    assert all(len(line) <= 80 for line in table)
+    assert [line[:2].strip() for line in table if line[:2].strip()] == [str(n) for n in range(1, 13)]
+    after = re.search(r"model +", table[0])
+    assert after is not None
+    assert "".join(line[after.start() : after.end()].strip() for line in table[1:]) == name * 12
+    assert "and 4 more" in " ".join(stream.getvalue().split()) and "this text" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("command", "first"), [(["create", "--list"], "preset"), (["doctor"], "what")])
+def test_no_table_squeezes_its_first_column_to_nothing(
+    monkeypatch: pytest.MonkeyPatch, command: list[str], first: str
+) -> None:
+    stream = io.StringIO()
+    narrow = Output()
+    monkeypatch.setattr("sys.stdout", stream)
+    narrow.stdout.width = 80
+    monkeypatch.setattr(Output, "of", lambda **_: narrow)
+    main(command)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith(first)
+    names = {line.split("  ")[0] for line in lines}
+    assert names >= ({"nanogpt-cpu", "ouroboros-beast"} if first == "preset" else {"torch", "threads"})
+
+
+def _candidate(name: str, knows: dict[str, float | None], *hashes: str) -> Candidate:
+    summary = RunSummary(
+        name=name,
+        path=Path("runs") / name,
+        architecture="mixture_of_recursions",
+        parameters=1_234_567,
+        vocab_size=50_257,
+        status="finished",
+        step=9,
+        total_steps=9,
+        validation_loss=1.5,
+        modified=0.0,
+        corpus="meadow",
+    )
+    return Candidate(summary, knows, frozenset(hashes))

@@ -1,0 +1,107 @@
+"""What the core says without a flag, and what a person at a terminal reads."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import RlmError, UsageError
+from models.config import TrainingConfig, from_dict
+from models.planning.request import TrainRequest
+from models.runs.events import NoticeGiven
+from rlm_cli.app import app
+from rlm_cli.output import Output
+from rlm_cli.progress import JsonLines, PlainLines
+from rlm_cli.wording import COMMANDS, SETTING_FLAGS, flag_of, in_cli_words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Leave {model.d_model} out.", "Leave --d-model out."),
+        ("{model.n_heads=4} fits", "--heads 4 fits"),
+        ("{training.weight_decay=0.05}", "--set training.weight_decay=0.05"),
+        ("{model.core_layers}", "--set model.core_layers"),
+        ("{continue_run=RUN}, or {fresh}", "--continue RUN, or --fresh"),
+        ("{training.minutes=5 name=owl}", "--minutes 5 --name owl"),
+        ("{tokenizer=character}", "--tokenizer character"),
+        ("{target_parameters=4M}", "--target-params 4M"),
+        ("{ls}", "rlm ls"),
+        ("{resume book}", "rlm resume book"),
+        ("{recover-tokenizer book like=FILE}", "rlm recover-tokenizer book --like FILE"),
+        ("{train FILE continue_run=book training.minutes=5}", "rlm train FILE --continue book --minutes 5"),
+        ("{train task=sudoku:4x4}", "rlm train --task sudoku:4x4"),
+        ("{resume 'my run'}", "rlm resume 'my run'"),
+    ],
+)
+def test_braces_become_flags_and_commands(text: str, words: str) -> None:
+    assert in_cli_words(text) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "{ }",
+        "a{b}.txt",
+        "{x=1}",
+        "{run book}",
+        "{model.D}",
+        "{model.}",
+        "{fresh news}",
+        "{",
+        "{{a}}",
+        "é{ü}",
+    ],
+)
+def test_what_others_wrote_in_braces_stays(text: str) -> None:
+    assert in_cli_words(text) == text
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="{")))
+def test_text_without_braces_stays(text: str) -> None:
+    assert in_cli_words(text) == text
+
+
+def test_the_words_are_those_that_are_registered() -> None:
+    registered = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    assert {name.replace("_", "-") for name in registered} == COMMANDS
+
+
+def test_every_flag_is_of_a_field_there_is() -> None:
+    assert flag_of("training.minutes") == "--minutes"
+    training = {f"training.{field.name}" for field in dataclasses.fields(TrainingConfig)}
+    assert {path for path in SETTING_FLAGS if path.startswith("training.")} <= training
+    request = {field.name for field in dataclasses.fields(TrainRequest)}
+    assert all(flag_of(name) for name in request - {"paths", "overrides", "ambient"})
+
+
+def shown(error: RlmError, capsys: pytest.CaptureFixture[str]) -> str:
+    Output().error(error)
+    return capsys.readouterr().err
+
+
+def test_an_error_calls_a_setting_by_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    for values, message in (
+        ({"batch_size": 0}, "error: --batch-size is 0; it must be at least 1.\n"),
+        ({"batch_size": "x"}, "error: --batch-size is 'x', which is not a whole number.\n"),
+        ({"beta2": 2.0}, "error: training.beta2 is 2.0; it must be 0 up to, not including, 1.\n"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            from_dict(TrainingConfig, values, "training")
+        assert caught.value.field == f"training.{next(iter(values))}"
+        assert shown(caught.value, capsys) == message
+
+
+def test_hints_warnings_and_notices_are_worded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(RlmError("It is gone.", hint="Go on: {resume owl}"), capsys).endswith(
+        "Go on: rlm resume owl\n"
+    )
+    Output().warn("{halt} changes nothing.")
+    notice = NoticeGiven(message="{tokenizer=bpe} takes those.")
+    PlainLines(Output()).show(notice)
+    JsonLines().show(notice)
+    out, err = capsys.readouterr()
+    assert err == "warning: --halt changes nothing.\n--tokenizer bpe takes those.\n"
+    assert '"message": "--tokenizer bpe takes those."' in out
