@@ -1,4 +1,4 @@
-"""Routers learn: text in which easy and hard stretches alternate gets its passes where they help.
+"""Routers learn to spend passes where they help, on text in which easy and hard stretches alternate.
 
 Easy text counts through an alphabet. In hard text, of another alphabet, each letter follows from
 the two before it by a table drawn at random: far more to know than the small networks here can
