@@ -15,11 +15,11 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from data.advance import Advance
 from data.document import Document, Message
 from data.errors import CorpusError
 from data.find_sources import files_in_words, find_sources
 from data.jsonl import BrokenLine, records
+from data.progress import Progress, convert_yields, result_of
 from data.scan import Scanned, Source, scan_file
 from data.text_source import NotDecodableError, TextReader
 
@@ -66,16 +66,10 @@ def open_corpus(paths: Sequence[str | Path]) -> Corpus:
 
     Raises UsageError for a path that is not there, CorpusError for text that cannot be used.
     """
-    scan = scan_corpus(paths)
-    while True:
-        try:
-            next(scan)
-        except StopIteration as finished:
-            corpus: Corpus = finished.value
-            return corpus
+    return result_of(scan_corpus(paths))
 
 
-def scan_corpus(paths: Sequence[str | Path]) -> Generator[Advance, None, Corpus]:
+def scan_corpus(paths: Sequence[str | Path]) -> Generator[Progress, None, Corpus]:
     """`open_corpus` that says how far it is; its return value is the corpus."""
     files, notes = find_sources(paths)
     total = sum(file.size() for file in files)
@@ -85,7 +79,7 @@ def scan_corpus(paths: Sequence[str | Path]) -> Generator[Advance, None, Corpus]
     documents_before = done = 0
     for file in files:
         try:
-            scanned, found = yield from _reported(scan_file(file, documents_before), done, total)
+            scanned, found = yield from _progress_in_all(scan_file(file, documents_before), done, total)
         except CorpusError as error:
             if file.named:
                 raise
@@ -104,17 +98,11 @@ def scan_corpus(paths: Sequence[str | Path]) -> Generator[Advance, None, Corpus]
     return corpus
 
 
-def _reported(
+def _progress_in_all(
     scan: Generator[int, None, _Result], before: int, total: int
-) -> Generator[Advance, None, _Result]:
-    """A scan's positions in one file as advances in all of them."""
-    while True:
-        try:
-            position = next(scan)
-        except StopIteration as finished:
-            result: _Result = finished.value
-            return result
-        yield Advance("reading", min(before + position, total), total, "bytes")
+) -> Generator[Progress, None, _Result]:
+    """The bytes read of one file as progress in all files; `before` bytes are in those already read."""
+    return convert_yields(scan, lambda read: Progress("reading", min(before + read, total), total, "bytes"))
 
 
 def _described(name: str, scans: list[Scanned], counts: np.ndarray, notes: tuple[str, ...]) -> Corpus:

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
-from data.advance import Advance
 from data.cache import cache_dir as cache_folder
 from data.cache import not_writable
 from data.corpus import Corpus, Kind, Split
 from data.document import Document
 from data.errors import CorpusError, RlmError
+from data.progress import Progress
 from data.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
@@ -51,7 +51,7 @@ class PreparedData:
 
 def prepare(
     corpus: Corpus, tokenizer: Tokenizer, cache_dir: str | Path | None = None
-) -> Generator[Advance, None, PreparedData]:
+) -> Generator[Progress, None, PreparedData]:
     """Tokenise, or find it done; the return value is the data.
 
     Waits where another process is at the same work. Closing the generator leaves nothing
@@ -107,17 +107,17 @@ def _key(corpus: Corpus, tokenizer: Tokenizer) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-def _locked(path: Path, corpus: Corpus) -> Generator[Advance, None, filelock.BaseFileLock]:
+def _locked(path: Path, corpus: Corpus) -> Generator[Progress, None, filelock.BaseFileLock]:
     lock = filelock.FileLock(path)
     while True:
         try:
             lock.acquire(timeout=_LOCK_POLL_S)
             return lock
         except filelock.Timeout:
-            yield Advance("tokenizing", 0, corpus.characters, "characters")
+            yield Progress("tokenizing", 0, corpus.characters, "characters")
 
 
-def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Advance]:
+def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Progress]:
     """Write the files beside their place and move them there; the caller holds the lock."""
     dtype = next(name for name, size in _TYPES.items() if tokenizer.vocab_size <= size)
     for stale in path.parent.glob(f".tmp-{path.name}-*"):
@@ -134,10 +134,10 @@ def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Advance]
                 for segment in _segments(document, tokenizer, corpus.kind, is_first=writers[split].is_empty):
                     if writers[split].add(segment):
                         done = sum(writer.characters for writer in writers.values())
-                        yield Advance("tokenizing", done, corpus.characters, "characters")
+                        yield Progress("tokenizing", done, corpus.characters, "characters")
             for writer in writers.values():
                 writer.finish()
-        yield Advance("tokenizing", corpus.characters, corpus.characters, "characters")
+        yield Progress("tokenizing", corpus.characters, corpus.characters, "characters")
         meta: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "corpus": corpus.name,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.advance import Advance
 from data.errors import CorpusError, RlmError, UsageError
+from data.progress import Progress
 from data.puzzle_table import EXPECTED, Columns, numbered_lines
 from data.sudoku_checker import require_unique
 from data.sudoku_text import grid_line, parse_grid
@@ -29,7 +29,7 @@ class PuzzleRows:
     """Sentences for the user on rows that were left out."""
 
 
-def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Advance, None, PuzzleRows]:
+def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progress, None, PuzzleRows]:
     """The first `limit` usable rows of a CSV file, or all; the return value.
 
     `data.puzzle_table` says what its columns are; the file may be packed (.gz). A missing solution
@@ -49,10 +49,10 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Advanc
         if line.strip():
             table.add(number, line)
         if number % _ROWS_BETWEEN_REPORTS == 0:
-            yield Advance("reading", min(reader.position, total), total, "bytes")
+            yield Progress("reading", min(reader.position, total), total, "bytes")
         if len(table.found) == limit:
             break
-    yield Advance("reading", total, total, "bytes")
+    yield Progress("reading", total, total, "bytes")
     return table.rows()
 
 

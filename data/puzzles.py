@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.advance import Advance
 from data.cache import cache_dir as cache_folder
 from data.cache import not_writable
 from data.errors import CorpusError, UsageError
+from data.progress import Progress
 from data.puzzle_file import read_puzzles
 from data.sudoku_generator import CLUES, HARD_CLUES, generate
 from data.sudoku_grid import geometry, geometry_of
@@ -58,7 +58,7 @@ class PuzzleSet:
 
 def open_puzzles(
     source: str | Path, count: int | None = None, seed: int = 0, cache: str | Path | None = None
-) -> Generator[Advance, None, PuzzleSet]:
+) -> Generator[Progress, None, PuzzleSet]:
     """The puzzles of a CSV file, or `count` that are made (one of GENERATED); the return value.
 
     Of a file `count` is the most that are taken, and None all. Either is kept in the cache
@@ -161,16 +161,16 @@ def _named(name: str) -> tuple[int, tuple[int, int], int]:
 
 def _generated(
     size: int, count: int, clues: tuple[int, int], seed: int
-) -> Generator[Advance, None, tuple[np.ndarray, tuple[str, ...]]]:
+) -> Generator[Progress, None, tuple[np.ndarray, tuple[str, ...]]]:
     grids = np.zeros((2, count, geometry(size).cells), dtype=np.uint8)
     reported = time.monotonic()
-    yield Advance("generating", 0, count, "puzzles")
+    yield Progress("generating", 0, count, "puzzles")
     for number, (puzzle, solution) in enumerate(generate(size, count, clues, seed)):
         grids[0, number], grids[1, number] = puzzle, solution
         if time.monotonic() - reported >= _REPORT_EVERY_S:
             reported = time.monotonic()
-            yield Advance("generating", number + 1, count, "puzzles")
-    yield Advance("generating", count, count, "puzzles")
+            yield Progress("generating", number + 1, count, "puzzles")
+    yield Progress("generating", count, count, "puzzles")
     return grids, ()
 
 

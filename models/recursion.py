@@ -60,8 +60,8 @@ def depth_of(mode: str) -> Depth:
 
 
 FULL_DEPTH_PROB = 0.25
-"""The share of training steps that use the full trained depth. The other steps draw a depth uniformly, so
-that every mode is trained, and the deepest one most."""
+"""Probability that a training step uses the trained depth. The other steps draw a depth uniformly, so that
+every mode is trained, and the deepest one most often."""
 
 
 def sample_depth(trained: Depth, seed: int, step: int, full_depth_prob: float = FULL_DEPTH_PROB) -> Depth:

@@ -101,8 +101,8 @@ class ExpansionPlan:
             samples=self._samples(),
             finished=parent.finished if self.keeps_tokenizer else None,
         )
-        unchosen = None if self.is_named else _default_name(parent.run)
-        with new_run(self.name, self.runs_dir, unchosen=unchosen) as run:
+        suggested_from = None if self.is_named else _default_name(parent.run)
+        with new_run(self.name, self.runs_dir, suggested_from=suggested_from) as run:
             replace(files, config=replace(files.config, name=run.name)).write(run)
         return run
 

@@ -37,7 +37,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot, has_checkpoints
 from models.runs.datasets import Dataset, dataset_of, labels, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import advancing, read_corpus
+from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -81,7 +81,7 @@ def _another_text(
     datasets = _with_paths(content.datasets(), config)
     samples, new_samples = yield from known_samples(content.run, datasets, tokenizer)
     grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
-    data = yield from advancing(prepare(corpus, grown))
+    data = yield from with_progress_events(prepare(corpus, grown))
     require_full_context(data, old, content.run.name)
     training = _training(config, corpus, request)
     new = _model(old, corpus, grown, training, request)
@@ -233,7 +233,7 @@ def _fitted_to_text(
     """The training with what the new text decides, where the user did not."""
     suggested = suggested_training(corpus, training, model)
     decay = min(config.training_config().weight_decay, suggested["weight_decay"])
-    fitted = {"weight_decay": decay, "most_epochs": suggested["most_epochs"]}
+    fitted = {"weight_decay": decay, "max_epochs": suggested["max_epochs"]}
     chosen = request.overrides.training
     return replace(training, **{name: value for name, value in fitted.items() if name not in chosen})
 

@@ -58,9 +58,9 @@ def suggested_training(corpus: Corpus, training: TrainingConfig, model: ModelCon
     length that `training` has."""
     return {
         "batch_size": max(4, 4096 // model.context_length),
-        "late_recursion": 0.4,
+        "shallow_fraction": 0.4,
         "weight_decay": 0.3 if _may_overfit(corpus, training) else 0.0,
-        "most_epochs": MAX_EPOCHS,
+        "max_epochs": MAX_EPOCHS,
     }
 
 

@@ -27,7 +27,7 @@ from models.planning.resolve import ResolvedRequest, resolve_request
 from models.planning.text_plan import TextPlan, is_lopsided
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
-from models.runs.progress import advancing, read_corpus
+from models.runs.progress import read_corpus, with_progress_events
 from models.runs.run import suggest_name
 
 BYTE_PAIRS_PER_S = 2e6
@@ -60,7 +60,7 @@ def plan_new_run(
     tokenizer, reason = _tokenizer(resolved, corpus, training)
     if note := vocabulary_note(resolved.preset, tokenizer, suggested_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
-    data = yield from advancing(prepare(corpus, tokenizer))
+    data = yield from with_progress_events(prepare(corpus, tokenizer))
     yield from _text_notices(corpus, data)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
     suggested = suggested_training(corpus, training, model)

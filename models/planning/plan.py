@@ -1,4 +1,4 @@
-"""One door to every plan of a training: what is asked for decides which kind it is."""
+"""The plan of a training: of text or puzzles, of a new run or one that goes on."""
 
 from collections.abc import Generator
 from pathlib import Path

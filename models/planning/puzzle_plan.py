@@ -17,7 +17,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
 from models.runs.new_run import new_run
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.runs.run import Run, suggest_name
 from models.runs.run_config import PUZZLES, DataSection, ModelSection, RunConfig
 from models.wording import counted
@@ -134,7 +134,7 @@ def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None
     """
     started_at = time.time()
     resolved = resolve_puzzle_request(request, runs_dir)
-    puzzles = yield from advancing(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
+    puzzles = yield from with_progress_events(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
     for note in learned.notes:
         yield NoticeGiven(message=note)

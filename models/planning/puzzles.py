@@ -122,8 +122,8 @@ def puzzle_training_defaults(size: int) -> dict[str, Any]:
         "warmup_steps": 50,
         "average_decay": 0.995 if size < 9 else 0.999,
         "cooldown": 0.5,
-        "late_recursion": 0.0,
-        "deepest_share": 1.0,
+        "shallow_fraction": 0.0,
+        "full_depth_prob": 1.0,
     }
 
 

@@ -98,7 +98,9 @@ class TextPlan:
         return self.created
 
     def _start_fresh(self) -> Run:
-        with new_run(self.name, self.runs_dir, unchosen=None if self.is_named else self.corpus.name) as run:
+        with new_run(
+            self.name, self.runs_dir, suggested_from=None if self.is_named else self.corpus.name
+        ) as run:
             self._write(run)
         return run
 
@@ -173,7 +175,7 @@ def expected_tokens(
     if training.minutes is None:
         return (training.epochs or 1.0) * data.train_tokens
     fitting = training.minutes * 60 * tokens_per_second
-    return min(fitting, (training.most_epochs or math.inf) * data.train_tokens)
+    return min(fitting, (training.max_epochs or math.inf) * data.train_tokens)
 
 
 def length_in_words(

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.advance import Advance
 from data.errors import TokenizerError
+from data.progress import Progress
 from data.tokenizer import SPECIAL_TOKENS, load_kept_tokenizer
 from models.errors import RunError
 from models.evaluation.modes import default_depth
@@ -18,7 +18,7 @@ from models.recovery.reconstruct import (
     read_reference_text,
     reconstruct,
 )
-from models.recovery.restore import Chosen, choose_copy, original_copy
+from models.recovery.restore import VerifiedCopy, choose_copy, original_copy
 from models.recovery.training_texts import TrainingTexts
 from models.runs.compatibility import model_config_of
 from models.runs.datasets import vocabulary_growths
@@ -73,7 +73,7 @@ def check_tokenizer(run: Run) -> Diagnosis:
     return diagnose(run, config, TrainingTexts(run, config), model_config_of(run, config).vocab_size)
 
 
-def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, None, Recovery]:
+def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress, None, Recovery]:
     """Repair the run's tokenizer.json from the nearest copy or, where none is left, from the model and the
     text `like`. A text `like` that the run was trained on is as good as a copy.
 
@@ -92,14 +92,14 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         diagnosis = diagnose(run, config, texts, vocab_size)
         if diagnosis.sound and original_hash(config) is None:
             return Recovery(diagnosis)
-        yield Advance("looking for copies", 0, 1, "places")
+        yield Progress("looking for copies", 0, 1, "places")
         if diagnosis.sound:
             original = original_copy(run, config, texts, vocab_size)
             return Recovery(diagnosis) if original is None else _restore(run, config, diagnosis, original)
-        chosen = choose_copy(run, config, texts, vocab_size)
-        if isinstance(chosen, Chosen):
-            return _restore(run, config, diagnosis, chosen)
-        found = yield from _reconstruct(run, config, texts, vocab_size, like, chosen)
+        choice = choose_copy(run, config, texts, vocab_size)
+        if isinstance(choice, VerifiedCopy):
+            return _restore(run, config, diagnosis, choice)
+        found = yield from _reconstruct(run, config, texts, vocab_size, like, why=choice)
         # The file is written first. After a kill between the two, config.json still has the hash of the lost
         # tokenizer, and the same command with the same text makes the same reconstruction again.
         backup = replace_tokenizer(run, found.tokenizer)
@@ -119,20 +119,20 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Advance, 
         )
 
 
-def _restore(run: Run, config: RunConfig, diagnosis: Diagnosis, chosen: Chosen) -> Recovery:
+def _restore(run: Run, config: RunConfig, diagnosis: Diagnosis, choice: VerifiedCopy) -> Recovery:
     """Write a copy back. config.json is written first: after a kill between the two, the next recovery finds
     the copy by the hash recorded there."""
-    tokenizer = chosen.copy.tokenizer
+    tokenizer = choice.copy.tokenizer
     in_place = diagnosis.tokenizer is not None and diagnosis.tokenizer.hash == tokenizer.hash
     renamed = _record_hash(run, config, tokenizer.hash)
     if in_place and not renamed:
         raise _another_fault(run, diagnosis)
     return Recovery(
         diagnosis,
-        source=chosen.copy.source,
-        where=chosen.copy.where,
-        verified=chosen.verified,
-        loss=chosen.loss,
+        source=choice.copy.source,
+        where=choice.copy.where,
+        verified=choice.verified,
+        loss=choice.loss,
         backup=None if in_place else replace_tokenizer(run, tokenizer),
         renamed=renamed,
     )
@@ -155,7 +155,7 @@ def _data(config: RunConfig) -> DataSection:
 
 def _reconstruct(
     run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int, like: Path | None, why: str
-) -> Generator[Advance, None, Reconstruction]:
+) -> Generator[Progress, None, Reconstruction]:
     """Raises TokenizerError that begins with `why` where there is nothing to reconstruct from."""
     missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.name} like=FILE}}"
     if _data(config).tokenizer == "bpe":

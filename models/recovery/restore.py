@@ -19,7 +19,7 @@ _CLEAR_LEAD = 0.05  # nats per token by which the right tokenizer must beat the 
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class VerifiedCopy:
     """The copy to put back, how it is verified, and the loss with it (nats per token) where measured."""
 
     copy: TokenizerCopy
@@ -27,7 +27,7 @@ class Chosen:
     loss: float | None = None
 
 
-def choose_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> Chosen | str:
+def choose_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> VerifiedCopy | str:
     """The right copy, or a sentence that says why there is none.
 
     A copy with the recorded hash is right. Where none has it, the model's loss on a training text decides
@@ -36,13 +36,13 @@ def choose_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: i
     decides, or where the only copy cannot be verified.
     """
     expected = expected_hash(config)
-    reconstruction: Chosen | None = None
+    reconstruction: VerifiedCopy | None = None
     others: list[TokenizerCopy] = []
     for copy in find_copies(run, config, texts, vocab_size):
         if copy.tokenizer.hash == (original_hash(config) or expected):
-            return Chosen(copy, "hash")
+            return VerifiedCopy(copy, "hash")
         if copy.tokenizer.hash == expected:
-            reconstruction = reconstruction or Chosen(copy, "hash")
+            reconstruction = reconstruction or VerifiedCopy(copy, "hash")
         others.append(copy)
     if reconstruction is not None:
         return reconstruction
@@ -52,26 +52,26 @@ def choose_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: i
     if len(others) > 1:
         none_fits = f"None of the tokenizers in {_places(others)} is that of run '{run.name}'."
     own = [copy for copy in others if copy.source in ("weights", "checkpoint")]
-    fitting = [
+    candidates = [
         copy for copy in (others if expected is None else own) if copy.tokenizer.vocab_size == vocab_size
     ]
-    if not fitting:
+    if not candidates:
         return none_fits
     if texts.can_compare:
-        return _by_loss(run, fitting, texts) or none_fits
-    if expected is None and len(fitting) == 1 and fitting[0] in own:
-        return Chosen(fitting[0], "travels-with-the-weights")
-    raise _undecided(run, fitting, expected is not None, texts)
+        return _by_loss(run, candidates, texts) or none_fits
+    if expected is None and len(candidates) == 1 and candidates[0] in own:
+        return VerifiedCopy(candidates[0], "travels-with-the-weights")
+    raise _undecided(run, candidates, expected is not None, texts)
 
 
-def original_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> Chosen | None:
+def original_copy(run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int) -> VerifiedCopy | None:
     """Where the run has a reconstruction: a copy of the tokenizer that was lost, if one is found."""
     original = original_hash(config)
     found = () if original is None else find_copies(run, config, texts, vocab_size)
-    return next((Chosen(copy, "hash") for copy in found if copy.tokenizer.hash == original), None)
+    return next((VerifiedCopy(copy, "hash") for copy in found if copy.tokenizer.hash == original), None)
 
 
-def _by_loss(run: Run, others: list[TokenizerCopy], texts: TrainingTexts) -> Chosen | None:
+def _by_loss(run: Run, others: list[TokenizerCopy], texts: TrainingTexts) -> VerifiedCopy | None:
     """The copy with which the model has a plausible loss on its text; None where none has."""
     losses = sorted(((texts.loss_with(copy.tokenizer), place) for place, copy in enumerate(others)))
     loss, place = losses[0]
@@ -85,7 +85,7 @@ def _by_loss(run: Run, others: list[TokenizerCopy], texts: TrainingTexts) -> Cho
             f"text is about the same with each ({loss:.2f} nats).",
             hint=_PUT_THE_RIGHT_ONE,
         )
-    return Chosen(others[place], "loss", loss)
+    return VerifiedCopy(others[place], "loss", loss)
 
 
 def _undecided(

@@ -9,6 +9,7 @@ import numpy as np
 
 from data.corpus import Corpus, open_corpus
 from data.errors import CorpusError, RlmError, UsageError
+from data.progress import result_of
 from data.tokenizer import SPECIAL_TOKENS, Tokenizer
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
@@ -130,11 +131,7 @@ class TrainingTexts:
         tokens = np.concatenate(list(held_out_tokens(self.sample, tokenizer)))
         depth = default_depth(self.model)
         evaluating = evaluate(self.model, tokens, depth, "float32", max_tokens=_EVALUATED_TOKENS)
-        while True:
-            try:
-                next(evaluating)
-            except StopIteration as end:
-                return float(end.value)
+        return result_of(evaluating)
 
     def is_plausible(self, loss: float) -> bool:
         """Whether a loss is near the recorded one, and better than a uniform guess."""

@@ -62,17 +62,33 @@ def _with_named_sizes(entry: Any) -> Any:
 
 
 CONFIG_KEYS = {"measured": "calibration"}
-"""Old to new."""
+"""Old to new, as the tables below."""
+TRAINING_FIELDS = {
+    "late_recursion": "shallow_fraction",
+    "deepest_share": "full_depth_prob",
+    "most_epochs": "max_epochs",
+}
+SCHEDULES = {"linear": "wsd"}
 
 
 def config_1_to_2(value: Any) -> Any:
-    """Sections got plain names; `opened` is gone, since a training is told when it began."""
+    """Sections and settings got plain names; `opened` is gone, since a training is told when it began."""
     if not isinstance(value, dict):
         return value
-    kept = {key: inner for key, inner in value.items() if key != "opened"}
-    if "model" in kept:
-        kept["model"] = _with_model_fields_of_2(kept["model"])
-    return {**_renamed(kept, CONFIG_KEYS), _KEY: 2}
+    config = _renamed({key: inner for key, inner in value.items() if key != "opened"}, CONFIG_KEYS)
+    if isinstance(config.get("training"), dict):
+        config["training"] = _with_plain_settings(config["training"])
+    if "model" in config:
+        config["model"] = _with_model_fields_of_2(config["model"])
+    return {**config, _KEY: 2}
+
+
+def _with_plain_settings(training: dict[str, Any]) -> dict[str, Any]:
+    training = _renamed(training, TRAINING_FIELDS)
+    schedule = training.get("schedule")
+    if isinstance(schedule, str):
+        training["schedule"] = SCHEDULES.get(schedule, schedule)
+    return training
 
 
 MODEL_FIELDS = {"lookback": "ngram", "compute_penalty": "ponder_cost", "heads_see": "attention_scope"}

@@ -15,12 +15,12 @@ from models.runs.storage import TEMPORARY_PREFIX, remove_entry
 
 
 @contextlib.contextmanager
-def new_run(name: str, runs_dir: Path, *, unchosen: str | None = None) -> Iterator[Run]:
+def new_run(name: str, runs_dir: Path, *, suggested_from: str | None = None) -> Iterator[Run]:
     """A new run, under its lock, for the caller to fill. An error inside removes it again.
 
-    `unchosen`: the user did not choose the name, it was suggested from this text. If another process has
-    taken the name by now, this run gets the next free one. Raises UsageError for an impossible or taken name,
-    RunBusyError where another process is making a run of that name, StorageError.
+    `suggested_from` is the stem of a name that the user did not choose. If that name is taken by now, the
+    run gets the next free one. Raises UsageError for an impossible or taken name, RunBusyError where another
+    process is making a run of that name, StorageError.
     """
     with contextlib.ExitStack() as stack:
         while True:
@@ -28,7 +28,7 @@ def new_run(name: str, runs_dir: Path, *, unchosen: str | None = None) -> Iterat
                 run = stack.enter_context(_locked_folder(name, runs_dir))
                 break
             except (UsageError, RunBusyError):
-                taken, name = name, name if unchosen is None else suggest_name(unchosen, runs_dir)
+                taken, name = name, name if suggested_from is None else suggest_name(suggested_from, runs_dir)
                 if name == taken:
                     raise
         yield run

@@ -1,31 +1,32 @@
-"""The data layer's work as events: how far it is, and what it assumed."""
+"""The data layer's progress as events: how far it has come, and what it assumed."""
 
 import dataclasses
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from data.advance import Advance
 from data.corpus import Corpus, scan_corpus
+from data.progress import Progress, convert_yields
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 
 Outcome = TypeVar("Outcome")
 
 
-def advancing(work: Generator[Advance, None, Outcome]) -> Generator[Event, None, Outcome]:
-    """`work` with its progress as events; the return value is passed on."""
-    while True:
-        try:
-            advance = next(work)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
-        yield PreparationAdvanced(**dataclasses.asdict(advance))
+def with_progress_events(work: Generator[Progress, None, Outcome]) -> Generator[Event, None, Outcome]:
+    """`work`, yielding an event for each progress it reports; it returns what `work` returns.
+
+    Raises what `work` raises. Closing it closes `work`.
+    """
+    return convert_yields(work, _as_event)
 
 
 def read_corpus(paths: Sequence[str | Path]) -> Generator[Event, None, Corpus]:
-    """The text at `paths`, described. Raises UsageError, CorpusError."""
-    corpus = yield from advancing(scan_corpus(paths))
+    """The description of the text at `paths`. Raises UsageError, CorpusError."""
+    corpus = yield from with_progress_events(scan_corpus(paths))
     for note in corpus.notes:
         yield NoticeGiven(message=note)
     return corpus
+
+
+def _as_event(progress: Progress) -> Event:
+    return PreparationAdvanced(**dataclasses.asdict(progress))

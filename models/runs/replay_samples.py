@@ -12,7 +12,7 @@ from data.replay import REPLAY_BYTES, ReplaySample, draw_sample, load_sample, sa
 from data.tokenizer import Tokenizer
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 
@@ -113,10 +113,10 @@ def _drawn_again(
     if not entry.paths:
         return None
     try:
-        corpus = yield from advancing(scan_corpus(entry.paths))
+        corpus = yield from with_progress_events(scan_corpus(entry.paths))
         if corpus.content_hash != entry.content_hash:
             return None
-        data = yield from advancing(prepare(corpus, tokenizer))
+        data = yield from with_progress_events(prepare(corpus, tokenizer))
     except RlmError:
         return None
     return draw_sample(corpus.content_hash, data.train, data.validation, data.validation_bytes, most)

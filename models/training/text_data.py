@@ -17,7 +17,7 @@ from models.evaluation.forgetting import HeldOutText
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.runs.replay_samples import open_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -86,13 +86,13 @@ def _open_data(
             return open_prepared(known.prepared), config
         except CorpusError:
             yield NoticeGiven(message="The prepared text is no longer in the cache; it is made again.")
-    corpus = yield from advancing(scan_corpus(known.paths))
+    corpus = yield from with_progress_events(scan_corpus(known.paths))
     if corpus.content_hash != known.content_hash:
         raise CorpusError(
             f"The text at {known.paths[0]} is no longer the one this run was trained on.",
             hint="Put the old text back, or train a new run on the new one.",
         )
-    data = yield from advancing(prepare(corpus, tokenizer))
+    data = yield from with_progress_events(prepare(corpus, tokenizer))
     config = replace(config, data=replace(known, prepared=data.path.name))
     run.save_config(config)
     return data, config

@@ -11,6 +11,9 @@ from rlm_cli.options import JsonOption, RunsDirOption, complete_runs
 from rlm_cli.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from data.progress import Progress
     from models.recovery.diagnose import Diagnosis
     from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
     from models.recovery.recover import Recovery
@@ -60,16 +63,7 @@ def recover_tokenizer(
 
     from models.recovery.recover import recover_tokenizer
 
-    recovering, stage = recover_tokenizer(opened, like), ""
-    while True:
-        try:
-            advance = next(recovering)
-        except StopIteration as end:
-            recovery: Recovery = end.value
-            break
-        if advance.stage != stage:
-            stage = advance.stage
-            output.say(f"{stage} …", style="dim")
+    recovery = _with_stages(recover_tokenizer(opened, like), output)
     output.json({"run": opened.name, **recovery.to_dict()})
     _show_diagnosis(opened, recovery.diagnosis, output)
     if recovery.source is None:
@@ -81,6 +75,20 @@ def recover_tokenizer(
         _show_reconstruction(recovery.reconstruction, output)
     elif like is not None and recovery.source != "corpus":  # that text may be the corpus
         output.say("There was a copy, so --like was not used.")
+
+
+def _with_stages(recovering: "Generator[Progress, None, Recovery]", output: Output) -> "Recovery":
+    """Run the recovery and name each of its stages as it begins."""
+    stage = ""
+    while True:
+        try:
+            progress = next(recovering)
+        except StopIteration as end:
+            recovery: Recovery = end.value
+            return recovery
+        if progress.stage != stage:
+            stage = progress.stage
+            output.say(f"{stage} …", style="dim")
 
 
 def _check(run: "Run", like: Path | None, output: Output) -> None:

@@ -369,10 +369,10 @@ def test_reading_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("data.text_source._PIECE_BYTES", 100)
     (tmp_path / "a.txt").write_text(PROSE)
     write_lines(tmp_path / "b.jsonl", [{"text": "some text"}] * 40)
-    advances = list(scan_corpus([tmp_path]))
+    reports = list(scan_corpus([tmp_path]))
     total = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert {(a.stage, a.total, a.unit) for a in advances} == {("reading", total, "bytes")}
-    done = [a.done for a in advances]
+    assert {(a.stage, a.total, a.unit) for a in reports} == {("reading", total, "bytes")}
+    done = [a.done for a in reports]
     assert done == sorted(done) and done[-1] == total and len(done) > 10
 
 

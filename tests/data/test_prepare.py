@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,16 @@ import filelock
 import numpy as np
 import pytest
 
-from data.advance import Advance
 from data.bpe_tokenizer import train_bpe_tokenizer
 from data.character_tokenizer import CharacterTokenizer, train_character_tokenizer
 from data.corpus import Corpus, open_corpus
 from data.errors import CorpusError, RlmError
-from data.prepare import PreparedData, open_prepared, prepare
+from data.prepare import open_prepared, prepare
+from data.progress import result_of
 from data.tokenizer import Tokenizer
 
 PROSE = "Once there was a crow — it lived by the sea.\n\nIt didn't mind.\n" * 60
 BOS, EOS, USER, ASSISTANT = 2, 3, 5, 6
-
-
-def finish(work: Generator[Advance, None, PreparedData]) -> PreparedData:
-    while True:
-        try:
-            next(work)
-        except StopIteration as finished:
-            data: PreparedData = finished.value
-            return data
 
 
 @pytest.fixture(params=["character", "bpe"])
@@ -52,7 +42,7 @@ def prose(tmp_path: Path) -> Corpus:
 
 def test_a_text_is_its_tokens_and_nothing_else(prose: Corpus, kind: str) -> None:
     tokenizer = tokenizer_for(prose, kind)
-    data = finish(prepare(prose, tokenizer))
+    data = result_of(prepare(prose, tokenizer))
     cut = int(0.9 * len(PROSE))
     assert data.train.tolist() == tokenizer.encode(PROSE[:cut]).tolist()
     assert data.validation.tolist() == tokenizer.encode(PROSE[cut:]).tolist()
@@ -66,11 +56,11 @@ def test_small_pieces_and_batches_change_nothing(
     prose: Corpus, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tokenizer = tokenizer_for(prose, kind)
-    whole = finish(prepare(prose, tokenizer))
+    whole = result_of(prepare(prose, tokenizer))
     monkeypatch.setattr("data.text_source._PIECE_BYTES", 101)
     monkeypatch.setattr("data.bpe_tokenizer._PIECE", 300)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
-    again = finish(prepare(prose, tokenizer, tmp_path / "elsewhere"))
+    again = result_of(prepare(prose, tokenizer, tmp_path / "elsewhere"))
     assert again.path != whole.path
     assert (again.train == whole.train).all() and (again.validation == whole.validation).all()
 
@@ -80,7 +70,7 @@ def test_files_are_told_apart_by_one_token_between_them(tmp_path: Path, kind: st
         (tmp_path / f"{name}.txt").write_text(f"text of {name}. " * 20)
     corpus = open_corpus([tmp_path])
     tokenizer = tokenizer_for(corpus, kind)
-    data = finish(prepare(corpus, tokenizer))
+    data = result_of(prepare(corpus, tokenizer))
     for split in (data.train, data.validation):
         ids = split.tolist()
         assert ids.count(EOS) == 2 and BOS not in ids and ids[0] != EOS != ids[-1]
@@ -99,7 +89,7 @@ def test_documents_and_conversations_are_laid_out_whole(tmp_path: Path, kind: st
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
     corpus = open_corpus([tmp_path / "x.jsonl"])
     tokenizer = tokenizer_for(corpus, kind)
-    data = finish(prepare(corpus, tokenizer))
+    data = result_of(prepare(corpus, tokenizer))
     for split, ids in (("train", data.train), ("validation", data.validation)):
         expected: list[int] = []
         for document in corpus.documents_of(split):  # type: ignore[arg-type]
@@ -113,17 +103,17 @@ def test_documents_and_conversations_are_laid_out_whole(tmp_path: Path, kind: st
 
 
 def test_unknown_characters_are_counted(prose: Corpus) -> None:
-    data = finish(prepare(prose, CharacterTokenizer("abcdefghijklmnopqrstuvwxyz ")))
+    data = result_of(prepare(prose, CharacterTokenizer("abcdefghijklmnopqrstuvwxyz ")))
     assert data.unknown_characters == sum(c not in "abcdefghijklmnopqrstuvwxyz " for c in PROSE)
     assert data.train_tokens + data.validation_tokens == len(PROSE)
 
 
 def test_it_is_done_once(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = tokenizer_for(prose, "character")
-    first = finish(prepare(prose, tokenizer))
+    first = result_of(prepare(prose, tokenizer))
     monkeypatch.setattr("data.prepare._make", None)
     assert list(prepare(prose, tokenizer)) == []
-    assert finish(prepare(prose, tokenizer)).path == first.path
+    assert result_of(prepare(prose, tokenizer)).path == first.path
     assert open_prepared(first.path).train.tolist() == first.train.tolist()
     assert open_prepared(first.path.name).path == first.path
 
@@ -133,9 +123,9 @@ def test_another_tokenizer_or_text_is_another_folder(prose: Corpus, tmp_path: Pa
     other = open_corpus([tmp_path / "b.txt"])
     tokenizer = tokenizer_for(other, "character")
     paths = {
-        finish(prepare(prose, tokenizer)).path,
-        finish(prepare(prose, tokenizer_for(prose, "bpe"))).path,
-        finish(prepare(other, tokenizer)).path,
+        result_of(prepare(prose, tokenizer)).path,
+        result_of(prepare(prose, tokenizer_for(prose, "bpe"))).path,
+        result_of(prepare(other, tokenizer)).path,
     }
     assert len(paths) == 3
 
@@ -143,16 +133,16 @@ def test_another_tokenizer_or_text_is_another_folder(prose: Corpus, tmp_path: Pa
 def test_progress_is_said(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data.text_source._PIECE_BYTES", 500)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
-    advances = list(prepare(prose, tokenizer_for(prose, "character")))
-    assert {(a.stage, a.total, a.unit) for a in advances} == {("tokenizing", len(PROSE), "characters")}
-    done = [a.done for a in advances]
+    reports = list(prepare(prose, tokenizer_for(prose, "character")))
+    assert {(a.stage, a.total, a.unit) for a in reports} == {("tokenizing", len(PROSE), "characters")}
+    done = [a.done for a in reports]
     assert done == sorted(done) and done[-1] == len(PROSE) and len(done) >= 4
 
 
 @pytest.mark.parametrize("damage", ["truncated", "overwritten", "no meta", "torn meta", "foreign meta"])
 def test_damaged_data_is_refused_and_made_again(prose: Corpus, damage: str) -> None:
     tokenizer = tokenizer_for(prose, "character")
-    data = finish(prepare(prose, tokenizer))
+    data = result_of(prepare(prose, tokenizer))
     expected = data.train.tolist()
     meta = data.path / "meta.json"
     if damage == "truncated":
@@ -167,11 +157,11 @@ def test_damaged_data_is_refused_and_made_again(prose: Corpus, damage: str) -> N
         )
     with pytest.raises(CorpusError, match="gone or damaged"):
         open_prepared(data.path)
-    assert finish(prepare(prose, tokenizer)).train.tolist() == expected
+    assert result_of(prepare(prose, tokenizer)).train.tolist() == expected
 
 
 def test_data_of_an_earlier_version_is_still_good(prose: Corpus) -> None:
-    data = finish(prepare(prose, tokenizer_for(prose, "character")))
+    data = result_of(prepare(prose, tokenizer_for(prose, "character")))
     meta = json.loads((data.path / "meta.json").read_text())
     old = {name: value for name, value in meta.items() if name not in ("train_hash", "validation_hash")}
     assert len(old) == len(meta) - 2
@@ -196,23 +186,23 @@ def test_stopped_in_the_middle_it_leaves_nothing(
     assert any(path.is_dir() for path in cache_folder.iterdir())
     work.close()
     assert not any(path.is_dir() for path in cache_folder.iterdir())
-    assert finish(prepare(prose, tokenizer)).train_tokens == int(0.9 * len(PROSE))
+    assert result_of(prepare(prose, tokenizer)).train_tokens == int(0.9 * len(PROSE))
 
 
 def test_what_a_killed_process_left_is_cleared(prose: Corpus, cache_folder: Path) -> None:
     tokenizer = tokenizer_for(prose, "character")
-    data = finish(prepare(prose, tokenizer))
+    data = result_of(prepare(prose, tokenizer))
     (data.path / "meta.json").unlink()
     stale = cache_folder / f".tmp-{data.path.name}-abc"
     stale.mkdir()
     (stale / "train.bin").write_bytes(b"half")
-    finish(prepare(prose, tokenizer))
+    result_of(prepare(prose, tokenizer))
     assert not stale.exists()
 
 
 def test_a_second_process_waits_and_finds_it_done(prose: Corpus, cache_folder: Path) -> None:
     tokenizer = tokenizer_for(prose, "character")
-    done = finish(prepare(prose, tokenizer))
+    done = result_of(prepare(prose, tokenizer))
     busy = threading.Event()
     free = threading.Event()
 
@@ -227,7 +217,7 @@ def test_a_second_process_waits_and_finds_it_done(prose: Corpus, cache_folder: P
     work = prepare(prose, tokenizer)
     assert next(work).done == 0  # it waits, and can be interrupted while it does
     free.set()
-    assert finish(work).path == done.path
+    assert result_of(work).path == done.path
     holder.join()
 
 
@@ -235,7 +225,7 @@ def test_a_changed_file_leaves_nothing(prose: Corpus, cache_folder: Path) -> Non
     tokenizer = tokenizer_for(prose, "character")
     prose.sources[0].path.write_text(PROSE[:500])
     with pytest.raises(CorpusError, match="changed while"):
-        finish(prepare(prose, tokenizer))
+        result_of(prepare(prose, tokenizer))
     assert not any(path.is_dir() for path in cache_folder.iterdir())
 
 
@@ -246,7 +236,7 @@ def test_a_full_disk_is_said_before_and_during(
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10}))
         with pytest.raises(RlmError, match="GB left") as caught:
-            finish(prepare(prose, tokenizer))
+            result_of(prepare(prose, tokenizer))
         assert "RLM_CACHE_DIR" in (caught.value.hint or "")
 
     def full(handle: int) -> None:
@@ -255,22 +245,22 @@ def test_a_full_disk_is_said_before_and_during(
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
         with pytest.raises(RlmError, match="No space left on device") as caught:
-            finish(prepare(prose, tokenizer))
+            result_of(prepare(prose, tokenizer))
     assert not any(path.is_dir() for path in cache_folder.iterdir())
-    assert finish(prepare(prose, tokenizer)).train_tokens
+    assert result_of(prepare(prose, tokenizer)).train_tokens
 
 
 def test_a_cache_that_cannot_be_made_is_said(prose: Corpus, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RlmError, match="cannot be made") as caught:
-        finish(prepare(prose, tokenizer_for(prose, "character"), tmp_path / "file" / "cache"))
+        result_of(prepare(prose, tokenizer_for(prose, "character"), tmp_path / "file" / "cache"))
     assert "RLM_CACHE_DIR" in (caught.value.hint or "")
 
 
 def test_a_corpus_of_a_few_characters_has_an_empty_part(tmp_path: Path) -> None:
     (tmp_path / "tiny.txt").write_text("ab")
     corpus = open_corpus([tmp_path / "tiny.txt"])
-    data = finish(prepare(corpus, tokenizer_for(corpus, "character")))
+    data = result_of(prepare(corpus, tokenizer_for(corpus, "character")))
     assert (data.train_tokens, data.validation_tokens) == (1, 1)
 
 
@@ -288,7 +278,7 @@ if sys.argv[2] == "character":
     tokenizer = train_character_tokenizer(corpus)
 else:
     tokenizer = train_bpe_tokenizer(corpus, 512, sample_bytes=10**6)
-for advance in prepare(corpus, tokenizer):
+for _ in prepare(corpus, tokenizer):
     pass
 print(peak() - before)
 """

@@ -1,14 +1,13 @@
 """Puzzles in CSV: written and read back, and broken rows reported by line."""
 
 import gzip
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data.advance import Advance
 from data.errors import CorpusError, RlmError, UsageError
+from data.progress import Progress, result_of
 from data.puzzle_file import PuzzleRows, read_puzzles, write_puzzles
 from data.sudoku_generator import generate
 from data.sudoku_text import grid_line
@@ -17,18 +16,9 @@ SIX = [(grid_line(p), grid_line(s)) for p, s in generate(6, 6, seed=1)]
 FOUR = [(grid_line(p), grid_line(s)) for p, s in generate(4, 2, seed=1)]
 
 
-def finish(work: Generator[Advance, None, PuzzleRows]) -> PuzzleRows:
-    while True:
-        try:
-            next(work)
-        except StopIteration as finished:
-            rows: PuzzleRows = finished.value
-            return rows
-
-
 def read(path: Path, text: str, limit: int | None = None) -> PuzzleRows:
     path.write_text(text, encoding="utf-8")
-    return finish(read_puzzles(path, limit))
+    return result_of(read_puzzles(path, limit))
 
 
 def lines(rows: PuzzleRows) -> list[tuple[str, str]]:
@@ -40,7 +30,7 @@ def lines(rows: PuzzleRows) -> list[tuple[str, str]]:
 def test_what_was_written_is_read(tmp_path: Path, size: int, name: str) -> None:
     puzzles, solutions = (np.array(grids) for grids in zip(*generate(size, 8), strict=True))
     write_puzzles(tmp_path / name, puzzles, solutions)
-    rows = finish(read_puzzles(tmp_path / name))
+    rows = result_of(read_puzzles(tmp_path / name))
     assert (rows.puzzles == puzzles).all() and (rows.solutions == solutions).all()
     assert rows.puzzles.dtype == np.uint8 and rows.notes == ()
     opener = gzip.open if name.endswith(".gz") else open
@@ -96,7 +86,7 @@ def test_each_fault_has_its_reason(tmp_path: Path, row: str, reason: str | None)
 def test_bytes_that_are_no_text_spoil_one_row(tmp_path: Path) -> None:
     path = tmp_path / "set.csv"
     path.write_bytes(f"{SIX[0][0]}\n".encode() + b"\xff\xfe\n" + f"{SIX[1][0]}\n".encode())
-    rows = finish(read_puzzles(path))
+    rows = result_of(read_puzzles(path))
     assert lines(rows) == SIX[:2] and "line 2" in rows.notes[0]
 
 
@@ -126,12 +116,12 @@ def test_a_file_without_puzzles_is_an_error(tmp_path: Path, text: str, message: 
 
 def test_files_that_cannot_be_opened_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file"):
-        finish(read_puzzles(tmp_path / "none.csv"))
+        result_of(read_puzzles(tmp_path / "none.csv"))
     with pytest.raises(CorpusError):
-        finish(read_puzzles(tmp_path))
+        result_of(read_puzzles(tmp_path))
     (tmp_path / "torn.csv.gz").write_bytes(gzip.compress(b"puzzle\n" * 100)[:-9])
     with pytest.raises(CorpusError, match="gzip"):
-        finish(read_puzzles(tmp_path / "torn.csv.gz"))
+        result_of(read_puzzles(tmp_path / "torn.csv.gz"))
     with pytest.raises(RlmError, match="cannot be written"):
         write_puzzles(tmp_path / "no" / "where.csv", [], [])
 
@@ -140,6 +130,6 @@ def test_progress_is_reported_in_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("data.puzzle_file._ROWS_BETWEEN_REPORTS", 2)
     path = tmp_path / "set.csv"
     path.write_text("\n".join(p for p, _ in SIX))
-    advances = list(read_puzzles(path))
+    reports = list(read_puzzles(path))
     total = path.stat().st_size
-    assert len(advances) == 4 and advances[-1] == Advance("reading", total, total, "bytes")
+    assert len(reports) == 4 and reports[-1] == Progress("reading", total, total, "bytes")

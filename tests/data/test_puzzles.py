@@ -1,27 +1,17 @@
 """Sets of puzzles: made or read once, found again, and split so that nothing measured was trained on."""
 
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data.advance import Advance
 from data.errors import CorpusError, RlmError, UsageError
+from data.progress import Progress, result_of
 from data.puzzle_file import write_puzzles
 from data.puzzles import PuzzleSet, open_puzzles, split
 from data.sudoku_checker import is_solution_of
 from data.sudoku_generator import generate
 from data.sudoku_symmetry import random_symmetry
-
-
-def finish(work: Generator[Advance, None, PuzzleSet]) -> PuzzleSet:
-    while True:
-        try:
-            next(work)
-        except StopIteration as finished:
-            puzzles: PuzzleSet = finished.value
-            return puzzles
 
 
 def refuse(*_: object) -> None:
@@ -34,24 +24,24 @@ def a_set(size: int, puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
 
 @pytest.mark.parametrize(("source", "size"), [("sudoku:4x4", 4), ("sudoku:6x6", 6), ("sudoku:9x9", 9)])
 def test_generated_puzzles_are_made_once(source: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = finish(open_puzzles(source, 20, seed=3))
+    made = result_of(open_puzzles(source, 20, seed=3))
     assert (made.size, len(made), made.name) == (size, 20, source.replace(":", "-"))
     assert is_solution_of(made.solutions, made.puzzles).all()
     assert not made.puzzles.flags.writeable and not made.solutions.flags.writeable
-    assert finish(open_puzzles(source, 20, seed=4)).content_hash != made.content_hash
+    assert result_of(open_puzzles(source, 20, seed=4)).content_hash != made.content_hash
     monkeypatch.setattr("data.puzzles.generate", refuse)
-    again = finish(open_puzzles(source, 20, seed=3))
+    again = result_of(open_puzzles(source, 20, seed=3))
     assert again.content_hash == made.content_hash and (again.puzzles == made.puzzles).all()
 
 
 def test_hard_puzzles_have_few_clues() -> None:
-    clues = (finish(open_puzzles("sudoku:9x9-hard", 2, seed=1)).puzzles > 0).sum(axis=1)
+    clues = (result_of(open_puzzles("sudoku:9x9-hard", 2, seed=1)).puzzles > 0).sum(axis=1)
     assert clues.min() >= 22 and clues.max() <= 27
 
 
 @pytest.mark.parametrize("damage", ["torn", "garbled", "foreign", "notes"])
 def test_a_damaged_cache_is_made_again(cache_folder: Path, damage: str) -> None:
-    made = finish(open_puzzles("sudoku:4x4", 30))
+    made = result_of(open_puzzles("sudoku:4x4", 30))
     (kept,) = cache_folder.glob("*.npy")
     whole = kept.read_bytes()
     if damage == "torn":
@@ -62,7 +52,7 @@ def test_a_damaged_cache_is_made_again(cache_folder: Path, damage: str) -> None:
         np.save(kept, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     else:
         kept.with_suffix(".json").write_text("[")
-    assert finish(open_puzzles("sudoku:4x4", 30)).content_hash == made.content_hash
+    assert result_of(open_puzzles("sudoku:4x4", 30)).content_hash == made.content_hash
     assert kept.read_bytes() == whole
     assert not list(cache_folder.glob(".tmp*"))
 
@@ -71,9 +61,9 @@ def test_making_them_is_reported_and_can_be_stopped(
     cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("data.puzzles._REPORT_EVERY_S", 0)
-    advances = list(open_puzzles("sudoku:4x4", 5))
-    assert advances[0] == Advance("generating", 0, 5, "puzzles")
-    assert advances[-1] == Advance("generating", 5, 5, "puzzles") and len(advances) == 7
+    reports = list(open_puzzles("sudoku:4x4", 5))
+    assert reports[0] == Progress("generating", 0, 5, "puzzles")
+    assert reports[-1] == Progress("generating", 5, 5, "puzzles") and len(reports) == 7
     work = open_puzzles("sudoku:4x4", 6)
     next(work)
     work.close()
@@ -86,15 +76,15 @@ def test_a_file_is_read_once_and_again_when_it_changes(
     puzzles, solutions = (np.array(grids) for grids in zip(*generate(6, 6), strict=True))
     path = tmp_path / "mine.csv.gz"
     write_puzzles(path, [*puzzles, puzzles[0]], [*solutions, solutions[0]])
-    read = finish(open_puzzles(str(path)))
+    read = result_of(open_puzzles(str(path)))
     assert (read.puzzles == puzzles).all() and read.name == "mine" and read.size == 6
     assert "repeat" in read.notes[0]
-    assert len(finish(open_puzzles(path, 3))) == 3
+    assert len(result_of(open_puzzles(path, 3))) == 3
     write_puzzles(path, puzzles[:5], solutions[:5])
-    assert len(finish(open_puzzles(path))) == 5
+    assert len(result_of(open_puzzles(path))) == 5
     monkeypatch.setattr("data.puzzles.read_puzzles", refuse)
     write_puzzles(path, [*puzzles, puzzles[0]], [*solutions, solutions[0]])
-    assert finish(open_puzzles(path)).notes == read.notes
+    assert result_of(open_puzzles(path)).notes == read.notes
 
 
 @pytest.mark.parametrize(
@@ -108,7 +98,7 @@ def test_a_file_is_read_once_and_again_when_it_changes(
 )
 def test_what_is_not_there_is_refused(source: str, count: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        finish(open_puzzles(source, count))
+        result_of(open_puzzles(source, count))
     assert caught.value.hint
 
 
@@ -118,7 +108,7 @@ def test_a_cache_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("data.puzzles.os.replace", full)
     with pytest.raises(RlmError, match="No space left"):
-        finish(open_puzzles("sudoku:4x4", 2))
+        result_of(open_puzzles("sudoku:4x4", 2))
 
 
 @pytest.mark.parametrize("size", [6, 9])
@@ -141,7 +131,7 @@ def test_no_held_out_puzzle_is_a_training_puzzle_under_any_symmetry(size: int) -
 
 
 def test_4x4_puzzles_are_parted_by_equality_and_that_is_said() -> None:
-    puzzles = finish(open_puzzles("sudoku:4x4", 400))
+    puzzles = result_of(open_puzzles("sudoku:4x4", 400))
     train, held_out = split(puzzles)
     assert (len(train), len(held_out)) == (360, 40)
     assert not {p.tobytes() for p in train.puzzles} & {p.tobytes() for p in held_out.puzzles}
@@ -150,7 +140,7 @@ def test_4x4_puzzles_are_parted_by_equality_and_that_is_said() -> None:
 
 
 def test_a_split_is_a_function_of_the_seed() -> None:
-    puzzles = finish(open_puzzles("sudoku:6x6", 40))
+    puzzles = result_of(open_puzzles("sudoku:6x6", 40))
     parts = [split(puzzles, 10, seed)[1].puzzles.tobytes() for seed in (0, 0, 1)]
     assert parts[0] == parts[1] != parts[2]
 
@@ -158,7 +148,7 @@ def test_a_split_is_a_function_of_the_seed() -> None:
 @pytest.mark.parametrize("held_out", [0, -1, 20, 21])
 def test_a_split_that_leaves_nothing_is_refused(held_out: int) -> None:
     with pytest.raises(UsageError, match="cannot be held out"):
-        split(finish(open_puzzles("sudoku:4x4", 20)), held_out)
+        split(result_of(open_puzzles("sudoku:4x4", 20)), held_out)
 
 
 def test_a_set_of_one_puzzle_in_disguise_cannot_be_split() -> None:

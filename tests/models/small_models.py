@@ -14,8 +14,9 @@ from models.layers.block import Block
 from models.presets import PRESETS
 from models.recursion import MODES, Depth, sample_depth
 from models.recursive_lm import RecursiveLM
+from models.runs.run_state import Schedule
 from models.training.optimizer import Optimizers
-from models.training.schedule import Schedule
+from models.training.schedule import learning_rate_factor
 
 VOCABULARY = 24
 CONTEXT = 16
@@ -118,7 +119,7 @@ def steps_of(model: RecursiveLM, batches: Iterator[Tensor], steps: int) -> Itera
         parts = model.training_loss(blocks[:, :-1], blocks[:, 1:], sample_depth(model.trained_depth, 0, step))
         parts.total.backward()
         yield step, float(parts.next_token)
-        optimizers.step(schedule.rate(step, config))
+        optimizers.step(learning_rate_factor(schedule, step, config))
     model.eval()
 
 

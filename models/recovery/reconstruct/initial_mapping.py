@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.advance import Advance
+from data.progress import Progress
 from models.recovery.reconstruct.bigram_search import search_by_bigrams
 from models.recovery.reconstruct.mapping_evidence import Evidence, collect_evidence
 from models.recovery.reconstruct.optimal_mapping import ScoredMapping, best_mapping
@@ -38,20 +38,20 @@ class Attempt:
 
 def find_mapping(
     model: TextModel, reference: ReferenceText, bounds: Sequence[int], number: int
-) -> Generator[Advance, None, Attempt]:
+) -> Generator[Progress, None, Attempt]:
     """One attempt. Each generates other texts, and every one but the first uses another half of the
     reference text."""
-    yield Advance("generating with the model", number, ATTEMPTS, "attempts")
+    yield Progress("generating with the model", number, ATTEMPTS, "attempts")
     bigrams = _generated_bigrams(model, seed=number)
     part = reference if number == 0 else reference.half(number / ATTEMPTS)
     mapping = np.full(len(reference.characters), -1)
     searching = search_by_bigrams(part.bigrams(), bigrams, seed=number, perturbations=_PERTURBATIONS)
     for done, best_so_far in searching:
         mapping = best_so_far
-        yield Advance("matching pairs of characters", done, _PERTURBATIONS, "tries")
+        yield Progress("matching pairs of characters", done, _PERTURBATIONS, "tries")
     least, best = np.inf, mapping
     for round_number in range(_ROUNDS):
-        yield Advance("reading the text", round_number, _ROUNDS, "rounds")
+        yield Progress("reading the text", round_number, _ROUNDS, "rounds")
         evidence = collect_evidence(model, part, mapping, bigrams, _ROUND_CHARACTERS)
         if evidence.loss < least:
             least, best = evidence.loss, mapping

@@ -10,8 +10,8 @@ from collections.abc import Generator, Sequence
 
 import numpy as np
 
-from data.advance import Advance
 from data.errors import TokenizerError
+from data.progress import Progress
 from models.recovery.reconstruct.initial_mapping import ATTEMPTS, Attempt, choose_mapping, find_mapping
 from models.recovery.reconstruct.mapping_evidence import Evidence, collect_evidence
 from models.recovery.reconstruct.optimal_mapping import ScoredMapping, exchange_margins
@@ -42,7 +42,7 @@ def reconstruct(
     *,
     bounds: Sequence[int] = (0,),
     expected: str | None = None,
-) -> Generator[Advance, None, Reconstruction]:
+) -> Generator[Progress, None, Reconstruction]:
     """The vocabulary of a model, from a text in its language.
 
     `bounds` are the places where parts of the text tokens begin. Each part is expected in the order of code
@@ -81,7 +81,7 @@ def reconstruct(
 
 def _refine_unordered(
     model: TextModel, reference: ReferenceText, bounds: Sequence[int], first: Attempt
-) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
+) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
     """A mapping in any order and its confidences (C,). What several attempts agree on stays; the rest is
     tested in the text."""
     attempts = [first]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.advance import Advance
+from data.progress import Progress
 from models.recovery.reconstruct.optimal_mapping import ScoredMapping, best_sorted_mapping
 from models.recovery.reconstruct.reference_text import ReferenceText
 from models.recovery.reconstruct.substitution_tests import (
@@ -51,7 +51,7 @@ def refine_sorted(
     confidences: np.ndarray,
     rates: np.ndarray,
     bounds: Sequence[int],
-) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
+) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
     """A better sorted mapping and its confidences (C,), from `mapping` (C,) and its `confidences` (C,).
 
     `rates` (n,) are the shares of the tokens in what the model generates. A confidence is the probability
@@ -102,14 +102,14 @@ class _TestResults:
 
 def _test_nearby(
     model: TextModel, reference: ReferenceText, mapping: np.ndarray, anchored: np.ndarray, what: str
-) -> Generator[Advance, None, _TestResults]:
+) -> Generator[Progress, None, _TestResults]:
     size, counts = len(mapping), np.maximum(1, reference.counts)
     results = _TestResults(
         np.full((size, model.tokens), -np.inf), np.zeros(size), np.zeros(size), np.zeros(size, bool)
     )
     tests, places = SubstitutionTests(model, reference, mapping), _places_in_order(mapping)
     for character in range(size):
-        yield Advance(f"testing characters, {what}", character, size, "characters")
+        yield Progress(f"testing characters, {what}", character, size, "characters")
         own = int(mapping[character])
         near = np.array([own]) if anchored[character] else _near(places[character], own, model.tokens)
         gains = tests.gains(character, near, _PLACES)  # (P, k)

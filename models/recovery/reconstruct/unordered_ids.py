@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from data.advance import Advance
+from data.progress import Progress
 from models.recovery.reconstruct.optimal_mapping import best_mapping
 from models.recovery.reconstruct.reference_text import ReferenceText
 from models.recovery.reconstruct.substitution_tests import (
@@ -28,7 +28,7 @@ too. How well is the gain over its frequency."""
 
 def reassign(
     model: TextModel, reference: ReferenceText, mapping: np.ndarray, doubtful: np.ndarray
-) -> Generator[Advance, None, tuple[np.ndarray, np.ndarray]]:
+) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
     """Map the `doubtful` characters (places in `mapping` (C,)) anew to the tokens that no other has.
 
     Returns the new mapping, once a round changes nothing, and (C, n) nats per place of each pair that was
@@ -41,7 +41,7 @@ def reassign(
     for number in range(_MAX_ROUNDS):
         tests, changed = SubstitutionTests(model, reference, mapping), mapping.copy()
         for done, character in enumerate(doubtful):
-            yield Advance(f"testing characters, round {number + 1}", done, len(doubtful), "characters")
+            yield Progress(f"testing characters, round {number + 1}", done, len(doubtful), "characters")
             gains = tests.gains(character, tokens, _PLACES)
             gain[character, tokens] = gains.mean(axis=0) if len(gains) else 0.0
         chosen = best_mapping(gain[doubtful][:, tokens] * weights[:, None]).mapping
@@ -58,7 +58,7 @@ def confidences(
     mapping: np.ndarray,
     prior: np.ndarray,
     gain: np.ndarray,
-) -> Generator[Advance, None, np.ndarray]:
+) -> Generator[Progress, None, np.ndarray]:
     """(C,) from 0 to 1: how certain each character's token is. Those whose `prior` (C,) confidence is below
     CONFIDENT are tested.
 
@@ -83,7 +83,7 @@ def confidences(
                 predicted[character] = here.mean() / most[character]
         least = _MIN_PREDICTED * np.median(predicted[mapped])
         for done, character in enumerate(uncertain):
-            yield Advance(f"comparing rivals, {places} places each", done, len(uncertain), "characters")
+            yield Progress(f"comparing rivals, {places} places each", done, len(uncertain), "characters")
             found[character] = 0.0
             if predicted[character] > max(0.0, least):
                 beaten = [rivalry.chance(character, int(rival)) for rival in rivals[character]]

@@ -23,7 +23,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.evaluation import PuzzleEvaluation
 from models.runs.events import Event, RunFinished
-from models.runs.progress import advancing
+from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import Calibration, DataSection, RunConfig
 from models.training.control import until_paused
@@ -282,7 +282,7 @@ def open_task(
 def load_puzzles(data: DataSection) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
     """The puzzles that a run was trained on, to learn from and held out."""
     source = data.paths[0]
-    puzzles = yield from advancing(open_puzzles(source, data.count, data.seed or 0))
+    puzzles = yield from with_progress_events(open_puzzles(source, data.count, data.seed or 0))
     if puzzles.content_hash != data.content_hash:
         raise CorpusError(
             f"The puzzles of {source} are no longer the ones this run was trained on.",

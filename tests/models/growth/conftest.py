@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from data.progress import result_of
 from models.architectures import build_model, model_config
 from models.config import ModelConfig
 from models.growth.expand import ExpansionPlan, plan_expansion
@@ -133,13 +134,7 @@ def new_run(runs: Path, text: Path) -> NewRun:
             vocab_size=300 if tokenizer == "bpe" else None, threads=1, device="cpu",
             number_format="float32", settings=DIALS, **said,
         )  # fmt: skip
-        planning = plan(request, runs)
-        while True:
-            try:
-                next(planning)
-            except StopIteration as end:
-                run: Run = end.value.start()
-                break
+        run: Run = result_of(plan(request, runs)).start()
         calibration = Calibration(  # measuring takes seconds
             device="cpu", number_format="float32", compiled=False, threads=1, micro_batch=4,
             shallow_step_s=0.01, deep_step_s=0.02,

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data.errors import CorpusError, UsageError
+from data.progress import result_of
 from data.replay import load_sample
 from models import cost as estimate
 from models.architectures import build_model
@@ -164,13 +165,7 @@ def test_puzzle_models_grow(runs: Path, grow: Grow, learn: Learn) -> None:
         paths=(), task="sudoku:4x4", count=40, name="owl", number_format="float32",
         settings={"training.evaluations": 1, "model.supervision_steps": 2}, **said,
     )  # fmt: skip
-    planning = plan(request, runs)
-    while True:
-        try:
-            next(planning)
-        except StopIteration as end:
-            parent: Run = end.value.start()
-            break
+    parent: Run = result_of(plan(request, runs)).start()
     learn(parent)
     depth = next(axis for axis in sizes(model_of(parent).config) if axis.endswith("layers"))
     run = grow(parent, **{depth.replace("-", "_"): 4, "ff": 900}).start()

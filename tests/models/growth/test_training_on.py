@@ -1,11 +1,10 @@
 """Training continues after an expansion: the loss hardly rises at first, and ends lower."""
 
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from data.progress import result_of
 from models.growth.expand import plan_expansion
 from models.planning.extend import extend
 from models.planning.plan import plan
@@ -15,14 +14,6 @@ from models.training.trainer import train
 from tests.requests import train_request
 
 STORIES = Path(__file__).resolve().parents[3] / "sample_corpora" / "stories.txt"
-
-
-def result_of(work: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def learned_on(run: Run, steps: int) -> tuple[list[float], float]:

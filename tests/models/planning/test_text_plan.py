@@ -17,6 +17,7 @@ from models.planning import new_run
 from models.planning.create import plan_creation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
+from models.runs import storage
 from models.runs.events import NoticeGiven, RunFinished
 from models.runs.run import Run
 from models.training.trainer import train
@@ -187,3 +188,28 @@ def test_unequal_documents_have_their_real_shares_said(tmp_path: Path, corpus: P
     assert shares in dict(found.rows())["text"]
     assert any("very unequal" in notice and shares in notice for notice in notices)
     assert "nine tenths to learn from" in dict(planned(corpus, tmp_path / "runs")[0].rows())["text"]
+
+
+def test_one_layout_and_one_write_are_enough(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts: list[Any] = []
+    files: list[str] = []
+    laying_out, writing = estimating.build_model, storage.write_file
+
+    def lay_out(config: Any) -> Any:
+        layouts.append(config)
+        return laying_out(config)
+
+    def write(path: Path, *more: Any) -> Any:
+        files.append(path.name)
+        return writing(path, *more)
+
+    monkeypatch.setattr(estimating, "build_model", lay_out)
+    monkeypatch.setattr(storage, "write_file", write)
+    found, _ = planned(corpus, tmp_path / "runs", n_heads=2, d_model=32)
+    assert found.rows() and found.to_dict()
+    assert layouts == [found.model]
+    run = found.start()
+    assert len(layouts) == 1 and sum("config.json" in name for name in files) == 1
+    assert run.config().training_config() == found.training

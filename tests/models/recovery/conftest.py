@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.progress import result_of
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
 from models.runs.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
@@ -62,13 +63,7 @@ def _runs(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> Path:
             threads=1,
             settings={"training.compile": "no", "model.n_layers": 1, "training.samples": 0},
         )
-        planning = plan(request, folder / "runs")
-        while True:
-            try:
-                next(planning)
-            except StopIteration as end:
-                found = end.value
-                break
+        found = result_of(plan(request, folder / "runs"))
         assert isinstance(found, TextPlan)
         for _ in train(found.start()):
             pass

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from data.advance import Advance
 from data.bpe_growth import grown_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import open_corpus
 from data.errors import TokenizerError
+from data.progress import Progress, result_of
 from data.tokenizer import load_tokenizer
 from models.errors import RunBusyError
 from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
@@ -52,13 +52,7 @@ def change_vocab_size(run: Run, size: int) -> None:
 
 
 def recovered(run: Run, like: Path | None = None) -> Recovery:
-    recovering = recover_tokenizer(run, like)
-    while True:
-        try:
-            next(recovering)
-        except StopIteration as end:
-            found: Recovery = end.value
-            return found
+    return result_of(recover_tokenizer(run, like))
 
 
 def damage(run: Run, how: str) -> bytes:
@@ -486,9 +480,9 @@ def test_a_second_reconstruction_keeps_the_hash_of_the_lost_tokenizer(
 
         def made(
             *_: object, found: tuple[ReconstructedCharacter, ...] = found, **more: object
-        ) -> Iterator[Advance]:
+        ) -> Iterator[Progress]:
             expected.append(more["expected"])
-            yield Advance("reading the text", 0, 1, "rounds")
+            yield Progress("reading the text", 0, 1, "rounds")
             return Reconstruction(found, True, False, 1.0, 3.0, 2.0)
 
         monkeypatch.setattr("models.recovery.recover.reconstruct", made)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.architectures import build_model, model_config
+from models.config import TrainingConfig
 from models.errors import CheckpointError, RunError
 from models.runs.checkpoint_folder import open_folder, state_text
 from models.runs.datasets import Dataset, datasets_to_json
@@ -81,6 +82,43 @@ def test_the_loss_of_a_corpus_becomes_that_when_learned_and_that_now() -> None:
     assert datasets_1_to_2(old) == {"format_version": 2, "datasets": new}
     assert migrated("datasets.json", old) == new
     assert "validation_loss" in old[0]
+
+
+def test_a_configuration_gets_the_settings_by_their_names_of_today() -> None:
+    old = {
+        "format_version": 1,
+        "training": {
+            "schedule": "linear",
+            "late_recursion": 0.25,
+            "deepest_share": 0.5,
+            "most_epochs": 16.0,
+            "steps": 3,
+        },
+        "measured": {"device": "cpu"},
+        "opened": True,
+    }
+    before = json.dumps(old)
+    assert migrated("config.json", old) == {
+        "training": {
+            "schedule": "wsd",
+            "shallow_fraction": 0.25,
+            "full_depth_prob": 0.5,
+            "max_epochs": 16.0,
+            "steps": 3,
+        },
+        "calibration": {"device": "cpu"},
+    }
+    assert json.dumps(old) == before
+    TrainingConfig(**migrated("config.json", old)["training"])
+    cosine = migrated("config.json", {"training": {"schedule": "cosine"}})
+    assert cosine == {"training": {"schedule": "cosine"}}
+
+
+def test_a_state_says_that_it_is_initial() -> None:
+    old = {"format_version": 1, "step": 0, "state": {"begins": True, "micro_batch": 2}}
+    assert migrated("state.json", old)["state"] == {"is_initial": True, "micro_batch": 2}
+    old = {"format_version": 1, "step": 9, "state": {"begins": False, "micro_batch": 2}}
+    assert migrated("state.json", old)["state"] == {"micro_batch": 2}
 
 
 def test_a_run_reads_an_older_list_of_datasets_and_writes_todays(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_locked_is_removed(tmp_path: Path, monkeypatch: 
 def test_a_suggested_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
     with new_run("owl", tmp_path) as run:
         run.save_config(CREATED)
-    with new_run("owl", tmp_path, unchosen="owl") as run:
+    with new_run("owl", tmp_path, suggested_from="owl") as run:
         assert run.name == "owl-2"
     with pytest.raises(UsageError, match="already a run 'owl'"), new_run("owl", tmp_path):
         pass

@@ -14,9 +14,9 @@ from models.errors import RunBusyError, RunError
 from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
 from models.runs.listing import list_runs
+from models.runs.run import Run, run_names, runs_dir, suggest_name
 from models.runs.storage import digest_of
 from models.runs.weights_file import metadata_of, shape_in, weights_problem
-from models.runs.run import Run, run_names, runs_dir, suggest_name
 from tests.models.runs.example_config import (
     COMPLETE_CONFIG,
     COMPLETE_DATASET,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models.config import TrainingConfig
 from models.training.schedule import Schedule
 
-SHAPES = ("linear", "cosine")
+SHAPES = ("wsd", "cosine")
 stretches = st.tuples(st.integers(0, 500), st.integers(1, 500)).map(lambda pair: (pair[0], sum(pair)))
 
 
@@ -53,7 +53,7 @@ def test_the_corners_of_the_rate(shape: str) -> None:
     assert schedule.rate(100, config) == pytest.approx(0.1)  # the first step is one tenth of the way up
     assert schedule.rate(104, config) == pytest.approx(0.5, rel=0.01)
     assert schedule.rate(300, config) == pytest.approx(0.1)
-    if shape == "linear":
+    if shape == "wsd":
         assert all(schedule.rate(step, config) == 1.0 for step in range(109, 201))
         assert schedule.rate(250, config) == pytest.approx(0.55)
     else:

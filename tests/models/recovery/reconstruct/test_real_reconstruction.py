@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from data.progress import result_of
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
 from models.recovery.recover import Recovery, recover_tokenizer
@@ -22,13 +23,7 @@ def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> N
     text, like = CORPORA / "tiny_shakespeare.txt", CORPORA / "alice.txt"
     if not (text.is_file() and like.is_file()):
         pytest.skip("the corpora for measuring are not beside the project")
-    planning = plan(train_request(paths=(str(text),), name="ts", minutes=2), tmp_path / "runs")
-    while True:
-        try:
-            next(planning)
-        except StopIteration as end:
-            planned = end.value
-            break
+    planned = result_of(plan(train_request(paths=(str(text),), name="ts", minutes=2), tmp_path / "runs"))
     assert isinstance(planned, TextPlan)
     run: Run = planned.start()
     for _ in train(run):
@@ -36,13 +31,7 @@ def test_shakespeare_from_alice(tmp_path: Path, strip: Callable[..., None]) -> N
     characters = planned.tokenizer.to_json()
     strip(run, "copies", "text", "hash")
     run.tokenizer_path.unlink()
-    recovering = recover_tokenizer(run, like)
-    while True:
-        try:
-            next(recovering)
-        except StopIteration as end:
-            found: Recovery = end.value
-            break
+    found: Recovery = result_of(recover_tokenizer(run, like))
     assert found.reconstruction is not None and found.reconstruction.in_order
     assert run.tokenizer_path.read_text(encoding="utf-8") != characters  # Alice has no $
     counts = Counter(text.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import pytest
 
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import CorpusError, TokenizerError, UsageError
+from data.progress import result_of
 from models.recovery.reconstruct import Reconstruction, read_reference_text, reconstruct
 from models.recovery.reconstruct.by_hash import complete_by_hash
 from models.recovery.reconstruct.reference_text import ReferenceText, reference_text_of
@@ -47,13 +48,7 @@ class TrigramModel:
 
 
 def reconstructed(model: TrigramModel, reference: ReferenceText, **more: object) -> Reconstruction:
-    reconstructing = reconstruct(model, reference, **more)  # type: ignore[arg-type]
-    while True:
-        try:
-            next(reconstructing)
-        except StopIteration as end:
-            found: Reconstruction = end.value
-            return found
+    return result_of(reconstruct(model, reference, **more))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

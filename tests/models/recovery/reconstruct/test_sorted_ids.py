@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.progress import result_of
 from models.recovery.reconstruct.reference_text import ReferenceText, reference_text_of
 from models.recovery.reconstruct.sorted_ids import refine_sorted
 from models.recovery.reconstruct.substitution_tests import CONFIDENT
@@ -35,13 +36,7 @@ def refined(
     model: BigramModel, reference: ReferenceText, mapping: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     confidences = np.full(len(mapping), 0.99)
-    refining = refine_sorted(model, reference, mapping, confidences, model.joint.sum(axis=1), (0,))
-    while True:
-        try:
-            next(refining)
-        except StopIteration as end:
-            found: tuple[np.ndarray, np.ndarray] = end.value
-            return found
+    return result_of(refine_sorted(model, reference, mapping, confidences, model.joint.sum(axis=1), (0,)))
 
 
 def test_slipped_characters_move_back_or_stay_uncertain() -> None:
