@@ -14,10 +14,10 @@ import torch
 from data.errors import CorpusError, UsageError
 from data.progress import result_of
 from models.architectures import ARCHITECTURES
-from models.errors import CheckpointError, RunBusyError
+from models.errors import CheckpointError, RunBusyError, StorageError
 from models.evaluation.loss import evaluate
 from models.planning.extend import extend
-from models.recursion import is_trained
+from models.recursion import Depth, is_trained
 from models.runs.checkpoint import load_checkpoint
 from models.runs.checkpoint_folder import pointers_in
 from models.runs.evaluation import Evaluation
@@ -26,6 +26,7 @@ from models.runs.events import (
     EvaluationAdvanced,
     EvaluationFinished,
     Event,
+    RunFailed,
     RunFinished,
     RunPaused,
     RunStarted,
@@ -33,9 +34,13 @@ from models.runs.events import (
     StepFinished,
     to_json,
 )
+from models.runs.listing import summarize
 from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.control import Control
+from models.training.session import Session
+from models.training.tasks import BatchLoss
+from models.training.text_task import TextTask
 from models.training.time_budget import REWARM_SAME_TEXT
 from models.training.trainer import train
 
@@ -335,3 +340,36 @@ def test_checkpoints_are_saved_at_every_interval(new_run: NewRun) -> None:
     snapshot, _ = load_checkpoint(run)
     assert snapshot.step == 5 and snapshot.state.ended == "steps"
     assert all(torch.isfinite(weight).all() for weight in snapshot.model.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (RuntimeError("a bug"), "RuntimeError", "RuntimeError: a bug"),
+        (StorageError("The disk is full.", hint="Make room."), "StorageError", "The disk is full."),
+    ],
+)
+def test_a_training_that_dies_leaves_its_error_in_the_log_and_goes_on_later(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str, message: str
+) -> None:
+    backward, run = TextTask.backward, new_run(steps=6)
+
+    def fail_at_step_3(self: TextTask, session: Session, depth: Depth) -> BatchLoss:
+        if session.counters.step == 3:
+            raise error
+        return backward(self, session, depth)
+
+    events: list[Event] = []
+    with monkeypatch.context() as patch, pytest.raises(type(error)):
+        patch.setattr(TextTask, "backward", fail_at_step_3)
+        for event in run.record(train(run)):
+            events.append(event)
+    failed = events[-1]
+    assert isinstance(failed, RunFailed)
+    assert (failed.kind, failed.message, failed.hint) == (kind, message, getattr(error, "hint", None))
+    assert list(run.events())[-1] == failed
+    assert message in run.training_log_path.read_text(encoding="utf-8")
+    summary = summarize(run.path)
+    assert summary.status == "paused" and message in str(summary.failure) and not run.is_busy()
+    assert isinstance(list(run.record(train(run)))[-1], RunFinished)
+    assert summarize(run.path).status == "finished"
