@@ -69,7 +69,7 @@ def timed_session(
             clock.now += seconds
             return training_loss(*arguments)
 
-        session.model.training_loss = slow  # type: ignore[method-assign]
+        session.model.training_loss = slow  # type: ignore[method-assign,assignment]
         return session
 
     return make

@@ -14,10 +14,9 @@ import torch
 from data.errors import CorpusError, UsageError
 from data.progress import result_of
 from models.architectures import ARCHITECTURES
-from models.errors import CheckpointError, RunBusyError, StorageError
+from models.errors import CheckpointError, RunBusyError
 from models.evaluation.loss import evaluate
-from models.planning.extend import extend
-from models.recursion import Depth, is_trained
+from models.recursion import is_trained
 from models.runs.checkpoint import load_checkpoint
 from models.runs.checkpoint_folder import pointers_in
 from models.runs.evaluation import Evaluation
@@ -26,7 +25,6 @@ from models.runs.events import (
     EvaluationAdvanced,
     EvaluationFinished,
     Event,
-    RunFailed,
     RunFinished,
     RunPaused,
     RunStarted,
@@ -34,14 +32,9 @@ from models.runs.events import (
     StepFinished,
     to_json,
 )
-from models.runs.listing import summarize
 from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.control import Control
-from models.training.session import Session
-from models.training.tasks import BatchLoss
-from models.training.text_task import TextTask
-from models.training.time_budget import REWARM_SAME_TEXT
 from models.training.trainer import train
 
 NewRun = Callable[..., Run]
@@ -204,63 +197,6 @@ def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> N
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
 
 
-def test_an_extension_of_a_finished_run_warms_up_again(new_run: NewRun) -> None:
-    run = new_run(steps=10, cooldown=0.5, warmup_steps=4, learning_rate=1e-3)
-    first = go(run)
-    extend(run, steps=20)
-    events = go(run)
-    (started,) = of(RunStarted, events)
-    assert (started.start_step, started.total_steps) == (10, 30)
-    rates = [event.learning_rate for event in of(StepFinished, events)]
-    assert of(StepFinished, first)[-1].learning_rate < 0.25e-3  # it had come down
-    assert rates[:4] == pytest.approx([REWARM_SAME_TEXT * share * 1e-3 for share in (0.25, 0.5, 0.75, 1)])
-    assert max(rates) == pytest.approx(REWARM_SAME_TEXT * 1e-3) and rates[-1] < 0.05e-3
-    finished = events[-1]
-    assert isinstance(finished, RunFinished) and finished.step == 30
-    losses = [event.validation_loss for event in of(EvaluationFinished, first + events)]
-    assert finished.validation_loss == pytest.approx(min(losses), abs=1e-5)
-    evaluation = run.evaluation()
-    assert evaluation is not None and evaluation.after_steps == 30
-    with pytest.raises(UsageError, match="finished"):
-        go(run)
-
-
-def test_an_extension_of_a_paused_run_only_moves_its_end(new_run: NewRun) -> None:
-    def pause(control: Control, event: Event) -> None:
-        if isinstance(event, StepFinished) and event.step == 6:
-            control.pause()
-
-    run = new_run(steps=12, warmup_steps=3, cooldown=0.1)
-    paused = go(run, pause)[-1]
-    assert isinstance(paused, RunPaused) and (paused.step, paused.total_steps) == (6, 12)
-    extend(run, steps=14)
-    events = go(run)
-    assert events[-1].step == 20  # type: ignore[attr-defined]
-    rates = [event.learning_rate for event in of(StepFinished, events)]
-    assert rates[:8] == pytest.approx([rates[0]] * 8), "no second warm-up"
-
-
-@pytest.mark.parametrize(
-    "length", [{}, {"steps": 0}, {"minutes": 0.0}, {"minutes": math.nan}, {"minutes": -1.0}]
-)
-def test_an_extension_has_one_length_above_nothing(new_run: NewRun, length: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        extend(new_run(), **length)
-    with pytest.raises(UsageError):
-        extend(new_run("other"), minutes=1.0, steps=1)
-
-
-def test_a_run_without_a_text_cannot_be_trained_or_extended(new_run: NewRun) -> None:
-    run = new_run()
-    config = replace(run.config(), data=None)
-    run.save_config(config)
-    for more in (lambda: extend(run, steps=4), lambda: go(run)):
-        with pytest.raises(UsageError, match="has no text yet") as caught:
-            more()
-        assert caught.value.hint == "Train it: {train FILE name=owl}"
-    assert run.config() == config
-
-
 def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:
     run = new_run()
     first = train(run)
@@ -340,36 +276,3 @@ def test_checkpoints_are_saved_at_every_interval(new_run: NewRun) -> None:
     snapshot, _ = load_checkpoint(run)
     assert snapshot.step == 5 and snapshot.state.ended == "steps"
     assert all(torch.isfinite(weight).all() for weight in snapshot.model.values())
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "message"),
-    [
-        (RuntimeError("a bug"), "RuntimeError", "RuntimeError: a bug"),
-        (StorageError("The disk is full.", hint="Make room."), "StorageError", "The disk is full."),
-    ],
-)
-def test_a_training_that_dies_leaves_its_error_in_the_log_and_goes_on_later(
-    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str, message: str
-) -> None:
-    backward, run = TextTask.backward, new_run(steps=6)
-
-    def fail_at_step_3(self: TextTask, session: Session, depth: Depth) -> BatchLoss:
-        if session.counters.step == 3:
-            raise error
-        return backward(self, session, depth)
-
-    events: list[Event] = []
-    with monkeypatch.context() as patch, pytest.raises(type(error)):
-        patch.setattr(TextTask, "backward", fail_at_step_3)
-        for event in run.record(train(run)):
-            events.append(event)
-    failed = events[-1]
-    assert isinstance(failed, RunFailed)
-    assert (failed.kind, failed.message, failed.hint) == (kind, message, getattr(error, "hint", None))
-    assert list(run.events())[-1] == failed
-    assert message in run.training_log_path.read_text(encoding="utf-8")
-    summary = summarize(run.path)
-    assert summary.status == "paused" and message in str(summary.failure) and not run.is_busy()
-    assert isinstance(list(run.record(train(run)))[-1], RunFinished)
-    assert summarize(run.path).status == "finished"
