@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import DivergedError
-from models.recursive_lm import LossParts
+from models.losses import LossParts
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
     CheckpointSaved,

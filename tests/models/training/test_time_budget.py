@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from models.architectures import build_model, model_config
 from models.config import TrainingConfig
+from models.losses import LossParts
 from models.planning.extend import extend
 from models.recursion import Depth
-from models.recursive_lm import LossParts
 from models.runs.events import RunFinished, SchedulePlanned, StepFinished
 from models.runs.run import Run
 from models.runs.run_config import Calibration

@@ -20,6 +20,7 @@ from models.recursion import is_trained
 from models.runs.checkpoint import load_checkpoint
 from models.runs.checkpoint_folder import pointers_in
 from models.runs.evaluation import Evaluation
+from models.runs.event_json import to_json
 from models.runs.events import (
     CheckpointSaved,
     EvaluationAdvanced,
@@ -30,7 +31,6 @@ from models.runs.events import (
     RunStarted,
     SampleGenerated,
     StepFinished,
-    to_json,
 )
 from models.runs.load import load_run
 from models.runs.run import Run
