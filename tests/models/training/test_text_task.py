@@ -29,7 +29,8 @@ def test_the_first_steps_are_shallow_where_recursion_comes_late(new_run: NewRun)
 
 def test_every_step_may_be_at_the_trained_depth(new_run: NewRun) -> None:
     run = new_run(deepest_share=1.0)
-    assert depths(run) == [str(session_of(run).model.trained_depth)] * 12
+    trained = str(session_of(run).model.trained_depth)
+    assert depths(run) == [trained] * 12
 
 
 def test_other_steps_draw_their_depth(new_run: NewRun) -> None:
