@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
 from data.errors import UsageError
-from models.recursion import DEEPEST_SHARE
+from models.recursion import FULL_DEPTH_PROB
+from models.renamed_settings import RENAMED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +25,10 @@ class ModelConfig:
     """What every architecture has. Each adds its own dials in its own file."""
 
     architecture: ClassVar[str]
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """The ways it can grow and still compute what it did, each with its dial."""
-    balanced: ClassVar[tuple[str, ...]] = ()
-    """Those of them that add blocks, in the order in which a model that is to grow evenly gets them."""
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The axes along which it can grow and still compute what it did, each with the field it changes."""
+    block_axes: ClassVar[tuple[str, ...]] = ()
+    """Those of them that add blocks, in the order in which a model that grows evenly is given new blocks."""
     vocab_size: int
     """Entries of the vocabulary."""
     context_length: int = 128
@@ -40,15 +41,15 @@ class ModelConfig:
     """Share of what each half block adds that is dropped in training."""
     positions: str = "rotary"
     """How tokens know where they stand: rotary, learned, or sinusoidal."""
-    lookback: int = 0
-    """Tokens before each one that its embedding sees too: n-grams for the price of a lookup."""
+    ngram: int = 0
+    """How many tokens before each one its embedding sees too, each through a table of its own."""
 
     def __post_init__(self) -> None:
         require(2 <= self.vocab_size <= 2**20, "model.vocab_size", self.vocab_size, f"2 to {2**20}")
         require(1 <= self.context_length <= 65536, "model.context_length", self.context_length, "1 to 65536")
         require(8 <= self.d_model <= 16384, "model.d_model", self.d_model, "8 to 16384")
         require(self.n_heads >= 1, "model.n_heads", self.n_heads, "at least 1")
-        require(0 <= self.lookback <= 16, "model.lookback", self.lookback, "0 to 16")
+        require(0 <= self.ngram <= 16, "model.ngram", self.ngram, "0 to 16")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 up to, not including, 1")
         known = ("rotary", "learned", "sinusoidal")
         require(self.positions in known, "model.positions", self.positions, f"one of {', '.join(known)}")
@@ -60,23 +61,23 @@ class ModelConfig:
             )
 
     @property
-    def usual_feed_forward(self) -> int:
-        """The hidden width of each block's network where d_feed_forward leaves it open."""
+    def default_feed_forward(self) -> int:
+        """The hidden width of each block's network where d_feed_forward is None."""
         return 4 * self.d_model
 
-    def size_of(self, way: str) -> int:
-        """How large it is today in one of the ways of `growing`."""
-        size: int | None = getattr(self, self.growing[way])
-        return self.usual_feed_forward if size is None else size
+    def size_of(self, axis: str) -> int:
+        """The present size along one of `growth_axes`."""
+        size: int | None = getattr(self, self.growth_axes[axis])
+        return self.default_feed_forward if size is None else size
 
     def larger(self, sizes: Mapping[str, int]) -> Self:
-        """The same, but as large as `sizes` says in those ways of `growing`. Raises UsageError."""
-        dials: dict[str, Any] = {self.growing[way]: size for way, size in sizes.items()}
-        return dataclasses.replace(self, **dials)
+        """The same configuration with `sizes`, by axis of `growth_axes`. Raises UsageError."""
+        fields: dict[str, Any] = {self.growth_axes[axis]: size for axis, size in sizes.items()}
+        return dataclasses.replace(self, **fields)
 
-    def why_not_grow(self, way: str) -> str | None:
-        """Why this configuration cannot grow in one of the ways of `growing`, as a sentence without
-        its full stop; None where it can."""
+    def why_not_grow(self, axis: str) -> str | None:
+        """Why this configuration cannot grow along one of `growth_axes`, as a sentence without its full
+        stop; None where it can."""
         return None
 
 
@@ -90,7 +91,7 @@ class TrainingConfig:
     """Passes over the training part, instead of steps."""
     minutes: float | None = None
     """Wall-clock minutes from the first look at the text to the saved model, instead of steps."""
-    most_epochs: float | None = None
+    max_epochs: float | None = None
     """Passes over the text at which a length in minutes ends early: more would be learning by heart."""
     batch_size: int = 32
     """Sequences for each optimizer step."""
@@ -110,22 +111,23 @@ class TrainingConfig:
     """AdamW's first momentum."""
     beta2: float = 0.95
     """AdamW's second momentum."""
-    schedule: str = "linear"
-    """After warm-up: linear stays at the peak, then falls in a line; cosine falls all along."""
+    schedule: str = "wsd"
+    """After warm-up: wsd (warm-up, stable, decay) stays at the peak, then falls in a line; cosine falls all
+    along."""
     warmup_steps: int = 20
     """Steps of rising rate at the start."""
     cooldown: float = 0.6
-    """Share of the run over which a linear schedule falls."""
+    """Share of the run over which a wsd schedule falls."""
     final_rate: float = 0.02
     """Share of the peak rate at the end."""
     gradient_clip: float = 1.0
     """Largest norm of the whole gradient."""
     average_decay: float = 0.0
     """Decay of an exponential average of the weights used for evaluation; 0 keeps none."""
-    late_recursion: float = 0.0
+    shallow_fraction: float = 0.0
     """Share of the run trained at the least depth before depths are sampled."""
-    deepest_share: float = DEEPEST_SHARE
-    """Share of the steps that use the trained depth; the other steps draw one at random."""
+    full_depth_prob: float = FULL_DEPTH_PROB
+    """Probability that a step uses the trained depth; otherwise it draws one at random."""
     evaluations: int = 10
     """Evaluations over the run."""
     evaluation_tokens: int = 16384
@@ -159,7 +161,7 @@ class TrainingConfig:
             raise UsageError(f"The length is given twice: {' and '.join(lengths)}.", hint="Keep one of them.")
         for name in (*lengths, "learning_rate", "matrix_learning_rate", "gradient_clip"):
             require(0 < getattr(self, name) < math.inf, f"training.{name}", getattr(self, name), "above 0")
-        for name in ("cooldown", "late_recursion", "deepest_share", "final_rate", "average_decay"):
+        for name in ("cooldown", "shallow_fraction", "full_depth_prob", "final_rate", "average_decay"):
             require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "0 to 1")
         for name in ("weight_decay", "embedding_rate", "checkpoint_minutes"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
@@ -179,9 +181,9 @@ class TrainingConfig:
         for name in ("warmup_steps", "evaluations", "samples", "patience", "threads", "seed"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
         require(
-            self.most_epochs is None or self.most_epochs > 0,
-            "training.most_epochs",
-            self.most_epochs,
+            self.max_epochs is None or self.max_epochs > 0,
+            "training.max_epochs",
+            self.max_epochs,
             "above 0",
         )
         require(self.seed < 2**32, "training.seed", self.seed, "below 2 to the 32nd")
@@ -200,7 +202,7 @@ _MOST = {
     "steps": 10**9,
     "epochs": 10**6,
     "minutes": 10**6,  # two years
-    "most_epochs": 10**9,
+    "max_epochs": 10**9,
     "batch_size": 2**20,
     "micro_batch": 2**20,
     "warmup_steps": 10**9,
@@ -219,7 +221,7 @@ _MOST = {
 
 _CHOICES = {
     "optimizer": ("muon", "adamw"),
-    "schedule": ("linear", "cosine"),
+    "schedule": ("wsd", "cosine"),
     "number_format": ("auto", "float32", "bfloat16", "float16"),
     "compile": ("auto", "yes", "no"),
 }
@@ -246,10 +248,15 @@ def from_dict(config_type: type[Config], values: Mapping[str, Any], section: str
 
 
 def unknown_setting(section: str, name: str, known: Collection[str]) -> UsageError:
-    """The error about a setting there is not, with the nearest of those that are `known`."""
+    """The error about a setting there is not: the hint has its new name, or the nearest of the `known`."""
+    path = f"{section}.{name}"
+    if path in RENAMED:
+        return UsageError(
+            f"There is no setting {path}.", hint=f"It is now called {RENAMED[path]}.", field=path
+        )
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {section}.{near[0]}?" if near else f"Known: {', '.join(sorted(known))}."
-    return UsageError(f"There is no setting {section}.{name}.", hint=hint, field=f"{section}.{name}")
+    return UsageError(f"There is no setting {path}.", hint=hint, field=path)
 
 
 def parse_value(value: Any, hint: Any, path: str) -> Any:

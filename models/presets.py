@@ -26,7 +26,7 @@ class Preset:
     """The preset this name stands for where there is a GPU, if that is another."""
 
 
-_OUROBOROS_LITE = {"d_model": 256, "n_heads": 4, "passes": 4, "context_length": 256, "lookback": 0}
+_OUROBOROS_LITE = {"d_model": 256, "n_heads": 4, "passes": 4, "context_length": 256, "ngram": 0}
 _OUROBOROS_ON_CPU = {"batch_size": 4, "weight_decay": 0.1, "target_loss": 2.1}
 """The loss is of byte pairs: characters are there at once."""
 _OUROBOROS_ON_GPU = {**_OUROBOROS_ON_CPU, "batch_size": 16, "number_format": "auto"}
@@ -76,7 +76,7 @@ _ALL = (
             "context_length": 256,
             "positions": "learned",
             "tied": True,
-            "lookback": 0,
+            "ngram": 0,
         },
         training={"optimizer": "adamw", "learning_rate": 6e-4, "weight_decay": 0.1, "warmup_steps": 200},
         tokenizer="bpe",
@@ -86,7 +86,7 @@ _ALL = (
         name="router-small",
         architecture="recursive_router",
         summary="four layers, then one more up to twice, width 192: 2.3M parameters, minutes on a laptop",
-        model={"d_model": 192, "n_heads": 4, "n_layers": 4, "lookback": 3},
+        model={"d_model": 192, "n_heads": 4, "n_layers": 4, "ngram": 3},
     ),
     Preset(
         name="mor-technical",
@@ -101,7 +101,7 @@ _ALL = (
             "context_length": 128,
             "positions": "learned",
             "tied": True,
-            "lookback": 0,
+            "ngram": 0,
         },
         training={"optimizer": "adamw", "learning_rate": 6e-4, "weight_decay": 0.1, "warmup_steps": 200},
         tokenizer="bpe",
@@ -111,7 +111,7 @@ _ALL = (
         name="mor-small",
         architecture="mixture_of_recursions",
         summary="four layers of up to two more steps each, width 192: 2.3M parameters, minutes on a laptop",
-        model={"d_model": 192, "n_heads": 4, "n_layers": 4, "max_steps": 2, "lookback": 3},
+        model={"d_model": 192, "n_heads": 4, "n_layers": 4, "max_steps": 2, "ngram": 3},
     ),
     Preset(
         name="ouroboros",
@@ -127,7 +127,7 @@ _ALL = (
         name="ouroboros-small",
         architecture="ouroboros",
         summary="one shared block with latent attention, four times: 1M parameters, minutes on a laptop",
-        model={**_OUROBOROS_LITE, "context_length": 128, "lookback": 3},
+        model={**_OUROBOROS_LITE, "context_length": 128, "ngram": 3},
     ),
     Preset(
         name="ouroboros-lite",
@@ -160,13 +160,13 @@ _ALL = (
         name="trm-small",
         architecture="trm",
         summary="one network of two blocks for two states, width 192, halting head: 1M parameters",
-        model={"d_model": 192, "n_heads": 4, "d_feed_forward": 512, "context_length": 128, "lookback": 3},
+        model={"d_model": 192, "n_heads": 4, "d_feed_forward": 512, "context_length": 128, "ngram": 3},
     ),
     Preset(
         name="dense-small",
         architecture="transformer",
         summary="the dense baseline with everything the others have but recursion: five blocks of width 192",
-        model={"d_model": 192, "n_heads": 4, "n_layers": 5, "lookback": 3},
+        model={"d_model": 192, "n_heads": 4, "n_layers": 5, "ngram": 3},
     ),
     Preset(
         name="nanogpt-cpu",
@@ -184,7 +184,7 @@ _ALL = (
             "qk_norm": False,
             "tied": True,
             "gpt2_weights": True,
-            "lookback": 0,
+            "ngram": 0,
         },
         training={
             "steps": 2000,

@@ -1,8 +1,14 @@
-"""looped: prelude, a core applied again and again, coda.
+"""looped: a prelude, a core that is applied several times, and a coda.
 
-The normalised output of the prelude, the anchor, is given back to the core at every pass, and
-the state the core carries is normalised at the loop boundary: every depth is a bounded model.
-(Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
+    x <- norm(prelude(norm(embedding)));    s <- x
+    s <- norm(core(keep * s + inject * x)), `cycles` times
+    logits = head(norm(coda(s)))
+
+Prelude, core and coda are pre-norm blocks; `keep` and `inject` are learned vectors of width D that start at
+one. The core gets x again at every pass, and its output is normed, so that the state stays bounded at any
+depth. (Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
+
+Depth: `cycles` is the number of passes of the core; `steps` is ignored.
 """
 
 from collections.abc import Mapping
@@ -17,18 +23,17 @@ from models.config import ModelConfig, multiple_of, require
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import rms_norm
 from models.recursion import Depth
-from models.recursive_lm import Output, RecursiveLM, States
+from models.recursive_lm import Hidden, RecursiveLM, States
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopedConfig(ModelConfig):
-    """The looped model's own dials."""
+    """The fields of the looped model."""
 
     architecture: ClassVar[str] = "looped"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "prelude": "prelude_layers",
             "core": "core_layers",
@@ -38,17 +43,17 @@ class LoopedConfig(ModelConfig):
             "vocab": "vocab_size",
         }
     )
-    balanced: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
+    block_axes: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
     prelude_layers: int = 1
     """Blocks before the loop."""
     core_layers: int = 1
-    """Blocks applied again at every pass."""
+    """Blocks of the core, which every pass applies."""
     coda_layers: int = 1
     """Blocks after the loop."""
     max_cycles: int = 3
-    """The most passes training uses."""
+    """The largest number of passes in training."""
     d_feed_forward: int | None = None
-    """Hidden width of each block's network; 8/3 of d_model in steps of 32 unless given."""
+    """Hidden width of each block's feed-forward network. None: 8/3 of d_model, in steps of 32."""
     tied: bool = False
     """Whether the head is the embedding."""
 
@@ -60,12 +65,12 @@ class LoopedConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
     @property
-    def usual_feed_forward(self) -> int:
+    def default_feed_forward(self) -> int:
         return multiple_of(32, self.d_model * 8 / 3)
 
 
 class Looped(RecursiveLM):
-    """See the module. Depth is read as `cycles` passes of the core; `steps` has no meaning here."""
+    """The model of this module's docstring."""
 
     config: LoopedConfig
 
@@ -98,42 +103,42 @@ class Looped(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return len(self.prelude) + len(self.core) * depth.cycles + len(self.coda)
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return ("core",)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        cache = self.cache_for(tokens, depth, cache)
-        context = self.attention_context(tokens, cache, padding)
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
         slots = range(self.attention_calls(depth))
         first, last = len(self.prelude), len(slots) - len(self.coda)
-
-        x = rms_norm(self.embed(tokens, cache, padding))  # (B, T, D)
+        x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
         for slot, block in zip(slots[:first], self.prelude, strict=True):
             x = block(x, context, slot)
         anchor = rms_norm(x)
         history, passes = self.recur((anchor,), anchor, depth, context, slots[first:last])
-        (x,) = history[-1]
-        for slot, block in zip(slots[last:], self.coda, strict=True):
+        for one in context.trace.passes if context.trace is not None else []:
+            # The coda's call for the final state comes last, so that the cache keeps the keys of that one.
+            one.final_state = self.through_coda(one.state, context, slots[last:])
+        return Hidden(self.through_coda(history[-1][0], context, slots[last:]), passes)
+
+    def through_coda(self, x: Tensor, context: AttentionContext, slots: range) -> Tensor:
+        """The coda's output (B, T, D) for a state `x` (B, T, D) of the core."""
+        for slot, block in zip(slots, self.coda, strict=True):
             x = block(x, context, slot)
-        logits = self.head(rms_norm(x))  # (B, T, V)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(logits.float(), passes, [state for (state,) in history] if keep_states else None)
+        return x
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(rms_norm(state))  # (B, T, V)
+        return logits.float()
 
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
-        """One pass of the core over the state and the prelude's output `x`."""
+        """One pass of the core over the state, with the prelude's output `x` (B, T, D)."""
+        if context.ablation.freeze == "core":
+            return states
         state = states[0] * self.keep + x * self.inject
         for slot, block in zip(slots, self.core, strict=True):
             state = block(state, context, slot)
-        return (rms_norm(state),)
+        state = rms_norm(state)
+        context.record("core", state)
+        return (state,)

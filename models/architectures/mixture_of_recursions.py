@@ -1,19 +1,24 @@
-"""mixture_of_recursions: every layer may be passed again (after Bae et al. 2025, arXiv 2507.10524).
+"""mixture_of_recursions: every layer may be applied again (after Bae et al. 2025, arXiv 2507.10524).
 
-Each layer is applied once to every token and then up to four times more, as often as the layer's
-own router says of that token. Before each of those steps comes a projection of its own:
+Each layer is applied once to every token, and then up to four more times, as the layer's own router decides
+for that token. Each of these steps k has a projection P_k of its own:
 
-    h <- layer(h),    then, for k = 1, 2, ...    h <- layer(h + P_k h).
+    h <- layer(h);    p <- softmax(router(h))
+    h <- layer(h + P_k h) for k = 1 .. d, with d by p for each token
+    logits = head(norm(h)), after the last layer
 
-Layers are post-norm, so that no number of steps makes a state grow. The router reads what the
-first application gave, each token alone (`models/layers/router.py`). In training, every step is
-computed for every token; how many count is what the router decides, or now and then a draw from
-its probabilities, and its gradient is passed straight through that choice (Bengio et al. 2013,
-arXiv 1308.3432). Drawing for every token was 0.01 nats worse, and worst at the deepest mode.
+Layers are post-norm, so that a state stays bounded after any number of steps. The router reads the output of
+the first application, each token alone (`models/layers/router.py`). In training, every step is computed for
+every token, and the router decides which state counts; for some tokens the number of steps is drawn from its
+probabilities. Its gradient passes straight through that choice (Bengio et al. 2013, arXiv 1308.3432). Drawing
+for every token was 0.01 nats worse, most of all at the deepest mode.
 
-The parameters of the preset `mor-technical`, 29,113,758 with a tied head, are met by: biases
-everywhere but in the projections to queries, keys and values and in the head; a LayerNorm after
-the embedding, and one before the head.
+Depth: the first application of each layer is one of the `cycles`, and the rest are its steps at most;
+`steps` is ignored. `Output.passes` counts in the same way, as the mean over the layers.
+
+The preset `mor-technical` has exactly 29,113,758 parameters with a tied head. For that, all linear maps
+but those to queries, keys and values and the head have biases, and a LayerNorm follows the embedding and
+another precedes the head.
 """
 
 import math
@@ -30,49 +35,48 @@ from models.config import ModelConfig, require
 from models.layers.attention import AttentionContext
 from models.layers.growing import Growing
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
-from models.layers.router import LastSeen, after, at_most, expected_passes, pass_again, passes_wanted
+from models.layers.router import DenseKV, after, at_most, expected_passes, pass_again, passes_taken
 from models.losses import next_token_loss
 from models.recursion import Depth
-from models.recursive_lm import LossParts, Output, RecursiveLM
+from models.recursive_lm import Hidden, LossParts, RecursiveLM
 
 MOST_STEPS = 4
-"""The most extra steps of a layer."""
+"""The largest number of steps of a layer after its first application."""
 START_BIAS = 0.4
-"""Of a new router for the most steps, where 0 would make them as likely as all others together."""
+"""Of a new router, for the largest number of steps. With 0, it would be as likely as all others together."""
 NEW_STEPS_SHARE = 0.25
-"""Of the probability of the most steps, what goes to steps beyond them when a model grows."""
+"""The share of the probability of the largest number of steps that new steps of a grown model get."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureOfRecursionsConfig(ModelConfig):
-    """The dials of a model whose layers may each recurse."""
+    """The fields of a model whose layers may each recur."""
 
     architecture: ClassVar[str] = "mixture_of_recursions"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "loops": "max_steps", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Layers, each with its own router."""
     d_feed_forward: int | None = None
-    """Hidden width of each layer's network; four times d_model unless given."""
+    """Hidden width of each layer's feed-forward network. None: four times d_model."""
     max_steps: int = 2
-    """The most extra steps of each layer; four is the most there may be."""
+    """The largest number of steps of each layer, up to four."""
     router: str = "adaptive"
-    """adaptive: each token takes the steps it wants; fixed: all tokens take fixed_steps."""
+    """adaptive: a router decides how many steps each token takes. fixed: all tokens take fixed_steps."""
     fixed_steps: int | None = None
-    """Extra steps of every layer where the router is fixed; max_steps unless given."""
-    compute_penalty: float = 1e-4
-    """Nats that an extra step of a layer must be worth to a token."""
+    """Steps of every layer with a fixed router. None: max_steps."""
+    ponder_cost: float = 1e-4
+    """The price of an expected step of a layer in the loss, in nats per token."""
     exploration: float = 0.1
-    """Share of the tokens, in training, whose steps are drawn and not decided."""
+    """Share of the tokens in training whose number of steps is drawn from the router's probabilities."""
     tied: bool = False
     """Whether the head is the embedding."""
     gated_layers: int = 0
-    """The last so many layers act through a gate: those a model was grown by."""
+    """How many of the last layers have a gate: those that were added to a grown model."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -85,28 +89,28 @@ class MixtureOfRecursionsConfig(ModelConfig):
         require(0 <= gated < self.n_layers, "model.gated_layers", gated, f"0 to {self.n_layers - 1}")
         most = f"0 to max_steps, {self.max_steps}"
         require(fixed is None or 0 <= fixed <= self.max_steps, "model.fixed_steps", fixed, most)
-        require(self.compute_penalty > 0, "model.compute_penalty", self.compute_penalty, "above 0")
+        require(self.ponder_cost > 0, "model.ponder_cost", self.ponder_cost, "above 0")
         require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
 
     def larger(self, sizes: Mapping[str, int]) -> Self:
         more = sizes.get("layers", self.n_layers) - self.n_layers
         return replace(super().larger(sizes), gated_layers=self.gated_layers + more)
 
-    def why_not_grow(self, way: str) -> str | None:
-        if self.router == "fixed" and way == "loops":
+    def why_not_grow(self, axis: str) -> str | None:
+        if self.router == "fixed" and axis == "loops":
             return "with a fixed router all tokens take all steps, so more of them would change its answers"
         return None
 
     @property
     def most_steps(self) -> int:
-        """Extra steps of the deepest mode."""
+        """The steps of a layer at the deepest mode."""
         if self.router == "adaptive" or self.fixed_steps is None:
             return self.max_steps
         return self.fixed_steps
 
 
 class RecursiveLayer(nn.Module, Growing):
-    """A block, the projections before its extra steps, and the router that says how many."""
+    """A block, the projections before its steps, and the router that decides how many steps there are."""
 
     def __init__(self, config: MixtureOfRecursionsConfig, *, gated: bool) -> None:
         super().__init__()
@@ -120,9 +124,9 @@ class RecursiveLayer(nn.Module, Growing):
             self.router_in = nn.Linear(width, width // 4)
             self.router_out = nn.Linear(width // 4, most + 1)
 
-    def begin(self) -> None:
-        """Steps begin as the layer once more, and all tokens take all of them: so every step is
-        trained from the start, and what is not worth it is learned to be left out."""
+    def reset_routing(self) -> None:
+        """Set the start of projections and router: a step only applies the block again, and all tokens take
+        all steps. So every step is trained, and the router learns which ones to leave out."""
         for weight in self.steps.parameters():
             nn.init.zeros_(weight)
         if self.routed:
@@ -131,8 +135,10 @@ class RecursiveLayer(nn.Module, Growing):
 
     @torch.no_grad()
     def keep_function(self, before: nn.Module) -> None:
-        """Share what was the most steps' probability out among them and the new ones. With less than half
-        of it gone, a token that took the most before takes no more now; some are drawn, and so learned.
+        """Move a part of the probability of the largest old number of steps to the new numbers.
+
+        The part is less than half, so a token that took the largest number takes no new step now. New
+        steps are drawn for some tokens in training, and so are learned.
         """
         assert isinstance(before, RecursiveLayer)
         most, new = len(before.steps), len(self.steps) - len(before.steps)
@@ -146,35 +152,36 @@ class RecursiveLayer(nn.Module, Growing):
     def forward(
         self, x: Tensor, most: int, threshold: float, context: AttentionContext, slots: range
     ) -> tuple[list[Tensor], Tensor, Tensor]:
-        """The state (B, T, D) after 0..most extra steps, their probabilities, and those taken.
+        """The states after 0 to `most` steps (B, T, D), their probabilities (B, T, most + 1), and the number
+        of steps of each token (B, T).
 
-        The last are (B, T, most + 1) and (B, T). With LastSeen for a cache, states are those
-        after every step for every token.
+        With DenseKV as the cache, every token takes part in every step.
         """
         first = self.block(x, context, slots[0])
-        wanted = self.wanted(first, most)
-        took = self.took(wanted, threshold)
+        probs = self.pass_probs(first, most)
+        n_steps = self.n_steps(probs, threshold)
         if context.padding is not None:
-            took = took * (context.new_places(x.size(1), x.device) >= context.padding[:, None])
+            n_steps = n_steps * (context.new_places(x.size(1), x.device) >= context.padding[:, None])
         numbers = range(1, most + 1)
-        return [first, *pass_again(self._step, first, took, numbers, context, slots[1:])], wanted, took
+        return [first, *pass_again(self._step, first, n_steps, numbers, context, slots[1:])], probs, n_steps
 
-    def wanted(self, state: Tensor, most: int) -> Tensor:
-        """The probability of each number of extra steps, (B, T, most + 1) in float32."""
+    def pass_probs(self, state: Tensor, most: int) -> Tensor:
+        """The probability of each number of steps, (B, T, most + 1) in float32."""
         if not self.routed:
             only = torch.arange(most + 1, device=state.device) == most
             return only.float().expand(*state.shape[:2], -1)
         scores = self.router_out(F.gelu(self.router_in(state))).float()
         return at_most(scores.softmax(-1), most)
 
-    def took(self, wanted: Tensor, threshold: float) -> Tensor:
-        """Extra steps (B, T): decided; in training drawn for some, so that every number is tried."""
-        decided = passes_wanted(wanted, threshold)
+    def n_steps(self, pass_probs: Tensor, threshold: float) -> Tensor:
+        """The number of steps of each token (B, T): decided, or in training drawn for some tokens, so that
+        every number of steps is learned."""
+        decided = passes_taken(pass_probs, threshold)
         if not (self.training and torch.is_grad_enabled()):
             return decided
-        # By the inverse of the distribution: it takes what is no number without raising.
+        # By the inverse of the distribution function: unlike torch.multinomial, it accepts NaN.
         point = torch.rand(*decided.shape, 1, device=decided.device)
-        drawn = (wanted.detach().cumsum(-1)[..., :-1] < point).sum(-1).to(decided.dtype)
+        drawn = (pass_probs.detach().cumsum(-1)[..., :-1] < point).sum(-1).to(decided.dtype)
         return torch.where(
             torch.rand(decided.shape, device=decided.device) < self.exploration, drawn, decided
         )
@@ -184,12 +191,7 @@ class RecursiveLayer(nn.Module, Growing):
 
 
 class MixtureOfRecursions(RecursiveLM):
-    """See the module. Depth is read as `cycles`: one application of each layer and up to `cycles`
-    - 1 extra steps of it.
-
-    `Output.passes` counts the same way, as the mean over the layers: 1 up to 1 + max_steps. Pads
-    count 0. The states kept are those of the last layer.
-    """
+    """The model of this module's docstring."""
 
     config: MixtureOfRecursionsConfig
 
@@ -208,9 +210,9 @@ class MixtureOfRecursions(RecursiveLM):
             self.head.weight = self.embedding.weight
         nn.init.normal_(self.head.weight, std=0.02)
         if config.tied and config.positions == "sinusoidal":
-            self.waves.mul_(0.02)  # no louder than the tokens
+            self.waves.mul_(0.02)  # as small as the tokens
         for layer in layers:
-            layer.begin()
+            layer.reset_routing()
 
     @property
     def trained_depth(self) -> Depth:
@@ -219,7 +221,7 @@ class MixtureOfRecursions(RecursiveLM):
     default_halt: ClassVar[float] = 0.5
 
     @property
-    def leaving(self) -> Literal["asked", "always", "never"]:
+    def early_exit(self) -> Literal["on_request", "always", "never"]:
         return "always" if self.config.router == "adaptive" and self.recursive else "never"
 
     def reached(self, depth: Depth) -> Depth:
@@ -232,68 +234,65 @@ class MixtureOfRecursions(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return len(self.layers) * self.reached(depth).cycles
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
+    injects_input: ClassVar[bool] = False
+    first_skippable: ClassVar[int] = 2
 
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        state, passes, _, states = self.through_layers(tokens, depth, cache, padding)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(self.head(self.norm(state)).float(), passes, states if keep_states else None)
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return tuple(f"layer {number}" for number in range(1, len(self.layers) + 1))
+
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        state, passes, _ = self.through_layers(tokens, depth, context)
+        return Hidden(state, passes)
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(state))  # (B, T, V)
+        return logits.float()
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """Cross-entropy after the steps taken, and a price for each step expected."""
-        state, passes, expected, _ = self.through_layers(tokens, depth)
-        next_token = next_token_loss(self.head(self.norm(state)), targets)
-        total = next_token + self.config.compute_penalty * expected
+        """The cross-entropy after the steps taken, plus the price of the expected steps."""
+        context = self.attention_context(tokens, None, None)
+        state, passes, expected = self.through_layers(tokens, depth, context)
+        next_token = next_token_loss(self.readout(state), targets)
+        total = next_token + self.config.ponder_cost * expected
         extras = {"router_steps": expected.detach() / len(self.layers)}
         return LossParts(total, next_token.detach(), passes.mean(), extras)
 
     def through_layers(
-        self, tokens: Tensor, depth: Depth, cache: KVCache | None = None, padding: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """The state to be read out (B, T, D), passes (B, T), the mean over the tokens of the extra
-        steps expected in all layers, and the states of the last layer."""
-        cycles = self.reached(depth).cycles
+        self, tokens: Tensor, depth: Depth, context: AttentionContext
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The state to be read out (B, T, D), the passes of each token (B, T), and the expected number of
+        steps in all layers, as the mean over the tokens."""
+        cycles, cache = self.reached(depth).cycles, context.cache
         threshold = self.default_halt if depth.halt is None else depth.halt
-        context = self.attention_context(tokens, cache, padding)
+        state = self.embedding_norm(self.embed(tokens, cache, context.padding))  # (B, T, D)
         dense = cache is None and torch.is_grad_enabled()
-        if cache is None and not dense:  # for this call alone: each layer can use the slots of the one before
-            context.cache = self._cache_of_a_layer(tokens, cycles)
-        state = self.embedding_norm(self.embed(tokens, cache, padding))
+        if cache is None and not dense:  # for this call alone, so every layer can use the same slots
+            context = replace(context, cache=self.cache_with(cycles, *tokens.shape))
         applied = torch.zeros(tokens.shape, device=tokens.device)
         expected = torch.zeros((), device=tokens.device)
-        states: list[Tensor] = []
-        for number, layer in enumerate(self.layers):
+        for number, (level, layer) in enumerate(zip(self.levels, self.layers, strict=True)):
+            if context.ablation.freeze == level:
+                continue
             slots = range(cycles) if cache is None else range(number * cycles, (number + 1) * cycles)
-            within = replace(context, cache=LastSeen()) if dense else context
-            states, wanted, took = layer(state, cycles - 1, threshold, within, slots)
-            state = _counted(states, wanted, took) if dense else states[-1]
-            expected = expected + expected_passes(wanted).mean()
-            applied = applied + 1 + took
-        passes = applied / len(self.layers)
-        if padding is not None:
-            passes = passes * (context.new_places(tokens.size(1), tokens.device) >= padding[:, None])
-        return state, passes, expected, states
-
-    def _cache_of_a_layer(self, tokens: Tensor, cycles: int) -> KVCache:
-        width, heads = self.config.d_model // self.config.n_heads, self.config.n_heads
-        return KVCache(cycles, tokens.size(0), heads, tokens.size(1), width, tokens.device)
+            within = replace(context, cache=DenseKV()) if dense else context
+            states, probs, n_steps = layer(state, cycles - 1, threshold, within, slots)
+            state = _state_taken(states, probs, n_steps) if dense else states[-1]
+            expected = expected + expected_passes(probs).mean()
+            applied = applied + 1 + context.ablation.count(n_steps)
+            if context.trace is not None:
+                context.trace.add(level, states[0], router=probs)
+                for cycle, later in enumerate(states[1:], start=2):
+                    if not context.ablation.skips(cycle):
+                        context.trace.add(level, later)
+        return state, applied / len(self.layers), expected
 
 
-def _counted(states: list[Tensor], wanted: Tensor, took: Tensor) -> Tensor:
-    """Each token's state (B, T, D) after the steps it `took`, with a gradient to `wanted`."""
-    if not wanted.requires_grad:
-        return after(states, took)
-    weights = wanted - wanted.detach()
-    weights = weights.scatter_add(-1, took[..., None], torch.ones_like(took[..., None], dtype=weights.dtype))
+def _state_taken(states: list[Tensor], pass_probs: Tensor, n_steps: Tensor) -> Tensor:
+    """Each token's state (B, T, D) after its `n_steps` (B, T), with a gradient to `pass_probs` (B, T, N)."""
+    if not pass_probs.requires_grad:
+        return after(states, n_steps)
+    weights = pass_probs - pass_probs.detach()  # (B, T, N)
+    taken = n_steps[..., None]  # (B, T, 1)
+    weights = weights.scatter_add(-1, taken, torch.ones_like(taken, dtype=weights.dtype))
     return (torch.stack(states, dim=-1) @ weights.to(states[0].dtype)[..., None]).squeeze(-1)

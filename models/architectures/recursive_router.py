@@ -1,13 +1,21 @@
-"""recursive_router: a stack of layers, then one more layer as often as the router says.
+"""recursive_router: a stack of layers, then a recursive layer that a router applies 0, 1 or 2 times.
 
-The router reads each token's state after the stack, alone, and gives it probabilities of 0, 1 or
-2 passes of the recursive layer; a token leaves as soon as the passes it has had are likely enough
-to be all it wants (`models/layers/router.py`). The layer's first pass sees every token as the
-stack left it; at the second, those that left are seen as at the first.
+    s <- stack(embedding);    p <- softmax(router(norm(s)))
+    s <- layer(s), d times, with d by p for each token
+    logits = head(norm(s))
 
-The router is trained on the exact expectation of the loss over its choices: the cross-entropy
-after every number of passes, weighted with their probabilities, and a price for each pass. So it
-learns what a pass is worth for each token, without a trick for the gradient.
+All layers are pre-norm, with GELU and biases. The router reads each token's state alone and gives the
+probabilities p of 0, 1 or 2 passes. A token takes the smallest d for which P(at most d) reaches a threshold
+(`models/layers/router.py`). In the first pass, attention sees every token as the stack left it. In the
+second, it sees a token that has left as in the first. The preset `recursive-48m` has the sizes of the
+published model of this kind.
+
+The router is trained on the exact expectation of the loss over its choices: the cross-entropy after every
+number of passes, weighted by its probability, plus `ponder_cost` for each expected pass. So it learns what a
+pass is worth for each token, and no estimate of the gradient is needed.
+
+Depth: the stack is one of the `cycles`, and the rest, up to two, are passes of the recursive layer; `steps`
+is ignored. `Output.passes` counts in the same way, 1 to 3.
 """
 
 from collections.abc import Mapping
@@ -19,50 +27,49 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from data.loader import IGNORED
 from models.config import ModelConfig, require
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.router import (
-    LastSeen,
+    DenseKV,
     after,
     at_most,
     expected_passes,
     pass_again,
     pass_packed,
-    passes_wanted,
+    passes_taken,
 )
 from models.layers.selection import Selection
-from models.losses import IGNORED
 from models.recursion import Depth
-from models.recursive_lm import LossParts, Output, RecursiveLM
+from models.recursive_lm import Hidden, LossParts, RecursiveLM
 
 MOST_PASSES = 2
-"""Of the recursive layer, beyond the stack."""
+"""The largest number of passes of the recursive layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecursiveRouterConfig(ModelConfig):
-    """The routed model's own dials."""
+    """The fields of the routed model."""
 
     architecture: ClassVar[str] = "recursive_router"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
-    """Layers of the stack every token passes once."""
+    """Layers of the stack, which every token takes once."""
     d_feed_forward: int | None = None
-    """Hidden width of each layer's network; four times d_model unless given."""
+    """Hidden width of each layer's feed-forward network. None: four times d_model."""
     router: str = "hard"
-    """hard: each token takes the passes it wants; soft: all, and their weighted mean is read out;
-    fixed: all that the mode allows."""
-    compute_penalty: float = 0.001
-    """Nats that a pass must be worth to a token."""
+    """hard: the router decides how many passes each token takes. soft: every token takes all passes, and the
+    mean of their states, weighted by the router, is read out. fixed: every token takes all passes."""
+    ponder_cost: float = 0.001
+    """The price of an expected pass in the loss, in nats per token."""
     exploration: float = 0.2
-    """Share of the training of each number of passes that does not follow the router."""
+    """Share of the loss that weighs every number of passes alike, whatever the router says."""
     tied: bool = False
     """Whether the head is the embedding."""
 
@@ -73,15 +80,12 @@ class RecursiveRouterConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
         choices = ("hard", "soft", "fixed")
         require(self.router in choices, "model.router", self.router, f"one of {', '.join(choices)}")
-        require(self.compute_penalty > 0, "model.compute_penalty", self.compute_penalty, "above 0")
+        require(self.ponder_cost > 0, "model.ponder_cost", self.ponder_cost, "above 0")
         require(0 <= self.exploration <= 1, "model.exploration", self.exploration, "0 to 1")
 
 
 class RecursiveRouter(RecursiveLM):
-    """See the module. Depth is read as `cycles`: the stack counts one, then come up to two passes.
-
-    `Output.passes` counts the same way: 1 to 3. Pads count 0.
-    """
+    """The model of this module's docstring."""
 
     config: RecursiveRouterConfig
 
@@ -113,9 +117,9 @@ class RecursiveRouter(RecursiveLM):
             self.head.weight = self.embedding.weight
         nn.init.normal_(self.head.weight, std=0.02)
         if config.tied and config.positions == "sinusoidal":
-            self.waves.mul_(0.02)  # no louder than the tokens
+            self.waves.mul_(0.02)  # as small as the tokens
         if config.router != "fixed":
-            # All tokens begin with all passes: what is not worth it is learned to be left out.
+            # At first every token takes all passes, and the router learns which ones to leave out.
             nn.init.zeros_(self.router.weight)
             nn.init.zeros_(self.router.bias)
             nn.init.ones_(self.router.bias[MOST_PASSES:])
@@ -127,7 +131,7 @@ class RecursiveRouter(RecursiveLM):
     default_halt: ClassVar[float] = 0.5
 
     @property
-    def leaving(self) -> Literal["asked", "always", "never"]:
+    def early_exit(self) -> Literal["on_request", "always", "never"]:
         return "always" if self.config.router == "hard" else "never"
 
     def reached(self, depth: Depth) -> Depth:
@@ -139,115 +143,124 @@ class RecursiveRouter(RecursiveLM):
     def readouts(self, depth: Depth) -> int:
         return self.reached(depth).cycles if self.config.router == "hard" else 1
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
+    injects_input: ClassVar[bool] = False
+    first_skippable: ClassVar[int] = 2
 
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        depth = depth or self.trained_depth
-        most = self.reached(depth).cycles - 1
-        context = self.attention_context(tokens, cache, padding)
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return ("recursive layer",)
+
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        frozen = context.ablation.freeze is not None
+        most = 0 if frozen else self.reached(depth).cycles - 1
         state = self.through_stack(tokens, context)
-        wanted = self.wanted(state, most)  # (B, T, most + 1)
-        took = self.took(wanted, self.default_halt if depth.halt is None else depth.halt)
-        real = torch.ones_like(took)
-        if padding is not None:
-            real = (context.new_places(took.size(1), took.device) >= padding[:, None]).long()
-        took = took * real
-        if cache is None and torch.is_grad_enabled():
-            states = self.every_pass(state, took, most, context)
-            read_out = after(states, took)
+        probs = self.pass_probs(state, most)  # (B, T, most + 1)
+        n_passes = self.n_passes(probs, self.default_halt if depth.halt is None else depth.halt)
+        if context.padding is not None:
+            n_passes = n_passes * (
+                context.new_places(n_passes.size(1), n_passes.device) >= context.padding[:, None]
+            )
+        if context.cache is None and torch.is_grad_enabled():
+            states = self.every_pass(state, n_passes, most, context)
+            read_out = after(states, n_passes)
         else:
-            states = self.passes_taken(state, took, most, context)
+            states = self.selected_passes(state, n_passes, most, context)
             read_out = states[-1]
         if self.config.router == "soft":
-            read_out = sum_of(states, wanted)
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        logits = self.head(self.norm(read_out)).float()  # (B, T, V)
-        return Output(logits, ((1 + took) * real).float(), states if keep_states else None)
+            read_out = sum_of(states, probs)
+        if context.trace is not None:
+            context.trace.add("stack", state, router=probs)
+            for number, later in enumerate(states[1:], start=1):
+                if not context.ablation.skips(number + 1):
+                    context.trace.add("recursive layer", later)
+        return Hidden(read_out, (1 + context.ablation.count(n_passes)).float())
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(state))  # (B, T, V)
+        return logits.float()
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """The expectation of cross-entropy and price over the router's choices.
+        """The expected cross-entropy and price over the router's choices.
 
-        Weights are trained on every number of passes, most on those the router gives to a token;
-        the router is trained on the cross-entropy each of them has.
+        The cross-entropy after each number of passes trains the blocks, weighted mostly by the router's
+        probabilities. Its value trains the router.
         """
         most = self.reached(depth).cycles - 1
         context = self.attention_context(tokens, None, None)
         state = self.through_stack(tokens, context)
-        wanted = self.wanted(state, most)  # (B, T, most + 1)
-        took = self.took(wanted, self.default_halt)
-        states = self.every_pass(state, took, most, context)
+        probs = self.pass_probs(state, most)  # (B, T, most + 1)
+        n_passes = self.n_passes(probs, self.default_halt)
+        states = self.every_pass(state, n_passes, most, context)
         count = (targets != IGNORED).sum()
-        price = self.config.compute_penalty * expected_passes(wanted).mean()
+        price = self.config.ponder_cost * expected_passes(probs).mean()
         if self.config.router == "hard":
             each = [self.losses(state, targets) for state in states]
             losses = torch.stack(each, dim=-1)  # (B, T, most + 1)
             explored = self.config.exploration
-            shares = (1 - explored) * wanted.detach() + explored / (most + 1)
-            # The last term's value is 0; its gradient is the router's.
-            expected = shares * losses + (wanted - wanted.detach()) * losses.detach()
+            shares = (1 - explored) * probs.detach() + explored / (most + 1)
+            # The value of the second term is 0; its gradient trains the router.
+            expected = shares * losses + (probs - probs.detach()) * losses.detach()
             total = expected.sum() / count + price
-            next_token = losses.detach().gather(-1, took[..., None]).sum() / count
+            next_token = losses.detach().gather(-1, n_passes[..., None]).sum() / count
         else:
-            read_out = sum_of(states, wanted) if self.config.router == "soft" else states[-1]
+            read_out = sum_of(states, probs) if self.config.router == "soft" else states[-1]
             next_token = self.losses(read_out, targets).sum() / count
             total = next_token + price
-        extras = {"router_passes": expected_passes(wanted).mean().detach()}
-        return LossParts(total, next_token.detach(), 1 + took.float().mean(), extras)
+        extras = {"router_passes": expected_passes(probs).mean().detach()}
+        return LossParts(total, next_token.detach(), 1 + n_passes.float().mean(), extras)
 
     def through_stack(self, tokens: Tensor, context: AttentionContext) -> Tensor:
-        """What the router reads and the recursive layer begins with, (B, T, D)."""
+        """The output (B, T, D) of the stack for `tokens` (B, T)."""
         x = self.embed(tokens, context.cache, context.padding)
         for slot, block in enumerate(self.stack):
             x = block(x, context, slot)
         return x
 
-    def wanted(self, state: Tensor, most: int) -> Tensor:
+    def pass_probs(self, state: Tensor, most: int) -> Tensor:
         """The probability of each number of passes, (B, T, most + 1) in float32."""
         if self.config.router == "fixed":
             only = torch.arange(most + 1, device=state.device) == most
             return only.float().expand(*state.shape[:2], -1)
         return at_most(self.router(self.norm(state)).float().softmax(-1), most)
 
-    def took(self, wanted: Tensor, threshold: float) -> Tensor:
-        """The passes each token takes, (B, T)."""
+    def n_passes(self, pass_probs: Tensor, threshold: float) -> Tensor:
+        """The number of passes of each token, (B, T)."""
         if self.config.router == "hard":
-            return passes_wanted(wanted, threshold)
-        return torch.full(wanted.shape[:2], wanted.size(-1) - 1, device=wanted.device)
+            return passes_taken(pass_probs, threshold)
+        return torch.full(pass_probs.shape[:2], pass_probs.size(-1) - 1, device=pass_probs.device)
 
-    def every_pass(self, state: Tensor, took: Tensor, most: int, context: AttentionContext) -> list[Tensor]:
+    def every_pass(
+        self, state: Tensor, n_passes: Tensor, most: int, context: AttentionContext
+    ) -> list[Tensor]:
         """The state (B, T, D) after 0..most passes, computed for every token."""
-        context = replace(context, cache=LastSeen())
-        return [state, *pass_again(self._step, state, took, range(1, most + 1), context, range(most))]
+        context = replace(context, cache=DenseKV())
+        numbers = range(1, most + 1)
+        return [state, *pass_again(self._step, state, n_passes, numbers, context, range(most))]
 
-    def passes_taken(self, state: Tensor, took: Tensor, most: int, context: AttentionContext) -> list[Tensor]:
+    def selected_passes(
+        self, state: Tensor, n_passes: Tensor, most: int, context: AttentionContext
+    ) -> list[Tensor]:
         """The state (B, T, D) after 0..most passes, computed for the tokens that take them."""
         if most == 0:
             return [state]
         first = len(self.stack)
         if context.cache is None:
-            first, context = 0, replace(context, cache=self._cache_of_passes(state, most))
-        leaving, attention = took < 1, self.recursive_layer.attention
-        if leaving.any():
+            first, context = 0, replace(context, cache=self.cache_with(most, *state.shape[:2]))
+        active, attention = n_passes >= 1, self.recursive_layer.attention
+        if context.ablation.skips(2):
+            active = torch.zeros_like(active)
+        if not active.all():
+            # Later tokens see those that take no pass as the stack left them.
             assert isinstance(attention, Attention)
-            selection = Selection.of(leaving)
-            seen = self.recursive_layer.attention_norm(selection.pack(state))
+            selection = Selection.of(~active)
+            seen = self.recursive_layer.attention_norm(selection.pack(state))  # (B, T', D)
             attention.remember(seen, context.among(selection), first)
-        once = pass_packed(self._step, state, ~leaving, 1, context, first)
+        once = pass_packed(self._step, state, active, 1, context, first)
         slots = range(first + 1, first + most)
-        return [state, once, *pass_again(self._step, once, took, range(2, most + 1), context, slots)]
+        return [state, once, *pass_again(self._step, once, n_passes, range(2, most + 1), context, slots)]
 
     def losses(self, state: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy (B, T) of a state (B, T, D) read out, 0 where there is no target."""
+        """The cross-entropy (B, T) of a state (B, T, D) with `targets` (B, T); 0 where there is no target."""
         logits = self.head(self.norm(state)).float().flatten(0, 1)
         losses = F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="none")
         return losses.view_as(targets)
@@ -255,12 +268,7 @@ class RecursiveRouter(RecursiveLM):
     def _step(self, number: int, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         return self.recursive_layer(x, context, slot)
 
-    def _cache_of_passes(self, state: Tensor, most: int) -> KVCache:
-        batch, length, width = state.shape
-        heads = self.config.n_heads
-        return KVCache(most, batch, heads, length, width // heads, state.device)
-
 
 def sum_of(states: list[Tensor], weights: Tensor) -> Tensor:
-    """The mean (B, T, D) of `states` (B, T, D) each, weighted by `weights` (B, T, N)."""
+    """The sum (B, T, D) of N `states` (B, T, D), weighted by `weights` (B, T, N)."""
     return (torch.stack(states, dim=-1) @ weights.to(states[0].dtype)[..., None]).squeeze(-1)

@@ -1,4 +1,13 @@
-"""transformer: the dense baseline. The same blocks as the others, none of them shared."""
+"""transformer: the dense baseline, with the blocks of the other architectures and no recursion.
+
+    x <- x + attention(norm(x)),  x <- x + feed_forward(norm(x)), in each block once
+    logits = head(norm(x))
+
+(Vaswani et al. 2017, arXiv 1706.03762; pre-norm: Xiong et al. 2020, arXiv 2002.04745.) With its GPT-2
+options it is the model of nanoGPT.
+
+Depth: it changes nothing.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,38 +18,38 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, multiple_of, require
+from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import NORMS, rms_norm
 from models.recursion import Depth
-from models.recursive_lm import Output, RecursiveLM
+from models.recursive_lm import Hidden, RecursiveLM
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig(ModelConfig):
-    """The dense model's own dials."""
+    """The fields of the dense model."""
 
     architecture: ClassVar[str] = "transformer"
-    growing: ClassVar[Mapping[str, str]] = MappingProxyType(
+    growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
-    balanced: ClassVar[tuple[str, ...]] = ("layers",)
+    block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
     """Blocks."""
     norm: str = "rms"
-    """rms, or layer: GPT-2's, here without bias."""
+    """rms, or layer: that of GPT-2, without a bias."""
     feed_forward: str = "swiglu"
-    """swiglu, or gelu: GPT-2's."""
+    """swiglu, or gelu: that of GPT-2."""
     d_feed_forward: int | None = None
-    """Hidden width of each block's network; unless given, 8/3 of d_model in steps of 32, or four times
-    d_model where it is gelu."""
+    """Hidden width of each block's feed-forward network. None: 8/3 of d_model in steps of 32, or with gelu
+    four times d_model."""
     qk_norm: bool = True
     """Whether queries and keys are normed."""
     tied: bool = False
     """Whether the head is the embedding."""
     gpt2_weights: bool = False
-    """Draw every weight with deviation 0.02, and do not norm what is embedded."""
+    """Draw every weight with a standard deviation of 0.02, and do not norm the embedding."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -53,13 +62,13 @@ class TransformerConfig(ModelConfig):
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
     @property
-    def usual_feed_forward(self) -> int:
+    def default_feed_forward(self) -> int:
         width = self.d_model
         return 4 * width if self.feed_forward == "gelu" else multiple_of(32, width * 8 / 3)
 
 
 class Transformer(RecursiveLM):
-    """See the module. Depth changes nothing, and `recursive` says so."""
+    """The model of this module's docstring."""
 
     config: TransformerConfig
 
@@ -100,35 +109,22 @@ class Transformer(RecursiveLM):
     def attention_calls(self, depth: Depth) -> int:
         return len(self.blocks)
 
-    def embedding_modules(self) -> list[nn.Module]:
-        return [*self.input_modules(), self.head]
-
-    def forward(
-        self,
-        tokens: Tensor,
-        depth: Depth | None = None,
-        cache: KVCache | None = None,
-        padding: Tensor | None = None,
-        *,
-        keep_states: bool = False,
-    ) -> Output:
-        context = self.attention_context(tokens, cache, padding)
-        x = self.embed(tokens, cache, padding)  # (B, T, D)
+    def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        x = self.embed(tokens, context.cache, context.padding)  # (B, T, D)
         if not self.config.gpt2_weights:
             x = rms_norm(x)
         for slot, block in enumerate(self.blocks):
             x = block(x, context, slot)
-        x = self.norm(x)
-        passes = torch.ones(tokens.shape, device=tokens.device)
-        if padding is not None:  # a pad takes none
-            passes = passes * (context.new_places(tokens.size(1), tokens.device) >= padding[:, None])
-        if cache is not None:
-            cache.advance(tokens.size(1))
-        return Output(self.head(x).float(), passes, [x] if keep_states else None)
+            context.record(f"layer {slot + 1}", x)
+        return Hidden(x, torch.ones(tokens.shape, device=tokens.device))
+
+    def readout(self, state: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(state))  # (B, T, V)
+        return logits.float()
 
 
 def _draw_as_gpt2(model: nn.Module) -> None:
-    """Every weight normal with GPT-2's deviation, whatever the width."""
+    """Draw every weight normally with a standard deviation of 0.02, whatever the width."""
     for part in model.modules():
         if isinstance(part, nn.Linear | nn.Embedding):
             nn.init.normal_(part.weight, std=0.02)

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from data.errors import UsageError
-from models.architectures import build_model
-from models.config import ModelConfig, TrainingConfig
+from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, muon_weights, state_bytes
 from models.cost.speed import MachineRates, formats, machine_rates, step_seconds
 from models.device import free_memory_bytes
-from models.layers.initialise import Undrawn
 from models.recursive_lm import RecursiveLM
 
 _WIDTH_BYTES, _FEED_FORWARD_BYTES = 52, 12
@@ -36,17 +34,6 @@ class Estimate:
     tokens_per_second: float
 
 
-def skeleton(config: ModelConfig) -> RecursiveLM:
-    """The model without memory for its weights. Raises UsageError for one no memory could hold."""
-    try:
-        with torch.device("meta"), Undrawn():
-            return build_model(config)
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise UsageError(
-            "A model of these sizes is larger than any memory.", hint="Choose smaller ones, as --d-model 256."
-        ) from error
-
-
 def require_memory(
     model: RecursiveLM, training: TrainingConfig, device: torch.device, *, pieces: bool = True
 ) -> None:
@@ -62,8 +49,8 @@ def require_memory(
         raise UsageError(
             f"Training this model needs at least {_gigabytes(needed)} of memory, and {_gigabytes(free)} "
             f"are free on {device}.",
-            hint="Choose a smaller width, context, vocabulary or batch: --d-model, --context, "
-            "--vocab-size, --batch-size.",
+            hint="Choose a smaller width, context, vocabulary or batch: {model.d_model}, "
+            "{model.context_length}, {model.vocab_size}, {training.batch_size}.",
         )
 
 

@@ -55,7 +55,7 @@ def grow_config(
 
 def differences(old: ModelConfig, new: ModelConfig) -> dict[str, tuple[int, int]]:
     """The old and the new size along each axis on which the model has grown."""
-    axes = [axis for axis in AXES if axis in old.growing and old.size_of(axis) != new.size_of(axis)]
+    axes = [axis for axis in AXES if axis in old.growth_axes and old.size_of(axis) != new.size_of(axis)]
     return {axis: (old.size_of(axis), new.size_of(axis)) for axis in axes}
 
 
@@ -63,7 +63,7 @@ def _refusal(config: ModelConfig, axis: str) -> str | None:
     """Why the model cannot grow along an axis, as a whole sentence; None where it can."""
     if axis not in AXES:
         return f"A model cannot grow in '{axis}'."
-    if axis not in config.growing:
+    if axis not in config.growth_axes:
         return f"A model of architecture {config.architecture} cannot grow by --{axis}."
     reason = config.why_not_grow(axis)
     return None if reason is None else f"This model cannot grow by --{axis}: {reason}."

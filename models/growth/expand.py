@@ -13,9 +13,9 @@ from torch import Tensor
 from data.errors import UsageError
 from data.replay import sample_name
 from data.tokenizer import Tokenizer
-from models.architectures import build_model
+from models.architectures import build_model, skeleton
 from models.config import ModelConfig
-from models.cost import pieces_for_larger, require_memory, skeleton
+from models.cost import pieces_for_larger, require_memory
 from models.device import choose_device, prepare_process
 from models.growth.axes import AXES, differences, grow_config
 from models.growth.check import require_same_output, tokens_to_check
@@ -24,7 +24,7 @@ from models.growth.parent import Parent, read_parent
 from models.growth.planner import nearest
 from models.growth.vocabulary import TokenParts, grow_vocabulary
 from models.growth.weights import grow_snapshot, grow_weights
-from models.layers.initialise import Undrawn
+from models.layers.initialise import no_init
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, with_growths
 from models.runs.new_run import new_run
@@ -262,7 +262,7 @@ def _default_name(parent: Run) -> str:
 
 
 def _load(config: ModelConfig, weights: Mapping[str, Tensor]) -> Any:
-    with Undrawn():
+    with no_init():
         model = build_model(config)
     model.load_state_dict(dict(weights))
     return model.eval()

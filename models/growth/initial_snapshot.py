@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from models.architectures import skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost import skeleton
 from models.growth.weights import grow_snapshot
 from models.runs.checkpoint import Snapshot
 from models.runs.run_state import RunState

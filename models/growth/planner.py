@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from data.errors import UsageError
+from models.architectures import skeleton
 from models.config import ModelConfig
-from models.cost import skeleton
 from models.growth.axes import sizes
 
 NEAR = 0.01
@@ -39,7 +39,7 @@ def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = Fals
     """The model, grown in blocks and feed-forward width, whose parameters come nearest to a target.
 
     Of those within one per cent of the target it is the one with most blocks. Blocks are added in the order
-    of `ModelConfig.balanced`, and the width makes up for the rest. With `at_most` it has no more parameters
+    of `ModelConfig.block_axes`, and the width makes up for the rest. With `at_most` it has no more parameters
     than the target. Raises UsageError where the target is not above the present number, is out of reach, or
     is nearer to the present number than to the smallest growth.
     """
@@ -78,7 +78,7 @@ def _shapes(config: ModelConfig, now: int, target: int) -> Iterator[_Shape]:
     width = sizes(config).get("ff", 0)
     wider = _count(config, {"ff": width + 1}) - now if width else 0  # parameters of one more unit
     per_block: dict[str, tuple[int, int]] = {}
-    for axis in dict.fromkeys(config.balanced):
+    for axis in dict.fromkeys(config.block_axes):
         one_more = {axis: config.size_of(axis) + 1}
         if not _is_allowed(config, one_more):
             continue
@@ -102,7 +102,7 @@ def _turns(config: ModelConfig, axes: list[str]) -> Iterator[str]:
     sizes_now = {axis: config.size_of(axis) for axis in axes}
     full: set[str] = set()
     while len(full) < len(axes):
-        for axis in config.balanced:
+        for axis in config.block_axes:
             if axis not in sizes_now or axis in full:
                 continue
             if not _is_allowed(config, {axis: sizes_now[axis] + 1}):

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from data.tokenizer import SPECIAL_TOKENS
-from models.architectures import build_model
+from models.architectures import build_model, skeleton
 from models.config import ModelConfig
-from models.cost import skeleton
 from models.growth.check import largest_logit_change
 from models.layers.block import Block
 from models.layers.growing import Growing

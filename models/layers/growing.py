@@ -1,4 +1,4 @@
-"""Growing without changing what is computed: what a module does about its own new parts."""
+"""How a module grows without changing its output."""
 
 from abc import ABC, abstractmethod
 
@@ -6,11 +6,12 @@ from torch import nn
 
 
 class Growing(ABC):
-    """A module that may have more parameters than the one it grew from."""
+    """A module that prepares its own new weights, so that it computes what it did before it grew."""
 
     @abstractmethod
     def keep_function(self, before: nn.Module) -> None:
-        """Compute what `before` does, given its weights in their places and fresh ones in the new.
+        """Change the new weights so that this module computes what `before` does.
 
-        Of `before` only the shapes may be looked at: it holds no numbers.
+        The old weights are already copied to their places, and the new ones are freshly drawn. `before` is
+        on the meta device: it has shapes and no numbers.
         """

@@ -8,24 +8,25 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import Corpus
 from data.errors import UsageError
 from data.prepare import PreparedData, prepare
+from data.progress import result_of
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict, require
-from models.cost import estimate, require_memory, skeleton
+from models.cost import estimate, require_memory
 from models.device import choose_device, prepare_process
 from models.errors import RunError
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
-from models.layers.initialise import Undrawn
+from models.layers.initialise import no_init
 from models.planning.continuation import ContinuationPlan, require_full_context
 from models.planning.defaults import suggested_minutes, suggested_model, suggested_training
 from models.planning.replay_share import Replay, chosen_share, once_more
@@ -186,11 +187,11 @@ def _grown_vocabulary(
             )
         counts = corpus.character_counts
         new = sorted(set(counts) - set(tokenizer.characters), key=lambda character: -counts[character])
-        return tokenizer.grown(new), None
+        return tokenizer.with_characters(new), None
     if more is None:
         return tokenizer, None
     assert isinstance(tokenizer, BpeTokenizer)
-    return grown_bpe(tokenizer, corpus, more)
+    return grow_bpe(tokenizer, corpus, more)
 
 
 def _unknown_share(tokenizer: Tokenizer, samples: Sequence[ReplaySample], corpus: Corpus) -> float:
@@ -233,7 +234,7 @@ def _fitted_to_text(
     """The training with what the new text decides, where the user did not."""
     suggested = suggested_training(corpus, training, model)
     decay = min(config.training_config().weight_decay, suggested["weight_decay"])
-    fitted = {"weight_decay": decay, "most_epochs": suggested["most_epochs"]}
+    fitted = {"weight_decay": decay, "max_epochs": suggested["max_epochs"]}
     chosen = request.overrides.training
     return replace(training, **{name: value for name, value in fitted.items() if name not in chosen})
 
@@ -246,7 +247,7 @@ def _losses(
     weights: Mapping[str, Tensor], config: ModelConfig, samples: Sequence[ReplaySample], held_out: np.ndarray
 ) -> tuple[float | None, float]:
     """Nats per token on the earlier texts, on the average, and on what is held out of the new one."""
-    with Undrawn():
+    with no_init():
         model = build_model(config)
     model.load_state_dict(dict(weights))
     known = [_loss(model, sample.held_out) for sample in samples if len(sample.held_out) > 1]
@@ -255,9 +256,4 @@ def _losses(
 
 def _loss(model: RecursiveLM, tokens: np.ndarray) -> float:
     """Nats per token on a few windows of a text."""
-    evaluating = evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS)
-    while True:
-        try:
-            next(evaluating)
-        except StopIteration as end:
-            return float(end.value)
+    return result_of(evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS))

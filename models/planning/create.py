@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
+from data.storage import storing
 from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import build_model, model_config
+from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict
-from models.cost import Estimate, estimate, require_memory, skeleton
+from models.cost import Estimate, estimate, require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
@@ -21,7 +22,6 @@ from models.runs.checkpoint import save_weights
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, RunConfig
-from models.runs.storage import storing
 from models.wording import counted
 
 

@@ -49,7 +49,7 @@ def suggested_model(
     if architecture == DEFAULT_ARCHITECTURE:
         is_small = vocab_size <= 1024
         suggested |= {"d_model": _suggested_width(corpus, training), "n_heads": 4}
-        suggested |= {"lookback": 3 if is_small else 0, "tied": not is_small}
+        suggested |= {"ngram": 3 if is_small else 0, "tied": not is_small}
     return suggested | {"dropout": 0.3 if _may_overfit(corpus, training) else 0.0}
 
 
@@ -58,9 +58,9 @@ def suggested_training(corpus: Corpus, training: TrainingConfig, model: ModelCon
     length that `training` has."""
     return {
         "batch_size": max(4, 4096 // model.context_length),
-        "late_recursion": 0.4,
+        "shallow_fraction": 0.4,
         "weight_decay": 0.3 if _may_overfit(corpus, training) else 0.0,
-        "most_epochs": MAX_EPOCHS,
+        "max_epochs": MAX_EPOCHS,
     }
 
 

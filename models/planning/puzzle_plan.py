@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from data.puzzles import PuzzleSet, open_puzzles, split
+from models.architectures import skeleton
 from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate, estimate, require_memory, skeleton
+from models.cost import Estimate, estimate, require_memory
 from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
 from models.recursive_lm import RecursiveLM

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
-from data.puzzles import GENERATED, size_named
+from data.puzzles import PUZZLE_NAMES, size_of_named
 from data.sudoku_grid import SIZES
 from models.architectures import ARCHITECTURES, DEFAULT_PUZZLE_ARCHITECTURE, config_type, model_config
 from models.architectures.two_state import TwoStateConfig
@@ -122,8 +122,8 @@ def puzzle_training_defaults(size: int) -> dict[str, Any]:
         "warmup_steps": 50,
         "average_decay": 0.995 if size < 9 else 0.999,
         "cooldown": 0.5,
-        "late_recursion": 0.0,
-        "deepest_share": 1.0,
+        "shallow_fraction": 0.0,
+        "full_depth_prob": 1.0,
     }
 
 
@@ -134,7 +134,7 @@ def _source(request: TrainRequest) -> str:
         if not request.task.startswith("sudoku:"):
             raise UsageError(
                 f"There is no task '{request.task}'.",
-                hint=f"Choose one of: {', '.join(GENERATED)}, or sudoku FILE.",
+                hint=f"Choose one of: {', '.join(PUZZLE_NAMES)}, or sudoku FILE.",
                 field="task",
             )
         if request.paths:
@@ -165,11 +165,11 @@ def _shape(overrides: Overrides, preset: Preset | None) -> dict[str, Any]:
         )
     shape = model_settings(overrides, preset, DEFAULT_PUZZLE_ARCHITECTURE)
     require_puzzle_architecture(shape["architecture"])
-    if preset is not None and preset.model.get("lookback") and "lookback" not in overrides.model:
+    if preset is not None and preset.model.get("ngram") and "ngram" not in overrides.model:
         raise UsageError(
-            f"Preset '{preset.name}' is for text: its model.lookback is {preset.model['lookback']}, and "
+            f"Preset '{preset.name}' is for text: its model.ngram is {preset.model['ngram']}, and "
             "cells have no order to look back in.",
-            hint="Leave {preset} out, or take the rest of it: {model.lookback=0}",
+            hint="Leave {preset} out, or take the rest of it: {model.ngram=0}",
             field="preset",
         )
     return shape
@@ -177,7 +177,7 @@ def _shape(overrides: Overrides, preset: Preset | None) -> dict[str, Any]:
 
 def _require_possible(resolved: ResolvedPuzzleRequest) -> None:
     """Refuse what no puzzle can make right. Of a file, it is not known yet how large its grids are."""
-    size, shape = size_named(resolved.source), dict(resolved.shape)
+    size, shape = size_of_named(resolved.source), dict(resolved.shape)
     if size is None and "d_model" not in shape:
         shape.pop("n_heads", None)  # a width that suits the grids is chosen later
     n = size or SIZES[-1]

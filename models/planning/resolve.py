@@ -10,9 +10,9 @@ import torch
 
 from data.errors import UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
-from models.architectures import model_config
+from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict
-from models.cost import require_memory, skeleton
+from models.cost import require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
@@ -111,7 +111,7 @@ def require_memory_if_large(model: ModelConfig, training: TrainingConfig, device
     The model is laid out for that only where a rough count of its weights and of a batch's tokens is high:
     below these counts, both fit into the memory of any machine.
     """
-    width, blocks = model.d_model, sum(model.size_of(way) for way in model.balanced) or 1
+    width, blocks = model.d_model, sum(model.size_of(axis) for axis in model.block_axes) or 1
     weights = width * (model.context_length + blocks * (width + model.size_of("ff")))
     if weights > _LARGE_WEIGHTS or training.batch_size * model.context_length > _LARGE_BATCH:
         require_memory(skeleton(model), training, device)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from data.tokenizer import Tokenizer, tokenizer_from_json
+from models.architectures import skeleton
 from models.config import ModelConfig
-from models.cost import skeleton
 from models.errors import CheckpointError
 from models.growth.initial_snapshot import has_no_steps_yet
 from models.growth.transaction import grown_best_weights

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from data.corpus import Corpus
+from data.errors import StorageError
 from data.prepare import PreparedData
+from data.storage import replace_file, storing
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
 from models.cost import Estimate
-from models.errors import StorageError
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
-from models.runs.storage import replace_file, storing
 from models.wording import about_minutes, counted
 
 
@@ -175,7 +175,7 @@ def expected_tokens(
     if training.minutes is None:
         return (training.epochs or 1.0) * data.train_tokens
     fitting = training.minutes * 60 * tokens_per_second
-    return min(fitting, (training.most_epochs or math.inf) * data.train_tokens)
+    return min(fitting, (training.max_epochs or math.inf) * data.train_tokens)
 
 
 def length_in_words(

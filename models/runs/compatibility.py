@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from data.errors import UsageError
-from models.architectures import model_config
+from models.architectures import model_config, skeleton
 from models.config import ModelConfig
-from models.cost import skeleton
 from models.errors import CheckpointError
 from models.runs.run import Run
 from models.runs.run_config import RunConfig

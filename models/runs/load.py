@@ -9,7 +9,7 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
-from models.layers.initialise import Undrawn
+from models.layers.initialise import no_init
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import load_weights
 from models.runs.checkpoint_folder import newest_checkpoint
@@ -74,7 +74,7 @@ def load_model(run: Run, config: RunConfig, device: str = "cpu") -> RecursiveLM:
     weights = _best_weights(run)
     require_matching_shapes(model_config, weights, f"The model.safetensors of run '{run.name}'")
     prepare_process()
-    with Undrawn():
+    with no_init():
         model = build_model(model_config)
     model.load_state_dict(weights)
     return model.to(choose_device(device)).eval()

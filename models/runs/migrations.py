@@ -12,6 +12,8 @@ events are passed over, and an event whose fields change their meaning gets anot
 says the version all the same. What lies in the cache is made again where its version is another.
 """
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +26,7 @@ CURRENT = {
     "generation_config.json": 1,
     "state.json": 2,
     "events.jsonl": 1,
-    "safetensors": 2,
+    "safetensors": 3,
 }
 """The version each file is written in; one that is not listed is in its first."""
 
@@ -60,15 +62,41 @@ def _with_named_sizes(entry: Any) -> Any:
 
 
 CONFIG_KEYS = {"measured": "calibration"}
-"""Old to new."""
+"""Old to new, as the tables below."""
+TRAINING_FIELDS = {
+    "late_recursion": "shallow_fraction",
+    "deepest_share": "full_depth_prob",
+    "most_epochs": "max_epochs",
+}
+SCHEDULES = {"linear": "wsd"}
 
 
 def config_1_to_2(value: Any) -> Any:
-    """Sections got plain names; `opened` is gone, since a training is told when it began."""
+    """Sections and settings got plain names; `opened` is gone, since a training is told when it began."""
     if not isinstance(value, dict):
         return value
-    kept = {key: inner for key, inner in value.items() if key != "opened"}
-    return {**_renamed(kept, CONFIG_KEYS), _KEY: 2}
+    config = _renamed({key: inner for key, inner in value.items() if key != "opened"}, CONFIG_KEYS)
+    if isinstance(config.get("training"), dict):
+        config["training"] = _with_plain_settings(config["training"])
+    if "model" in config:
+        config["model"] = _with_model_fields_of_2(config["model"])
+    return {**config, _KEY: 2}
+
+
+def _with_plain_settings(training: dict[str, Any]) -> dict[str, Any]:
+    training = _renamed(training, TRAINING_FIELDS)
+    schedule = training.get("schedule")
+    if isinstance(schedule, str):
+        training["schedule"] = SCHEDULES.get(schedule, schedule)
+    return training
+
+
+MODEL_FIELDS = {"lookback": "ngram", "compute_penalty": "ponder_cost", "heads_see": "attention_scope"}
+"""Old to new, of all architectures."""
+
+
+def _with_model_fields_of_2(section: Any) -> Any:
+    return _renamed(section, MODEL_FIELDS) if isinstance(section, dict) else section
 
 
 def state_1_to_2(value: Any) -> Any:
@@ -90,12 +118,42 @@ def safetensors_1_to_2(value: Any) -> Any:
     return value
 
 
+_NGRAM_TENSOR = re.compile(r"(^|\.)earlier\.")
+
+
+def safetensors_2_to_3(value: Any) -> Any:
+    """`earlier.*` became `ngram_embeddings.*`, in moments and averages too; so did the fields of the copy of
+    the configuration.
+
+    `value` is {"tensors": the tensors by name, "metadata": texts by name}, each only where it was read.
+    """
+    if not isinstance(value, dict):
+        return value
+    value = {**value, _KEY: 3}
+    if isinstance(tensors := value.get("tensors"), dict):
+        value["tensors"] = {
+            _NGRAM_TENSOR.sub(r"\1ngram_embeddings.", name): tensors[name] for name in tensors
+        }
+    if isinstance(metadata := value.get("metadata"), dict):
+        value["metadata"] = _with_config_of_2(metadata)
+    return value
+
+
+def _with_config_of_2(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        section = json.loads(metadata["config"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return metadata  # whoever needs it says what is wrong with it
+    return {**metadata, "config": json.dumps(_with_model_fields_of_2(section))}
+
+
 _STEPS: dict[tuple[str, int], Callable[[Any], Any]] = {
     ("config.json", 1): config_1_to_2,
     ("datasets.json", 1): datasets_1_to_2,
     ("datasets.json", 2): datasets_2_to_3,
     ("state.json", 1): state_1_to_2,
     ("safetensors", 1): safetensors_1_to_2,
+    ("safetensors", 2): safetensors_2_to_3,
 }
 """By file and the version it is in before the step."""
 

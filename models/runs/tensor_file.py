@@ -1,7 +1,7 @@
 """Tensors in the safetensors format: written piece by piece, read by the library.
 
 The library writes a file in one go and says "I/O error" when the disk is full; here each piece
-passes through `models.runs.storage`, which hashes it on its way and knows a full disk from a bug.
+passes through `data.storage`, which hashes it on its way and knows a full disk from a bug.
 Reading is left to the library, which checks every length and offset of a file from a stranger.
 
 The layout (https://github.com/huggingface/safetensors): eight bytes with the length of the
@@ -24,11 +24,10 @@ from torch import Tensor
 from data.plain_file import open_plain_file
 from models.errors import CheckpointError
 from models.runs.migrations import CURRENT
-from models.runs.weights_file import TIES, read_header, ties_in
+from models.runs.weights_file import TIES, VERSION, read_header, ties_in, version_of, with_current_names
 
 _PIECE = 4 << 20
 _SEAL = "rlm_sha256"  # a name no other program uses for something else
-_VERSION = "format_version"
 
 _DTYPE_NAMES = {
     torch.float64: "F64",
@@ -72,8 +71,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors on the CPU, and the metadata, with what is only for reading the file taken off.
 
     Each is in memory of its own, but for those that were tied: they are one tensor.
-    Raises CheckpointError for a file that is missing, truncated, not what was sealed, or of a later
-    version. A file without a seal, from another program, is taken as it is.
+    Those of an earlier version have the names of today. Raises CheckpointError for a file that is
+    missing, truncated, not what was sealed, or of a later version. A file without a seal, from
+    another program, is taken as it is.
     """
     try:
         _check_seal(path)
@@ -81,15 +81,17 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt", device="cpu", backend="pread") as file:
             metadata = dict(file.metadata() or {})
             metadata.pop(_SEAL, None)
-            version = metadata.pop(_VERSION, "1")
-            if version.isdecimal() and int(version[:9]) > CURRENT["safetensors"]:
+            if version_of(metadata) > CURRENT["safetensors"]:
                 raise CheckpointError(f"'{path}' was written by a later version of rlm.", hint="Update rlm.")
             ties = ties_in(metadata)
             metadata.pop(TIES, None)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if ties.keys() & tensors or not tensors.keys() >= set(ties.values()):
                 raise ValueError("its ties do not fit its tensors")
-            return tensors | {name: tensors[first] for name, first in ties.items()}, metadata
+            tensors |= {name: tensors[first] for name, first in ties.items()}
+            tensors, metadata = with_current_names(tensors, metadata)
+            metadata.pop(VERSION, None)
+            return tensors, metadata
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no file '{path}'.") from error
     except OSError as error:
@@ -117,7 +119,7 @@ def _check_seal(path: Path) -> None:
 
 def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
     ties = {TIES: json.dumps(tied)} if (tied := _ties(tensors)) else {}
-    header: dict[str, Any] = {"__metadata__": {**metadata, **ties, _VERSION: str(CURRENT["safetensors"])}}
+    header: dict[str, Any] = {"__metadata__": {**metadata, **ties, VERSION: str(CURRENT["safetensors"])}}
     position = 0
     for name in _order(tensors):
         tensor = tensors[name]

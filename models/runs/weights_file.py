@@ -8,10 +8,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from data.plain_file import open_plain_file
+from models.runs.migrations import CURRENT, migrated
 
+Tensor = TypeVar("Tensor")
+
+VERSION = "format_version"
+"""The key of the metadata under which the version of the file stands."""
 TIES = "rlm_ties"
 """The key of the metadata under which tied tensors stand: a JSON object of each name that has no data
 of its own, and the name of the tensor it is tied to."""
@@ -57,9 +62,29 @@ def metadata_of(path: Path) -> dict[str, str]:
     try:
         open_plain_file(path).close()
         with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
+            _, metadata = with_current_names({}, dict(file.metadata() or {}))
+            return metadata
     except (OSError, SafetensorError, ValueError, RecursionError):
         return {}
+
+
+def version_of(metadata: Mapping[str, str]) -> int:
+    """The version of a weights file. One that does not say so, or is of another program, is of the first."""
+    version = metadata.get(VERSION, "1")
+    return max(1, int(version[:9])) if version.isdecimal() else 1
+
+
+def with_current_names(
+    tensors: dict[str, Tensor], metadata: dict[str, str]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a weights file with the names of today.
+
+    The metadata still has the version of the file. A file of a later version is returned as it is.
+    """
+    if (version := version_of(metadata)) >= CURRENT["safetensors"]:
+        return tensors, metadata
+    value = migrated("safetensors", {VERSION: version, "tensors": tensors, "metadata": metadata})
+    return value["tensors"], value["metadata"]
 
 
 def shape_in(path: Path, tensor: str) -> tuple[int, ...] | None:

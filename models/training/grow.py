@@ -6,9 +6,9 @@ from collections.abc import Generator
 import torch
 
 from data.errors import UsageError
-from models.architectures import build_model
+from models.architectures import build_model, skeleton
 from models.config import ModelConfig
-from models.cost import pieces_for_larger, require_memory, skeleton
+from models.cost import pieces_for_larger, require_memory
 from models.device import to_device
 from models.errors import CheckpointError
 from models.growth.axes import differences
@@ -16,7 +16,7 @@ from models.growth.check import require_same_output
 from models.growth.planner import nearest
 from models.growth.transaction import commit
 from models.growth.weights import grow_snapshot
-from models.layers.initialise import Undrawn
+from models.layers.initialise import no_init
 from models.runs.datasets import with_growths
 from models.runs.events import Event, ModelExpanded, NoticeGiven
 from models.runs.run_config import Calibration, ModelSection
@@ -50,7 +50,7 @@ def grow(session: Session, number: int) -> Generator[Event, None, None]:
         yield NoticeGiven(message=f"The model does not grow: {error.message}")
         return
     snapshot = grow_snapshot(session.snapshot(), old, new, seed=config.seed)
-    with Undrawn():
+    with no_init():
         model = build_model(new).to(session.device)
     model.load_state_dict(snapshot.model)
     tokens = session.task.sampler.batch(session.counters.position, 1)[:, :-1][:, :CHECKED_TOKENS]

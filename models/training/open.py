@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from data.errors import UsageError
-from models.architectures import build_model
-from models.cost import require_memory, skeleton
+from models.architectures import build_model, skeleton
+from models.cost import require_memory
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError
 from models.growth.transaction import recover
@@ -29,8 +29,7 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
 
     Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
     """
-    recover(run)
-    config = run.config()
+    config = recover(run)
     restored_step = yield from restore_best_weights(run, config)
     if config.data is None:
         raise UsageError(

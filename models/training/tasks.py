@@ -101,6 +101,9 @@ class Task(Protocol):
         """Evaluate the weights on a part of what is held out, write a sample where one is due, and keep
         the weights if they are the best. Ends early, with nothing done, where a pause is wanted."""
 
+    def sample(self, session: "Session") -> Iterator[Event]:
+        """Write a sample now, between two evaluations; puzzles have none."""
+
     def finish(self, session: "Session") -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights on all that is held out, and write evaluation.json, which says that
         the run is finished. The last event is RunFinished, and is returned."""

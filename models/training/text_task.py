@@ -74,9 +74,9 @@ class TextTask:
     def depth_at(self, session: Session, step: int) -> Depth:
         """The least depth early on where the configuration says so, then sampled ones."""
         config = session.config
-        if session.schedule.progress(step) < config.late_recursion:
+        if session.schedule.progress(step) < config.shallow_fraction:
             return Depth(1)
-        return sample_depth(session.model.trained_depth, config.seed, step, config.deepest_share)
+        return sample_depth(session.model.trained_depth, config.seed, step, config.full_depth_prob)
 
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
         blocks = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))
@@ -141,12 +141,12 @@ class TextTask:
             yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
         session.end_if_good_enough(loss)
 
-    def sample(self, session: Session) -> SampleGenerated:
-        """A sample now, between two evaluations."""
+    def sample(self, session: Session) -> Iterator[Event]:
+        session.control.done("sample")
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
             depth = default_depth(model)
             sample = sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth)
-        return SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
+        yield SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""
@@ -227,9 +227,9 @@ class TextTask:
         return final_s + known_s + (1.0 - progress) * on_the_way_s + FINAL_SAVE_S
 
     def max_step(self, config: TrainingConfig) -> int | None:
-        if config.most_epochs is None:
+        if config.max_epochs is None:
             return None
-        return round(config.most_epochs * self.sampler.blocks_per_epoch / config.batch_size)
+        return round(config.max_epochs * self.sampler.blocks_per_epoch / config.batch_size)
 
     def tensors(self) -> dict[str, Tensor]:
         return {}

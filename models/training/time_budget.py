@@ -113,9 +113,9 @@ class TimeBudget:
         trained = self.model.trained_depth
         depths = [Depth(n, t) for n in range(1, trained.cycles + 1) for t in range(1, trained.steps + 1)]
         uniform = sum(map(self.expected_s, depths)) / len(depths)
-        full = self.config.deepest_share
+        full = self.config.full_depth_prob
         sampled = full * self.expected_s(trained) + (1.0 - full) * uniform
-        shallow = max(0.0, self.config.late_recursion - progress) / max(1e-9, 1.0 - progress)
+        shallow = max(0.0, self.config.shallow_fraction - progress) / max(1e-9, 1.0 - progress)
         return shallow * self.expected_s(Depth(1)) + (1.0 - shallow) * sampled
 
     def steps_left(self, progress: float, step: int, now: float, reserve_s: float) -> int:

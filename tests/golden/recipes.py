@@ -20,7 +20,7 @@ FLAGS = {
     "tokenizer": "--tokenizer {}",
     "vocab_size": "--vocab-size {}",
     "dropout": "--set model.dropout={}",
-    "lookback": "--set model.lookback={}",
+    "ngram": "--set model.ngram={}",
     "tied": "--set model.tied={}",
     "d_feed_forward": "--set model.d_feed_forward={}",
     "n_layers": "--set model.n_layers={}",
@@ -37,8 +37,8 @@ FLAGS = {
     "warmup_steps": "--set training.warmup_steps={}",
     "weight_decay": "--set training.weight_decay={}",
     "average_decay": "--set training.average_decay={}",
-    "late_recursion": "--set training.late_recursion={}",
-    "deepest_share": "--set training.deepest_share={}",
+    "late_recursion": "--set training.shallow_fraction={}",
+    "deepest_share": "--set training.full_depth_prob={}",
     "evaluations": "--set training.evaluations={}",
     "samples": "--set training.samples={}",
     "checkpoint_minutes": "--set training.checkpoint_minutes={}",
@@ -211,7 +211,7 @@ _OFF_DEFAULT: dict[str, Any] = {
     "architecture": "looped", "dropout": 0.1, "late_recursion": 0.4, "deepest_share": 0.5, "tied": "yes",
     "micro_batch": 3, "average_decay": 0.9, "schedule": "cosine", "warmup_steps": 5,
 }  # fmt: skip
-_PAIRS: dict[str, Any] = {"architecture": "looped", "tokenizer": "bpe", "vocab_size": 300, "lookback": 2}
+_PAIRS: dict[str, Any] = {"architecture": "looped", "tokenizer": "bpe", "vocab_size": 300, "ngram": 2}
 
 
 def _ways_to_train() -> tuple[Recipe, ...]:

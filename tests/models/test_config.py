@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from models.config import TrainingConfig, from_dict
+from models.config import TrainingConfig, from_dict, unknown_setting
+from models.renamed_settings import RENAMED
 
 
 def training(**values: Any) -> TrainingConfig:
@@ -35,7 +36,7 @@ def test_whole_numbers_are_read_digit_by_digit(number: int) -> None:
         {"beta1": "1"},
         {"beta2": "-0.1"},
         {"evaluation_tokens": "0"},
-        {"most_epochs": "0"},
+        {"max_epochs": "0"},
         {"minutes": "1e308"},
         {"minutes": 1e308},
         {"epochs": "1e30"},
@@ -54,3 +55,9 @@ def test_what_is_out_of_bounds_is_a_short_sentence(values: dict[str, Any]) -> No
 
 def test_the_largest_seed_is_kept() -> None:
     assert training(seed=str(2**32 - 1)).seed == 2**32 - 1
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_the_hint_about_a_setting_of_an_earlier_version_gives_its_present_name(old: str, new: str) -> None:
+    section, _, name = old.partition(".")
+    assert unknown_setting(section, name, ()).hint == f"It is now called {new}."

@@ -1,4 +1,4 @@
-"""The adaptive exit: tokens leave the recursion early, and every later token is still right."""
+"""Early exit: tokens leave the recursion, and later tokens get the same logits with and without a cache."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
 def stirred(name: str, **more: object) -> RecursiveLM:
     """A small model none of whose weights is zero."""
     torch.manual_seed(0)
-    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 2}
+    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 2}
     values = {**values, **SMALL.get(name, {}), **more, "vocab_size": VOCABULARY}
     model = build_model(model_config(values)).eval()
     with torch.no_grad():
@@ -49,7 +49,7 @@ def stirred(name: str, **more: object) -> RecursiveLM:
 def splitting(model: RecursiveLM, tokens: Tensor, pads: Tensor) -> Depth:
     """A threshold at which some tokens leave and some go on: in the middle of the scores, or for a
     router, the one that splits most evenly."""
-    if model.leaving == "always":
+    if model.early_exit == "always":
         real = torch.arange(LENGTH) >= pads[:, None]
 
         def spread(threshold: float) -> float:
@@ -99,7 +99,7 @@ def test_leaving_early_is_the_same_with_and_without_a_cache(name: str, pieces: l
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_leaving_early_looks_at_nothing_later(name: str) -> None:
+def test_leaving_early_is_causal(name: str) -> None:
     model = stirred(name)
     tokens, _ = some_text()
     depth = splitting(model, tokens, torch.zeros(3, dtype=torch.int64))
@@ -114,7 +114,7 @@ def test_leaving_early_looks_at_nothing_later(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_who_has_left_is_not_computed(name: str) -> None:
+def test_a_token_that_left_is_not_computed(name: str) -> None:
     model = stirred(name)
     tokens, _ = some_text()
     depth = splitting(model, tokens, torch.zeros(3, dtype=torch.int64))
@@ -144,12 +144,12 @@ def test_who_has_left_is_not_computed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
+def test_a_threshold_that_no_token_reaches_changes_nothing(name: str) -> None:
     model = stirred(name)
     tokens, pads = some_text()
     with torch.no_grad():
         # With gradients, where there is a router, every pass is computed for every token.
-        routed = model.leaving == "always"
+        routed = model.early_exit == "always"
         with torch.set_grad_enabled(routed):
             whole = model(tokens, replace(DEEP, halt=1.0) if routed else DEEP, padding=pads)
         model.halting_score = lambda before, after: after.new_zeros(after.shape[:2])  # type: ignore[method-assign]
@@ -159,10 +159,10 @@ def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
             assert (halting.passes[row, pad:] == model.passes(DEEP)).all()
 
 
-def test_where_nothing_recurs_nobody_leaves_and_pads_take_no_pass() -> None:
+def test_in_a_dense_model_no_token_leaves_and_pads_take_no_pass() -> None:
     model = stirred("transformer")
     tokens, pads = some_text()
-    assert model.leaving == "never"
+    assert model.early_exit == "never"
     with torch.no_grad():
         whole, halting = (model(tokens, depth, padding=pads) for depth in (DEEP, replace(DEEP, halt=0.1)))
         cache = model.new_cache(3, LENGTH)

@@ -1,4 +1,4 @@
-"""Parameter counts are oracles: a preset is what its description says, to the last weight."""
+"""Every preset has exactly the stated number of parameters."""
 
 import dataclasses
 
@@ -7,8 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.architectures import ARCHITECTURES, build_model, model_config
-from models.cost import skeleton
+from models.architectures import ARCHITECTURES, build_model, model_config, skeleton
 from models.presets import PRESETS
 from models.recursive_lm import RecursiveLM
 
@@ -53,7 +52,7 @@ def test_blocks_do_not_grow_with_the_vocabulary(name: str, vocab_size: int) -> N
     small, large = preset_model(name, vocab_size), preset_model(name, vocab_size + 1)
     (total, embedding), (more, more_embedding) = small.parameter_counts(), large.parameter_counts()
     assert total - embedding == more - more_embedding
-    tables = 1 + small.config.lookback + (0 if getattr(small.config, "tied", False) else 1)
+    tables = 1 + small.config.ngram + (0 if getattr(small.config, "tied", False) else 1)
     assert more - total == tables * small.config.d_model
 
 
@@ -61,25 +60,25 @@ def test_blocks_do_not_grow_with_the_vocabulary(name: str, vocab_size: int) -> N
 @given(
     architecture=st.sampled_from(list(ARCHITECTURES)),
     positions=st.sampled_from(["rotary", "learned"]),
-    lookback=st.integers(0, 4),
+    ngram=st.integers(0, 4),
     tied=st.booleans(),
     vocab_size=st.integers(2, 300),
 )
 def test_every_number_is_counted_once(
-    architecture: str, positions: str, lookback: int, tied: bool, vocab_size: int
+    architecture: str, positions: str, ngram: int, tied: bool, vocab_size: int
 ) -> None:
     width, context = 32, 48
     values = {"d_model": width, "n_heads": 2, "context_length": context, "vocab_size": vocab_size}
     usual = model_config({**values, "architecture": architecture})
     dials = {field.name for field in dataclasses.fields(usual)}
     own = {name: value for name, value in {"d_feed_forward": 32, "tied": tied}.items() if name in dials}
-    shape = {**values, **own, "architecture": architecture, "positions": positions, "lookback": lookback}
+    shape = {**values, **own, "architecture": architecture, "positions": positions, "ngram": ngram}
     config = model_config(shape)
     model = build_model(config)
     distinct = {tensor.data_ptr(): tensor.numel() for tensor in model.parameters()}
     total, embedding = model.parameter_counts()
     assert total == sum(distinct.values())
-    tables = 1 + lookback + (0 if own.get("tied") else 1)
+    tables = 1 + ngram + (0 if own.get("tied") else 1)
     learned = context * width if positions == "learned" else 0
     assert embedding == tables * vocab_size * width + learned
     assert skeleton(config).parameter_counts() == (total, embedding)

@@ -49,13 +49,13 @@ def names(folder: Path) -> set[str]:
 
 
 def knows(folder: Path) -> list[str]:
-    return [entry["name"] for entry in Run.open("owl", folder / "runs").read_json("datasets.json") or []]
+    return [one.name for one in Run.open("owl", folder / "runs").datasets()]
 
 
 def test_without_a_terminal_it_is_a_new_run(folder: Path) -> None:
-    before = Run.open("owl", folder / "runs").read_config()
+    before = Run.open("owl", folder / "runs").config()
     assert main(["train", "river.txt", "--steps", "2", "--quiet", "--threads", "1"]) == 0
-    assert names(folder) == {"owl", "river"} and Run.open("owl", folder / "runs").read_config() == before
+    assert names(folder) == {"owl", "river"} and Run.open("owl", folder / "runs").config() == before
 
 
 def test_fresh_and_continue_say_it(folder: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_preference_names_no_model(folder: Path, monkeypatch: pytest.MonkeyPat
     shape = ["--heads", "2", "--context", "16", "--quiet"]
     assert main(["train", "river.txt", "--steps", "2", *shape]) == 0
     assert names(folder) == {"owl", "river"} and len(questions) == 3, "quiet, it asks nobody"
-    assert Run.open("river", folder / "runs").read_config()["model"]["d_model"] == 24
+    assert Run.open("river", folder / "runs").config().model.dials["d_model"] == 24
 
 
 @pytest.mark.parametrize("typed", [["--name", "river"], ["--preset", "looped-small"], ["--fresh"]])
@@ -104,9 +104,9 @@ def test_preferences_for_a_new_model_leave_one_that_goes_on_alone(
     for variable, value in (("D_MODEL", "24"), ("PRESET", "hrm-4m"), ("TOKENIZER", "bpe"), ("STEPS", "3")):
         monkeypatch.setenv(f"RLM_{variable}", value)
     assert main(["train", "river.txt", "--continue", "owl", "--config", "usual.toml", "--quiet"]) == 0
-    config = Run.open("owl", folder / "runs").read_config()
-    assert config["model"]["d_model"] == 16 and config["training"]["steps"] == 3
-    assert config["training"]["batch_size"] == 3, "dials of the training are for any model"
+    config = Run.open("owl", folder / "runs").config()
+    assert config.model.dials["d_model"] == 16 and config.training["steps"] == 3
+    assert config.training["batch_size"] == 3, "dials of the training are for any model"
     assert main(["train", "meadow.txt", "--continue", "owl", "--d-model", "24"]) == 2
     assert "has its d_model already" in capsys.readouterr().err
 
@@ -177,8 +177,8 @@ def test_one_odd_run_stops_nothing(
     answering(monkeypatch, "", "", "")
     run = Run.open("owl", folder / "runs")
     shutil.copytree(run.path, folder / "runs" / "hen")
-    entries = run.read_json("datasets.json")
-    assert entries is not None
+    path = run.path / "datasets.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))["datasets"]
     for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries], [3]):
         run.write_json("datasets.json", odd)
         capsys.readouterr()
@@ -224,8 +224,8 @@ def test_a_run_whose_folder_is_no_name_goes_on_all_the_same(
     (folder / "runs/owl").rename(folder / "runs/my run")
     answering(monkeypatch, answer)
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    known = Run.open(folder / "runs/my run", folder / "runs").read_json("datasets.json") or []
-    assert [entry["name"] for entry in known] == ["meadow", "river"]
+    known = Run.open(folder / "runs/my run", folder / "runs").datasets()
+    assert [one.name for one in known] == ["meadow", "river"]
     assert "rlm chat './runs/my run'" in capsys.readouterr().err
 
 

@@ -124,6 +124,10 @@ class PuzzleTask:
         )
         session.end_if_good_enough(scores.loss)
 
+    def sample(self, session: Session) -> Iterator[Event]:
+        session.control.done("sample")
+        yield from ()
+
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Answer the held-out puzzles that did not choose the weights, in as many steps as it takes and in
         fixed numbers of steps; then write datasets.json and evaluation.json."""

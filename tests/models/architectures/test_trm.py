@@ -1,4 +1,4 @@
-"""trm: exact sizes, bounded states, one network for two states, and what the mixer is refused for."""
+"""trm: exact sizes, bounded states, the same blocks for two states, and where the mixer is refused."""
 
 import copy
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from models.architectures import build_model, model_config
 from models.architectures.trm import TRM
 from models.presets import PRESETS
 from models.recursion import Depth
-from models.training.averaging import WeightAverage
+from models.training.optimizer import WeightAverage
 
 PUZZLE = {"task": "sudoku", "vocab_size": 5, "context_length": 16}
 SMALL = {"architecture": "trm", "d_model": 32, "n_heads": 2, "d_feed_forward": 48, "vocab_size": 20}
@@ -52,13 +52,13 @@ def test_a_puzzle_model_has_places_and_one_halting_value() -> None:
     assert everything - embedding == 2 * (4 * 32**2 + 3 * 32 * 48) + 33
 
 
-def test_the_preset_is_of_the_size_it_says() -> None:
+def test_the_preset_has_the_stated_size() -> None:
     preset = PRESETS["trm-small"]
     config = model_config({"architecture": preset.architecture, **preset.model, "vocab_size": 100})
     assert sum(p.numel() for p in build_model(config).parameters()) < 1_500_000
 
 
-def test_one_network_makes_both_states() -> None:
+def test_the_same_blocks_update_both_states() -> None:
     """n updates of the reasoning from input, answer and reasoning, then one of the answer without input."""
     model = trm(layers=1)
     seen: list[torch.Tensor] = []
@@ -93,7 +93,7 @@ def test_states_stay_bounded_whatever_the_weights() -> None:
 def test_the_mixer_is_refused_for_text() -> None:
     with pytest.raises(UsageError, match=r"model\.mixer is mlp") as caught:
         model_config({**SMALL, "mixer": "mlp"})
-    assert "--task sudoku" in str(caught.value.hint)
+    assert "task=sudoku" in str(caught.value.hint)
 
 
 def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:
@@ -120,24 +120,24 @@ def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:
         ({"task": "chess"}, "text or sudoku"),
         ({"task": "sudoku"}, "fits no Sudoku"),
         ({"task": "sudoku", "vocab_size": 5, "context_length": 15}, "fits no Sudoku"),
-        ({"task": "sudoku", "vocab_size": 5, "context_length": 16, "lookback": 3}, "lookback"),
+        ({"task": "sudoku", "vocab_size": 5, "context_length": 16, "ngram": 3}, "ngram"),
         ({"layers": 0}, r"model\.layers"),
         ({"supervision_steps": 0}, r"model\.supervision_steps"),
         ({"mixer": "convolution"}, "attention or mlp"),
         ({**PUZZLE, "positions": "sinusoidal"}, r"model\.positions is sinusoidal"),
-        ({**PUZZLE, "mixer": "mlp", "heads_see": "all"}, r"model\.heads_see is all"),
-        ({"heads_see": "all"}, r"model\.heads_see is all, and over text"),
+        ({**PUZZLE, "mixer": "mlp", "attention_scope": "all"}, r"model\.attention_scope is all"),
+        ({"attention_scope": "all"}, r"model\.attention_scope is all, and over text"),
         ({"exploration": 0.2}, r"model\.exploration is 0\.2, and over text"),
         ({"supervision_steps": 4}, r"model\.supervision_steps is 4, and over text"),
         ({"checkpoint_gradients": True}, r"model\.checkpoint_gradients is True, and over text"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_field(wrong: dict[str, Any], words: str) -> None:
+def test_an_impossible_configuration_is_refused_with_the_field(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         model_config({**SMALL, "context_length": 16, **wrong})
 
 
-def test_gradients_flow_through_the_cycles_asked_for_only() -> None:
+def test_gradients_flow_through_the_last_cycles_only() -> None:
     calls: dict[int, int] = {}
     for cycles in (1, 3):
         model = puzzle_trm(max_cycles=3, max_steps=1, layers=1, gradient_cycles=cycles)
@@ -151,7 +151,7 @@ def test_gradients_flow_through_the_cycles_asked_for_only() -> None:
     assert calls == {1: 2, 3: 6}
 
 
-def test_a_later_answer_counts_more_where_asked_to() -> None:
+def test_supervision_power_weighs_later_answers_more() -> None:
     assert [trm().config.supervision_weight(number) for number in (1, 2, 3)] == [1, 2, 3]
     equal = trm(supervision_power=0.0).config
     assert [equal.supervision_weight(number) for number in (1, 2, 3)] == [1, 1, 1]

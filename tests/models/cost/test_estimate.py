@@ -9,15 +9,9 @@ import pytest
 import torch
 
 from models import cost as estimating
-from models.architectures import ARCHITECTURES, model_config
+from models.architectures import ARCHITECTURES, model_config, skeleton
 from models.config import TrainingConfig, from_dict
-from models.cost import (
-    estimate,
-    pieces_for_larger,
-    require_memory,
-    sequences_at_once,
-    skeleton,
-)
+from models.cost import estimate, pieces_for_larger, require_memory, sequences_at_once
 from models.cost.speed import MachineRates, machine_rates, step_seconds
 from models.device import prepare_process
 from models.planning.defaults import max_micro_batch
@@ -38,7 +32,7 @@ def test_a_model_is_laid_out_without_waiting_for_the_compiler() -> None:
     program = f"""
 import sys
 from models.architectures import model_config
-from models.cost import skeleton
+from models.architectures import skeleton
 for name in {list(ARCHITECTURES)}:
     skeleton(model_config({{"architecture": name, "vocab_size": 90}}))
     assert "torch._dynamo" not in sys.modules, name

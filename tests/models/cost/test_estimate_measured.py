@@ -21,7 +21,8 @@ from models.device import prepare_process
 from models.presets import PRESETS
 from models.recursion import Depth
 from models.training.optimizer import WeightAverage
-from models.cost import estimate, skeleton
+from models.architectures import skeleton
+from models.cost import estimate
 from models.training.calibrate import Probe
 
 name, number_format, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -26,7 +26,7 @@ def new_model(dropout: float = 0.0) -> RecursiveLM:
         model_config(
             {
                 "architecture": "looped", "d_model": 16, "n_heads": 2, "vocab_size": VOCABULARY,
-                "context_length": CONTEXT, "dropout": dropout, "lookback": 1,
+                "context_length": CONTEXT, "dropout": dropout, "ngram": 1,
             }
         )
     )  # fmt: skip

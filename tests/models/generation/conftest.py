@@ -48,7 +48,7 @@ class StandIn(nn.Module):
         return StandInCache(batch, length)
 
     default_halt = 0.9
-    leaving = "asked"
+    early_exit = "on_request"
 
     def modes(self) -> dict[str, Depth]:
         return dict(MODES)

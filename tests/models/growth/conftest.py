@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from data.progress import result_of
 from models.architectures import build_model, model_config
 from models.config import ModelConfig
@@ -30,43 +31,43 @@ Grow = Callable[..., ExpansionPlan]
 
 VOCABULARY, CONTEXT = 40, 24
 KINDS: dict[str, dict[str, Any]] = {
-    "looped": {"architecture": "looped", "lookback": 2},
+    "looped": {"architecture": "looped", "ngram": 2},
     "looped-tied": {"architecture": "looped", "tied": True, "core_layers": 2, "positions": "learned"},
-    "hrm": {"architecture": "hrm", "l_layers": 2, "h_layers": 1, "d_feed_forward": 48, "lookback": 1},
+    "hrm": {"architecture": "hrm", "l_layers": 2, "h_layers": 1, "d_feed_forward": 48, "ngram": 1},
     "hrm-stablemax": {"architecture": "hrm", "l_layers": 1, "h_layers": 1, "d_feed_forward": 64,
                       "output": "stablemax", "positions": "sinusoidal"},
     "hrm-sudoku": {"architecture": "hrm", "l_layers": 1, "h_layers": 1, "d_feed_forward": 48,
                    "task": "sudoku", "vocab_size": 5, "context_length": 16},
-    "trm": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "lookback": 3},
+    "trm": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "ngram": 3},
     "trm-sudoku": {"architecture": "trm", "layers": 1, "d_feed_forward": 48, "task": "sudoku",
                    "vocab_size": 5, "context_length": 16, "positions": "learned"},
     "trm-mixer": {"architecture": "trm", "layers": 2, "d_feed_forward": 48, "task": "sudoku",
                   "vocab_size": 5, "context_length": 16, "mixer": "mlp"},
-    "ouroboros": {"architecture": "ouroboros", "passes": 4, "lookback": 1},
+    "ouroboros": {"architecture": "ouroboros", "passes": 4, "ngram": 1},
     "ouroboros-untied": {"architecture": "ouroboros", "passes": 8, "tied": False, "positions": "learned"},
-    "router": {"architecture": "recursive_router", "n_layers": 2, "lookback": 1},
+    "router": {"architecture": "recursive_router", "n_layers": 2, "ngram": 1},
     "router-soft": {"architecture": "recursive_router", "n_layers": 1, "router": "soft", "tied": True,
                     "positions": "learned"},
     "router-fixed": {"architecture": "recursive_router", "n_layers": 1, "router": "fixed"},
-    "mor": {"architecture": "mixture_of_recursions", "n_layers": 2, "lookback": 1, "exploration": 1.0},
+    "mor": {"architecture": "mixture_of_recursions", "n_layers": 2, "ngram": 1, "exploration": 1.0},
     "mor-tied": {"architecture": "mixture_of_recursions", "n_layers": 1, "max_steps": 1, "tied": True,
                  "positions": "sinusoidal", "exploration": 1.0},
     "mor-fixed": {"architecture": "mixture_of_recursions", "n_layers": 2, "router": "fixed"},
-    "transformer": {"architecture": "transformer", "n_layers": 2, "lookback": 2},
+    "transformer": {"architecture": "transformer", "n_layers": 2, "ngram": 2},
     "transformer-gpt2": {"architecture": "transformer", "n_layers": 2, "tied": True, "norm": "layer",
                          "feed_forward": "gelu", "gpt2_weights": True, "qk_norm": False,
                          "positions": "learned"},
 }  # fmt: skip
 """Every architecture, with the settings that change its structure."""
 DIALS = {
-    "model.lookback": 1, "training.evaluations": 2, "training.samples": 0, "training.compile": "no",
+    "model.ngram": 1, "training.evaluations": 2, "training.samples": 0, "training.compile": "no",
     "training.warmup_steps": 2,
 }  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+def one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    set_cache_dir(tmp_path_factory.mktemp("cache"))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -81,7 +82,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def configured() -> Configured:
-    """`configured("hrm", lookback=2)`: the configuration of one of KINDS, or of an architecture."""
+    """`configured("hrm", ngram=2)`: the configuration of one of KINDS, or of an architecture."""
 
     def make(kind: str, **more: Any) -> ModelConfig:
         small = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "vocab_size": VOCABULARY}

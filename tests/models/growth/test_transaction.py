@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.errors import StorageError
+from data.errors import StorageError
 from models.growth import transaction
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.checkpoint_folder import STATE_FILE, newest_checkpoint, state_text

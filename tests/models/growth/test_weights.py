@@ -140,7 +140,7 @@ def test_new_loops_do_not_change_the_deepest_modes(configured: Configured, stirr
     with torch.no_grad():
         deep, same = before(tokens, MODES["extreme"]).logits, after(tokens, MODES["extreme"]).logits
     assert float((deep - same).abs().max()) <= LARGEST_CHANGE
-    probabilities = after.layers[0].wanted(torch.randn(1, 5, old.d_model), 4)  # type: ignore[union-attr]
+    probabilities = after.layers[0].pass_probs(torch.randn(1, 5, old.d_model), 4)  # type: ignore[union-attr]
     assert bool((probabilities[..., 3:] > 0).all())  # and some tokens take the new steps
 
 
@@ -161,7 +161,7 @@ def test_a_joined_token_is_the_mean_of_its_parts(configured: Configured, stirred
     before = stirred(old).state_dict()
     new = grow_config(old, {"vocab": 42})
     weights = grow_weights(old, new, before, parts=[(20, 21), (40, 22)])
-    for name in ("embedding.weight", "earlier.0.weight", "earlier.1.weight", "head.weight"):
+    for name in ("embedding.weight", "ngram_embeddings.0.weight", "ngram_embeddings.1.weight", "head.weight"):
         joined = (before[name][20] + before[name][21]) / 2
         assert torch.allclose(weights[name][40], joined, atol=1e-6)
         assert torch.allclose(weights[name][41], (joined + before[name][22]) / 2, atol=1e-6)

@@ -29,15 +29,15 @@ def refuse(*_: Any) -> None:
         ({"architecture": "looped"}, "solves no puzzles", "trm, hrm"),
         ({"preset": "looped-small"}, "solves no puzzles", "trm, hrm"),
         ({"preset": "hrm-4m", "architecture": "trm"}, "is of architecture hrm, not trm", "Keep one"),
-        ({"preset": "trm-small"}, "'trm-small' is for text: its model.lookback is 3", "lookback=0"),
+        ({"preset": "trm-small"}, "'trm-small' is for text: its model.ngram is 3", "ngram=0"),
         ({"context_length": 12}, r"\{model\.context_length\} is for text", "Leave it out"),
         ({"vocab_size": 12}, r"\{model\.vocab_size\} is for text", "Leave it out"),
         ({"tokenizer": "bpe"}, r"\{tokenizer\} is for text", "Leave it out"),
         ({"settings": {"model.task": "sudoku"}}, r"model\.task follows from the puzzles", "Leave it out"),
         ({"settings": {"model.vocab_size": "9"}}, r"model\.vocab_size\} is for text", "Leave it out"),
         ({"settings": {"model.context_length": "9"}}, r"model\.context_length\} is for text", "Leave it out"),
-        ({"settings": {"model.heads_see": "nothing"}}, "units or all", None),
-        ({"settings": {"model.lookback": "2"}}, r"model\.lookback is 2; it must be 0", None),
+        ({"settings": {"model.attention_scope": "nothing"}}, "units or all", None),
+        ({"settings": {"model.ngram": "2"}}, r"model\.ngram is 2; it must be 0", None),
         ({"settings": {"model.nonsense": "2"}}, r"no setting model\.nonsense", None),
         ({"settings": {"training.nonsense": "2"}}, r"no setting training\.nonsense", None),
         ({"settings": {"model.d_model": 30}}, "does not divide", None),
@@ -66,8 +66,8 @@ def test_a_preset_may_be_taken_where_it_fits(tmp_path: Path) -> None:
 
     whole = model_of(preset="hrm-4m", architecture="hrm")
     assert (whole.l_layers, whole.d_model, whole.context_length, whole.vocab_size) == (3, 256, 16, 5)
-    part = model_of(preset="trm-small", settings={"model.lookback": "0"})
-    assert (part.d_model, part.d_feed_forward, part.lookback) == (192, 512, 0)
+    part = model_of(preset="trm-small", settings={"model.ngram": "0"})
+    assert (part.d_model, part.d_feed_forward, part.ngram) == (192, 512, 0)
     assert model_of().architecture == "trm"
 
 

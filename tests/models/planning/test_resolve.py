@@ -58,6 +58,7 @@ def resolved(runs: Path, **said: Any) -> ResolvedRequest:
 )
 def test_what_needs_no_text_is_refused_before_it_is_looked_for(tmp_path: Path, said: dict[str, Any]) -> None:
     (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").write_text("of somebody else")
     with pytest.raises(RlmError) as caught:
         next(plan(train_request(paths=(str(tmp_path / "missing.txt"),), **said), tmp_path))
     assert "missing" not in caught.value.message

@@ -5,17 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.storage import digest_of
+from models.architectures import build_model, model_config
+from models.config import TrainingConfig
 from models.errors import CheckpointError, RunError
 from models.runs.checkpoint_folder import open_folder, state_text
 from models.runs.datasets import Dataset, datasets_to_json
-from models.runs.migrations import _STEPS, CURRENT, datasets_1_to_2, migrated, stamped
+from models.runs.migrations import _STEPS, CURRENT, MODEL_FIELDS, datasets_1_to_2, migrated, stamped
 from models.runs.run import Run
-from models.runs.storage import digest_of
+from models.runs.tensor_file import read_tensors, tensor_pieces
+from models.runs.weights_file import metadata_of
 from tests.models.runs.example_config import COMPLETE_STATE, CREATED
 
+EARLIER = Path(__file__).parents[2] / "fixtures" / "runs_of_earlier_versions" / "before_second_texts"
 OF_A_RUN = ("datasets.json", "evaluation.json", "generation_config.json")
 values = st.dictionaries(
     st.text(), st.integers() | st.text() | st.lists(st.floats(allow_nan=False)), max_size=4
@@ -76,6 +82,43 @@ def test_the_loss_of_a_corpus_becomes_that_when_learned_and_that_now() -> None:
     assert datasets_1_to_2(old) == {"format_version": 2, "datasets": new}
     assert migrated("datasets.json", old) == new
     assert "validation_loss" in old[0]
+
+
+def test_a_configuration_gets_the_settings_by_their_names_of_today() -> None:
+    old = {
+        "format_version": 1,
+        "training": {
+            "schedule": "linear",
+            "late_recursion": 0.25,
+            "deepest_share": 0.5,
+            "most_epochs": 16.0,
+            "steps": 3,
+        },
+        "measured": {"device": "cpu"},
+        "opened": True,
+    }
+    before = json.dumps(old)
+    assert migrated("config.json", old) == {
+        "training": {
+            "schedule": "wsd",
+            "shallow_fraction": 0.25,
+            "full_depth_prob": 0.5,
+            "max_epochs": 16.0,
+            "steps": 3,
+        },
+        "calibration": {"device": "cpu"},
+    }
+    assert json.dumps(old) == before
+    TrainingConfig(**migrated("config.json", old)["training"])
+    cosine = migrated("config.json", {"training": {"schedule": "cosine"}})
+    assert cosine == {"training": {"schedule": "cosine"}}
+
+
+def test_a_state_says_that_it_is_initial() -> None:
+    old = {"format_version": 1, "step": 0, "state": {"begins": True, "micro_batch": 2}}
+    assert migrated("state.json", old)["state"] == {"is_initial": True, "micro_batch": 2}
+    old = {"format_version": 1, "step": 9, "state": {"begins": False, "micro_batch": 2}}
+    assert migrated("state.json", old)["state"] == {"micro_batch": 2}
 
 
 def test_a_run_reads_an_older_list_of_datasets_and_writes_todays(tmp_path: Path) -> None:
@@ -140,3 +183,62 @@ def test_a_checkpoint_of_a_later_version_is_refused(tmp_path: Path) -> None:
     (folder / "state.json").write_text(json.dumps(later))
     with pytest.raises(CheckpointError, match="later version of rlm"):
         open_folder(folder)
+
+
+@pytest.mark.parametrize(("old", "new"), MODEL_FIELDS.items())
+def test_the_fields_of_a_model_get_the_names_of_today(tmp_path: Path, old: str, new: str) -> None:
+    run = a_run(tmp_path)
+    config = json.loads(run.config_path.read_text())
+    written = {**config["model"], old: 3}
+    run.config_path.write_text(json.dumps(config | {"format_version": 1, "model": written}))
+    assert run.config().model.dials == {**config["model"], new: 3}
+
+
+def test_the_configuration_of_a_pending_change_gets_the_names_of_today() -> None:
+    state = {"config": {"format_version": 1, "model": {"architecture": "trm", "lookback": 2}}}
+    assert migrated("config.json", state["config"])["model"] == {"architecture": "trm", "ngram": 2}
+    assert migrated("config.json", {"model": {"ngram": 2}})["model"] == {"ngram": 2}
+
+
+def test_tensors_of_an_earlier_version_get_the_names_of_today() -> None:
+    old = {
+        "earlier.0.weight": "ngram_embeddings.0.weight",
+        "average.earlier.1.weight": "average.ngram_embeddings.1.weight",
+        "optimizer.earlier.0.weight.exp_avg": "optimizer.ngram_embeddings.0.weight.exp_avg",
+        "embedding.weight": "embedding.weight",
+        "linearlier.weight": "linearlier.weight",
+    }
+    for version in (1, 2):
+        value = {"format_version": version, "tensors": {name: name for name in old}}
+        assert migrated("safetensors", value)["tensors"] == {new: name for name, new in old.items()}
+
+
+def test_the_configuration_that_travels_with_weights_gets_the_names_of_today() -> None:
+    copy = {"format": "rlm", "config": json.dumps({"architecture": "looped", "lookback": 3})}
+    found = migrated("safetensors", {"format_version": 2, "metadata": copy})["metadata"]
+    assert found["format"] == "rlm"
+    assert json.loads(found["config"]) == {"architecture": "looped", "ngram": 3}
+    for nonsense in ({}, {"config": "no json"}, {"config": "[]"}):
+        assert migrated("safetensors", {"format_version": 2, "metadata": nonsense})["metadata"] == nonsense
+
+
+@pytest.mark.parametrize(
+    "name", ["finished/model.safetensors", "finished/checkpoints/step_000012/model.safetensors"]
+)
+def test_weights_of_an_earlier_version_fit_todays_model(name: str) -> None:
+    tensors, metadata = read_tensors(EARLIER / name)
+    assert metadata_of(EARLIER / name)["config"] == metadata["config"]
+    model = build_model(model_config(json.loads(metadata["config"])))
+    model.load_state_dict(tensors)
+    assert model.config.ngram == 1 and "ngram_embeddings.0.weight" in tensors
+    moments, _ = read_tensors(EARLIER / "finished/checkpoints/step_000012/training.safetensors")
+    parameters = {name for name, _ in model.named_parameters()}
+    assert {name.removeprefix("optimizer.").rpartition(".")[0] for name in moments} <= parameters
+
+
+def test_weights_written_today_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    tensors, metadata = {"earlier.weight": torch.ones(2)}, {"config": '{"lookback": 1}'}
+    path.write_bytes(b"".join(bytes(piece) for piece in tensor_pieces(tensors, metadata)))
+    found, travelled = read_tensors(path)
+    assert (found.keys(), travelled) == (tensors.keys(), metadata)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from models.errors import CheckpointError
 from models.runs.checkpoint import load_weights, save_weights
+from models.runs.migrations import CURRENT
 from models.runs.run import Run
 from models.runs.tensor_file import file_size, tensor_pieces
 
@@ -156,9 +157,11 @@ def test_a_file_says_its_version_and_one_of_a_later_version_is_refused(tmp_path:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"".join(bytes(piece) for piece in tensor_pieces({"w": torch.ones(2)}, {})))
     with safetensors.safe_open(path, framework="pt") as file:
-        assert file.metadata() == {"format_version": "2"}
+        assert file.metadata() == {"format_version": str(CURRENT["safetensors"])}
     assert load_weights(path)[1] == {}
-    safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "3"})
+    safetensors.torch.save_file(
+        {"w": torch.ones(2)}, path, {"format_version": str(CURRENT["safetensors"] + 1)}
+    )
     with pytest.raises(CheckpointError, match="later version"):
         load_weights(path)
     safetensors.torch.save_file({"w": torch.ones(2)}, path, {"format_version": "1"})

@@ -20,7 +20,7 @@ VOCABULARY = 20
 
 def new_model(architecture: str = "looped", **more: Any) -> RecursiveLM:
     torch.manual_seed(0)
-    shape = {"d_model": 32, "n_heads": 2, "vocab_size": VOCABULARY, "context_length": 8, "lookback": 1}
+    shape = {"d_model": 32, "n_heads": 2, "vocab_size": VOCABULARY, "context_length": 8, "ngram": 1}
     return build_model(model_config({"architecture": architecture, **shape, **more}))
 
 
@@ -132,7 +132,7 @@ def test_rates_and_decay_go_where_they_belong(optimizer: str) -> None:
         for weight in group["params"]
     }
     assert found["embedding.weight"] == pytest.approx((0.0005, 0.1))
-    assert found["earlier.0.weight"] == pytest.approx((0.0005, 0.1))
+    assert found["ngram_embeddings.0.weight"] == pytest.approx((0.0005, 0.1))
     assert found["head.weight"] == pytest.approx((0.001, 0.1))
     assert found["keep"] == found["core.0.attention_norm.weight"] == pytest.approx((0.001, 0.0))
     block = pytest.approx((0.003 if optimizer == "muon" else 0.001, 0.1))
@@ -215,7 +215,7 @@ def test_moments_of_another_shape_are_left_out() -> None:
     first, second = Optimizers(small, TrainingConfig()), Optimizers(large, TrainingConfig())
     learn(small, first, 2)
     second.load(first.state())
-    kept, dropped = second.state(), ("embedding.weight", "earlier.0.weight", "head.weight")
+    kept, dropped = second.state(), ("embedding.weight", "ngram_embeddings.0.weight", "head.weight")
     assert not any(name.startswith(f"optimizer.{weight}.") for name in kept for weight in dropped)
     assert torch.equal(
         kept["optimizer.core.0.attention.qkv.weight.momentum_buffer"],

@@ -10,7 +10,7 @@ from models.config import TrainingConfig
 from models.runs.run_state import Schedule
 from models.training.schedule import learning_rate_factor
 
-SHAPES = ("linear", "cosine")
+SHAPES = ("wsd", "cosine")
 stretches = st.tuples(st.integers(0, 500), st.integers(1, 500)).map(lambda pair: (pair[0], sum(pair)))
 
 
@@ -59,7 +59,7 @@ def test_the_corners_of_the_rate(shape: str) -> None:
     )  # the first step is one tenth of the way up
     assert learning_rate_factor(schedule, 104, config) == pytest.approx(0.5, rel=0.01)
     assert learning_rate_factor(schedule, 300, config) == pytest.approx(0.1)
-    if shape == "linear":
+    if shape == "wsd":
         assert all(learning_rate_factor(schedule, step, config) == 1.0 for step in range(109, 201))
         assert learning_rate_factor(schedule, 250, config) == pytest.approx(0.55)
     else:

@@ -10,6 +10,7 @@ from data.character_tokenizer import CharacterTokenizer
 from models.architectures import build_model, model_config
 from models.runs.load import LoadedModel
 from models.runs.run import Run
+from tests.models.runs.example_config import CREATED
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +31,8 @@ def trained(tmp_path: Path) -> Any:
     # Drawn weights might end the text at once; these always have something to say.
     model.register_forward_hook(lambda _, __, output: _silence(output, tokenizer.eos_id))
     run = Run.create("small", tmp_path / "runs")
-    run.write_config({"model": {"architecture": "looped"}})
-    return LoadedModel(model=model, tokenizer=tokenizer, run=run, config={}, kind="text")
+    run.save_config(CREATED)
+    return LoadedModel(model=model, tokenizer=tokenizer, run=run, config=CREATED, kind="text")
 
 
 def _silence(output: Any, token: int) -> None:

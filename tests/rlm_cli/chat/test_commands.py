@@ -11,6 +11,7 @@ import pytest
 from data.errors import UsageError
 from rlm_cli.app import main
 from rlm_cli.generation_options import load_model
+from tests.models.runs.example_config import WITH_TEXT
 
 
 @pytest.fixture
@@ -144,9 +145,7 @@ def test_what_was_typed_is_checked_before_a_prompt_or_a_model_is_looked_for(
         raise AssertionError("the model was loaded")
 
     monkeypatch.setattr(f"rlm_cli.commands.{arguments[0]}.load_model", never)
-    model = {"model": {"architecture": "looped"}, "training": {}, "started_at": 0.0}
-    data = {"data": {"paths": ["book.txt"], "content_hash": "0", "kind": "text"}}
-    trained.run.write_config({**model, **data})
+    trained.run.save_config(WITH_TEXT)
     code, out, err = rlm(*arguments)
     assert (code, out) == (2, "")
     assert word in err

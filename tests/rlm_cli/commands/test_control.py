@@ -8,13 +8,14 @@ from models.runs.control_requests import REQUESTS, Request, take
 from models.runs.run import Run
 from rlm_cli.app import main
 from rlm_cli.exit_codes import ExitCode
+from tests.models.runs.example_config import CREATED
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path))
     made = Run.create("owl", tmp_path)
-    made.write_config({"model": {"architecture": "looped"}})
+    made.save_config(CREATED)
     return made
 
 
@@ -24,7 +25,7 @@ def test_the_training_gets_the_request(
     run: Run, kind: Request, named: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     idle = Run.create("hen", run.path.parent)
-    idle.write_config({"model": {"architecture": "looped"}})
+    idle.save_config(CREATED)
     with run.lock():
         assert main([kind, *named]) == ExitCode.OK
         assert take(run) == {kind}

@@ -15,6 +15,7 @@ from models.runs import events
 from models.runs.events import Event
 from models.runs.run import Run
 from rlm_cli.app import main
+from tests.models.runs.example_config import CREATED
 
 
 class Core:
@@ -44,7 +45,7 @@ class Core:
 
     def start(self) -> Run:
         run = Run.create("owl", self.runs)
-        run.write_config({"model": {"architecture": "looped"}})
+        run.save_config(CREATED)
         return run
 
     def extend(self, run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:

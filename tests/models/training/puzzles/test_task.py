@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from data.errors import CorpusError
 from data.progress import result_of
 from data.sudoku_solver import search_nodes
@@ -47,8 +48,8 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+def one_thread(tmp_path: Path) -> Iterator[None]:
+    set_cache_dir(tmp_path / "cache")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,0 +1,92 @@
+"""How tokens become vectors, and which tokens attention sees: the same in every architecture."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.config import ModelConfig
+from models.layers.attention import AttentionContext
+from models.layers.kv_cache import KVCache
+from models.layers.rotary import rotary_tables, sinusoidal_table
+
+
+class TokenInput(nn.Module):
+    """The tables that `embed` reads: of tokens, of the tokens before each one, and of positions."""
+
+    cos: Tensor
+    sin: Tensor
+    waves: Tensor
+    embedding: nn.Embedding
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.positions == "rotary":
+            cos, sin = rotary_tables(config.d_model // config.n_heads, config.context_length)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
+        elif config.positions == "sinusoidal":
+            waves = sinusoidal_table(config.d_model, config.context_length)
+            self.register_buffer("waves", waves, persistent=False)
+        else:
+            self.position_embedding = nn.Embedding(config.context_length, config.d_model)
+        self.ngram_embeddings = nn.ModuleList(
+            nn.Embedding(config.vocab_size, config.d_model) for _ in range(config.ngram)
+        )
+
+    def input_modules(self) -> list[nn.Module]:
+        """The modules that `embed` reads."""
+        positions = [self.position_embedding] if self.config.positions == "learned" else []
+        return [self.embedding, self.ngram_embeddings, *positions]
+
+    def embed(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
+        """`tokens` (B, T) as vectors (B, T, D).
+
+        With `config.ngram` n, the n tokens before each one are embedded too, by one table for each
+        distance, and added; before the start of a text they are the pad, id 0. Learned or sinusoidal
+        positions are added.
+        """
+        x = self.embedding(tokens)
+        if self.config.positions == "learned":
+            x = x + self.position_embedding(self.positions(tokens, cache, padding))
+        elif self.config.positions == "sinusoidal":
+            x = x + self.waves[self.positions(tokens, cache, padding)]
+        n, new = self.config.ngram, tokens.size(1)
+        if n:
+            before = tokens.new_zeros(tokens.size(0), 0) if cache is None else cache.last_tokens(n)
+            extended = F.pad(torch.cat((before, tokens), dim=1), (n - before.size(1), 0))  # (B, n + T)
+            for distance, table in enumerate(self.ngram_embeddings, start=1):
+                x = x + table(extended[:, n - distance : n - distance + new])
+        if cache is not None:
+            cache.append_ids(tokens)
+        return x
+
+    def positions(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
+        """The position of each of `tokens` (B, T) in its text, (B or 1, T); 0 for a pad."""
+        start = cache.length if cache is not None else 0
+        index = torch.arange(start, start + tokens.size(1), device=tokens.device)[None]
+        return index if padding is None else (index - padding[:, None]).clamp(min=0)
+
+    def attention_context(
+        self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None
+    ) -> AttentionContext:
+        """The context for attention over `tokens` (B, T), with their rotation if positions are rotary."""
+        context = AttentionContext(cache=cache, padding=padding)
+        if self.config.positions == "rotary":
+            positions = self.positions(tokens, cache, padding)
+            context.cos = self.cos[positions][:, :, None, None]  # (B or 1, T, 1, 1, K)
+            context.sin = self.sin[positions][:, :, None, None]
+        start, new = (cache.length if cache is not None else 0), tokens.size(1)
+        if padding is None and start == 0:
+            return context
+        context.causal = False
+        if padding is None and new == 1:
+            return context
+        queries = torch.arange(start, start + new, device=tokens.device)[:, None]
+        keys = torch.arange(start + new, device=tokens.device)[None]
+        mask = (keys <= queries)[None]  # (1, T, S)
+        if padding is not None:
+            # A pad sees itself: softmax over no key at all would be NaN.
+            mask = (mask & (keys >= padding[:, None, None])) | (keys == queries)
+        context.mask = mask[:, None]  # (B or 1, 1, T, S)
+        return context
