@@ -238,7 +238,7 @@ def test_weights_of_another_model_are_refused(new_run: NewRun) -> None:
         go(run)
 
 
-def test_a_pause_while_it_is_prepared_loses_nothing(new_run: NewRun) -> None:
+def test_a_pause_before_the_first_step_loses_nothing(new_run: NewRun) -> None:
     run = new_run(calibrated=False, steps=3)
     events = go(run, lambda control, event: control.pause())
     assert len(events) == 2 and isinstance(events[-1], RunPaused)
