@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import Corpus
@@ -187,11 +187,11 @@ def _grown_vocabulary(
             )
         counts = corpus.character_counts
         new = sorted(set(counts) - set(tokenizer.characters), key=lambda character: -counts[character])
-        return tokenizer.grown(new), None
+        return tokenizer.with_characters(new), None
     if more is None:
         return tokenizer, None
     assert isinstance(tokenizer, BpeTokenizer)
-    return grown_bpe(tokenizer, corpus, more)
+    return grow_bpe(tokenizer, corpus, more)
 
 
 def _unknown_share(tokenizer: Tokenizer, samples: Sequence[ReplaySample], corpus: Corpus) -> float:

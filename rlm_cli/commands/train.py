@@ -133,7 +133,7 @@ def train(
         from models.planning.continuation import ContinuationPlan
         from models.planning.request import TrainRequest
         from models.planning.resume_same_corpus import ResumePlan
-        from models.runs.run import runs_dir as find_runs_dir
+        from rlm_cli.environment import runs_dir as find_runs_dir
 
         asked_for = read_configuration(context, settings)
         request = TrainRequest(

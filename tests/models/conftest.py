@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import scan_corpus
 from data.progress import result_of
@@ -53,7 +54,7 @@ def fast_training(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """One thread, short samples, and a cache of its own."""
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    set_cache_dir(tmp_path_factory.mktemp("cache"))
     monkeypatch.setattr(samples, "SAMPLE", samples.SAMPLE.changed(max_tokens=6))
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.errors import CorpusError, RlmError, StorageError, UsageError
 from models.architectures import build_model, model_config
-from models.errors import RunBusyError, RunError, StorageError
+from models.errors import RunBusyError, RunError
 from models.growth import transaction
 from models.planning.extend import extend
 from models.planning.replay_share import DEFAULT_SHARE, OF_A_FAR_TEXT

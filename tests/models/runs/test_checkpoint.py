@@ -40,7 +40,9 @@ def snapshot_of(step: int) -> Snapshot:
         "half": torch.randn(3).bfloat16(),
     }
     training = {"rng": torch.get_rng_state(), "count": torch.tensor(step), "none": torch.zeros(0, 4)}
-    counters = Counters(step=step, position=step * 12, best_loss=math.inf, mean_loss=2.5, recent_losses=[0.1 + 0.2])
+    counters = Counters(
+        step=step, position=step * 12, best_loss=math.inf, mean_loss=2.5, recent_losses=[0.1 + 0.2]
+    )
     return Snapshot(step, model, training, state_of(counters=counters))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from models.errors import StorageError
+from data.errors import StorageError
+from data.storage import TEMPORARY_PREFIX
 from models.runs.checkpoint import (
     Snapshot,
     load_checkpoint,
@@ -22,7 +23,6 @@ from models.runs.checkpoint import (
 from models.runs.checkpoint_folder import complete_checkpoints, open_folder, write_pointer
 from models.runs.run import Run
 from models.runs.run_state import Counters, RunState, Schedule
-from models.runs.storage import TEMPORARY_PREFIX
 
 WRITING = ("open", "write", "fsync", "mkdir", "rename", "replace")
 

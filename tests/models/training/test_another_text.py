@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from data.replay import load_sample
 from models.planning.continuation import ContinuationPlan
 from models.planning.extend import extend
@@ -205,9 +206,9 @@ def test_a_damaged_sample_is_drawn_again_from_its_text(
 
 
 def test_a_damaged_sample_whose_text_is_gone_costs_the_replay_alone(
-    owl: Run, meadow: Path, river: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, go: Go, plan: Plan
+    owl: Run, meadow: Path, river: Path, tmp_path: Path, go: Go, plan: Plan
 ) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "another-cache"))
+    set_cache_dir(tmp_path / "another-cache")
     (sample,) = (owl.path / "replay").iterdir()
     sample.write_bytes(b"torn")
     meadow.unlink()
@@ -240,9 +241,9 @@ def test_another_batch_size_is_calibrated_again(owl: Run, river: Path, go: Go, p
 
 
 def test_an_earlier_text_that_is_gone_has_no_loss(
-    owl: Run, meadow: Path, river: Path, go: Go, plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    owl: Run, meadow: Path, river: Path, go: Go, plan: Plan, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "another-cache"))
+    set_cache_dir(tmp_path / "another-cache")
     (sample,) = (owl.path / "replay").iterdir()
     sample.unlink()
     meadow.unlink()

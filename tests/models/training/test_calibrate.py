@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import StorageError
 from data.progress import result_of
 from models.architectures import ARCHITECTURES
 from models.config import TrainingConfig
-from models.errors import StorageError
 from models.recursive_lm import LossParts, RecursiveLM
 from models.runs.checkpoint import load_checkpoint
 from models.runs.events import EvaluationFinished, MicroBatchHalved, RunFinished, StepFinished
@@ -37,7 +37,7 @@ def limit_memory(model: RecursiveLM, rows: int, message: str = NO_MEMORY, *, fro
             raise RuntimeError(message)
         return good(tokens, *rest)
 
-    model.training_loss = training_loss  # type: ignore[method-assign]
+    model.training_loss = training_loss  # type: ignore[method-assign,assignment]
 
 
 def probe_of(run: Run) -> tuple[Probe, torch.Tensor]:

@@ -4,18 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from data.cache import set_cache_dir
 from data.progress import result_of
 from data.puzzles import open_puzzles, split
 from data.sudoku_checker import is_solution_of
 from models.training.puzzles.sampler import PuzzleSampler
 
 
-def test_sequences_are_solved_puzzles_and_a_function_of_their_position(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path))
+def test_sequences_are_solved_puzzles_and_a_function_of_their_position(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path)
     learned, held_out = split(result_of(open_puzzles("sudoku:4x4", 30)))
     sampler = PuzzleSampler(learned, 5, held_out)
     batch = sampler.batch(7, 40)  # over the end of an epoch

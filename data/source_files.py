@@ -1,18 +1,17 @@
-"""From what the user typed to the files to read: folders searched, standard input set aside."""
+"""The files behind the paths a user gives: folders are searched, and streams are copied into the cache."""
 
 import difflib
-import hashlib
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from data.cache import cache_dir, not_writable
+from data.cache import CACHE_HINT, cache_dir
 from data.errors import CorpusError, UsageError
+from data.storage import move_into_place, storing, temporary_beside, write_file
 
 Format = Literal["text", "jsonl"]
 
@@ -21,12 +20,13 @@ _FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl"}
 _BLOCK = 2**20
 _SNIFFED = 64 * 2**10
 _GZIP_MAGIC = b"\x1f\x8b"
+_MAY_HOLD_NUL = (_GZIP_MAGIC, b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")  # packed, or UTF-16, or UTF-32
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to read. `named` by the user, so that a fault in it is an error; a file that was
-    merely found in a folder is skipped, and that is said."""
+    """A file to read. Where the user `named` it, a fault in it is an error; a faulty file that was found in
+    a folder is skipped with a note."""
 
     path: Path
     label: str
@@ -41,10 +41,11 @@ class SourceFile:
             return 0
 
 
-def find_sources(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[str]]:
-    """The files behind `paths`, each once, in the order given, folders sorted; and notes.
+def find_source_files(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[str]]:
+    """The files behind `paths`, each once, and notes for the user. The paths keep their order; the files of
+    a folder are sorted by their paths.
 
-    Raises UsageError for a path that is not there, CorpusError for one that holds no text.
+    Raises UsageError for a path that does not exist, CorpusError for one that holds no text.
     """
     if not paths:
         raise UsageError(
@@ -60,13 +61,13 @@ def find_sources(paths: Sequence[str | Path]) -> tuple[list[SourceFile], list[st
     return list(found.values()), notes
 
 
-def files_in_words(count: int) -> str:
+def count_files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
 def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
     if str(given) == "-":
-        return [_spooled(sys.stdin.buffer, "standard input")]
+        return [_copy_to_cache(sys.stdin.buffer, "standard input")]
     path = Path(given).expanduser()
     try:
         path.stat()
@@ -74,12 +75,12 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
         raise UsageError(f"There is no file or folder '{path}'.", hint=_nearest(path)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"'{_short(str(path))}' cannot be read: {reason}.") from error
+        raise UsageError(f"'{_shorten(str(path))}' cannot be read: {reason}.") from error
     if path.is_dir():
         return _in_folder(path, notes)
     if not path.is_file():
-        with _opened(path) as stream:
-            return [_spooled(stream, str(path))]
+        with _open(path) as stream:
+            return [_copy_to_cache(stream, str(path))]
     known = _format_of(path)
     if known is None:
         notes.append(f"'{path.name}' is read as plain text.")
@@ -87,7 +88,7 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
 
 
 def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
-    """Every readable file below a folder, hidden ones left out, in the order of their paths."""
+    """Every readable file below a folder in the order of their paths, without hidden ones."""
     found: list[SourceFile] = []
     others = 0
     for parent, folders, files in os.walk(folder, onerror=_folder_refused):
@@ -103,10 +104,10 @@ def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
             label = path.relative_to(folder).as_posix()
             found.append(SourceFile(path.resolve(), label, known, named=False))
     if not found:
-        but = f" that can be read, but {files_in_words(others)} of other types" if others else ""
+        but = f" that can be read, but {count_files(others)} of other types" if others else ""
         raise CorpusError(f"The folder '{folder}' holds no text{but}.", hint=f"These are read: {READABLE}.")
     if others:
-        notes.append(f"{files_in_words(others)} of other types in '{folder}' left out.")
+        notes.append(f"{count_files(others)} of other types in '{folder}' left out.")
     return sorted(found, key=lambda source: source.label)
 
 
@@ -132,7 +133,7 @@ def _nearest(path: Path) -> str:
     return f"Did you mean {' or '.join(repr(str(path.parent / name)) for name in close)}?"
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
@@ -141,47 +142,52 @@ def _opened(path: Path) -> BinaryIO:
         ) from error
 
 
-def _spooled(stream: BinaryIO, label: str) -> SourceFile:
-    """A stream written to a file in the cache, because a corpus is read more than once. The
-    file is named by its content, so that the same text twice takes its space once."""
+def _copy_to_cache(stream: BinaryIO, label: str) -> SourceFile:
+    """A stream written to a file in the cache, because a corpus is read more than once.
+
+    The file is named by its content, so that the same text takes its space once.
+    """
     folder = cache_dir() / "standard-input"
-    digest = hashlib.sha256()
-    head = b""
-    try:
+    with storing(f"what came from {label} in '{folder}'", CACHE_HINT):
         folder.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-", delete=False) as spool:
-            try:
-                while block := stream.read(_BLOCK):
-                    head = head or block[:_SNIFFED]
-                    if b"\0" in block and not head.startswith(
-                        (_GZIP_MAGIC, b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-                    ):
-                        raise CorpusError(
-                            f"What came from {label} is binary, not text.", hint="Pipe plain text in."
-                        )
-                    digest.update(block)
-                    spool.write(block)
-                spool.close()
-                if not head:
-                    raise CorpusError(
-                        f"Nothing came from {label}.",
-                        hint="Pipe some in: put 'cat book.txt |' before the command.",
-                    )
-                known: Format = "jsonl" if _looks_like_jsonl(head) else "text"
-                ending = {"jsonl": ".jsonl", "text": ".txt"}[known] + (
-                    ".gz" if head.startswith(_GZIP_MAGIC) else ""
+        with temporary_beside(folder / "stream") as temporary:
+            blocks = _StreamBlocks(stream, label)
+            digest = write_file(temporary, blocks)
+            if not blocks.head:
+                raise CorpusError(
+                    f"Nothing came from {label}.",
+                    hint="Pipe some in: put 'cat book.txt |' before the command.",
                 )
-                path = folder / (digest.hexdigest()[:32] + ending)
-                os.replace(spool.name, path)
-            finally:
-                Path(spool.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise not_writable(folder, error) from error
-    return SourceFile(path, label, known, named=True)
+            format: Format = "jsonl" if _looks_like_jsonl(blocks.head) else "text"
+            ending = {"jsonl": ".jsonl", "text": ".txt"}[format]
+            if blocks.head.startswith(_GZIP_MAGIC):
+                ending += ".gz"
+            path = folder / (digest.sha256[:32] + ending)
+            move_into_place(temporary, path)
+    return SourceFile(path, label, format, named=True)
+
+
+class _StreamBlocks:
+    """The bytes of a stream in blocks, read once. Raises CorpusError where they are not text."""
+
+    def __init__(self, stream: BinaryIO, label: str) -> None:
+        self.head = b""
+        """The beginning of the stream, as far as it has been read."""
+        self._stream = stream
+        self._label = label
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._stream.read(_BLOCK):
+            self.head = self.head or block[:_SNIFFED]
+            if b"\0" in block and not self.head.startswith(_MAY_HOLD_NUL):
+                raise CorpusError(
+                    f"What came from {self._label} is binary, not text.", hint="Pipe plain text in."
+                )
+            yield block
 
 
 def _looks_like_jsonl(head: bytes) -> bool:
-    """Whether the first line is a JSON object: the only hint a stream gives."""
+    """Whether the first line is a JSON object. A stream has no file name that could tell."""
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
     if not first.startswith(b"{"):
         return False
@@ -195,5 +201,5 @@ def _looks_like_jsonl(head: bytes) -> bool:
         )
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"

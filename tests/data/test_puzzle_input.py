@@ -1,4 +1,4 @@
-"""Puzzles to be solved, in every form they come in, and faults named by their line."""
+"""Puzzles to solve in every form, and faults reported by line."""
 
 import gzip
 import io
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from data import puzzle_grids
+from data import puzzle_input
 from data.errors import CorpusError, UsageError
-from data.puzzle_grids import posed_in_file, posed_in_stream
+from data.puzzle_input import puzzles_from_file, puzzles_from_stream
 from data.sudoku_generator import generate
-from data.sudoku_text import drawn, grid_line
+from data.sudoku_text import draw_grid, grid_line
 
 FOUR = list(generate(4, 3, seed=4))
 LINES = [grid_line(puzzle) for puzzle, _ in FOUR]
@@ -19,7 +19,7 @@ ROWS = [f"{grid_line(puzzle)},{grid_line(solution)}" for puzzle, solution in FOU
 
 def read(path: Path, content: str | bytes) -> list[str]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return [grid_line(posed.grid) for posed in posed_in_file(path)]
+    return [grid_line(posed.grid) for posed in puzzles_from_file(path)]
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def read(path: Path, content: str | bytes) -> list[str]:
         'rating;"puzzle"\n' + "\n".join(f'7;"{line}"' for line in LINES),
         "id\tquestion\n" + "\n".join(f"1\t{line}" for line in LINES),
         "\ufeff" + "\n".join(f"{line}\t" for line in LINES),
-        "\n\n".join("".join(text for text, _ in drawn(puzzle)) for puzzle, _ in FOUR),
+        "\n\n".join("".join(text for text, _ in draw_grid(puzzle)) for puzzle, _ in FOUR),
     ],
     ids=["rows", "header", "lines", "one column", "quoted", "tabs", "mark", "drawn"],
 )
-def test_every_form_is_read_from_a_file_packed_or_not_and_from_a_stream(tmp_path: Path, content: str) -> None:
+def test_every_form_is_read_from_files_and_streams(tmp_path: Path, content: str) -> None:
     assert read(tmp_path / "some.csv", content) == LINES
     assert read(tmp_path / "some.csv.gz", gzip.compress(content.encode())) == LINES
-    posed = posed_in_stream(io.BytesIO(content.encode()), "standard input")
+    posed = puzzles_from_stream(io.BytesIO(content.encode()), "standard input")
     assert [grid_line(one.grid) for one in posed] == LINES
 
 
-def test_a_puzzle_that_stands_there_twice_comes_back_twice(tmp_path: Path) -> None:
+def test_a_repeated_puzzle_is_returned_twice(tmp_path: Path) -> None:
     assert read(tmp_path / "some.csv", "\n".join([ROWS[0], ROWS[0]])) == [LINES[0]] * 2
 
 
@@ -55,12 +55,14 @@ def test_a_fault_is_named_by_its_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^Line 2 of 'some.csv': the puzzle has 'x'"):
         read(path, f"{LINES[0]}\nx{LINES[1][1:]}")
     path.write_text("\n".join(ROWS))
-    problem = posed_in_file(path)[2].problem(UsageError("The puzzle has no solution.", hint="Correct it."))
+    problem = puzzles_from_file(path)[2].problem(
+        UsageError("The puzzle has no solution.", hint="Correct it.")
+    )
     assert (problem.message, problem.hint) == (
         "Line 3 of 'some.csv': the puzzle has no solution.",
         "Correct it.",
     )
-    one = posed_in_stream(io.BytesIO("".join(text for text, _ in drawn(FOUR[0][0])).encode()), "-")[0]
+    one = puzzles_from_stream(io.BytesIO("".join(text for text, _ in draw_grid(FOUR[0][0])).encode()), "-")[0]
     assert one.problem(UsageError("The puzzle is odd.")).message == "The puzzle is odd."
 
 
@@ -74,21 +76,21 @@ def test_a_fault_is_named_by_its_line(tmp_path: Path) -> None:
         (b"9" * 100_000, "too long"),
     ],
 )
-def test_what_holds_no_puzzle_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+def test_an_input_without_a_puzzle_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises((UsageError, CorpusError), match=words):
         read(tmp_path / "some.csv", content)
 
 
-def test_nothing_is_cut_off_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(puzzle_grids, "MOST_CHARACTERS", 40)
+def test_a_too_large_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(puzzle_input, "MOST_CHARACTERS", 40)
     content = "\n".join(LINES).encode()
     with pytest.raises(UsageError, match=r"There is more in 'some\.csv'"):
         read(tmp_path / "some.csv", content)
     with pytest.raises(UsageError, match="There is more in standard input"):
-        posed_in_stream(io.BytesIO(content), "standard input")
+        puzzles_from_stream(io.BytesIO(content), "standard input")
 
 
-def test_a_packed_stream_is_refused_with_the_remedy() -> None:
+def test_a_gzip_stream_is_refused_with_a_hint() -> None:
     with pytest.raises(UsageError, match="packed") as caught:
-        posed_in_stream(io.BytesIO(gzip.compress(b"puzzle")), "standard input")
+        puzzles_from_stream(io.BytesIO(gzip.compress(b"puzzle")), "standard input")
     assert "zcat" in str(caught.value.hint)

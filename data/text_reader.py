@@ -1,4 +1,4 @@
-"""A file's bytes to text, in pieces: gzip, byte order marks, encodings, line ends."""
+"""A file's bytes to text in pieces: gzip, byte order marks, encodings, line ends."""
 
 import codecs
 import gzip
@@ -28,7 +28,7 @@ _BINARY_HINT = "rlm reads plain text; convert it first, or name another file."
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How bytes become characters. `errors` is strict, or replace where some bytes are broken."""
+    """How bytes are decoded. `errors` is "strict", or "replace" where some bytes are broken."""
 
     name: str
     errors: str = "strict"
@@ -45,8 +45,8 @@ class NotDecodableError(Exception):
 class TextReader:
     """Iterates over the text of one file in pieces of about a million characters.
 
-    Line ends become \\n. Raises CorpusError for a file that cannot be read or is binary,
-    NotDecodableError for one that is not in the encoding it was taken for.
+    Line ends become \\n. Raises CorpusError for a file that cannot be read or is binary, NotDecodableError
+    for one that is not in the given encoding.
     """
 
     def __init__(self, path: Path, label: str, encoding: Encoding) -> None:
@@ -80,7 +80,7 @@ class TextReader:
     def _blocks(self) -> Iterator[bytes]:
         """The unpacked bytes, and b"" at the end."""
         try:
-            with self._path.open("rb") as raw, _unpacked(raw, self._path) as stream:
+            with self._path.open("rb") as raw, _unpack(raw, self._path) as stream:
                 while block := stream.read(_PIECE_BYTES):
                     self.position = raw.tell()
                     yield block
@@ -96,26 +96,28 @@ class TextReader:
             ) from error
 
 
-def first_guess(path: Path, label: str) -> Encoding:
-    """What the byte order mark says, else UTF-8."""
-    head = next(_sample(path, label, 0, 4), b"")
+def encoding_by_mark(path: Path, label: str) -> Encoding:
+    """The encoding of a file by its byte order mark; UTF-8 without one."""
+    head = next(_read_range(path, label, 0, 4), b"")
     return Encoding(next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8"))
 
 
-def second_guess(path: Path, label: str, offset: int, valid_before: int) -> tuple[Encoding, str]:
-    """The encoding of a file that broke the first guess at byte `offset`, and a sentence on it.
+def detect_encoding(path: Path, label: str, offset: int, valid_before: int) -> tuple[Encoding, str]:
+    """The encoding of a file that cannot be decoded from byte `offset` on by its mark, and a sentence on it.
 
-    `valid_before` counts the characters beyond ASCII that had been decoded by then: where they
-    outweigh the broken ones this is UTF-8 with a fault, and not another encoding. Raises
-    CorpusError where nothing fits.
+    `valid_before` is the number of characters beyond ASCII that were decoded before. Where these and the
+    valid ones after are more than twice the broken ones, the file is UTF-8 with broken bytes. Raises
+    CorpusError where no encoding fits.
     """
-    marked = first_guess(path, label).name
+    marked = encoding_by_mark(path, label).name
     if marked.startswith(("utf-16", "utf-32")):
         return Encoding(
             marked, "replace"
         ), f"'{label}' is {marked.upper()} with broken bytes (first at byte {offset})"
     before = max(0, offset - _SAMPLE_BYTES // 4)
-    sample = b"".join([*_sample(path, label, 0, _SAMPLE_BYTES), *_sample(path, label, before, _SAMPLE_BYTES)])
+    sample = b"".join(
+        [*_read_range(path, label, 0, _SAMPLE_BYTES), *_read_range(path, label, before, _SAMPLE_BYTES)]
+    )
     if len(sample.translate(None, _CONTROLS)) < 0.98 * len(sample):
         raise CorpusError(f"'{label}' is binary, not text.", hint=_BINARY_HINT)
     lenient = sample.decode("utf-8", "replace")
@@ -123,7 +125,7 @@ def second_guess(path: Path, label: str, offset: int, valid_before: int) -> tupl
     valid = sum(character > "\x7f" for character in lenient) - broken
     if valid + valid_before > 2 * broken:
         return Encoding("utf-8", "replace"), f"'{label}' is UTF-8 with broken bytes (first at byte {offset})"
-    name: str | None = "cp1252" if _is_sparse_western(sample) else _detected(sample)
+    name: str | None = "cp1252" if _is_sparse_western(sample) else _detect(sample)
     if name is None:
         raise CorpusError(f"'{label}' is not text in any encoding known here.", hint="Convert it to UTF-8.")
     return Encoding(
@@ -132,8 +134,8 @@ def second_guess(path: Path, label: str, offset: int, valid_before: int) -> tupl
 
 
 def _is_sparse_western(sample: bytes) -> bool:
-    """Whether the sample is ASCII but for a few bytes, and those have a meaning on Windows in
-    the West: by far the likeliest case, and too little to go on for a detector."""
+    """Whether the sample is ASCII except for a few bytes that are characters in Windows-1252. That is by far
+    the likeliest encoding then, and a detector has too few bytes to decide."""
     beyond_ascii = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
     try:
         sample.decode("cp1252")
@@ -142,25 +144,25 @@ def _is_sparse_western(sample: bytes) -> bool:
     return beyond_ascii < _SPARSE * len(sample)
 
 
-def _detected(sample: bytes) -> str | None:
+def _detect(sample: bytes) -> str | None:
     import charset_normalizer
 
     best = charset_normalizer.from_bytes(sample).best()
     if best is None:
         return None
-    # Of encodings that read the sample alike, the one Western files most often are in.
+    # Of encodings that decode the sample alike, this is the most frequent.
     return "cp1252" if "cp1252" in best.could_be_from_charset else best.encoding
 
 
-def _unpacked(raw: BinaryIO, path: Path) -> BinaryIO:
-    """The stream itself, or what is packed in it."""
+def _unpack(raw: BinaryIO, path: Path) -> BinaryIO:
+    """The stream itself, or its decompressed content for a .gz file."""
     if path.suffix.lower() == ".gz":
         return gzip.GzipFile(fileobj=raw, mode="rb")  # type: ignore[return-value]
     return raw
 
 
-def _sample(path: Path, label: str, start: int, size: int) -> Iterator[bytes]:
-    """The unpacked bytes [start, start + size), so far as there are any."""
+def _read_range(path: Path, label: str, start: int, size: int) -> Iterator[bytes]:
+    """The decompressed bytes [start, start + size), as far as there are any."""
     end = start + size
     at = 0
     for block in TextReader(path, label, Encoding("utf-8"))._blocks():

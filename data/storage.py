@@ -1,8 +1,7 @@
-"""Writing so that a crash at any moment leaves the old file or the new one, never half of either.
+"""Writing files so that a crash at any moment leaves the old file or the new one, never a part of either.
 
-Everything a run keeps on disk goes through these few functions: files are written beside their
-place under a temporary name, synced, and renamed into it. Files take the mode the umask gives.
-Reading is bounded: the size is looked at before a byte is taken in.
+A file is written beside its place under a temporary name, synced, and renamed into its place; then the
+folder is synced. Files and folders get the mode that the umask gives, unless the caller gives a stricter one.
 """
 
 import contextlib
@@ -19,14 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
-from models.errors import RunError, StorageError
+from data.errors import StorageError
+from data.plain_file import open_plain_file
 
 TEMPORARY_PREFIX = ".tmp-"
 _PIECE = 4 << 20  # bytes handed to the system at once: large enough for the disk, small enough for the cache
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _CANNOT_SYNC_DIRECTORIES = {errno.EINVAL, errno.ENOTSUP}
 _BINARY = getattr(os, "O_BINARY", 0)
+_MAKE_ROOM = "Free some space and go on; what was saved before is intact."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +38,32 @@ class FileDigest:
 
 
 @contextlib.contextmanager
-def storing(what: str) -> Iterator[None]:
-    """Turn any OSError inside into a StorageError that says `what` could not be saved."""
+def storing(what: str, hint: str | None = None) -> Iterator[None]:
+    """Turn any OSError inside into a StorageError which says that `what` could not be saved.
+
+    `hint` is the next step; without one it is to make room, or to check that the folder can be written.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise StorageError(
-                f"The disk is full: {what} could not be saved.",
-                hint="Free some space and go on; what was saved before is intact.",
+                f"The disk is full: {what} could not be saved.", hint=hint or _MAKE_ROOM
             ) from error
         raise StorageError(
             f"Could not save {what}: {error.strerror or error}.",
-            hint="Check that the folder can be written; what was saved before is intact.",
+            hint=hint or "Check that the folder can be written; what was saved before is intact.",
         ) from error
 
 
-def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDigest:
-    """Create `path` with the pieces one after another, hashed on the way, and sync it.
+def write_file(path: Path, pieces: Iterable[bytes | memoryview], mode: int = 0o666) -> FileDigest:
+    """Create `path` with the pieces one after another, hash them on the way, and sync the file.
 
-    Raises FileExistsError where `path` exists, OSError where the system refuses. What was
-    written by then stays: the caller owns the folder and clears it.
+    Its mode is `mode` less the umask. Raises FileExistsError where `path` exists, OSError where the system
+    refuses. What was written by then stays: the caller owns the folder and clears it.
     """
     sha256, size = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
     try:
         for piece in pieces:
             view = memoryview(piece).cast("B")
@@ -76,21 +78,22 @@ def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDigest:
     return FileDigest(size, sha256.hexdigest())
 
 
-def replace_file(path: Path, pieces: Iterable[bytes | memoryview], what: str | None = None) -> FileDigest:
+def replace_file(
+    path: Path,
+    pieces: Iterable[bytes | memoryview],
+    what: str | None = None,
+    *,
+    hint: str | None = None,
+    mode: int = 0o666,
+) -> FileDigest:
     """Put a new content in the place of `path` in one step, durable on return.
 
-    Raises StorageError; the old content is then intact and the temporary file removed.
+    Raises StorageError, with `what` and `hint` as in `storing`; the old content is then intact and the
+    temporary file removed.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
-    with storing(what or f"'{path.name}'"):
-        try:
-            digest = write_file(temporary, pieces)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_directory(path.parent)
+    with storing(what or f"'{path.name}'", hint), temporary_beside(path) as temporary:
+        digest = write_file(temporary, pieces, mode)
+        move_into_place(temporary, path)
     return digest
 
 
@@ -98,6 +101,24 @@ def replace_json(path: Path, value: Any, what: str | None = None) -> None:
     """`replace_file` with `value` as readable JSON. Raises TypeError for what JSON cannot hold."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
     replace_file(path, [text.encode("utf-8", "surrogatepass"), b"\n"], what)
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A free name in the folder of `path` for a file or a folder; what still has that name at the end is
+    removed."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            remove_entry(temporary)
+
+
+def move_into_place(temporary: Path, path: Path) -> None:
+    """Rename a synced file to `path`, or a synced folder where no folder is; durable on return. OSError."""
+    os.replace(temporary, path)
+    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:
@@ -114,7 +135,7 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def require_space(folder: Path, size: int, what: str) -> None:
+def require_space(folder: Path, size: int, what: str, hint: str | None = None) -> None:
     """Raise StorageError unless `size` bytes, and a little more, are free where `folder` is."""
     needed = size + size // 50 + (1 << 20)  # blocks are rounded up and folders grow
     free = shutil.disk_usage(folder).free
@@ -122,7 +143,7 @@ def require_space(folder: Path, size: int, what: str) -> None:
         raise StorageError(
             f"The disk is full: {in_megabytes(needed)} are needed for {what}, "
             f"and {in_megabytes(free)} are free.",
-            hint="Free some space and go on; what was saved before is intact.",
+            hint=hint or _MAKE_ROOM,
         )
 
 
@@ -145,28 +166,8 @@ def clear_temporaries(folder: Path, older_than_s: float = 0.0) -> None:
                         remove_entry(Path(entry.path))
 
 
-def read_bounded(path: Path, limit: int) -> bytes:
-    """The content of a plain file of at most `limit` bytes.
-
-    Raises FileNotFoundError, or RunError for a link, a device, a larger file, a denied one.
-    """
-    try:
-        return read_plain_file(path, limit)
-    except UnreadableFileError as error:
-        raise RunError(error.message) from error
-
-
-def read_json(path: Path, limit: int) -> Any:
-    """The value in a JSON file of at most `limit` bytes. Raises as `read_bounded`, RunError if broken."""
-    content = read_bounded(path, limit)
-    try:
-        return json.loads(content.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"'{path}' is damaged: it is not JSON.") from error
-
-
 def digest_of(path: Path) -> FileDigest:
-    """Size and hash of a file as it stands. Raises OSError."""
+    """Size and hash of a plain file as it is now. Raises OSError."""
     sha256, size = hashlib.sha256(), 0
     with open_plain_file(path) as file:
         while piece := file.read(_PIECE):
