@@ -65,7 +65,7 @@ every mode is trained, and the deepest one most often."""
 
 
 def sample_depth(trained: Depth, seed: int, step: int, full_depth_prob: float = FULL_DEPTH_PROB) -> Depth:
-    """The depth training uses at `step`, at most `trained`.
+    """The depth of training step `step`, at most `trained`.
 
     It depends on the arguments alone, so that a resumed run draws the same depths as one without a pause.
     """

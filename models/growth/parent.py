@@ -71,8 +71,7 @@ def read_parent(run: Run) -> Parent:
     Raises RunBusyError, and RunError, CheckpointError or TokenizerError where a part is damaged.
     """
     with run.lock():
-        recover(run)
-        config = run.config()
+        config = recover(run)
         model = model_config_of(run, config)
         tokenizer, note = _tokenizer(run, config, model.vocab_size)
         notes = [] if note is None else [note]

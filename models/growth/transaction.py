@@ -66,14 +66,15 @@ def commit(
         raise
 
 
-def recover(run: Run) -> None:
-    """Finish a committed change, if one is pending. The caller holds the lock.
+def recover(run: Run) -> RunConfig:
+    """Finish a committed change, if one is pending, and return the run's configuration then.
 
-    Raises StorageError, CheckpointError.
+    The caller holds the lock. Raises StorageError, CheckpointError.
     """
-    change = pending_change(run, run.config())
+    config = run.config()
+    change = pending_change(run, config)
     if change is None:
-        return
+        return config
     for pointer in _POINTERS:
         write_pointer(run.checkpoints_path, pointer, change.name)
     config, datasets = config_after(change), datasets_after(change)
@@ -91,6 +92,7 @@ def recover(run: Run) -> None:
         with storing("the tokenizer"):
             tokenizer.save(run.tokenizer_path)
     run.save_config(config)
+    return config
 
 
 def grown_best_weights(run: Run, config: RunConfig) -> dict[str, Tensor] | None:

@@ -14,6 +14,7 @@ from data.character_tokenizer import CharacterTokenizer
 from data.corpus import Corpus
 from data.errors import UsageError
 from data.prepare import PreparedData, prepare
+from data.progress import result_of
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, model_config, skeleton
@@ -255,9 +256,4 @@ def _losses(
 
 def _loss(model: RecursiveLM, tokens: np.ndarray) -> float:
     """Nats per token on a few windows of a text."""
-    evaluating = evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS)
-    while True:
-        try:
-            next(evaluating)
-        except StopIteration as end:
-            return float(end.value)
+    return result_of(evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS))

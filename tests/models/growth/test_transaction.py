@@ -115,9 +115,10 @@ def test_a_change_that_an_earlier_version_left_unfinished_is_finished(
     text = state_text(newest.step, newest.serial, newest.files, state)
     (newest.path / STATE_FILE).write_bytes(text)
     assert isinstance(go(owl)[-1], RunFinished)
-    meadow, river_entry = owl.read_json("datasets.json") or []
-    assert "validation_loss" not in meadow and meadow["loss_when_learned"] > 0
-    assert river_entry["name"] == "river" and river_entry["loss_now"] > 0
+    earlier, learned = owl.datasets()
+    assert "validation_loss" not in earlier.foreign
+    assert earlier.loss_when_learned is not None and earlier.loss_when_learned > 0
+    assert learned.name == "river" and learned.loss_now is not None and learned.loss_now > 0
 
 
 def test_a_full_disk_leaves_the_old_run(

@@ -37,7 +37,7 @@ def limit_memory(model: RecursiveLM, rows: int, message: str = NO_MEMORY, *, fro
             raise RuntimeError(message)
         return good(tokens, *rest)
 
-    model.training_loss = training_loss  # type: ignore[method-assign]
+    model.training_loss = training_loss  # type: ignore[method-assign,assignment]
 
 
 def probe_of(run: Run) -> tuple[Probe, torch.Tensor]:

@@ -62,7 +62,7 @@ def poison(session: Session, bad: Callable[[int], bool], kind: str) -> None:
         loss = parts.next_token * (math.nan if kind == "loss" else 1.0)
         return LossParts(parts.total * math.nan, loss, parts.passes)
 
-    session.model.training_loss = training_loss  # type: ignore[method-assign]
+    session.model.training_loss = training_loss  # type: ignore[method-assign,assignment]
 
 
 def of(kind: type[Any], events: list[Event]) -> list[Any]:
@@ -94,8 +94,8 @@ def test_an_overflow_changes_nothing_and_is_no_bad_batch(half_run: NewRun, optim
             assert all(torch.equal(value, before[name]) for name, value in now.items())
         advance(batch, depth)
 
-    session.optimizers.clip_gradient = clip_gradient  # type: ignore[method-assign]
-    session.advance = compare_and_advance  # type: ignore[method-assign]
+    session.optimizers.clip_gradient = clip_gradient  # type: ignore[method-assign,assignment]
+    session.advance = compare_and_advance  # type: ignore[method-assign,assignment]
     event = take_step(session)
     assert isinstance(event, StepFinished) and math.isfinite(event.gradient_norm)
     *overflows, last = gradients

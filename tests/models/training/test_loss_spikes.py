@@ -94,7 +94,7 @@ def poison(session: Session, bad: Callable[[int], bool], kind: str = "nan") -> N
         wrong = {"nan": math.nan, "infinite": math.inf, "spike": 50.0}[kind]
         return LossParts(parts.total * wrong, parts.next_token * wrong, parts.passes)
 
-    session.model.training_loss = training_loss  # type: ignore[method-assign]
+    session.model.training_loss = training_loss  # type: ignore[method-assign,assignment]
 
 
 @pytest.mark.parametrize("kind", ["nan", "infinite", "gradient", "spike"])
@@ -127,7 +127,7 @@ def test_several_bad_batches_return_to_the_latest_checkpoint(new_run: NewRun) ->
         read.append(position)
         return batch(position, size)
 
-    session.task.sampler.batch = counted  # type: ignore[method-assign]
+    session.task.sampler.batch = counted  # type: ignore[method-assign,assignment]
     events: list[Event] = []
     for event in training_loop(session):
         events.append(event)

@@ -138,7 +138,7 @@ def test_a_run_rolls_back_on_an_accelerator(new_run: NewRun) -> None:
         bad = next(calls) in range(6, 11)
         return dataclasses.replace(parts, next_token=parts.next_token * float("nan")) if bad else parts
 
-    session.model.training_loss = training_loss  # type: ignore[method-assign]
+    session.model.training_loss = training_loss  # type: ignore[method-assign,assignment]
     events: list[Event] = list(training_loop(session))
     assert any(isinstance(event, RolledBack) for event in events)
     assert isinstance(events[-1], RunFinished)

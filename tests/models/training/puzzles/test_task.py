@@ -14,6 +14,7 @@ from data.cache import set_cache_dir
 from data.errors import CorpusError
 from data.progress import result_of
 from data.sudoku_solver import search_nodes
+from models.architectures.puzzle_model import PuzzleLoss, PuzzleModel
 from models.errors import CheckpointError
 from models.planning.extend import extend
 from models.planning.plan import plan
@@ -35,7 +36,7 @@ from models.training.puzzles import task as task_module
 from models.training.puzzles.carry import Carry
 from models.training.puzzles.task import PuzzleTask, powers_of_two_to
 from models.training.session import Session
-from models.training.trainer import train
+from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of, take_step
 from tests.requests import train_request
 
