@@ -15,9 +15,5 @@ class CheckpointError(RunError):
     """A checkpoint is missing, truncated, or does not fit the model."""
 
 
-class StorageError(RlmError):
-    """The disk is full or cannot be written; what was saved before is intact."""
-
-
 class DivergedError(RlmError):
     """Training lost its footing and rolling back did not help."""

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORED = -1
-"""The target of a position that does not count, such as the padding after the end of a text."""
+from data.loader import IGNORED
 
 
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:

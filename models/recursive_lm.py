@@ -79,6 +79,10 @@ class RecursiveLM(TokenInput, ABC):
     def attention_calls(self, depth: Depth) -> int:
         """The number of attention calls of a forward pass at `depth`. A cache has as many slots."""
 
+    def readouts(self, depth: Depth) -> int:
+        """How often a training step at `depth` reads logits out."""
+        return 1
+
     def embedding_modules(self) -> list[nn.Module]:
         """The modules whose parameters count as embedding: the tables that `embed` reads, and the head."""
         return [*self.input_modules(), self.head]

@@ -11,8 +11,8 @@ import re
 from data.errors import RlmError
 
 COMMANDS = frozenset(
-    {"train", "resume", "create", "expand", "chat", "generate", "solve", "ls", "show", "doctor"}
-    | {"recover-tokenizer"}
+    {"train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save", "sample"}
+    | {"ls", "show", "doctor", "recover-tokenizer"}
 )
 """The words that `rlm` begins with; a test holds them to those that are registered."""
 

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from data.loader import IGNORED
 from models.config import ModelConfig, require
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
@@ -42,7 +43,6 @@ from models.layers.router import (
     passes_taken,
 )
 from models.layers.selection import Selection
-from models.losses import IGNORED
 from models.recursion import Depth
 from models.recursive_lm import Hidden, LossParts, RecursiveLM
 
@@ -139,6 +139,9 @@ class RecursiveRouter(RecursiveLM):
 
     def attention_calls(self, depth: Depth) -> int:
         return len(self.stack) + self.reached(depth).cycles - 1
+
+    def readouts(self, depth: Depth) -> int:
+        return self.reached(depth).cycles if self.config.router == "hard" else 1
 
     injects_input: ClassVar[bool] = False
     first_skippable: ClassVar[int] = 2

@@ -69,7 +69,7 @@ class TRMConfig(TwoStateConfig):
         if self.mixer == "mlp" and self.task == "text":
             raise UsageError(
                 "model.mixer is mlp, which sees all positions: a token of a text would see later ones.",
-                hint="Leave model.mixer at attention; the mlp is for puzzles: rlm train --task sudoku:4x4",
+                hint="Leave model.mixer at attention; the mlp is for puzzles: {train task=sudoku:4x4}",
             )
         if self.mixer == "mlp" and self.attention_scope != "units":
             raise UsageError(

@@ -79,7 +79,7 @@ class TwoStateConfig(ModelConfig):
             if getattr(self, name) != usual[name]:
                 raise UsageError(
                     f"model.{name} is {getattr(self, name)}, and over text it changes nothing.",
-                    hint="Leave it out; it is for puzzles: rlm train --task sudoku:4x4",
+                    hint="Leave it out; it is for puzzles: {train task=sudoku:4x4}",
                 )
 
     def _require_puzzle(self) -> None:
@@ -88,7 +88,7 @@ class TwoStateConfig(ModelConfig):
         if n not in SIZES or self.context_length != n * n:
             raise UsageError(
                 f"A model of {self.context_length} cells and {n} digits fits no Sudoku.",
-                hint="Leave both to the puzzles: rlm train --task sudoku:4x4",
+                hint="Leave both to the puzzles: {train task=sudoku:4x4}",
             )
         require(self.ngram == 0, "model.ngram", self.ngram, "0 for puzzles: cells have no order")
         # A cell is embedded with its row, column and box; learned positions are added to these.
@@ -126,6 +126,9 @@ class TwoStateModel(RecursiveLM):
     @abstractmethod
     def start(self, x: Tensor) -> States:
         """The states before the first cycle, (B, T, D) each, for the input `x` (B, T, D)."""
+
+    def readouts(self, depth: Depth) -> int:
+        return depth.cycles if self.config.task == "text" else 1
 
     def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
         states, passes = self.think(tokens, depth, context)

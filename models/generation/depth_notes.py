@@ -34,10 +34,10 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
 def halt_note(model: RecursiveLM, mode: str, threshold: float | None) -> str | None:
     """What the user should know who asked tokens to leave early, where that comes to nothing."""
     if model.early_exit == "never" or model.passes(depth_of(mode)) == 1:
-        return f"At mode {mode} this model's tokens have nothing to leave early: --halt changes nothing."
+        return f"At mode {mode} this model's tokens have nothing to leave early: {{halt}} changes nothing."
     if model.early_exit == "always" and threshold is None:
         return (
             f"This model's router lets tokens leave anyhow, at a threshold of {model.default_halt:g}: "
-            "--halt-threshold moves it."
+            "{halt_threshold} moves it."
         )
     return None

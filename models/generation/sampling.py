@@ -76,8 +76,6 @@ def no_repeat_ngram(logits: Tensor, history: Tensor, n: int) -> Tensor:
 def sample(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Token ids (…) drawn from probabilities (…, V). RlmError where they are not numbers."""
     if not bool(torch.isfinite(probabilities).all()):
-        raise RlmError(
-            "The model's output is not a number.", hint="Its weights may be damaged: see `rlm show`."
-        )
+        raise RlmError("The model's output is not a number.", hint="Its weights may be damaged. See: {show}")
     flat = probabilities.reshape(-1, probabilities.shape[-1])
     return torch.multinomial(flat, 1, generator=generator).reshape(probabilities.shape[:-1])

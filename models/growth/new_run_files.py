@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from data.storage import storing, sync_directory, write_file
 from data.tokenizer import Tokenizer
 from models.growth.parent import GENERATION_FILE
 from models.runs.best_weights import weights_metadata
@@ -24,7 +25,6 @@ from models.runs.incomplete import STAGING
 from models.runs.replay_samples import replay_folder
 from models.runs.run import CONFIG_FILE, Run
 from models.runs.run_config import RunConfig
-from models.runs.storage import storing, sync_directory, write_file
 
 
 @dataclass(frozen=True, kw_only=True)

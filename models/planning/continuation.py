@@ -127,7 +127,7 @@ class ContinuationPlan:
 
 def require_full_context(data: PreparedData, model: ModelConfig, name: str) -> None:
     """Raise UsageError where the text does not fill one context of the model it is for."""
-    if data.train_tokens <= model.context_length or data.validation_tokens < 2:
+    if not data.fills_context(model.context_length):
         raise UsageError(
             f"The text is too short for run '{name}': {data.train_tokens:,} tokens to learn from do not "
             f"fill one of its contexts of {model.context_length}.",

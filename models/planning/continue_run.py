@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import Corpus
 from data.errors import UsageError
 from data.prepare import PreparedData, prepare
+from data.progress import result_of
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, model_config, skeleton
@@ -186,11 +187,11 @@ def _grown_vocabulary(
             )
         counts = corpus.character_counts
         new = sorted(set(counts) - set(tokenizer.characters), key=lambda character: -counts[character])
-        return tokenizer.grown(new), None
+        return tokenizer.with_characters(new), None
     if more is None:
         return tokenizer, None
     assert isinstance(tokenizer, BpeTokenizer)
-    return grown_bpe(tokenizer, corpus, more)
+    return grow_bpe(tokenizer, corpus, more)
 
 
 def _unknown_share(tokenizer: Tokenizer, samples: Sequence[ReplaySample], corpus: Corpus) -> float:
@@ -255,9 +256,4 @@ def _losses(
 
 def _loss(model: RecursiveLM, tokens: np.ndarray) -> float:
     """Nats per token on a few windows of a text."""
-    evaluating = evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS)
-    while True:
-        try:
-            next(evaluating)
-        except StopIteration as end:
-            return float(end.value)
+    return result_of(evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS))

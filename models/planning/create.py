@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
+from data.storage import storing
 from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig, from_dict
@@ -21,7 +22,6 @@ from models.runs.checkpoint import save_weights
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, RunConfig
-from models.runs.storage import storing
 from models.wording import counted
 
 

@@ -10,7 +10,7 @@ from data.character_tokenizer import train_character_tokenizer
 from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, prepare
-from data.tokenizer import Tokenizer, suggested_tokenizer
+from data.tokenizer import Tokenizer, suggest_tokenizer
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost import estimate, require_memory, sequences_at_once
@@ -58,7 +58,7 @@ def plan_new_run(
         training = replace(training, minutes=suggested_minutes(corpus))
     yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
     tokenizer, reason = _tokenizer(resolved, corpus, training)
-    if note := vocabulary_note(resolved.preset, tokenizer, suggested_tokenizer(corpus)[0]):
+    if note := vocabulary_note(resolved.preset, tokenizer, suggest_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
     data = yield from with_progress_events(prepare(corpus, tokenizer))
     yield from _text_notices(corpus, data)
@@ -114,7 +114,7 @@ def _tokenizer(resolved: ResolvedRequest, corpus: Corpus, training: TrainingConf
     chosen, reason, vocab_size = resolved.tokenizer, resolved.tokenizer_reason, resolved.vocab_size
     if isinstance(chosen, Tokenizer):
         return chosen, reason
-    suggested, suggested_size, why = suggested_tokenizer(corpus)
+    suggested, suggested_size, why = suggest_tokenizer(corpus)
     if chosen is None and vocab_size is not None:
         return _of_size(corpus, vocab_size), reason
     if chosen is None:

@@ -20,6 +20,11 @@ _FOR_TEXT = ("continue_run", *_FOR_CONTINUED_RUNS, "training.grow_every", "train
 class Plan(Protocol):
     """What a command will do, to be looked at. Nothing is written before `start`."""
 
+    @property
+    def started_at(self) -> float | None:
+        """When planning began, in seconds since the epoch: the minutes of a training count from there.
+        None where they count from the start of the training."""
+
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
-from data.puzzles import GENERATED, size_named
+from data.puzzles import PUZZLE_NAMES, size_of_named
 from data.sudoku_grid import SIZES
 from models.architectures import ARCHITECTURES, DEFAULT_PUZZLE_ARCHITECTURE, config_type, model_config
 from models.architectures.two_state import TwoStateConfig
@@ -134,7 +134,7 @@ def _source(request: TrainRequest) -> str:
         if not request.task.startswith("sudoku:"):
             raise UsageError(
                 f"There is no task '{request.task}'.",
-                hint=f"Choose one of: {', '.join(GENERATED)}, or sudoku FILE.",
+                hint=f"Choose one of: {', '.join(PUZZLE_NAMES)}, or sudoku FILE.",
                 field="task",
             )
         if request.paths:
@@ -177,7 +177,7 @@ def _shape(overrides: Overrides, preset: Preset | None) -> dict[str, Any]:
 
 def _require_possible(resolved: ResolvedPuzzleRequest) -> None:
     """Refuse what no puzzle can make right. Of a file, it is not known yet how large its grids are."""
-    size, shape = size_named(resolved.source), dict(resolved.shape)
+    size, shape = size_of_named(resolved.source), dict(resolved.shape)
     if size is None and "d_model" not in shape:
         shape.pop("n_heads", None)  # a width that suits the grids is chosen later
     n = size or SIZES[-1]

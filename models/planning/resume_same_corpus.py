@@ -24,6 +24,7 @@ class ResumePlan:
     status: str
     minutes: float | None
     steps: int | None
+    started_at: float | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""

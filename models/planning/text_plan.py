@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from data.corpus import Corpus
+from data.errors import StorageError
 from data.prepare import PreparedData
+from data.storage import replace_file, storing
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
 from models.cost import Estimate
-from models.errors import StorageError
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
-from models.runs.storage import replace_file, storing
 from models.wording import about_minutes, counted
 
 

@@ -14,7 +14,18 @@ from pathlib import Path
 
 from torch import Tensor
 
-from models.errors import CheckpointError, StorageError
+from data.errors import StorageError
+from data.storage import (
+    TEMPORARY_PREFIX,
+    clear_temporaries,
+    remove_entry,
+    replace_file,
+    require_space,
+    storing,
+    sync_directory,
+    write_file,
+)
+from models.errors import CheckpointError
 from models.runs.checkpoint_folder import (
     MODEL_FILE,
     STATE_FILE,
@@ -30,16 +41,6 @@ from models.runs.checkpoint_folder import (
 )
 from models.runs.run import Run
 from models.runs.run_state import RunState
-from models.runs.storage import (
-    TEMPORARY_PREFIX,
-    clear_temporaries,
-    remove_entry,
-    replace_file,
-    require_space,
-    storing,
-    sync_directory,
-    write_file,
-)
 from models.runs.tensor_file import file_size, read_tensors, sealed, tensor_pieces
 
 _STATE_ALLOWANCE = 1 << 16  # bytes `state.json` needs beyond its state
@@ -126,7 +127,7 @@ def load_checkpoint(run: Run, pointer: str = "latest") -> tuple[Snapshot, list[s
                 return Snapshot(checkpoint.step, model, training, checkpoint.state), notes
         notes.append(f"Checkpoint {checkpoint.name} is damaged: {problem}.")
     if not notes:
-        raise CheckpointError(f"Run '{run.name}' has no checkpoint.", hint="Train it first: rlm train FILE")
+        raise CheckpointError(f"Run '{run.name}' has no checkpoint.", hint="Train it first: {train FILE}")
     raise CheckpointError(
         f"Run '{run.name}' has no intact checkpoint. {notes[0]}",
         hint="Its training cannot go on; train anew under another name.",

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import UsageError
+from data.storage import TEMPORARY_PREFIX, remove_entry
 from models.errors import RunBusyError
 from models.runs.incomplete import clear_incomplete
 from models.runs.lock import LOCK_FILE
 from models.runs.run import Run, suggest_name
-from models.runs.storage import TEMPORARY_PREFIX, remove_entry
 
 
 @contextlib.contextmanager

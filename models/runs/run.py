@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import UsageError
+from data.storage import clear_temporaries, replace_json, storing
 from models.errors import RunError
 from models.runs import control_requests
 from models.runs.datasets import (
@@ -34,9 +35,9 @@ from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
 from models.runs.lock import holding_lock, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
+from models.runs.read_files import read_json
 from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
-from models.runs.storage import clear_temporaries, read_json, replace_json, storing
 from models.runs.typed_json import MismatchError, to_json
 
 CONFIG_FILE = "config.json"
@@ -48,17 +49,6 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
 
 Typed = TypeVar("Typed")
-
-
-def runs_dir(explicit: str | Path | None = None) -> Path:
-    """Where runs live: what was typed, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs."""
-    if explicit:
-        return _in_home(explicit)
-    if named := os.environ.get("RLM_RUNS_DIR"):
-        return _in_home(named)
-    if home := os.environ.get("RLM_HOME"):
-        return _in_home(home) / "runs"
-    return Path("runs")
 
 
 def require_name(name: str) -> None:
@@ -144,7 +134,7 @@ class Run:
         if name_or_path is None:
             names = run_names(runs_dir)
             if not names:
-                raise RunError("There is no run yet.", hint="Train one: rlm train FILE")
+                raise RunError("There is no run yet.", hint="Train one: {train FILE}")
             name_or_path = names[0]
         text = str(name_or_path)
         path = runs_dir / text
@@ -319,16 +309,6 @@ def _resolved(path: Path) -> Path:
         raise RunError(f"'{path}' is a link that leads to itself.", hint="Remove it.") from error
 
 
-def _in_home(path: str | Path) -> Path:
-    """The path with `~` replaced. Raises UsageError for a user there is not."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise UsageError(
-            f"There is no home folder for '{path}'.", hint="Give the folder's own path."
-        ) from error
-
-
 def _require_object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MismatchError("it is not an object with names")
@@ -338,7 +318,7 @@ def _require_object(value: object) -> dict[str, Any]:
 def _taken(name: str, runs_dir: Path) -> UsageError:
     return UsageError(
         f"There is already a run '{name}'.",
-        hint=f"Choose another, --name {suggest_name(name, runs_dir)}, or go on with it: rlm resume {name}",
+        hint=f"Choose another, {{name={suggest_name(name, runs_dir)}}}, or go on with it: {{resume {name}}}",
     )
 
 
@@ -347,5 +327,5 @@ def _unknown(text: str, runs_dir: Path) -> UsageError:
 
     names = run_names(runs_dir)
     near = get_close_matches(text, names, n=3, cutoff=0.5) or names[:3]
-    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: rlm train FILE"
+    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: {train FILE}"
     return UsageError(f"There is no run '{text}'.", hint=hint)

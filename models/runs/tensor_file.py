@@ -1,7 +1,7 @@
 """Tensors in the safetensors format: written piece by piece, read by the library.
 
 The library writes a file in one go and says "I/O error" when the disk is full; here each piece
-passes through `models.runs.storage`, which hashes it on its way and knows a full disk from a bug.
+passes through `data.storage`, which hashes it on its way and knows a full disk from a bug.
 Reading is left to the library, which checks every length and offset of a file from a stranger.
 
 The layout (https://github.com/huggingface/safetensors): eight bytes with the length of the

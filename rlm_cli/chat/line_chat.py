@@ -17,6 +17,7 @@ from rlm_cli.chat.export import export
 from rlm_cli.chat.readers import PROMPT, Reader
 from rlm_cli.generation_options import unknown_note
 from rlm_cli.output import Output
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.generation.generate import GeneratedToken
@@ -136,7 +137,7 @@ class LineChat:
         self.session.settings = self.session.settings.after(command)
         self.output.say(self.session.settings.tell(command.name), style="dim")
         if command.name in ("mode", "halt") and (note := self.session.mode_note()):
-            self._remark(note, style="yellow")
+            self._remark(in_cli_words(note), style="yellow")
 
     def _status(self) -> None:
         session, model = self.session, self.session.speaker.model
@@ -163,7 +164,7 @@ class LineChat:
             to_stderr=True,
         )
         if note := session.mode_note():
-            self._remark(note, style="yellow")
+            self._remark(in_cli_words(note), style="yellow")
 
     def _help(self) -> None:
         self.output.pairs(help_rows(), to_stderr=True)
@@ -245,7 +246,7 @@ class LineChat:
         finally:
             session.figures = before
         if len(modes) == 1 and (note := session.mode_note()):
-            self._remark(note)
+            self._remark(in_cli_words(note))
         beyond = [mode for mode in modes if extrapolates(session.speaker.model, depth_of(mode))]
         if beyond:
             self._remark(f"Deeper than training went, an extrapolation: {', '.join(beyond)}.", style="yellow")

@@ -34,6 +34,7 @@ from rlm_cli.generation_options import (
 )
 from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.generation.chat_session import ChatSession
@@ -164,7 +165,7 @@ def _greet(session: "ChatSession", output: Output) -> None:
     width = output.stderr.width
     output.say(fitted(f"{name} {session.greeting()}", width))
     if note := session.mode_note():
-        output.say(fitted(note, width), style="yellow")
+        output.say(fitted(in_cli_words(note), width), style="yellow")
     if session.conversation.turns:
         output.say(resumed_note(session), style="dim")
 

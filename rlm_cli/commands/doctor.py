@@ -11,6 +11,7 @@ import typer
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output, stderr_is_terminal, stdout_is_terminal
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.doctor import Check
@@ -28,21 +29,21 @@ def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
       rlm doctor --json
     """
     from models.doctor import examine
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
-    checks = [*examine(find_runs_dir(runs_dir)), check_terminal()]
+    checks = [*examine(find_runs_dir(runs_dir), os.environ), check_terminal()]
     output.table(
         ("what", "verdict", "found"),
         [(check.name, check.verdict, check.found) for check in checks],
         folded=("found",),
     )
-    output.json([dataclasses.asdict(check) for check in checks])
+    output.json([{**dataclasses.asdict(check), "advice": in_cli_words(check.advice)} for check in checks])
     advice = [check for check in checks if check.advice]
     if advice:
         output.result()
     for check in advice:
-        output.result(f"{check.name}: {check.advice}", style=_STYLES[check.verdict])
+        output.result(f"{check.name}: {in_cli_words(check.advice)}", style=_STYLES[check.verdict])
     if any(check.verdict == "problem" for check in checks):
         raise typer.Exit(ExitCode.FAILED)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_cli import figures
 from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.runs.listing import RunSummary
@@ -21,7 +22,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
       rlm ls --json
     """
     from models.runs.listing import list_runs
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     folder = find_runs_dir(runs_dir)
@@ -38,7 +39,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     )
     for run in runs:
         if run.problem:
-            output.say(f"{run.name}: {run.problem}", style="yellow")
+            output.say(f"{run.name}: {in_cli_words(run.problem)}", style="yellow")
 
 
 def as_json(run: "RunSummary") -> dict[str, Any]:
@@ -55,13 +56,13 @@ def as_json(run: "RunSummary") -> dict[str, Any]:
         "validation_loss": run.validation_loss,
         "corpus": run.corpus,
         "modified": run.modified,
-        "problem": run.problem,
+        "problem": in_cli_words(run.problem) if run.problem else run.problem,
         "failure": None
         if (error := run.failure) is None
         else {
             "kind": error.kind,
-            "message": error.message,
-            "hint": error.hint,
+            "message": in_cli_words(error.message),
+            "hint": in_cli_words(error.hint) if error.hint else error.hint,
         },
     }
 

@@ -13,6 +13,7 @@ from rlm_cli.commands.ls import as_json
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.run_reference import typed
+from rlm_cli.wording import error_in_cli_words, in_cli_words
 
 if TYPE_CHECKING:
     from models.runs.checkpoint_folder import SavedCheckpoint
@@ -35,7 +36,7 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
       rlm show book --json
     """
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     opened = Run.open(run, find_runs_dir(runs_dir))
@@ -150,8 +151,12 @@ def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "run", summary.name
     yield "folder", str(summary.path)
     progress = f", step {summary.step:,} of {summary.total_steps:,}" if summary.total_steps else ""
-    in_notes = summary.problem is None or any(summary.problem in note for note in report.notes)
-    yield "status", summary.status + progress + ("" if in_notes else f" ({summary.problem})")
+    problem = in_cli_words(summary.problem or "")
+    in_notes = any(problem in note for note in report.notes) or not problem
+    yield (
+        "status",
+        summary.status + progress + ("" if in_notes else f" ({problem})"),
+    )
     if summary.failure is not None:
         yield "stopped by", summary.failure.message
     yield "model", ", ".join(_model_words(report))
@@ -262,7 +267,8 @@ def _next_step(report: Report, name: str) -> str:
 
 
 def _sentence(error: RlmError) -> str:
-    return f"{error.message} {error.hint}" if error.hint else error.message
+    message, hint = error_in_cli_words(error)
+    return f"{message} {hint}" if hint else message
 
 
 def _with_losses(dataset: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from data.cache import set_cache_dir
 from data.prepare import open_prepared
 from models.evaluation.depth_histogram import PassTally
 from models.evaluation.loss import evaluate
@@ -32,8 +33,8 @@ def outcome(work: Generator[Any, None, Any]) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def cache_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+def cache_of_our_own(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path / "cache")
 
 
 def learned(tmp_path: Path, **said: Any) -> tuple[Run, RunFinished]:

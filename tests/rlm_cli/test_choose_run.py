@@ -11,7 +11,6 @@ import pytest
 from models.planning.continuation import ContinuationPlan
 from models.planning.resume_same_corpus import ResumePlan
 from models.planning.text_plan import TextPlan
-from models.runs.datasets import datasets_to_json
 from models.runs.listing import list_runs
 from models.runs.run import Run
 from rlm_cli import choose_run
@@ -50,7 +49,7 @@ def names(folder: Path) -> set[str]:
 
 
 def knows(folder: Path) -> list[str]:
-    return [entry.name for entry in Run.open("owl", folder / "runs").datasets()]
+    return [one.name for one in Run.open("owl", folder / "runs").datasets()]
 
 
 def test_without_a_terminal_it_is_a_new_run(folder: Path) -> None:
@@ -178,7 +177,8 @@ def test_one_odd_run_stops_nothing(
     answering(monkeypatch, "", "", "")
     run = Run.open("owl", folder / "runs")
     shutil.copytree(run.path, folder / "runs" / "hen")
-    entries = datasets_to_json(run.datasets())
+    path = run.path / "datasets.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))["datasets"]
     for odd in ([*entries, *entries], [{"name": "a"}, {"name": "b", "loss_now": None}, *entries], [3]):
         run.write_json("datasets.json", odd)
         capsys.readouterr()
@@ -225,7 +225,7 @@ def test_a_run_whose_folder_is_no_name_goes_on_all_the_same(
     answering(monkeypatch, answer)
     assert main(["train", "river.txt", "--steps", "2"]) == 0
     known = Run.open(folder / "runs/my run", folder / "runs").datasets()
-    assert [entry.name for entry in known] == ["meadow", "river"]
+    assert [one.name for one in known] == ["meadow", "river"]
     assert "rlm chat './runs/my run'" in capsys.readouterr().err
 
 

@@ -93,7 +93,7 @@ def test_states_stay_bounded_whatever_the_weights() -> None:
 def test_the_mixer_is_refused_for_text() -> None:
     with pytest.raises(UsageError, match=r"model\.mixer is mlp") as caught:
         model_config({**SMALL, "mixer": "mlp"})
-    assert "--task sudoku" in str(caught.value.hint)
+    assert "task=sudoku" in str(caught.value.hint)
 
 
 def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:

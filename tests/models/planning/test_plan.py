@@ -203,7 +203,7 @@ def test_planning_writes_nothing_and_starting_makes_a_run_that_trains(corpus: Pa
     assert described["training"]["steps"] == 3 and described["expected_tokens"] == 3 * 2 * 16
     run = found.start()
     assert run.name == found.name == "meadow"
-    assert run.read_config()["model"] == described["model"]
+    assert run.config().model.dials == described["model"]
     last = list(train(run))[-1]
     assert isinstance(last, RunFinished) and last.parameters == found.estimate.parameters
     assert planned(corpus, runs, steps=3).name == "meadow-2"
@@ -219,7 +219,7 @@ def test_a_created_model_keeps_its_shape_when_it_is_trained(corpus: Path, tmp_pa
     created: Run = plan_creation(creating, tmp_path).start()
     found = planned(corpus, tmp_path, name="owl", steps=2)
     assert dataclasses.asdict(found.model) == {
-        **{key: value for key, value in created.read_config()["model"].items() if key != "architecture"},
+        **{key: value for key, value in created.config().model.dials.items() if key != "architecture"},
         "vocab_size": found.tokenizer.vocab_size,
     }
     assert found.model.architecture == "hrm"

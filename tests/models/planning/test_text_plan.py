@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from data.character_tokenizer import CharacterTokenizer
-from data.errors import CorpusError, UsageError
+from data.errors import CorpusError, StorageError, UsageError
+from models import architectures
 from models import cost as estimating
 from models.cost import Estimate
-from models.errors import RunBusyError, StorageError
+from models.errors import RunBusyError
 from models.planning import create as creation
 from models.planning import new_run
 from models.planning.create import plan_creation
@@ -106,7 +107,7 @@ def test_a_created_run_is_started_by_one(tmp_path: Path, corpus: Path) -> None:
     first, second = (planned(corpus, tmp_path, name="owl", d_model=None, seed=seed)[0] for seed in (1, 2))
     with run.lock(), pytest.raises(RunBusyError):
         first.start()
-    assert "data" not in run.read_config()
+    assert run.config().data is None
     first.start()
     before = run.config_path.read_bytes()
     with pytest.raises(UsageError, match="already"):
@@ -132,11 +133,11 @@ def test_a_full_disk_leaves_no_half_made_run(
             with pytest.raises(StorageError, match="disk is full"):
                 plan_of.start()
     with monkeypatch.context() as patch:
-        patch.setattr("models.runs.storage.write_file", full)
+        patch.setattr("data.storage.write_file", full)
         with pytest.raises(StorageError, match="disk is full"):
             creating.start()
     assert [path.name for path in runs.iterdir()] == ["owl"]
-    assert "data" not in run.read_config() and not run.tokenizer_path.exists()
+    assert run.config().data is None and not run.tokenizer_path.exists()
     assert run.weights_path.exists()
 
 
@@ -146,7 +147,7 @@ def test_a_folder_that_a_kill_left_is_filled(tmp_path: Path, corpus: Path) -> No
     for name in (".lock", "tokenizer.json", ".tmp-config.json-1-ab"):
         (left / name).write_text("torn")
     run = planned(corpus, tmp_path, name="owl")[0].start()
-    assert "data" in run.read_config() and not (left / ".tmp-config.json-1-ab").exists()
+    assert run.config().data is not None and not (left / ".tmp-config.json-1-ab").exists()
 
 
 def test_two_trainings_of_one_text_get_a_name_each(tmp_path: Path, corpus: Path) -> None:
@@ -195,7 +196,7 @@ def test_one_layout_and_one_write_are_enough(
 ) -> None:
     layouts: list[Any] = []
     files: list[str] = []
-    laying_out, writing = estimating.build_model, storage.write_file
+    laying_out, writing = architectures.build_model, storage.write_file
 
     def lay_out(config: Any) -> Any:
         layouts.append(config)
@@ -205,7 +206,7 @@ def test_one_layout_and_one_write_are_enough(
         files.append(path.name)
         return writing(path, *more)
 
-    monkeypatch.setattr(estimating, "build_model", lay_out)
+    monkeypatch.setattr(architectures, "build_model", lay_out)
     monkeypatch.setattr(storage, "write_file", write)
     found, _ = planned(corpus, tmp_path / "runs", n_heads=2, d_model=32)
     assert found.rows() and found.to_dict()

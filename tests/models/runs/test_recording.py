@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import CorpusError, UsageError
-from models.errors import DivergedError, StorageError
+from data.errors import CorpusError, StorageError, UsageError
+from models.errors import DivergedError
 from models.runs import recording
 from models.runs.events import (
     EvaluationAdvanced,
