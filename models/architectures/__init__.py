@@ -18,11 +18,11 @@ How to add one, as an example `spiral`:
 
    The docstring of the file gives the equations, their source, and how depth is read.
 2. Add one line to `ARCHITECTURES` below.
-3. Add small sizes to SMALL in `tests/models/small_models.py` and in `tests/models/test_laws.py`, and the
-   passes of a forward call to EXPECTED in `tests/models/test_trace.py`. Then test_laws (causality, honesty
-   on noise, bounded states, live gradients, caches), test_halting, test_trace, test_ablation,
-   test_parameter_counts and the tests of growth cover it. What is its own gets a file in
-   `tests/models/architectures`.
+3. Add the passes of a forward call to EXPECTED in `tests/models/test_trace.py`, and small sizes to SMALL in
+   `tests/models/small_models.py` if the defaults are large. Then these tests cover it: test_laws (causal,
+   honest on noise, bounded, live in every weight), test_cached_logits, test_depth_is_real, test_halting,
+   test_trace, test_ablation and test_parameter_counts. Those of growth need a line in KINDS in
+   `tests/models/growth/conftest.py`. What is its own gets a file in `tests/models/architectures`.
 
 Layering: this package imports `models.layers` and the root modules of `models`, and nothing else of it.
 """
