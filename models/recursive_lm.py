@@ -90,8 +90,8 @@ class RecursiveLM(TokenInput, ABC):
         leaves out a part of the recursion. Raises UsageError for an ablation of something that this
         architecture does not have.
         """
-        self.require_possible(ablation)
         depth = depth or self.trained_depth
+        self.require_possible(ablation, depth)
         cache = self.cache_for(tokens, depth, cache)
         context = self.attention_context(tokens, cache, padding)
         context.trace, context.ablation = Trace(self.readout) if trace else None, ablation
@@ -176,7 +176,7 @@ class RecursiveLM(TokenInput, ABC):
             passes = passes + active
             if depth.halt is not None or context.trace is not None:
                 score = self.halting_score(before[0], states[0])  # (B, T)
-                if context.trace is not None:
+                if context.trace is not None and active.any():
                     context.trace.set_halting(self.levels[0], score)
                 if depth.halt is not None:
                     active, everyone = active & (score < depth.halt), False
@@ -192,8 +192,8 @@ class RecursiveLM(TokenInput, ABC):
     first_skippable: ClassVar[int] = 1
     """The first cycle that an ablation may skip."""
 
-    def require_possible(self, ablation: Ablation) -> None:
-        """Raise UsageError for an `ablation` of something that this architecture does not have."""
+    def require_possible(self, ablation: Ablation, depth: Depth) -> None:
+        """Raise UsageError for an `ablation` of something that this model does not have at `depth`."""
         name = self.config.architecture
         if ablation.freeze is not None and ablation.freeze not in self.levels:
             known = f"Choose one of: {', '.join(self.levels)}." if self.levels else "It has none."
@@ -202,6 +202,8 @@ class RecursiveLM(TokenInput, ABC):
             raise UsageError(f"{name} does not give its input to the cycles, so it cannot be dropped.")
         if ablation.skip and not (self.recursive and min(ablation.skip) >= self.first_skippable):
             raise UsageError(f"{name} cannot skip cycle {min(ablation.skip)}.")
+        if ablation.skip and max(ablation.skip) > self.reached(depth).cycles:
+            raise UsageError(f"{name} has no cycle {max(ablation.skip)} at depth {depth}.")
 
     @property
     def early_exit(self) -> Literal["on_request", "always", "never"]:

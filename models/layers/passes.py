@@ -76,9 +76,8 @@ class Ablation:
 
     def count(self, n_passes: Tensor) -> Tensor:
         """How many of `n_passes` (B, T) passes after the first cycle are applied."""
-        for cycle in self.skip:
-            n_passes = n_passes - (n_passes >= cycle - 1).to(n_passes.dtype)
-        return n_passes
+        skipped = [(n_passes >= cycle - 1).to(n_passes.dtype) for cycle in self.skip]  # (B, T) each
+        return n_passes - sum(skipped) if skipped else n_passes
 
 
 COMPLETE = Ablation()
