@@ -69,8 +69,7 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
         model,
         training,
         calibration,
-        length.budget_s,
-        length.deadline,
+        length,
         max_step=None if length.extends else task.max_step(training),
     )
     if snapshot is not None:

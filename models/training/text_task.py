@@ -69,7 +69,7 @@ class TextTask:
         self, model: RecursiveLM, config: TrainingConfig, threads: int, length: Length
     ) -> Generator[Event, None, Calibration]:
         blocks = torch.from_numpy(self.sampler.batch(0, config.batch_size))  # (B, T + 1)
-        return (yield from calibrate(model, blocks, config, threads, length.budget_s, length.steps))
+        return (yield from calibrate(model, blocks, config, threads, length))
 
     def depth_at(self, session: Session, step: int) -> Depth:
         """The least depth early on where the configuration says so, then sampled ones."""

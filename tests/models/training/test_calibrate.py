@@ -21,6 +21,7 @@ from models.runs.run import Run
 from models.runs.run_config import Calibration
 from models.training.calibrate import Probe, calibrate
 from models.training.control import Control
+from models.training.time_budget import Length
 from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of, take_step
 
@@ -70,7 +71,7 @@ def test_calibrating_changes_nothing_in_the_model(new_run: NewRun) -> None:
     model, blocks = session.model, torch.from_numpy(session.task.sampler.batch(0, 4))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     config = TrainingConfig(steps=3, compile="no", number_format="auto")
-    calibration = result_of(calibrate(model, blocks, config, 1, None, 3))
+    calibration = result_of(calibrate(model, blocks, config, 1, Length(steps=3)))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(weight.grad is None for weight in model.parameters())
     assert calibration.micro_batch == 4 and calibration.device == "cpu" and not calibration.compiled
@@ -82,7 +83,7 @@ def test_what_the_configuration_sets_is_not_measured(new_run: NewRun) -> None:
     session = session_of(new_run())
     blocks = torch.from_numpy(session.task.sampler.batch(0, 4))
     config = TrainingConfig(steps=3, compile="no", number_format="bfloat16", micro_batch=2)
-    calibration = result_of(calibrate(session.model, blocks, config, 1, None, 3))
+    calibration = result_of(calibrate(session.model, blocks, config, 1, Length(steps=3)))
     assert (calibration.number_format, calibration.micro_batch) == ("bfloat16", 2)
 
 

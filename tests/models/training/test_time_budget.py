@@ -22,7 +22,7 @@ from models.training import session as session_module
 from models.training.control import Control
 from models.training.open import open_session
 from models.training.session import Session
-from models.training.time_budget import MIN_STEPS, TimeBudget, is_worth_replanning
+from models.training.time_budget import MIN_STEPS, Length, TimeBudget, is_worth_replanning
 from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of
 
@@ -43,7 +43,12 @@ def budget_of(architecture: str = "looped", deadline: float | None = 100.0, **tr
         shallow_step_s=SHALLOW_S,
         deep_step_s=DEEP_S,
     )
-    return TimeBudget(model, TrainingConfig(batch_size=4, **training), calibration, 100.0, deadline)
+    return TimeBudget(
+        model,
+        TrainingConfig(batch_size=4, **training),
+        calibration,
+        Length(minutes=100 / 60, deadline=deadline),
+    )
 
 
 @pytest.fixture
