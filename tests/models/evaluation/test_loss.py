@@ -42,7 +42,7 @@ def tokens_of(count: int) -> np.ndarray:
 
 def outcome(evaluation: Generator[Event, None, float]) -> tuple[float, list[tuple[int, int]]]:
     """What an evaluation returns, and how far it was between batches."""
-    progress = []
+    progress: list[tuple[int, int]] = []
     while True:
         try:
             event = next(evaluation)

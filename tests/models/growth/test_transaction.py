@@ -10,6 +10,7 @@ import torch
 
 from data.errors import StorageError
 from models.growth import transaction
+from models.growth.transaction import commit
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.checkpoint_folder import STATE_FILE, newest_checkpoint, state_text
 from models.runs.events import Event, RunFinished
@@ -145,7 +146,6 @@ def test_a_kill_at_any_moment_of_a_growth_changes_nothing_in_the_end(
     dials = {"steps": 6, "evaluations": 3, "grow_every": 3 * 4 * 16, "grow_by": 6_000}
     reference = trained_run("reference", **dials)
     expected = load_weights(reference.weights_path)[0], load_checkpoint(reference)[0].training
-    commit = grow.commit
     for kill_at in range(1, 100):
         run = meadow_run(f"killed-{kill_at}", **dials)
         run.save_datasets(reference.datasets())

@@ -94,8 +94,8 @@ def test_an_overflow_changes_nothing_and_is_no_bad_batch(half_run: NewRun, optim
             assert all(torch.equal(value, before[name]) for name, value in now.items())
         advance(batch, depth)
 
-    session.optimizers.clip_gradient = clip_gradient  # type: ignore[method-assign,assignment]
-    session.advance = compare_and_advance  # type: ignore[method-assign,assignment]
+    session.optimizers.clip_gradient = clip_gradient  # type: ignore[method-assign]
+    session.advance = compare_and_advance  # type: ignore[method-assign]
     event = take_step(session)
     assert isinstance(event, StepFinished) and math.isfinite(event.gradient_norm)
     *overflows, last = gradients
