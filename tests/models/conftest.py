@@ -26,7 +26,7 @@ from models.training.trainer import train
 from tests.requests import train_request
 
 CONTEXT = 16
-MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 1}
+MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 1}
 SHAPES: dict[str, dict[str, Any]] = {
     "looped": {},
     "hrm": {"l_layers": 1, "h_layers": 1, "d_feed_forward": 32},

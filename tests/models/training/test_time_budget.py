@@ -30,7 +30,7 @@ SHALLOW_S, DEEP_S = 1.0, 3.0
 
 
 def budget_of(architecture: str = "looped", deadline: float | None = 100.0, **training: Any) -> TimeBudget:
-    shape = {"d_model": 16, "n_heads": 2, "vocab_size": 11, "context_length": 8, "lookback": 1}
+    shape = {"d_model": 16, "n_heads": 2, "vocab_size": 11, "context_length": 8, "ngram": 1}
     model = build_model(model_config({"architecture": architecture, **shape}))
     calibration = Calibration(
         device="cpu",
@@ -163,20 +163,20 @@ def test_a_small_difference_is_not_worth_another_plan(planned: int, possible: in
 
 
 def test_shallow_first_steps_take_less_time() -> None:
-    budget = budget_of(late_recursion=0.5, deepest_share=1.0)
+    budget = budget_of(shallow_fraction=0.5, full_depth_prob=1.0)
     assert budget.mean_step_s(0.0) == pytest.approx((SHALLOW_S + DEEP_S) / 2)
     assert budget.mean_step_s(0.25) == pytest.approx(SHALLOW_S / 3 + DEEP_S * 2 / 3)
     assert budget.mean_step_s(0.5) == budget.mean_step_s(1.0) == pytest.approx(DEEP_S)
 
 
 def test_steps_at_the_trained_depth_take_more_time() -> None:
-    drawn, mixed, deepest = (budget_of(deepest_share=share).mean_step_s(0.0) for share in (0.0, 0.5, 1.0))
+    drawn, mixed, deepest = (budget_of(full_depth_prob=share).mean_step_s(0.0) for share in (0.0, 0.5, 1.0))
     assert SHALLOW_S < drawn < deepest == pytest.approx(DEEP_S)
     assert mixed == pytest.approx((drawn + deepest) / 2)
 
 
 def test_minutes_read_a_text_no_more_often_than_configured(new_run: NewRun) -> None:
-    run = new_run(minutes=10_000, most_epochs=0.5, **QUIET)
+    run = new_run(minutes=10_000, max_epochs=0.5, **QUIET)
     session = session_of(run)
     steps = round(0.5 * session.task.sampler.blocks_per_epoch / 4)
     assert session.time_budget.max_step == session.schedule.last_step == steps > MIN_STEPS
