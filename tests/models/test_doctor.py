@@ -43,4 +43,4 @@ def test_a_limit_on_the_threads_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("psutil.cpu_count", lambda logical: 64)
     monkeypatch.setattr(doctor, "_usable_cpus", lambda: 64)
     assert "OMP_NUM_THREADS=1 limits it" in check_threads({"OMP_NUM_THREADS": "1"}).advice
-    assert "--threads" in check_threads({}).advice
+    assert "{training.threads}" in check_threads({}).advice

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from models.errors import StorageError
+from data.errors import StorageError
 from models.recursion import Depth
 from models.runs.events import (
     Event,
