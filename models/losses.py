@@ -1,10 +1,26 @@
 """The losses of training."""
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from data.loader import IGNORED
+
+
+@dataclass(slots=True)
+class LossParts:
+    """The training loss. All tensors are scalars."""
+
+    total: Tensor
+    """What training minimises."""
+    next_token: Tensor
+    """The cross-entropy of the next token, in nats per token."""
+    passes: Tensor
+    """The mean number of passes of a token."""
+    extras: dict[str, Tensor] = field(default_factory=dict)
+    """Further numbers of the architecture's own, by name."""
 
 
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from models.layers.attention import AttentionContext
 from models.layers.kv_cache import KVCache
 from models.layers.passes import COMPLETE, Ablation, Pass, Trace
 from models.layers.selection import Selection
-from models.losses import next_token_loss
+from models.losses import LossParts, next_token_loss
 from models.recursion import MODES, Depth
 from models.token_input import TokenInput
 
@@ -40,20 +40,6 @@ class Output:
     """(B, T): the number of passes of each token; 0 for a pad."""
     trace: list[Pass] = field(default_factory=list)
     """Every pass, in the order of computation, if a trace was requested; else nothing."""
-
-
-@dataclass(slots=True)
-class LossParts:
-    """The training loss. All tensors are scalars."""
-
-    total: Tensor
-    """What training minimises."""
-    next_token: Tensor
-    """The cross-entropy of the next token, in nats per token."""
-    passes: Tensor
-    """The mean number of passes of a token."""
-    extras: dict[str, Tensor] = field(default_factory=dict)
-    """Further numbers of the architecture's own, by name."""
 
 
 class RecursiveLM(TokenInput, ABC):

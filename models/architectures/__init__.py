@@ -32,7 +32,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UsageError
-from models.config import ModelConfig, from_dict
+from models.config import ModelConfig
+from models.settings import from_dict
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM

@@ -31,16 +31,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.config import ModelConfig, require
+from models.config import ModelConfig
 from models.layers.attention import AttentionContext
-from models.layers.growing import Growing
+from models.layers.growable import Growing
 from models.layers.initialise import initialise
 from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
 from models.layers.router import DenseKV, after, at_most, expected_passes, pass_again, passes_taken
-from models.losses import next_token_loss
+from models.losses import LossParts, next_token_loss
 from models.recursion import Depth
-from models.recursive_lm import Hidden, LossParts, RecursiveLM
+from models.recursive_lm import Hidden, RecursiveLM
+from models.settings import require
 
 MOST_STEPS = 4
 """The largest number of steps of a layer after its first application."""

@@ -33,7 +33,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import ModelConfig, require
+from models.config import ModelConfig
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
@@ -44,6 +44,7 @@ from models.layers.norm import RMSNorm, rms_norm
 from models.layers.rotary import rotary_tables
 from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM, States
+from models.settings import require
 
 CYCLES = 4
 """The cycles of a depth that make up `config.passes`."""

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data.loader import IGNORED
-from models.config import ModelConfig, require
+from models.config import ModelConfig
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
@@ -43,8 +43,10 @@ from models.layers.router import (
     passes_taken,
 )
 from models.layers.selection import Selection
+from models.losses import LossParts
 from models.recursion import Depth
-from models.recursive_lm import Hidden, LossParts, RecursiveLM
+from models.recursive_lm import Hidden, RecursiveLM
+from models.settings import require
 
 MOST_PASSES = 2
 """The largest number of passes of the recursive layer."""

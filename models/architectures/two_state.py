@@ -17,11 +17,12 @@ from torch.nn import functional as F
 
 from data.errors import UsageError
 from data.sudoku_grid import SIZES
-from models.config import ModelConfig, require
+from models.config import ModelConfig
 from models.layers.attention import AttentionContext
-from models.losses import log_stablemax, next_token_loss
+from models.losses import LossParts, log_stablemax, next_token_loss
 from models.recursion import Depth
-from models.recursive_lm import Hidden, LossParts, RecursiveLM, States
+from models.recursive_lm import Hidden, RecursiveLM, States
+from models.settings import require
 
 _OF_PUZZLES = ("supervision_steps", "attention_scope", "exploration", "checkpoint_gradients")
 """The fields that only a model of puzzles uses."""

@@ -23,8 +23,9 @@ from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFinished, RunPaused
 from models.runs.incomplete import STAGING
 from models.runs.replay_samples import replay_folder
-from models.runs.run import CONFIG_FILE, Run
+from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.run_names import CONFIG_FILE
 
 
 @dataclass(frozen=True, kw_only=True)

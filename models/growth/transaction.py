@@ -25,8 +25,9 @@ from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset, datasets_to_json
 from models.runs.migrations import stamped
 from models.runs.pending_change import config_after, datasets_after, model_in_weights, pending_change
-from models.runs.run import CONFIG_FILE, EVALUATION_FILE, Run
+from models.runs.run import EVALUATION_FILE, Run
 from models.runs.run_config import RunConfig
+from models.runs.run_names import CONFIG_FILE
 from models.runs.tensor_file import file_size
 
 _POINTERS = ("latest", "best")

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.layers.growable import FusedLinear
 from models.layers.kv_cache import KVCache
-from models.layers.linear import FusedLinear
 from models.layers.norm import rms_norm
 from models.layers.passes import COMPLETE, Ablation, Trace
 from models.layers.rotary import rotate

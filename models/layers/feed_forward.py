@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.layers.growing import Growing
-from models.layers.linear import FusedLinear
+from models.layers.growable import FusedLinear, Growing
 
 
 class FeedForward(nn.Module, Growing):

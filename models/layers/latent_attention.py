@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.layers.attention import AttentionContext, attend
+from models.layers.growable import FusedLinear
 from models.layers.latent_cache import LatentCache
-from models.layers.linear import FusedLinear
 from models.layers.norm import RMSNorm
 from models.layers.rotary import rotate
 

@@ -18,7 +18,7 @@ from data.progress import result_of
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, model_config, skeleton
-from models.config import ModelConfig, TrainingConfig, from_dict, require
+from models.config import ModelConfig, TrainingConfig
 from models.cost import estimate, require_memory
 from models.device import choose_device, prepare_process
 from models.errors import RunError
@@ -42,6 +42,7 @@ from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.settings import from_dict, require
 
 _COMPARED_TOKENS = 8192
 """Of each text, to see how far it is from the others."""

@@ -8,12 +8,14 @@ from dataclasses import replace
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
 from models.config import TrainingConfig
+from models.device import choose_device
 from models.growth.initial_snapshot import has_no_steps_yet
 from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of
 from models.runs.run import Run
 from models.runs.run_config import DataSection, Extension, RunConfig
+from models.runs.tokenizer import load_run_tokenizer
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -49,10 +51,13 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
 def _require_readable(run: Run, config: RunConfig) -> None:
     """Read everything a training reads, so that nothing is written for one that cannot start.
 
-    Raises RunError, UsageError, CheckpointError.
+    Raises RunError, UsageError, CheckpointError, TokenizerError.
     """
-    config.training_config()
-    model_config_of(run, config)
+    training = config.training_config()
+    choose_device(training.device if config.calibration is None else config.calibration.device)
+    model_config = model_config_of(run, config)
+    if not config.solves_puzzles:
+        load_run_tokenizer(run, config, model_config.vocab_size)
     run.datasets(config)
     run.evaluation()
 

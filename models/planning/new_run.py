@@ -28,7 +28,8 @@ from models.planning.text_plan import TextPlan, is_lopsided
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
-from models.runs.run import suggest_name
+from models.runs.run_names import suggest_name
+from models.wording import percent
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""
@@ -90,9 +91,8 @@ def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
     """What the user should know of the tokens. Raises CorpusError where most of the text is lost."""
     if data.unknown_characters:
         share = data.unknown_characters / corpus.characters
-        percent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
         lost = (
-            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({percent}) "
+            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({percent(share)}) "
             "are not in the tokenizer"
         )
         if share > MAX_UNKNOWN_SHARE:

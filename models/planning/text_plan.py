@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from data.corpus import Corpus
 from data.errors import StorageError
@@ -20,7 +19,8 @@ from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, so
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
-from models.wording import about_minutes, counted
+from models.runs.typed_json import JsonObject
+from models.wording import about_minutes, counted, megabytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +56,12 @@ class TextPlan:
             ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
             ("batch", f"{counted(training.batch_size, 'sequence')} of {model.context_length} tokens"),
             ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
-            ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            ("memory", f"about {megabytes(cost.training_bytes)}"),
             *growth_row(training),
             ("length", self._length()),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
         return {
             "name": self.name,

@@ -4,7 +4,7 @@ import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from data.document import without_surrogates
 from data.errors import TokenizerError
@@ -16,6 +16,7 @@ from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.tokenizer import expected_hash
+from models.runs.typed_json import JsonObject
 from models.runs.weights_file import shape_in
 
 Defect = Literal[
@@ -59,7 +60,7 @@ class Diagnosis:
     def sound(self) -> bool:
         return not self.findings
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The diagnosis as JSON."""
         return {
             "sound": self.sound,

@@ -3,7 +3,6 @@
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from data.errors import TokenizerError
 from data.progress import Progress
@@ -26,6 +25,7 @@ from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.run_config import DataSection, RunConfig
 from models.runs.tokenizer import expected_hash, original_hash, replace_tokenizer
+from models.runs.typed_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Recovery:
     reconstruction: Reconstruction | None = None
     renamed: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The outcome as JSON."""
         repaired = {
             "source": self.source,

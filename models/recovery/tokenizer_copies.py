@@ -10,8 +10,9 @@ from data.errors import RlmError, TokenizerError
 from data.tokenizer import Tokenizer, load_tokenizer_file
 from models.recovery.retrain import retrained_tokenizers
 from models.recovery.training_texts import TrainingTexts
-from models.runs.run import Run, run_names
+from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.run_names import run_names
 from models.runs.tokenizer import copies_inside, expected_hash, original_hash
 
 Source = Literal["weights", "checkpoint", "file", "run", "corpus"]

@@ -11,7 +11,8 @@ from data.storage import TEMPORARY_PREFIX, remove_entry
 from models.errors import RunBusyError
 from models.runs.incomplete import clear_incomplete
 from models.runs.lock import LOCK_FILE
-from models.runs.run import Run, suggest_name
+from models.runs.run import Run
+from models.runs.run_names import suggest_name
 
 
 @contextlib.contextmanager

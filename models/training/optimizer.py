@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.config import TrainingConfig
 from models.layers.block import Block
-from models.layers.linear import FusedLinear
+from models.layers.growable import FusedLinear
 from models.recursive_lm import RecursiveLM
 from models.training.muon import Muon
 

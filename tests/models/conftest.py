@@ -15,18 +15,19 @@ from data.character_tokenizer import CharacterTokenizer
 from data.corpus import scan_corpus
 from data.progress import result_of
 from models.architectures import model_config
-from models.config import TrainingConfig, from_dict
+from models.config import TrainingConfig
 from models.generation import samples
 from models.planning import plan as planning
 from models.runs.datasets import Dataset
 from models.runs.events import Event
 from models.runs.run import Run
 from models.runs.run_config import Calibration, DataSection, ModelSection, RunConfig
+from models.settings import from_dict
 from models.training.trainer import train
 from tests.requests import train_request
 
 CONTEXT = 16
-MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "lookback": 1}
+MODEL = {"d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 1}
 SHAPES: dict[str, dict[str, Any]] = {
     "looped": {},
     "hrm": {"l_layers": 1, "h_layers": 1, "d_feed_forward": 32},

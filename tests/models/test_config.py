@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from models.config import TrainingConfig, from_dict, unknown_setting
-from models.renamed_settings import RENAMED
+from models.config import TrainingConfig
+from models.settings import RENAMED, from_dict, unknown_setting
 
 
 def training(**values: Any) -> TrainingConfig:

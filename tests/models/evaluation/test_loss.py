@@ -66,7 +66,7 @@ def plain_loss(model: RecursiveLM, tokens: np.ndarray, starts: range | list[int]
 
 @settings(max_examples=25, deadline=None)
 @given(count=st.integers(2, 90), rows=st.integers(1, 5), cycles=st.integers(1, 3))
-def test_it_is_the_mean_over_every_token_but_the_first(count: int, rows: int, cycles: int) -> None:
+def test_the_loss_is_the_mean_over_every_token_but_the_first(count: int, rows: int, cycles: int) -> None:
     model, tokens = new_model(), tokens_of(count)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loss_module, "BATCH_TOKENS", rows * CONTEXT)

@@ -43,7 +43,7 @@ def prompt_for(text: str, monkeypatch: pytest.MonkeyPatch, kind: str = "text", c
         (" \n \n ", ""),
     ],
 )
-def test_it_goes_on_from_the_first_words_there_are(
+def test_a_sample_goes_on_from_the_first_words_of_the_text(
     monkeypatch: pytest.MonkeyPatch, text: str, prompt: str
 ) -> None:
     assert prompt_for(text, monkeypatch) == prompt

@@ -17,7 +17,8 @@ from models.growth.expand import ExpansionPlan
 from models.runs.checkpoint_folder import complete_checkpoints
 from models.runs.incomplete import is_incomplete
 from models.runs.listing import summarize
-from models.runs.run import Run, run_names
+from models.runs.run import Run
+from models.runs.run_names import run_names
 
 NewRun = Callable[..., Run]
 Learn = Callable[..., None]

@@ -60,7 +60,7 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Operations]:
     found.arm(0)
 
 
-def test_killed_at_any_moment_of_a_change_it_is_the_old_run_or_the_new(
+def test_a_kill_at_any_moment_of_a_change_leaves_the_old_run_or_the_new_one(
     trained_run: NewRun, river: Path, plan: Plan, go: Go, operations: Operations
 ) -> None:
     reference = trained_run("reference", steps=3, evaluations=1)
@@ -139,7 +139,7 @@ def test_a_full_disk_leaves_the_old_run(
     load_run(owl)
 
 
-def test_killed_at_any_moment_of_a_growth_it_ends_as_if_it_never_was(
+def test_a_kill_at_any_moment_of_a_growth_changes_nothing_in_the_end(
     trained_run: NewRun, meadow_run: NewRun, go: Go, operations: Operations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dials = {"steps": 6, "evaluations": 3, "grow_every": 3 * 4 * 16, "grow_by": 6_000}

@@ -205,7 +205,7 @@ def test_a_training_by_another_process_since_the_plan_is_not_overwritten(
         planned.start()
 
 
-def test_a_listing_tells_nothing_of_the_text_before(owl: Run, river: Path, plan: Plan) -> None:
+def test_a_listing_shows_nothing_of_the_earlier_text(owl: Run, river: Path, plan: Plan) -> None:
     plan(owl, river).start()
     summary = summarize(owl.path)
     assert (summary.status, summary.step, summary.validation_loss, summary.corpus) == (

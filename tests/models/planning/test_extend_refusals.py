@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from data.errors import RlmError, UsageError
+from data.errors import RlmError, TokenizerError, UsageError
 from models.planning.extend import extend
 from models.runs.run import Run
 
@@ -36,6 +37,7 @@ def test_a_length_out_of_bounds_is_refused(sudoku: Run, length: dict[str, Any]) 
         ("config.json", "training", "beta1", []),
         ("config.json", "training", "grow_by", 0),
         ("config.json", "model", "n_heads", True),
+        ("config.json", "measured", "device", "none of ours"),
         ("datasets.json", None, "datasets", [3]),
         ("evaluation.json", None, "step", "x"),
     ],
@@ -57,3 +59,15 @@ def test_a_sound_run_gets_its_extension(sudoku: Run) -> None:
     extend(sudoku, steps=3)
     extension = sudoku.config().extension
     assert extension is not None and (extension.from_step, extension.steps) == (6, 3)
+
+
+def test_nothing_is_written_where_the_tokenizer_is_another(tmp_path: Path) -> None:
+    shutil.copytree(SAVED / "two_texts", tmp_path / "owl")
+    run = Run.open("owl", tmp_path)
+    config = run.config()
+    assert config.data is not None
+    run.save_config(replace(config, data=replace(config.data, tokenizer_hash="0")))
+    before = run.config_path.read_bytes()
+    with pytest.raises(TokenizerError):
+        extend(run, steps=3)
+    assert run.config_path.read_bytes() == before

@@ -154,7 +154,7 @@ def test_damaged_weights_are_replaced_before_a_step_is_taken(new_run: NewRun) ->
     assert_same(weights_of(run), expected)
 
 
-def test_weights_that_are_not_the_best_are_not_credited_with_its_loss(
+def test_restored_weights_that_are_not_the_best_do_not_keep_the_best_loss(
     new_run: NewRun, given_losses: GivenLosses
 ) -> None:
     run = new_run(**DIALS)
@@ -169,7 +169,7 @@ def test_weights_that_are_not_the_best_are_not_credited_with_its_loss(
     assert next(event.best for event in events if isinstance(event, EvaluationFinished))
 
 
-def test_a_damaged_record_of_texts_is_told_before_training(new_run: NewRun) -> None:
+def test_a_damaged_datasets_json_is_an_error_before_training(new_run: NewRun) -> None:
     run = new_run(steps=6)
     (run.path / "datasets.json").write_text("{", encoding="utf-8")
     with pytest.raises(RunError, match=r"datasets\.json"):
@@ -177,7 +177,7 @@ def test_a_damaged_record_of_texts_is_told_before_training(new_run: NewRun) -> N
     assert not any(isinstance(event, StepFinished) for event in run.events())
 
 
-def test_an_extension_that_never_got_anywhere_is_listed_as_paused(new_run: NewRun) -> None:
+def test_an_extension_without_a_step_is_listed_as_paused(new_run: NewRun) -> None:
     run = new_run(steps=6)
     go(run)
     extend(run, steps=4)

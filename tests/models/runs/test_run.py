@@ -15,7 +15,8 @@ from models.errors import RunBusyError, RunError
 from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
 from models.runs.listing import list_runs
-from models.runs.run import Run, run_names, suggest_name
+from models.runs.run import Run
+from models.runs.run_names import run_names, suggest_name
 from models.runs.weights_file import metadata_of, shape_in, weights_problem
 from tests.models.runs.example_config import (
     COMPLETE_CONFIG,

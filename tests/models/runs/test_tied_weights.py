@@ -109,7 +109,7 @@ def test_a_run_whose_files_have_both_copies_goes_on_as_it_would_have(
     assert data_size(earlier.weights_path) == distinct_bytes(earlier)
 
 
-def test_the_average_of_a_tied_table_is_what_a_new_text_begins_with(new_run: NewRun) -> None:
+def test_a_new_text_starts_from_the_average_of_a_tied_table(new_run: NewRun) -> None:
     run = tied_run(new_run, "owl", steps=40, evaluations=1)
     go(run, pause_at=3)
     content = read_content(run)
@@ -120,7 +120,7 @@ def test_the_average_of_a_tied_table_is_what_a_new_text_begins_with(new_run: New
     assert torch.equal(weights["embedding.weight"], average) and torch.equal(weights["head.weight"], average)
 
 
-def test_what_lies_side_by_side_or_is_empty_is_no_tie(tmp_path: Path) -> None:
+def test_neighbouring_and_empty_tensors_are_not_tied(tmp_path: Path) -> None:
     run, table = Run.create("owl", tmp_path), torch.arange(12.0)
     tensors = {
         "all": table, "half": table[:6], "other": table[6:], "square": table.view(3, 4),

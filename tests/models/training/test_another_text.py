@@ -169,7 +169,7 @@ def test_a_text_missing_from_datasets_json_is_still_replayed(
     assert set(measured[-1].losses) == {"a text", "river", "third"}
 
 
-def test_a_run_that_learned_conversations_still_knows_how_they_go(
+def test_a_run_that_once_learned_conversations_answers_as_one(
     owl: Run, river: Path, go: Go, plan: Plan
 ) -> None:
     (earlier,) = owl.datasets()
@@ -205,7 +205,7 @@ def test_a_damaged_sample_is_drawn_again_from_its_text(
     assert "meadow" in [event for event in events if isinstance(event, CorporaMeasured)][-1].losses
 
 
-def test_a_damaged_sample_whose_text_is_gone_costs_the_replay_alone(
+def test_without_a_sample_and_its_text_training_goes_on_without_replay(
     owl: Run, meadow: Path, river: Path, tmp_path: Path, go: Go, plan: Plan
 ) -> None:
     set_cache_dir(tmp_path / "another-cache")

@@ -13,7 +13,8 @@ from data.errors import StorageError
 from data.progress import result_of
 from models.architectures import ARCHITECTURES
 from models.config import TrainingConfig
-from models.recursive_lm import LossParts, RecursiveLM
+from models.losses import LossParts
+from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import load_checkpoint
 from models.runs.events import EvaluationFinished, MicroBatchHalved, RunFinished, StepFinished
 from models.runs.run import Run

@@ -15,6 +15,7 @@ from models.runs.events import (
     PreparationAdvanced,
     RunFinished,
     RunPaused,
+    SampleGenerated,
     StepFinished,
 )
 from models.runs.run import Run
@@ -76,6 +77,17 @@ def test_a_requested_save_saves_once_and_goes_on(new_run: NewRun, poll_always: N
     events = train_with_request(run, "save")
     saved = [event for event in events if isinstance(event, CheckpointSaved)]
     assert [event.step for event in saved if event.reason == "request"] == [AT_STEP]
+    last = events[-1]
+    assert isinstance(last, RunFinished) and last.step == 12 and folder_of(run) == []
+
+
+def test_a_requested_sample_is_written_once_and_the_training_goes_on(
+    new_run: NewRun, poll_always: None
+) -> None:
+    run = new_run(evaluations=1, samples=0)
+    events = train_with_request(run, "sample")
+    samples = [event for event in events if isinstance(event, SampleGenerated)]
+    assert [event.step for event in samples] == [AT_STEP]
     last = events[-1]
     assert isinstance(last, RunFinished) and last.step == 12 and folder_of(run) == []
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from models.errors import DivergedError
+from models.losses import LossParts
 from models.recursion import Depth
-from models.recursive_lm import LossParts
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
     EvaluationFinished,

@@ -20,7 +20,7 @@ PER_STEP = 4 * 16  # tokens, which are characters
 GROWING = {"steps": 10, "evaluations": 3, "grow_every": 4 * PER_STEP, "grow_by": 6_000, "average_decay": 0.9}
 
 
-def test_it_grows_each_time_it_has_read_so_much(trained_run: NewRun) -> None:
+def test_a_model_grows_each_time_it_has_read_the_configured_characters(trained_run: NewRun) -> None:
     run = trained_run("owl", **GROWING)
     grown = [event for event in run.events() if isinstance(event, ModelExpanded)]
     assert [event.step for event in grown] == [4, 8]
@@ -32,7 +32,7 @@ def test_it_grows_each_time_it_has_read_so_much(trained_run: NewRun) -> None:
     assert run.config().revision == 2
 
 
-def test_several_triggers_at_once_grow_several_steps(trained_run: NewRun) -> None:
+def test_several_growths_due_at_once_are_one_larger_growth(trained_run: NewRun) -> None:
     run = trained_run("owl", **{**GROWING, "grow_every": PER_STEP // 3, "grow_by": 1500, "steps": 3})
     grown = [event for event in run.events() if isinstance(event, ModelExpanded)]
     assert [event.step for event in grown] == [1, 2]
@@ -41,7 +41,7 @@ def test_several_triggers_at_once_grow_several_steps(trained_run: NewRun) -> Non
 
 @pytest.mark.parametrize("architecture", ["looped", "hrm", "transformer"])
 @pytest.mark.parametrize("pause_at", [3, 4, 6])
-def test_paused_around_a_growth_it_is_what_it_would_have_been(
+def test_a_pause_around_a_growth_changes_nothing(
     trained_run: NewRun, meadow_run: NewRun, go: Go, architecture: str, pause_at: int
 ) -> None:
     dials = {**GROWING, "model": {"dropout": 0.1}}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import DivergedError
-from models.recursive_lm import LossParts
+from models.losses import LossParts
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
     CheckpointSaved,
@@ -187,7 +187,7 @@ def test_a_training_that_diverges_again_and_again_ends_with_a_hint(new_run: NewR
     assert session.counters.rate_scale == 0.5**MAX_ROLLBACKS
 
 
-def test_kept_weights_are_finite_however_it_ends(new_run: NewRun) -> None:
+def test_the_best_weights_are_finite(new_run: NewRun) -> None:
     run = new_run(steps=12, evaluations=12)
     session = session_of(run)
     poison(session, lambda call: call % 4 == 1)

@@ -108,7 +108,7 @@ def test_a_copy_that_does_not_belong_to_the_model_is_not_used(finished: Run) -> 
         load_run(finished)
 
 
-def test_lost_weights_are_made_again_by_what_the_hint_says(finished: Run) -> None:
+def test_resuming_makes_lost_weights_again(finished: Run) -> None:
     finished.weights_path.unlink()
     with pytest.raises(CheckpointError, match="is missing") as caught:
         load_run(finished)

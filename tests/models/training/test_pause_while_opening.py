@@ -107,7 +107,7 @@ def test_a_pause_while_a_resumed_run_prepares_again_says_where_it_stands(new_run
 
 
 @pytest.mark.parametrize("trained_to", [0, 5])
-def test_a_stop_while_it_prepares_finishes_with_what_there_is(new_run: NewRun, trained_to: int) -> None:
+def test_a_stop_while_opening_finishes_with_the_weights_there_are(new_run: NewRun, trained_to: int) -> None:
     def stop(control: Control, event: Event) -> None:
         if isinstance(event, PreparationAdvanced):
             control.stop()
@@ -170,7 +170,7 @@ def test_the_time_in_which_a_user_is_asked_does_not_count(
     assert [event.step for event in saved if event.reason == "interval"] == [0]
 
 
-def test_a_run_killed_around_its_last_evaluation_ends_once_and_whole(
+def test_a_run_killed_around_its_last_evaluation_can_be_finished(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):

@@ -68,7 +68,7 @@ def go_with_pauses(run: Run, pauses: list[int]) -> list[Event]:
     raise AssertionError("it never finished")
 
 
-def told(events: list[Event]) -> list[tuple[Any, ...]]:
+def story_of(events: list[Event]) -> list[tuple[Any, ...]]:
     """What a user sees of the training itself, in order."""
     story: list[tuple[Any, ...]] = []
     for event in events:
@@ -120,7 +120,7 @@ def test_pauses_change_nothing(new_run: NewRun, architecture: str, optimizer: st
 
     reference = another()
     uninterrupted = go(reference)
-    story = told(uninterrupted)
+    story = story_of(uninterrupted)
     assert len({loss for _, loss, *_ in story}) > 10, "a story to tell"
     steps = [number for number, event in enumerate(uninterrupted) if isinstance(event, StepFinished)]
     evaluations = [n for n, event in enumerate(uninterrupted) if isinstance(event, EvaluationAdvanced)]
@@ -135,7 +135,7 @@ def test_pauses_change_nothing(new_run: NewRun, architecture: str, optimizer: st
     def through_pauses(step: int, evaluation: int, more: list[int]) -> None:  # a pause in each
         for pauses in ([step, *more], [evaluation, *more]):
             run = another()
-            assert told(go_with_pauses(run, pauses)) == story
+            assert story_of(go_with_pauses(run, pauses)) == story
             assert_same_end(run, reference)
 
     through_pauses()
@@ -147,7 +147,7 @@ def test_a_pause_at_every_single_event_changes_nothing(new_run: NewRun) -> None:
     uninterrupted = go(reference)
     for number, event in enumerate(uninterrupted[:-1]):
         run = new_run(f"paused-{number}", "transformer", model=DROPOUT, **dials)
-        assert told(go_with_pauses(run, [number])) == told(uninterrupted), event
+        assert story_of(go_with_pauses(run, [number])) == story_of(uninterrupted), event
         assert_same_end(run, reference)
 
 
@@ -160,13 +160,13 @@ def test_the_length_is_kept_when_paused_before_the_first_step(
     paused = go(run, place_of(CheckpointSaved, reference))[-1]
     assert isinstance(paused, RunPaused) and paused.step == 0
     rest = go(run)
-    assert told(rest) == told(reference)
+    assert story_of(rest) == story_of(reference)
     assert paused.total_steps == rest[-1].step  # type: ignore[attr-defined]
 
 
 def test_a_minute_long_run_keeps_its_steps_when_paused(new_run: NewRun) -> None:
     """Minutes become steps once; a resumed run goes on with those, whatever the time of day."""
-    run = new_run(minutes=0.3, evaluations=0)
+    run = new_run(minutes=3, evaluations=0)
     first = go(run, 12)
     paused = first[-1]
     assert isinstance(paused, RunPaused) and paused.total_steps > 50
@@ -212,7 +212,7 @@ def test_an_extension_can_be_paused_too(new_run: NewRun) -> None:
     whole = go(runs[0])
     first = place_of(StepFinished, whole)
     parts = go_with_pauses(runs[1], [first - 1, first + 2, 3])
-    assert told(parts) == told(whole)
+    assert story_of(parts) == story_of(whole)
     assert_same_end(runs[1], runs[0])
     last = whole[-1]
     assert isinstance(last, RunFinished) and last.step == 14

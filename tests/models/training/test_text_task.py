@@ -20,20 +20,21 @@ def depths(run: Run) -> list[str]:
     return [event.depth for event in train(run) if isinstance(event, StepFinished)]
 
 
-def test_the_first_steps_are_shallow_where_recursion_comes_late(new_run: NewRun) -> None:
-    run = new_run(steps=8, late_recursion=0.5, deepest_share=1.0)
+def test_the_first_steps_are_shallow(new_run: NewRun) -> None:
+    run = new_run(steps=8, shallow_fraction=0.5, full_depth_prob=1.0)
     trained = str(session_of(run).model.trained_depth)
     assert trained != str(Depth(1))
     assert depths(run) == [str(Depth(1))] * 4 + [trained] * 4
 
 
-def test_every_step_may_be_at_the_trained_depth(new_run: NewRun) -> None:
-    run = new_run(deepest_share=1.0)
-    assert depths(run) == [str(session_of(run).model.trained_depth)] * 12
+def test_every_step_can_be_at_the_trained_depth(new_run: NewRun) -> None:
+    run = new_run(full_depth_prob=1.0)
+    trained = str(session_of(run).model.trained_depth)
+    assert depths(run) == [trained] * 12
 
 
 def test_other_steps_draw_their_depth(new_run: NewRun) -> None:
-    run = new_run(deepest_share=0.0, seed=5)
+    run = new_run(full_depth_prob=0.0, seed=5)
     trained = session_of(run).model.trained_depth
     found = depths(run)
     assert found == [str(sample_depth(trained, 5, step, 0.0)) for step in range(12)]

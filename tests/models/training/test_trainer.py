@@ -20,6 +20,7 @@ from models.recursion import is_trained
 from models.runs.checkpoint import load_checkpoint
 from models.runs.checkpoint_folder import pointers_in
 from models.runs.evaluation import Evaluation
+from models.runs.event_json import to_json
 from models.runs.events import (
     CheckpointSaved,
     EvaluationAdvanced,
@@ -30,7 +31,6 @@ from models.runs.events import (
     RunStarted,
     SampleGenerated,
     StepFinished,
-    to_json,
 )
 from models.runs.load import load_run
 from models.runs.run import Run
@@ -238,7 +238,7 @@ def test_weights_of_another_model_are_refused(new_run: NewRun) -> None:
         go(run)
 
 
-def test_a_pause_while_it_is_prepared_loses_nothing(new_run: NewRun) -> None:
+def test_a_pause_before_the_first_step_loses_nothing(new_run: NewRun) -> None:
     run = new_run(calibrated=False, steps=3)
     events = go(run, lambda control, event: control.pause())
     assert len(events) == 2 and isinstance(events[-1], RunPaused)

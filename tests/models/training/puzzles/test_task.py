@@ -192,7 +192,7 @@ def test_memory_that_runs_out_changes_only_the_micro_batch(
     assert torch.equal(one, other)
 
 
-def test_an_infinite_state_is_not_carried_on(tmp_path: Path) -> None:
+def test_a_state_that_is_not_finite_is_dropped(tmp_path: Path) -> None:
     session = session_of(plan_of(tmp_path).start())
     assert isinstance(take_step(session), StepFinished)
     carry_of(session).states[0].fill_(torch.nan)
@@ -228,7 +228,7 @@ def test_a_puzzle_that_is_done_is_replaced(tmp_path: Path) -> None:
     ]  # three steps are the most
 
 
-def test_pieces_of_a_batch_teach_what_all_of_it_does(tmp_path: Path) -> None:
+def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> None:
     run = plan_of(tmp_path, settings={"training.batch_size": 8}).start()
     gradients, losses = [], []
     for size in (8, 2):
@@ -245,7 +245,7 @@ def test_pieces_of_a_batch_teach_what_all_of_it_does(tmp_path: Path) -> None:
         assert (whole - pieces).abs().max() < 1e-6
 
 
-def test_measuring_how_hard_puzzles_are_comes_to_an_end(
+def test_measuring_the_difficulty_of_puzzles_is_limited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most_nodes: list[int] = []
