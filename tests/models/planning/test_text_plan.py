@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from data import storage
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import CorpusError, StorageError, UsageError
 from models import architectures
@@ -18,7 +19,6 @@ from models.planning import new_run
 from models.planning.create import plan_creation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
-from models.runs import storage
 from models.runs.events import NoticeGiven, RunFinished
 from models.runs.run import Run
 from models.training.trainer import train
