@@ -172,7 +172,8 @@ def refuse_system(run: "Run") -> None:
 
 def open_run(name: str | None, folder: Path | None) -> "Run":
     """The run that was named, or the newest."""
-    from models.runs.run import Run, runs_dir
+    from models.runs.run import Run
+    from rlm_cli.environment import runs_dir
 
     return Run.open(name, runs_dir(folder))
 

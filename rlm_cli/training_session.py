@@ -3,6 +3,7 @@
 `rlm train` and `rlm resume` share it.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -26,12 +27,17 @@ if TYPE_CHECKING:
 Outcome = TypeVar("Outcome")
 
 
-def follow_training(run: "Run", output: Output) -> ExitCode:
-    """Train `run` to its end or to a pause. Raises what the trainer raises."""
+def follow_training(run: "Run", output: Output, planned_at: float | None = None) -> ExitCode:
+    """Train `run` to its end or to a pause. Raises what the trainer raises.
+
+    `planned_at` is when the planning of it began, in seconds since the epoch: the minutes of a training
+    count from there.
+    """
     from models.training.control import Control
     from models.training.trainer import train
 
-    control = Control()
+    waited_s = 0.0 if planned_at is None else max(0.0, time.time() - planned_at)
+    control = Control(began=time.monotonic() - waited_s)
     last, code = show_training(run.record(train(run, control)), control, output, typed(run))
     match last:
         case events.RunFinished():
@@ -67,7 +73,7 @@ def show_training(
             if interrupts.hung_up:
                 drop_broken_streams(terminals)
             if interrupts.pending:
-                interrupts.decide(_question(view, output, run_name))
+                interrupts.decide(_question(view, control, output, run_name))
     return last, interrupts.exit_code
 
 
@@ -103,11 +109,11 @@ def interruptible_continuation(output: Output, run: "Run") -> Iterator[None]:
         raise typer.Exit(ExitCode.PAUSED) from None
 
 
-def _question(view: View, output: Output, run_name: str) -> Callable[[], Choice]:
+def _question(view: View, control: "Control", output: Output, run_name: str) -> Callable[[], Choice]:
     def ask() -> Choice:
         if not may_ask():
             return Choice.PAUSE
-        with view.suspended():
+        with control.waiting(), view.suspended():
             choice = ask_on_terminal(output, run_name)
             if choice is not Choice.GO_ON:
                 output.say("Saving...")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.document import Message
+from data.document import Message, without_surrogates
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
@@ -29,14 +29,9 @@ class Prompt:
     """Turns that are no longer in the context, or only in part: the oldest."""
 
 
-def clean(text: str) -> str:
-    """`text` as every tokenizer accepts it: a lone surrogate, from bytes that were no UTF-8, is U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def unknown_characters(tokenizer: Tokenizer, text: str) -> str:
     """The distinct characters of `text` that are not in the vocabulary, in order of appearance."""
-    distinct = "".join(dict.fromkeys(clean(text)))
+    distinct = "".join(dict.fromkeys(without_surrogates(text)))
     if tokenizer.kind != "character":
         return ""
     return "".join(
@@ -127,10 +122,10 @@ def _chat_prompt(tokenizer: Tokenizer, system: str, turns: Sequence[Message], ro
 
 def _chat_ids(tokenizer: Tokenizer, messages: Sequence[Message], *, open_end: bool = True) -> list[int]:
     """As in training: bos, then role, content and eos of each; with `open_end` the last goes on."""
-    messages = [Message(message.role, clean(message.content)) for message in messages]
+    messages = [Message(message.role, without_surrogates(message.content)) for message in messages]
     ids = [int(token) for token in tokenizer.encode_chat(messages)]
     return ids[:-1] if open_end else ids
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
-    return [int(token) for token in tokenizer.encode(clean(text))]
+    return [int(token) for token in tokenizer.encode(without_surrogates(text))]

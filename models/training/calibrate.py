@@ -13,9 +13,9 @@ from collections.abc import Callable, Generator
 import torch
 from torch import Tensor
 
+from data.errors import StorageError
 from models.config import TrainingConfig
 from models.device import autocast, is_out_of_memory, likely_formats, synchronize, to_device
-from models.errors import StorageError
 from models.layers.compilation import compile_blocks, compiler_problem
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM

@@ -36,7 +36,7 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
       rlm show book --json
     """
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     opened = Run.open(run, find_runs_dir(runs_dir))

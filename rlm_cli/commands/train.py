@@ -133,7 +133,7 @@ def train(
         from models.planning.continuation import ContinuationPlan
         from models.planning.request import TrainRequest
         from models.planning.resume_same_corpus import ResumePlan
-        from models.runs.run import runs_dir as find_runs_dir
+        from rlm_cli.environment import runs_dir as find_runs_dir
 
         asked_for = read_configuration(context, settings)
         request = TrainRequest(
@@ -153,7 +153,7 @@ def train(
     goes_on = plan.run if isinstance(plan, (ContinuationPlan, ResumePlan)) else None
     with interruptible_creation(output) if goes_on is None else interruptible_continuation(output, goes_on):
         run = plan.start()
-    raise typer.Exit(follow_training(run, output))
+    raise typer.Exit(follow_training(run, output, plan.started_at))
 
 
 def _plan(
