@@ -91,8 +91,9 @@ def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
     """What the user should know of the tokens. Raises CorpusError where most of the text is lost."""
     if data.unknown_characters:
         share = data.unknown_characters / corpus.characters
+        shown = percent(round(share, 2)) if share >= 0.01 else "less than 1 %"
         lost = (
-            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({percent(share)}) "
+            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({shown}) "
             "are not in the tokenizer"
         )
         if share > MAX_UNKNOWN_SHARE:

@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from data.storage import TEMPORARY_PREFIX, FileDigest, digest_of, remove_entry, replace_file, sync_directory
-from models.runs.typed_json import JsonObject
 from models.errors import CheckpointError, RunError
 from models.runs.migrations import migrated, require_known, stamped
 from models.runs.read_files import read_bounded, read_json
 from models.runs.run_state import RunState
-from models.runs.typed_json import MismatchError
+from models.runs.typed_json import JsonObject, MismatchError
 
 MODEL_FILE, TRAINING_FILE, STATE_FILE = "model.safetensors", "training.safetensors", "state.json"
 _LARGEST_STATE = 64 << 20

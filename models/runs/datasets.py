@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from models.runs.typed_json import JsonObject
 from models.runs.run_config import RunConfig
-from models.runs.typed_json import AnyFloat, Count, MismatchError, Text, read_record, to_json
+from models.runs.typed_json import AnyFloat, Count, JsonObject, MismatchError, Text, read_record, to_json
 
 if TYPE_CHECKING:  # it imports numpy, which a listing has no use for
     from data.corpus import Corpus

@@ -69,7 +69,10 @@ def wire_name(event_type: type[Event]) -> str:
 
 
 # Two classes have a plainer name than their lines. The lines keep theirs, for the logs and scripts there are.
-_WIRE_NAMES: dict[type[Event], str] = {events.CorpusStarted: "corpus_begun", events.SchedulePlanned: "schedule_settled"}
+_WIRE_NAMES: dict[type[Event], str] = {
+    events.CorpusStarted: "corpus_begun",
+    events.SchedulePlanned: "schedule_settled",
+}
 _TYPES: dict[str, type[Event]] = {
     wire_name(value): value
     for value in list(vars(events).values())

@@ -13,8 +13,8 @@ from types import TracebackType
 
 from data.plain_file import open_plain_file
 from data.storage import storing
-from models.runs.events import Event
 from models.runs.event_json import from_json, to_json
+from models.runs.events import Event
 
 _LONGEST_LINE = 4 << 20  # bytes; a longer line is not ours
 _PIECE = 1 << 20

@@ -5,15 +5,9 @@ keeps those that are lasting. Every field is a plain number, string, bool, None,
 so an event is one line of JSON. Losses are nats per token; times are seconds.
 """
 
-import dataclasses
-import json
-import math
-import re
 import time
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from models.runs.migrations import CURRENT
 

@@ -16,15 +16,14 @@ from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
-from models.runs.event_log import parse_line
 from models.runs.event_json import wire_name
+from models.runs.event_log import parse_line
 from models.runs.events import RunFailed
 from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
 from models.runs.run import Run
-from models.runs.run_names import CONFIG_FILE
-from models.runs.run_names import last_change
 from models.runs.run_config import RunConfig
+from models.runs.run_names import CONFIG_FILE, last_change
 from models.runs.weights_file import weights_problem
 
 Status = Literal["created", "training", "paused", "finished", "damaged"]

@@ -17,8 +17,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from models.runs.typed_json import JsonObject
 from models.errors import RunError
+from models.runs.typed_json import JsonObject
 
 CURRENT = {
     "config.json": 2,

@@ -11,7 +11,6 @@ Everything here works without torch, so that listing and completing names is qui
 import contextlib
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import Any, TypeVar
 
 from data.errors import UsageError
 from data.storage import clear_temporaries, replace_json, storing
-from models.runs.typed_json import JsonObject
 from models.errors import RunError
 from models.runs import control_requests
 from models.runs.datasets import (
@@ -40,7 +38,7 @@ from models.runs.read_files import read_json
 from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
 from models.runs.run_names import CONFIG_FILE, NAME, name_is_taken, require_name, run_names
-from models.runs.typed_json import MismatchError, to_json
+from models.runs.typed_json import JsonObject, MismatchError, to_json
 
 EVALUATION_FILE = "evaluation.json"
 _LARGEST_CONFIG = 4 << 20

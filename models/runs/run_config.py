@@ -7,15 +7,14 @@ all of it. Change a configuration with `dataclasses.replace`, and write it with 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from models.runs.typed_json import JsonObject
 from models.config import ModelConfig, TrainingConfig
-from models.settings import from_dict
 from models.errors import RunError
 from models.runs.typed_json import (
     Count,
     Finite,
+    JsonObject,
     Limits,
     MismatchError,
     OneOf,
@@ -25,6 +24,7 @@ from models.runs.typed_json import (
     read_record,
     to_json,
 )
+from models.settings import from_dict
 
 PUZZLES = "puzzles"
 """The kind of the data of a run that solves puzzles."""

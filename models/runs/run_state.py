@@ -3,10 +3,20 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from models.runs.typed_json import JsonObject
-from models.runs.typed_json import AnyFloat, Count, Finite, Limits, Positive, Size, Text, read_record, to_json
+from models.runs.typed_json import (
+    AnyFloat,
+    Count,
+    Finite,
+    JsonObject,
+    Limits,
+    Positive,
+    Size,
+    Text,
+    read_record,
+    to_json,
+)
 
 Seconds = Annotated[float, Limits(0, 1e12)]
 Amount = Annotated[float, Limits(0, 1e18)]

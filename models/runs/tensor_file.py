@@ -22,9 +22,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from data.plain_file import open_plain_file
-from models.runs.typed_json import JsonObject
 from models.errors import CheckpointError
 from models.runs.migrations import CURRENT
+from models.runs.typed_json import JsonObject
 from models.runs.weights_file import TIES, VERSION, read_header, ties_in, version_of, with_current_names
 
 _PIECE = 4 << 20

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from data.plain_file import open_plain_file
-from models.runs.typed_json import JsonObject
 from models.runs.migrations import CURRENT, migrated
+from models.runs.typed_json import JsonObject
 
 Tensor = TypeVar("Tensor")
 
