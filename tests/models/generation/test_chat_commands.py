@@ -125,8 +125,8 @@ def test_settings_follow_the_commands_and_survive_json(lines: list[str]) -> None
         command = parse_line(line)
         assert isinstance(command, Command)
         assert command.name in SETTING_COMMANDS
-        settings = settings.after(command)
-        assert str(command.value if command.value is not None else "").strip(".0") in settings.tell(
+        settings = settings.with_command(command)
+        assert str(command.value if command.value is not None else "").strip(".0") in settings.describe(
             command.name
         )
     assert ChatSettings.from_dict(settings.to_dict()) == settings
@@ -136,6 +136,6 @@ def test_settings_follow_the_commands_and_survive_json(lines: list[str]) -> None
 def test_no_torch_is_imported() -> None:
     code = (
         "import sys, models.generation.chat_session, models.generation.conversation, rlm_cli.chat.line_chat,"
-        " rlm_cli.chat.readers; sys.exit('torch' in sys.modules or 'prompt_toolkit' in sys.modules)"
+        " rlm_cli.chat.line_readers; sys.exit('torch' in sys.modules or 'prompt_toolkit' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

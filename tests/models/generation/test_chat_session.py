@@ -14,7 +14,7 @@ from models.generation.settings import GenerationConfig
 
 
 @dataclass
-class Speaker:
+class ChatModel:
     model: Any
     tokenizer: Any
     kind: Any = "text"
@@ -26,7 +26,7 @@ GREEDY = ChatSettings(generation=GenerationConfig(max_tokens=8, temperature=0))
 @pytest.fixture
 def session(model, tokenizer, tmp_path) -> ChatSession:
     conversation = Conversation("first", "run", "text", settings=GREEDY)
-    return ChatSession(Speaker(model, tokenizer), conversation, ConversationStore(tmp_path))
+    return ChatSession(ChatModel(model, tokenizer), conversation, ConversationStore(tmp_path))
 
 
 def text_of(tokens) -> str:
@@ -39,13 +39,13 @@ def test_an_answer_joins_the_conversation_and_is_saved(session: ChatSession) -> 
     assert session.conversation.turns == expected
     assert session.store is not None
     assert session.store.load("first").turns == expected
-    figures = session.figures
-    assert figures is not None
-    assert (figures.tokens, figures.characters) == (8, len(answer))
-    assert figures.context_used == 13
-    assert figures.mean_passes == 2
+    stats = session.stats
+    assert stats is not None
+    assert (stats.tokens, stats.characters) == (8, len(answer))
+    assert stats.context_used == 13
+    assert stats.mean_passes == 2
     for part in ("characters", " s ", "tokens/s", "normal", "temp 0", "passes/token", "context 13/16"):
-        assert part in figures.line()
+        assert part in stats.line()
 
 
 def test_the_message_is_saved_before_the_answer(session: ChatSession) -> None:
@@ -60,9 +60,9 @@ def test_a_stopped_answer_is_kept_as_far_as_it_came(session: ChatSession) -> Non
     shown = next(tokens).text + next(tokens).text
     tokens.close()
     assert session.conversation.last("assistant") == shown
-    assert session.figures is not None
-    assert session.figures.finished == "stopped"
-    assert session.figures.tokens == 2
+    assert session.stats is not None
+    assert session.stats.finished == "stopped"
+    assert session.stats.tokens == 2
 
 
 def test_stopping_and_going_on_is_the_same_as_not_stopping(session: ChatSession) -> None:
@@ -71,7 +71,7 @@ def test_stopping_and_going_on_is_the_same_as_not_stopping(session: ChatSession)
     tokens = session.answer("abc")
     next(tokens)
     tokens.close()
-    list(session.go_on())
+    list(session.continue_answer())
     assert (session.conversation.last("assistant") or "").startswith(whole)
     assert len(session.conversation.turns) == 2
 
@@ -99,24 +99,24 @@ def test_the_history_is_in_the_context(session: ChatSession) -> None:
 def test_the_meter_says_when_turns_are_dropped(session: ChatSession) -> None:
     for _ in range(3):
         list(session.answer("hello there"))
-    assert session.figures is not None
-    assert session.figures.dropped_turns >= 4
-    assert "oldest turns dropped" in session.figures.line()
-    assert session.figures.context_used <= 16
+    assert session.stats is not None
+    assert session.stats.dropped_turns >= 4
+    assert "oldest turns dropped" in session.stats.line()
+    assert session.stats.context_used <= 16
 
 
 def test_comparing_leaves_the_conversation_alone(session: ChatSession) -> None:
     answer = text_of(session.answer("abc"))
     turns = list(session.conversation.turns)
     texts = {
-        mode: text_of(session.at_mode(mode, "abc", replacing_last=True))
+        mode: text_of(session.answer_at_mode(mode, "abc", replace_last=True))
         for mode in ("fast", "normal", "extreme")
     }
     assert session.conversation.turns == turns
     assert texts["normal"] == answer
 
 
-@pytest.mark.parametrize("act", [ChatSession.retry, ChatSession.go_on])
+@pytest.mark.parametrize("act", [ChatSession.retry, ChatSession.continue_answer])
 def test_there_has_to_be_something_to_go_on_from(session: ChatSession, act) -> None:
     with pytest.raises(UsageError):
         list(act(session))
@@ -127,7 +127,7 @@ def test_there_has_to_be_something_to_go_on_from(session: ChatSession, act) -> N
 def test_instructions_are_for_models_with_turns(session: ChatSession, model, tokenizer) -> None:
     with pytest.raises(UsageError):
         session.set_system("be kind")
-    chat = ChatSession(Speaker(model, tokenizer, "messages"), Conversation("c", "run", "messages"))
+    chat = ChatSession(ChatModel(model, tokenizer, "messages"), Conversation("c", "run", "messages"))
     chat.set_system("be kind")
     assert chat.conversation.messages() == [Message("system", "be kind")]
     assert "answers in turns" in chat.greeting()
@@ -145,9 +145,11 @@ def test_a_mode_that_does_nothing_or_too_much_says_so(session: ChatSession, mode
 def test_where_saving_fails_the_chat_goes_on(model, tokenizer, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     conversation = Conversation("first", "run", "text", settings=GREEDY)
-    session = ChatSession(Speaker(model, tokenizer), conversation, ConversationStore(tmp_path / "file" / "x"))
+    session = ChatSession(
+        ChatModel(model, tokenizer), conversation, ConversationStore(tmp_path / "file" / "x")
+    )
     assert text_of(session.answer("hello"))
-    assert "without saving" in (session.trouble or "")
+    assert "without saving" in (session.save_error or "")
 
 
 def test_saving_under_a_name_and_loading(session: ChatSession) -> None:
@@ -174,4 +176,4 @@ def test_settings_written_as_whole_floats_can_be_used(session: ChatSession) -> N
     values = {"max_tokens": 3.0, "seed": 5.0, "top_k": 2.0, "no_repeat_ngram": 4.0}
     session.settings = ChatSettings(generation=GenerationConfig.from_dict(values))
     assert len(list(session.answer("abc"))) == 3
-    assert "seed 5" in session.settings.tell("seed")
+    assert "seed 5" in session.settings.describe("seed")

@@ -78,12 +78,12 @@ def test_what_a_mode_means(model) -> None:
     ("values", "mode", "threshold", "said"),
     [
         ({"architecture": "hrm"}, "deep", None, None),
-        ({"architecture": "hrm"}, "fast", None, "nothing to leave early"),
-        ({"architecture": "transformer"}, "deep", None, "nothing to leave early"),
-        ({"architecture": "recursive_router"}, "deep", None, "--halt-threshold"),
+        ({"architecture": "hrm"}, "fast", None, "cannot halt early"),
+        ({"architecture": "transformer"}, "deep", None, "cannot halt early"),
+        ({"architecture": "recursive_router"}, "deep", None, "{halt_threshold} changes"),
         ({"architecture": "recursive_router"}, "deep", 0.9, None),
-        ({"architecture": "recursive_router", "router": "soft"}, "deep", 0.9, "nothing to leave early"),
-        ({"architecture": "mixture_of_recursions"}, "deep", None, "--halt-threshold"),
+        ({"architecture": "recursive_router", "router": "soft"}, "deep", 0.9, "cannot halt early"),
+        ({"architecture": "mixture_of_recursions"}, "deep", None, "{halt_threshold} changes"),
     ],
 )
 def test_a_wish_to_leave_early_that_comes_to_nothing_is_told(

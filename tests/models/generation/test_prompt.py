@@ -8,8 +8,8 @@ from data.document import Message
 from models.generation.prompt import (
     clean,
     conversation_prompt,
-    joined_text,
-    single_prompt,
+    prompt_of_text,
+    text_of_turns,
     unknown_characters,
 )
 
@@ -63,14 +63,14 @@ def test_the_system_message_stays_when_turns_are_dropped(turns, room) -> None:
 @given(TURNS, ROOM)
 def test_a_text_prompt_is_the_end_of_the_text(turns, room) -> None:
     prompt = conversation_prompt(TOKENIZER, "text", "", turns, room)
-    whole = list(TOKENIZER.encode(joined_text(turns)))
+    whole = list(TOKENIZER.encode(text_of_turns(turns)))
     assert prompt.ids == whole[-room:]
     assert (prompt.dropped == 0) == (len(whole) <= room)
 
 
 @given(TURNS)
 def test_joined_text_loses_nothing_and_messages_begin_lines(turns) -> None:
-    text = joined_text(turns)
+    text = text_of_turns(turns)
     assert text.replace("\n", "") == "".join(turn.content for turn in turns).replace("\n", "")
     assert len(text) <= sum(len(turn.content) for turn in turns) + len(turns)
 
@@ -82,15 +82,15 @@ def test_a_message_begins_on_a_line_of_its_own() -> None:
         Message("user", "c"),
         Message("assistant", "d\n"),
     ]
-    assert joined_text([*turns, Message("user", "e")]) == "ab\ncd\ne"
+    assert text_of_turns([*turns, Message("user", "e")]) == "ab\ncd\ne"
 
 
 def test_a_single_prompt_looks_as_in_training() -> None:
-    assert single_prompt(TOKENIZER, "text", "ab").ids == list(TOKENIZER.encode("ab"))
-    assert single_prompt(TOKENIZER, "documents", "ab").ids == list(TOKENIZER.encode_document("ab"))[:-1]
-    assert single_prompt(TOKENIZER, "messages", "ab").ids == full_chat("", [Message("user", "ab")])
-    assert single_prompt(TOKENIZER, "text", "abcd", room=3).ids == list(TOKENIZER.encode("bcd"))
-    cut = single_prompt(TOKENIZER, "messages", "abcd", room=5)
+    assert prompt_of_text(TOKENIZER, "text", "ab").ids == list(TOKENIZER.encode("ab"))
+    assert prompt_of_text(TOKENIZER, "documents", "ab").ids == list(TOKENIZER.encode_document("ab"))[:-1]
+    assert prompt_of_text(TOKENIZER, "messages", "ab").ids == full_chat("", [Message("user", "ab")])
+    assert prompt_of_text(TOKENIZER, "text", "abcd", room=3).ids == list(TOKENIZER.encode("bcd"))
+    cut = prompt_of_text(TOKENIZER, "messages", "abcd", room=5)
     assert cut.ids == [TOKENIZER.bos_id, USER, *TOKENIZER.encode("d"), TOKENIZER.eos_id, ASSISTANT]
     assert cut.dropped == 1
 
@@ -98,7 +98,7 @@ def test_a_single_prompt_looks_as_in_training() -> None:
 @given(st.text(st.characters(exclude_categories=[]), max_size=30))
 def test_any_text_can_be_a_prompt(text: str) -> None:
     clean(text).encode("utf-8")
-    ids = single_prompt(TOKENIZER, "messages", text).ids
+    ids = prompt_of_text(TOKENIZER, "messages", text).ids
     assert set(ids) & set(range(16)) <= {
         TOKENIZER.unk_id,
         TOKENIZER.bos_id,
