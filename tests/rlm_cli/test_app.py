@@ -118,10 +118,10 @@ def test_ctrl_c_before_there_is_anything_to_save(monkeypatch: pytest.MonkeyPatch
         (["ls", "--jsno"], "--json"),
         (["train"], "Missing argument"),
         (["train", "x.txt", "--steps", "many"], "--steps"),
-        (["train", "x.txt", "--steps", "1", "--minutes", "1"], "exclude one another"),
+        (["train", "x.txt", "--steps", "1", "--minutes", "1"], "exclude each other"),
         (["train", "x.txt", "--set", "nonsense"], "section.field=value"),
         (["create"], "needs a name"),
-        (["resume", "owl", "--minutes", "1", "--steps", "1"], "exclude one another"),
+        (["resume", "owl", "--minutes", "1", "--steps", "1"], "exclude each other"),
         (["show", "\x1b[31mowl"], "owl"),
     ],
 )

@@ -125,7 +125,7 @@ def test_no_file_tells_which_model_is_meant(
 ) -> None:
     (folder / "usual.toml").write_text(line, encoding="utf-8")
     assert main(["train", "river.txt", "--steps", "2", "--config", "usual.toml"]) == 2
-    assert "a file cannot tell which model is meant" in " ".join(capsys.readouterr().err.split())
+    assert "which only the command line may set" in " ".join(capsys.readouterr().err.split())
     assert names(folder) == {"owl"} and knows(folder) == ["meadow"]
 
 
@@ -202,9 +202,9 @@ def test_on_a_terminal_it_asks_and_does_what_is_answered(
 ) -> None:
     questions = answering(monkeypatch, "maybe", "1")
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    assert questions == ["1 for owl, n for a new model, Enter to change nothing:"] * 2
+    assert questions == ["1 for owl, n for a new model, Enter to cancel:"] * 2
     shown = capsys.readouterr().err
-    assert "Which model is to learn river?" in shown
+    assert "Which model should learn river?" in shown
     assert "owl" in shown and "meadow" in shown and "looped" in shown
     assert knows(folder) == ["meadow", "river"]
 
@@ -213,7 +213,7 @@ def test_a_name_is_an_answer_too(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(folder / "runs/owl", folder / "runs/fox")
     questions = answering(monkeypatch, "owl")
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    assert questions == ["1 to 2 or a name, n for a new model, Enter to change nothing:"]
+    assert questions == ["1 to 2 or a name, n for a new model, Enter to cancel:"]
     assert knows(folder) == ["meadow", "river"]
 
 

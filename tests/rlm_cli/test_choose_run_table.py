@@ -35,7 +35,7 @@ def test_neither_number_nor_name_is_cut_on_a_usual_terminal(
     assert "and 4 more" in " ".join(stream.getvalue().split()) and "this text" in stream.getvalue()
 
 
-@pytest.mark.parametrize(("command", "first"), [(["create", "--list"], "preset"), (["doctor"], "what")])
+@pytest.mark.parametrize(("command", "first"), [(["create", "--list"], "preset"), (["doctor"], "check")])
 def test_no_table_squeezes_its_first_column_to_nothing(
     monkeypatch: pytest.MonkeyPatch, command: list[str], first: str
 ) -> None:

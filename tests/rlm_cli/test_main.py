@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from rlm_cli.__main__ import package_in_the_way
+from rlm_cli.__main__ import package_conflict
 
 
 def test_nothing_is_in_the_way_of_ours() -> None:
-    assert package_in_the_way() is None
+    assert package_conflict() is None
 
 
 @pytest.mark.parametrize("name", ["models", "data", "tui"])

@@ -1,4 +1,4 @@
-"""The sink: results to stdout, remarks to stderr, and nothing a terminal would obey."""
+"""The sink: results to stdout, remarks to stderr, and nothing a terminal would run_line."""
 
 import io
 import json
@@ -98,7 +98,7 @@ def lines_at(width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("sys.stdout", stream)
     sink = Output()
     sink.stdout.width = width
-    sink.table(COLUMNS, [(name, "paused", "1,234", "tale") for name in NAMES], spare=("text", "size"))
+    sink.table(COLUMNS, [(name, "paused", "1,234", "tale") for name in NAMES], optional=("text", "size"))
     return stream.getvalue().splitlines()
 
 

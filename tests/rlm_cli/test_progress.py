@@ -12,7 +12,7 @@ from models.runs import events
 from models.runs.events import Event
 from rlm_cli import progress
 from rlm_cli.output import Form, Output
-from rlm_cli.progress import JsonLines, LiveBar, PlainLines, Silence, event_lines, progress_view
+from rlm_cli.progress import JsonLines, LiveBar, PlainLines, SilentView, event_lines, progress_view
 
 TOTAL = 40
 
@@ -39,7 +39,7 @@ def an_evaluation(step: int, loss: float = 1.5) -> events.EvaluationFinished:
 
 
 def a_stream() -> Iterator[Event]:
-    """A short training, with text in it that a terminal would obey."""
+    """A short training, with text in it that a terminal would run_line."""
     yield events.PreparationAdvanced(stage="reading", done=1, total=2)
     yield events.PreparationAdvanced(stage="compiling", done=0, total=0)
     yield events.NoticeGiven(message="Read as latin-1.\x1b[2J")
@@ -114,7 +114,7 @@ def test_the_bar_shows_the_figures_and_keeps_foreign_text_harmless(monkeypatch: 
 
 
 def test_every_kind_of_event_can_be_shown_by_every_view(capsys: pytest.CaptureFixture[str]) -> None:
-    for view in (Silence(), JsonLines(), PlainLines(Output()), LiveBar(Output())):
+    for view in (SilentView(), JsonLines(), PlainLines(Output()), LiveBar(Output())):
         shown_by(view, a_stream())
 
 
@@ -155,7 +155,7 @@ def test_a_sample_is_told_in_words_where_it_is_blank(prompt: str, text: str, lin
 
 
 @pytest.mark.parametrize(
-    ("form", "kind"), [(Form.JSON, JsonLines), (Form.QUIET, Silence), (Form.HUMAN, PlainLines)]
+    ("form", "kind"), [(Form.JSON, JsonLines), (Form.QUIET, SilentView), (Form.HUMAN, PlainLines)]
 )
 def test_the_view_fits_the_form(form: Form, kind: type) -> None:
     assert type(progress_view(Output(form))) is kind

@@ -199,7 +199,7 @@ def test_what_is_piped_into_a_chat_is_one_turn(rlm, trained) -> None:
 def test_a_chat_can_be_continued_with_its_settings(rlm, trained) -> None:
     rlm("chat", "--max-tokens", "8", "--temp", "0.5", stdin=b"one")
     _, _, err = rlm("chat", "-c", "--mode", "deep", stdin=b"two")
-    assert "Going on with" in err
+    assert "Continuing" in err
     (saved,) = (trained.run.path / "conversations").glob("*.json")
     content = json.loads(saved.read_text())
     assert [turn["content"] for turn in content["turns"] if turn["role"] == "user"] == ["one", "two"]

@@ -14,7 +14,7 @@ from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.settings import GenerationConfig
 from models.recursion import MODES
-from rlm_cli.chat.line_chat import LineChat, fitted
+from rlm_cli.chat.line_chat import LineChat, wrap_text
 from rlm_cli.output import Output
 
 
@@ -37,11 +37,11 @@ class Script:
 
 @pytest.fixture
 def chat(trained):
-    def start(*lines, forgetful: bool = False) -> LineChat:
+    def start(*lines, independent: bool = False) -> LineChat:
         settings = ChatSettings(generation=GenerationConfig(max_tokens=12, seed=1))
         store = ConversationStore(trained.run.path / "conversations")
         session = ChatSession(trained, Conversation("first", "small", "text", settings=settings), store)
-        line_chat = LineChat(session, Output(), Script(*lines), forgetful=forgetful)
+        line_chat = LineChat(session, Output(), Script(*lines), independent=independent)
         line_chat.run()
         return line_chat
 
@@ -152,11 +152,11 @@ def test_debug_tells_id_text_probability_and_passes(chat, capsys) -> None:
     lines = [line for line in err.splitlines() if " p 0." in line or " p 1." in line]
     assert len(lines) == 3
     assert all(line.split()[0].isdigit() and "passes 2" in line for line in lines)
-    assert line_chat.session.figures.tokens == 3
+    assert line_chat.session.stats.tokens == 3
 
 
 def test_a_forgetful_chat_answers_the_same_message_the_same(chat, capsys) -> None:
-    line_chat = chat("abc", "abc", forgetful=True)
+    line_chat = chat("abc", "abc", independent=True)
     out = capsys.readouterr().out
     assert out[: len(out) // 2] == out[len(out) // 2 :]
     assert roles(line_chat) == "ua"
@@ -179,12 +179,12 @@ def test_a_file_name_that_cannot_be_is_a_sentence(chat, capsys, tmp_path, monkey
 
 def test_comparing_says_which_modes_go_beyond_training(chat, capsys) -> None:
     chat("/compare abc")
-    assert "an extrapolation: thorough, extreme." in capsys.readouterr().err
+    assert "Deeper than the model was trained: thorough, extreme." in capsys.readouterr().err
 
 
 @given(st.text("ab ·\n", max_size=80), st.integers(2, 20))
 def test_a_fitted_text_fits_and_says_the_same(text: str, width: int) -> None:
-    shown = fitted(text, width)
+    shown = wrap_text(text, width)
     assert all(len(line) <= width for line in shown.split("\n"))
     assert "".join(shown.split()) == "".join(text.split())
 
@@ -194,7 +194,7 @@ def test_exports_can_be_trained_on_and_never_overwrite(chat, tmp_path: Path, cap
     line_chat = chat("hello", f"/export {target}", f"/export {target}")
     written = [Message(**message) for message in json.loads(target.read_text())["messages"]]
     assert written == line_chat.session.conversation.turns
-    assert "there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_escape_sequences_are_drawn_on_a_terminal_and_exact_in_a_pipe(
@@ -228,7 +228,7 @@ def test_what_is_typed_while_modes_are_compared_is_not_lost(chat, monkeypatch) -
 
     def show_and_type(self, *arguments):
         stopped = show(self, *arguments)
-        self.typed = next(typed, "")
+        self.typed_text = next(typed, "")
         return stopped
 
     monkeypatch.setattr(AnswerView, "show", show_and_type)
@@ -247,7 +247,7 @@ def test_lines_typed_ahead_are_taken_in_order(chat, monkeypatch) -> None:
 
     def show_and_type(self, *arguments):
         stopped = show(self, *arguments)
-        self.typed = next(typed, "")
+        self.typed_text = next(typed, "")
         return stopped
 
     monkeypatch.setattr(AnswerView, "show", show_and_type)

@@ -110,11 +110,11 @@ def test_the_next_command_works(capsys: pytest.CaptureFixture[str], home: Path) 
         return capsys.readouterr().err.splitlines()[-1]
 
     assert main(["create", "plain", "--arch", "looped", "--d-model", "16", "--heads", "2"]) == 0
-    assert grown("plain") == "Train it on:  rlm train FILE --name plain-next"
-    assert grown("book") == "Train it on:  rlm resume book-next --minutes 5"
+    assert grown("plain") == "Continue training:  rlm train FILE --name plain-next"
+    assert grown("book") == "Continue training:  rlm resume book-next --minutes 5"
     shutil.copytree(home / "runs/book", home / "runs/half")
     extend(Run.open("half", home / "runs"), steps=9)
-    assert grown("half") == "Train it on:  rlm resume half-next"
+    assert grown("half") == "Continue training:  rlm resume half-next"
     assert main(["resume", "half-next", "--quiet"]) == 0
     assert main(["train", "book.txt", "--name", "plain-next", "--steps", "2", "--quiet"]) == 0
 

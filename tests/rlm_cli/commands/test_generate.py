@@ -10,7 +10,7 @@ import torch
 
 from models.runs.run import Run
 from rlm_cli.app import main
-from rlm_cli.generation_options import chosen_settings
+from rlm_cli.generation_options import resolve_settings
 
 WIDTH = 32
 TINY = [
@@ -77,14 +77,16 @@ def test_leaving_early_can_be_refused_where_the_run_asks_for_it(
 
 def test_leaving_early_can_be_refused_where_the_conversation_asked_for_it(home: Path) -> None:
     run = Run.open("looped", home / "runs")
-    earlier = {"halt": True, "halt_threshold": 0.5}
+    conversation = {"halt": True, "halt_threshold": 0.5}
     for said, found in ((None, True), (False, False), (True, True)):
-        _, settings = chosen_settings(run, mode=None, natural=False, halt=said, stop=None, earlier=earlier)
+        _, settings = resolve_settings(
+            run, mode=None, natural=False, halt=said, stop=None, conversation=conversation
+        )
         assert settings.halt is found
-    assert chosen_settings(run, mode=None, natural=False, halt=None, stop=None)[1].halt is False
+    assert resolve_settings(run, mode=None, natural=False, halt=None, stop=None)[1].halt is False
 
 
 def test_no_halting_at_a_threshold_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["generate", "looped", "-p", "The", "--no-halt", "--halt-threshold", "0.5"]) == 2
-    assert "--no-halt and --halt-threshold exclude one another" in capsys.readouterr().err
+    assert "--no-halt and --halt-threshold exclude each other" in capsys.readouterr().err

@@ -189,7 +189,7 @@ def test_on_a_terminal_clues_and_changes_have_colours_of_their_own(
         ("................", "more than one solution"),
         ("12..34.......4..", "no solution"),
         ("." * 36, "solves 4×4 grids"),
-        ("missing.txt", "no file 'missing.txt'"),
+        ("missing.txt", "'missing.txt' is neither a file nor a puzzle"),
     ],
 )
 def test_what_is_no_puzzle_for_it_is_refused(

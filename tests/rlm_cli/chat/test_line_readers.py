@@ -11,7 +11,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
-from rlm_cli.chat.readers import PlainReader, TerminalReader, history_path
+from rlm_cli.chat.line_readers import PlainReader, TerminalReader, history_path
 
 ENTER, CTRL_C, CTRL_D, CTRL_J, CTRL_R, UP = "\r", "\x03", "\x04", "\n", "\x12", "\x1b[A"
 
