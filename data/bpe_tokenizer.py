@@ -1,7 +1,6 @@
-"""Byte-level byte-pair encoding: any text, no unknown characters, nothing normalised away."""
+"""Byte-level byte-pair encoding: every text can be encoded, and decodes to itself."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
@@ -11,27 +10,23 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from data.corpus import Corpus
-from data.document import well_formed
+from data.document import without_surrogates
 from data.errors import TokenizerError, UsageError
 from data.tokenizer import (
     MAX_VOCAB_SIZE,
     SPECIAL_TOKENS,
     Kind,
     Tokenizer,
-    added_tokens,
-    checked_vocabulary,
+    read_vocabulary,
+    special_token_entries,
 )
-
-# The library warns on stderr when a process that has encoded forks later, unless this is set;
-# none of our children encode.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
 SAMPLE_BYTES = 32 * 10**6
 
-# A token never crosses these: a word with the space before it, one digit (so that numbers are
-# read by place), a run of punctuation, white space up to the last line end. The bounds keep a
-# file without spaces from becoming one word, on which merging would take quadratic time.
+# A token lies within one of these: a word with the space before it, one digit (so that each place of a
+# number is a token), a run of punctuation, white space up to the last line end. The bounds of 64 keep a
+# file without spaces from being one word: merging takes quadratic time in the length of a word.
 _WORDS = (
     r"'(?:s|t|d|m|re|ve|ll)(?!\p{L})| ?[\p{L}\p{M}]{1,64}|\p{N}"
     r"| ?[^\s\p{L}\p{M}\p{N}]{1,64}|\s{0,64}\n|\s{1,64}(?!\S)|\s{1,64}"
@@ -43,35 +38,35 @@ _Result = TypeVar("_Result")
 
 
 class BpeTokenizer(Tokenizer):
-    """Ids 16 to 271 are the bytes, in the order of their printed stand-ins; then the merges."""
+    """Ids 16 to 271 are the bytes, in the order of `_byte_characters`; the merges follow."""
 
     kind: ClassVar[Kind] = "bpe"
 
     def __init__(self, tokens: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:
-        """`tokens` after the control tokens, in the order of their ids, spelled with the
-        stand-ins of `_byte_characters`; `merges` in the order they are applied."""
+        """`tokens` are those after the control tokens, in the order of their ids, and `merges` are in the
+        order in which they are applied; both are written in `_byte_characters`."""
         byte_of = {character: byte for byte, character in enumerate(_byte_characters())}
         super().__init__([bytes(byte_of[c] for c in token) for token in tokens])
         self._vocab = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *tokens))}
         self._merges = [(first, second) for first, second in merges]
-        self._library = _untrained(models.BPE(vocab=self._vocab, merges=self._merges))
+        self._library = _library_tokenizer(models.BPE(vocab=self._vocab, merges=self._merges))
 
     def encode(self, text: str) -> np.ndarray:
         if len(text) <= _PIECE:
             return self.encode_many([text])[0]
-        pieces = self.recut([text])
+        pieces = self.encodable_pieces([text])
         parts: list[np.ndarray] = []
         while batch := list(islice(pieces, _BATCH_CHARACTERS // _PIECE)):
             parts += self.encode_many(batch)
         return np.concatenate(parts)
 
     def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
-        clean = [well_formed(text) for text in texts]
+        clean = [without_surrogates(text) for text in texts]
         found = self._library.encode_batch_fast(clean, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int64) for encoding in found]
 
-    def recut(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Pieces of at most 16,384 characters that end where a word of the pattern ends."""
+    def encodable_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The text in pieces of at most 16,384 characters; each ends where a word of the pattern ends."""
         rest = ""
         for piece in pieces:
             rest += piece
@@ -85,17 +80,17 @@ class BpeTokenizer(Tokenizer):
             yield rest
 
     def words(self, text: str) -> Iterator[str]:
-        """The words that no token crosses, in order, in the stand-ins of `_byte_characters`."""
+        """The words of the pattern, in order, written in `_byte_characters`. A token lies within one."""
         cutter = self._library.pre_tokenizer
-        return (word for word, _ in cutter.pre_tokenize_str(well_formed(text)))
+        return (word for word, _ in cutter.pre_tokenize_str(without_surrogates(text)))
 
     def encode_word(self, word: str) -> list[int]:
         """The ids of one of `words`."""
         return [token.id for token in self._library.model.tokenize(word)]
 
     def with_merges(self, parts: Sequence[tuple[int, int]]) -> "BpeTokenizer":
-        """With one more token for each pair of ids, which can name tokens added before it; what
-        is already there stays, ids and merges."""
+        """A tokenizer with one more token for each pair of ids; a pair can name tokens added before it. The
+        ids and merges of this one stay."""
         tokens = list(self._vocab)
         merges = list(self._merges)
         for first, second in parts:
@@ -103,7 +98,7 @@ class BpeTokenizer(Tokenizer):
             tokens.append(tokens[first] + tokens[second])
         return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], merges)
 
-    def shortened(self, size: int) -> "BpeTokenizer":
+    def shorten_to(self, size: int) -> "BpeTokenizer":
         if size < MIN_VOCAB_SIZE or len(self._merges) != self.vocab_size - MIN_VOCAB_SIZE:
             raise TokenizerError(f"A vocabulary of byte pairs never had {size} tokens.")
         return BpeTokenizer(
@@ -123,12 +118,12 @@ class BpeTokenizer(Tokenizer):
             "vocab": self._vocab,
             "merges": [list(pair) for pair in self._merges],
         }
-        return json.dumps(_surroundings() | {"model": model}, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(_json_frame() | {"model": model}, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> "BpeTokenizer":
-        """From a parsed tokenizer.json. Raises TokenizerError with the bare reason."""
-        tokens = checked_vocabulary(content, _surroundings())
+        """From a parsed tokenizer.json. Raises TokenizerError whose message is the reason alone."""
+        tokens = read_vocabulary(content, _json_frame())
         text_tokens, known = tokens[len(SPECIAL_TOKENS) :], set(tokens[len(SPECIAL_TOKENS) :])
         alphabet = set(_byte_characters())
         if not alphabet <= known or not all(token and alphabet.issuperset(token) for token in text_tokens):
@@ -136,21 +131,21 @@ class BpeTokenizer(Tokenizer):
         merges = content["model"].get("merges")
         if not isinstance(merges, list) or not all(_is_merge(pair, known) for pair in merges):
             raise TokenizerError("its merges do not fit its vocabulary")
-        return _contained(lambda: cls(text_tokens, merges))
+        return _run_library(lambda: cls(text_tokens, merges))
 
 
 def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAMPLE_BYTES) -> BpeTokenizer:
-    """Learn at most `vocab_size` tokens (control tokens and bytes included) from a sample of
-    the training part, spread evenly over it; a small corpus gives fewer.
+    """Learn at most `vocab_size` tokens (control tokens and bytes included) from a sample that is spread
+    evenly over the training part; a small corpus gives fewer.
 
-    Raises UsageError for a size that cannot be.
+    Raises UsageError for a size out of range.
     """
     if not MIN_VOCAB_SIZE <= vocab_size <= MAX_VOCAB_SIZE:
         raise UsageError(
             f"A vocabulary of {vocab_size} tokens is out of range for byte-pair encoding.",
             hint=f"Choose from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}; 4096 is a good start.",
         )
-    library = _untrained(models.BPE())
+    library = _library_tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=list(SPECIAL_TOKENS),
@@ -165,8 +160,8 @@ def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAM
 
 
 def training_sample(corpus: Corpus, sample_bytes: int) -> Iterator[str]:
-    """Every n-th stretch of 16,384 characters or so of the training part, so that every part of
-    the corpus speaks."""
+    """Every n-th stretch of about 16,384 characters of the training part, so that the sample comes from all
+    of it. It has about `sample_bytes` bytes."""
     stride = max(1, round(0.9 * corpus.bytes / sample_bytes))
     position = 0
     for document in corpus.documents_of("train"):
@@ -180,8 +175,8 @@ def training_sample(corpus: Corpus, sample_bytes: int) -> Iterator[str]:
 
 
 def _cut(text: str, start: int, end: int) -> int:
-    """The last place in text[start:end] where a word of the pattern surely ends: after a line
-    end, or before a space, with letters or digits around; `end` where there is none."""
+    """The last place in text[start:end] where a word of the pattern certainly ends: after a line end, or
+    before a space, with letters or digits around it. `end` where there is none."""
     for mark, offset in (("\n", 1), (" ", 0)):
         at = text.rfind(mark, start + 1, end)
         while at > start:
@@ -191,7 +186,7 @@ def _cut(text: str, start: int, end: int) -> int:
     return end
 
 
-def _untrained(model: models.BPE) -> tokenizers.Tokenizer:
+def _library_tokenizer(model: models.BPE) -> tokenizers.Tokenizer:
     library = tokenizers.Tokenizer(model)
     library.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -203,15 +198,15 @@ def _untrained(model: models.BPE) -> tokenizers.Tokenizer:
     return library
 
 
-def _surroundings() -> dict[str, Any]:
-    """tokenizer.json but for the model. What is not exactly this was not written here."""
+def _json_frame() -> dict[str, Any]:
+    """The content of tokenizer.json without the model. A file with another content is not ours."""
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     split = {"type": "Split", "pattern": {"Regex": _WORDS}, "behavior": "Isolated", "invert": False}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": added_tokens(),
+        "added_tokens": special_token_entries(),
         "normalizer": None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
         "post_processor": None,
@@ -220,8 +215,8 @@ def _surroundings() -> dict[str, Any]:
 
 
 def _byte_characters() -> list[str]:
-    """The printable stand-in of each byte in byte-level tokenizers: itself where it is a
-    visible Latin-1 character, else the next code point from 256 up."""
+    """The printable character that byte-level tokenizers write for each byte: the byte's own where that is
+    a visible Latin-1 character, else the next code point from 256 up."""
     visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     hidden = iter(range(0x100, 0x200))
     return [chr(byte if byte in visible else next(hidden)) for byte in range(0x100)]
@@ -236,10 +231,10 @@ def _is_merge(pair: object, known: set[str]) -> bool:
     )
 
 
-def _contained(action: Callable[[], _Result]) -> _Result:
-    """Run library code on checked input; what still fails in there is the file's fault.
+def _run_library(action: Callable[[], _Result]) -> _Result:
+    """Run code of the library on the content of a file. Raises TokenizerError for whatever fails.
 
-    A panic in the library arrives as a BaseException that has no importable name.
+    A panic in the library is a BaseException whose class cannot be imported.
     """
     try:
         return action()

@@ -1,33 +1,38 @@
-"""Where prepared data is kept between runs. Everything in there can be made again."""
+"""The folder for prepared data. Everything in it can be made again."""
 
-import os
 from pathlib import Path
 
-import platformdirs
+from data.errors import StorageError
 
-from data.errors import RlmError
+CACHE_HINT = "Make room there, or set RLM_CACHE_DIR to a folder on another disk."
+"""What to do when something cannot be written into the cache."""
+
+_chosen: Path | None = None
+
+
+def set_cache_dir(folder: str | Path | None) -> None:
+    """Choose the cache folder of this process; None or "" chooses the system's place for caches."""
+    global _chosen
+    _chosen = Path(folder) if folder else None
 
 
 def cache_dir(explicit: str | Path | None = None) -> Path:
-    """The cache folder, made if need be: explicit, else RLM_CACHE_DIR, else the system's place.
+    """The cache folder, which is made if need be: `explicit`, else the one that `set_cache_dir` chose.
 
-    Raises RlmError where it cannot be written.
+    Raises StorageError where it cannot be made.
     """
-    named = explicit or os.environ.get("RLM_CACHE_DIR")
-    folder = Path(named) if named else Path(platformdirs.user_cache_dir("rlm", appauthor=False))
+    folder = Path(explicit) if explicit else _chosen or _system_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RlmError(
+        raise StorageError(
             f"The cache folder '{folder}' cannot be made: {error.strerror}.",
             hint="Set RLM_CACHE_DIR to a folder you can write to.",
         ) from error
     return folder.resolve()
 
 
-def not_writable(folder: Path, error: OSError) -> RlmError:
-    """What to tell the user when writing into the cache fails."""
-    return RlmError(
-        f"Writing to the cache folder '{folder}' failed: {error.strerror or error}.",
-        hint="Make room there, or set RLM_CACHE_DIR to a folder on another disk.",
-    )
+def _system_folder() -> Path:
+    import platformdirs  # only here, so that `rlm --help` can choose a folder without loading it
+
+    return Path(platformdirs.user_cache_dir("rlm", appauthor=False))

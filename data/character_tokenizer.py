@@ -1,4 +1,4 @@
-"""One token for each character: small vocabularies, nothing to learn, no surprises."""
+"""One token for each character: a small vocabulary, and nothing to learn."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import numpy as np
 
 from data.corpus import Corpus
 from data.errors import TokenizerError
-from data.tokenizer import SPECIAL_TOKENS, Kind, Tokenizer, added_tokens, checked_vocabulary
+from data.tokenizer import SPECIAL_TOKENS, Kind, Tokenizer, read_vocabulary, special_token_entries
 
 MAX_CHARACTERS = 2**16 - len(SPECIAL_TOKENS)
 _CODE_POINTS = 0x110000
@@ -17,8 +17,8 @@ _ASCII = 128
 
 
 class CharacterTokenizer(Tokenizer):
-    """Ids from 16 up, by code point within what was learnt together. A character that is not in
-    the vocabulary is `unk_id`."""
+    """Ids from 16 up, in the order of the code points; characters that were added later follow. A character
+    that is not in the vocabulary is `unk_id`."""
 
     kind: ClassVar[Kind] = "character"
 
@@ -36,50 +36,53 @@ class CharacterTokenizer(Tokenizer):
             return self._ids[:_ASCII].take(np.frombuffer(text.encode("ascii"), dtype=np.uint8))
         return self._ids.take(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4"))
 
-    def grown(self, characters: Iterable[str]) -> "CharacterTokenizer":
-        """With those of `characters` that are not known yet, by code point after the last id;
-        the ids there are stay. Beyond MAX_CHARACTERS in all, the first ones given go in."""
-        unknown = dict.fromkeys(c for c in characters if self._ids[ord(c)] == self.unk_id and not _is_half(c))
+    def with_characters(self, characters: Iterable[str]) -> "CharacterTokenizer":
+        """A tokenizer that also has those of `characters` that this one lacks, in the order of their code
+        points after the last id. Where there is not room for all, the first ones given are added."""
+        unknown = dict.fromkeys(
+            c for c in characters if self._ids[ord(c)] == self.unk_id and not _is_surrogate(c)
+        )
         added = islice(unknown, MAX_CHARACTERS - len(self.characters))
         return CharacterTokenizer(self.characters + "".join(sorted(added)))
 
-    def shortened(self, size: int) -> "CharacterTokenizer":
+    def shorten_to(self, size: int) -> "CharacterTokenizer":
         return CharacterTokenizer(self.characters[: max(0, size - len(SPECIAL_TOKENS))])
 
     def to_json(self) -> str:
         vocab = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *self.characters))}
         model = {"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_TOKENS[self.unk_id]}
-        return json.dumps(_surroundings() | {"model": model}, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(_json_frame() | {"model": model}, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> "CharacterTokenizer":
-        """From a parsed tokenizer.json. Raises TokenizerError with the bare reason."""
-        characters = checked_vocabulary(content, _surroundings())[len(SPECIAL_TOKENS) :]
-        if any(len(c) != 1 or _is_half(c) for c in characters):
+        """From a parsed tokenizer.json. Raises TokenizerError whose message is the reason alone."""
+        characters = read_vocabulary(content, _json_frame())[len(SPECIAL_TOKENS) :]
+        if any(len(c) != 1 or _is_surrogate(c) for c in characters):
             raise TokenizerError("a token of it is not one character")
         return cls("".join(characters))
 
 
 def train_character_tokenizer(corpus: Corpus) -> CharacterTokenizer:
-    """The characters of a corpus in the order of their code points; the most frequent where
-    there are more than MAX_CHARACTERS of them."""
+    """The characters of a corpus, in the order of their code points; the most frequent MAX_CHARACTERS where
+    there are more."""
     counts = corpus.character_counts
     most_frequent = sorted(counts, key=lambda c: (-counts[c], c))[:MAX_CHARACTERS]
     return CharacterTokenizer("".join(sorted(most_frequent)))
 
 
-def _is_half(character: str) -> bool:
-    """Whether this is one half of a surrogate pair, which has no UTF-8."""
+def _is_surrogate(character: str) -> bool:
+    """Whether this is one half of a surrogate pair, which cannot be written in UTF-8."""
     return "\ud800" <= character <= "\udfff"
 
 
-def _surroundings() -> dict[str, Any]:
-    """tokenizer.json but for the model: the library's words for 'each code point on its own'."""
+def _json_frame() -> dict[str, Any]:
+    """The content of tokenizer.json without the model. It tells the library to split a text into its code
+    points."""
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": added_tokens(),
+        "added_tokens": special_token_entries(),
         "normalizer": None,
         "pre_tokenizer": {
             "type": "Split",

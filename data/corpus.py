@@ -1,7 +1,7 @@
-"""A corpus: where the text is, what it is made of, and a way to stream it.
+"""A corpus: where its text is, how much there is of it, and a way to stream it.
 
-One pass over the files counts and hashes everything; nothing but figures is kept, so that a
-corpus of gigabytes costs no more memory than a page.
+One pass over the files counts and hashes the text. Only the counts stay in memory, so that a corpus of
+gigabytes needs no more of it than a page.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ import numpy as np
 
 from data.document import Document, Message
 from data.errors import CorpusError
-from data.find_sources import files_in_words, find_sources
-from data.jsonl import BrokenLine, records
+from data.jsonl import BrokenLine, read_records
 from data.progress import Progress, convert_yields, result_of
-from data.scan import Scanned, Source, scan_file
-from data.text_source import NotDecodableError, TextReader
+from data.scan import FileSummary, Source, scan_file
+from data.source_files import count_files, find_source_files
+from data.text_reader import NotDecodableError, TextReader
 
 Kind = Literal["text", "documents", "messages"]
 Split = Literal["train", "validation"]
@@ -32,8 +32,8 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Text to train on. `kind` is text (files, each one long text), documents (separate texts)
-    or messages (conversations, perhaps among documents)."""
+    """Text to train on. `kind` is "text" where each file is one long text, "documents" where there are
+    separate texts, and "messages" where there are conversations."""
 
     name: str
     kind: Kind
@@ -42,20 +42,20 @@ class Corpus:
     characters: int
     documents: int
     bytes: int
-    """Of the text in UTF-8, not of the files."""
+    """Of the text in UTF-8; the files may have more or fewer."""
     character_counts: Mapping[str, int] = field(repr=False)
     notes: tuple[str, ...] = ()
-    """Sentences for the user: what was assumed, what was left out."""
+    """Sentences for the user on what was assumed and what was left out."""
 
     def documents_of(self, split: Split) -> Iterator[Document]:
-        """The documents of one split; as `split_documents`."""
+        """The documents of one split. Raises as `split_documents`."""
         return (document for part, document in self.split_documents() if part == split)
 
     def split_documents(self) -> Iterator[tuple[Split, Document]]:
         """Every document and its split, streamed from the files in one pass.
 
-        The validation part is the last tenth of each plain text, and whole documents from the
-        end of each JSON Lines file. Raises CorpusError where a file is not what it was.
+        The validation part is the last tenth of each plain text, and whole documents from the end of each
+        JSON Lines file. Raises CorpusError where a file has changed since it was described.
         """
         for source in self.sources:
             yield from _texts_of(source) if source.format == "text" else _records_of(source)
@@ -70,10 +70,10 @@ def open_corpus(paths: Sequence[str | Path]) -> Corpus:
 
 
 def scan_corpus(paths: Sequence[str | Path]) -> Generator[Progress, None, Corpus]:
-    """`open_corpus` that says how far it is; its return value is the corpus."""
-    files, notes = find_sources(paths)
+    """`open_corpus` as a generator that yields its progress and returns the corpus."""
+    files, notes = find_source_files(paths)
     total = sum(file.size() for file in files)
-    scans: list[Scanned] = []
+    scans: list[FileSummary] = []
     skipped: list[CorpusError] = []
     counts = np.zeros(0, dtype=np.int64)
     documents_before = done = 0
@@ -92,8 +92,8 @@ def scan_corpus(paths: Sequence[str | Path]) -> Generator[Progress, None, Corpus
     if not scans:
         raise CorpusError(f"No file in '{paths[0]}' can be used: {skipped[0].message}", hint=skipped[0].hint)
     if skipped:
-        notes.append(f"{files_in_words(len(skipped))} skipped. {_several([e.message for e in skipped], ' ')}")
-    corpus = _described(_name_of(paths[0]), scans, counts, (*notes, *_notes_on(scans)))
+        notes.append(f"{count_files(len(skipped))} skipped. {_join_first([e.message for e in skipped], ' ')}")
+    corpus = _describe(_name_of(paths[0]), scans, counts, (*notes, *_notes_on(scans)))
     _require_usable(corpus)
     return corpus
 
@@ -105,7 +105,7 @@ def _progress_in_all(
     return convert_yields(scan, lambda read: Progress("reading", min(before + read, total), total, "bytes"))
 
 
-def _described(name: str, scans: list[Scanned], counts: np.ndarray, notes: tuple[str, ...]) -> Corpus:
+def _describe(name: str, scans: list[FileSummary], counts: np.ndarray, notes: tuple[str, ...]) -> Corpus:
     sources = tuple(scanned.source for scanned in scans)
     kind: Kind = "text"
     if any(source.format == "jsonl" for source in sources):
@@ -124,13 +124,13 @@ def _described(name: str, scans: list[Scanned], counts: np.ndarray, notes: tuple
     )
 
 
-def _notes_on(scans: list[Scanned]) -> Iterator[str]:
+def _notes_on(scans: list[FileSummary]) -> Iterator[str]:
     if assumptions := [scanned.assumption for scanned in scans if scanned.assumption]:
-        yield _several(assumptions, " ")
+        yield _join_first(assumptions, " ")
     if converted := [f"'{scanned.label}'" for scanned in scans if scanned.converted_line_ends]:
-        yield f"Line ends of other systems (\\r\\n or \\r) are read as \\n in {_several(converted, ', ')}."
+        yield f"Line ends of other systems (\\r\\n or \\r) are read as \\n in {_join_first(converted, ', ')}."
     if broken := [scanned.broken for scanned in scans if scanned.broken]:
-        yield _several(broken, " ")
+        yield _join_first(broken, " ")
 
 
 def _require_usable(corpus: Corpus) -> None:
@@ -144,22 +144,22 @@ def _require_usable(corpus: Corpus) -> None:
         raise CorpusError("The text is white space only.", hint=hint)
     if corpus.kind != "text" and corpus.documents == 1:
         raise CorpusError(
-            "There is only one document, and none is left to measure on.",
+            "There is only one document, so none is left to measure on.",
             hint="Give several documents, or one long text as a .txt file.",
         )
 
 
 def _texts_of(source: Source) -> Iterator[tuple[Split, Document]]:
-    """A plain text as two documents, before and after its split."""
-    text = _CutText(source)
+    """A plain text as two documents: before and after the split."""
+    text = _SplitText(source)
     if source.train_units:
         yield "train", Document(pieces=text.before())
     if source.train_units < source.characters:
         yield "validation", Document(pieces=text.after())
 
 
-class _CutText:
-    """One reading of a plain text, handed out in two parts."""
+class _SplitText:
+    """A plain text that is read once, in two parts."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -172,14 +172,14 @@ class _CutText:
         while self.at < self.source.train_units:
             piece = next(self.pieces, None)
             if piece is None:
-                raise _changed(self.source)
+                raise _file_changed(self.source)
             cut = self.source.train_units - self.at
             piece, self.rest = piece[:cut], piece[cut:]
             self.at += len(piece)
             yield piece
 
     def after(self) -> Iterator[str]:
-        """The pieces from the split on, whether or not those before it were asked for."""
+        """The pieces from the split on; what is left before it is skipped."""
         for _ in self.before():
             pass
         for piece in itertools.chain((self.rest,), self.pieces):
@@ -187,19 +187,19 @@ class _CutText:
             if piece:
                 yield piece
         if self.at != self.source.characters:
-            raise _changed(self.source)
+            raise _file_changed(self.source)
 
 
 def _records_of(source: Source) -> Iterator[tuple[Split, Document]]:
     count = 0
-    for record in records(_reader(source)):
+    for record in read_records(_reader(source)):
         if isinstance(record, BrokenLine):
             continue
         split: Split = "train" if count < source.train_units else "validation"
         yield split, _document(record)
         count += 1
     if count != source.documents:
-        raise _changed(source)
+        raise _file_changed(source)
 
 
 def _document(record: str | tuple[Message, ...]) -> Document:
@@ -210,10 +210,10 @@ def _reader(source: Source) -> Iterator[str]:
     try:
         yield from TextReader(source.path, source.path.name, source.encoding)
     except NotDecodableError:
-        raise _changed(source) from None
+        raise _file_changed(source) from None
 
 
-def _changed(source: Source) -> CorpusError:
+def _file_changed(source: Source) -> CorpusError:
     return CorpusError(
         f"'{source.path.name}' changed while it was being read.", hint="Run the command again."
     )
@@ -228,13 +228,13 @@ def _name_of(path: str | Path) -> str:
 
 
 def _sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Counts added, whichever is longer."""
+    """The sum of two arrays of counts, as long as the longer one."""
     total = np.zeros(max(len(a), len(b)), dtype=np.int64)
     total[: len(a)] += a
     total[: len(b)] += b
     return total
 
 
-def _several(items: list[str], separator: str) -> str:
+def _join_first(items: list[str], separator: str) -> str:
     more = len(items) - _NAMED_AT_MOST
     return separator.join(items[:_NAMED_AT_MOST]) + (f"{separator}… and {more} more" if more > 0 else "")

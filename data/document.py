@@ -1,4 +1,4 @@
-"""What a corpus is made of: a document is running text, or the messages of a conversation."""
+"""A document of a corpus: running text, or the messages of a conversation."""
 
 import re
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Either `pieces`, text to be read once and in order, or `messages`.
+    """Either `pieces` of text or `messages`.
 
-    A document can be a file of a gigabyte, so its text comes in pieces that are cut anywhere;
-    `pieces` must be used up before the next document is asked for.
+    A document can be a file of a gigabyte, so its text comes in pieces that are cut anywhere. `pieces` can be
+    read once, and must be read before the next document of the corpus.
     """
 
     pieces: Iterator[str] | None = None
     messages: tuple[Message, ...] | None = None
 
 
-def well_formed(text: str) -> str:
-    """The text with halves of surrogate pairs as U+FFFD: they are no characters and have no
-    UTF-8, but a terminal or a JSON escape can bring them."""
+def without_surrogates(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair. A terminal or an escape in JSON can contain
+    one, and it cannot be written in UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""The root of the error tree: one sentence, one next step.
+"""Errors that a user can act on: one sentence, and the next step.
 
-The lowest layer owns it so that every layer above can raise and catch it. A front end maps
-classes to exit codes; nothing here knows about exit codes or terminals.
+They are in the lowest layer so that every layer can raise and catch them. A front end maps the classes to
+exit codes.
 """
 
 
@@ -22,12 +22,16 @@ class RlmError(Exception):
 
 
 class UsageError(RlmError):
-    """What was typed or configured cannot be meant: an unknown name, a value out of range."""
+    """A wrong input or setting, such as an unknown name or a value out of range."""
 
 
 class CorpusError(RlmError):
-    """The text cannot be trained on as it is."""
+    """A text that cannot be trained on as it is."""
 
 
 class TokenizerError(RlmError):
     """A tokenizer file is missing, damaged, or does not belong to these weights."""
+
+
+class StorageError(RlmError):
+    """The disk is full or cannot be written; what was saved before is intact."""

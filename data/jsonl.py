@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from data.document import ROLES, Message, well_formed
+from data.document import ROLES, Message, without_surrogates
 
-EXPECTED = '{"text": …}, {"prompt": …, "completion": …} or {"messages": [{"role": …, "content": …}]}'
+LINE_FORMATS = '{"text": …}, {"prompt": …, "completion": …} or {"messages": [{"role": …, "content": …}]}'
 MAX_LINE_CHARACTERS = 2**25
 
 
@@ -18,7 +18,7 @@ class BrokenLine:
     reason: str
 
 
-def records(pieces: Iterable[str]) -> Iterator[str | tuple[Message, ...] | BrokenLine]:
+def read_records(pieces: Iterable[str]) -> Iterator[str | tuple[Message, ...] | BrokenLine]:
     """What each line holds: a text, the messages of a conversation, or why neither.
 
     Empty lines are passed over. `pieces` are cut anywhere.
@@ -92,4 +92,4 @@ def _messages(content: object) -> tuple[Message, ...]:
 def _text(content: object, key: str) -> str:
     if not isinstance(content, str):
         raise _UnusableError(f"'{key}' is not a text")
-    return well_formed(content)
+    return without_surrogates(content)

@@ -1,27 +1,25 @@
-"""Token arrays to batches. Which tokens a batch holds is a pure function of its position, so the
-state of the data order is one integer, whoever reads and however often it stops."""
+"""Token arrays to batches. A batch is a pure function of its position, so the state of the data order is one
+integer, however often a training stops and resumes."""
 
-import math
 import mmap
 from collections.abc import Iterator
 
 import numpy as np
 
+from data.permutation import GOLDEN_GAMMA, permute, splitmix64
+
 IGNORED = -1
 """The target where there is nothing to predict."""
 
-_ROUNDS = 4
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PAGES_TOUCHED_BY_A_READ = 64 * 2**10
 _RELEASE_AFTER_BYTES = 32 * 2**20
 
 
 class BlockSampler:
-    """An endless shuffled sequence of blocks of T + 1 tokens: T inputs, and T targets one later.
+    """An endless shuffled sequence of blocks of T + 1 tokens: T inputs, and the T targets that follow them.
 
-    An epoch visits every block once, in an order of its own, and starts at an offset of its
-    own in [0, T), so that the cuts between blocks fall elsewhere each time. Within an epoch no
-    token is a target twice.
+    An epoch visits every block once, in its own order. Its blocks begin at its own offset in [0, T), so that
+    each epoch cuts the text at other places. Within an epoch no token is a target twice.
     """
 
     def __init__(self, tokens: np.ndarray, context_length: int, seed: int) -> None:
@@ -33,36 +31,36 @@ class BlockSampler:
         self.blocks_per_epoch = max(1, (len(tokens) - context_length) // context_length)
         spare = len(tokens) - 1 - self.blocks_per_epoch * context_length
         self._offsets = min(context_length, spare + 1)
-        self._key = _mixed(np.array([seed % 2**64], dtype=np.uint64))
+        self._key = splitmix64(np.array([seed % 2**64], dtype=np.uint64))
         self._windows = np.lib.stride_tricks.sliding_window_view(np.asarray(tokens), context_length + 1)
         self._resident = _Resident(tokens)
 
     def batch(self, position: int, batch_size: int) -> np.ndarray:
-        """(B, T + 1) int64: the sequences number position to position + B - 1 of all ever drawn."""
+        """(B, T + 1) int64: the blocks number `position` to `position` + B - 1 of the endless sequence."""
         return self.blocks(np.arange(position, position + batch_size, dtype=np.uint64))
 
     def blocks(self, indices: np.ndarray) -> np.ndarray:
-        """(B, T + 1) int64: the sequences of these numbers, (B,) integers from 0 up in any order."""
+        """(B, T + 1) int64: the blocks of these numbers, (B,) integers from 0 up in any order."""
         blocks = self._windows[self._starts(indices.astype(np.uint64))].astype(np.int64)  # (B, T + 1)
         self._resident.read(len(indices), self.context_length + 1)
         return blocks
 
     def _starts(self, drawn: np.ndarray) -> np.ndarray:
-        """(B,) the first token of each block."""
+        """(B,) the place of each block's first token."""
         epochs, places = np.divmod(drawn, np.uint64(self.blocks_per_epoch))
-        keys = _mixed(self._key + epochs * _GOLDEN)
-        offsets = _mixed(keys ^ _GOLDEN) % np.uint64(self._offsets)
-        blocks = _permuted(places, keys, self.blocks_per_epoch)
+        keys = splitmix64(self._key + epochs * GOLDEN_GAMMA)
+        offsets = splitmix64(keys ^ GOLDEN_GAMMA) % np.uint64(self._offsets)
+        blocks = permute(places, keys, self.blocks_per_epoch)
         return (offsets + blocks * np.uint64(self.context_length)).astype(np.int64)
 
 
 def validation_windows(
     tokens: np.ndarray, context_length: int, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Non-overlapping windows in order: inputs (B, T) and targets (B, T), both int64.
+    """Windows that do not overlap, in order: inputs (B, T) and targets (B, T), both int64.
 
-    Every token but the first is a target exactly once. The last window is filled up with zeros
-    whose targets are IGNORED; the last batch can be smaller. The shapes are otherwise fixed.
+    Every token but the first is a target exactly once. The last window is padded with zeros whose targets
+    are IGNORED, and the last batch can have fewer windows than `batch_size`.
     """
     resident = _Resident(tokens)
     targets_left = max(0, len(tokens) - 1)
@@ -78,40 +76,11 @@ def validation_windows(
         yield inputs.reshape(rows, context_length), targets.reshape(rows, context_length)
 
 
-def _permuted(places: np.ndarray, keys: np.ndarray, size: int) -> np.ndarray:
-    """Where a keyed permutation of range(size) sends each place; all (B,) uint64.
-
-    A Feistel network over the pairs of a near-square rectangle of `size` or a few more places,
-    and walking on until the result is below `size` (Black and Rogaway, 2002: "Ciphers with
-    Arbitrary Finite Domains"). No table, whatever the size.
-    """
-    height = math.isqrt(size - 1) + 1
-    rows, columns = np.uint64(height), np.uint64(-(-size // height))
-    result, walking = places, np.ones(len(places), dtype=bool)
-    while walking.any():
-        left, right, key = result % rows, result // rows, keys
-        for _ in range(_ROUNDS):
-            left = (left + _mixed(right ^ key)) % rows
-            key = key + _GOLDEN
-            right = (right + _mixed(left ^ key)) % columns
-            key = key + _GOLDEN
-        result = np.where(walking, left + right * rows, result)
-        walking = result >= np.uint64(size)
-    return result
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on every bit."""
-    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return values ^ values >> np.uint64(31)
-
-
 class _Resident:
-    """Keeps a memory map's share of this process bounded.
+    """Bounds how much of a memory map counts as memory of this process.
 
-    Pages that were read count as ours until the system is short of memory; handing them back
-    now and then keeps the figure flat, and they stay in the system's cache.
+    The system counts pages that were read as the process's until it is short of memory. Pages that are
+    handed back are no longer counted, and stay in the system's cache.
     """
 
     def __init__(self, tokens: np.ndarray) -> None:
@@ -121,7 +90,7 @@ class _Resident:
         self._touched = 0
 
     def read(self, places: int, tokens_each: int) -> None:
-        """Count `places` reads of `tokens_each` tokens, and hand pages back when it is time."""
+        """Count `places` reads of `tokens_each` tokens each, and hand all pages back once they are many."""
         self._touched += places * (tokens_each * self._itemsize + _PAGES_TOUCHED_BY_A_READ)
         if self._map is not None and self._touched > _RELEASE_AFTER_BYTES:
             self._map.madvise(mmap.MADV_DONTNEED)

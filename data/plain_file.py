@@ -1,4 +1,4 @@
-"""Reading a file that may come from anywhere: a plain one, and of a size that was looked at first."""
+"""Reading a file that may come from anywhere: only a plain one, and only up to a size."""
 
 import errno
 import os
@@ -11,15 +11,15 @@ from data.errors import RlmError
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NOT_PLAIN = "not a plain file"
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to is opened, and refused
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe does not wait for a writer
 
 
 class UnreadableFileError(RlmError):
-    """A file is no plain one, larger than it may be, or may not be read."""
+    """A file that is not a plain one, is too large, or may not be read."""
 
 
 def open_plain_file(path: Path, *, follow_links: bool = True) -> BinaryIO:
-    """Open a plain file to read bytes, without waiting for a writer where it is a pipe.
+    """A plain file, open to read bytes.
 
     Raises OSError, also for a pipe, a device or a folder, and for a link, unless links are followed.
     """
@@ -33,8 +33,8 @@ def open_plain_file(path: Path, *, follow_links: bool = True) -> BinaryIO:
 def read_plain_file(path: Path, limit: int, *, follow_links: bool = False) -> bytes:
     """The content of a plain file of at most `limit` bytes.
 
-    Raises FileNotFoundError, or UnreadableFileError for a device, a larger file, a denied one, and for
-    a link, unless links are followed.
+    Raises FileNotFoundError, or UnreadableFileError for a device, a larger file, one that may not be read,
+    and a link, unless links are followed.
     """
     try:
         file = open_plain_file(path, follow_links=follow_links)

@@ -1,7 +1,7 @@
-"""A corpus to token files, once: memory-mapped afterwards, and found again by content.
+"""A corpus to token files. They are made once, memory-mapped, and found again by what they hold.
 
-The stream of a split is: plain texts as they are, with eos between files; documents as bos,
-text, eos; conversations as `Tokenizer.encode_chat` lays them out. Nothing is dropped.
+The tokens of a split are: plain texts as they are, with eos between files; documents as bos, text, eos;
+conversations as `Tokenizer.encode_chat` encodes them. Nothing is dropped.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,21 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
+from data.cache import CACHE_HINT
 from data.cache import cache_dir as cache_folder
-from data.cache import not_writable
 from data.corpus import Corpus, Kind, Split
 from data.document import Document
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError
 from data.progress import Progress
+from data.storage import (
+    TEMPORARY_PREFIX,
+    move_into_place,
+    require_space,
+    storing,
+    sync_directory,
+    temporary_beside,
+    write_file,
+)
 from data.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
@@ -44,57 +52,59 @@ class PreparedData:
     train_tokens: int
     validation_tokens: int
     validation_bytes: int
-    """Of the validation text in UTF-8: what bits per byte divides by."""
+    """Of the validation text in UTF-8: the divisor of bits per byte."""
     unknown_characters: int
-    """In both splits; the character kind alone can have any."""
+    """In both splits; only a character tokenizer can have any."""
+
+    def fills_context(self, context_length: int) -> bool:
+        """Whether there is enough to train with that context, and to measure on."""
+        return self.train_tokens > context_length and self.validation_tokens >= 2
 
 
 def prepare(
     corpus: Corpus, tokenizer: Tokenizer, cache_dir: str | Path | None = None
 ) -> Generator[Progress, None, PreparedData]:
-    """Tokenise, or find it done; the return value is the data.
+    """Tokenise a corpus, or find its tokens in the cache; returns the data.
 
-    Waits where another process is at the same work. Closing the generator leaves nothing
-    behind. Raises CorpusError where the text changed, RlmError where the cache cannot be written.
+    Waits where another process tokenises the same. Closing the generator removes what it wrote. Raises
+    CorpusError where the text changed, StorageError where the cache cannot be written.
     """
     folder = cache_folder(cache_dir)
     key = _key(corpus, tokenizer)
-    try:
-        lock = yield from _locked(folder / f"{key}.lock", corpus)
+    path = folder / key
+    with storing(f"the tokens in '{folder}'", CACHE_HINT):
+        lock = yield from _acquire_lock(folder / f"{key}.lock", corpus)
         try:
-            path = folder / key
-            if not _is_sound(path):
-                yield from _make(path, corpus, tokenizer)
+            if not _is_complete(path):
+                yield from _write_folder(path, corpus, tokenizer)
         finally:
             lock.release()
-    except OSError as error:
-        raise not_writable(folder, error) from error
-    return _opened(path)
+    return _open_folder(path)
 
 
 def open_prepared(path: str | Path) -> PreparedData:
-    """The data in a folder that `prepare` made, or in the cache under that name.
+    """The data in the folder `path` that `prepare` made, or in the folder of that name in the cache.
 
-    All of it is read once, to see that it is what was written: a second for a gigabyte.
-    Raises CorpusError where it is gone or damaged.
+    It is read once to verify its hashes, which takes a second for a gigabyte. Raises CorpusError where it is
+    missing or damaged.
     """
     path = Path(path)
     if not path.is_dir():
         path = cache_folder() / path.name
-    if not _is_sound(path):
+    if not _is_complete(path):
         raise CorpusError(
             f"The prepared text '{path}' is gone or damaged.",
             hint="Prepare it again from the text it was made from.",
         )
-    return _opened(path)
+    return _open_folder(path)
 
 
-def _opened(path: Path) -> PreparedData:
-    meta = _meta(path)
+def _open_folder(path: Path) -> PreparedData:
+    meta = _read_meta(path)
     return PreparedData(
         path=path,
-        train=_mapped(path / "train.bin", meta["dtype"]),
-        validation=_mapped(path / "validation.bin", meta["dtype"]),
+        train=_map_tokens(path / "train.bin", meta["dtype"]),
+        validation=_map_tokens(path / "validation.bin", meta["dtype"]),
         train_tokens=meta["train_tokens"],
         validation_tokens=meta["validation_tokens"],
         validation_bytes=meta["validation_bytes"],
@@ -107,7 +117,7 @@ def _key(corpus: Corpus, tokenizer: Tokenizer) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-def _locked(path: Path, corpus: Corpus) -> Generator[Progress, None, filelock.BaseFileLock]:
+def _acquire_lock(path: Path, corpus: Corpus) -> Generator[Progress, None, filelock.BaseFileLock]:
     lock = filelock.FileLock(path)
     while True:
         try:
@@ -117,14 +127,14 @@ def _locked(path: Path, corpus: Corpus) -> Generator[Progress, None, filelock.Ba
             yield Progress("tokenizing", 0, corpus.characters, "characters")
 
 
-def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Progress]:
-    """Write the files beside their place and move them there; the caller holds the lock."""
+def _write_folder(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Progress]:
+    """Write the token files into a temporary folder and move it to `path`; the caller holds the lock."""
     dtype = next(name for name, size in _TYPES.items() if tokenizer.vocab_size <= size)
-    for stale in path.parent.glob(f".tmp-{path.name}-*"):
+    for stale in path.parent.glob(f"{TEMPORARY_PREFIX}{path.name}-*"):
         shutil.rmtree(stale, ignore_errors=True)
-    _require_room(path.parent, corpus, tokenizer, np.dtype(dtype).itemsize)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".tmp-{path.name}-"))
-    try:
+    _require_space(path.parent, corpus, tokenizer, np.dtype(dtype).itemsize)
+    with temporary_beside(path) as temporary:
+        temporary.mkdir()
         writers: dict[Split, _SplitWriter] = {}
         with contextlib.ExitStack() as files:
             for split in ("train", "validation"):
@@ -150,22 +160,18 @@ def _make(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Progress
             "unknown_characters": sum(writer.unknown for writer in writers.values()),
             **{f"{split}_hash": writer.hash.hexdigest() for split, writer in writers.items()},
         }
-        with (temporary / "meta.json").open("w") as meta_file:
-            json.dump(meta, meta_file, indent=1)
-            meta_file.flush()
-            os.fsync(meta_file.fileno())
+        write_file(temporary / "meta.json", [json.dumps(meta, indent=1).encode()])
+        sync_directory(temporary)
         if path.exists():
             shutil.rmtree(path)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        move_into_place(temporary, path)
 
 
 class _SplitWriter:
-    """Encodes the stream of one split into its file, and counts.
+    """Encodes one split into its file, and counts.
 
-    Works on some 262,144 characters at a time: enough to share out between cores, little
-    enough to hear an interrupt.
+    Encodes about 262,144 characters at a time: enough work for all cores, and short enough to react to an
+    interrupt.
     """
 
     def __init__(self, file: BinaryIO, tokenizer: Tokenizer, dtype: str) -> None:
@@ -182,7 +188,7 @@ class _SplitWriter:
         return not self.tokens and not self._batch
 
     def add(self, segment: str | int) -> bool:
-        """Take a text to encode or a control token; whether a batch was written."""
+        """Add a text or a control token. Returns whether a batch was written."""
         self._batch.append(segment)
         self._waiting += len(segment) if isinstance(segment, str) else 1
         full = self._waiting >= _BATCH_CHARACTERS
@@ -191,7 +197,7 @@ class _SplitWriter:
         return full
 
     def finish(self) -> None:
-        """Write what is waiting, down to the disk."""
+        """Write the rest, and sync the file."""
         if self._batch:
             self._write()
         self._file.flush()
@@ -212,45 +218,40 @@ class _SplitWriter:
 
 
 def _segments(document: Document, tokenizer: Tokenizer, kind: Kind, is_first: bool) -> Iterator[str | int]:
-    """What a document adds to its split: texts to encode, and the control tokens around them."""
+    """A document as texts to encode and the control tokens around them."""
     if document.messages is not None:
         yield tokenizer.bos_id
         for message in document.messages:
             yield tokenizer.role_ids[message.role]
-            yield from tokenizer.recut([message.content])
+            yield from tokenizer.encodable_pieces([message.content])
             yield tokenizer.eos_id
     elif kind == "text":
         if not is_first:
             yield tokenizer.eos_id
-        yield from tokenizer.recut(document.pieces or ())
+        yield from tokenizer.encodable_pieces(document.pieces or ())
     else:
         yield tokenizer.bos_id
-        yield from tokenizer.recut(document.pieces or ())
+        yield from tokenizer.encodable_pieces(document.pieces or ())
         yield tokenizer.eos_id
 
 
-def _require_room(folder: Path, corpus: Corpus, tokenizer: Tokenizer, itemsize: int) -> None:
-    """A byte-pair token stands for two bytes of text or more, save in texts it never saw."""
+def _require_space(folder: Path, corpus: Corpus, tokenizer: Tokenizer, itemsize: int) -> None:
+    """Raise StorageError where the tokens will not fit. A byte-pair token has two bytes or more on
+    average."""
     tokens = corpus.characters if tokenizer.kind == "character" else corpus.bytes // 2
-    free = shutil.disk_usage(folder).free
-    if free < tokens * itemsize:
-        raise RlmError(
-            f"The tokens need about {tokens * itemsize / 1e9:.1f} GB in "
-            f"'{folder}', which has {free / 1e9:.1f} GB left.",
-            hint="Make room there, or set RLM_CACHE_DIR to a folder on another disk.",
-        )
+    require_space(folder, tokens * itemsize, f"the tokens in '{folder}'", CACHE_HINT)
 
 
-def _is_sound(path: Path) -> bool:
-    """Whether everything `_make` wrote is there, byte for byte. Reads all of it."""
+def _is_complete(path: Path) -> bool:
+    """Whether the folder holds what `_write_folder` wrote. Reads all of it."""
     try:
-        meta = _meta(path)
+        meta = _read_meta(path)
         itemsize = np.dtype(meta["dtype"]).itemsize
         for split in ("train", "validation"):
             with (path / f"{split}.bin").open("rb") as file:
                 if os.fstat(file.fileno()).st_size != meta[f"{split}_tokens"] * itemsize:
                     return False
-                expected = meta.get(f"{split}_hash")  # what an earlier version prepared has none
+                expected = meta.get(f"{split}_hash")  # earlier versions wrote none
                 if expected and hashlib.file_digest(file, hashlib.blake2b).hexdigest() != expected:
                     return False
     except (OSError, ValueError, KeyError, TypeError):
@@ -258,8 +259,8 @@ def _is_sound(path: Path) -> bool:
     return True
 
 
-def _meta(path: Path) -> dict[str, Any]:
-    """meta.json. Raises OSError or ValueError where there is none to use."""
+def _read_meta(path: Path) -> dict[str, Any]:
+    """The content of meta.json. Raises OSError, and ValueError where it is not usable."""
     meta = json.loads((path / "meta.json").read_text())
     counts = ("train_tokens", "validation_tokens", "validation_bytes", "unknown_characters")
     if not isinstance(meta, dict) or meta.get("format_version") != FORMAT_VERSION:
@@ -269,7 +270,7 @@ def _meta(path: Path) -> dict[str, Any]:
     return meta
 
 
-def _mapped(path: Path, dtype: str) -> np.ndarray:
+def _map_tokens(path: Path, dtype: str) -> np.ndarray:
     kind = np.dtype(dtype).newbyteorder("<")
     if not path.stat().st_size:
         return np.zeros(0, dtype=kind)

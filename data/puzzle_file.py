@@ -1,4 +1,4 @@
-"""Puzzles in a CSV file, `puzzle,solution`: written, and read row by row with what is wrong in each."""
+"""CSV files of puzzles, `puzzle,solution`: written, and read with a reason for each row that is left out."""
 
 import gzip
 import io
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.errors import CorpusError, UsageError
 from data.progress import Progress
-from data.puzzle_table import EXPECTED, Columns, numbered_lines
+from data.puzzle_table import ROW_FORMAT, Columns, numbered_lines
+from data.storage import replace_file
 from data.sudoku_checker import require_unique
 from data.sudoku_text import grid_line, parse_grid
-from data.text_source import Encoding, TextReader, first_guess
+from data.text_reader import Encoding, TextReader, encoding_by_mark
 
 _REPORTED_ROWS = 5
 _ROWS_BETWEEN_REPORTS = 200
@@ -21,20 +22,20 @@ _ROWS_BETWEEN_REPORTS = 200
 
 @dataclass(frozen=True, slots=True)
 class PuzzleRows:
-    """What a file holds: different puzzles with one solution each, both (N, n * n) uint8."""
+    """The puzzles of a file, all different, with their one solution each: both (N, n * n) uint8."""
 
     puzzles: np.ndarray
     solutions: np.ndarray
     notes: tuple[str, ...]
-    """Sentences for the user on rows that were left out."""
+    """Sentences for the user on the rows that were left out."""
 
 
 def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progress, None, PuzzleRows]:
-    """The first `limit` usable rows of a CSV file, or all; the return value.
+    """Returns the first `limit` usable rows of a CSV file, or all.
 
-    `data.puzzle_table` says what its columns are; the file may be packed (.gz). A missing solution
-    is found. The first usable row says the size. A row that cannot be used is left out and reported
-    by the number of its line; so is a puzzle that stands in the file before.
+    The columns are described in `data.puzzle_table`; the file may be packed (.gz). A missing solution is
+    computed. All puzzles have the size of the first usable one. A row that cannot be used is left out and
+    reported by the number of its line; repeated puzzles are left out and counted.
 
     Raises UsageError where there is no file, CorpusError where no row can be used.
     """
@@ -42,8 +43,8 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
     if not path.exists():
         raise UsageError(f"There is no file '{path}'.", hint="Give a CSV of puzzles, or sudoku:4x4.")
     total = path.stat().st_size
-    # Bytes that are no text make a row unusable, like any other foreign character.
-    reader = TextReader(path, path.name, Encoding(first_guess(path, path.name).name, "replace"))
+    # Bytes that are not text make a row unusable, like any other foreign character.
+    reader = TextReader(path, path.name, Encoding(encoding_by_mark(path, path.name).name, "replace"))
     table = _Table(path.name)
     for number, line in numbered_lines(reader, path.name):
         if line.strip():
@@ -59,30 +60,28 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
 def write_puzzles(path: str | Path, puzzles: Iterable[np.ndarray], solutions: Iterable[np.ndarray]) -> None:
     """A CSV of puzzles and their solutions, each (n * n,), packed where the name ends in .gz.
 
-    Raises RlmError where it cannot be written.
+    An existing file is replaced. Raises StorageError.
     """
     path = Path(path).expanduser()
-    try:
-        with path.open("wb") as raw, _packed(raw, path) as stream:
-            stream.write("puzzle,solution\n")
-            for puzzle, solution in zip(puzzles, solutions, strict=True):
-                stream.write(f"{grid_line(puzzle)},{grid_line(solution)}\n")
-    except OSError as error:
-        raise RlmError(
-            f"'{path}' cannot be written: {error.strerror or error}.", hint="Choose another place."
-        ) from error
+    rows = [f"{grid_line(p)},{grid_line(s)}\n" for p, s in zip(puzzles, solutions, strict=True)]
+    content = "".join(("puzzle,solution\n", *rows)).encode("ascii")
+    if path.suffix.lower() == ".gz":
+        content = _compress(content)
+    replace_file(path, [content], f"'{path}'", hint="Choose another place.")
 
 
-def _packed(raw: io.BufferedWriter, path: Path) -> io.TextIOWrapper:
-    if path.suffix.lower() != ".gz":
-        return io.TextIOWrapper(raw, encoding="ascii", newline="")
+def _compress(content: bytes) -> bytes:
+    packed = io.BytesIO()
     # No name and no time inside: the same puzzles make the same file.
-    return io.TextIOWrapper(gzip.GzipFile("", "wb", fileobj=raw, mtime=0), encoding="ascii", newline="")
+    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as stream:
+        stream.write(content)
+        stream.flush()  # as earlier versions did, which shows in the bytes
+    return packed.getvalue()
 
 
 @dataclass(slots=True)
 class _Table:
-    """The rows of a file as they are found."""
+    """The rows of a file that have been read."""
 
     label: str
     columns: Columns | None = None
@@ -94,7 +93,7 @@ class _Table:
     reasons: list[str] = field(default_factory=list)
 
     def add(self, number: int, line: str) -> None:
-        """Take the line of that number: a header, a puzzle, or a reason why not."""
+        """Add the line of that number: a header, a puzzle, or a row that cannot be used."""
         try:
             if self.columns is None:
                 self.columns, is_header = Columns.of(line, self.label)
@@ -113,11 +112,13 @@ class _Table:
             self.found[puzzle] = solution
 
     def rows(self) -> PuzzleRows:
-        """Everything found. Raises CorpusError where that is nothing."""
+        """All rows that can be used. Raises CorpusError where there are none."""
         if not self.found:
             if self.reasons:
-                raise CorpusError(f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=EXPECTED)
-            raise CorpusError(f"'{self.label}' holds no puzzle.", hint=EXPECTED)
+                raise CorpusError(
+                    f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=ROW_FORMAT
+                )
+            raise CorpusError(f"'{self.label}' holds no puzzle.", hint=ROW_FORMAT)
         cells = len(next(iter(self.found)))
         puzzles, solutions = (
             np.frombuffer(b"".join(grids), dtype=np.uint8).reshape(-1, cells)
@@ -135,7 +136,7 @@ class _Table:
             yield f"{self.repeated} of {total} rows of '{self.label}' repeat a puzzle and were left out."
 
     def _row(self, puzzle_cell: str, solution_cell: str) -> tuple[bytes, bytes]:
-        """Puzzle and solution as bytes. Raises UsageError with what is wrong."""
+        """Puzzle and solution as bytes. Raises UsageError where the row cannot be used."""
         puzzle = parse_grid(puzzle_cell)
         first = next(iter(self.found), None)
         if first is not None and len(first) != len(puzzle):

@@ -1,4 +1,4 @@
-"""The form of a CSV of puzzles: its lines, its header, and which cell of a row is what."""
+"""The form of a CSV of puzzles: its lines, its header, and its columns."""
 
 import csv
 import itertools
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from data.errors import CorpusError, UsageError
 
-EXPECTED = (
+ROW_FORMAT = (
     "Each row is puzzle,solution of 16, 36 or 81 cells, a dot or 0 for a blank; the solution may be missing."
 )
 PUZZLE_COLUMNS = ("puzzle", "puzzles", "quiz", "quizzes", "question")
@@ -19,7 +19,7 @@ _MAX_LINE_CHARACTERS = 2**16
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the rows of a table hold what."""
+    """The delimiter of a table, and the numbers of its columns."""
 
     delimiter: str
     puzzle: int
@@ -27,12 +27,11 @@ class Columns:
 
     @classmethod
     def of(cls, line: str, label: str) -> tuple["Columns", bool]:
-        """The columns that the first line of a table speaks of, and whether it is a header.
+        """The columns of a table by its first line, and whether that line is a header.
 
-        A header has a column called puzzle (or as PUZZLE_COLUMNS has it); without one the first
-        column is the puzzle and the second its solution. Columns are separated by commas,
-        semicolons or tabs. Raises CorpusError for a header without a puzzle, UsageError for a line
-        that is no CSV.
+        A header has a column with one of the names in PUZZLE_COLUMNS; without a header the first column is
+        the puzzle and the second its solution. Columns are separated by commas, semicolons or tabs. Raises
+        CorpusError for a header without a puzzle, UsageError for a line that is not CSV.
         """
         delimiter = next((mark for mark in _DELIMITERS if mark in line), ",")
         names = [cell.lower() for cell in _cells(line, delimiter)]
@@ -41,12 +40,12 @@ class Columns:
             solution = next((names.index(name) for name in SOLUTION_COLUMNS if name in names), None)
             return cls(delimiter, puzzle, solution), True
         if names[0].isidentifier():
-            raise CorpusError(f"'{label}' has no column named 'puzzle'.", hint=EXPECTED)
+            raise CorpusError(f"'{label}' has no column named 'puzzle'.", hint=ROW_FORMAT)
         return cls(delimiter, 0, 1), False
 
     def read(self, line: str) -> tuple[str, str]:
-        """Puzzle and solution of a row as they are written, nothing where a cell is missing. Raises
-        UsageError for a line that is no CSV."""
+        """Puzzle and solution of a row as they are written, "" for a missing cell. Raises UsageError for a
+        line that is not CSV."""
         cells = _cells(line, self.delimiter)
         puzzle, solution = (
             cells[at] if at is not None and at < len(cells) else "" for at in (self.puzzle, self.solution)
@@ -55,13 +54,13 @@ class Columns:
 
 
 def numbered_lines(pieces: Iterable[str], label: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text and their numbers from 1. Raises CorpusError for one too long to be a row."""
+    """The lines of a text and their numbers from 1. Raises CorpusError for a line too long to be a row."""
     rest = ""
     number = 0
     for piece in itertools.chain(pieces, ("\n",)):
         *complete, rest = (rest + piece).split("\n")
         if any(len(line) > _MAX_LINE_CHARACTERS for line in (*complete, rest)):
-            raise CorpusError(f"'{label}' is no CSV of puzzles: a line is too long.", hint=EXPECTED)
+            raise CorpusError(f"'{label}' is not a CSV of puzzles: a line is too long.", hint=ROW_FORMAT)
         for line in complete:
             number += 1
             yield number, line
@@ -71,4 +70,4 @@ def _cells(line: str, delimiter: str) -> list[str]:
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error as error:
-        raise UsageError(f"It is not CSV: {error}.", hint=EXPECTED) from None
+        raise UsageError(f"It is not CSV: {error}.", hint=ROW_FORMAT) from None

@@ -1,10 +1,9 @@
-"""Sets of Sudoku puzzles: generated or read from a file, kept in the cache, and split for measuring."""
+"""Sets of Sudoku puzzles: generated or read from a file, cached, and split for training and measuring."""
 
 import difflib
 import hashlib
 import io
 import json
-import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -12,34 +11,35 @@ from pathlib import Path
 
 import numpy as np
 
+from data.cache import CACHE_HINT
 from data.cache import cache_dir as cache_folder
-from data.cache import not_writable
 from data.errors import CorpusError, UsageError
 from data.progress import Progress
 from data.puzzle_file import read_puzzles
+from data.storage import replace_file
 from data.sudoku_generator import CLUES, HARD_CLUES, generate
 from data.sudoku_grid import geometry, geometry_of
 from data.sudoku_symmetry import symmetry_key
 
 FORMAT_VERSION = 1
-"""Part of every name in the cache; another generator or another check needs another number."""
+"""Part of every name in the cache. It changes when the generator or the checks change."""
 DEFAULT_HELD_OUT = 1256
-"""A thousand to measure on, and some to choose the best weights by."""
+"""A thousand to measure on, and 256 to choose the best weights by."""
 
-_GENERATED = {
+_NAMED_SETS = {
     "sudoku:4x4": (4, CLUES[4], 20_000),
     "sudoku:6x6": (6, CLUES[6], 20_000),
     "sudoku:9x9": (9, CLUES[9], 10_000),
     "sudoku:9x9-hard": (9, HARD_CLUES, 2_000),
 }
-GENERATED = tuple(_GENERATED)
-"""What can be asked for by name: sudoku:4x4 and so on."""
+PUZZLE_NAMES = tuple(_NAMED_SETS)
+"""The names of the sets that are generated: sudoku:4x4 and so on."""
 _REPORT_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class PuzzleSet:
-    """Puzzles of one size, each with its one solution; no puzzle twice."""
+    """Puzzles of one size, all different, each with its one solution."""
 
     name: str
     size: int
@@ -50,7 +50,7 @@ class PuzzleSet:
     """(N, n * n) uint8, read-only."""
     content_hash: str
     notes: tuple[str, ...] = ()
-    """Sentences for the user: what was left out."""
+    """Sentences for the user on what was left out."""
 
     def __len__(self) -> int:
         return len(self.puzzles)
@@ -59,46 +59,46 @@ class PuzzleSet:
 def open_puzzles(
     source: str | Path, count: int | None = None, seed: int = 0, cache: str | Path | None = None
 ) -> Generator[Progress, None, PuzzleSet]:
-    """The puzzles of a CSV file, or `count` that are made (one of GENERATED); the return value.
+    """Returns the puzzles of a CSV file, or `count` generated ones for one of PUZZLE_NAMES.
 
-    Of a file `count` is the most that are taken, and None all. Either is kept in the cache
-    folder, and found there the next time. Raises UsageError for a source or count that cannot
-    be, CorpusError for a file without puzzles, RlmError where the cache cannot be written.
+    Of a file at most `count` are taken, or all for None. They are kept in the cache folder and found there
+    the next time. Raises UsageError for an unknown source or a count out of range, CorpusError for a file
+    without puzzles, StorageError where the cache cannot be written.
     """
     name = str(source)
     if count is not None and count < 1:
         raise UsageError(f"{count} puzzles cannot be trained on.", hint="Ask for at least 2.")
     folder = cache_folder(cache)
     if name.startswith("sudoku:"):
-        size, clues, usual = _named(name)
+        size, clues, usual = _named_set(name)
         wanted = usual if count is None else count
-        path = folder / f"{_key(name, str(clues), str(wanted), str(seed))}.npy"
-        if (kept := _kept(path)) is None:
-            kept = yield from _generated(size, wanted, clues, seed)
-            _keep(path, *kept)
-        return _set(name.replace(":", "-"), *kept)
+        path = folder / f"{_cache_name(name, str(clues), str(wanted), str(seed))}.npy"
+        if (cached := _load_cached(path)) is None:
+            cached = yield from _generate(size, wanted, clues, seed)
+            _save_cached(path, *cached)
+        return _set(name.replace(":", "-"), *cached)
     file = Path(source).expanduser()
-    path = folder / f"{_key(file.name, _content(file), str(count))}.npy"
-    if (kept := _kept(path)) is None:
+    path = folder / f"{_cache_name(file.name, _file_hash(file), str(count))}.npy"
+    if (cached := _load_cached(path)) is None:
         rows = yield from read_puzzles(file, count)
-        kept = np.stack((rows.puzzles, rows.solutions)), rows.notes
-        _keep(path, *kept)
-    return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *kept)
+        cached = np.stack((rows.puzzles, rows.solutions)), rows.notes
+        _save_cached(path, *cached)
+    return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *cached)
 
 
-def size_named(source: str) -> int | None:
-    """n of the n × n puzzles that are made under that name; None for a file, which says it itself.
-    Raises UsageError for a name there is not."""
-    return _named(source)[0] if source.startswith("sudoku:") else None
+def size_of_named(source: str) -> int | None:
+    """n of the n × n puzzles in the set of that name; None for a file. Raises UsageError for an unknown
+    name."""
+    return _named_set(source)[0] if source.startswith("sudoku:") else None
 
 
 def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tuple[PuzzleSet, PuzzleSet]:
-    """A training set, and one to measure on of which no puzzle is a training puzzle.
+    """A training set, and a held-out set that has no puzzle of the training set.
 
-    On 6×6 and 9×9 none is one under any symmetry either: of puzzles that are equal under a
-    symmetry one may be held out, and the others are left out of both. `held_out` is DEFAULT_HELD_OUT
-    or a tenth, whichever is less; fewer where there are not as many different puzzles, and the notes
-    say so. Raises UsageError for a number that cannot be held out.
+    On 6×6 and 9×9 no held-out puzzle equals a training puzzle under a symmetry either: of puzzles that are
+    equal under a symmetry one may be held out, and the others are in neither set. Without `held_out`,
+    DEFAULT_HELD_OUT or a tenth of the puzzles is held out, whichever is less. Where too few puzzles differ,
+    fewer are held out, with a note. Raises UsageError for a number that cannot be held out.
     """
     wanted = min(DEFAULT_HELD_OUT, max(1, len(puzzles) // 10)) if held_out is None else held_out
     if not 1 <= wanted < len(puzzles):
@@ -141,7 +141,7 @@ def _part(puzzles: PuzzleSet, rows: np.ndarray, name: str) -> PuzzleSet:
 
 
 def _set(name: str, grids: np.ndarray, notes: tuple[str, ...]) -> PuzzleSet:
-    """`grids` (2, N, n * n): puzzles and solutions."""
+    """`grids` are (2, N, n * n): puzzles and solutions."""
     grids.setflags(write=False)
     return PuzzleSet(name, geometry_of(grids).n, grids[0], grids[1], _content_hash(grids), notes)
 
@@ -150,16 +150,16 @@ def _content_hash(grids: np.ndarray) -> str:
     return hashlib.sha256(f"{grids.shape}:".encode() + grids.tobytes()).hexdigest()
 
 
-def _named(name: str) -> tuple[int, tuple[int, int], int]:
+def _named_set(name: str) -> tuple[int, tuple[int, int], int]:
     name = name.replace("×", "x")
-    if name not in _GENERATED:
-        near = difflib.get_close_matches(name, GENERATED, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(GENERATED)}."
+    if name not in _NAMED_SETS:
+        near = difflib.get_close_matches(name, PUZZLE_NAMES, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(PUZZLE_NAMES)}."
         raise UsageError(f"There are no puzzles called '{name}'.", hint=hint)
-    return _GENERATED[name]
+    return _NAMED_SETS[name]
 
 
-def _generated(
+def _generate(
     size: int, count: int, clues: tuple[int, int], seed: int
 ) -> Generator[Progress, None, tuple[np.ndarray, tuple[str, ...]]]:
     grids = np.zeros((2, count, geometry(size).cells), dtype=np.uint8)
@@ -174,12 +174,12 @@ def _generated(
     return grids, ()
 
 
-def _key(*identity: str) -> str:
+def _cache_name(*identity: str) -> str:
     return "puzzles-" + hashlib.sha256(json.dumps([FORMAT_VERSION, *identity]).encode()).hexdigest()[:32]
 
 
-def _content(file: Path) -> str:
-    """A hash of a file's bytes, or nothing: reading it will say what is wrong."""
+def _file_hash(file: Path) -> str:
+    """A hash of a file's bytes; "" where it cannot be read, which is an error later."""
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -187,8 +187,8 @@ def _content(file: Path) -> str:
         return ""
 
 
-def _kept(path: Path) -> tuple[np.ndarray, tuple[str, ...]] | None:
-    """Puzzles and notes as `_keep` left them, or None where they are not there or damaged."""
+def _load_cached(path: Path) -> tuple[np.ndarray, tuple[str, ...]] | None:
+    """Puzzles and notes that `_save_cached` wrote, or None where they are missing or damaged."""
     try:
         grids = np.load(path, allow_pickle=False)
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -198,21 +198,10 @@ def _kept(path: Path) -> tuple[np.ndarray, tuple[str, ...]] | None:
         return None
 
 
-def _keep(path: Path, grids: np.ndarray, notes: tuple[str, ...]) -> None:
-    """Write the notes, then the puzzles: where these are, both are whole."""
+def _save_cached(path: Path, grids: np.ndarray, notes: tuple[str, ...]) -> None:
+    """Write the notes, then the puzzles: where there are puzzles, both files are whole."""
     array = io.BytesIO()
     np.save(array, grids, allow_pickle=False)
     about = json.dumps({"content_hash": _content_hash(grids), "notes": notes}).encode()
-    try:
-        for place, content in ((path.with_suffix(".json"), about), (path, array.getbuffer())):
-            temporary = place.with_name(f".tmp-{os.getpid()}-{place.name}")
-            try:
-                with temporary.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, place)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise not_writable(path.parent, error) from error
+    for place, content in ((path.with_suffix(".json"), about), (path, array.getbuffer())):
+        replace_file(place, [content], f"the puzzles in '{path.parent}'", hint=CACHE_HINT)

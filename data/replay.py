@@ -1,16 +1,11 @@
-"""A sample of a corpus that stays with the model, to be learned again beside later ones.
+"""A sample of a corpus that is kept in the run, and replayed while the model learns later corpora.
 
-What is kept is token ids: they never move, so a sample outlives its text, its cache and the
-growth of its vocabulary. One small safetensors file each, sealed by a hash over all of it.
+A sample holds token ids. These never change, so it stays valid when the text is gone, when the cache is
+empty and when the vocabulary has grown. Each is one small safetensors file with a hash over all of it.
 """
 
-import contextlib
-import errno
 import hashlib
-import os
 import re
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,25 +13,25 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError
+from data.storage import replace_file, storing
 
 REPLAY_BYTES = 2_000_000
-"""Of all samples of a run together."""
+"""For all samples of a run together."""
 HELD_OUT_TOKENS = 65_536
 PIECE_TOKENS = 2048
-"""What is drawn in one piece: many contexts long, so that few blocks run over a joint."""
+"""The length of a piece: many contexts long, so that few blocks cross from one piece into the next."""
 
 _FORMAT, _FORMAT_VERSION = "rlm-replay", "1"
 _HEADER_BYTES = 1024
 _SMALLEST_TRAINING_PART = 4
 _LARGEST_FILE = 64 * 2**20
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReplaySample:
-    """Tokens of the corpus `content_hash`: `train` (N,) to learn from again, `held_out` (M,) to
-    measure on, of one unsigned type. `held_out_bytes` is what bits per byte divides by."""
+    """Tokens of the corpus `content_hash`, of one unsigned type: `train` (N,) to learn again, `held_out` (M,)
+    to measure on. `held_out_bytes` is the length of the held-out text, the divisor of bits per byte."""
 
     content_hash: str
     train: np.ndarray
@@ -44,77 +39,71 @@ class ReplaySample:
     held_out_bytes: int
 
 
-def shared_out(budget: int, number: int) -> int:
-    """The bytes each of `number` samples may take."""
+def bytes_per_sample(budget: int, number: int) -> int:
+    """The bytes that each of `number` samples may have on the disk."""
     return budget // max(1, number)
 
 
 def draw_sample(
     content_hash: str, train: np.ndarray, held_out: np.ndarray, held_out_bytes: int, most_bytes: int
 ) -> ReplaySample:
-    """What is kept of a corpus in `most_bytes` on the disk.
+    """A sample of a corpus that takes about `most_bytes` on the disk.
 
-    The held-out part is kept whole up to HELD_OUT_TOKENS, beyond them in pieces, and is never
-    thinned: losses are compared on it. The training part gets what is left, though never less than a
-    quarter: whole where that fits, else in pieces of PIECE_TOKENS at equal distances.
+    The held-out part is kept whole up to HELD_OUT_TOKENS, and a larger one in pieces; it never shrinks later,
+    because losses are compared on it. The training part gets the rest, but at least a quarter of
+    `most_bytes`. It is kept whole where it fits, else in pieces of PIECE_TOKENS at equal distances.
     """
-    kept = _spread(held_out, HELD_OUT_TOKENS)
-    if len(kept) < len(held_out):
-        held_out_bytes = round(held_out_bytes * len(kept) / len(held_out))
-    largest = max((int(part.max()) for part in (train, kept) if len(part)), default=0)
+    held = _pick_evenly(held_out, HELD_OUT_TOKENS)
+    if len(held) < len(held_out):
+        held_out_bytes = round(held_out_bytes * len(held) / len(held_out))
+    largest = max((int(part.max()) for part in (train, held) if len(part)), default=0)
     dtype = np.min_scalar_type(largest)
-    left = most_bytes - kept.size * dtype.itemsize - _HEADER_BYTES
+    left = most_bytes - held.size * dtype.itemsize - _HEADER_BYTES
     room = max(left, most_bytes // _SMALLEST_TRAINING_PART) // dtype.itemsize
-    return ReplaySample(content_hash, _spread(train, room).astype(dtype), kept.astype(dtype), held_out_bytes)
+    return ReplaySample(
+        content_hash, _pick_evenly(train, room).astype(dtype), held.astype(dtype), held_out_bytes
+    )
 
 
-def thinned(sample: ReplaySample, most_bytes: int) -> ReplaySample:
-    """The same sample in fewer bytes, still drawn evenly and in the pieces it was drawn in."""
+def thin_sample(sample: ReplaySample, most_bytes: int) -> ReplaySample:
+    """The sample in fewer bytes: some of its pieces, at equal distances."""
     return draw_sample(sample.content_hash, sample.train, sample.held_out, sample.held_out_bytes, most_bytes)
 
 
 def save_sample(folder: Path, sample: ReplaySample) -> None:
-    """Write the sample into `folder`, whole or not at all. Raises RlmError where it cannot be."""
+    """Write the sample into `folder`, whole or not at all. Raises StorageError."""
     path = folder / sample_name(sample.content_hash)
     metadata = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
         "content_hash": sample.content_hash,
         "held_out_bytes": str(sample.held_out_bytes),
-        "sha256": _seal(sample),
+        "sha256": _checksum(sample),
     }
     tensors = {"train": sample.train, "held_out": sample.held_out}
-    with _storing(folder):
+    what = f"the replay sample in '{folder}'"
+    with storing(what):
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tmp-replay-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(safetensors.numpy.save(tensors, metadata))
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+    replace_file(path, [safetensors.numpy.save(tensors, metadata)], what)
 
 
 def load_sample(folder: Path, content_hash: str) -> ReplaySample:
-    """The sample of a corpus, every byte checked. Raises CorpusError where it is missing or damaged."""
+    """The sample of a corpus, verified. Raises CorpusError where it is missing or damaged."""
     path = folder / sample_name(content_hash)
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise ValueError("it is far larger than any sample")
+            raise ValueError("it is larger than a sample can be")
         with safe_open(path, framework="np", backend="pread") as file:
             metadata = file.metadata() or {}
             if metadata.get("format_version") != _FORMAT_VERSION or set(file.keys()) != {"train", "held_out"}:
-                raise ValueError("it is no sample of this version")
+                raise ValueError("it is not a sample of this version")
             sample = ReplaySample(
                 metadata.get("content_hash", ""),
                 file.get_tensor("train"),
                 file.get_tensor("held_out"),
                 int(metadata.get("held_out_bytes", "")),
             )
-        if sample.content_hash != content_hash or metadata.get("sha256") != _seal(sample):
+        if sample.content_hash != content_hash or metadata.get("sha256") != _checksum(sample):
             raise ValueError("it is not what was written")
     except FileNotFoundError:
         raise CorpusError(
@@ -133,9 +122,9 @@ def load_sample(folder: Path, content_hash: str) -> ReplaySample:
     return sample
 
 
-def _spread(tokens: np.ndarray, room: int) -> np.ndarray:
-    """At most `room` tokens from all over, in order. Pieces begin at multiples of their length,
-    so that a sample of a sample is cut where the first was."""
+def _pick_evenly(tokens: np.ndarray, room: int) -> np.ndarray:
+    """At most `room` tokens, in pieces at equal distances, in order. Pieces begin at multiples of their
+    length, so that a sample of a sample has whole pieces."""
     if len(tokens) <= room:
         return np.asarray(tokens)
     pieces = room // PIECE_TOKENS
@@ -146,7 +135,7 @@ def _spread(tokens: np.ndarray, room: int) -> np.ndarray:
 
 
 def sample_name(content_hash: str) -> str:
-    """What the file of a corpus' sample is called. Raises CorpusError for what is no hash."""
+    """The name of the file of a corpus's sample. Raises CorpusError for what is not a hash."""
     if not re.fullmatch(r"[\w-]+", content_hash):
         raise CorpusError(
             f"'{content_hash}' is not the hash of a corpus.", hint="Restore datasets.json from a copy."
@@ -154,26 +143,10 @@ def sample_name(content_hash: str) -> str:
     return f"{content_hash[:16]}.safetensors"
 
 
-def _seal(sample: ReplaySample) -> str:
-    """SHA-256 over everything a sample says."""
+def _checksum(sample: ReplaySample) -> str:
+    """SHA-256 over the whole sample."""
     parts = [f"{part.dtype.name} {part.shape}" for part in (sample.train, sample.held_out)]
     sha256 = hashlib.sha256("\n".join((sample.content_hash, str(sample.held_out_bytes), *parts)).encode())
     for part in (sample.train, sample.held_out):
         sha256.update(np.ascontiguousarray(part).tobytes())
     return sha256.hexdigest()
-
-
-@contextlib.contextmanager
-def _storing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise RlmError(
-                f"The disk is full: the replay sample in '{folder}' could not be saved.",
-                hint="Free some space, and go on.",
-            ) from error
-        raise RlmError(
-            f"The replay sample in '{folder}' could not be saved: {error.strerror or error}.",
-            hint="Check that the folder can be written, and go on.",
-        ) from error

@@ -1,10 +1,10 @@
 """Foreign text made safe to show.
 
-A corpus, a prompt, a model, a file name or an exception can carry characters that a terminal
-obeys instead of drawing: escape sequences that retitle the window or write the clipboard,
-carriage returns that overwrite a line, bidirectional overrides that reorder one, tag characters
-that hide a second text inside the first. Every such string passes through here on its way to a
-screen. What goes into a file or a pipe is data and stays exact.
+A corpus, a prompt, a model, a file name or an exception can contain characters that a terminal obeys
+instead of showing: escape sequences that change the window's title or the clipboard, carriage returns that
+overwrite a line, bidirectional overrides that reorder one, tag characters that hide a second text in the
+first. Every such string is passed through `safe_text` before it is shown. Text for a file or a pipe is data
+and is not changed.
 """
 
 import re
@@ -13,7 +13,7 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _CONTROL_PICTURES = 0x2400  # U+2400 + n draws the C0 control n
 _DELETE_PICTURE = "\u2421"
 
-# Lone surrogates are here because no terminal encoding can carry them: printing one raises.
+# Lone surrogates are included because no terminal encoding has them: printing one raises an error.
 _DANGEROUS = re.compile(
     "["
     "\x00-\x08\x0b-\x1f"  # C0, but newline and tab
@@ -27,11 +27,11 @@ _DANGEROUS = re.compile(
 
 
 def safe_text(text: str) -> str:
-    """`text` with every character a terminal would obey replaced by one it draws.
+    """`text` with every character that a terminal would obey replaced by one that it shows.
 
     One character becomes one character, so a stream may be cut anywhere:
-    `safe_text(a + b) == safe_text(a) + safe_text(b)`. Newline and tab stay. C0 controls become
-    their pictures (ESC is drawn as U+241B), everything else U+FFFD.
+    `safe_text(a + b) == safe_text(a) + safe_text(b)`. Newline and tab stay. C0 controls and DEL become their
+    pictures (U+241B for ESC), all others U+FFFD.
     """
     return _DANGEROUS.sub(_picture, text)
 

@@ -1,5 +1,6 @@
-"""One file read once: what it holds, and what had to be assumed or left out."""
+"""One file of a corpus read once: what it holds, and what was assumed or left out."""
 
+import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +9,18 @@ import numpy as np
 
 from data.document import Message
 from data.errors import CorpusError
-from data.find_sources import Format, SourceFile
-from data.jsonl import EXPECTED, BrokenLine, records
-from data.tally import Tally
-from data.text_source import Encoding, NotDecodableError, TextReader, first_guess, second_guess
+from data.jsonl import LINE_FORMATS, BrokenLine, read_records
+from data.source_files import Format, SourceFile
+from data.text_reader import Encoding, NotDecodableError, TextReader, detect_encoding, encoding_by_mark
 
 _REPORTED_LINES = 5
+_COUNTED_TOGETHER = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file as it was found. The split lies after `train_units`: characters of a plain
-    text, documents of a JSON Lines file."""
+    """One file as it was found. The split is after `train_units`: characters of a plain text, documents of a
+    JSON Lines file."""
 
     path: Path
     format: Format
@@ -31,8 +32,8 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """A source, and what else the description of a corpus takes from it."""
+class FileSummary:
+    """A source, and what else the description of a corpus needs of it."""
 
     source: Source
     label: str
@@ -41,39 +42,41 @@ class Scanned:
     has_messages: bool
     converted_line_ends: bool
     assumption: str
-    """A sentence on a guessed encoding, or an empty one."""
+    """A sentence on a guessed encoding, or ""."""
     broken: str
-    """A sentence on lines that cannot be used, or an empty one."""
+    """A sentence on lines that cannot be used, or ""."""
 
 
-def scan_file(file: SourceFile, documents_before: int) -> Generator[int, None, tuple[Scanned, np.ndarray]]:
-    """Count one file; yields the bytes read so far. A file that is not in the encoding it
-    seemed to be in is read a second time.
+def scan_file(
+    file: SourceFile, documents_before: int
+) -> Generator[int, None, tuple[FileSummary, np.ndarray]]:
+    """Read one file; yields the bytes read so far, and returns the summary and the count of each code point.
 
-    `documents_before` is the number of JSON Lines documents in the files before this one. The
-    array is how often each code point occurs. Raises CorpusError where there is nothing to use.
+    A file that is not in the encoding it seemed to have is read a second time. `documents_before` is the
+    number of JSON Lines documents in the files before this one. Raises CorpusError where there is nothing to
+    use.
     """
-    scan = _Scan(file, first_guess(file.path, file.label))
+    scan = _FileScan(file, encoding_by_mark(file.path, file.label))
     assumption = ""
     try:
         yield from scan.run()
     except NotDecodableError as error:
-        beyond_ascii = int(scan.tally.character_counts()[128:].sum())
-        encoding, assumption = second_guess(file.path, file.label, error.offset, beyond_ascii)
-        scan = _Scan(file, encoding)
+        beyond_ascii = int(scan.statistics.character_counts()[128:].sum())
+        encoding, assumption = detect_encoding(file.path, file.label, error.offset, beyond_ascii)
+        scan = _FileScan(file, encoding)
         yield from scan.run()
     scan.require_content()
-    counts = scan.tally.character_counts()
+    counts = scan.statistics.character_counts()
     if assumption:
         lost = int(counts[0xFFFD]) if len(counts) > 0xFFFD else 0
-        assumption += f", and {lost} broken characters stand as U+FFFD." if lost else "."
+        assumption += f", and {lost} broken characters became U+FFFD." if lost else "."
     elif scan.encoding.name.startswith("utf-16") or scan.encoding.name.startswith("utf-32"):
         assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its byte order mark."
-    scanned = Scanned(
+    scanned = FileSummary(
         source=scan.source(documents_before),
         label=file.label,
-        digest=scan.tally.digest,
-        text_bytes=scan.tally.bytes,
+        digest=scan.statistics.digest,
+        text_bytes=scan.statistics.bytes,
         has_messages=scan.has_messages,
         converted_line_ends=scan.converted_line_ends,
         assumption=assumption,
@@ -82,13 +85,13 @@ def scan_file(file: SourceFile, documents_before: int) -> Generator[int, None, t
     return scanned, counts
 
 
-class _Scan:
-    """The counters of one reading."""
+class _FileScan:
+    """The counts of one reading of a file."""
 
     def __init__(self, file: SourceFile, encoding: Encoding) -> None:
         self.file = file
         self.encoding = encoding
-        self.tally = Tally()
+        self.statistics = TextStatistics()
         self.documents = 0
         self.has_messages = False
         self.converted_line_ends = False
@@ -96,16 +99,16 @@ class _Scan:
         self.broken_count = 0
 
     def run(self) -> Generator[int, None, None]:
-        """Yields bytes read."""
+        """Read the file; yields the bytes read so far."""
         reader = TextReader(self.file.path, self.file.label, self.encoding)
         if self.file.format == "text":
             self.documents = 1
             for piece in reader:
-                self.tally.add(piece)
+                self.statistics.add(piece)
                 yield reader.position
         else:
             position = 0
-            for record in records(reader):
+            for record in read_records(reader):
                 self._add(record)
                 if reader.position != position:
                     position = reader.position
@@ -120,21 +123,21 @@ class _Scan:
             return
         self.documents += 1
         if isinstance(record, str):
-            self.tally.add(record, f"text:{len(record)}:")
+            self.statistics.add(record, f"text:{len(record)}:")
         else:
             self.has_messages = True
-            self.tally.add("", f"messages:{len(record)}:")
+            self.statistics.add("", f"messages:{len(record)}:")
             for message in record:
-                self.tally.add(message.content, f"{message.role}:{len(message.content)}:")
+                self.statistics.add(message.content, f"{message.role}:{len(message.content)}:")
 
     def require_content(self) -> None:
         if self.broken and not self.documents:
             first = self.broken[0]
             raise CorpusError(
                 f"No line of '{self.file.label}' can be used (line {first.number}: {first.reason}).",
-                hint=f"Each line is one of: {EXPECTED}.",
+                hint=f"Each line is one of: {LINE_FORMATS}.",
             )
-        if not self.tally.characters:
+        if not self.statistics.characters:
             raise CorpusError(f"'{self.file.label}' is empty.", hint="Give a file with text in it.")
 
     def broken_sentence(self) -> str:
@@ -147,16 +150,66 @@ class _Scan:
 
     def source(self, documents_before: int) -> Source:
         if self.file.format == "text":
-            train_units = int(0.9 * self.tally.characters)
+            train_units = int(0.9 * self.statistics.characters)
         else:
-            # Counted over all files, so that many short ones still leave a tenth.
+            # Counted over all files, so that many short ones leave a tenth too.
             train_units = int(0.9 * (documents_before + self.documents)) - int(0.9 * documents_before)
         return Source(
             path=self.file.path,
             format=self.file.format,
             encoding=self.encoding,
             bytes=self.file.size(),
-            characters=self.tally.characters,
+            characters=self.statistics.characters,
             documents=self.documents,
             train_units=train_units,
         )
+
+
+class TextStatistics:
+    """Characters, bytes, character counts and a hash of text that comes in pieces; the text is not kept."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self.bytes = 0
+        """In UTF-8, whatever the file's own encoding."""
+        self._hash = hashlib.sha256()
+        self._counts = np.zeros(128, dtype=np.int64)
+        self._waiting: list[str] = []
+        self._waiting_characters = 0
+
+    def add(self, text: str, frame: str = "") -> None:
+        """Count a text. `frame` is hashed and not counted: it tells where a part begins and what it is, so
+        that the same text in other parts has another hash."""
+        encoded = text.encode()
+        self._hash.update(frame.encode())
+        self._hash.update(encoded)
+        self.characters += len(text)
+        self.bytes += len(encoded)
+        self._waiting.append(text)
+        self._waiting_characters += len(text)
+        if self._waiting_characters >= _COUNTED_TOGETHER:
+            self._count()
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def character_counts(self) -> np.ndarray:
+        """int64: how often each code point occurred, up to the highest that did (127 at least)."""
+        self._count()
+        return self._counts
+
+    def _count(self) -> None:
+        text = "".join(self._waiting)
+        self._waiting, self._waiting_characters = [], 0
+        codes = np.frombuffer(text.encode("ascii"), np.uint8) if text.isascii() else _code_points(text)
+        found = np.bincount(codes)
+        if len(found) > len(self._counts):
+            self._counts = np.concatenate(
+                (self._counts, np.zeros(len(found) - len(self._counts), dtype=np.int64))
+            )
+        self._counts[: len(found)] += found
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.intp)

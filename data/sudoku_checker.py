@@ -1,4 +1,4 @@
-"""Whether a grid is solved, and whether a puzzle is one."""
+"""Whether a grid is solved, and whether a puzzle has exactly one solution."""
 
 import itertools
 
@@ -23,8 +23,8 @@ def is_solution_of(grids: np.ndarray, puzzles: np.ndarray) -> np.ndarray:
     return np.asarray(is_valid(grids) & keeps_clues)
 
 
-def contradiction(grid: np.ndarray) -> str:
-    """A digit that stands twice in a unit of a grid (n * n,), in words, or nothing."""
+def find_repeated_digit(grid: np.ndarray) -> str:
+    """A sentence part on a digit that occurs more than once in a unit of a grid (n * n,), or ""."""
     n = geometry_of(grid).n
     for number, unit in enumerate(units(n)):
         for digit, count in enumerate(np.bincount(grid[unit], minlength=n + 1)[1:].tolist(), start=1):
@@ -38,7 +38,7 @@ def require_unique(puzzle: np.ndarray) -> np.ndarray:
 
     Raises UsageError for a puzzle with none or several.
     """
-    if reason := contradiction(puzzle):
+    if reason := find_repeated_digit(puzzle):
         raise UsageError(
             f"The puzzle has no solution, because {reason}.", hint="Correct its clues and try again."
         )

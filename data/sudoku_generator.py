@@ -1,9 +1,8 @@
-"""Sudoku puzzles made to order: exactly one solution, and a number of clues that is drawn evenly.
+"""Sudoku puzzles with exactly one solution, and a number of clues that is drawn evenly from a range.
 
-A solution is drawn by filling an empty grid at random. Which clues to leave is then learned from
-mistakes: wherever a second solution turns up, the cells in which the two differ must hold a clue
-in every puzzle of that solution. Clues are taken away many at once, so long as every such set
-keeps one, and the solver is only asked about the outcome.
+A solution is drawn by filling an empty grid at random. Then clues are removed, many at once, and the solver
+looks for a second solution. If there is one, the cells in which the two differ form a set: every puzzle of
+the first solution needs a clue in one of them. The next removal leaves a clue in every such set.
 """
 
 import itertools
@@ -13,15 +12,15 @@ import numpy as np
 
 from data.errors import UsageError
 from data.sudoku_grid import SIZES, geometry
-from data.sudoku_solver import Option, grid_of, opening, search
+from data.sudoku_solver import Option, candidate_board, grid_of, search
 
 CLUES = {4: (4, 8), 6: (12, 18), 9: (36, 45)}
-"""The fewest and the most clues of a puzzle unless something else is asked for."""
+"""The fewest and the most clues of a puzzle by default, by the size of the grid."""
 HARD_CLUES = (22, 27)
 """The same for hard 9×9 puzzles."""
 FEWEST_CLUES = {4: 4, 6: 8, 9: 21}
-"""What can be made. On 4×4 and 6×6 no puzzle has fewer; on 9×9 17 exist, and cannot be found in
-seconds."""
+"""The fewest clues that can be asked for. On 4×4 and 6×6 no puzzle has fewer; on 9×9 there are puzzles with
+17, but finding one takes longer than seconds."""
 
 _ORDERS_PER_SOLUTION = 60
 _REPEATS_IN_A_ROW = 5000
@@ -32,9 +31,9 @@ def generate(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`count` different puzzles of size × size with their solutions, both (n * n,) uint8.
 
-    `clues` are the fewest and the most, CLUES unless said. These are the candidates number 0, 1, …
-    of `make_puzzle` without those that came before. Raises UsageError for a size or a number of
-    clues that cannot be, and where no more different puzzles are found.
+    `clues` are the fewest and the most, by default CLUES. The puzzles are the candidates number 0, 1, … of
+    `make_puzzle` without repeated ones. Raises UsageError for a size or a number of clues out of range, and
+    where no more different puzzles are found.
     """
     low, high = clues_in_bounds(size, clues)
     seen: set[bytes] = set()
@@ -59,27 +58,27 @@ def generate(
 def make_puzzle(size: int, clues: tuple[int, int], seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Candidate `number` of a seed: a puzzle and its one solution, both (n * n,) uint8.
 
-    It depends on nothing else, so that candidates may be made in any order by any process. Two
-    of them may be equal.
+    It depends on the arguments only, so candidates may be made in any order by any process. Two of them may
+    be equal.
     """
     rng = np.random.default_rng((seed % 2**64, number))
-    kept = int(rng.integers(clues[0], clues[1] + 1))
+    clue_count = int(rng.integers(clues[0], clues[1] + 1))
     while True:
         solution = _random_solution(size, rng)
-        puzzle = _with_clues(solution, kept, rng)
+        puzzle = _with_clues(solution, clue_count, rng)
         if puzzle is not None:
             return puzzle, solution
 
 
 def clues_in_bounds(size: int, clues: tuple[int, int] | None) -> tuple[int, int]:
-    """The range of clues to use. Raises UsageError where it cannot be."""
+    """The fewest and the most clues. Raises UsageError for a size or a range that is not possible."""
     if size not in SIZES:
         raise UsageError(f"There is no {size}×{size} Sudoku here.", hint="The sizes are 4, 6 and 9.")
     low, high = clues or CLUES[size]
     most = size * size - 1
     if not FEWEST_CLUES[size] <= low <= high <= most:
         raise UsageError(
-            f"{low} to {high} clues cannot be had on {geometry(size).name}.",
+            f"{low} to {high} clues are not possible on {geometry(size).name}.",
             hint=f"Choose a range within {FEWEST_CLUES[size]} to {most}.",
         )
     return low, high
@@ -87,7 +86,7 @@ def clues_in_bounds(size: int, clues: tuple[int, int] | None) -> tuple[int, int]
 
 def _random_solution(size: int, rng: np.random.Generator) -> np.ndarray:
     cells = size * size
-    board = opening(np.zeros(cells, dtype=np.uint8)) or []
+    board = candidate_board(np.zeros(cells, dtype=np.uint8)) or []
 
     def at_random(options: list[Option]) -> list[Option]:
         return [options[index] for index in rng.permutation(len(options)).tolist()]
@@ -95,27 +94,27 @@ def _random_solution(size: int, rng: np.random.Generator) -> np.ndarray:
     return grid_of(next(search(board, cells, at_random)), cells)
 
 
-def _with_clues(solution: np.ndarray, kept: int, rng: np.random.Generator) -> np.ndarray | None:
-    """The solution with `kept` clues left, or None where none was found that has no second one."""
+def _with_clues(solution: np.ndarray, clue_count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """A puzzle with `clue_count` clues that has only this solution, or None where none was found."""
     cells = len(solution)
     needed: list[int] = []
     for _ in range(_ORDERS_PER_SOLUTION):
         order = rng.permutation(cells).tolist()
-        while (clues := _thinned(order, kept, needed)) is not None:
+        while (clues := _choose_clues(order, clue_count, needed)) is not None:
             puzzle = solution.copy()
             puzzle[[cell for cell in range(cells) if not clues >> cell & 1]] = 0
-            differing = _difference(puzzle, solution)
+            differing = _differing_cells(puzzle, solution)
             if not differing:
                 return puzzle
             needed.append(differing)
     return None
 
 
-def _thinned(order: list[int], kept: int, needed: list[int]) -> int | None:
-    """Cells that are left after striking out in that order all but `kept`, each of the needed
-    sets keeping one; None where that leaves too many."""
+def _choose_clues(order: list[int], clue_count: int, needed: list[int]) -> int | None:
+    """The cells of `clue_count` clues, as bits: cells are removed in that order unless one of the `needed`
+    sets would have none left. None where too many cells are left."""
     clues = (1 << len(order)) - 1
-    surplus = len(order) - kept
+    surplus = len(order) - clue_count
     for cell in order:
         if not surplus:
             return clues
@@ -129,17 +128,18 @@ def _thinned(order: list[int], kept: int, needed: list[int]) -> int | None:
     return None if surplus else clues
 
 
-def _difference(puzzle: np.ndarray, solution: np.ndarray) -> int:
-    """The cells in which another solution of the puzzle differs from this one; 0 without another.
+def _differing_cells(puzzle: np.ndarray, solution: np.ndarray) -> int:
+    """The cells, as bits, in which another solution of the puzzle differs from this one; 0 where there is
+    none.
 
-    This solution's digits are tried first, so that the other one is found by undoing the last
-    choices and differs in few cells.
+    The digits of this solution are tried first. So the other one is found by changing the last choices, and
+    differs in few cells.
     """
 
     def as_known(options: list[Option]) -> list[Option]:
         return sorted(options, key=lambda option: solution[option[0].bit_length() - 1] != option[1] + 1)
 
-    board = opening(puzzle) or []
+    board = candidate_board(puzzle) or []
     other = next(itertools.islice(search(board, len(solution), as_known), 1, 2), None)
     if other is None:
         return 0

@@ -1,8 +1,8 @@
-"""The Sudoku grids known here: 4×4 with boxes of 2×2, 6×6 with boxes of 2 rows × 3 columns, 9×9 with
-boxes of 3×3.
+"""Sudoku grids of three sizes: 4×4 with boxes of 2×2, 6×6 with boxes of 2 rows × 3 columns, 9×9 with boxes of
+3×3.
 
-A grid is a uint8 array (..., n * n) in reading order: 0 is a blank, 1 to n are digits. Its length
-says its size, so that functions on grids ask for no size.
+A grid is a uint8 array (..., n * n) in reading order: 0 is a blank, 1 to n are digits. Functions on grids
+take the size from its length.
 """
 
 import functools
@@ -16,8 +16,8 @@ SIZES = tuple(_BOXES)
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Where the units of an n × n grid lie. A box is `box_height` rows of `box_width` columns; a band
-    is the rows of one row of boxes, a stack the columns of one column of boxes."""
+    """The shape of an n × n grid. A box has `box_height` rows and `box_width` columns; a band is the rows of
+    one row of boxes, a stack the columns of one column of boxes."""
 
     n: int
     box_height: int
@@ -29,27 +29,27 @@ class Geometry:
 
     @property
     def name(self) -> str:
-        """As a person writes it: 9×9."""
+        """Such as "9×9"."""
         return f"{self.n}×{self.n}"
 
     @property
     def can_transpose(self) -> bool:
-        """Whether swapping rows and columns leaves the boxes boxes."""
+        """Whether boxes are still boxes after rows and columns are swapped."""
         return self.box_height == self.box_width
 
 
 def geometry(n: int) -> Geometry:
-    """The geometry of an n × n grid. Raises ValueError where n is none of SIZES."""
+    """The geometry of an n × n grid. Raises ValueError where n is not in SIZES."""
     if n not in _BOXES:
         raise ValueError(f"a grid is 4×4, 6×6 or 9×9, not {n}×{n}")
     return Geometry(n, *_BOXES[n])
 
 
 def geometry_of(grids: np.ndarray) -> Geometry:
-    """The geometry of grids (..., n * n), or ValueError."""
+    """The geometry of grids (..., n * n). Raises ValueError for another number of cells."""
     n = next((n for n in SIZES if n * n == grids.shape[-1]), None)
     if n is None:
-        raise ValueError(f"{grids.shape[-1]} cells are no grid: a grid has 16, 36 or 81")
+        raise ValueError(f"{grids.shape[-1]} cells are not a grid: a grid has 16, 36 or 81")
     return geometry(n)
 
 
@@ -66,5 +66,5 @@ def units(n: int) -> np.ndarray:
 
 
 def unit_name(number: int, n: int) -> str:
-    """What a person calls the unit of that number in `units`: row 3, column 1, box 2."""
+    """The name of the unit of that number in `units`, such as "row 3", "column 1" or "box 2"."""
     return f"{('row', 'column', 'box')[number // n]} {number % n + 1}"

@@ -1,7 +1,7 @@
-"""A plain Sudoku solver, and how hard a puzzle is for an even plainer one.
+"""A Sudoku solver, and a measure of how hard a puzzle is.
 
-The candidates of a digit are one integer with a bit per cell, so that a single operation acts on
-all cells at once: which cells have one candidate left takes two operations per digit.
+A board is a list with one integer for each digit, which has a bit for each cell where the digit may still be.
+So one operation acts on all cells at once.
 """
 
 import functools
@@ -15,17 +15,17 @@ import numpy as np
 from data.sudoku_grid import geometry_of, units
 
 Option = tuple[int, int]
-"""A cell, as its bit, and a digit counted from 0."""
+"""A cell, as its bit, and a digit, counted from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Masks:
-    """Sets of cells as integers with a bit per cell."""
+    """Sets of cells, as integers with a bit for each cell."""
 
     all: int
     units: tuple[int, ...]
     not_peers: dict[int, int]
-    """From the bit of a cell to all cells that share no unit with it, and itself."""
+    """From the bit of a cell to that cell and all cells that share no unit with it."""
 
 
 def solve(grid: np.ndarray) -> np.ndarray | None:
@@ -34,32 +34,32 @@ def solve(grid: np.ndarray) -> np.ndarray | None:
 
 
 def count_solutions(grid: np.ndarray, limit: int = 2) -> int:
-    """How many solutions a grid has, counted no further than `limit`."""
+    """How many solutions a grid has, `limit` at most."""
     return sum(1 for _ in itertools.islice(solutions(grid), limit))
 
 
 def solutions(grid: np.ndarray) -> Iterator[np.ndarray]:
     """Every solution of a grid, each (n * n,) uint8, found by propagation and backtracking."""
-    board = opening(grid)
+    board = candidate_board(grid)
     if board is not None:
         for solved in search(board, grid.shape[-1], _in_order):
             yield grid_of(solved, grid.shape[-1])
 
 
 def search_nodes(grid: np.ndarray, most: int = sys.maxsize) -> int:
-    """The difficulty of a puzzle: how many digits a plain backtracking search tries.
+    """The difficulty of a puzzle: how many digits a simple backtracking search tries.
 
-    The search fills the blanks in a fixed order: those first for which row, column and box leave
-    the fewest digits at the start, in reading order where these are as many. It tries each digit
-    that does not already stand in the blank's row, column or box, and goes back where any later
-    blank has no digit left. It deduces nothing else, and goes on until it has seen that there is
-    no further solution. Every digit tried is a node, so a puzzle where none is tried in vain
-    counts its blanks. Relabelling the digits changes nothing.
+    The search fills the blanks in a fixed order: first those for which row, column and box leave the fewest
+    digits at the start, and in reading order among equals. It tries each digit that is not in the blank's
+    row, column or box, and goes back where any later blank has no digit left. It deduces nothing else, and
+    goes on until it has seen that there is no further solution. Each digit tried counts as a node, so a
+    puzzle in which no wrong digit is tried has as many nodes as blanks. Relabelling the digits does not
+    change the count.
 
-    It stops at `most` nodes and counts those: the hardest puzzles need a hundred thousand and more,
-    and a grid with many solutions never ends.
+    The search ends after `most` nodes: the hardest puzzles need more than a hundred thousand, and a grid with
+    many solutions practically never ends.
     """
-    board = opening(grid)
+    board = candidate_board(grid)
     if board is None:
         return 0
     left = [sum(candidates >> cell & 1 for candidates in board) for cell in range(len(grid))]
@@ -69,12 +69,12 @@ def search_nodes(grid: np.ndarray, most: int = sys.maxsize) -> int:
     for cell in reversed(order):
         later.append(later[-1] | cell)
     steps = list(zip(order, reversed(later[1:]), strict=True))
-    return _tried(board, steps, 0, _masks(len(grid)).not_peers, most)
+    return _count_nodes(board, steps, 0, _masks(len(grid)).not_peers, most)
 
 
-def opening(grid: np.ndarray) -> list[int] | None:
-    """For each digit the cells it may still stand in, its clues among them; None where a digit
-    stands twice in a unit."""
+def candidate_board(grid: np.ndarray) -> list[int] | None:
+    """The board of a grid (n * n,): for each digit its clues and the cells where it may still be. None where
+    a digit occurs twice in a unit."""
     n = geometry_of(grid).n
     masks = _masks(grid.shape[-1])
     placed, allowed = [0] * n, [masks.all] * n
@@ -93,17 +93,17 @@ def opening(grid: np.ndarray) -> list[int] | None:
 def search(
     board: list[int], cells: int, order: Callable[[list[Option]], Sequence[Option]], settled: int = 0
 ) -> Iterator[list[int]]:
-    """Every solved board that can be reached from a board, which is used up.
+    """Every solved board that can be reached from `board`, which is changed.
 
-    `order` says which options are tried first wherever there is a choice. `settled` are the cells
-    whose digit has been struck out around them.
+    `order` sorts the options wherever there is a choice. `settled` are the cells with one digit that is
+    already removed from the other cells of their units.
     """
     masks = _masks(cells)
-    settled = _propagated(board, settled, masks)
+    settled = _propagate(board, settled, masks)
     if settled == masks.all:
         yield board
     elif settled >= 0:
-        for cell, digit in order(_choice(board, masks)):
+        for cell, digit in order(_fewest_options(board, masks)):
             child = [candidates & ~cell for candidates in board]
             child[digit] |= cell
             yield from search(child, cells, order, settled)
@@ -137,9 +137,12 @@ def _masks(cells: int) -> _Masks:
     return _Masks(everything, all_units, not_peers)
 
 
-def _propagated(board: list[int], settled: int, masks: _Masks) -> int:
-    """Fill in what has one place or one digit left, until nothing has; the settled cells, or -1
-    where something has none."""
+def _propagate(board: list[int], settled: int, masks: _Masks) -> int:
+    """Fill in each cell with one digit left and each digit with one place left in a unit, until there is
+    none.
+
+    Returns the settled cells, or -1 where a cell has no digit left or a digit no place.
+    """
     not_peers = masks.not_peers
     while True:
         one = two = 0
@@ -161,14 +164,16 @@ def _propagated(board: list[int], settled: int, masks: _Masks) -> int:
         elif settled == masks.all:
             return settled
         else:
-            outcome = _only_places(board, settled, masks)
+            outcome = _fill_only_places(board, settled, masks)
             if outcome <= 0:
                 return settled if outcome == 0 else -1
 
 
-def _only_places(board: list[int], settled: int, masks: _Masks) -> int:
-    """Where a digit has one place left in a unit, strike out the cell's other digits: how many
-    such places there were, or -1 where a digit has none."""
+def _fill_only_places(board: list[int], settled: int, masks: _Masks) -> int:
+    """Where a digit has one place left in a unit, remove the other digits from that cell.
+
+    Returns the number of such places, or -1 where a digit has none.
+    """
     count = 0
     for digit, candidates in enumerate(board):
         if not candidates & ~settled:
@@ -186,8 +191,8 @@ def _only_places(board: list[int], settled: int, masks: _Masks) -> int:
     return count
 
 
-def _choice(board: list[int], masks: _Masks) -> list[Option]:
-    """What to try: a cell's digits or a digit's places in a unit, whichever are fewest."""
+def _fewest_options(board: list[int], masks: _Masks) -> list[Option]:
+    """The options to try: the digits of a cell or the places of a digit in a unit, whichever are fewest."""
     at_least = [masks.all] + [0] * len(board)
     for number, candidates in enumerate(board, start=1):
         for count in range(number, 0, -1):
@@ -218,10 +223,11 @@ def _bits(cells: int) -> Iterator[int]:
         cells &= cells - 1
 
 
-def _tried(
+def _count_nodes(
     board: list[int], order: list[tuple[int, int]], depth: int, not_peers: dict[int, int], most: int
 ) -> int:
-    """The nodes below a board, up to `most`; `order` is each blank, and all blanks from it on."""
+    """The nodes of the search from a board, `most` at most; `order` has each blank, and all blanks from it
+    on."""
     if depth == len(order):
         return 0
     cell, blanks = order[depth]
@@ -237,5 +243,5 @@ def _tried(
                 break
             child = list(board)
             child[digit] = candidates & not_peers[cell]
-            nodes += 1 + _tried(child, order, depth + 1, not_peers, most - nodes - 1)
+            nodes += 1 + _count_nodes(child, order, depth + 1, not_peers, most - nodes - 1)
     return nodes

@@ -1,17 +1,21 @@
-"""What can be done to a Sudoku without changing the problem: digits relabelled, rows swapped within
-a band and bands with each other, columns within a stack and stacks, and where boxes are square,
-rows swapped with columns. Drawn at random for training, and seen through by a key."""
+"""Symmetries of Sudoku: changes that leave the problem the same.
+
+Digits can be relabelled, rows swapped within a band and bands with each other, columns within a stack and
+stacks with each other, and, where boxes are square, rows swapped with columns. Symmetries are drawn at random
+for training, and a key tells which puzzles are equal under one.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from data.permutation import GOLDEN_GAMMA, splitmix64
 from data.sudoku_grid import Geometry, geometry, geometry_of, units
 
 _KEYED_TOGETHER = 4096
 _KEY_ROUNDS = 3
-_ROLES = np.arange(5, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-"""Added to a sum over a row, a column, a box or a digit to keep what they say apart."""
+_ROLES = np.arange(5, dtype=np.uint64) * GOLDEN_GAMMA
+"""Added to a sum over a row, a column, a box or a digit, so that equal sums of different kinds differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +23,9 @@ class Symmetry:
     """One symmetry for each grid of a batch."""
 
     cells: np.ndarray
-    """(B, n * n): which cell the content of each cell comes from."""
+    """(B, n * n): for each cell, the cell its content is taken from."""
     digits: np.ndarray
-    """(B, n + 1) uint8: what each digit becomes; a blank stays a blank."""
+    """(B, n + 1) uint8: what each digit becomes; a blank stays blank."""
 
     def apply(self, grids: np.ndarray) -> np.ndarray:
         """The grids (B, n * n) transformed, puzzles and solutions alike."""
@@ -29,7 +33,7 @@ class Symmetry:
 
 
 def random_symmetry(rng: np.random.Generator, size: int, batch: int) -> Symmetry:
-    """A symmetry of size × size grids for each of `batch`, all equally likely."""
+    """`batch` symmetries of size × size grids, all equally likely."""
     shape = geometry(size)
     rows = _lines(rng, shape.n, shape.box_height, batch)
     columns = _lines(rng, shape.n, shape.box_width, batch)
@@ -42,12 +46,11 @@ def random_symmetry(rng: np.random.Generator, size: int, batch: int) -> Symmetry
 
 
 def symmetry_key(puzzles: np.ndarray) -> np.ndarray:
-    """(N,) uint64 for puzzles (N, n * n): the same for two that are equal under a symmetry.
+    """(N,) uint64 for puzzles (N, n * n): the same for two puzzles that are equal under a symmetry.
 
-    Puzzles with different keys are therefore different problems. Two that differ can share a key,
-    which is rare. Every cell takes up what stands in its row, column and box and where its digit
-    stands elsewhere, a few times over, as in the colour refinement of graphs (Weisfeiler and
-    Leman, 1968).
+    So puzzles with different keys are different problems; rarely, different problems share a key. The keys
+    are made as in the colour refinement of graphs (Weisfeiler and Leman, 1968): a few times, each cell takes
+    a new colour from the colours in its row, column and box and of all cells with its digit.
     """
     shape = geometry_of(puzzles)
     parts = [
@@ -58,7 +61,7 @@ def symmetry_key(puzzles: np.ndarray) -> np.ndarray:
 
 
 def _lines(rng: np.random.Generator, n: int, box_lines: int, batch: int) -> np.ndarray:
-    """(B, n): rows or columns in an order that keeps those of a box together."""
+    """(B, n): rows or columns in a random order that keeps those of a box together."""
     groups = rng.random((batch, n // box_lines)).argsort(axis=1)
     within = rng.random((batch, n // box_lines, box_lines)).argsort(axis=2)
     return (groups[:, :, None] * box_lines + within).reshape(batch, n)
@@ -67,24 +70,17 @@ def _lines(rng: np.random.Generator, n: int, box_lines: int, batch: int) -> np.n
 def _keys(puzzles: np.ndarray, shape: Geometry) -> np.ndarray:
     n = shape.n
     rows, columns, boxes = np.split(units(n), 3)
-    # What a row means must be what a column means where the two can be swapped.
+    # Rows and columns count as the same kind where they can be swapped.
     roles = [(rows, 1), (columns, 1 if shape.can_transpose else 2), (boxes, 3)]
-    standing = [puzzles == digit for digit in range(1, n + 1)]
-    colours = _mixed((puzzles > 0).astype(np.uint64))  # (N, n * n)
+    cells_of_digits = [puzzles == digit for digit in range(1, n + 1)]
+    colours = splitmix64((puzzles > 0).astype(np.uint64))  # (N, n * n)
     for _ in range(_KEY_ROUNDS):
-        taken = colours.copy()
+        mixture = colours.copy()
         for groups, role in roles:
             sums = colours[:, groups].sum(axis=2)  # (N, n)
-            taken[:, groups.ravel()] += np.repeat(_mixed(sums + _ROLES[role]), n, axis=1)
-        for stands in standing:
-            sums = (colours * stands).sum(axis=1, keepdims=True)  # (N, 1)
-            taken += stands * _mixed(sums + _ROLES[4])
-        colours = _mixed(taken)
+            mixture[:, groups.ravel()] += np.repeat(splitmix64(sums + _ROLES[role]), n, axis=1)
+        for cells in cells_of_digits:
+            sums = (colours * cells).sum(axis=1, keepdims=True)  # (N, 1)
+            mixture += cells * splitmix64(sums + _ROLES[4])
+        colours = splitmix64(mixture)
     return np.asarray(colours.sum(axis=1))
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on every bit."""
-    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return values ^ values >> np.uint64(31)

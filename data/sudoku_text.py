@@ -1,4 +1,4 @@
-"""Sudoku grids as text: read in any of the ways people write them, written, and drawn."""
+"""Sudoku grids as text: read in the ways people write them, written in a line, and drawn."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from data.errors import UsageError
 from data.sudoku_grid import SIZES, geometry, geometry_of
 
 Mark = Literal["frame", "blank", "clue", "filled", "changed"]
-"""What a piece of a drawing is: a digit of the puzzle, one filled in since, one changed just now."""
+"""What a piece of a drawing is. A clue is a digit of the puzzle; "filled" and "changed" digits are not."""
 
 _DRAWING = re.compile(r"[\s|+*─-╿-]+")
 _FOREIGN = re.compile(r"[^0-9.]")
@@ -20,8 +20,8 @@ _HOW = "Write each row from the top, a digit for each clue and a dot or 0 for ea
 def parse_grid(text: str, what: str = "puzzle") -> np.ndarray:
     """A grid (n * n,) uint8 from text: 16, 36 or 81 digits, dots and zeros, in reading order.
 
-    White space, line ends and the lines of a drawing (| - + * and box characters) may stand
-    anywhere between them. Raises UsageError, naming the grid `what`, for anything else.
+    White space, line ends and the lines of a drawing (| - + * and box characters) may be anywhere between
+    them. Raises UsageError for anything else; its message calls the grid `what`.
     """
     symbols = _DRAWING.sub("", text)
     if foreign := _FOREIGN.search(symbols):
@@ -37,8 +37,8 @@ def parse_grid(text: str, what: str = "puzzle") -> np.ndarray:
     return grid
 
 
-def is_whole(text: str) -> bool:
-    """Whether a text holds as many cells as a grid has, whatever is written in them."""
+def has_grid_length(text: str) -> bool:
+    """Whether a text has as many cells as a grid, whatever is in them."""
     return len(_DRAWING.sub("", text)) in {n * n for n in SIZES}
 
 
@@ -46,7 +46,7 @@ def parse_grids(text: str) -> list[np.ndarray]:
     """All grids of a text: one on each line, or drawn over several lines with empty lines between
     grids. Raises UsageError as `parse_grid`, or where there is none."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if lines and all(is_whole(line) for line in lines):
+    if lines and all(has_grid_length(line) for line in lines):
         return [parse_grid(line) for line in lines]
     blocks = [block for block in re.split(r"\n[ \t\r]*\n", text) if block.strip()]
     if not blocks:
@@ -55,18 +55,18 @@ def parse_grids(text: str) -> list[np.ndarray]:
 
 
 def grid_line(grid: np.ndarray) -> str:
-    """A grid (n * n,) as one line, a dot for each blank."""
+    """A grid (n * n,) as one line, with a dot for each blank."""
     return "".join(str(digit) if digit else "." for digit in grid.tolist())
 
 
-def drawn(
+def draw_grid(
     grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None
 ) -> Iterator[tuple[str, Mark]]:
-    """A grid (n * n,) drawn over several lines, boxes framed, a star behind each changed cell: the
-    pieces in order, newlines included but none at the end, and what each is, for who draws in colour.
+    """A drawing of a grid (n * n,) over several lines: its pieces in order, and what each piece is, so that a
+    front end can colour them.
 
-    `puzzle` (n * n,) tells clues from what was filled in, without it every digit is a clue;
-    `changed` (n * n,) bool are the cells to point out.
+    Boxes are framed, and a star follows each changed cell. The last line has no newline. Digits of `puzzle`
+    (n * n,) are clues, and without it all are; `changed` (n * n,) bool are the cells to mark.
     """
     shape = geometry_of(grid)
     n, stacks = shape.n, shape.n // shape.box_width

@@ -1,16 +1,14 @@
-"""Text to token ids and back: the surface both kinds share, and how one is read from a file.
+"""Text to token ids and back: the interface of both kinds of tokenizers, and how one is read from a file.
 
-The kinds are in `character_tokenizer` and `bpe_tokenizer`. Both are written as a
-`tokenizer.json` that the `tokenizers` library reads, and both are lossless: control tokens
-never come out of text, because their ids are added by role, never by spelling.
+The kinds are in `character_tokenizer` and `bpe_tokenizer`. Both write a `tokenizer.json` that the
+`tokenizers` library reads. Text never becomes a control token, whatever it spells: their ids are added by
+role.
 """
 
 import codecs
 import hashlib
 import json
 import math
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ from data.corpus import Corpus
 from data.document import ROLES, Message
 from data.errors import TokenizerError
 from data.plain_file import UnreadableFileError, read_plain_file
+from data.storage import replace_file
 
 Kind = Literal["character", "bpe"]
 
@@ -44,7 +43,7 @@ SPECIAL_TOKENS: tuple[str, ...] = (
     "<|reserved-3|>",
     "<|reserved-4|>",
 )
-"""The position of a name is its id, in every tokenizer."""
+"""The position of a control token is its id, in every tokenizer."""
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_VOCAB_SIZE = 2**20
@@ -54,14 +53,14 @@ _FOREIGN_HINT = "Use the tokenizer.json of a run that rlm trained."
 
 
 class Tokenizer(ABC):
-    """Ids below 16 are the control tokens, the rest stand for text. Immutable."""
+    """Ids below 16 are the control tokens, the others are text. Immutable."""
 
     kind: ClassVar[Kind]
     pad_id, unk_id, bos_id, eos_id = 0, 1, 2, 3
     role_ids: Mapping[str, int] = MappingProxyType({r: SPECIAL_TOKENS.index(f"<|{r}|>") for r in ROLES})
 
     def __init__(self, text_tokens: Sequence[bytes]) -> None:
-        """`text_tokens[i]` is the UTF-8, or the part of it, that id 16 + i stands for."""
+        """`text_tokens[i]` are the bytes, in UTF-8, of id 16 + i; they can be a part of a character."""
         unknown = "\N{REPLACEMENT CHARACTER}".encode()
         control = [unknown if i == self.unk_id else b"" for i in range(len(SPECIAL_TOKENS))]
         self._bytes = (*control, *text_tokens)
@@ -69,23 +68,23 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> np.ndarray:
-        """(T,) int64. No control token comes out of text, whatever it spells; only the
-        character kind gives `unk_id`, for a character it has not met."""
+        """(T,) int64. Text never becomes a control token, except that a character tokenizer gives `unk_id`
+        for a character it lacks."""
 
     @abstractmethod
     def to_json(self) -> str:
         """The content of tokenizer.json, the same string for the same tokenizer."""
 
     @abstractmethod
-    def shortened(self, size: int) -> "Tokenizer":
-        """What it was before it grew beyond `size` tokens. Raises TokenizerError where it never was."""
+    def shorten_to(self, size: int) -> "Tokenizer":
+        """The tokenizer as it was when it had `size` tokens. Raises TokenizerError where it never had."""
 
     def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """`encode` of each; a kind may do them together faster."""
+        """`encode` of each text; a byte-pair tokenizer encodes them in parallel."""
         return [self.encode(text) for text in texts]
 
-    def recut(self, pieces: Iterable[str]) -> Iterator[str]:
-        """The same text, cut where encoding piece by piece gives what encoding it whole would."""
+    def encodable_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The same text in other pieces: encoding them one by one gives the same as encoding the whole."""
         yield from pieces
 
     def encode_document(self, text: str) -> np.ndarray:
@@ -100,81 +99,71 @@ class Tokenizer(ABC):
         return np.concatenate(parts).astype(np.int64, copy=False)
 
     def decode(self, ids: Iterable[int], *, with_special: bool = False) -> str:
-        """The text of ids. Control tokens are left out, or spelled with `with_special`; an
-        unknown character and bytes that are not UTF-8 show as U+FFFD."""
-        parts = (self._spelled(i) if with_special else self.token_bytes(i) for i in map(int, ids))
+        """The text of ids. Control tokens are left out, or spelled out with `with_special`; an unknown
+        character and bytes that are not UTF-8 become U+FFFD."""
+        parts = (self._spell(i) if with_special else self.token_bytes(i) for i in map(int, ids))
         return b"".join(parts).decode("utf-8", "replace")
 
     def token_bytes(self, token: int) -> bytes:
-        """What a token adds to the text: b"" for a control token, U+FFFD for an id beyond the
-        vocabulary, which a model padded to a round size could produce."""
+        """The bytes of a token: b"" for a control token, U+FFFD for an id beyond the vocabulary, which a
+        model padded to a round size can produce."""
         return self._bytes[token] if 0 <= token < self.vocab_size else self._bytes[self.unk_id]
 
     def token_text(self, token: int) -> str:
-        """A token on its own, for display; bytes that are no whole character as \\xNN."""
-        return self._spelled(token).decode("utf-8", "backslashreplace")
+        """One token for display; bytes that are not a whole character are written as \\xNN."""
+        return self._spell(token).decode("utf-8", "backslashreplace")
 
     def stream_decoder(self) -> "StreamDecoder":
         return StreamDecoder(self)
 
     @property
     def hash(self) -> str:
-        """Names this tokenizer by what it does: equal for equal encodings."""
+        """The hash of tokenizer.json: equal for tokenizers that encode alike."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write tokenizer.json, whole or not at all."""
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-tokenizer-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.to_json())
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        """Write tokenizer.json, whole or not at all. Raises StorageError."""
+        replace_file(Path(path), [self.to_json().encode()], "the tokenizer")
 
-    def _spelled(self, token: int) -> bytes:
+    def _spell(self, token: int) -> bytes:
         return SPECIAL_TOKENS[token].encode() if 0 <= token < len(SPECIAL_TOKENS) else self.token_bytes(token)
 
 
 class StreamDecoder:
-    """Text as the tokens come, never half a character. Pushed and flushed, it adds up to `decode`."""
+    """Decodes tokens one by one into whole characters; all of its text together is that of `decode`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, token: int) -> str:
-        """The text this token completes; a character begun and not ended is held back."""
+        """The text that this token completes; an incomplete character waits for the next tokens."""
         return self._decoder.decode(self._tokenizer.token_bytes(int(token)))
 
     def flush(self) -> str:
-        """What was held back, as U+FFFD. The decoder starts afresh."""
+        """U+FFFD for an incomplete character, else "". The decoder is then as new."""
         rest = self._decoder.decode(b"", final=True)
         self._decoder.reset()
         return rest
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
-    """Read a tokenizer.json that a user names, or the one in a folder; links are followed.
+    """Read a tokenizer.json that a user names, or the one in the folder `path`; links are followed.
 
-    Raises TokenizerError for anything wrong.
+    Raises TokenizerError where there is none or it cannot be used.
     """
     path = Path(path)
     if path.is_dir():
         path = path / "tokenizer.json"
-    return _loaded(path, follow_links=True)
+    return _load(path, follow_links=True)
 
 
-def load_kept_tokenizer(path: Path) -> Tokenizer:
-    """Read the tokenizer.json of a run, which keeps plain files only. Raises TokenizerError."""
-    return _loaded(path, follow_links=False)
+def load_tokenizer_file(path: Path) -> Tokenizer:
+    """Read a tokenizer.json of a run, which must be a plain file and not a link. Raises TokenizerError."""
+    return _load(path, follow_links=False)
 
 
-def _loaded(path: Path, follow_links: bool) -> Tokenizer:
+def _load(path: Path, follow_links: bool) -> Tokenizer:
     try:
         content = read_plain_file(path, MAX_FILE_BYTES, follow_links=follow_links)
         return tokenizer_from_json(content.decode("utf-8"), origin=f"'{path}'")
@@ -187,9 +176,9 @@ def _loaded(path: Path, follow_links: bool) -> Tokenizer:
 
 
 def tokenizer_from_json(text: str, *, origin: str = "This tokenizer") -> Tokenizer:
-    """The tokenizer that `to_json` wrote. `origin` names the source in errors.
+    """The tokenizer that `to_json` wrote. Errors call its source `origin`.
 
-    The file may come from a stranger: everything is checked before any of it is used.
+    The text may come from a stranger, so all of it is checked before it is used. Raises TokenizerError.
     """
     if len(text) > MAX_FILE_BYTES:
         raise TokenizerError(f"{origin} is larger than {MAX_FILE_BYTES >> 20} MB.", hint=_FOREIGN_HINT)
@@ -218,11 +207,11 @@ def tokenizer_from_json(text: str, *, origin: str = "This tokenizer") -> Tokeniz
     raise TokenizerError(f"{origin} is not one of rlm's tokenizers.", hint=_FOREIGN_HINT)
 
 
-def suggested_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
-    """The kind and vocabulary size that suit a corpus, and why in a sentence.
+def suggest_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
+    """The kind and vocabulary size that suit a corpus, and the reason in a sentence.
 
-    Characters where the text is short and has few of them; else byte pairs, in a number that
-    grows with the square root of the text, so that every token is still seen often.
+    Characters for a short text that has few different ones. Else byte pairs; their number grows with the
+    square root of the text's length, so that every token occurs often.
     """
     distinct = len(corpus.character_counts)
     size = f"{corpus.characters:,} characters, {distinct:,} of them distinct"
@@ -233,16 +222,16 @@ def suggested_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
     return "bpe", vocab_size, f"{size}: byte-pair encoding with {vocab_size:,} tokens."
 
 
-def added_tokens() -> list[dict[str, Any]]:
+def special_token_entries() -> list[dict[str, Any]]:
     """The control tokens as tokenizer.json lists them."""
     shape = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return [{"id": i, "content": token, **shape} for i, token in enumerate(SPECIAL_TOKENS)]
 
 
-def checked_vocabulary(content: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+def read_vocabulary(content: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     """The tokens of a parsed tokenizer.json in the order of their ids, control tokens included.
 
-    Everything but the model must equal `expected`. Raises TokenizerError with the bare reason.
+    All of it but the model must equal `expected`. Raises TokenizerError whose message is the reason alone.
     """
     for key in sorted(expected.keys() | content.keys() - {"model"}):
         if key not in expected or key not in content or content[key] != expected[key]:

@@ -10,7 +10,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -39,16 +39,19 @@ class Check:
     advice: str = ""
 
 
-def examine(runs: Path) -> Iterator[Check]:
-    """Every check, one after another. `runs` is the folder runs are kept in."""
+def examine(runs: Path, environment: Mapping[str, str]) -> Iterator[Check]:
+    """Every check, one after another, of a machine with the environment variables `environment`.
+
+    `runs` is the folder runs are kept in.
+    """
     checks: list[Callable[[], Check]] = [
         check_python,
         check_torch,
         check_device,
         check_number_formats,
-        check_threads,
+        lambda: check_threads(environment),
         check_memory,
-        check_compiler,
+        lambda: check_compiler(environment),
         lambda: check_folder("runs", runs),
         check_cache,
     ]
@@ -111,7 +114,7 @@ def check_number_formats() -> Check:
     return Check("number formats", f"float32{', bfloat16' if _has_bfloat16('cpu') else ''}", "good")
 
 
-def check_threads() -> Check:
+def check_threads(environment: Mapping[str, str]) -> Check:
     import psutil
 
     torch = _torch()
@@ -119,7 +122,7 @@ def check_threads() -> Check:
     usable = _usable_cpus()
     threads = torch.get_num_threads() if torch is not None else 0
     found = f"{threads} used by torch, {cores} cores, {usable} processors available to this process"
-    limit = os.environ.get("OMP_NUM_THREADS")
+    limit = environment.get("OMP_NUM_THREADS")
     if torch is not None and threads < min(cores, usable):
         cause = (
             f"OMP_NUM_THREADS={limit} limits it; unset it" if limit else "Raise it with {training.threads}"
@@ -138,9 +141,9 @@ def check_memory() -> Check:
     return Check("memory", found, "good")
 
 
-def check_compiler() -> Check:
+def check_compiler(environment: Mapping[str, str]) -> Check:
     """A C++ compiler lets torch compile the model where that pays; without one training is slower."""
-    named = os.environ.get("CXX")
+    named = environment.get("CXX")
     for name in [named] if named else ["g++", "clang++", "c++", "cl"]:
         path = shutil.which(name)
         if path is not None:

@@ -1,23 +1,31 @@
-"""Errors of the model layer, below the root the data layer owns."""
+"""Errors about runs. Every error of rlm is an RlmError (data/errors.py): a sentence, and a hint."""
 
 from data.errors import RlmError
 
 
 class RunError(RlmError):
-    """A run directory is damaged, or is not one."""
+    """A run's folder is damaged, or is no run.
+
+    Raised where a file of a run is read, before anything is changed.
+    """
 
 
 class RunBusyError(RunError):
-    """Another process is writing to this run."""
+    """Another process holds the lock of the run.
+
+    The message names that process.
+    """
 
 
 class CheckpointError(RunError):
-    """A checkpoint is missing, truncated, or does not fit the model."""
+    """A checkpoint or weights file is missing, damaged, or of another model.
 
-
-class StorageError(RlmError):
-    """The disk is full or cannot be written; what was saved before is intact."""
+    Nothing of it was loaded.
+    """
 
 
 class DivergedError(RlmError):
-    """Training lost its footing and rolling back did not help."""
+    """Training diverged, and returning to earlier checkpoints did not help.
+
+    The run stays as its last checkpoint has it.
+    """

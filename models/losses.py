@@ -1,22 +1,37 @@
-"""What training minimises."""
+"""The losses of training."""
+
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORED = -1
-"""A target that is no target: padding behind the end of a text."""
+from data.loader import IGNORED
+
+
+@dataclass(slots=True)
+class LossParts:
+    """The training loss. All tensors are scalars."""
+
+    total: Tensor
+    """What training minimises."""
+    next_token: Tensor
+    """The cross-entropy of the next token, in nats per token."""
+    passes: Tensor
+    """The mean number of passes of a token."""
+    extras: dict[str, Tensor] = field(default_factory=dict)
+    """Further numbers of the architecture's own, by name."""
 
 
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of `logits` (B, T, V) against `targets` (B, T), in float32."""
+    """The mean cross-entropy of `logits` (B, T, V) with `targets` (B, T), in nats per token, in float32."""
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
 
 def log_stablemax(logits: Tensor) -> Tensor:
-    """Logits whose softmax is the stablemax of `logits`, in float32 (Prieto et al. 2025).
+    """log s(x) for every element x of `logits`, in float32. Its softmax is the stablemax of `logits`.
 
-    s(x) is x + 1 for x >= 0 and 1 / (1 - x) below; this is log s(x), element by element.
+    s(x) = x + 1 for x >= 0 and 1 / (1 - x) for x < 0 (Prieto et al. 2025, arXiv 2501.04697).
     """
     x = logits.float()
     return torch.sign(x) * torch.log1p(x.abs())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from data.errors import UsageError
 
-if TYPE_CHECKING:  # models are made of torch, and this file is not
+if TYPE_CHECKING:  # this file needs no torch
     from models.recursive_lm import RecursiveLM
 
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # models are made of torch, and this file is not
 class Depth:
     """N cycles of T steps.
 
-    A two-level model runs `cycles` high-level cycles of `steps` low-level steps. A one-level
-    model runs `cycles` loops of its core and has no use for `steps`. With `halt`, a token leaves
-    before the last cycle once the model's halting score for it, 0 to 1, has reached that much.
+    A two-level model runs `cycles` high-level cycles of `steps` low-level steps each. A one-level model
+    applies its core `cycles` times and ignores `steps`. With `halt`, 0 to 1, a token leaves before the last
+    cycle once its halting score has reached that number. Raises UsageError for numbers out of bounds.
     """
 
     cycles: int
@@ -35,7 +35,7 @@ class Depth:
         return f"{self.cycles}x{self.steps}"
 
     def within(self, other: "Depth") -> bool:
-        """Whether this depth is reached on the way to `other`."""
+        """Whether this depth has no more cycles and no more steps than `other`."""
         return self.cycles <= other.cycles and self.steps <= other.steps
 
 
@@ -52,7 +52,7 @@ DEFAULT_MODE = "normal"
 
 
 def depth_of(mode: str) -> Depth:
-    """The depth a mode's name stands for. Raises UsageError with the names there are."""
+    """The depth of the mode with this name. Raises UsageError with the known names."""
     try:
         return MODES[mode]
     except KeyError:
@@ -65,9 +65,9 @@ every mode is trained, and the deepest one most often."""
 
 
 def sample_depth(trained: Depth, seed: int, step: int, full_depth_prob: float = FULL_DEPTH_PROB) -> Depth:
-    """The depth training uses at `step`, at most `trained`.
+    """The depth of training step `step`, at most `trained`.
 
-    A function of its arguments alone, so that a resumed run draws what an uninterrupted one does.
+    It depends on the arguments alone, so that a resumed run draws the same depths as one without a pause.
     """
     draw = random.Random(f"{seed}:{step}")
     if draw.random() < full_depth_prob:
@@ -76,15 +76,14 @@ def sample_depth(trained: Depth, seed: int, step: int, full_depth_prob: float = 
 
 
 def has_steps(model: "RecursiveLM") -> bool:
-    """Whether the second number of a depth changes anything."""
+    """Whether the `steps` of a depth change anything for this model."""
     return model.attention_calls(Depth(1, 2)) != model.attention_calls(Depth(1, 1))
 
 
 def is_trained(model: "RecursiveLM", depth: Depth) -> bool:
-    """Whether training visits `depth`, and so whether a mode of that depth is no extrapolation.
+    """Whether training uses `depth`. If not, a mode of that depth extrapolates.
 
-    That is so where it is reached on the way to the trained depth: more cycles of fewer steps may
-    cost no more, but no step was ever taken with them.
+    Training uses no depth with more cycles or more steps than the trained one, even if it costs less.
     """
     reached = model.reached(depth)
     reached = reached if has_steps(model) else Depth(reached.cycles)

@@ -1,4 +1,4 @@
-"""The one surface every architecture has, so that nothing outside its file knows it by name."""
+"""What every architecture has in common. Code outside an architecture's file uses only this."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -12,47 +12,34 @@ from models.layers.attention import AttentionContext
 from models.layers.kv_cache import KVCache
 from models.layers.passes import COMPLETE, Ablation, Pass, Trace
 from models.layers.selection import Selection
-from models.losses import next_token_loss
+from models.losses import LossParts, next_token_loss
 from models.recursion import MODES, Depth
 from models.token_input import TokenInput
 
 States = tuple[Tensor, ...]
-"""What is carried from cycle to cycle, (B, T, D) each; the one that is read out comes first."""
+"""The states that are carried from cycle to cycle, (B, T, D) each. The first one is read out."""
 
 
 @dataclass(slots=True)
 class Hidden:
-    """What an architecture makes of its tokens, before it is read out."""
+    """The result of an architecture's blocks."""
 
     state: Tensor
-    """(B, T, D)."""
+    """(B, T, D), to be read out."""
     passes: Tensor
-    """(B, T): the recursions each token took. Pads may count."""
+    """(B, T): the number of passes of each token. Those of pads do not matter."""
 
 
 @dataclass(slots=True)
 class Output:
-    """What the model says about the token after each of those it was given."""
+    """The result of a forward call."""
 
     logits: Tensor
-    """(B, T, V) in float32."""
+    """(B, T, V) in float32, for the token after each one."""
     passes: Tensor
-    """(B, T): the recursions each token took, 0 for a pad."""
+    """(B, T): the number of passes of each token; 0 for a pad."""
     trace: list[Pass] = field(default_factory=list)
-    """Every pass, in order, where they were asked for."""
-
-
-@dataclass(slots=True)
-class LossParts:
-    """`total` is minimised; `next_token` is its plain cross-entropy part, nats per token.
-
-    `passes` is the mean of the recursions each token took.
-    """
-
-    total: Tensor
-    next_token: Tensor
-    passes: Tensor
-    extras: dict[str, Tensor] = field(default_factory=dict)
+    """Every pass, in the order of computation, if a trace was requested; else nothing."""
 
 
 class RecursiveLM(TokenInput, ABC):
@@ -63,10 +50,10 @@ class RecursiveLM(TokenInput, ABC):
     @property
     @abstractmethod
     def trained_depth(self) -> Depth:
-        """The deepest depth training visits; beyond it a mode extrapolates."""
+        """The deepest depth that training uses. A deeper mode extrapolates."""
 
     def passes(self, depth: Depth) -> int:
-        """The recursions a token takes at `depth` that does not leave early."""
+        """The number of passes, at `depth`, of a token that does not leave early."""
         return self.reached(depth).cycles if self.recursive else 1
 
     @property
@@ -76,14 +63,14 @@ class RecursiveLM(TokenInput, ABC):
 
     @abstractmethod
     def attention_calls(self, depth: Depth) -> int:
-        """How many attention calls one forward pass at `depth` makes: the cache's slots."""
+        """The number of attention calls of a forward pass at `depth`. A cache has as many slots."""
 
     def readouts(self, depth: Depth) -> int:
         """How often a training step at `depth` reads logits out."""
         return 1
 
     def embedding_modules(self) -> list[nn.Module]:
-        """The modules whose parameters count as embedding: tables of tokens and positions, and the head."""
+        """The modules whose parameters count as embedding: the tables that `embed` reads, and the head."""
         return [*self.input_modules(), self.head]
 
     def forward(
@@ -98,13 +85,13 @@ class RecursiveLM(TokenInput, ABC):
     ) -> Output:
         """Logits for the token after each of `tokens` (B, T).
 
-        With a cache, `tokens` are the new ones only. `padding` (B,) counts the pad tokens each
-        row of a batch begins with. `depth` is the trained one unless given. With `trace`, every
-        pass is kept; `ablation` leaves out a part of them. Raises UsageError for an ablation of
-        what this architecture does not have.
+        With a cache, `tokens` are only the new ones. `padding` (B,) is the number of pads at the start of
+        each row. Without a `depth`, the trained one is used. `trace` keeps every pass, and `ablation`
+        leaves out a part of the recursion. Raises UsageError for an ablation of something that this
+        architecture does not have.
         """
-        self.require_possible(ablation)
         depth = depth or self.trained_depth
+        self.require_possible(ablation, depth)
         cache = self.cache_for(tokens, depth, cache)
         context = self.attention_context(tokens, cache, padding)
         context.trace, context.ablation = Trace(self.readout) if trace else None, ablation
@@ -118,14 +105,14 @@ class RecursiveLM(TokenInput, ABC):
 
     @abstractmethod
     def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
-        """What `tokens` (B, T) are thought to be at `depth`: the state to be read out."""
+        """The state of each of `tokens` (B, T) after all blocks, at `depth`."""
 
     @abstractmethod
     def readout(self, state: Tensor) -> Tensor:
         """Logits (B, T, V) in float32 from a state (B, T, D)."""
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """The architecture's objective over `tokens` and `targets`, both (B, T)."""
+        """The loss over `tokens` and `targets`, both (B, T). Here: the cross-entropy at `depth`."""
         output = self(tokens, depth)
         loss = next_token_loss(output.logits, targets)
         return LossParts(loss, loss.detach(), output.passes.mean())
@@ -133,9 +120,10 @@ class RecursiveLM(TokenInput, ABC):
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
-        """The states after cycle `number`, counted from 0, given the input `x` (B, T, D).
+        """The states after cycle `number`, counted from 0, given the embedded input `x` (B, T, D).
 
-        Records every pass in the context, that of the first level last; leaves a frozen level alone.
+        `slots` are those of this cycle's attention calls. An implementation records every pass in the
+        context, the one of `levels[0]` last, and does not change the state of a frozen level.
         """
         raise NotImplementedError
 
@@ -148,11 +136,11 @@ class RecursiveLM(TokenInput, ABC):
         slots: range,
         gradient_cycles: int = 64,
     ) -> tuple[list[States], Tensor]:
-        """Apply `cycle` as often as `depth` says: the states after each, and cycles taken (B, T).
+        """Apply `cycle` `depth.cycles` times: the states after each, and the cycles of each token (B, T).
 
-        `slots` are those of all cycles. With `depth.halt`, tokens whose score has reached it are
-        computed no more. In the slots of the cycles they miss, later tokens find the keys and
-        values of their last one: its weights are the same, and so is, nearly, its input.
+        `slots` are those of all cycles. With `depth.halt`, a token leaves once its halting score has
+        reached it, and is not computed again. In the slots of the cycles that it misses, later tokens see
+        the keys and values of its last cycle, which has the same weights and nearly the same input.
         Gradients flow through the last `gradient_cycles`.
         """
         calls, ablation = len(slots) // depth.cycles, context.ablation
@@ -166,10 +154,10 @@ class RecursiveLM(TokenInput, ABC):
             x = torch.zeros_like(x)
         everyone = True
         for number in range(depth.cycles):
-            these = slots[number * calls : (number + 1) * calls]
+            cycle_slots = slots[number * calls : (number + 1) * calls]
             skipped = ablation.skips(number + 1)
             if number and context.cache is not None and (depth.halt is not None or skipped):
-                context.cache.repeat(slots[(number - 1) * calls : number * calls], these, length)
+                context.cache.repeat(slots[(number - 1) * calls : number * calls], cycle_slots, length)
             if skipped:
                 history.append(states)
                 continue
@@ -177,87 +165,86 @@ class RecursiveLM(TokenInput, ABC):
             if everyone:
                 learns = torch.is_grad_enabled() and number >= depth.cycles - gradient_cycles
                 with torch.set_grad_enabled(learns):
-                    states = self.cycle(number, states, x, context, these)
+                    states = self.cycle(number, states, x, context, cycle_slots)
             elif active.any():
                 selection = Selection.of(active)
                 packed = tuple(selection.pack(state) for state in states)  # (B, T', D) each
                 selected = context.among(selection)
-                packed = self.cycle(number, packed, selection.pack(x), selected, these)
+                packed = self.cycle(number, packed, selection.pack(x), selected, cycle_slots)
                 states = tuple(selection.spread(new, old) for new, old in zip(packed, states, strict=True))
             history.append(states)
             passes = passes + active
             if depth.halt is not None or context.trace is not None:
                 score = self.halting_score(before[0], states[0])  # (B, T)
-                if context.trace is not None:
-                    context.trace.judge(self.levels[0], score)
+                if context.trace is not None and active.any():
+                    context.trace.set_halting(self.levels[0], score)
                 if depth.halt is not None:
                     active, everyone = active & (score < depth.halt), False
         return history, passes
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The names of the states that are carried from cycle to cycle, as `cycle` orders them."""
+        """The names of the states that `cycle` takes, in the same order. An ablation can freeze each."""
         return ()
 
     injects_input: ClassVar[bool] = True
-    """Whether every cycle is given the embedded input again."""
+    """Whether every cycle gets the embedded input. An ablation can then drop it."""
     first_skippable: ClassVar[int] = 1
     """The first cycle that an ablation may skip."""
 
-    def require_possible(self, ablation: Ablation) -> None:
-        """Raise UsageError where `ablation` is of something this architecture does not have."""
+    def require_possible(self, ablation: Ablation, depth: Depth) -> None:
+        """Raise UsageError for an `ablation` of something that this model does not have at `depth`."""
         name = self.config.architecture
         if ablation.freeze is not None and ablation.freeze not in self.levels:
             known = f"Choose one of: {', '.join(self.levels)}." if self.levels else "It has none."
             raise UsageError(f"{name} has no level '{ablation.freeze}'.", hint=known)
         if ablation.drop_input and not (self.recursive and self.injects_input):
-            raise UsageError(f"{name} gives its input to no cycle again, so it cannot be dropped.")
+            raise UsageError(f"{name} does not give its input to the cycles, so it cannot be dropped.")
         if ablation.skip and not (self.recursive and min(ablation.skip) >= self.first_skippable):
             raise UsageError(f"{name} cannot skip cycle {min(ablation.skip)}.")
+        if ablation.skip and max(ablation.skip) > self.reached(depth).cycles:
+            raise UsageError(f"{name} has no cycle {max(ablation.skip)} at depth {depth}.")
 
     @property
     def early_exit(self) -> Literal["on_request", "always", "never"]:
-        """Whether tokens leave the recursion early: where `depth.halt` asks for it, in any case (a
-        router decides), or never."""
+        """Whether tokens leave the recursion early: if `depth.halt` is set, always (a router decides), or
+        never."""
         return "on_request" if self.recursive else "never"
 
     default_halt: ClassVar[float] = 0.9
-    """The threshold of `--halt` where none is given."""
+    """The halting threshold of early exit, unless another is given."""
 
     def halting_score(self, before: Tensor, after: Tensor) -> Tensor:
-        """How sure the model is, 0 to 1 for each token (B, T), that another cycle is not worth it.
+        """How sure the model is that a token needs no further cycle: (B, T), 0 to 1.
 
-        Here: how little the last one changed the state (B, T, D). A model that was trained to
-        tell overrides this.
+        Here: how little the last cycle changed the state (B, T, D), `before` to `after`. A model with a
+        trained halting head overrides this.
         """
         change = (after - before).norm(dim=-1) / after.norm(dim=-1)
         return (1 - change).clamp(min=0)
 
     def cache_for(self, tokens: Tensor, depth: Depth, cache: KVCache | None) -> KVCache | None:
-        """`cache`, or one for this call alone where tokens may leave early and none was given."""
+        """`cache`, or a new one for this call if it is None and tokens may leave early."""
         if cache is not None or depth.halt is None or self.early_exit != "on_request":
             return cache
         return self.new_cache(tokens.size(0), tokens.size(1), depth)
 
     def new_cache(self, batch: int, length: int, depth: Depth | None = None) -> KVCache:
         """An empty cache for `batch` rows of up to `length` tokens at `depth`."""
-        config = self.config
-        return KVCache(
-            slots=self.attention_calls(depth or self.trained_depth),
-            batch=batch,
-            n_heads=config.n_heads,
-            length=length,
-            head_width=config.d_model // config.n_heads,
-            device=next(self.parameters()).device,
-        )
+        return self.cache_with(self.attention_calls(depth or self.trained_depth), batch, length)
+
+    def cache_with(self, slots: int, batch: int, length: int) -> KVCache:
+        """An empty cache with this number of slots."""
+        heads, head_width = self.config.n_heads, self.config.d_model // self.config.n_heads
+        return KVCache(slots, batch, heads, length, head_width, next(self.parameters()).device)
 
     def parameter_counts(self) -> tuple[int, int]:
-        """All parameters, and those of them that are embedding; a tied head is counted once."""
+        """The numbers of all parameters and of embedding parameters. A tied head is counted once."""
         embedding = {p for module in self.embedding_modules() for p in module.parameters()}
         return sum(p.numel() for p in self.parameters()), sum(p.numel() for p in embedding)
 
     def modes(self) -> dict[str, Depth]:
-        """The modes that differ for this model: all of them, or the one of a dense model."""
+        """The modes that differ for this model. A model that does not recur has one."""
         if not self.recursive:
             return {"normal": MODES["normal"]}
         reached = {mode: self.reached(depth) for mode, depth in MODES.items()}
@@ -265,5 +252,5 @@ class RecursiveLM(TokenInput, ABC):
         return {mode: MODES[mode] for mode in reached if mode in first.values()}
 
     def reached(self, depth: Depth) -> Depth:
-        """What `depth` comes to: less, where the architecture cannot go that deep."""
+        """`depth`, or less if the architecture cannot go that deep."""
         return depth

@@ -1,4 +1,4 @@
-"""How tokens become vectors, and what attention over them may see: the same in every architecture."""
+"""How tokens become vectors, and which tokens attention sees: the same in every architecture."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from models.layers.rotary import rotary_tables, sinusoidal_table
 
 
 class TokenInput(nn.Module):
-    """Tables of tokens and positions, read by `embed`."""
+    """The tables that `embed` reads: of tokens, of the tokens before each one, and of positions."""
 
     cos: Tensor
     sin: Tensor
@@ -35,15 +35,15 @@ class TokenInput(nn.Module):
         )
 
     def input_modules(self) -> list[nn.Module]:
-        """What `embed` looks up: tables of tokens, of earlier tokens, of learned positions."""
+        """The modules that `embed` reads."""
         positions = [self.position_embedding] if self.config.positions == "learned" else []
         return [self.embedding, self.ngram_embeddings, *positions]
 
     def embed(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
         """`tokens` (B, T) as vectors (B, T, D).
 
-        With `ngram`, each position also embeds the tokens before it, every distance in a
-        table of its own; before the beginning stands id 0, the pad. Learned or sinusoidal
+        With `config.ngram` n, the n tokens before each one are embedded too, by one table for each
+        distance, and added; before the start of a text they are the pad, id 0. Learned or sinusoidal
         positions are added.
         """
         x = self.embedding(tokens)
@@ -51,18 +51,18 @@ class TokenInput(nn.Module):
             x = x + self.position_embedding(self.positions(tokens, cache, padding))
         elif self.config.positions == "sinusoidal":
             x = x + self.waves[self.positions(tokens, cache, padding)]
-        reach, new = self.config.ngram, tokens.size(1)
-        if reach:
-            before = tokens.new_zeros(tokens.size(0), 0) if cache is None else cache.last_tokens(reach)
-            extended = F.pad(torch.cat((before, tokens), dim=1), (reach - before.size(1), 0))
+        n, new = self.config.ngram, tokens.size(1)
+        if n:
+            before = tokens.new_zeros(tokens.size(0), 0) if cache is None else cache.last_tokens(n)
+            extended = F.pad(torch.cat((before, tokens), dim=1), (n - before.size(1), 0))  # (B, n + T)
             for distance, table in enumerate(self.ngram_embeddings, start=1):
-                x = x + table(extended[:, reach - distance : reach - distance + new])
+                x = x + table(extended[:, n - distance : n - distance + new])
         if cache is not None:
-            cache.hold(tokens)
+            cache.append_ids(tokens)
         return x
 
     def positions(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
-        """Where each of `tokens` (B, T) stands in its row, (B or 1, T), pads counted as 0."""
+        """The position of each of `tokens` (B, T) in its text, (B or 1, T); 0 for a pad."""
         start = cache.length if cache is not None else 0
         index = torch.arange(start, start + tokens.size(1), device=tokens.device)[None]
         return index if padding is None else (index - padding[:, None]).clamp(min=0)
@@ -70,12 +70,12 @@ class TokenInput(nn.Module):
     def attention_context(
         self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None
     ) -> AttentionContext:
-        """What attention over `tokens` may see, and the rotation of their positions."""
+        """The context for attention over `tokens` (B, T), with their rotation if positions are rotary."""
         context = AttentionContext(cache=cache, padding=padding)
         if self.config.positions == "rotary":
-            where = self.positions(tokens, cache, padding)
-            context.cos = self.cos[where][:, :, None, None]  # (B or 1, T, 1, 1, K)
-            context.sin = self.sin[where][:, :, None, None]
+            positions = self.positions(tokens, cache, padding)
+            context.cos = self.cos[positions][:, :, None, None]  # (B or 1, T, 1, 1, K)
+            context.sin = self.sin[positions][:, :, None, None]
         start, new = (cache.length if cache is not None else 0), tokens.size(1)
         if padding is None and start == 0:
             return context
@@ -86,7 +86,7 @@ class TokenInput(nn.Module):
         keys = torch.arange(start + new, device=tokens.device)[None]
         mask = (keys <= queries)[None]  # (1, T, S)
         if padding is not None:
-            # A pad sees itself alone: a row of nothing to see would be NaN.
+            # A pad sees itself: softmax over no key at all would be NaN.
             mask = (mask & (keys >= padding[:, None, None])) | (keys == queries)
-        context.mask = mask[:, None]
+        context.mask = mask[:, None]  # (B or 1, 1, T, S)
         return context

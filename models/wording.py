@@ -1,4 +1,4 @@
-"""Numbers with their nouns, as sentences have them."""
+"""Numbers with their nouns and units, as sentences have them."""
 
 
 def counted(number: float, noun: str) -> str:
@@ -9,6 +9,23 @@ def counted(number: float, noun: str) -> str:
 
 
 def about_minutes(seconds: float) -> str:
-    """A time that is only estimated: "about 2.5 minutes", "less than a minute"."""
+    """A time that is only estimated, in seconds: "about 2.5 minutes", "less than a minute"."""
     minutes = seconds / 60
     return "less than a minute" if minutes < 1 else f"about {counted(float(f'{minutes:.1f}'), 'minute')}"
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1: "45 %", "7.9 %", and "less than 0.1 %" where it is that small but not 0."""
+    if 0 < share < 0.001:
+        return "less than 0.1 %"
+    return f"{100 * share:.3g} %"
+
+
+def gigabytes(size: int) -> str:
+    """A size in bytes: "1.5 GB", and in megabytes where it is less than a tenth of that."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else megabytes(size)
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes: "1,234 MB", and "0.4 MB" below ten."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:,.1f} MB"

@@ -22,6 +22,7 @@ from rlm_cli.commands.resume import resume
 from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
 from rlm_cli.commands.train import train
+from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
@@ -79,6 +80,7 @@ def start(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
+    read_environment()
     if context.invoked_subcommand is None:
         context.get_help()  # typer prints it
 

@@ -191,7 +191,8 @@ def refuse_system(run: "Run") -> None:
 
 def open_run(name: str | None, folder: Path | None) -> "Run":
     """The run `name`, or the newest without a name."""
-    from models.runs.run import Run, runs_dir
+    from models.runs.run import Run
+    from rlm_cli.environment import runs_dir
 
     return Run.open(name, runs_dir(folder))
 

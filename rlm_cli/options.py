@@ -45,7 +45,7 @@ def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str
     """Names of runs, newest first, for the shell. Imports no torch; prints no errors."""
     from data.errors import RlmError
     from models.runs.listing import list_runs
-    from models.runs.run import runs_dir
+    from rlm_cli.environment import runs_dir
 
     try:
         runs = list_runs(runs_dir(context.params.get("runs_dir")))

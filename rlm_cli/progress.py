@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 from data.safe_text import safe_text
 from models.runs import events
+from models.runs.event_json import to_json
 from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.history import History
@@ -75,7 +76,7 @@ class JsonLines(SilentView):
     def show(self, event: Event) -> None:
         if isinstance(event, events.NoticeGiven):
             event = replace(event, message=in_cli_words(event.message))
-        write(events.to_json(event) + "\n")
+        write(to_json(event) + "\n")
 
 
 class PlainLines(SilentView):

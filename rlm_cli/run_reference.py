@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data.errors import UsageError
-from models.runs.run import require_name
+from models.runs.run_names import require_name
 
 
 class NamedRun(Protocol):

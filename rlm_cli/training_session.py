@@ -1,5 +1,6 @@
 """Runs a training for `rlm train` and `rlm resume`: progress, the Ctrl-C menu, and the result."""
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def follow_training(run: "Run", output: Output) -> ExitCode:
-    """Train `run` until it ends or pauses. Passes on exceptions of the trainer."""
+def follow_training(run: "Run", output: Output, planned_at: float | None = None) -> ExitCode:
+    """Train `run` until it ends or pauses. Passes on exceptions of the trainer.
+
+    `planned_at` is when planning began, in seconds since the epoch. The minutes of the training count
+    from there.
+    """
     from models.training.control import Control
     from models.training.trainer import train
 
-    control = Control()
+    waited_s = 0.0 if planned_at is None else max(0.0, time.time() - planned_at)
+    control = Control(began=time.monotonic() - waited_s)
     last, code = show_training(run.record(train(run, control)), control, output, quoted_reference(run))
     match last:
         case events.RunFinished():
@@ -64,7 +70,7 @@ def show_training(
             if interrupts.terminal_closed:
                 drop_broken_streams(terminals)
             if interrupts.pending:
-                interrupts.decide(_question(view, output, run_name))
+                interrupts.decide(_question(view, control, output, run_name))
     return last, interrupts.exit_code
 
 
@@ -100,11 +106,11 @@ def interruptible_continuation(output: Output, run: "Run") -> Iterator[None]:
         raise typer.Exit(ExitCode.PAUSED) from None
 
 
-def _question(view: View, output: Output, run_name: str) -> Callable[[], Choice]:
+def _question(view: View, control: "Control", output: Output, run_name: str) -> Callable[[], Choice]:
     def ask() -> Choice:
         if not may_ask():
             return Choice.PAUSE
-        with view.suspended():
+        with control.waiting(), view.suspended():
             choice = ask_on_terminal(output, run_name)
             if choice is not Choice.GO_ON:
                 output.say("Saving...")

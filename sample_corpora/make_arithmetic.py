@@ -20,16 +20,16 @@ OUT = Path(__file__).with_name("arithmetic.jsonl")
 def problems(seed: int = SEED, count: int = COUNT) -> list[Problem]:
     """Distinct problems, every kind as often as the others, in random order."""
     chooser = Chooser(seed)
-    made: list[Problem] = []
+    found: list[Problem] = []
     seen: set[str] = set()
-    while len(made) < count:
+    while len(found) < count:
         for kind in chooser.sample(PROBLEMS, len(PROBLEMS)):
             problem = kind(chooser)
             problem.verify()
-            if problem.prompt not in seen and len(made) < count:
+            if problem.prompt not in seen and len(found) < count:
                 seen.add(problem.prompt)
-                made.append(problem)
-    return made
+                found.append(problem)
+    return found
 
 
 def make() -> str:

@@ -25,7 +25,7 @@ OUT = Path(__file__).with_name("stories.txt")
 def stories(seed: int = SEED, target_bytes: int = TARGET_BYTES) -> list[tuple[Story, str]]:
     """The stories and their texts, every plot as often as the others, until the size is reached."""
     chooser = Chooser(seed)
-    told: list[tuple[Story, str]] = []
+    found: list[tuple[Story, str]] = []
     titles: set[str] = set()
     size = 0
     while size < target_bytes:
@@ -36,9 +36,9 @@ def stories(seed: int = SEED, target_bytes: int = TARGET_BYTES) -> list[tuple[St
             if story.title in titles:
                 continue
             titles.add(story.title)
-            told.append((story, text))
+            found.append((story, text))
             size += len(text) + 2
-    return told
+    return found
 
 
 def make() -> str:

@@ -29,21 +29,22 @@ Message = dict[str, str]
 def conversations(seed: int = SEED, count: int = COUNT) -> list[list[Message]]:
     """Distinct conversations: no two have the same questions and answers, whatever the system message."""
     chooser = Chooser(seed)
-    made: list[list[Message]] = []
+    found: list[list[Message]] = []
     seen: set[tuple[str, ...]] = set()
-    while len(made) < count:
+    while len(found) < count:
         exchanges = chooser.pick(chooser.pick(GROUPS))(chooser)
         turns = exchanges[: chooser.between(1, len(exchanges))]
         messages = conversation(chooser, turns)
-        said = tuple(message["content"] for message in messages if message["role"] != "system")
-        if said not in seen:
-            seen.add(said)
-            made.append(messages)
-    return made
+        contents = tuple(message["content"] for message in messages if message["role"] != "system")
+        if contents not in seen:
+            seen.add(contents)
+            found.append(messages)
+    return found
 
 
 def conversation(chooser: Chooser, turns: list[Exchange]) -> list[Message]:
-    """The turns as messages, three in ten after a system message; a terse one gets the short answers."""
+    """The turns as messages, three in ten of them after a system message; one that asks for few words gets
+    the short answers."""
     system = chooser.pick(TUTORS + TERSE) if chooser.chance(0.3) else ""
     messages = [{"role": "system", "content": system}] if system else []
     for turn in turns:

@@ -1,11 +1,14 @@
 """What every test may rely on."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+from data.cache import set_cache_dir
 
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -15,6 +18,12 @@ hypothesis.settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A test that chooses no cache folder uses none of the user's, and not the one of the test before."""
+    set_cache_dir(os.environ.get("RLM_CACHE_DIR") or tmp_path_factory.getbasetemp() / "cache")
 
 
 @pytest.fixture(autouse=True)

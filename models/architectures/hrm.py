@@ -1,13 +1,16 @@
-"""hrm: two levels that think at two speeds (after Wang et al. 2025, arXiv 2506.21734), causal.
+"""hrm: a low and a high level of recursion (after Wang et al. 2025, arXiv 2506.21734), causal.
 
-A low-level stack L refines zL several times against the high-level state and the input, then
-a high-level stack H takes the result up; that is one cycle:
+In the n-th cycle:
 
-    zL <- L(zL + zH + x), T times;    zH <- zH + (H(zH + zL) - zH) / n^2, in the n-th cycle.
+    zL <- L(zL + zH + x), `steps` times
+    zH <- norm(zH + (H(zH + zL) - zH) / n^2), once
 
-Both states end in a norm, which bounds them at any depth. The steps of zH get shorter (a damped
-Mann iteration), so that a later cycle refines the answer there is: with full steps a deeper mode
-was up to 0.036 nats worse than a shallower one, and every mode was worse than it is now.
+L and H are stacks of pre-norm blocks with a norm at the end; x is the embedding. zH starts as x, zL as a
+fixed random vector, and zH is read out. The norms bound both states at any depth. The steps of zH get
+shorter (a damped Mann iteration), so that a later cycle only refines the answer. With full steps, a deeper
+mode was up to 0.036 nats worse than a shallower one, and every mode was worse than with these.
+
+Depth: `cycles` is the number of high-level steps, `steps` the number of low-level steps in each cycle.
 """
 
 from collections.abc import Mapping
@@ -20,18 +23,18 @@ from torch import Tensor, nn
 
 from models.architectures.puzzle_model import PuzzleModel
 from models.architectures.two_state import TwoStateConfig
-from models.config import require
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursion import Depth
 from models.recursive_lm import States
+from models.settings import require
 
 
 @dataclass(frozen=True, kw_only=True)
 class HRMConfig(TwoStateConfig):
-    """The two-level model's own dials."""
+    """The fields of the two-level model."""
 
     architecture: ClassVar[str] = "hrm"
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -58,9 +61,9 @@ class HRMConfig(TwoStateConfig):
     h_layers: int = 3
     """Blocks of the high-level stack."""
     max_cycles: int = 3
-    """The most high-level cycles training uses."""
+    """The largest number of cycles in training."""
     max_steps: int = 2
-    """The most low-level steps in a cycle training uses."""
+    """The largest number of low-level steps of a cycle in training."""
 
     def __post_init__(self) -> None:
         TwoStateConfig.__post_init__(self)
@@ -70,7 +73,7 @@ class HRMConfig(TwoStateConfig):
 
 
 class HRM(PuzzleModel):
-    """See the module. Depth is read as `cycles` of the high level, each of `steps` of the low."""
+    """The model of this module's docstring."""
 
     config: HRMConfig
 
@@ -108,13 +111,13 @@ class HRM(PuzzleModel):
         return "high", "low"
 
     def start(self, x: Tensor) -> States:
-        """The high-level state begins as the input `x` (B, T, D), the low-level one as it always does."""
+        """zH is the input `x` (B, T, D), zL the fixed vector."""
         return x, self.low_start.to(x.dtype).expand_as(x)
 
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
-        """Some steps of the low level, then one of the high."""
+        """The low-level steps, then the high-level step."""
         high, low = states
         frozen = context.ablation.freeze
         for first in range(0, len(slots) - len(self.high), len(self.low)):
@@ -128,8 +131,8 @@ class HRM(PuzzleModel):
         return high, low
 
     default_halt: ClassVar[float] = 0.45
-    """At a half, another cycle is as likely to spoil an answer as to mend it. A little below, nearly
-    half of the cycles go, for 0.001 nats (measured on a book, at mode normal)."""
+    """At 0.5, another cycle is as likely to spoil an answer as to correct it. At 0.45, nearly half of the
+    cycles are saved, for 0.001 nats (measured on a book, in mode normal)."""
 
 
 def _stack(blocks: nn.ModuleList, x: Tensor, context: AttentionContext, slots: range) -> Tensor:

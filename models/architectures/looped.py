@@ -1,8 +1,14 @@
-"""looped: prelude, a core applied again and again, coda.
+"""looped: a prelude, a core that is applied several times, and a coda.
 
-The normalised output of the prelude, the anchor, is given back to the core at every pass, and
-the state the core carries is normalised at the loop boundary: every depth is a bounded model.
-(Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
+    x <- norm(prelude(norm(embedding)));    s <- x
+    s <- norm(core(keep * s + inject * x)), `cycles` times
+    logits = head(norm(coda(s)))
+
+Prelude, core and coda are pre-norm blocks; `keep` and `inject` are learned vectors of width D that start at
+one. The core gets x again at every pass, and its output is normed, so that the state stays bounded at any
+depth. (Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
+
+Depth: `cycles` is the number of passes of the core; `steps` is ignored.
 """
 
 from collections.abc import Mapping
@@ -13,18 +19,19 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import ModelConfig, multiple_of, require
+from models.config import ModelConfig, multiple_of
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM, States
+from models.settings import require
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopedConfig(ModelConfig):
-    """The looped model's own dials."""
+    """The fields of the looped model."""
 
     architecture: ClassVar[str] = "looped"
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -41,13 +48,13 @@ class LoopedConfig(ModelConfig):
     prelude_layers: int = 1
     """Blocks before the loop."""
     core_layers: int = 1
-    """Blocks applied again at every pass."""
+    """Blocks of the core, which every pass applies."""
     coda_layers: int = 1
     """Blocks after the loop."""
     max_cycles: int = 3
-    """The most passes training uses."""
+    """The largest number of passes in training."""
     d_feed_forward: int | None = None
-    """Hidden width of each block's network; 8/3 of d_model in steps of 32 unless given."""
+    """Hidden width of each block's feed-forward network. None: 8/3 of d_model, in steps of 32."""
     tied: bool = False
     """Whether the head is the embedding."""
 
@@ -64,7 +71,7 @@ class LoopedConfig(ModelConfig):
 
 
 class Looped(RecursiveLM):
-    """See the module. Depth is read as `cycles` passes of the core; `steps` has no meaning here."""
+    """The model of this module's docstring."""
 
     config: LoopedConfig
 
@@ -110,12 +117,12 @@ class Looped(RecursiveLM):
         anchor = rms_norm(x)
         history, passes = self.recur((anchor,), anchor, depth, context, slots[first:last])
         for one in context.trace.passes if context.trace is not None else []:
-            # Before the coda's last call, so that the cache ends up with the keys of that one.
+            # The coda's call for the final state comes last, so that the cache keeps the keys of that one.
             one.final_state = self.through_coda(one.state, context, slots[last:])
         return Hidden(self.through_coda(history[-1][0], context, slots[last:]), passes)
 
     def through_coda(self, x: Tensor, context: AttentionContext, slots: range) -> Tensor:
-        """The state (B, T, D) to be read out, from the core's (B, T, D)."""
+        """The coda's output (B, T, D) for a state `x` (B, T, D) of the core."""
         for slot, block in zip(slots, self.coda, strict=True):
             x = block(x, context, slot)
         return x
@@ -127,7 +134,7 @@ class Looped(RecursiveLM):
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
-        """One pass of the core over the state and the prelude's output `x`."""
+        """One pass of the core over the state, with the prelude's output `x` (B, T, D)."""
         if context.ablation.freeze == "core":
             return states
         state = states[0] * self.keep + x * self.inject

@@ -1,19 +1,24 @@
-"""mixture_of_recursions: every layer may be passed again (after Bae et al. 2025, arXiv 2507.10524).
+"""mixture_of_recursions: every layer may be applied again (after Bae et al. 2025, arXiv 2507.10524).
 
-Each layer is applied once to every token and then up to four times more, as often as the layer's
-own router says of that token. Before each of those steps comes a projection of its own:
+Each layer is applied once to every token, and then up to four more times, as the layer's own router decides
+for that token. Each of these steps k has a projection P_k of its own:
 
-    h <- layer(h),    then, for k = 1, 2, ...    h <- layer(h + P_k h).
+    h <- layer(h);    p <- softmax(router(h))
+    h <- layer(h + P_k h) for k = 1 .. d, with d by p for each token
+    logits = head(norm(h)), after the last layer
 
-Layers are post-norm, so that no number of steps makes a state grow. The router reads what the
-first application gave, each token alone (`models/layers/router.py`). In training, every step is
-computed for every token; how many count is what the router decides, or now and then a draw from
-its probabilities, and its gradient is passed straight through that choice (Bengio et al. 2013,
-arXiv 1308.3432). Drawing for every token was 0.01 nats worse, and worst at the deepest mode.
+Layers are post-norm, so that a state stays bounded after any number of steps. The router reads the output of
+the first application, each token alone (`models/layers/router.py`). In training, every step is computed for
+every token, and the router decides which state counts; for some tokens the number of steps is drawn from its
+probabilities. Its gradient passes straight through that choice (Bengio et al. 2013, arXiv 1308.3432). Drawing
+for every token was 0.01 nats worse, most of all at the deepest mode.
 
-The parameters of the preset `mor-technical`, 29,113,758 with a tied head, are met by: biases
-everywhere but in the projections to queries, keys and values and in the head; a LayerNorm after
-the embedding, and one before the head.
+Depth: the first application of each layer is one of the `cycles`, and the rest are its steps at most;
+`steps` is ignored. `Output.passes` counts in the same way, as the mean over the layers.
+
+The preset `mor-technical` has exactly 29,113,758 parameters with a tied head. For that, all linear maps
+but those to queries, keys and values and the head have biases, and a LayerNorm follows the embedding and
+another precedes the head.
 """
 
 import math
@@ -26,29 +31,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.config import ModelConfig, require
+from models.config import ModelConfig
 from models.layers.attention import AttentionContext
-from models.layers.growing import Growing
+from models.layers.growable import Growing
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
 from models.layers.router import DenseKV, after, at_most, expected_passes, pass_again, passes_taken
-from models.losses import next_token_loss
+from models.losses import LossParts, next_token_loss
 from models.recursion import Depth
-from models.recursive_lm import Hidden, LossParts, RecursiveLM
+from models.recursive_lm import Hidden, RecursiveLM
+from models.settings import require
 
 MOST_STEPS = 4
-"""The most extra steps of a layer."""
+"""The largest number of steps of a layer after its first application."""
 START_BIAS = 0.4
-"""Of a new router for the most steps, where 0 would make them as likely as all others together."""
+"""Of a new router, for the largest number of steps. With 0, it would be as likely as all others together."""
 NEW_STEPS_SHARE = 0.25
-"""Of the probability of the most steps, what goes to steps beyond them when a model grows."""
+"""The share of the probability of the largest number of steps that new steps of a grown model get."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureOfRecursionsConfig(ModelConfig):
-    """The dials of a model whose layers may each recurse."""
+    """The fields of a model whose layers may each recur."""
 
     architecture: ClassVar[str] = "mixture_of_recursions"
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -58,21 +63,21 @@ class MixtureOfRecursionsConfig(ModelConfig):
     n_layers: int = 4
     """Layers, each with its own router."""
     d_feed_forward: int | None = None
-    """Hidden width of each layer's network; four times d_model unless given."""
+    """Hidden width of each layer's feed-forward network. None: four times d_model."""
     max_steps: int = 2
-    """The most extra steps of each layer; four is the most there may be."""
+    """The largest number of steps of each layer, up to four."""
     router: str = "adaptive"
-    """adaptive: each token takes the steps it wants; fixed: all tokens take fixed_steps."""
+    """adaptive: a router decides how many steps each token takes. fixed: all tokens take fixed_steps."""
     fixed_steps: int | None = None
-    """Extra steps of every layer where the router is fixed; max_steps unless given."""
+    """Steps of every layer with a fixed router. None: max_steps."""
     ponder_cost: float = 1e-4
-    """Nats that an extra step of a layer must be worth to a token."""
+    """The price of an expected step of a layer in the loss, in nats per token."""
     exploration: float = 0.1
-    """Share of the tokens, in training, whose steps are drawn and not decided."""
+    """Share of the tokens in training whose number of steps is drawn from the router's probabilities."""
     tied: bool = False
     """Whether the head is the embedding."""
     gated_layers: int = 0
-    """The last so many layers act through a gate: those a model was grown by."""
+    """How many of the last layers have a gate: those that were added to a grown model."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -99,14 +104,14 @@ class MixtureOfRecursionsConfig(ModelConfig):
 
     @property
     def most_steps(self) -> int:
-        """Extra steps of the deepest mode."""
+        """The steps of a layer at the deepest mode."""
         if self.router == "adaptive" or self.fixed_steps is None:
             return self.max_steps
         return self.fixed_steps
 
 
 class RecursiveLayer(nn.Module, Growing):
-    """A block, the projections before its extra steps, and the router that says how many."""
+    """A block, the projections before its steps, and the router that decides how many steps there are."""
 
     def __init__(self, config: MixtureOfRecursionsConfig, *, gated: bool) -> None:
         super().__init__()
@@ -120,9 +125,9 @@ class RecursiveLayer(nn.Module, Growing):
             self.router_in = nn.Linear(width, width // 4)
             self.router_out = nn.Linear(width // 4, most + 1)
 
-    def begin(self) -> None:
-        """Steps begin as the layer once more, and all tokens take all of them: so every step is
-        trained from the start, and what is not worth it is learned to be left out."""
+    def reset_routing(self) -> None:
+        """Set the start of projections and router: a step only applies the block again, and all tokens take
+        all steps. So every step is trained, and the router learns which ones to leave out."""
         for weight in self.steps.parameters():
             nn.init.zeros_(weight)
         if self.routed:
@@ -131,8 +136,10 @@ class RecursiveLayer(nn.Module, Growing):
 
     @torch.no_grad()
     def keep_function(self, before: nn.Module) -> None:
-        """Share what was the most steps' probability out among them and the new ones. With less than half
-        of it gone, a token that took the most before takes no more now; some are drawn, and so learned.
+        """Move a part of the probability of the largest old number of steps to the new numbers.
+
+        The part is less than half, so a token that took the largest number takes no new step now. New
+        steps are drawn for some tokens in training, and so are learned.
         """
         assert isinstance(before, RecursiveLayer)
         most, new = len(before.steps), len(self.steps) - len(before.steps)
@@ -146,10 +153,10 @@ class RecursiveLayer(nn.Module, Growing):
     def forward(
         self, x: Tensor, most: int, threshold: float, context: AttentionContext, slots: range
     ) -> tuple[list[Tensor], Tensor, Tensor]:
-        """The state (B, T, D) after 0..most extra steps, their probabilities, and those taken.
+        """The states after 0 to `most` steps (B, T, D), their probabilities (B, T, most + 1), and the number
+        of steps of each token (B, T).
 
-        The last are (B, T, most + 1) and (B, T). With DenseKV for a cache, states are those
-        after every step for every token.
+        With DenseKV as the cache, every token takes part in every step.
         """
         first = self.block(x, context, slots[0])
         probs = self.pass_probs(first, most)
@@ -160,7 +167,7 @@ class RecursiveLayer(nn.Module, Growing):
         return [first, *pass_again(self._step, first, n_steps, numbers, context, slots[1:])], probs, n_steps
 
     def pass_probs(self, state: Tensor, most: int) -> Tensor:
-        """The probability of each number of extra steps, (B, T, most + 1) in float32."""
+        """The probability of each number of steps, (B, T, most + 1) in float32."""
         if not self.routed:
             only = torch.arange(most + 1, device=state.device) == most
             return only.float().expand(*state.shape[:2], -1)
@@ -168,11 +175,12 @@ class RecursiveLayer(nn.Module, Growing):
         return at_most(scores.softmax(-1), most)
 
     def n_steps(self, pass_probs: Tensor, threshold: float) -> Tensor:
-        """Extra steps (B, T): decided; in training drawn for some, so that every number is tried."""
+        """The number of steps of each token (B, T): decided, or in training drawn for some tokens, so that
+        every number of steps is learned."""
         decided = passes_taken(pass_probs, threshold)
         if not (self.training and torch.is_grad_enabled()):
             return decided
-        # By the inverse of the distribution: it takes what is no number without raising.
+        # By the inverse of the distribution function: unlike torch.multinomial, it accepts NaN.
         point = torch.rand(*decided.shape, 1, device=decided.device)
         drawn = (pass_probs.detach().cumsum(-1)[..., :-1] < point).sum(-1).to(decided.dtype)
         return torch.where(
@@ -184,12 +192,7 @@ class RecursiveLayer(nn.Module, Growing):
 
 
 class MixtureOfRecursions(RecursiveLM):
-    """See the module. Depth is read as `cycles`: one application of each layer and up to `cycles`
-    - 1 extra steps of it.
-
-    `Output.passes` counts the same way, as the mean over the layers: 1 up to 1 + max_steps. Pads
-    count 0. The states kept are those of the last layer.
-    """
+    """The model of this module's docstring."""
 
     config: MixtureOfRecursionsConfig
 
@@ -208,9 +211,9 @@ class MixtureOfRecursions(RecursiveLM):
             self.head.weight = self.embedding.weight
         nn.init.normal_(self.head.weight, std=0.02)
         if config.tied and config.positions == "sinusoidal":
-            self.waves.mul_(0.02)  # no louder than the tokens
+            self.waves.mul_(0.02)  # as small as the tokens
         for layer in layers:
-            layer.begin()
+            layer.reset_routing()
 
     @property
     def trained_depth(self) -> Depth:
@@ -248,7 +251,7 @@ class MixtureOfRecursions(RecursiveLM):
         return logits.float()
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """Cross-entropy after the steps taken, and a price for each step expected."""
+        """The cross-entropy after the steps taken, plus the price of the expected steps."""
         context = self.attention_context(tokens, None, None)
         state, passes, expected = self.through_layers(tokens, depth, context)
         next_token = next_token_loss(self.readout(state), targets)
@@ -259,14 +262,14 @@ class MixtureOfRecursions(RecursiveLM):
     def through_layers(
         self, tokens: Tensor, depth: Depth, context: AttentionContext
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The state to be read out (B, T, D), passes (B, T), and the mean over the tokens of the extra
-        steps expected in all layers."""
+        """The state to be read out (B, T, D), the passes of each token (B, T), and the expected number of
+        steps in all layers, as the mean over the tokens."""
         cycles, cache = self.reached(depth).cycles, context.cache
         threshold = self.default_halt if depth.halt is None else depth.halt
         state = self.embedding_norm(self.embed(tokens, cache, context.padding))  # (B, T, D)
         dense = cache is None and torch.is_grad_enabled()
-        if cache is None and not dense:  # for this call alone: each layer can use the slots of the one before
-            context = replace(context, cache=self._cache_of_a_layer(tokens, cycles))
+        if cache is None and not dense:  # for this call alone, so every layer can use the same slots
+            context = replace(context, cache=self.cache_with(cycles, *tokens.shape))
         applied = torch.zeros(tokens.shape, device=tokens.device)
         expected = torch.zeros((), device=tokens.device)
         for number, (level, layer) in enumerate(zip(self.levels, self.layers, strict=True)):
@@ -278,24 +281,16 @@ class MixtureOfRecursions(RecursiveLM):
             state = _state_taken(states, probs, n_steps) if dense else states[-1]
             expected = expected + expected_passes(probs).mean()
             applied = applied + 1 + context.ablation.count(n_steps)
-            _record(context, level, states, probs)
+            if context.trace is not None:
+                context.trace.add(level, states[0], router=probs)
+                for cycle, later in enumerate(states[1:], start=2):
+                    if not context.ablation.skips(cycle):
+                        context.trace.add(level, later)
         return state, applied / len(self.layers), expected
-
-    def _cache_of_a_layer(self, tokens: Tensor, cycles: int) -> KVCache:
-        width, heads = self.config.d_model // self.config.n_heads, self.config.n_heads
-        return KVCache(cycles, tokens.size(0), heads, tokens.size(1), width, tokens.device)
-
-
-def _record(context: AttentionContext, level: str, states: list[Tensor], pass_probs: Tensor) -> None:
-    if context.trace is None:
-        return
-    for cycle, state in enumerate(states, start=1):
-        if not context.ablation.skips(cycle):
-            context.trace.add(level, state, router=pass_probs if cycle == 1 else None)
 
 
 def _state_taken(states: list[Tensor], pass_probs: Tensor, n_steps: Tensor) -> Tensor:
-    """Each token's state (B, T, D) after the steps it takes, with a gradient to `pass_probs`."""
+    """Each token's state (B, T, D) after its `n_steps` (B, T), with a gradient to `pass_probs` (B, T, N)."""
     if not pass_probs.requires_grad:
         return after(states, n_steps)
     weights = pass_probs - pass_probs.detach()  # (B, T, N)

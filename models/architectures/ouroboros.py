@@ -1,16 +1,22 @@
-"""ouroboros: one shared block that is fed its own output, with latent attention.
+"""ouroboros: one shared block with latent attention, applied to its own output.
 
-The block (RMSNorm, latent attention, RMSNorm, SwiGLU; both halves added to what comes in) is
-applied `passes` times, s <- norm(block(s + x)). The norm has no gain: a pre-norm residual stream
-through one block grows with every pass, a normed one is bounded at any depth. Without the input
-x given back, passes beyond the second made answers worse.
+    x <- norm(embedding);    s <- x
+    s <- norm(block(s + x)), `passes` times
+    logits = head(norm(s)), with the features of s moved by D/4
 
-A few learned reasoning tokens stand before every text, and every token sees them. They see each
-other alone, so what they are in each pass depends on the weights and not on the text: they are
-read once for a whole batch, once for a cache, and stand at positions -P to -1 whatever the
-padding.
+The block is pre-norm: RMSNorm, latent attention, RMSNorm, SwiGLU (latent attention after DeepSeek-AI 2024,
+arXiv 2405.04434). The norm around it has no gain. Without that norm, the residual stream would grow with
+every pass; with it, the state is bounded at any depth. Without x in every pass, passes beyond the second
+made answers worse.
 
-Parameters, with D the width, K that of a head, and a head that is the embedding (V D):
+A few learned reasoning tokens come before every text, and every token sees them. They see only each other,
+so their states depend on the weights and not on the text. They are computed once for a whole batch, and
+once for a cache, at positions -P to -1 whatever the padding.
+
+Depth: `cycles` is the number of quarters of `config.passes`, so four cycles are all passes; `steps` is
+ignored.
+
+Parameters, with width D, head width K, and the head tied to the embedding (V D):
 
     latent attention, no biases: q_down, kv_down, q_up, k_up, v_up D^2/4 each, out D^2     9/4 D^2
     gains of the norms of queries and keys, shared by the heads                            2 K
@@ -27,7 +33,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import ModelConfig, require
+from models.config import ModelConfig
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
@@ -38,29 +44,30 @@ from models.layers.norm import RMSNorm, rms_norm
 from models.layers.rotary import rotary_tables
 from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM, States
+from models.settings import require
 
 CYCLES = 4
-"""Of the dial at the trained depth: one is a quarter of the passes."""
+"""The cycles of a depth that make up `config.passes`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OuroborosConfig(ModelConfig):
-    """The one-block model's own dials."""
+    """The fields of the one-block model."""
 
     architecture: ClassVar[str] = "ouroboros"
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
     d_model: int = 256
-    """Width of the residual stream; latents are a quarter of it."""
+    """Width of the state; latents are a quarter of it."""
     passes: int = 4
-    """Applications of the block in four cycles: a multiple of 4, for each cycle is a quarter."""
+    """Applications of the block in four cycles: a multiple of 4."""
     max_cycles: int = CYCLES
-    """The most cycles training uses; a model that grew uses more than four."""
+    """The largest number of cycles in training; more than four for a grown model."""
     d_feed_forward: int | None = None
-    """Hidden width of the block's network; four times d_model unless given."""
+    """Hidden width of the block's feed-forward network. None: four times d_model."""
     reasoning_tokens: int = 5
-    """Learned vectors before the text that every token sees."""
+    """Learned vectors before the text, which every token sees."""
     tied: bool = True
     """Whether the head is the embedding."""
 
@@ -76,7 +83,7 @@ class OuroborosConfig(ModelConfig):
 
 
 class Ouroboros(RecursiveLM):
-    """See the module. Depth is read as `cycles` quarters of the passes; `steps` has no meaning here."""
+    """The model of this module's docstring."""
 
     config: OuroborosConfig
 
@@ -139,15 +146,15 @@ class Ouroboros(RecursiveLM):
         return Hidden(history[-1][0], cycles * (self.config.passes // CYCLES))
 
     def readout(self, state: Tensor) -> Tensor:
-        # A state holds much of its own token. Held against the table as it stands, it would say that
-        # token again; with its features moved by a quarter it says nothing of it until it learns to.
+        # A state resembles the embedding of its own token, and the head may be that table. So an untrained
+        # model would repeat the token. With the features moved by a quarter it has no such preference.
         logits: Tensor = self.head(self.norm(state).roll(self.config.d_model // 4, dims=-1))  # (B, T, V)
         return logits.float()
 
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
-        """The block, as often as there are slots."""
+        """One application of the block for every slot."""
         (state,) = states
         if context.ablation.freeze == "block":
             return states
@@ -157,28 +164,28 @@ class Ouroboros(RecursiveLM):
         return (state,)
 
     default_halt: ClassVar[float] = 0.8
-    """On Shakespeare: a third fewer passes than all four, and the loss is the same."""
+    """On Shakespeare, a third of the passes is saved at the same loss."""
 
     def one_pass(self, state: Tensor, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        """The state (B, T, D) after one more application of the block, reminded of the input `x`."""
+        """The state (B, T, D) after one application of the block, with the input `x` (B, T, D)."""
         return rms_norm(self.block(state + x, context, slot))
 
     def latents(self, state: Tensor) -> Tensor:
-        """What the block would keep of `state` (B, T, D), (B, T, R)."""
+        """The latents (B, T, R) that the block would cache for its input `state` (B, T, D)."""
         attention = self.block.attention
         assert isinstance(attention, LatentAttention)
         latents: Tensor = attention.kv_down(self.block.attention_norm(state))
         return latents
 
     def prefix(self, slots: int, tokens: AttentionContext) -> Tensor:
-        """The latents of the reasoning tokens in each slot, (slots, P, R), read where no cache has them.
+        """The latents of the reasoning tokens in each slot, (slots, P, R), from the cache if it has them.
 
-        `tokens` is the context of the text. What its ablation leaves out is left out here too.
+        `tokens` is the context of the text. Its ablation applies to the reasoning tokens too.
         """
         cache, ablation = tokens.cache, tokens.ablation
-        held = cache.prefix if isinstance(cache, LatentCache) else None
-        if held is not None:
-            return held
+        cached = cache.prefix if isinstance(cache, LatentCache) else None
+        if cached is not None:
+            return cached
         context = LatentContext(causal=False)
         if self.config.positions == "rotary":
             context.key_cos, context.key_sin = self.reasoning_cos, self.reasoning_sin
@@ -200,17 +207,17 @@ class Ouroboros(RecursiveLM):
     def attention_context(
         self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None
     ) -> LatentContext:
-        """What attention over `tokens` may see, and the rotation of all positions."""
+        """The context for attention over `tokens` (B, T), with the rotation of the prefix and all tokens."""
         plain = super().attention_context(tokens, cache, padding)
         context = LatentContext(**{field.name: getattr(plain, field.name) for field in fields(plain)})
         new = tokens.size(1)
-        if context.causal:  # the prefix makes it oblong: more keys than queries
+        if context.causal:  # with the prefix there are more keys than queries, so a mask is needed
             context.mask = torch.ones(1, 1, new, new, dtype=torch.bool, device=tokens.device).tril()
             context.causal = False
         if self.config.positions == "rotary":
             places = torch.arange(new + (cache.length if cache is not None else 0), device=tokens.device)
-            where = places[None] if padding is None else (places - padding[:, None]).clamp(min=0)
-            cos, sin = self.cos[where][:, :, None], self.sin[where][:, :, None]  # (B or 1, S, 1, K)
+            positions = places[None] if padding is None else (places - padding[:, None]).clamp(min=0)
+            cos, sin = self.cos[positions][:, :, None], self.sin[positions][:, :, None]  # (B or 1, S, 1, K)
             rows = (len(cos), -1, -1, -1)
             context.key_cos = torch.cat((self.reasoning_cos.expand(rows), cos), dim=1)
             context.key_sin = torch.cat((self.reasoning_sin.expand(rows), sin), dim=1)

@@ -1,9 +1,9 @@
-"""Puzzles as a task of the two-state architectures: a whole grid at once, thought about in steps.
+"""Puzzles for the two-state architectures: a whole grid at once, in supervision steps.
 
-A supervision step is one thought: the cycles of the architecture over all cells, with gradients
-through the last of them. The states are carried on from step to step, detached, and after each
-there is an answer and a judgement of whether the whole of it is right: a puzzle whose answer is
-sure leaves.
+A supervision step applies all cycles of the architecture to all cells, with gradients through the last ones.
+The next step starts from its states, detached. After each step there is an answer, and a halting score: how
+likely the whole answer is right. A puzzle whose score is high enough leaves.
+(Deep supervision and halting: Jolicoeur-Martineau 2025, arXiv 2510.04871.)
 """
 
 from dataclasses import dataclass, field
@@ -19,56 +19,58 @@ from models.layers.attention import AttentionContext
 from models.recursive_lm import States
 
 SURE = 0.9
-"""How sure a model has to be of an answer, from 0 to 1, for its puzzle to leave; a higher one thinks
-longer. While it learns a half will do."""
+"""The halting score, 0 to 1, at which a puzzle leaves. A higher one means more steps."""
 
 
 @dataclass(slots=True)
 class Thought:
-    """What one supervision step came to, for B puzzles of T cells."""
+    """The result of one supervision step, for B puzzles of T cells."""
 
     states: States
-    """(B, T, D) each, what the next step goes on from."""
+    """(B, T, D) each, the start of the next step."""
     logits: Tensor
-    """(B, T, n + 1) in float32, for a blank, which is never right, and for each digit."""
+    """(B, T, n + 1) in float32: for the blank, which is never an answer, and for each of n digits."""
     halting: Tensor
-    """(B,) in float32, above 0 where the answer is more likely right than not."""
+    """(B,) in float32, the logit of the halting score: above 0 where the answer is more likely right than
+    wrong."""
 
 
 @dataclass(slots=True)
 class PuzzleLoss:
-    """`total` is minimised; `answer` is its cross-entropy in nats per blank cell, `right` (B,) says
-    whose answer is."""
+    """The training loss of puzzles."""
 
     total: Tensor
+    """What training minimises, a scalar."""
     answer: Tensor
+    """The cross-entropy in nats per blank cell, a scalar."""
     right: Tensor
+    """(B,) bool: whether the whole answer is right."""
 
 
 @dataclass(slots=True)
 class Prediction:
-    """What became of B puzzles."""
+    """The answers to B puzzles."""
 
     answers: Tensor
-    """(B, T) int64, the clues as they were."""
+    """(B, T) int64, with the clues unchanged."""
     exit_steps: Tensor
-    """(B,) int64, the supervision steps each was thought about."""
+    """(B,) int64, the number of supervision steps of each."""
     confidence: Tensor
-    """(B,) from 0 to 1: how sure the model was of the whole answer when it left."""
+    """(B,) from 0 to 1, the last halting score of each."""
     logits: Tensor
-    """(B, T, n + 1) in float32, those of the answers."""
+    """(B, T, n + 1) in float32, of the answers."""
     trail: list[Tensor] = field(default_factory=list)
-    """The answers after each step, where asked for."""
+    """The answers after each step, if requested."""
 
 
 class PuzzleModel(TwoStateModel):
-    """An architecture of two states that can be made for puzzles of one size as well."""
+    """A two-state architecture that can be built for text, or for puzzles of one size."""
 
     places: nn.ModuleList
     units: Tensor
     """(3, T): the row, the column and the box of each cell."""
     seen: Tensor
-    """(1, H, T, T): the cells that each head sees from each cell."""
+    """(1, H, T, T) bool: which cells each head sees from each cell."""
 
     def __init__(self, config: TwoStateConfig) -> None:
         super().__init__(config)
@@ -85,19 +87,19 @@ class PuzzleModel(TwoStateModel):
         return [*super().input_modules(), *([self.places] if self.config.task != "text" else [])]
 
     def ponder(self, puzzles: Tensor, states: States | None = None) -> Thought:
-        """One supervision step over `puzzles` (B, T), from `states` or from the beginning."""
+        """One supervision step over `puzzles` (B, T), from `states`; None: from the start."""
         x = self.embed_puzzles(puzzles)
         states = self.start(x) if states is None else states
         if self.config.checkpoint_gradients and torch.is_grad_enabled():
-            states = checkpoint(self._think_once, states, x, use_reentrant=False)
+            states = checkpoint(self._apply_cycles, states, x, use_reentrant=False)
         else:
-            states = self._think_once(states, x)
+            states = self._apply_cycles(states, x)
         answer = states[0]
         halting = self.halting(answer.mean(dim=1)).float().squeeze(-1)  # (B,)
         return Thought(states, self.readout(answer), halting)
 
     def embed_puzzles(self, puzzles: Tensor) -> Tensor:
-        """`puzzles` (B, T) as vectors (B, T, D): what stands in each cell, and where the cell is."""
+        """`puzzles` (B, T) as vectors (B, T, D): the digit of each cell, its row, column and box."""
         x = self.embedding(puzzles)
         for table, unit in zip(self.places, self.units, strict=True):
             x = x + table(unit)
@@ -113,11 +115,11 @@ class PuzzleModel(TwoStateModel):
         taken: Tensor,
         batch: Tensor | None = None,
     ) -> PuzzleLoss:
-        """What teaches the answer and the judgement of it; `taken` (B,) are the steps so far, this one
-        included. All others are (B, T).
+        """The loss of the answer and of the halting head, for `puzzles` and `solutions` (B, T).
 
-        Where the puzzles are a piece of a `batch` (N, T), the losses are the piece's part: those of
-        all pieces add up to that of the batch, however many blanks each has.
+        `taken` (B,) is the number of steps of each puzzle so far, including this one. If the puzzles are a
+        part of a `batch` (N, T), the losses of all its parts add up to that of the whole batch, however
+        many blank cells each part has.
         """
         blank, batch = puzzles == 0, puzzles if batch is None else batch
         blanks = (batch == 0).sum()
@@ -134,8 +136,11 @@ class PuzzleModel(TwoStateModel):
     def predict(
         self, puzzles: Tensor, max_steps: int, *, sure: float = SURE, keep_trail: bool = False
     ) -> Prediction:
-        """Think about `puzzles` (B, T) for up to `max_steps` steps each, which may be more than in
-        training. Those whose answer is sure leave, and cost nothing more; 1 lets none leave."""
+        """Answer `puzzles` (B, T) in up to `max_steps` steps each, which may be more than in training.
+
+        A puzzle leaves once its halting score is at least `sure`, and is not computed again. With 1, none
+        leaves.
+        """
         active = torch.arange(len(puzzles), device=puzzles.device)
         found = Prediction(
             puzzles.clone(),
@@ -160,7 +165,7 @@ class PuzzleModel(TwoStateModel):
             states = tuple(state[~sure_now] for state in thought.states)
         return found
 
-    def _think_once(self, states: States, x: Tensor) -> States:
+    def _apply_cycles(self, states: States, x: Tensor) -> States:
         depth = self.trained_depth
         slots = range(self.attention_calls(depth))
         context = AttentionContext(causal=False, mask=self.seen)
@@ -169,12 +174,13 @@ class PuzzleModel(TwoStateModel):
 
 
 def answers_of(thought: Thought, puzzles: Tensor) -> Tensor:
-    """The answers (B, T) int64 a thought stands for: the likeliest digits around the clues."""
+    """The answers (B, T) int64 of a thought about `puzzles` (B, T): the clues, and the likeliest digits."""
     return torch.where(puzzles == 0, thought.logits[..., 1:].argmax(dim=-1) + 1, puzzles)
 
 
 def _normalised(config: TwoStateConfig, taken: Tensor) -> Tensor:
-    """The weight of the n-th answer, of a mean of one over the steps of training; for n in `taken`."""
+    """The loss weights (B,) of the answers number `taken` (B,), scaled to a mean of one over all steps of
+    training."""
     weights = [config.supervision_weight(number) for number in range(1, config.supervision_steps + 1)]
     mean = sum(weights) / len(weights)
     return taken.float() ** config.supervision_power / mean
@@ -189,8 +195,9 @@ def _units(n: int) -> Tensor:
 
 
 def _seen(units: Tensor, config: TwoStateConfig) -> Tensor:
+    """(1, H, T, T) bool: which cells each head sees, by `attention_scope`."""
     together = units[:, :, None] == units[:, None, :]  # (3, T, T)
-    kinds = torch.cat((torch.ones_like(together[:1]), together))
+    kinds = torch.cat((torch.ones_like(together[:1]), together))  # (4, T, T)
     if config.attention_scope == "all":
         kinds = kinds[:1]
     return kinds[torch.arange(config.n_heads) % len(kinds)][None]

@@ -1,13 +1,21 @@
-"""recursive_router: a stack of layers, then one more layer as often as the router says.
+"""recursive_router: a stack of layers, then a recursive layer that a router applies 0, 1 or 2 times.
 
-The router reads each token's state after the stack, alone, and gives it probabilities of 0, 1 or
-2 passes of the recursive layer; a token leaves as soon as the passes it has had are likely enough
-to be all it wants (`models/layers/router.py`). The layer's first pass sees every token as the
-stack left it; at the second, those that left are seen as at the first.
+    s <- stack(embedding);    p <- softmax(router(norm(s)))
+    s <- layer(s), d times, with d by p for each token
+    logits = head(norm(s))
 
-The router is trained on the exact expectation of the loss over its choices: the cross-entropy
-after every number of passes, weighted with their probabilities, and a price for each pass. So it
-learns what a pass is worth for each token, without a trick for the gradient.
+All layers are pre-norm, with GELU and biases. The router reads each token's state alone and gives the
+probabilities p of 0, 1 or 2 passes. A token takes the smallest d for which P(at most d) reaches a threshold
+(`models/layers/router.py`). In the first pass, attention sees every token as the stack left it. In the
+second, it sees a token that has left as in the first. The preset `recursive-48m` has the sizes of the
+published model of this kind.
+
+The router is trained on the exact expectation of the loss over its choices: the cross-entropy after every
+number of passes, weighted by its probability, plus `ponder_cost` for each expected pass. So it learns what a
+pass is worth for each token, and no estimate of the gradient is needed.
+
+Depth: the stack is one of the `cycles`, and the rest, up to two, are passes of the recursive layer; `steps`
+is ignored. `Output.passes` counts in the same way, 1 to 3.
 """
 
 from collections.abc import Mapping
@@ -19,11 +27,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.config import ModelConfig, require
+from data.loader import IGNORED
+from models.config import ModelConfig
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
-from models.layers.kv_cache import KVCache
 from models.layers.norm import BiasedLayerNorm
 from models.layers.router import (
     DenseKV,
@@ -35,17 +43,18 @@ from models.layers.router import (
     passes_taken,
 )
 from models.layers.selection import Selection
-from models.losses import IGNORED
+from models.losses import LossParts
 from models.recursion import Depth
-from models.recursive_lm import Hidden, LossParts, RecursiveLM
+from models.recursive_lm import Hidden, RecursiveLM
+from models.settings import require
 
 MOST_PASSES = 2
-"""Of the recursive layer, beyond the stack."""
+"""The largest number of passes of the recursive layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecursiveRouterConfig(ModelConfig):
-    """The routed model's own dials."""
+    """The fields of the routed model."""
 
     architecture: ClassVar[str] = "recursive_router"
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -53,16 +62,16 @@ class RecursiveRouterConfig(ModelConfig):
     )
     block_axes: ClassVar[tuple[str, ...]] = ("layers",)
     n_layers: int = 4
-    """Layers of the stack every token passes once."""
+    """Layers of the stack, which every token takes once."""
     d_feed_forward: int | None = None
-    """Hidden width of each layer's network; four times d_model unless given."""
+    """Hidden width of each layer's feed-forward network. None: four times d_model."""
     router: str = "hard"
-    """hard: each token takes the passes it wants; soft: all, and their weighted mean is read out;
-    fixed: all that the mode allows."""
+    """hard: the router decides how many passes each token takes. soft: every token takes all passes, and the
+    mean of their states, weighted by the router, is read out. fixed: every token takes all passes."""
     ponder_cost: float = 0.001
-    """Nats that a pass must be worth to a token."""
+    """The price of an expected pass in the loss, in nats per token."""
     exploration: float = 0.2
-    """Share of the training of each number of passes that does not follow the router."""
+    """Share of the loss that weighs every number of passes alike, whatever the router says."""
     tied: bool = False
     """Whether the head is the embedding."""
 
@@ -78,10 +87,7 @@ class RecursiveRouterConfig(ModelConfig):
 
 
 class RecursiveRouter(RecursiveLM):
-    """See the module. Depth is read as `cycles`: the stack counts one, then come up to two passes.
-
-    `Output.passes` counts the same way: 1 to 3. Pads count 0.
-    """
+    """The model of this module's docstring."""
 
     config: RecursiveRouterConfig
 
@@ -113,9 +119,9 @@ class RecursiveRouter(RecursiveLM):
             self.head.weight = self.embedding.weight
         nn.init.normal_(self.head.weight, std=0.02)
         if config.tied and config.positions == "sinusoidal":
-            self.waves.mul_(0.02)  # no louder than the tokens
+            self.waves.mul_(0.02)  # as small as the tokens
         if config.router != "fixed":
-            # All tokens begin with all passes: what is not worth it is learned to be left out.
+            # At first every token takes all passes, and the router learns which ones to leave out.
             nn.init.zeros_(self.router.weight)
             nn.init.zeros_(self.router.bias)
             nn.init.ones_(self.router.bias[MOST_PASSES:])
@@ -176,10 +182,10 @@ class RecursiveRouter(RecursiveLM):
         return logits.float()
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """The expectation of cross-entropy and price over the router's choices.
+        """The expected cross-entropy and price over the router's choices.
 
-        Weights are trained on every number of passes, most on those the router gives to a token;
-        the router is trained on the cross-entropy each of them has.
+        The cross-entropy after each number of passes trains the blocks, weighted mostly by the router's
+        probabilities. Its value trains the router.
         """
         most = self.reached(depth).cycles - 1
         context = self.attention_context(tokens, None, None)
@@ -194,7 +200,7 @@ class RecursiveRouter(RecursiveLM):
             losses = torch.stack(each, dim=-1)  # (B, T, most + 1)
             explored = self.config.exploration
             shares = (1 - explored) * probs.detach() + explored / (most + 1)
-            # The last term's value is 0; its gradient is the router's.
+            # The value of the second term is 0; its gradient trains the router.
             expected = shares * losses + (probs - probs.detach()) * losses.detach()
             total = expected.sum() / count + price
             next_token = losses.detach().gather(-1, n_passes[..., None]).sum() / count
@@ -206,7 +212,7 @@ class RecursiveRouter(RecursiveLM):
         return LossParts(total, next_token.detach(), 1 + n_passes.float().mean(), extras)
 
     def through_stack(self, tokens: Tensor, context: AttentionContext) -> Tensor:
-        """What the router reads and the recursive layer begins with, (B, T, D)."""
+        """The output (B, T, D) of the stack for `tokens` (B, T)."""
         x = self.embed(tokens, context.cache, context.padding)
         for slot, block in enumerate(self.stack):
             x = block(x, context, slot)
@@ -220,7 +226,7 @@ class RecursiveRouter(RecursiveLM):
         return at_most(self.router(self.norm(state)).float().softmax(-1), most)
 
     def n_passes(self, pass_probs: Tensor, threshold: float) -> Tensor:
-        """The passes each token takes, (B, T)."""
+        """The number of passes of each token, (B, T)."""
         if self.config.router == "hard":
             return passes_taken(pass_probs, threshold)
         return torch.full(pass_probs.shape[:2], pass_probs.size(-1) - 1, device=pass_probs.device)
@@ -241,12 +247,12 @@ class RecursiveRouter(RecursiveLM):
             return [state]
         first = len(self.stack)
         if context.cache is None:
-            first, context = 0, replace(context, cache=self._cache_of_passes(state, most))
+            first, context = 0, replace(context, cache=self.cache_with(most, *state.shape[:2]))
         active, attention = n_passes >= 1, self.recursive_layer.attention
         if context.ablation.skips(2):
             active = torch.zeros_like(active)
         if not active.all():
-            # Tokens that take no pass are seen by the others as the stack left them.
+            # Later tokens see those that take no pass as the stack left them.
             assert isinstance(attention, Attention)
             selection = Selection.of(~active)
             seen = self.recursive_layer.attention_norm(selection.pack(state))  # (B, T', D)
@@ -256,7 +262,7 @@ class RecursiveRouter(RecursiveLM):
         return [state, once, *pass_again(self._step, once, n_passes, range(2, most + 1), context, slots)]
 
     def losses(self, state: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy (B, T) of a state (B, T, D) read out, 0 where there is no target."""
+        """The cross-entropy (B, T) of a state (B, T, D) with `targets` (B, T); 0 where there is no target."""
         logits = self.head(self.norm(state)).float().flatten(0, 1)
         losses = F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="none")
         return losses.view_as(targets)
@@ -264,12 +270,7 @@ class RecursiveRouter(RecursiveLM):
     def _step(self, number: int, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         return self.recursive_layer(x, context, slot)
 
-    def _cache_of_passes(self, state: Tensor, most: int) -> KVCache:
-        batch, length, width = state.shape
-        heads = self.config.n_heads
-        return KVCache(most, batch, heads, length, width // heads, state.device)
-
 
 def sum_of(states: list[Tensor], weights: Tensor) -> Tensor:
-    """The mean (B, T, D) of `states` (B, T, D) each, weighted by `weights` (B, T, N)."""
+    """The sum (B, T, D) of N `states` (B, T, D), weighted by `weights` (B, T, N)."""
     return (torch.stack(states, dim=-1) @ weights.to(states[0].dtype)[..., None]).squeeze(-1)

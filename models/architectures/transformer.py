@@ -1,4 +1,13 @@
-"""transformer: the dense baseline. The same blocks as the others, none of them shared."""
+"""transformer: the dense baseline, with the blocks of the other architectures and no recursion.
+
+    x <- x + attention(norm(x)),  x <- x + feed_forward(norm(x)), in each block once
+    logits = head(norm(x))
+
+(Vaswani et al. 2017, arXiv 1706.03762; pre-norm: Xiong et al. 2020, arXiv 2002.04745.) With its GPT-2
+options it is the model of nanoGPT.
+
+Depth: it changes nothing.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,18 +17,19 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import ModelConfig, multiple_of, require
+from models.config import ModelConfig, multiple_of
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import NORMS, rms_norm
 from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM
+from models.settings import require
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig(ModelConfig):
-    """The dense model's own dials."""
+    """The fields of the dense model."""
 
     architecture: ClassVar[str] = "transformer"
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -29,18 +39,18 @@ class TransformerConfig(ModelConfig):
     n_layers: int = 4
     """Blocks."""
     norm: str = "rms"
-    """rms, or layer: GPT-2's, here without bias."""
+    """rms, or layer: that of GPT-2, without a bias."""
     feed_forward: str = "swiglu"
-    """swiglu, or gelu: GPT-2's."""
+    """swiglu, or gelu: that of GPT-2."""
     d_feed_forward: int | None = None
-    """Hidden width of each block's network; unless given, 8/3 of d_model in steps of 32, or four times
-    d_model where it is gelu."""
+    """Hidden width of each block's feed-forward network. None: 8/3 of d_model in steps of 32, or with gelu
+    four times d_model."""
     qk_norm: bool = True
     """Whether queries and keys are normed."""
     tied: bool = False
     """Whether the head is the embedding."""
     gpt2_weights: bool = False
-    """Draw every weight with deviation 0.02, and do not norm what is embedded."""
+    """Draw every weight with a standard deviation of 0.02, and do not norm the embedding."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -59,7 +69,7 @@ class TransformerConfig(ModelConfig):
 
 
 class Transformer(RecursiveLM):
-    """See the module. Depth changes nothing, and `recursive` says so."""
+    """The model of this module's docstring."""
 
     config: TransformerConfig
 
@@ -115,7 +125,7 @@ class Transformer(RecursiveLM):
 
 
 def _draw_as_gpt2(model: nn.Module) -> None:
-    """Every weight normal with GPT-2's deviation, whatever the width."""
+    """Draw every weight normally with a standard deviation of 0.02, whatever the width."""
     for part in model.modules():
         if isinstance(part, nn.Linear | nn.Embedding):
             nn.init.normal_(part.weight, std=0.02)

@@ -1,13 +1,15 @@
-"""trm: one tiny network, two states (after Jolicoeur-Martineau 2025, arXiv 2510.04871).
+"""trm: one small network that updates two states (after Jolicoeur-Martineau 2025, arXiv 2510.04871).
 
-The answer y and the reasoning z are both made by the same few blocks f:
+The same blocks f update the reasoning z and the answer y. One cycle is
 
-    z <- f(x + y + z), n times;    y <- f(y + z), once
+    z <- f(x + y + z), `steps` times
+    y <- f(y + z), once
 
-is one cycle. The blocks norm what they put out, so the states stay bounded at any depth. Over text
-f is causal and `Depth` says how many cycles of how many z-updates there are; over puzzles it sees
-the whole grid, and `models.architectures.puzzle_model` carries the states on from one supervision
-step to the next.
+where x is the embedding. y and z start as fixed random vectors, and y is read out. The blocks are post-norm,
+so that both states stay bounded at any depth. Over text f is causal. Over puzzles f sees the whole grid, and
+`models.architectures.puzzle_model` carries the states from one supervision step to the next.
+
+Depth: `cycles` is the number of updates of y, `steps` the number of updates of z in each cycle.
 """
 
 from collections.abc import Mapping
@@ -21,17 +23,17 @@ from torch import Tensor, nn
 from data.errors import UsageError
 from models.architectures.puzzle_model import PuzzleModel
 from models.architectures.two_state import TwoStateConfig
-from models.config import require
 from models.layers.attention import AttentionContext
 from models.layers.initialise import initialise
 from models.layers.post_norm import PostNormBlock
 from models.recursion import Depth
 from models.recursive_lm import States
+from models.settings import require
 
 
 @dataclass(frozen=True, kw_only=True)
 class TRMConfig(TwoStateConfig):
-    """The tiny network's own dials."""
+    """The fields of the small network."""
 
     architecture: ClassVar[str] = "trm"
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -46,15 +48,15 @@ class TRMConfig(TwoStateConfig):
     d_feed_forward: int = 768
     """Hidden width of each SwiGLU."""
     layers: int = 2
-    """Blocks of the one network."""
+    """Blocks of the network."""
     mixer: str = "attention"
-    """How positions see each other: attention, or mlp over all of them (puzzles only)."""
+    """How positions see each other: attention, or mlp, a network over all positions (puzzles only)."""
     max_cycles: int = 3
-    """The most cycles training uses; of a puzzle, those of each supervision step."""
+    """The largest number of cycles in training; for puzzles, the number in each supervision step."""
     gated_layers: int = 0
-    """The last so many blocks act through a gate: those a model was grown by."""
+    """How many of the last blocks have a gate: those that were added to a grown model."""
     max_steps: int = 2
-    """The most updates of z in a cycle training uses."""
+    """The largest number of updates of z in a cycle in training."""
 
     def __post_init__(self) -> None:
         TwoStateConfig.__post_init__(self)
@@ -66,7 +68,7 @@ class TRMConfig(TwoStateConfig):
         require(self.mixer in ("attention", "mlp"), "model.mixer", self.mixer, "attention or mlp")
         if self.mixer == "mlp" and self.task == "text":
             raise UsageError(
-                "model.mixer is mlp, which sees all positions of a fixed length: text would see its future.",
+                "model.mixer is mlp, which sees all positions: a token of a text would see later ones.",
                 hint="Leave model.mixer at attention; the mlp is for puzzles: {train task=sudoku:4x4}",
             )
         if self.mixer == "mlp" and self.attention_scope != "units":
@@ -81,7 +83,7 @@ class TRMConfig(TwoStateConfig):
 
 
 class TRM(PuzzleModel):
-    """See the module. Depth is read as `cycles`, each of `steps` updates of z and one of y."""
+    """The model of this module's docstring."""
 
     config: TRMConfig
 
@@ -109,7 +111,7 @@ class TRM(PuzzleModel):
         nn.init.normal_(self.head.weight, std=0.02)
 
     starts: Tensor
-    """(2, D): what y and z begin as."""
+    """(2, D): the start of y and of z."""
 
     @property
     def trained_depth(self) -> Depth:
@@ -123,14 +125,14 @@ class TRM(PuzzleModel):
         return "answer", "reasoning"
 
     def start(self, x: Tensor) -> States:
-        """The states every thought begins with, like the input `x` (B, T, D)."""
+        """The fixed vectors, expanded to the shape of the input `x` (B, T, D)."""
         y, z = self.starts.to(x.dtype)
         return y.expand_as(x), z.expand_as(x)
 
     def cycle(
         self, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
     ) -> States:
-        """Some updates of the reasoning, then one of the answer."""
+        """The updates of the reasoning z, then the update of the answer y."""
         y, z = states
         calls, frozen = len(self.blocks), context.ablation.freeze
         for first in range(0, len(slots) - calls, calls):
@@ -143,7 +145,7 @@ class TRM(PuzzleModel):
         return y, z
 
     def f(self, x: Tensor, context: AttentionContext, slots: range) -> Tensor:
-        """The network: (B, T, D) to (B, T, D), of unit root mean square."""
+        """The network, (B, T, D) to (B, T, D). Its output has a root mean square of one."""
         for slot, block in zip(slots, self.blocks, strict=False):
             x = block(x, context, slot)
         return x

@@ -1,9 +1,8 @@
-"""Two states that think in turns, an answer and a reasoning: their dials, and how they read text.
+"""What architectures with two states, an answer and a reasoning, have in common; and how they read text.
 
-An architecture says what the states begin as (`start`) and what one cycle does to them (`cycle`).
-The answer is read out after every cycle, all of them are supervised, and a halting head learns
-for each token whether more cycles are worth their cost. What such a model does with puzzles is in
-`models.architectures.puzzle_model`.
+An architecture defines the start of the states (`start`) and one cycle (`cycle`). In training, the answer is
+read out after every cycle, every answer has a loss, and a halting head learns for each token whether more
+cycles are worth their cost. Puzzles are in `models.architectures.puzzle_model`.
 """
 
 from abc import abstractmethod
@@ -18,42 +17,43 @@ from torch.nn import functional as F
 
 from data.errors import UsageError
 from data.sudoku_grid import SIZES
-from models.config import ModelConfig, require
+from models.config import ModelConfig
 from models.layers.attention import AttentionContext
-from models.losses import log_stablemax, next_token_loss
+from models.losses import LossParts, log_stablemax, next_token_loss
 from models.recursion import Depth
-from models.recursive_lm import Hidden, LossParts, RecursiveLM, States
+from models.recursive_lm import Hidden, RecursiveLM, States
+from models.settings import require
 
 _OF_PUZZLES = ("supervision_steps", "attention_scope", "exploration", "checkpoint_gradients")
-"""Dials that only a model of puzzles has a use for."""
+"""The fields that only a model of puzzles uses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TwoStateConfig(ModelConfig):
-    """The dials of an architecture with an answer and a reasoning state, for text or for puzzles."""
+    """The fields of an architecture with an answer and a reasoning state, for text or for puzzles."""
 
     task: str = "text"
-    """text: causal, token by token. sudoku: a grid at once, every cell seeing all others."""
+    """text: causal, token by token. sudoku: a whole grid at once, where every cell sees all others."""
     supervision_steps: int = 8
-    """Supervision steps a puzzle gets in training before another takes its place."""
+    """Supervision steps of a puzzle in training, before another puzzle replaces it."""
     supervision_power: float = 1.0
-    """The n-th supervised answer counts n to this power in the loss; 0 counts all alike."""
+    """The n-th answer has the weight n to this power in the loss; with 0 all answers weigh the same."""
     attention_scope: str = "units"
-    """Which cells of a grid a head of attention looks at. units: by turns all of them, those of the row,
-    of the column, of the box. all: every head all of them."""
+    """Which cells of a grid an attention head sees. units: the first head sees all cells, the next those of
+    the row, then of the column, then of the box, and so on in turn. all: every head sees all cells."""
     gradient_cycles: int = 4
-    """Cycles, counted from the last, that gradients flow through; 1 is the one-step approximation."""
+    """How many of the last cycles gradients flow through; 1 is the one-step approximation."""
     halting_weight: float = 0.1
     """The halting head's share of the loss."""
     output: str = "softmax"
-    """softmax, or stablemax: how logits become probabilities, in training and in use."""
+    """softmax or stablemax: how logits become probabilities, in training and in use."""
     exploration: float = 0.1
-    """Share of the puzzles that training thinks about for longer than the halting head asks for."""
+    """Share of the puzzles in training that get more supervision steps than the halting head asks for."""
     checkpoint_gradients: bool = False
-    """Whether a thought about puzzles is computed again in the backward pass, to save memory."""
+    """Whether the backward pass computes a supervision step of puzzles again, to save memory."""
 
     puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """Dials of the architecture's own that suit a puzzle, where nobody says otherwise."""
+    """The architecture's defaults for puzzles, by field."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -74,7 +74,7 @@ class TwoStateConfig(ModelConfig):
             self._require_puzzle()
 
     def _require_text(self) -> None:
-        """Refuse what would change nothing."""
+        """Raise UsageError for a field that changes nothing over text."""
         usual = {field.name: field.default for field in fields(self)}
         for name in _OF_PUZZLES:
             if getattr(self, name) != usual[name]:
@@ -84,7 +84,7 @@ class TwoStateConfig(ModelConfig):
                 )
 
     def _require_puzzle(self) -> None:
-        """Refuse what is no grid, and what would change nothing."""
+        """Raise UsageError for sizes that fit no grid, and for fields that puzzles cannot use."""
         n = self.vocab_size - 1
         if n not in SIZES or self.context_length != n * n:
             raise UsageError(
@@ -92,39 +92,41 @@ class TwoStateConfig(ModelConfig):
                 hint="Leave both to the puzzles: {train task=sudoku:4x4}",
             )
         require(self.ngram == 0, "model.ngram", self.ngram, "0 for puzzles: cells have no order")
-        # Rows, columns and boxes say where a cell is; learned positions are added to that.
-        wanted = "rotary, the default, or learned for puzzles: waves are for text"
-        require(self.positions != "sinusoidal", "model.positions", self.positions, wanted)
+        # A cell is embedded with its row, column and box; learned positions are added to these.
+        allowed = "rotary, the default, or learned for puzzles: sinusoidal is for text"
+        require(self.positions != "sinusoidal", "model.positions", self.positions, allowed)
 
     def why_not_grow(self, axis: str) -> str | None:
         if self.task != "text" and axis == "vocab":
             return "its vocabulary is the digits of its puzzles"
         if self.task != "text" and axis == "loops":
-            return "a step of thought over a puzzle is all its loops, so more would be another thought"
+            return "a supervision step of a puzzle takes all loops, so more loops would change its answers"
         if self.output == "stablemax" and axis == "vocab":
-            return "stablemax shares out among all tokens, so more of them would change the old ones"
+            return (
+                "stablemax gives every token a share, so more tokens would change the old ones' probabilities"
+            )
         return None
 
     @property
     def halting_values(self) -> int:
-        """How many values the halting head has. Of a token: is it right now, is it right at the end.
-        Of a puzzle: is all of it right."""
+        """The number of values of the halting head. For a token: is the answer right now, and is it right
+        after the last cycle. For a puzzle: is the whole answer right."""
         return 2 if self.task == "text" else 1
 
     def supervision_weight(self, number: int) -> float:
-        """How much the `number`-th supervised answer counts, from 1."""
+        """The weight of answer `number`, counted from 1, in the loss."""
         return float(number**self.supervision_power)
 
 
 class TwoStateModel(RecursiveLM):
-    """An architecture whose states are an answer and a reasoning, over text."""
+    """An architecture with an answer and a reasoning state, over text."""
 
     config: TwoStateConfig
     halting: nn.Linear
 
     @abstractmethod
     def start(self, x: Tensor) -> States:
-        """The states every thought begins with, for the input `x` (B, T, D)."""
+        """The states before the first cycle, (B, T, D) each, for the input `x` (B, T, D)."""
 
     def readouts(self, depth: Depth) -> int:
         return depth.cycles if self.config.task == "text" else 1
@@ -134,9 +136,9 @@ class TwoStateModel(RecursiveLM):
         return Hidden(states[-1], passes)
 
     def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """Cross-entropy after every cycle, and what teaches the halting head when to stop.
+        """The weighted mean of the cross-entropies after every cycle, and the loss of the halting head.
 
-        Each cycle is supervised; what a later one reaches counts more.
+        Later cycles weigh more, as `supervision_power` says.
         """
         states, passes = self.think(tokens, depth, self.attention_context(tokens, None, None))
         answers = [self.readout(state) for state in states]
@@ -159,15 +161,16 @@ class TwoStateModel(RecursiveLM):
         return log_stablemax(logits) if self.config.output == "stablemax" else logits
 
     def halting_score(self, before: Tensor, after: Tensor) -> Tensor:
-        """Above a half where the answer is as likely to be right now as at the end."""
+        """At least 0.5 where the answer is at least as likely to be right now as after the last cycle."""
         now, at_the_end = self.halting(after).float().unbind(-1)
         return torch.sigmoid(now - at_the_end)
 
     def halting_loss(self, states: list[Tensor], answers: list[Tensor], targets: Tensor) -> Tensor:
-        """Teach two values for each token and cycle: is the answer right now, and at the end.
+        """The loss of two predictions for each token and cycle: is the answer right now, and at the end.
 
-        Where the first is at least the second, more cycles are not worth their cost. The
-        states are taken as they are: halting must not bend what it judges.
+        Where the first is as likely as the second, more cycles are not worth their cost. `states` are
+        detached, so that this loss trains only the halting head. `states` and `answers` have one (B, T, D)
+        and one (B, T, V) for each cycle.
         """
         right = [answer.argmax(-1) == targets for answer in answers]  # (B, T) each
         losses = []

@@ -10,6 +10,7 @@ from models.cost.counts import kept_bytes, logit_bytes, muon_weights, state_byte
 from models.cost.speed import MachineRates, formats, machine_rates, step_seconds
 from models.device import free_memory_bytes
 from models.recursive_lm import RecursiveLM
+from models.wording import gigabytes
 
 _WIDTH_BYTES, _FEED_FORWARD_BYTES = 52, 12
 """Per token and attention call, kept for the backward pass: for each unit of the width, and of the
@@ -47,7 +48,7 @@ def require_memory(
     free = free_memory_bytes(device)
     if needed > free:
         raise UsageError(
-            f"Training this model needs at least {_gigabytes(needed)} of memory, and {_gigabytes(free)} "
+            f"Training this model needs at least {gigabytes(needed)} of memory, and {gigabytes(free)} "
             f"are free on {device}.",
             hint="Choose a smaller width, context, vocabulary or batch: {model.d_model}, "
             "{model.context_length}, {model.vocab_size}, {training.batch_size}.",
@@ -76,10 +77,6 @@ def _activation_bytes(model: RecursiveLM) -> int:
     """Of one token, at the trained depth."""
     config, calls = model.config, model.attention_calls(model.trained_depth)
     return calls * (config.d_model * _WIDTH_BYTES + config.size_of("ff") * _FEED_FORWARD_BYTES)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"
 
 
 def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:

@@ -12,7 +12,7 @@ from torch import nn
 from models.config import TrainingConfig
 from models.layers.block import Block
 from models.layers.feed_forward import SwiGLU
-from models.layers.linear import FusedLinear
+from models.layers.growable import FusedLinear
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 

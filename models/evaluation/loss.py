@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from data.loader import validation_windows
+from data.loader import IGNORED, validation_windows
 from models.device import autocast, to_device
-from models.losses import IGNORED
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import EvaluationAdvanced, Event

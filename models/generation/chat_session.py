@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from data.document import Message
-from data.errors import UsageError
-from models.errors import StorageError
+from data.document import Message, without_surrogates
+from data.errors import StorageError, UsageError
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.depth_notes import halt_note, mode_note
-from models.generation.prompt import Kind, clean, conversation_prompt, unknown_characters
+from models.generation.prompt import Kind, conversation_prompt, unknown_characters
 from models.generation.settings import MAX_SEED, GenerationConfig
 from models.wording import counted
 
@@ -128,7 +127,7 @@ class ChatSession:
 
     def answer(self, text: str) -> Iterator[GeneratedToken]:
         """Add `text` as the user's message, then yield the answer token by token."""
-        self.conversation.turns.append(Message("user", clean(text)))
+        self.conversation.turns.append(Message("user", without_surrogates(text)))
         self._attempt = 0
         self.save()
         yield from self._write()
@@ -163,7 +162,7 @@ class ChatSession:
         turns = list(self.conversation.turns)
         while replace_last and turns and turns.pop().role != "user":
             pass
-        turns.append(Message("user", clean(text)))
+        turns.append(Message("user", without_surrogates(text)))
         settings = ChatSettings(mode=mode, generation=self._generation_with_seed(0))
         yield from self._tokens(turns, settings, [])
 
@@ -179,7 +178,7 @@ class ChatSession:
         """Set the system message. Raises UsageError for a model that was not trained on conversations."""
         if self.chat_model.kind != "messages":
             raise UsageError("This model continues text and takes no instructions.")
-        self.conversation.system = clean(text)
+        self.conversation.system = without_surrogates(text)
         self.save()
 
     def restart(self) -> None:

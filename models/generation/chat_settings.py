@@ -9,6 +9,7 @@ from data.errors import UsageError
 from models.generation.chat_commands import Command
 from models.generation.settings import GenerationConfig
 from models.recursion import DEFAULT_MODE, Depth, depth_of
+from models.runs.typed_json import JsonObject
 
 _FIELDS = {
     "temp": "temperature",
@@ -95,7 +96,7 @@ class ChatSettings:
             ("shown", self.describe("interactive")),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values, ready for JSON. `debug` is not saved with a conversation."""
         return {"mode": self.mode, "interactive": self.interactive, "generation": self.generation.to_dict()}
 

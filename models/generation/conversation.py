@@ -5,7 +5,6 @@ import json
 import os
 import re
 import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ from typing import Any
 from data.document import Message
 from data.errors import RlmError, UsageError
 from data.safe_text import safe_text
+from data.storage import replace_file, storing
 from models.generation.chat_settings import ChatSettings
 from models.generation.prompt import Kind
-from models.runs.storage import TEMPORARY_PREFIX, read_bounded, storing
+from models.runs.read_files import read_bounded
 
 FORMAT_VERSION = 1
 MAX_FILE_BYTES = 64 * 2**20
@@ -225,15 +225,7 @@ def write_private(path: Path, text: str, what: str) -> Path:
     """Write `text` to `path` atomically, readable by the owner only. Raises StorageError."""
     with storing(what):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)  # made 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+    replace_file(path, [text.encode("utf-8", "replace")], what, mode=0o600)
     return path
 
 

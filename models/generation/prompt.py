@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.document import Message
+from data.document import Message, without_surrogates
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
@@ -29,14 +29,9 @@ class Prompt:
     """How many of the oldest turns are missing or cut."""
 
 
-def clean(text: str) -> str:
-    """Replace lone surrogates, which come from bytes that are not UTF-8, by U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def unknown_characters(tokenizer: Tokenizer, text: str) -> str:
     """The distinct characters of `text` that are not in the vocabulary, in their order."""
-    distinct = "".join(dict.fromkeys(clean(text)))
+    distinct = "".join(dict.fromkeys(without_surrogates(text)))
     if tokenizer.kind != "character":
         return ""
     return "".join(
@@ -126,10 +121,10 @@ def _chat_prompt(tokenizer: Tokenizer, system: str, turns: Sequence[Message], ro
 
 def _chat_ids(tokenizer: Tokenizer, messages: Sequence[Message], *, open_end: bool = True) -> list[int]:
     """As in training: bos, then role, content and eos of each; `open_end` leaves out the last eos."""
-    messages = [Message(message.role, clean(message.content)) for message in messages]
+    messages = [Message(message.role, without_surrogates(message.content)) for message in messages]
     ids = [int(token) for token in tokenizer.encode_chat(messages)]
     return ids[:-1] if open_end else ids
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
-    return [int(token) for token in tokenizer.encode(clean(text))]
+    return [int(token) for token in tokenizer.encode(without_surrogates(text))]

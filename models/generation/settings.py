@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.errors import UsageError
+from models.runs.typed_json import JsonObject
 
 MAX_SEED = 2**63 - 1
 
@@ -71,7 +72,7 @@ class GenerationConfig:
         """A copy with these fields replaced. Raises UsageError for an invalid value."""
         return dataclasses.replace(self, **values)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values, ready for JSON."""
         return {**dataclasses.asdict(self), "stop": list(self.stop)}
 

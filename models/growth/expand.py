@@ -28,8 +28,10 @@ from models.layers.initialise import no_init
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, with_growths
 from models.runs.new_run import new_run
-from models.runs.run import Run, require_name, suggest_name
+from models.runs.run import Run
 from models.runs.run_config import Calibration, ModelSection, RunConfig
+from models.runs.run_names import require_name, suggest_name
+from models.runs.typed_json import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class ExpansionPlan:
             ("goes on from", "the beginning" if snapshot is None else f"step {snapshot.step:,}"),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The plan as JSON."""
         return {
             "name": self.name,
@@ -172,7 +174,7 @@ class ExpansionPlan:
             config = replace(config, data=data)
         return config
 
-    def _lineage_entry(self, change: float) -> dict[str, Any]:
+    def _lineage_entry(self, change: float) -> JsonObject:
         """What config.json records of the parent."""
         parent = self.parent
         return {

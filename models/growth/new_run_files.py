@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from data.storage import storing, sync_directory, write_file
 from data.tokenizer import Tokenizer
 from models.growth.parent import GENERATION_FILE
 from models.runs.best_weights import weights_metadata
@@ -22,9 +23,9 @@ from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFinished, RunPaused
 from models.runs.incomplete import STAGING
 from models.runs.replay_samples import replay_folder
-from models.runs.run import CONFIG_FILE, Run
+from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.storage import storing, sync_directory, write_file
+from models.runs.run_names import CONFIG_FILE
 
 
 @dataclass(frozen=True, kw_only=True)

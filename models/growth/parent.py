@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data.storage import digest_of, storing
 from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig
@@ -18,10 +19,10 @@ from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.events import RunFinished, RunPaused, RunStarted
+from models.runs.read_files import read_bounded
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.storage import digest_of, read_bounded, storing
 from models.runs.tokenizer import load_run_tokenizer
 
 GENERATION_FILE = "generation_config.json"
@@ -70,8 +71,7 @@ def read_parent(run: Run) -> Parent:
     Raises RunBusyError, and RunError, CheckpointError or TokenizerError where a part is damaged.
     """
     with run.lock():
-        recover(run)
-        config = run.config()
+        config = recover(run)
         model = model_config_of(run, config)
         tokenizer, note = _tokenizer(run, config, model.vocab_size)
         notes = [] if note is None else [note]

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from data.errors import StorageError
+from data.storage import require_space, storing, sync_directory
 from data.tokenizer import Tokenizer, tokenizer_from_json
-from models.errors import CheckpointError, StorageError
+from models.errors import CheckpointError
 from models.growth.weights import grow_weights
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
@@ -23,9 +25,9 @@ from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset, datasets_to_json
 from models.runs.migrations import stamped
 from models.runs.pending_change import config_after, datasets_after, model_in_weights, pending_change
-from models.runs.run import CONFIG_FILE, EVALUATION_FILE, Run
+from models.runs.run import EVALUATION_FILE, Run
 from models.runs.run_config import RunConfig
-from models.runs.storage import require_space, storing, sync_directory
+from models.runs.run_names import CONFIG_FILE
 from models.runs.tensor_file import file_size
 
 _POINTERS = ("latest", "best")
@@ -65,14 +67,15 @@ def commit(
         raise
 
 
-def recover(run: Run) -> None:
-    """Finish a committed change, if one is pending. The caller holds the lock.
+def recover(run: Run) -> RunConfig:
+    """Finish a committed change, if one is pending, and return the run's configuration then.
 
-    Raises StorageError, CheckpointError.
+    The caller holds the lock. Raises StorageError, CheckpointError.
     """
-    change = pending_change(run, run.config())
+    config = run.config()
+    change = pending_change(run, config)
     if change is None:
-        return
+        return config
     for pointer in _POINTERS:
         write_pointer(run.checkpoints_path, pointer, change.name)
     config, datasets = config_after(change), datasets_after(change)
@@ -90,6 +93,7 @@ def recover(run: Run) -> None:
         with storing("the tokenizer"):
             tokenizer.save(run.tokenizer_path)
     run.save_config(config)
+    return config
 
 
 def grown_best_weights(run: Run, config: RunConfig) -> dict[str, Tensor] | None:

@@ -1,6 +1,6 @@
 """Adds tokens to a run's tokenizer: byte pairs learned from the text the run was trained on."""
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.corpus import open_corpus
 from data.errors import CorpusError, UsageError
@@ -40,4 +40,4 @@ def grow_vocabulary(parent: Parent, size: int) -> tuple[Tokenizer | None, TokenP
         raise CorpusError(
             f"The text at {data.paths[0]} is no longer the one run '{name}' was trained on.", hint=more
         )
-    return grown_bpe(tokenizer, corpus, size - tokenizer.vocab_size)
+    return grow_bpe(tokenizer, corpus, size - tokenizer.vocab_size)

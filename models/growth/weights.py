@@ -16,8 +16,7 @@ from models.architectures import build_model, skeleton
 from models.config import ModelConfig
 from models.growth.check import largest_logit_change
 from models.layers.block import Block
-from models.layers.growing import Growing
-from models.layers.linear import FusedLinear
+from models.layers.growable import FusedLinear, Growing
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot
 

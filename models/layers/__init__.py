@@ -1,1 +1,1 @@
-"""The parts every architecture is made of."""
+"""The parts that architectures are made of. They import nothing else of `models`."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.layers.growable import FusedLinear
 from models.layers.kv_cache import KVCache
-from models.layers.linear import FusedLinear
 from models.layers.norm import rms_norm
 from models.layers.passes import COMPLETE, Ablation, Trace
 from models.layers.rotary import rotate
@@ -16,13 +16,13 @@ from models.layers.selection import Selection
 
 @dataclass(slots=True)
 class AttentionContext:
-    """What attention needs to know about where its tokens stand.
+    """What every block of one forward call shares: positions, mask, cache, and what is traced.
 
-    `cos` and `sin` (B or 1, T, 1, 1, K) turn queries and keys, or are None where positions are
-    learned. `mask` (B or 1, 1, T, S) is True where a query may look; None means everything
-    before it when `causal`, else everything there is. `padding` (B,) counts the pads each row
-    begins with. `selection` says which of the new tokens `x` holds, where it is not all of them.
-    `trace` collects the passes, where they are asked for.
+    `cos` and `sin` (B or 1, T, 1, 1, K) rotate queries and keys; they are None where positions are not
+    rotary. `mask` (B or 1, 1, T, S) is True where a query sees a key. None means that it sees itself and
+    all earlier tokens if `causal` is true, else all tokens. `padding` (B,) is the number of pads at the
+    start of each row. `selection` names the tokens that are computed, unless all new ones are. `trace`
+    collects the passes; None: they are not collected. `ablation` says what to leave out.
     """
 
     cos: Tensor | None = None
@@ -36,19 +36,19 @@ class AttentionContext:
     ablation: Ablation = COMPLETE
 
     def record(self, level: str, state: Tensor) -> None:
-        """Add a pass of `level` that put out `state` (B, T, D) to the trace, if there is one."""
+        """Add a pass of `level` with the new `state` (B, T, D) to the trace, if there is one."""
         if self.trace is not None:
             self.trace.add(level, state, self.selection)
 
     def new_places(self, count: int, device: torch.device) -> Tensor:
-        """Where the `count` newest tokens stand in their rows, pads counted in: (count,)."""
+        """The places of the `count` newest tokens in their rows, pads included: (count,)."""
         start = self.cache.length if self.cache is not None else 0
         return torch.arange(start, start + count, device=device)
 
     def among(self, selection: Selection) -> "AttentionContext":
-        """The same for the selected tokens alone, which need a cache to look back into.
+        """The context for the selected tokens alone. It needs a cache, which holds the other tokens.
 
-        They see every token before them.
+        Each selected token sees itself and all tokens before it.
         """
         assert self.cache is not None
         places = (self.cache.length + selection.index)[..., None]  # (B, T', 1)
@@ -61,23 +61,23 @@ class AttentionContext:
             self,
             cos=None if self.cos is None else selection.pack(self.cos.expand(rows, *self.cos.shape[1:])),
             sin=None if self.sin is None else selection.pack(self.sin.expand(rows, *self.sin.shape[1:])),
-            mask=(mask | (keys == places))[:, None],  # a pad sees itself alone
+            mask=(mask | (keys == places))[:, None],  # a pad sees only itself
             causal=False,
             selection=selection,
         )
 
 
 class Attention(nn.Module):
-    """(B, T, D) to (B, T, D), each position seeing itself and what came before.
+    """Multi-head self-attention, (B, T, D) to (B, T, D). The context says which tokens each one sees.
 
-    With `qk_norm`, queries and keys have unit root mean square before the rotation, which
-    bounds the attention logits (Henry et al. 2020).
+    With `qk_norm`, queries and keys are scaled to a root mean square of one before the rotation, which
+    bounds the attention logits (Henry et al. 2020, arXiv 2010.04245).
     """
 
     def __init__(
         self, d_model: int, n_heads: int, *, qk_norm: bool, bias: bool = False, out_bias: bool | None = None
     ) -> None:
-        """`out_bias` is for the last projection, where it differs from `bias`."""
+        """`out_bias` says whether the last projection has a bias; None: as `bias` says."""
         super().__init__()
         self.n_heads = n_heads
         self.qk_norm = qk_norm
@@ -86,7 +86,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         batch, length, width = x.shape
-        qkv = self.qkv(x).view(batch, length, 3, self.n_heads, width // self.n_heads)
+        qkv = self.qkv(x).view(batch, length, 3, self.n_heads, width // self.n_heads)  # (B, T, 3, H, K)
         qk, v = qkv[:, :, :2], qkv[:, :, 2].transpose(1, 2)  # (B, T, 2, H, K), (B, H, T, K)
         if self.qk_norm:
             qk = rms_norm(qk)
@@ -99,7 +99,7 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
 
     def remember(self, x: Tensor, context: AttentionContext, slot: int) -> None:
-        """Let later tokens see `x` (B, T, D) in this slot of the cache; it sees nothing itself."""
+        """Write the keys and values of `x` (B, T, D) into this slot of the cache, and compute no output."""
         assert context.cache is not None
         batch, length, width = x.shape
         bias = None if self.qkv.bias is None else self.qkv.bias[width:]
@@ -109,19 +109,20 @@ class Attention(nn.Module):
             k = rms_norm(k)
         if context.cos is not None and context.sin is not None:
             k = rotate(k, context.cos, context.sin)
-        context.cache.update(slot, k.squeeze(2).transpose(1, 2), v, context.selection)
+        k = k.squeeze(2).transpose(1, 2)  # (B, H, T, K)
+        context.cache.update(slot, k, v, context.selection)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
     """Scaled dot-product attention: queries (B, H, T, K) over keys and values (B, H, S, K)."""
-    # torch's fused kernel takes three to five times longer over a bf16 backward pass on a CPU
-    # than the three plain matrix products do, at the context lengths a CPU trains on.
+    # On a CPU, the backward pass of torch's fused kernel in bf16 takes three to five times as long as
+    # that of plain matrix products, at the context lengths a CPU trains on.
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.size(2) <= 512:
-        return _attend_in_steps(q, k, v, mask, causal=causal)
+        return _attend_in_products(q, k, v, mask, causal=causal)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal and mask is None)
 
 
-def _attend_in_steps(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+def _attend_in_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
     scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, H, T, S)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))

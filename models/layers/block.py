@@ -1,4 +1,4 @@
-"""One transformer block: attention and feed-forward, each added to what comes in, with norms about them."""
+"""The transformer block: attention, then a feed-forward network, each added to its input."""
 
 from torch import Tensor, nn
 
@@ -8,33 +8,34 @@ from models.layers.norm import NORMS
 
 
 class Block(nn.Module):
-    """What every block is, (B, T, D) to (B, T, D); where the norms stand, each kind says itself.
+    """A block, (B, T, D) to (B, T, D). Its subclasses differ in where their norms are.
 
-    Compilation and the optimizer treat blocks alike, and know them by this.
+    Compilation and the optimizer find the blocks of a model by this class.
     """
 
     attention: nn.Module
     feed_forward: nn.Module
     dropout: nn.Dropout
-    """Applied to what each half adds."""
+    """Applied to the output of attention and of the feed-forward network."""
     gate: nn.Parameter | None
-    """(D,), of a block that a model was grown by where zeros in its halves would not keep it from
-    changing what comes in: how much of its change to let through."""
+    """(D,): the share of the block's change that is let through. Only a block that was added to a grown
+    model has one, and only if zeros in its projections would not make it return its input."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_parameter("gate", None)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        """`x` after both halves; `slot` is the cache's for this call."""
+        """The output (B, T, D) for the input `x` (B, T, D). `slot` is the one of the cache for this call."""
         raise NotImplementedError
 
     def through_gate(self, x: Tensor, changed: Tensor) -> Tensor:
-        """What the block puts out, (B, T, D), that got `x` and made `changed` of it."""
+        """The output (B, T, D) of a block that computed `changed` (B, T, D) from its input `x` (B, T, D)."""
         return changed if self.gate is None else x + self.gate.to(x.dtype) * (changed - x)
 
     def pass_on(self) -> None:
-        """Put out what comes in, to the last bit: the gate is shut, or without one both halves add zero."""
+        """Make the block return its input, to the last bit: close the gate, or where there is none, make
+        both halves add zero."""
         if self.gate is not None:
             nn.init.zeros_(self.gate)
             return
@@ -45,9 +46,9 @@ class Block(nn.Module):
 
 
 class PreNormBlock(Block):
-    """(B, T, D) to (B, T, D), each half normed before.
+    """x <- x + attention(norm(x)), then x <- x + feed_forward(norm(x)): (B, T, D) to (B, T, D).
 
-    `attention` is any module called as Attention is, which is what a block has unless given.
+    `attention` may be any module that is called as `Attention` is; None: `Attention` itself.
     """
 
     def __init__(

@@ -1,15 +1,14 @@
-"""The position-wise part of a block."""
+"""Feed-forward networks: the part of a block that treats every position alone."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.layers.growing import Growing
-from models.layers.linear import FusedLinear
+from models.layers.growable import FusedLinear, Growing
 
 
 class FeedForward(nn.Module, Growing):
-    """(B, T, D) to (B, T, D), through a hidden width that may grow: new units add nothing at first."""
+    """(B, T, D) to (B, T, D) through hidden units. New units of a grown model add nothing at first."""
 
     up: nn.Linear
     out: nn.Linear
@@ -21,7 +20,10 @@ class FeedForward(nn.Module, Growing):
 
 
 class SwiGLU(FeedForward):
-    """(B, T, D) to (B, T, D): one projection gates another (Shazeer 2020)."""
+    """out(silu(gate(x)) * value(x)), (B, T, D) to (B, T, D) (Shazeer 2020, arXiv 2002.05202).
+
+    `up` holds the projections gate and value, in this order.
+    """
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:
         super().__init__()
@@ -29,12 +31,12 @@ class SwiGLU(FeedForward):
         self.out = nn.Linear(d_hidden, d_model, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, value = self.up(x).chunk(2, dim=-1)  # (B, T, hidden) each
+        gate, value = self.up(x).chunk(2, dim=-1)  # (B, T, d_hidden) each
         return self.out(F.silu(gate) * value)
 
 
 class GELU(FeedForward):
-    """(B, T, D) to (B, T, D): the plain two-layer network of GPT-2."""
+    """out(gelu(up(x))), (B, T, D) to (B, T, D): the two-layer network of GPT-2."""
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How weights are drawn, and how to do without."""
+"""How weights are drawn, and how to leave them undrawn."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -10,18 +10,18 @@ from models.layers.block import Block
 
 
 def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
-    """Draw every weight under `module` for an architecture that norms what it embeds.
+    """Draw every weight of `module`, for an architecture that norms its embedding.
 
-    Projections are normal with deviation 0.7/sqrt(inputs). What a block adds to the residual
-    stream starts as zero, so that a new model of any depth is the identity between its
-    embedding and its head, and deep ones train as calmly as shallow ones. Behind a gate, which is shut
-    at first, there has to be something, or it would never learn to open.
+    Projections are normal with a standard deviation of 0.7/sqrt(inputs). The last projection of each half
+    of a block is zero, so that a new model of any depth is the identity between its embedding and its
+    head, and a deep model trains as steadily as a shallow one. A block with a gate has no such zeros: the
+    closed gate already makes it the identity, and with zeros behind it the gate would get no gradient.
     """
     blocks = ((name, part) for name, part in module.named_modules() if isinstance(part, Block))
     gated = tuple(f"{name}." for name, block in blocks if block.gate is not None)
     for name, part in module.named_modules():
         if isinstance(part, nn.Embedding):
-            # What came before colours a token; it does not drown it.
+            # Smaller, so that the tokens before it change an embedding less than the token itself does.
             nn.init.normal_(part.weight, std=embedding_std * (0.3 if "ngram_embeddings" in name else 1.0))
         elif isinstance(part, nn.Linear):
             if name.endswith(".out") and not name.startswith(gated):
@@ -33,10 +33,10 @@ def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
 
 
 class no_init(TorchFunctionMode):
-    """A context in which new modules leave their weights as memory gave them.
+    """A context manager in which new modules do not draw their weights.
 
-    For a model whose weights are loaded next, or that is only laid out on the meta device: there,
-    drawing a weight imports the whole of torch's compiler, which takes seconds.
+    For a model whose weights are loaded next, and for one on the meta device: drawing a weight there
+    imports torch's compiler, which takes seconds.
     """
 
     def __torch_function__(
@@ -46,7 +46,7 @@ class no_init(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """`func`, unless it is one of torch.nn.init."""
+        """Call `func`, unless it belongs to torch.nn.init."""
         given = dict(kwargs or {})
         if getattr(func, "__module__", None) == "torch.nn.init":
             return args[0] if args else given["tensor"]

@@ -1,4 +1,4 @@
-"""Keys and values of tokens already seen, one slot for every attention call of a forward pass."""
+"""The keys and values of earlier tokens, in one slot for every attention call of a forward pass."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,10 @@ from models.layers.selection import Selection
 
 
 class KVCache:
-    """Preallocated keys and values, indexed by slot: the running number of the attention call.
+    """Preallocated keys and values. A slot is the running number of an attention call.
 
-    A block that is applied R times has R slots, since each pass sees other states. `keys` and
-    `values` are (slots, B, H, S, K); `length` tokens are held of the S there is room for.
+    A block that is applied R times has R slots, since its input differs from pass to pass. `keys` and
+    `values` are (slots, B, H, S, K): room for S tokens, of which the first `length` are filled.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class KVCache:
         device: torch.device,
         value_width: int | None = None,
     ) -> None:
-        """`value_width` is the width of values where it is not that of keys."""
+        """`value_width` is the width of values; None: as wide as keys."""
         self.keys = torch.zeros(slots, batch, n_heads, length, head_width, device=device)
         value_width = head_width if value_width is None else value_width
         self.values = torch.zeros(slots, batch, n_heads, length, value_width, device=device)
@@ -36,17 +36,17 @@ class KVCache:
 
     @property
     def bytes_per_token(self) -> int:
-        """What a token takes in one slot, its keys and values."""
+        """The bytes of one token's keys and values in one slot."""
         n_heads, width = self.keys.size(2), self.keys.size(-1) + self.values.size(-1)
         return n_heads * width * self.keys.element_size()
 
     def update(
         self, slot: int, k: Tensor, v: Tensor, selection: Selection | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Write `k`, `v` (B, H, T, K) behind what is held; return all of it, (B, H, S, K).
+        """Append `k` and `v` (B, H, T, K) of the new tokens; return those of all tokens, (B, H, S, K).
 
-        With a `selection`, they are those of the selected of the new tokens (B, H, T', K), and
-        what the others may have in this slot stays.
+        With a `selection`, `k` and `v` are (B, H, T', K), of the selected new tokens alone; the other new
+        tokens keep what they have in this slot.
         """
         if selection is None:
             end = self.length + k.size(2)
@@ -54,28 +54,29 @@ class KVCache:
             self.values[slot, :, :, self.length : end] = v
         else:
             end = self.length + selection.of_tokens
-            for held, new in ((self.keys[slot], k), (self.values[slot], v)):
-                ahead = held[:, :, self.length : end].transpose(1, 2)  # (B, T, H, K)
-                held[:, :, self.length : end] = selection.spread(new.transpose(1, 2), ahead).transpose(1, 2)
+            for stored, new in ((self.keys[slot], k), (self.values[slot], v)):
+                old = stored[:, :, self.length : end].transpose(1, 2)  # (B, T, H, K)
+                spread = selection.spread(new.transpose(1, 2), old)  # (B, T, H, K)
+                stored[:, :, self.length : end] = spread.transpose(1, 2)
         return self.keys[slot, :, :, :end].to(k.dtype), self.values[slot, :, :, :end].to(v.dtype)
 
     def repeat(self, from_slots: range, to_slots: range, tokens: int) -> None:
-        """Give the newest `tokens` tokens in `to_slots` what they have in `from_slots`."""
+        """Copy the keys and values of the newest `tokens` tokens from `from_slots` to `to_slots`."""
         new = slice(self.length, self.length + tokens)
         for source, target in zip(from_slots, to_slots, strict=True):
             self.keys[target, :, :, new] = self.keys[source, :, :, new]
             self.values[target, :, :, new] = self.values[source, :, :, new]
 
-    def hold(self, tokens: Tensor) -> None:
-        """Write the ids `tokens` (B, T) behind those held."""
+    def append_ids(self, tokens: Tensor) -> None:
+        """Append the ids `tokens` (B, T)."""
         self.tokens[:, self.length : self.length + tokens.size(1)] = tokens
 
     def last_tokens(self, count: int) -> Tensor:
-        """The ids of the last `count` tokens held, or of all where there are fewer: (B, <= count)."""
+        """The ids of the last `count` tokens, or of all if there are fewer: (B, up to count)."""
         return self.tokens[:, max(0, self.length - count) : self.length]
 
     def advance(self, tokens: int) -> None:
-        """Count `tokens` as held, once every slot has them."""
+        """Add `tokens` to `length`, once every slot has them."""
         self.length += tokens
 
     def truncate(self, length: int) -> None:

@@ -1,4 +1,4 @@
-"""Multi-head latent attention (after DeepSeek-AI 2024, arXiv 2405.04434): only a latent is kept."""
+"""Multi-head latent attention (after DeepSeek-AI 2024, arXiv 2405.04434): the cache holds only latents."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.layers.attention import AttentionContext, attend
+from models.layers.growable import FusedLinear
 from models.layers.latent_cache import LatentCache
-from models.layers.linear import FusedLinear
 from models.layers.norm import RMSNorm
 from models.layers.rotary import rotate
 
 
 @dataclass(slots=True)
 class LatentContext(AttentionContext):
-    """What latent attention needs to know besides.
+    """The context of latent attention, over a prefix of P learned tokens and S tokens of text.
 
-    `prefix` (slots, P, R) holds the latents of a learned prefix, which every token sees: the
-    `mask` does not speak of it, and `causal` is for attention without one. `key_cos` and
-    `key_sin` (B or 1, P + S, 1, K) turn the keys of the prefix and of all S tokens there are,
-    since latents are kept without their positions.
+    `prefix` (slots, P, R) holds the latents of the prefix. Every token sees all of it, so `mask` leaves it
+    out; with a prefix, `causal` is False and `mask` is given. `key_cos` and `key_sin` (B or 1, P + S, 1, K)
+    rotate all keys, since latents are cached without their positions.
     """
 
     prefix: Tensor | None = None
@@ -29,13 +28,13 @@ class LatentContext(AttentionContext):
 
 
 class LatentAttention(nn.Module):
-    """(B, T, D) to (B, T, D). Queries come from one narrow latent, keys and values from another.
+    """(B, T, D) to (B, T, D). Queries come from one latent of width R, keys and values from another.
 
-    Queries and keys are normed for each head, with a gain, before the rotation. Norm and rotation
-    stand between a key and its latent, so that a query cannot be held against the latent itself:
-    keys are made anew from the latents at every call. Values need not be: a single query, as in
-    decoding, averages latents and projects the average up, in three quarters of the time at
-    width 256 and less at larger ones. Many queries share the projection, and do it first.
+    Queries and keys are normed for each head, with a gain, and then rotated. Because of the norm and the
+    rotation, a query cannot be compared with a latent directly: keys are computed from the latents at
+    every call. Values are linear in the latents. So a single query, as in decoding, averages latents and
+    projects the average up; that takes three quarters of the time at width 256, and less at larger widths.
+    With many queries it is cheaper to project all latents first.
     """
 
     def __init__(self, d_model: int, n_heads: int, d_latent: int) -> None:
@@ -57,7 +56,7 @@ class LatentAttention(nn.Module):
             q = rotate(q, context.cos[:, :, 0], context.sin[:, :, 0])
         latents = self._latents(x, context, slot)  # (B, P + S, R)
         mask = context.mask
-        if mask is not None:  # (B or 1, 1, T, S), and the prefix before it
+        if mask is not None:  # (B or 1, 1, T, S) to (B or 1, 1, T, P + S)
             mask = F.pad(mask, (latents.size(1) - mask.size(-1), 0), value=True)
         if length == 1:
             y = self._look_back(q.transpose(1, 2), latents, context, mask)
@@ -68,7 +67,7 @@ class LatentAttention(nn.Module):
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
 
     def _latents(self, x: Tensor, context: LatentContext, slot: int) -> Tensor:
-        """The latents of the prefix and of all tokens there are, (B, P + S, R)."""
+        """The latents of the prefix and of all tokens, (B, P + S, R)."""
         latents: Tensor = self.kv_down(x)  # (B, T, R)
         if context.cache is not None:
             assert isinstance(context.cache, LatentCache)
@@ -79,19 +78,19 @@ class LatentAttention(nn.Module):
         return torch.cat((prefix, latents), dim=1)
 
     def _look_back(self, q: Tensor, latents: Tensor, context: LatentContext, mask: Tensor | None) -> Tensor:
-        """What one query (B, H, 1, K) sees in `latents` (B, S, R), (B, H, 1, K)."""
+        """The output (B, H, 1, K) of one query (B, H, 1, K) over `latents` (B, S, R)."""
         k_up, v_up = self.kv_up.weight.chunk(2)  # (D, R) each
         k = self._keys(F.linear(latents, k_up), context)
-        held = latents[:, None].expand(-1, self.n_heads, -1, -1)  # (B, H, S, R)
-        seen = attend(q, k, held, mask, causal=False)  # (B, H, 1, R)
-        return seen @ v_up.view(self.n_heads, -1, v_up.size(-1)).mT
+        values = latents[:, None].expand(-1, self.n_heads, -1, -1)  # (B, H, S, R)
+        average = attend(q, k, values, mask, causal=False)  # (B, H, 1, R)
+        return average @ v_up.view(self.n_heads, -1, v_up.size(-1)).mT
 
     def _by_head(self, x: Tensor) -> Tensor:
         """`x` (B, S, D) as (B, S, H, K)."""
         return x.unflatten(-1, (self.n_heads, -1))
 
     def _keys(self, x: Tensor, context: LatentContext) -> Tensor:
-        """Keys `x` (B, S, D) normed and turned to where they stand, (B, H, S, K)."""
+        """Keys `x` (B, S, D), normed and rotated to their positions: (B, H, S, K)."""
         k: Tensor = self.k_norm(self._by_head(x))
         if context.key_cos is not None and context.key_sin is not None:
             k = rotate(k, context.key_cos, context.key_sin)

@@ -1,4 +1,4 @@
-"""A cache of latents: what keys and values are made from, and a fraction of their size."""
+"""A cache of latents, from which keys and values are computed. It is a fraction of their size."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,10 @@ from models.layers.selection import Selection
 
 
 class LatentCache(KVCache):
-    """One latent for each token and slot, in the place of the key of a single head without values.
+    """One latent for each token and slot. It is stored as the key of a single head; there are no values.
 
-    `prefix` (slots, P, R) is what a learned prefix has in each slot. It depends on the weights
-    alone, so that all rows share it; it is None until the first forward pass writes it.
+    `prefix` (slots, P, R) holds the latents of a learned prefix. They depend on the weights alone, so all
+    rows share them. It is None until the first forward pass writes it.
     """
 
     def __init__(self, slots: int, batch: int, length: int, width: int, device: torch.device) -> None:
@@ -19,13 +19,13 @@ class LatentCache(KVCache):
         self.prefix: Tensor | None = None
 
     def recall(self, slot: int, latents: Tensor, selection: Selection | None = None) -> Tensor:
-        """Write `latents` (B, T, R) behind what is held; return all of it, (B, S, R).
+        """Append `latents` (B, T, R) of the new tokens; return those of all tokens, (B, S, R).
 
-        `selection` is as `update` has it.
+        `selection` means what it does in `update`.
         """
         new = latents[:, None]  # (B, 1, T, R): the one head
-        held, _ = self.update(slot, new, new[..., :0], selection)
-        return held[:, 0]
+        stored, _ = self.update(slot, new, new[..., :0], selection)  # (B, 1, S, R)
+        return stored[:, 0]
 
     def reset(self) -> None:
         """Forget everything."""

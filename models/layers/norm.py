@@ -11,7 +11,7 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 class RMSNorm(nn.Module):
-    """RMS normalisation with a learned gain (Zhang & Sennrich 2019). (…, D) to (…, D)."""
+    """RMS normalisation with a learned gain (Zhang & Sennrich 2019, arXiv 1910.07467). (…, D) to (…, D)."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class RMSNorm(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Layer normalisation with a gain and no bias, as the nanoGPT recipe has it. (…, D) to (…, D)."""
+    """Layer normalisation with a gain and no bias, as in nanoGPT. (…, D) to (…, D)."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class LayerNorm(nn.Module):
 
 
 class BiasedLayerNorm(LayerNorm):
-    """The same with a bias, as GPT-2 has it. (…, D) to (…, D)."""
+    """Layer normalisation with a gain and a bias, as in GPT-2. (…, D) to (…, D)."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__(d_model)

@@ -10,27 +10,27 @@ from models.layers.selection import Selection
 
 @dataclass(slots=True)
 class Pass:
-    """One application of shared weights to B rows of T tokens.
+    """One application of a level's weights to B rows of T tokens.
 
-    `level` names the weights, as "core" or "low"; `number` counts their applications from 1. A token
-    that has left keeps the state of its last pass.
+    `level` is the name of the level, such as "core" or "low"; `number` counts its applications from 1. A
+    token that has left keeps the state of its last pass.
     """
 
     level: str
     number: int
     state: Tensor
-    """(B, T, D), what the pass put out."""
+    """(B, T, D), after the pass."""
     readout: Callable[[Tensor], Tensor]
-    """The model's own."""
+    """The model's `readout`."""
     final_state: Tensor | None = None
-    """(B, T, D), what would be read out if this pass were the last; None: `state` itself."""
+    """(B, T, D), the state that would be read out if this pass were the last. None: `state`."""
     halting: Tensor | None = None
-    """(B, T), 0 to 1: how sure the model is that another cycle is not worth it."""
+    """(B, T), 0 to 1: the halting score after the cycle that ends with this pass, if one does."""
     router: Tensor | None = None
-    """(B, T, N): the probabilities of 0 to N - 1 more passes."""
+    """(B, T, N): the router's probabilities of 0 to N - 1 more passes, if it reads this state."""
 
     def logits(self) -> Tensor:
-        """What the model would answer if this pass were the last, (B, T, V) in float32."""
+        """The logits that the model would give if this pass were the last, (B, T, V) in float32."""
         return self.readout(self.state if self.final_state is None else self.final_state)
 
 
@@ -44,42 +44,41 @@ class Trace:
     def add(
         self, level: str, state: Tensor, selection: Selection | None = None, *, router: Tensor | None = None
     ) -> None:
-        """Note a pass of `level` and what it put out: `state` (B, T, D).
+        """Add a pass of `level` with its new `state` (B, T, D).
 
-        With a `selection`, `state` (B, T', D) is that of the selected tokens alone.
+        With a `selection`, `state` is (B, T', D), of the selected tokens alone.
         """
         before = [one for one in self.passes if one.level == level]
         if selection is not None:
             state = selection.spread(state, before[-1].state)  # (B, T, D)
         self.passes.append(Pass(level, len(before) + 1, state, self._readout, router=router))
 
-    def judge(self, level: str, halting: Tensor) -> None:
-        """Give the halting score (B, T) to the newest pass, if it is one of `level`."""
+    def set_halting(self, level: str, score: Tensor) -> None:
+        """Store the halting `score` (B, T) in the newest pass, if it is one of `level`."""
         if self.passes and self.passes[-1].level == level:
-            self.passes[-1].halting = halting
+            self.passes[-1].halting = score
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What to leave out of a recursion, to see what it is good for."""
+    """What to leave out of a recursion, to measure what it contributes."""
 
     skip: frozenset[int] = frozenset()
-    """Cycles that are not applied, by their number; depth counts them from 1."""
+    """The cycles that are not applied, counted from 1 as a depth counts them."""
     freeze: str | None = None
-    """The level whose state stays as it started."""
+    """The level whose state stays at its start."""
     drop_input: bool = False
-    """Whether cycles get zeros in the place of the embedded input. States still start from it."""
+    """Whether cycles get zeros instead of the embedded input. The states still start from it."""
 
     def skips(self, cycle: int) -> bool:
         """Whether the cycle of that number, from 1, is not applied."""
         return cycle in self.skip
 
     def count(self, n_passes: Tensor) -> Tensor:
-        """Of `n_passes` (B, T), those after the first cycle, how many are applied."""
-        for cycle in self.skip:
-            n_passes = n_passes - (n_passes >= cycle - 1).to(n_passes.dtype)
-        return n_passes
+        """How many of `n_passes` (B, T) passes after the first cycle are applied."""
+        skipped = [(n_passes >= cycle - 1).to(n_passes.dtype) for cycle in self.skip]  # (B, T) each
+        return n_passes - sum(skipped) if skipped else n_passes
 
 
 COMPLETE = Ablation()
-"""Nothing is left out."""
+"""The ablation that leaves nothing out."""

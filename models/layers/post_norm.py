@@ -1,4 +1,4 @@
-"""Blocks of networks that are applied to their own output: each half normed after it is added."""
+"""Blocks that norm the sum after each half, for networks that are applied to their own output."""
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +10,11 @@ from models.layers.norm import BiasedLayerNorm, rms_norm
 
 
 class PostNormBlock(Block):
-    """(B, T, D) to (B, T, D), no biases. Whatever comes in, what goes out has a root mean square
-    of one: that is what bounds a state that passes through it again and again.
+    """x <- norm(x + attention(x)), then x <- norm(x + feed_forward(x)): (B, T, D) to (B, T, D), no biases.
 
-    With `positions`, an MLP over that many positions takes the place of attention. It sees all of
-    them, the later ones too.
+    The output always has a root mean square of one, so that a state stays bounded however often the
+    block is applied to it. With `positions`, an MLP over that many positions replaces attention. It sees
+    all of them, later ones included.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class PostNormBlock(Block):
 
 
 class RecursiveBlock(Block):
-    """(B, T, D) to (B, T, D), post-norm with gains and biases: what goes out is normed, whatever came in."""
+    """(B, T, D) to (B, T, D), as `PostNormBlock` with layer norms, gains and biases, and a GELU network."""
 
     def __init__(
         self, d_model: int, n_heads: int, d_hidden: int, *, dropout: float = 0.0, gated: bool = False
@@ -63,11 +63,11 @@ class RecursiveBlock(Block):
 
 
 class Mixer(nn.Module):
-    """(B, T, D) to (B, T, D), T fixed: an MLP over the positions, the same for every feature."""
+    """An MLP over T positions, the same for every feature: (B, T, D) to (B, T, D) for one fixed T."""
 
     def __init__(self, positions: int, d_hidden: int) -> None:
         super().__init__()
         self.over_positions = SwiGLU(positions, d_hidden)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        return self.over_positions(x.mT).mT
+        return self.over_positions(x.mT).mT  # over (B, D, T)

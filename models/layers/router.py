@@ -1,10 +1,10 @@
 """Routing: how many more passes of a layer each token takes, and the passes themselves.
 
-A router gives every token probabilities of 0, 1, 2, … more passes. They are read as a halting
-rule: a token leaves after the first d passes for which P(no more than d are wanted) reaches a
-threshold. At a half that is the median of what the router expects; higher thinks longer.
+A router gives every token probabilities of 0, 1, 2, … more passes. A token leaves after the smallest
+number d of passes for which P(at most d passes) reaches a threshold. With a threshold of 0.5 that is the
+median; a higher threshold means more passes.
 
-A token that has left is computed no more. Later tokens still see it, as it was last.
+A token that has left is not computed again. Later tokens see the keys and values of its last pass.
 """
 
 from collections.abc import Callable
@@ -17,33 +17,34 @@ from models.layers.kv_cache import KVCache
 from models.layers.selection import Selection
 
 Step = Callable[[int, Tensor, AttentionContext, int], Tensor]
-"""Pass `number` over x (B, T, D), with what attention may see and the slot of its keys."""
+"""Computes pass `number` of x (B, T, D), given the context of attention and the slot of its keys."""
 
 
 def at_most(probabilities: Tensor, most: int) -> Tensor:
-    """Probabilities (B, T, N) of 0..N-1 passes where `most` are allowed, (B, T, most + 1)."""
+    """Probabilities (B, T, N) of 0..N-1 passes, with those of more than `most` added to that of `most`:
+    (B, T, most + 1)."""
     return torch.cat((probabilities[..., :most], probabilities[..., most:].sum(-1, keepdim=True)), dim=-1)
 
 
 def passes_taken(probabilities: Tensor, threshold: float) -> Tensor:
-    """The passes after which each token leaves, (B, T) from probabilities (B, T, N)."""
+    """The number of passes after which each token leaves, (B, T), from probabilities (B, T, N)."""
     return (probabilities.cumsum(-1)[..., :-1] < threshold).sum(-1)
 
 
 def expected_passes(probabilities: Tensor) -> Tensor:
-    """The mean of each token's passes, (B, T) from probabilities (B, T, N)."""
+    """The expected number of passes of each token, (B, T), from probabilities (B, T, N)."""
     return (probabilities * torch.arange(probabilities.size(-1), device=probabilities.device)).sum(-1)
 
 
 def after(states: list[Tensor], n_passes: Tensor) -> Tensor:
-    """For each token its state after the passes it takes, (B, T, D)."""
+    """Each token's state (B, T, D) after its own `n_passes` (B, T), from the states after 0, 1, … passes."""
     return torch.stack(states).gather(0, n_passes[None, ..., None].expand(1, *states[0].shape))[0]
 
 
 class DenseKV(KVCache):
-    """What a cache does for one layer where gradients flow and every pass is computed for all.
+    """The keys and values of one layer's last pass, for training, where every token takes every pass.
 
-    Tokens that are not `active` keep the keys and values of the pass before.
+    Tokens that are not `active` (B, T) keep the keys and values of the pass before.
     """
 
     def __init__(self) -> None:
@@ -64,12 +65,12 @@ class DenseKV(KVCache):
 def pass_again(
     step: Step, state: Tensor, n_passes: Tensor, numbers: range, context: AttentionContext, slots: range
 ) -> list[Tensor]:
-    """`state` (B, T, D) after each of the passes `numbers`; each has a slot of its own, and the slot
-    before it holds what tokens were seen as in the pass before.
+    """`state` (B, T, D) after each of the passes `numbers`. `slots` has one slot for each pass; the slot
+    before holds the keys and values of the pass before.
 
-    Tokens of which `n_passes` (B, T) is less than a pass's number are not in it: they keep their state,
-    and are seen as in their last pass. With DenseKV for a cache they are seen so too, but every
-    token's state goes on, so that what another pass would have made of it can be judged.
+    A token whose `n_passes` (B, T) is smaller than the number of a pass does not take part in it: it
+    keeps its state, and later tokens see it as in its last pass. With DenseKV as the cache, later tokens
+    see it so too, but its state is computed all the same, so that training can judge that pass.
     """
     states = []
     for number, slot in zip(numbers, slots, strict=True):
@@ -90,7 +91,7 @@ def pass_again(
 def pass_packed(
     step: Step, state: Tensor, active: Tensor, number: int, context: AttentionContext, slot: int
 ) -> Tensor:
-    """`state` (B, T, D) after a pass over the tokens that are True in `active` (B, T) alone."""
+    """`state` (B, T, D) after a pass that computes only the tokens that are True in `active` (B, T)."""
     if not active.any():
         return state
     selection = Selection.of(active)

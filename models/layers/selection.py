@@ -1,4 +1,4 @@
-"""The tokens of a batch that go on while the others are done, packed so that only they cost anything."""
+"""Pack the tokens of a batch that are still computed, so that the others cost nothing."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Some of T tokens in each of B rows, moved to the left of a (B, T') batch.
+    """Some of the T tokens in each of B rows, as a (B, T') batch.
 
-    `index` (B, T') is where each packed token stands among the T, in ascending order; rows with
-    fewer tokens than T' are filled up with others, which `valid` (B, T') tells apart.
+    `index` (B, T') is the place of each packed token among the T, in ascending order. Rows with fewer than
+    T' selected tokens are filled with others; `valid` (B, T') is False for those.
     """
 
     index: Tensor
@@ -29,15 +29,15 @@ class Selection:
 
     @property
     def tokens(self) -> int:
-        """How many tokens are computed, fillers among them."""
+        """How many tokens are computed, including the ones that fill rows."""
         return self.index.numel()
 
     def pack(self, x: Tensor) -> Tensor:
-        """The selected of `x` (B, T, …), as (B, T', …)."""
+        """The selected tokens of `x` (B, T, …), as (B, T', …)."""
         return x.gather(1, self._index_like(x))
 
     def spread(self, packed: Tensor, over: Tensor) -> Tensor:
-        """`over` (B, T, …) with `packed` (B, T', …) in the place of the selected tokens."""
+        """`over` (B, T, …) with the selected tokens replaced by `packed` (B, T', …)."""
         index = self._index_like(over)
         valid = self.valid.view(*self.valid.shape, *[1] * (over.ndim - 2))
         return over.scatter(1, index, torch.where(valid, packed.to(over.dtype), over.gather(1, index)))

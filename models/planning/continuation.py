@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from data.corpus import Corpus
 from data.errors import UsageError
@@ -21,7 +20,9 @@ from models.runs.datasets import Dataset, described_corpus, labels
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, ReplaySection, RunConfig
+from models.runs.typed_json import JsonObject
 from models.training.time_budget import REWARM_OTHER_TEXT
+from models.wording import percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class ContinuationPlan:
         name = labels(self.datasets)[self.corpus.content_hash]
         old, new = self.content.model.vocab_size, self.model.vocab_size
         vocabulary = f"{old:,} tokens, as before" if old == new else f"{old:,} tokens grow to {new:,}"
-        replayed = f"{100 * self.replay.share:.3g} % of every batch" if self.replay.share else "none"
+        replayed = f"{percent(self.replay.share)} of every batch" if self.replay.share else "none"
         expected = self.estimate.tokens_per_second
         return [
             ("run", self.run.name),
@@ -65,12 +66,12 @@ class ContinuationPlan:
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed}: {self.replay.reason}"),
-            ("learning rate", f"rises again to {100 * REWARM_OTHER_TEXT:.0f} % of its peak"),
+            ("learning rate", f"rises again to {percent(REWARM_OTHER_TEXT)} of its peak"),
             *growth_row(self.training),
             ("length", length_in_words(self.training, self.model, self.data, expected)),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
         return {
             "name": self.run.name,
@@ -127,7 +128,7 @@ class ContinuationPlan:
 
 def require_full_context(data: PreparedData, model: ModelConfig, name: str) -> None:
     """Raise UsageError where the text does not fill one context of the model it is for."""
-    if data.train_tokens <= model.context_length or data.validation_tokens < 2:
+    if not data.fills_context(model.context_length):
         raise UsageError(
             f"The text is too short for run '{name}': {data.train_tokens:,} tokens to learn from do not "
             f"fill one of its contexts of {model.context_length}.",

@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import Corpus
 from data.errors import UsageError
 from data.prepare import PreparedData, prepare
+from data.progress import result_of
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, model_config, skeleton
-from models.config import ModelConfig, TrainingConfig, from_dict, require
+from models.config import ModelConfig, TrainingConfig
 from models.cost import estimate, require_memory
 from models.device import choose_device, prepare_process
 from models.errors import RunError
@@ -41,6 +42,7 @@ from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.settings import from_dict, require
 
 _COMPARED_TOKENS = 8192
 """Of each text, to see how far it is from the others."""
@@ -186,11 +188,11 @@ def _grown_vocabulary(
             )
         counts = corpus.character_counts
         new = sorted(set(counts) - set(tokenizer.characters), key=lambda character: -counts[character])
-        return tokenizer.grown(new), None
+        return tokenizer.with_characters(new), None
     if more is None:
         return tokenizer, None
     assert isinstance(tokenizer, BpeTokenizer)
-    return grown_bpe(tokenizer, corpus, more)
+    return grow_bpe(tokenizer, corpus, more)
 
 
 def _unknown_share(tokenizer: Tokenizer, samples: Sequence[ReplaySample], corpus: Corpus) -> float:
@@ -255,9 +257,4 @@ def _losses(
 
 def _loss(model: RecursiveLM, tokens: np.ndarray) -> float:
     """Nats per token on a few windows of a text."""
-    evaluating = evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS)
-    while True:
-        try:
-            next(evaluating)
-        except StopIteration as end:
-            return float(end.value)
+    return result_of(evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS))

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
+from data.storage import storing
 from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import build_model, model_config, skeleton
-from models.config import ModelConfig, TrainingConfig, from_dict
+from models.config import ModelConfig, TrainingConfig
 from models.cost import Estimate, estimate, require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
@@ -21,8 +22,9 @@ from models.runs.checkpoint import save_weights
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, RunConfig
-from models.runs.storage import storing
-from models.wording import counted
+from models.runs.typed_json import JsonObject
+from models.settings import from_dict
+from models.wording import counted, megabytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +51,12 @@ class CreationPlan:
                 "parameters",
                 f"{cost.parameters:,} ({blocks:,} in blocks, {cost.embedding_parameters:,} in embeddings)",
             ),
-            ("weights", f"{cost.parameters * 4 / 1e6:,.1f} MB"),
-            ("training memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            ("weights", megabytes(4 * cost.parameters)),
+            ("training memory", f"about {megabytes(cost.training_bytes)}"),
             ("training speed", f"about {cost.tokens_per_second:,.0f} tokens/s on this machine"),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The model as JSON has it."""
         return {
             "model": ModelSection.of(self.model).dials,

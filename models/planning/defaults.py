@@ -3,13 +3,12 @@
 The figures come from runs on two CPU cores. They are defaults, and every one can be typed over.
 """
 
-from typing import Any
-
 from data.corpus import Corpus
 from data.errors import CorpusError
 from data.prepare import PreparedData
 from models.architectures import DEFAULT_ARCHITECTURE
 from models.config import ModelConfig, TrainingConfig
+from models.settings import Settings
 
 DEFAULT_VOCAB_SIZE = 96
 """For a model that is created without a tokenizer and without a size."""
@@ -38,14 +37,12 @@ def suggested_minutes(corpus: Corpus) -> float:
     return float(round(min(10.0, max(2.0, corpus.characters / CHARACTERS_PER_MINUTE))))
 
 
-def suggested_model(
-    corpus: Corpus, vocab_size: int, training: TrainingConfig, architecture: str
-) -> dict[str, Any]:
+def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, architecture: str) -> Settings:
     """Width, heads, context, inputs and dropout for a training of the length that `training` has.
 
     Only the default architecture is fitted to the time; the others have widths of their own.
     """
-    suggested: dict[str, Any] = {"context_length": _suggested_context(corpus)}
+    suggested: Settings = {"context_length": _suggested_context(corpus)}
     if architecture == DEFAULT_ARCHITECTURE:
         is_small = vocab_size <= 1024
         suggested |= {"d_model": _suggested_width(corpus, training), "n_heads": 4}
@@ -53,7 +50,7 @@ def suggested_model(
     return suggested | {"dropout": 0.3 if _may_overfit(corpus, training) else 0.0}
 
 
-def suggested_training(corpus: Corpus, training: TrainingConfig, model: ModelConfig) -> dict[str, Any]:
+def suggested_training(corpus: Corpus, training: TrainingConfig, model: ModelConfig) -> Settings:
     """Batch, depth over time and what keeps a model from learning its text by heart in a training of the
     length that `training` has."""
     return {

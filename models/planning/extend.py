@@ -7,11 +7,15 @@ from dataclasses import replace
 
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
+from models.config import TrainingConfig
+from models.device import choose_device
 from models.growth.initial_snapshot import has_no_steps_yet
 from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
+from models.runs.compatibility import model_config_of
 from models.runs.run import Run
-from models.runs.run_config import DataSection, Extension
+from models.runs.run_config import DataSection, Extension, RunConfig
+from models.runs.tokenizer import load_run_tokenizer
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -20,19 +24,18 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
     A finished run warms its rate up again to a share of its peak and lets it fall anew; a paused one
     stretches or shortens what is left of its schedule, and one that was paused before the first
     step on its text has all of it left. Raises UsageError, CheckpointError, and CorpusError where its
-    text is gone; the run is then as it was.
+    text is gone, and RunError where a file is damaged; the run is then as it was.
     """
     if (minutes is None) == (steps is None):
         raise UsageError("The length is one of minutes and steps.")
-    if (minutes is not None and not 0 < minutes < float("inf")) or (steps is not None and steps < 1):
-        raise UsageError("The length to go on for must be above 0.")
+    TrainingConfig(minutes=minutes, steps=steps)  # raises where the length is out of its bounds
     with run.lock():
-        recover(run)
-        config = run.config()
+        config = recover(run)
         if config.data is None:
             raise UsageError(
                 f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
             )
+        _require_readable(run, config)
         if not config.solves_puzzles:
             _require_text_there(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
@@ -43,6 +46,20 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
             training = {**config.training, "minutes": minutes, "steps": steps, "epochs": None}
             # What passed before was not training.
             run.save_config(replace(config, training=training, started_at=time.time()))
+
+
+def _require_readable(run: Run, config: RunConfig) -> None:
+    """Read everything a training reads, so that nothing is written for one that cannot start.
+
+    Raises RunError, UsageError, CheckpointError, TokenizerError.
+    """
+    training = config.training_config()
+    choose_device(training.device if config.calibration is None else config.calibration.device)
+    model_config = model_config_of(run, config)
+    if not config.solves_puzzles:
+        load_run_tokenizer(run, config, model_config.vocab_size)
+    run.datasets(config)
+    run.evaluation()
 
 
 def _require_text_there(run: Run, data: DataSection) -> None:

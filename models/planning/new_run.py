@@ -10,7 +10,7 @@ from data.character_tokenizer import train_character_tokenizer
 from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, prepare
-from data.tokenizer import Tokenizer, suggested_tokenizer
+from data.tokenizer import Tokenizer, suggest_tokenizer
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost import estimate, require_memory, sequences_at_once
@@ -28,7 +28,8 @@ from models.planning.text_plan import TextPlan, is_lopsided
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
-from models.runs.run import suggest_name
+from models.runs.run_names import suggest_name
+from models.wording import percent
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""
@@ -58,7 +59,7 @@ def plan_new_run(
         training = replace(training, minutes=suggested_minutes(corpus))
     yield PreparationAdvanced(stage="tokenizing", done=0, total=1)
     tokenizer, reason = _tokenizer(resolved, corpus, training)
-    if note := vocabulary_note(resolved.preset, tokenizer, suggested_tokenizer(corpus)[0]):
+    if note := vocabulary_note(resolved.preset, tokenizer, suggest_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
     data = yield from with_progress_events(prepare(corpus, tokenizer))
     yield from _text_notices(corpus, data)
@@ -90,9 +91,8 @@ def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
     """What the user should know of the tokens. Raises CorpusError where most of the text is lost."""
     if data.unknown_characters:
         share = data.unknown_characters / corpus.characters
-        percent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
         lost = (
-            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({percent}) "
+            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({percent(share)}) "
             "are not in the tokenizer"
         )
         if share > MAX_UNKNOWN_SHARE:
@@ -114,7 +114,7 @@ def _tokenizer(resolved: ResolvedRequest, corpus: Corpus, training: TrainingConf
     chosen, reason, vocab_size = resolved.tokenizer, resolved.tokenizer_reason, resolved.vocab_size
     if isinstance(chosen, Tokenizer):
         return chosen, reason
-    suggested, suggested_size, why = suggested_tokenizer(corpus)
+    suggested, suggested_size, why = suggest_tokenizer(corpus)
     if chosen is None and vocab_size is not None:
         return _of_size(corpus, vocab_size), reason
     if chosen is None:

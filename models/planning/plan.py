@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from data.corpus import Corpus
 from data.errors import UsageError
@@ -12,6 +12,7 @@ from models.planning.puzzle_plan import plan_puzzles
 from models.planning.request import TrainRequest, require_growing
 from models.runs.events import Event
 from models.runs.run import Run
+from models.runs.typed_json import JsonObject
 
 _FOR_CONTINUED_RUNS = ("replay", "grow_vocab")
 _FOR_TEXT = ("continue_run", *_FOR_CONTINUED_RUNS, "training.grow_every", "training.grow_by")
@@ -20,10 +21,15 @@ _FOR_TEXT = ("continue_run", *_FOR_CONTINUED_RUNS, "training.grow_every", "train
 class Plan(Protocol):
     """What a command will do, to be looked at. Nothing is written before `start`."""
 
+    @property
+    def started_at(self) -> float | None:
+        """When planning began, in seconds since the epoch: the minutes of a training count from there.
+        None where they count from the start of the training."""
+
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
 
     def start(self) -> Run:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from data.puzzles import PuzzleSet, open_puzzles, split
 from models.architectures import skeleton
@@ -18,9 +17,11 @@ from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
 from models.runs.new_run import new_run
 from models.runs.progress import with_progress_events
-from models.runs.run import Run, suggest_name
+from models.runs.run import Run
 from models.runs.run_config import PUZZLES, DataSection, ModelSection, RunConfig
-from models.wording import counted
+from models.runs.run_names import suggest_name
+from models.runs.typed_json import JsonObject
+from models.wording import counted, megabytes
 
 PUZZLE_SEED = 0
 """Of the puzzles that are made: other trainings, whatever their seed, find the same ones in the cache."""
@@ -60,11 +61,11 @@ class PuzzlePlan:
             ("parameters", f"{cost.parameters:,} ({cost.embedding_parameters:,} in embeddings)"),
             ("batch", f"{counted(self.training.batch_size, 'puzzle')}, under random symmetries"),
             ("optimizer", "adamw" if self.training.optimizer == "adamw" else "muon and adamw"),
-            ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            ("memory", f"about {megabytes(cost.training_bytes)}"),
             ("length", self._length()),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
         return {
             "name": self.name,

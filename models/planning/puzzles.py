@@ -12,17 +12,18 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
-from data.puzzles import GENERATED, size_named
+from data.puzzles import PUZZLE_NAMES, size_of_named
 from data.sudoku_grid import SIZES
 from models.architectures import ARCHITECTURES, DEFAULT_PUZZLE_ARCHITECTURE, config_type, model_config
 from models.architectures.two_state import TwoStateConfig
-from models.config import ModelConfig, TrainingConfig, from_dict
+from models.config import ModelConfig, TrainingConfig
 from models.device import choose_device
 from models.planning.preset_choice import preset_for
 from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
 from models.planning.resolve import require_memory_if_large
 from models.presets import Preset
-from models.runs.run import require_free_name
+from models.runs.run_names import require_free_name
+from models.settings import Settings, from_dict
 
 DEFAULT_MINUTES: Mapping[int, float] = {4: 2.0, 6: 5.0, 9: 20.0}
 """By the side of the grid."""
@@ -99,7 +100,7 @@ def require_puzzle_architecture(name: str) -> type[TwoStateConfig]:
     return found
 
 
-def puzzle_model_defaults(architecture: str, size: int) -> dict[str, Any]:
+def puzzle_model_defaults(architecture: str, size: int) -> Settings:
     """The model for grids of that side. Raises UsageError as `require_puzzle_architecture`."""
     width = _WIDTHS[size]
     return {
@@ -115,7 +116,7 @@ def puzzle_model_defaults(architecture: str, size: int) -> dict[str, Any]:
     }
 
 
-def puzzle_training_defaults(size: int) -> dict[str, Any]:
+def puzzle_training_defaults(size: int) -> Settings:
     """The training for grids of that side."""
     return {
         "batch_size": 64,
@@ -134,7 +135,7 @@ def _source(request: TrainRequest) -> str:
         if not request.task.startswith("sudoku:"):
             raise UsageError(
                 f"There is no task '{request.task}'.",
-                hint=f"Choose one of: {', '.join(GENERATED)}, or sudoku FILE.",
+                hint=f"Choose one of: {', '.join(PUZZLE_NAMES)}, or sudoku FILE.",
                 field="task",
             )
         if request.paths:
@@ -158,7 +159,7 @@ def _source(request: TrainRequest) -> str:
     return str(Path(request.paths[0]).expanduser().resolve())
 
 
-def _shape(overrides: Overrides, preset: Preset | None) -> dict[str, Any]:
+def _shape(overrides: Overrides, preset: Preset | None) -> Settings:
     if "task" in overrides.model:
         raise UsageError(
             "model.task follows from the puzzles of {task}.", hint="Leave it out.", field="model.task"
@@ -177,7 +178,7 @@ def _shape(overrides: Overrides, preset: Preset | None) -> dict[str, Any]:
 
 def _require_possible(resolved: ResolvedPuzzleRequest) -> None:
     """Refuse what no puzzle can make right. Of a file, it is not known yet how large its grids are."""
-    size, shape = size_named(resolved.source), dict(resolved.shape)
+    size, shape = size_of_named(resolved.source), dict(resolved.shape)
     if size is None and "d_model" not in shape:
         shape.pop("n_heads", None)  # a width that suits the grids is chosen later
     n = size or SIZES[-1]

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 from data.errors import UsageError
 from models.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, config_type
-from models.config import LENGTHS, ModelConfig, TrainingConfig, parse_value, unknown_setting
+from models.config import LENGTHS, ModelConfig, TrainingConfig
 from models.presets import Preset
+from models.settings import Settings, parse_value, unknown_setting
 
 _OF_NEW_MODEL = ("name", "preset", "tokenizer")
 _OF_CONTINUED_RUN = ("replay", "grow_vocab")
@@ -31,17 +32,17 @@ class Overrides:
         return cls({path: parse_setting(path, value) for path, value in values.items()})
 
     @property
-    def model(self) -> dict[str, Any]:
+    def model(self) -> Settings:
         """The settings of the model, by field."""
         return self._section("model")
 
     @property
-    def training(self) -> dict[str, Any]:
+    def training(self) -> Settings:
         """The settings of the training but its length, by field."""
         return {name: value for name, value in self._section("training").items() if name not in LENGTHS}
 
     @property
-    def length(self) -> dict[str, Any]:
+    def length(self) -> Settings:
         """The length, by field; empty where it is left open."""
         return length_in(self._section("training"))
 
@@ -49,7 +50,7 @@ class Overrides:
         """The same without those paths."""
         return Overrides({path: value for path, value in self.values.items() if path not in paths})
 
-    def _section(self, name: str) -> dict[str, Any]:
+    def _section(self, name: str) -> Settings:
         start = f"{name}."
         return {
             path.removeprefix(start): value for path, value in self.values.items() if path.startswith(start)
@@ -97,7 +98,7 @@ class TrainRequest:
             shape = {path for path in self.overrides.values if path.startswith("model.")}
             unfit = {*_OF_NEW_MODEL, *shape - {"model.dropout"}}
         unfit &= self.ambient
-        fields: dict[str, Any] = {name: None for name in unfit if "." not in name}
+        fields: Settings = {name: None for name in unfit if "." not in name}
         return replace(self, overrides=self.overrides.without(unfit), **fields)
 
 
@@ -136,7 +137,7 @@ def parse_setting(path: str, value: Any) -> Any:
 
 def model_settings(
     overrides: Overrides, preset: Preset | None, usual: str = DEFAULT_ARCHITECTURE
-) -> dict[str, Any]:
+) -> Settings:
     """What is known of a new model: the overrides, over the preset, over the `usual` architecture.
 
     Raises UsageError where both name an architecture, and not the same.
@@ -152,12 +153,12 @@ def model_settings(
     return {**(preset.model if preset else {}), **chosen, "architecture": architecture}
 
 
-def length_in(training: Mapping[str, Any]) -> dict[str, Any]:
+def length_in(training: Mapping[str, Any]) -> Settings:
     """The lengths among training settings that are not left open."""
     return {name: training[name] for name in LENGTHS if training.get(name) not in (None, "none")}
 
 
-def without_length(training: Mapping[str, Any]) -> dict[str, Any]:
+def without_length(training: Mapping[str, Any]) -> Settings:
     """Training settings without any length."""
     return {name: value for name, value in training.items() if name not in LENGTHS}
 
@@ -176,14 +177,14 @@ def require_growing(request: TrainRequest, before: Mapping[str, Any]) -> None:
         )
 
 
-def _field_types(config: type) -> dict[str, Any]:
+def _field_types(config: type) -> Settings:
     hints = typing.get_type_hints(config)
     return {one.name: hints[one.name] for one in dataclasses.fields(config)}
 
 
-def _types_of_every_architecture() -> dict[str, Any]:
+def _types_of_every_architecture() -> Settings:
     """By field. Where one architecture lets a field be none and another does not, it may be none."""
-    types: dict[str, Any] = {}
+    types: Settings = {}
     for architecture in ARCHITECTURES:
         for name, hint in _field_types(config_type(architecture)).items():
             if name not in types or isinstance(hint, UnionType):

@@ -11,7 +11,7 @@ import torch
 from data.errors import UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import model_config, skeleton
-from models.config import ModelConfig, TrainingConfig, from_dict
+from models.config import ModelConfig, TrainingConfig
 from models.cost import require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
@@ -19,9 +19,11 @@ from models.planning.preset_choice import counts_alike, preset_for
 from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
 from models.presets import Preset
 from models.runs.compatibility import model_config_of
-from models.runs.run import CONFIG_FILE, Run, require_free_name, require_name
+from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.run_names import CONFIG_FILE, require_free_name, require_name
 from models.runs.tokenizer import copies_inside, load_run_tokenizer
+from models.settings import Settings, from_dict
 
 _KINDS = ("character", "bpe")
 _FREE_TO_CHANGE = ("context_length", "dropout", "vocab_size")
@@ -54,7 +56,7 @@ class ResolvedRequest:
     device: torch.device
 
     @property
-    def length(self) -> dict[str, Any]:
+    def length(self) -> Settings:
         """The length by field; empty where it is left open."""
         return length_in(vars(self.training))
 

@@ -1,17 +1,18 @@
 """A run that is given the text it is at: it goes on as it is, for so much longer."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from data.corpus import Corpus
 from data.errors import UsageError
-from models.config import TrainingConfig, from_dict
+from models.config import TrainingConfig
 from models.planning.defaults import suggested_minutes
 from models.planning.extend import extend
 from models.planning.request import TrainRequest
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.typed_json import JsonObject
+from models.settings import from_dict
 from models.wording import counted
 
 
@@ -24,6 +25,7 @@ class ResumePlan:
     status: str
     minutes: float | None
     steps: int | None
+    started_at: float | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
@@ -39,7 +41,7 @@ class ResumePlan:
             ("length", length),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
         return {"name": self.run.name, "resumes": True, "minutes": self.minutes, "steps": self.steps}
 

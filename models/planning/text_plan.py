@@ -5,22 +5,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from data.corpus import Corpus
+from data.errors import StorageError
 from data.prepare import PreparedData
+from data.storage import replace_file, storing
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
 from models.cost import Estimate
-from models.errors import StorageError
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
-from models.runs.storage import replace_file, storing
-from models.wording import about_minutes, counted
+from models.runs.typed_json import JsonObject
+from models.wording import about_minutes, counted, megabytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +56,12 @@ class TextPlan:
             ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
             ("batch", f"{counted(training.batch_size, 'sequence')} of {model.context_length} tokens"),
             ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
-            ("memory", f"about {cost.training_bytes / 1e6:,.0f} MB"),
+            ("memory", f"about {megabytes(cost.training_bytes)}"),
             *growth_row(training),
             ("length", self._length()),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
         return {
             "name": self.name,

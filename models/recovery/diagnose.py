@@ -4,9 +4,9 @@ import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from data.document import well_formed
+from data.document import without_surrogates
 from data.errors import TokenizerError
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer, tokenizer_from_json
@@ -16,6 +16,7 @@ from models.recovery.training_texts import TrainingTexts
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.tokenizer import expected_hash
+from models.runs.typed_json import JsonObject
 from models.runs.weights_file import shape_in
 
 Defect = Literal[
@@ -59,7 +60,7 @@ class Diagnosis:
     def sound(self) -> bool:
         return not self.findings
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The diagnosis as JSON."""
         return {
             "sound": self.sound,
@@ -218,7 +219,7 @@ def _is_sorted(tokenizer: Tokenizer) -> bool:
 def _round_trip(tokenizer: Tokenizer, texts: TrainingTexts) -> Iterator[Finding]:
     if texts.sample is None:
         return
-    characters = map(well_formed, texts.sample.character_counts)
+    characters = map(without_surrogates, texts.sample.character_counts)
     lost = [c for c in characters if tokenizer.decode(tokenizer.encode(c)) != c]
     if lost:
         shown = ", ".join(ascii(c) for c in sorted(lost)[:5]) + (", …" if len(lost) > 5 else "")
@@ -228,7 +229,7 @@ def _round_trip(tokenizer: Tokenizer, texts: TrainingTexts) -> Iterator[Finding]
             f"encoded: {shown}.",
         )
         return
-    text = well_formed("".join(held_out_text(texts.sample)))
+    text = without_surrogates("".join(held_out_text(texts.sample)))
     if tokenizer.decode(tokenizer.encode(text)) != text:
         yield Finding(
             "no-round-trip", f"Encoding and decoding changes the training text '{texts.sample.name}'."

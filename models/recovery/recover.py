@@ -3,11 +3,10 @@
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from data.errors import TokenizerError
 from data.progress import Progress
-from data.tokenizer import SPECIAL_TOKENS, load_kept_tokenizer
+from data.tokenizer import SPECIAL_TOKENS, load_tokenizer_file
 from models.errors import RunError
 from models.evaluation.modes import default_depth
 from models.growth import transaction
@@ -26,6 +25,7 @@ from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.run_config import DataSection, RunConfig
 from models.runs.tokenizer import expected_hash, original_hash, replace_tokenizer
+from models.runs.typed_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Recovery:
     reconstruction: Reconstruction | None = None
     renamed: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The outcome as JSON."""
         repaired = {
             "source": self.source,
@@ -103,7 +103,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress,
         # The file is written first. After a kill between the two, config.json still has the hash of the lost
         # tokenizer, and the same command with the same text makes the same reconstruction again.
         backup = replace_tokenizer(run, found.tokenizer)
-        load_kept_tokenizer(run.tokenizer_path)  # the written file must be readable
+        load_tokenizer_file(run.tokenizer_path)  # the written file must be readable
         if found.exact:
             _record_hash(run, config, found.tokenizer.hash)
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer, train_bpe_tokenizer
 from data.character_tokenizer import CharacterTokenizer, train_character_tokenizer
 from data.corpus import Corpus
@@ -61,7 +61,7 @@ def _grow(tokenizer: Tokenizer | None, corpus: Corpus, before: int, after: int) 
     if tokenizer is None or tokenizer.vocab_size != before:
         return None
     if isinstance(tokenizer, BpeTokenizer):
-        return grown_bpe(tokenizer, corpus, after - before)[0]
+        return grow_bpe(tokenizer, corpus, after - before)[0]
     assert isinstance(tokenizer, CharacterTokenizer)
     counts = corpus.character_counts
-    return tokenizer.grown(sorted(counts, key=lambda character: -counts[character]))
+    return tokenizer.with_characters(sorted(counts, key=lambda character: -counts[character]))

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from data.errors import RlmError, TokenizerError
-from data.tokenizer import Tokenizer, load_kept_tokenizer
+from data.tokenizer import Tokenizer, load_tokenizer_file
 from models.recovery.retrain import retrained_tokenizers
 from models.recovery.training_texts import TrainingTexts
-from models.runs.run import Run, run_names
+from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.run_names import run_names
 from models.runs.tokenizer import copies_inside, expected_hash, original_hash
 
 Source = Literal["weights", "checkpoint", "file", "run", "corpus"]
@@ -58,7 +59,7 @@ def _beside_it(run: Run, config: RunConfig) -> Iterator[TokenizerCopy]:
     names = [run.tokenizer_path, *sorted(run.path.glob(f"{run.tokenizer_path.name}.*"))]
     for path in names:
         with contextlib.suppress(TokenizerError):
-            found = load_kept_tokenizer(path)
+            found = load_tokenizer_file(path)
             if found.hash in (expected_hash(config), original_hash(config)):
                 yield TokenizerCopy("file", path.name, found)
 
@@ -72,7 +73,7 @@ def _in_related_runs(run: Run, config: RunConfig, vocab_size: int) -> Iterator[T
         yield copy
         if copy.tokenizer.vocab_size > vocab_size:
             with contextlib.suppress(TokenizerError):
-                shortened = copy.tokenizer.shortened(vocab_size)
+                shortened = copy.tokenizer.shorten_to(vocab_size)
                 yield TokenizerCopy("run", f"{copy.where}, shortened", shortened)
 
 
@@ -93,7 +94,7 @@ def _whole_copies_in_related_runs(run: Run, config: RunConfig) -> Iterator[Token
         if not (same or descends or path.resolve() in ancestors):
             continue
         with contextlib.suppress(TokenizerError):
-            tokenizer = load_kept_tokenizer(other.tokenizer_path)
+            tokenizer = load_tokenizer_file(other.tokenizer_path)
             yield TokenizerCopy("run", f"run '{other.name}'", tokenizer)
         for copy in copies_in_weights(other):
             yield TokenizerCopy("run", f"{copy.where} of run '{other.name}'", copy.tokenizer)

@@ -14,7 +14,18 @@ from pathlib import Path
 
 from torch import Tensor
 
-from models.errors import CheckpointError, StorageError
+from data.errors import StorageError
+from data.storage import (
+    TEMPORARY_PREFIX,
+    clear_temporaries,
+    remove_entry,
+    replace_file,
+    require_space,
+    storing,
+    sync_directory,
+    write_file,
+)
+from models.errors import CheckpointError
 from models.runs.checkpoint_folder import (
     MODEL_FILE,
     STATE_FILE,
@@ -30,16 +41,6 @@ from models.runs.checkpoint_folder import (
 )
 from models.runs.run import Run
 from models.runs.run_state import RunState
-from models.runs.storage import (
-    TEMPORARY_PREFIX,
-    clear_temporaries,
-    remove_entry,
-    replace_file,
-    require_space,
-    storing,
-    sync_directory,
-    write_file,
-)
 from models.runs.tensor_file import file_size, read_tensors, sealed, tensor_pieces
 
 _STATE_ALLOWANCE = 1 << 16  # bytes `state.json` needs beyond its state

@@ -19,19 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.storage import TEMPORARY_PREFIX, FileDigest, digest_of, remove_entry, replace_file, sync_directory
+from models.runs.typed_json import JsonObject
 from models.errors import CheckpointError, RunError
 from models.runs.migrations import migrated, require_known, stamped
+from models.runs.read_files import read_bounded, read_json
 from models.runs.run_state import RunState
-from models.runs.storage import (
-    TEMPORARY_PREFIX,
-    FileDigest,
-    digest_of,
-    read_bounded,
-    read_json,
-    remove_entry,
-    replace_file,
-    sync_directory,
-)
 from models.runs.typed_json import MismatchError
 
 MODEL_FILE, TRAINING_FILE, STATE_FILE = "model.safetensors", "training.safetensors", "state.json"
@@ -182,7 +175,7 @@ def prune_folder(folder: Path, keep: int) -> list[str]:
     return removed
 
 
-def _checked(content: Any, step: int) -> dict[str, Any]:
+def _checked(content: Any, step: int) -> JsonObject:
     """What `state.json` holds, as this version of rlm has it. Raises RunError where it is damaged."""
     require_known(STATE_FILE, content)
     stated = content.pop("checksum", None) if isinstance(content, dict) else None

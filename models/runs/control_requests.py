@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from data.storage import storing
 from models.errors import RunError
-from models.runs.storage import storing
 
 if TYPE_CHECKING:
     from models.runs.run import Run

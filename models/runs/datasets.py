@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.runs.typed_json import JsonObject
 from models.runs.run_config import RunConfig
 from models.runs.typed_json import AnyFloat, Count, MismatchError, Text, read_record, to_json
 
@@ -71,7 +72,7 @@ def datasets_from_json(value: object) -> list[Dataset]:
     return found
 
 
-def datasets_to_json(datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
+def datasets_to_json(datasets: Iterable[Dataset]) -> list[JsonObject]:
     """The entries as datasets.json has them."""
     return [to_json(one) for one in datasets]
 
@@ -88,7 +89,7 @@ def completed(datasets: Sequence[Dataset], config: RunConfig) -> list[Dataset]:
     return found
 
 
-def described_corpus(corpus: "Corpus") -> dict[str, Any]:
+def described_corpus(corpus: "Corpus") -> JsonObject:
     """A text as JSON has it."""
     return {
         "name": corpus.name,
@@ -172,7 +173,7 @@ def vocabulary_growths(entry: Dataset) -> list[tuple[int, int]]:
     return [(one.before, one.after) for one in entry.grown if one.what == "vocabulary"]
 
 
-def _values(entry: Dataset) -> dict[str, Any]:
+def _values(entry: Dataset) -> JsonObject:
     return {name: getattr(entry, name) for name in Dataset.__slots__}
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 
 from data.plain_file import open_plain_file
-from models.runs.events import Event, from_json, to_json
-from models.runs.storage import storing
+from data.storage import storing
+from models.runs.events import Event
+from models.runs.event_json import from_json, to_json
 
 _LONGEST_LINE = 4 << 20  # bytes; a longer line is not ours
 _PIECE = 1 << 20

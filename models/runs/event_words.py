@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.runs import events
 from models.runs.events import Event
-from models.wording import counted
+from models.wording import counted, percent
 
 END_REASONS = {
     "steps": "all steps done",
@@ -112,7 +112,7 @@ def _text_or_growth(
     match event:
         case events.CorpusStarted():
             return Words(
-                f"New text {event.corpus}; {100 * event.replay_share:.3g} % of the training repeats "
+                f"New text {event.corpus}; {percent(event.replay_share)} of the training repeats "
                 "earlier texts.",
                 f"{counted(event.known_corpora, 'earlier text')}  vocabulary {event.vocab_size}  "
                 f"{event.replay_reason}",

@@ -4,8 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from data.storage import TEMPORARY_PREFIX, remove_entry
 from models.runs.lock import LOCK_FILE, PID_FILE
-from models.runs.storage import TEMPORARY_PREFIX, remove_entry
 
 STAGING = f"{TEMPORARY_PREFIX}expansion"
 """The folder in which a run grown from another is written; config.json is moved out of it last."""

@@ -17,10 +17,13 @@ from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.event_log import parse_line
+from models.runs.event_json import wire_name
 from models.runs.events import RunFailed
 from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
-from models.runs.run import CONFIG_FILE, Run, last_change
+from models.runs.run import Run
+from models.runs.run_names import CONFIG_FILE
+from models.runs.run_names import last_change
 from models.runs.run_config import RunConfig
 from models.runs.weights_file import weights_problem
 
@@ -39,7 +42,7 @@ _KINDS = (
     events.RunFailed,
     events.RunFinished,
 )
-_MARKS = {kind: b'{"event": "' + events.wire_name(kind).encode() + b'"' for kind in _KINDS}
+_MARKS = {kind: b'{"event": "' + wire_name(kind).encode() + b'"' for kind in _KINDS}
 """What a line of each kind that matters here starts with."""
 _FILES = ("datasets.json", "evaluation.json", "generation_config.json")
 _TRACES = (CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors")

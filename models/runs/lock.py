@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.errors import RunBusyError, RunError, StorageError
-from models.runs.storage import read_bounded, replace_file, storing
+from data.errors import StorageError
+from data.storage import replace_file, storing
+from models.errors import RunBusyError, RunError
+from models.runs.read_files import read_bounded
 
 LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
 _LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from models.runs.typed_json import JsonObject
 from models.errors import RunError
 
 CURRENT = {
@@ -33,7 +34,7 @@ CURRENT = {
 _KEY = "format_version"
 
 
-def datasets_1_to_2(value: Any) -> dict[str, Any]:
+def datasets_1_to_2(value: Any) -> JsonObject:
     """The bare list got a version; the one loss of a text became that when it was learned and that now."""
     entries = [_with_two_losses(entry) for entry in value] if isinstance(value, list) else None
     return {_KEY: 2, "datasets": entries}
@@ -83,7 +84,7 @@ def config_1_to_2(value: Any) -> Any:
     return {**config, _KEY: 2}
 
 
-def _with_plain_settings(training: dict[str, Any]) -> dict[str, Any]:
+def _with_plain_settings(training: JsonObject) -> JsonObject:
     training = _renamed(training, TRAINING_FIELDS)
     schedule = training.get("schedule")
     if isinstance(schedule, str):
@@ -109,7 +110,7 @@ def state_1_to_2(value: Any) -> Any:
     return {**value, _KEY: 2, "state": {**kept, **initial}}
 
 
-def _renamed(value: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def _renamed(value: JsonObject, names: dict[str, str]) -> JsonObject:
     return {names.get(key, key): inner for key, inner in value.items()}
 
 
@@ -139,7 +140,7 @@ def safetensors_2_to_3(value: Any) -> Any:
     return value
 
 
-def _with_config_of_2(metadata: dict[str, Any]) -> dict[str, Any]:
+def _with_config_of_2(metadata: JsonObject) -> JsonObject:
     try:
         section = json.loads(metadata["config"])
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -190,7 +191,7 @@ def migrated(name: str, value: Any, path: object = None) -> Any:
     return {key: inner for key, inner in value.items() if key != _KEY}
 
 
-def stamped(name: str, value: Any) -> dict[str, Any]:
+def stamped(name: str, value: Any) -> JsonObject:
     """The other way: what is written to the file called `name`, its version first."""
     content = {"datasets": value} if name == "datasets.json" else value
     return {_KEY: CURRENT.get(name, 1), **{key: inner for key, inner in content.items() if key != _KEY}}

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import UsageError
+from data.storage import TEMPORARY_PREFIX, remove_entry
 from models.errors import RunBusyError
 from models.runs.incomplete import clear_incomplete
 from models.runs.lock import LOCK_FILE
-from models.runs.run import Run, suggest_name
-from models.runs.storage import TEMPORARY_PREFIX, remove_entry
+from models.runs.run import Run
+from models.runs.run_names import suggest_name
 
 
 @contextlib.contextmanager

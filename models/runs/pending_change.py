@@ -10,7 +10,8 @@ from models.errors import RunError
 from models.runs.checkpoint_folder import SavedCheckpoint, newest_checkpoint
 from models.runs.datasets import DATASETS_FILE, Dataset, datasets_from_json
 from models.runs.migrations import migrated
-from models.runs.run import CONFIG_FILE, Run
+from models.runs.run import Run
+from models.runs.run_names import CONFIG_FILE
 from models.runs.run_config import ModelSection, RunConfig
 from models.runs.typed_json import MismatchError
 from models.runs.weights_file import metadata_of

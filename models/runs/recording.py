@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from data.errors import RlmError, UsageError
-from models.errors import RunBusyError, StorageError
+from data.errors import RlmError, StorageError, UsageError
+from models.errors import RunBusyError
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFailed
 from models.runs.training_log import TrainingLogLines

@@ -8,7 +8,15 @@ from pathlib import Path
 from data.corpus import scan_corpus
 from data.errors import CorpusError, RlmError
 from data.prepare import PreparedData, open_prepared, prepare
-from data.replay import REPLAY_BYTES, ReplaySample, draw_sample, load_sample, save_sample, shared_out, thinned
+from data.replay import (
+    REPLAY_BYTES,
+    ReplaySample,
+    bytes_per_sample,
+    draw_sample,
+    load_sample,
+    save_sample,
+    thin_sample,
+)
 from data.tokenizer import Tokenizer
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
@@ -37,7 +45,7 @@ def open_samples(
     """
     current = config.content_hash
     earlier = [entry for entry in datasets if entry.content_hash not in (None, current)]
-    most = shared_out(REPLAY_BYTES, len(earlier) + 1)
+    most = bytes_per_sample(REPLAY_BYTES, len(earlier) + 1)
     samples = []
     for entry in earlier:
         sample, is_stored = yield from _sample(run, entry, tokenizer, most)
@@ -49,7 +57,7 @@ def open_samples(
         own = load_sample(replay_folder(run), current)
     except CorpusError:
         own = draw_sample(current, data.train, data.validation, data.validation_bytes, REPLAY_BYTES)
-        own = thinned(own, most)
+        own = thin_sample(own, most)
         save_sample(replay_folder(run), own)
     return samples, _keep_within(run, own, most)
 
@@ -62,7 +70,7 @@ def known_samples(
 
     Otherwise as `open_samples`.
     """
-    samples, changed, most = [], [], shared_out(REPLAY_BYTES, len(datasets))
+    samples, changed, most = [], [], bytes_per_sample(REPLAY_BYTES, len(datasets))
     for entry in datasets:
         if entry.content_hash is not None:
             sample, is_stored = yield from _sample(run, entry, tokenizer, most)
@@ -82,7 +90,7 @@ def _sample(
     except CorpusError as error:
         problem = error.message
     else:
-        fitting = thinned(stored, most)
+        fitting = thin_sample(stored, most)
         return (stored, True) if len(fitting.train) == len(stored.train) else (fitting, False)
     drawn = yield from _drawn_again(entry, tokenizer, most)
     if drawn is None:
@@ -94,7 +102,7 @@ def _sample(
 
 def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
     """`sample`, thinned and kept anew where it is more than its share of the budget."""
-    fitting = thinned(sample, most)
+    fitting = thin_sample(sample, most)
     if len(fitting.train) == len(sample.train):
         return sample
     save_sample(replay_folder(run), fitting)

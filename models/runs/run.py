@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import UsageError
+from data.storage import clear_temporaries, replace_json, storing
+from models.runs.typed_json import JsonObject
 from models.errors import RunError
 from models.runs import control_requests
 from models.runs.datasets import (
@@ -34,80 +36,19 @@ from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
 from models.runs.lock import holding_lock, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
+from models.runs.read_files import read_json
 from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
-from models.runs.storage import clear_temporaries, read_json, replace_json, storing
+from models.runs.run_names import CONFIG_FILE, NAME, name_is_taken, require_name, run_names
 from models.runs.typed_json import MismatchError, to_json
 
-CONFIG_FILE = "config.json"
 EVALUATION_FILE = "evaluation.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
 
 Typed = TypeVar("Typed")
-
-
-def runs_dir(explicit: str | Path | None = None) -> Path:
-    """Where runs live: what was typed, else RLM_RUNS_DIR, else RLM_HOME/runs, else ./runs."""
-    if explicit:
-        return _in_home(explicit)
-    if named := os.environ.get("RLM_RUNS_DIR"):
-        return _in_home(named)
-    if home := os.environ.get("RLM_HOME"):
-        return _in_home(home) / "runs"
-    return Path("runs")
-
-
-def require_name(name: str) -> None:
-    """Raise UsageError where no run can be called `name`."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot be the name of a run.",
-            hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
-        )
-
-
-def require_free_name(name: str, runs_dir: Path) -> None:
-    """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
-    require_name(name)
-    path = runs_dir / name
-    if os.path.lexists(path) and not is_incomplete(path):
-        raise _taken(name, runs_dir)
-
-
-def suggest_name(stem: str, runs_dir: Path) -> str:
-    """A valid name no run has yet, close to `stem`: "alice", then "alice-2"."""
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-")[:56].rstrip(".-") or "run"
-    number, name = 1, plain
-    while os.path.lexists(runs_dir / name):
-        number += 1
-        name = f"{plain}-{number}"
-    return name
-
-
-def run_names(runs_dir: Path) -> list[str]:
-    """The names of the runs in a folder, the most recently changed first."""
-    found: list[tuple[float, str]] = []
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(runs_dir):
-            if _NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                path = Path(entry.path)
-                if (path / CONFIG_FILE).is_file():
-                    found.append((last_change(path), entry.name))
-    return [name for _, name in sorted(found, reverse=True)]
-
-
-def last_change(path: Path) -> float:
-    """When a run's log, weights or configuration last changed, in seconds since the epoch."""
-    times = [0.0]
-    for name in (CONFIG_FILE, "events.jsonl", "model.safetensors"):
-        with contextlib.suppress(OSError):
-            times.append((path / name).stat().st_mtime)
-    return max(times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +72,7 @@ class Run:
                 path.mkdir()
             except FileExistsError:
                 if not is_incomplete(path):
-                    raise _taken(name, runs_dir) from None
+                    raise name_is_taken(name, runs_dir) from None
         return cls(_resolved(path))
 
     @classmethod
@@ -148,7 +89,7 @@ class Run:
             name_or_path = names[0]
         text = str(name_or_path)
         path = runs_dir / text
-        if not (_NAME.fullmatch(text) and os.path.lexists(path)):
+        if not (NAME.fullmatch(text) and os.path.lexists(path)):
             path = Path(os.path.expanduser(text))
             if not text or not os.path.exists(path):  # not Path.exists: it raises for a name too long
                 raise _unknown(text, runs_dir)
@@ -244,7 +185,7 @@ class Run:
         except MismatchError as error:
             raise RunError(f"'{path}' is damaged: {error}.", hint="Correct it, or remove it.") from error
 
-    def read_json(self, name: str) -> dict[str, Any] | None:
+    def read_json(self, name: str) -> JsonObject | None:
         """The object in one of the run's other JSON files; None where there is no such file.
 
         Raises RunError where the file is damaged, or of a later version.
@@ -319,27 +260,10 @@ def _resolved(path: Path) -> Path:
         raise RunError(f"'{path}' is a link that leads to itself.", hint="Remove it.") from error
 
 
-def _in_home(path: str | Path) -> Path:
-    """The path with `~` replaced. Raises UsageError for a user there is not."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise UsageError(
-            f"There is no home folder for '{path}'.", hint="Give the folder's own path."
-        ) from error
-
-
-def _require_object(value: object) -> dict[str, Any]:
+def _require_object(value: object) -> JsonObject:
     if not isinstance(value, dict):
         raise MismatchError("it is not an object with names")
     return value
-
-
-def _taken(name: str, runs_dir: Path) -> UsageError:
-    return UsageError(
-        f"There is already a run '{name}'.",
-        hint=f"Choose another, {{name={suggest_name(name, runs_dir)}}}, or go on with it: {{resume {name}}}",
-    )
 
 
 def _unknown(text: str, runs_dir: Path) -> UsageError:

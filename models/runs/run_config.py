@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from models.config import ModelConfig, TrainingConfig, from_dict
+from models.runs.typed_json import JsonObject
+from models.config import ModelConfig, TrainingConfig
+from models.settings import from_dict
 from models.errors import RunError
 from models.runs.typed_json import (
     Count,
@@ -45,7 +47,7 @@ class ModelSection:
         return cls(architecture=config.architecture, foreign=dataclasses.asdict(config))
 
     @property
-    def dials(self) -> dict[str, Any]:
+    def dials(self) -> JsonObject:
         """The architecture and every dial, by name."""
         return {"architecture": self.architecture, **self.foreign}
 
@@ -153,7 +155,7 @@ class RunConfig:
                     raise MismatchError(f"it has no '{key}'")
         return read_record(cls, value)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return to_json(self)
 
     def training_config(self) -> TrainingConfig:

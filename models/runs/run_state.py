@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 
+from models.runs.typed_json import JsonObject
 from models.runs.typed_json import AnyFloat, Count, Finite, Limits, Positive, Size, Text, read_record, to_json
 
 Seconds = Annotated[float, Limits(0, 1e12)]
@@ -106,5 +107,5 @@ class RunState:
         """Raises MismatchError with what is wrong."""
         return read_record(cls, value)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return to_json(self)

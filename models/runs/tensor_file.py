@@ -1,7 +1,7 @@
 """Tensors in the safetensors format: written piece by piece, read by the library.
 
 The library writes a file in one go and says "I/O error" when the disk is full; here each piece
-passes through `models.runs.storage`, which hashes it on its way and knows a full disk from a bug.
+passes through `data.storage`, which hashes it on its way and knows a full disk from a bug.
 Reading is left to the library, which checks every length and offset of a file from a stranger.
 
 The layout (https://github.com/huggingface/safetensors): eight bytes with the length of the
@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from data.plain_file import open_plain_file
+from models.runs.typed_json import JsonObject
 from models.errors import CheckpointError
 from models.runs.migrations import CURRENT
 from models.runs.weights_file import TIES, VERSION, read_header, ties_in, version_of, with_current_names
@@ -117,9 +118,9 @@ def _check_seal(path: Path) -> None:
         raise ValueError("its content is not what was written")
 
 
-def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
+def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> JsonObject:
     ties = {TIES: json.dumps(tied)} if (tied := _ties(tensors)) else {}
-    header: dict[str, Any] = {"__metadata__": {**metadata, **ties, VERSION: str(CURRENT["safetensors"])}}
+    header: JsonObject = {"__metadata__": {**metadata, **ties, VERSION: str(CURRENT["safetensors"])}}
     position = 0
     for name in _order(tensors):
         tensor = tensors[name]
@@ -152,7 +153,7 @@ def _order(tensors: Mapping[str, Tensor]) -> list[str]:
     return sorted(tensors.keys() - _ties(tensors), key=lambda name: (-tensors[name].element_size(), name))
 
 
-def _encoded(header: dict[str, Any]) -> bytes:
+def _encoded(header: JsonObject) -> bytes:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text

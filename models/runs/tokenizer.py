@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 
 from data.errors import TokenizerError
-from data.tokenizer import Tokenizer, load_kept_tokenizer, tokenizer_from_json
+from data.storage import replace_file, storing, sync_directory
+from data.tokenizer import Tokenizer, load_tokenizer_file, tokenizer_from_json
 from models.errors import CheckpointError
 from models.runs.checkpoint_folder import MODEL_FILE, complete_checkpoints
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.storage import replace_file, storing, sync_directory
 from models.runs.weights_file import metadata_of
 
 
@@ -26,7 +26,7 @@ def load_run_tokenizer(run: Run, config: RunConfig, vocab_size: int) -> tuple[To
     expected = expected_hash(config)
     remedy = f"Get it back: {{recover-tokenizer {run.name}}}"
     try:
-        tokenizer = load_kept_tokenizer(run.tokenizer_path)
+        tokenizer = load_tokenizer_file(run.tokenizer_path)
         if _belongs(tokenizer, expected, vocab_size):
             return tokenizer, None
         problem = TokenizerError(

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
+JsonObject = dict[str, Any]
+"""An object of JSON: what is written to a file, or printed by `--json`."""
 Record = TypeVar("Record")
 
 MAX_NESTING = 32

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from data.plain_file import open_plain_file
+from models.runs.typed_json import JsonObject
 from models.runs.migrations import CURRENT, migrated
 
 Tensor = TypeVar("Tensor")
@@ -39,7 +40,7 @@ def weights_problem(path: Path) -> str | None:
     return None
 
 
-def read_header(file: BinaryIO) -> tuple[int, int, dict[str, Any]]:
+def read_header(file: BinaryIO) -> tuple[int, int, JsonObject]:
     """The size of an open weights file, the size it has by its header, and the header.
 
     Raises ValueError where there is no sound header.

@@ -13,15 +13,16 @@ from collections.abc import Callable, Generator
 import torch
 from torch import Tensor
 
+from data.errors import StorageError
 from models.config import TrainingConfig
 from models.device import autocast, is_out_of_memory, likely_formats, synchronize, to_device
-from models.errors import StorageError
 from models.layers.compilation import compile_blocks, compiler_problem
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.run_config import Calibration
 from models.training.optimizer import Optimizers
+from models.training.time_budget import Length
 
 PROBE_TOKENS = 2048
 """Tokens of a pass that compares number formats."""
@@ -38,13 +39,11 @@ def calibrate(
     blocks: Tensor,
     config: TrainingConfig,
     threads: int,
-    budget_s: float | None,
-    steps: int | None,
+    length: Length,
 ) -> Generator[Event, None, Calibration]:
     """Try `model` on one batch of `blocks` (B, T + 1), and choose what `config` leaves open.
 
-    Compilation is only tried where the training ahead, of `budget_s` seconds or `steps` steps, is long
-    enough.
+    Compilation is only tried where the training of `length` is long enough.
     """
     device = next(model.parameters()).device
     probe = Probe(copy.deepcopy(model), config, device)
@@ -67,7 +66,8 @@ def calibrate(
     )
     yield PreparationAdvanced(stage="measuring", done=3, total=3)
     mean_step_s = 0.5 * (calibration.shallow_step_s + calibration.deep_step_s)
-    seconds_ahead = budget_s if budget_s is not None else (steps or MANY_STEPS) * mean_step_s
+    steps_s = (length.steps or MANY_STEPS) * mean_step_s
+    seconds_ahead = length.budget_s if length.budget_s is not None else steps_s
     worth_trying = config.compile == "auto" and seconds_ahead >= COMPILE_WORTH_S.get(
         device.type, COMPILE_WORTH_ELSEWHERE_S
     )

@@ -56,11 +56,8 @@ class Control:
         self._requests -= {"pause", "stop"}
 
     def listen(self, run: Run) -> None:
-        """Take requests from the folder of `run` too. Those from before now do nothing.
-
-        The caller holds the run's lock.
-        """
-        control_requests.clear(run)
+        """Take requests from the folder of `run` too. The caller holds the run's lock, which removed
+        those of before."""
         self._run = run
 
     def wants(self, request: Request) -> bool:

@@ -29,8 +29,7 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
 
     Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
     """
-    recover(run)
-    config = run.config()
+    config = recover(run)
     restored_step = yield from restore_best_weights(run, config)
     if config.data is None:
         raise UsageError(
@@ -70,8 +69,7 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
         model,
         training,
         calibration,
-        length.budget_s,
-        length.deadline,
+        length,
         max_step=None if length.extends else task.max_step(training),
     )
     if snapshot is not None:

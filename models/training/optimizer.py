@@ -1,6 +1,8 @@
 """Which weights learn how: Muon for the matrices inside blocks, AdamW for everything else; and the
 average of the weights."""
 
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 from models.config import TrainingConfig
 from models.layers.block import Block
-from models.layers.linear import FusedLinear
+from models.layers.growable import FusedLinear
 from models.recursive_lm import RecursiveLM
 from models.training.muon import Muon
 
@@ -178,6 +180,16 @@ class WeightAverage:
         shadow, weights = list(self.shadow.values()), [p.detach() for p in model.parameters()]
         torch._foreach_lerp_(shadow, weights, 1.0 - decay)
 
+    @contextlib.contextmanager
+    def swapped_in(self, model: nn.Module) -> Iterator[None]:
+        """Give `model` the averaged weights; afterwards it has its own again."""
+        trained = [p.detach().clone() for p in model.parameters()]
+        try:
+            _copy_into(model, self.shadow.values())
+            yield
+        finally:
+            _copy_into(model, trained)
+
     def state(self) -> dict[str, Tensor]:
         """The shadow weights by parameter name."""
         return dict(self.shadow)
@@ -187,6 +199,12 @@ class WeightAverage:
         self.updates = updates
         for name, value in self.shadow.items():
             value.copy_(tensors[name])
+
+
+@torch.no_grad()
+def _copy_into(model: nn.Module, values: Iterable[Tensor]) -> None:
+    for parameter, value in zip(model.parameters(), values, strict=True):
+        parameter.copy_(value)
 
 
 def _block_matrices(model: nn.Module) -> dict[Tensor, int]:

@@ -53,7 +53,7 @@ def step_finished(
         depth=depth,
         passes_per_token=batch.passes,
         tokens_seen=counters.tokens_seen,
-        tokens_per_second=session.tokens_per_step / seconds,
+        tokens_per_second=session.tokens_per_step / max(1e-9, seconds),
         elapsed_s=counters.elapsed_s,
         eta_s=seconds * (session.schedule.last_step - counters.step),
     )

@@ -4,10 +4,9 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 
 import torch
-from torch import Tensor
 
 from models.config import TrainingConfig
 from models.device import is_out_of_memory
@@ -231,19 +230,8 @@ class Session:
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[RecursiveLM]:
         """The model with the weights that would be kept now; afterwards it is as it was."""
-        trained = [p.detach().clone() for p in self.model.parameters()] if self.average is not None else []
-        try:
-            if self.average is not None:
-                self._set(self.average.shadow.values())
+        with contextlib.nullcontext() if self.average is None else self.average.swapped_in(self.model):
             yield self.model
-        finally:
-            if trained:
-                self._set(trained)
-
-    @torch.no_grad()
-    def _set(self, values: Iterable[Tensor]) -> None:
-        for parameter, value in zip(self.model.parameters(), values, strict=True):
-            parameter.copy_(value)
 
     def halve_micro_batch(self) -> None:
         """Take a step in smaller pieces from now on: the same tokens, less memory."""

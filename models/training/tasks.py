@@ -42,8 +42,13 @@ class BatchLoss:
 class Sampler(Protocol):
     """An endless sequence of training sequences, each a function of its position."""
 
-    context_length: int
-    blocks_per_epoch: int
+    @property
+    def context_length(self) -> int:
+        """Tokens of a sequence."""
+
+    @property
+    def blocks_per_epoch(self) -> int:
+        """Sequences in one pass over the data."""
 
     def batch(self, position: int, batch_size: int) -> np.ndarray:
         """(B, …) int64: the sequences number `position` to `position` + B - 1 of all ever drawn."""
@@ -52,14 +57,28 @@ class Sampler(Protocol):
 class Task(Protocol):
     """What a model learns, and how well it does."""
 
-    sampler: Sampler
-    tokenizer: Tokenizer | None
-    """The tokenizer that travels in the weights file; puzzles have none."""
-    train_tokens: int
-    validation_tokens: int
-    characters_per_token: float
     datasets: list[Dataset]
     """What datasets.json says now."""
+
+    @property
+    def sampler(self) -> Sampler:
+        """The sequences to learn from."""
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokenizer that travels in the weights file; puzzles have none."""
+
+    @property
+    def train_tokens(self) -> int:
+        """Tokens to learn from; for puzzles, cells."""
+
+    @property
+    def validation_tokens(self) -> int:
+        """Tokens held out; for puzzles, cells."""
+
+    @property
+    def characters_per_token(self) -> float:
+        """Of the text, on average."""
 
     def calibrate(
         self, model: RecursiveLM, config: TrainingConfig, threads: int, length: "Length"
@@ -81,6 +100,9 @@ class Task(Protocol):
     def evaluate(self, session: "Session") -> Iterator[Event]:
         """Evaluate the weights on a part of what is held out, write a sample where one is due, and keep
         the weights if they are the best. Ends early, with nothing done, where a pause is wanted."""
+
+    def sample(self, session: "Session") -> Iterator[Event]:
+        """Write a sample now, between two evaluations; puzzles have none."""
 
     def finish(self, session: "Session") -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights on all that is held out, and write evaluation.json, which says that

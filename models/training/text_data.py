@@ -8,7 +8,7 @@ import torch
 from data.corpus import scan_corpus
 from data.errors import CorpusError
 from data.loader import BlockSampler
-from data.mixture import MixedSampler
+from data.mixture import MixedSampler, replay_sources
 from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
@@ -38,7 +38,7 @@ def open_task(
             "it was restored from the copy in the weights."
         )
     data, config = yield from _open_data(run, config, tokenizer)
-    if data.train_tokens <= layout.config.context_length or data.validation_tokens < 2:
+    if not data.fills_context(layout.config.context_length):
         raise CorpusError(  # planning sees to this; a config.json that was changed may not
             f"The text is too short for a context of {layout.config.context_length} tokens: "
             f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
@@ -67,7 +67,7 @@ def _with_replay(
     share = config.replay.share if config.replay is not None else 0.0
     length = fresh.context_length
     replayed = [BlockSampler(one.train, length, seed) for one in samples if len(one.train) > length]
-    return MixedSampler(fresh, replayed, share) if replayed and share else fresh
+    return MixedSampler(replay_sources(fresh, replayed, share)) if replayed and share else fresh
 
 
 def _characters_per_token(config: RunConfig, datasets: Sequence[Dataset], data: PreparedData) -> float:

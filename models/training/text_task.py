@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,7 +22,7 @@ from models.generation.samples import sample_passage
 from models.layers.compilation import uncompiled
 from models.recursion import Depth, sample_depth
 from models.recursive_lm import RecursiveLM
-from models.runs.datasets import Dataset, by_label, labels
+from models.runs.datasets import Dataset, by_label, labels, with_losses
 from models.runs.evaluation import Evaluation
 from models.runs.events import (
     CorporaMeasured,
@@ -69,7 +69,7 @@ class TextTask:
         self, model: RecursiveLM, config: TrainingConfig, threads: int, length: Length
     ) -> Generator[Event, None, Calibration]:
         blocks = torch.from_numpy(self.sampler.batch(0, config.batch_size))  # (B, T + 1)
-        return (yield from calibrate(model, blocks, config, threads, length.budget_s, length.steps))
+        return (yield from calibrate(model, blocks, config, threads, length))
 
     def depth_at(self, session: Session, step: int) -> Depth:
         """The least depth early on where the configuration says so, then sampled ones."""
@@ -141,12 +141,12 @@ class TextTask:
             yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
         session.end_if_good_enough(loss)
 
-    def sample(self, session: Session) -> SampleGenerated:
-        """A sample now, between two evaluations."""
+    def sample(self, session: Session) -> Iterator[Event]:
+        session.control.done("sample")
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
             depth = default_depth(model)
             sample = sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth)
-        return SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
+        yield SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""
@@ -245,20 +245,3 @@ class TextTask:
         final_s, tokens = budget.final_evaluation_s(elapsed_s), len(self.data.validation)
         whole_s = trained_modes_cost_s(budget.model, tokens, budget.call_token_s())
         return final_s, None if whole_s <= final_s else int(tokens * final_s / whole_s)
-
-
-def with_losses(
-    datasets: Sequence[Dataset], losses: Mapping[str, float], learned: str, tokens: int, steps: int
-) -> list[Dataset]:
-    """`datasets` with `losses` by content hash; what was not measured has none.
-
-    `learned` is the content hash of the one that was just learned from `tokens` tokens in `steps` steps.
-    """
-    found = []
-    for one in datasets:
-        loss = losses.get(one.content_hash or "")
-        one = replace(one, loss_now=loss)
-        if one.content_hash == learned:
-            one = replace(one, tokens=tokens, steps=steps, loss_when_learned=loss)
-        found.append(one)
-    return found

@@ -1,7 +1,7 @@
 """How long a training goes on: minutes, steps or epochs, and how many steps fit into the minutes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.config import TrainingConfig
@@ -92,16 +92,23 @@ class TimeBudget:
     model: RecursiveLM
     config: TrainingConfig
     calibration: Calibration
-    budget_s: float | None = None
-    """Seconds in all; None where the length is not a time."""
-    deadline: float | None = None
-    """On the training's clock (`Control.now`); None where the length is not a time."""
+    length: Length = field(default_factory=Length)
     max_step: int | None = None
     """The step at which the text has been read `max_epochs` times; None where there is no such limit."""
     slowdown: float = 1.0
     """Real over calibrated step time."""
     _real_s: float = 0.0
     _expected_s: float = 0.0
+
+    @property
+    def budget_s(self) -> float | None:
+        """Seconds in all; None where the length is not a time."""
+        return self.length.budget_s
+
+    @property
+    def deadline(self) -> float | None:
+        """On the training's clock (`Control.now`); None where the length is not a time."""
+        return self.length.deadline
 
     def expected_s(self, depth: Depth) -> float:
         """Seconds of a step at `depth`, as calibrated before training."""

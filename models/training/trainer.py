@@ -43,6 +43,8 @@ def training_loop(session: Session) -> Iterator[Event]:
         # once in a while: evaluate, write a sample, keep the best weights
         if session.evaluation_due():
             yield from task.evaluate(session)
+        if control.wants("sample"):
+            yield from task.sample(session)
         if control.wants("pause"):
             yield session.save("pause")
             yield run_paused(session)

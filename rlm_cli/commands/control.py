@@ -73,7 +73,7 @@ def sample(
 def _send(run_name: str | None, runs_dir: Path | None, quiet: bool, kind: "Request", meaning: str) -> None:
     from models.runs.control_requests import request
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_in_training(folder), folder)

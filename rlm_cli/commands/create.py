@@ -65,7 +65,7 @@ def create(
     with interruptible_creation(output):
         from models.planning.create import plan_creation
         from models.planning.request import CreateRequest
-        from models.runs.run import runs_dir as find_runs_dir
+        from rlm_cli.environment import runs_dir as find_runs_dir
 
         configuration = read_configuration(context, settings)
         request = CreateRequest(**configuration.fields, overrides=configuration.overrides)

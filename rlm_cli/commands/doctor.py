@@ -29,10 +29,10 @@ def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
       rlm doctor --json
     """
     from models.doctor import examine
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
-    checks = [*examine(find_runs_dir(runs_dir)), check_terminal()]
+    checks = [*examine(find_runs_dir(runs_dir), os.environ), check_terminal()]
     output.table(
         ("check", "verdict", "found"),
         [(check.name, check.verdict, check.found) for check in checks],

@@ -75,7 +75,7 @@ def expand(
     with interruptible_creation(output):
         from models.growth.expand import plan_expansion
         from models.runs.run import Run
-        from models.runs.run import runs_dir as find_runs_dir
+        from rlm_cli.environment import runs_dir as find_runs_dir
 
         folder = find_runs_dir(runs_dir)
         plan = plan_expansion(

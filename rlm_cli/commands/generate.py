@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from data.document import without_surrogates
 from data.errors import UsageError
 from models.generation.depth_notes import extrapolates, halt_note, mode_note
-from models.generation.prompt import clean, prompt_of_text, unknown_characters
+from models.generation.prompt import prompt_of_text, unknown_characters
 from models.recursion import depth_of
 from models.wording import counted
 from rlm_cli.generation_options import (
@@ -117,7 +118,7 @@ def _all_prompts(typed: list[str] | None, lines: bool, output: Output) -> list[s
         hint='Give one with -p "TEXT", or pipe one in: cat FILE | rlm generate',
     )
     if typed and not lines:
-        return [clean(text) for text in typed]
+        return [without_surrogates(text) for text in typed]
     if sys.stdin is None or sys.stdin.isatty():
         raise no_prompt
     text, is_utf8 = read_piped_text()
@@ -125,7 +126,7 @@ def _all_prompts(typed: list[str] | None, lines: bool, output: Output) -> list[s
         output.warn("Standard input is not all UTF-8; invalid bytes were replaced.")
     if not text:
         raise no_prompt
-    return [clean(one) for one in [*(typed or []), *(text.split("\n") if lines else [text])]]
+    return [without_surrogates(one) for one in [*(typed or []), *(text.split("\n") if lines else [text])]]
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
       rlm ls --json
     """
     from models.runs.listing import list_runs
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     folder = find_runs_dir(runs_dir)

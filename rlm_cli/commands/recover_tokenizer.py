@@ -53,7 +53,7 @@ def recover_tokenizer(
       rlm recover-tokenizer book --like another_book.txt
     """
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     run = Run.open(run_name, find_runs_dir(runs_dir))

@@ -41,7 +41,7 @@ def resume(
         raise UsageError("--minutes and --steps exclude each other.", hint="Give one of them.")
 
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.training_session import follow_training
 
     folder = find_runs_dir(runs_dir)

@@ -35,7 +35,7 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
       rlm show book --json
     """
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     run = Run.open(run_name, find_runs_dir(runs_dir))

@@ -1,5 +1,6 @@
 """`rlm solve`: solve Sudoku puzzles."""
 
+import os
 import re
 import sys
 import time
@@ -25,7 +26,7 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     import numpy as np
 
-    from data.puzzle_grids import Posed
+    from data.puzzle_input import InputPuzzle
     from data.sudoku_text import Mark
     from models.generation.solver import Solution, Solver
 
@@ -65,6 +66,7 @@ def solve(
             dir_okay=False,
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --out.")] = False,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
@@ -84,9 +86,11 @@ def solve(
     """
     output = Output.of(json=json, quiet=quiet)
     check_threads(threads)
+    if out is not None:
+        _require_writable(out, force=force)
 
     from models.runs.run import Run
-    from models.runs.run import runs_dir as find_runs_dir
+    from rlm_cli.environment import runs_dir as find_runs_dir
 
     run = Run.open(run_name, find_runs_dir(runs_dir))
     puzzles = _puzzles(puzzle)
@@ -127,20 +131,28 @@ def solve(
     )
 
 
-def _puzzles(argument: str) -> "list[Posed]":
+def _puzzles(argument: str) -> "list[InputPuzzle]":
     """Puzzles in `argument`, or in the file or stream that it names. Raises UsageError."""
-    from data.puzzle_grids import Posed, posed_in_file, posed_in_stream
+    from data.puzzle_input import InputPuzzle, puzzles_from_file, puzzles_from_stream
     from data.sudoku_text import parse_grid
 
     if argument == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("There is no puzzle on standard input.", hint="cat FILE | rlm solve RUN -")
-        return posed_in_stream(sys.stdin.buffer, "standard input")
+        return puzzles_from_stream(sys.stdin.buffer, "standard input")
     if (path := _file(argument)) is not None:
-        return posed_in_file(path)
+        return puzzles_from_file(path)
     if re.search(r"[A-Za-z/\\]", argument):
         raise UsageError(f"'{argument}' is neither a file nor a puzzle.", hint="See: rlm solve --help")
-    return [Posed(parse_grid(argument))]
+    return [InputPuzzle(parse_grid(argument))]
+
+
+def _require_writable(out: Path, *, force: bool) -> None:
+    """Raise UsageError if `out` exists, unless it is a regular file and `force` is given."""
+    path = out.expanduser()
+    if os.path.lexists(path) and not (force and path.is_file()):
+        hint = "Give another name, or overwrite it: --force" if path.is_file() else "Give another name."
+        raise UsageError(f"'{out}' already exists.", hint=hint)
 
 
 def _file(argument: str) -> Path | None:
@@ -152,7 +164,7 @@ def _file(argument: str) -> Path | None:
         return None
 
 
-def _require_solvable(puzzles: "list[Posed]", solver: "Solver") -> None:
+def _require_solvable(puzzles: "list[InputPuzzle]", solver: "Solver") -> None:
     """Raise UsageError, naming the puzzle, unless each has the model's size and exactly one solution."""
     from data.sudoku_checker import require_unique
 
@@ -165,7 +177,7 @@ def _require_solvable(puzzles: "list[Posed]", solver: "Solver") -> None:
 
 
 def _show(one: "Solution", output: Output, *, trace: bool) -> None:
-    from data.sudoku_checker import contradiction
+    from data.sudoku_checker import find_repeated_digit
 
     if trace:
         for step, (grid, changed) in enumerate(
@@ -175,15 +187,17 @@ def _show(one: "Solution", output: Output, *, trace: bool) -> None:
             _draw(grid, one.puzzle, changed if step > 1 else None, output)
     else:
         _draw(one.answer, one.puzzle, None, output)
-    verdict = "valid" if one.valid else f"not valid: {contradiction(one.answer) or 'it breaks the rules'}"
+    verdict = (
+        "valid" if one.valid else f"not valid: {find_repeated_digit(one.answer) or 'it breaks the rules'}"
+    )
     output.result(f"{counted(one.steps, 'step')}, {verdict}")
 
 
 def _draw(grid: "np.ndarray", puzzle: "np.ndarray", changed: "np.ndarray | None", output: Output) -> None:
     """Print a grid. On a terminal, clues and answers differ in colour."""
-    from data.sudoku_text import drawn
+    from data.sudoku_text import draw_grid
 
-    for text, mark in drawn(grid, puzzle, changed):
+    for text, mark in draw_grid(grid, puzzle, changed):
         output.result(text, style=_STYLES.get(mark, ""), end="")
     output.result()
 

@@ -133,7 +133,7 @@ def train(
         from models.planning.continuation import ContinuationPlan
         from models.planning.request import TrainRequest
         from models.planning.resume_same_corpus import ResumePlan
-        from models.runs.run import runs_dir as find_runs_dir
+        from rlm_cli.environment import runs_dir as find_runs_dir
 
         configuration = read_configuration(context, settings)
         request = TrainRequest(
@@ -157,7 +157,7 @@ def train(
         interruptible = interruptible_continuation(output, continued_run)
     with interruptible:
         run = plan.start()
-    raise typer.Exit(follow_training(run, output))
+    raise typer.Exit(follow_training(run, output, plan.started_at))
 
 
 def _plan(

@@ -1,12 +1,14 @@
-"""Nothing here touches the user's own cache."""
+"""Each test has its own cache folder."""
 
 from pathlib import Path
 
 import pytest
 
+from data.cache import set_cache_dir
+
 
 @pytest.fixture(autouse=True)
-def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("RLM_CACHE_DIR", str(folder))
+    set_cache_dir(folder)
     return folder

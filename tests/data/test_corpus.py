@@ -1,4 +1,4 @@
-"""Files to a described corpus: what is read, what is said, what is refused."""
+"""From files to a corpus: what is read, what is noted, what is refused."""
 
 import gzip
 import io
@@ -37,7 +37,7 @@ def write_lines(path: Path, lines: list[object]) -> Path:
 
 
 @given(text=st.text(min_size=2).filter(lambda t: len(set(t.strip())) > 1 and "\0" not in t))
-def test_a_text_is_described_and_split_after_nine_tenths(text: str) -> None:
+def test_a_text_is_counted_and_split_after_nine_tenths(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x.txt")
         path.write_bytes(text.encode())
@@ -67,14 +67,14 @@ def test_pieces_of_any_size_give_the_same_corpus(tmp_path: Path, monkeypatch: py
     (tmp_path / "a.txt").write_bytes("Été à la mer — 🦉\r\nz\r".encode() * 50)
     whole = open_corpus([tmp_path / "a.txt"])
     for size in (1, 2, 3, 7):
-        monkeypatch.setattr("data.text_source._PIECE_BYTES", size)
+        monkeypatch.setattr("data.text_reader._PIECE_BYTES", size)
         corpus = open_corpus([tmp_path / "a.txt"])
         assert corpus == whole
         assert text_of(corpus, "train") == text_of(whole, "train")
         assert text_of(corpus, "validation") == text_of(whole, "validation")
 
 
-def test_gzip_is_unpacked(tmp_path: Path) -> None:
+def test_gzip_is_decompressed(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(PROSE)
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress(PROSE.encode()))
     plain, packed = open_corpus([tmp_path / "a.txt"]), open_corpus([tmp_path / "b.txt.gz"])
@@ -82,7 +82,7 @@ def test_gzip_is_unpacked(tmp_path: Path) -> None:
     assert text_of(packed, "train") == text_of(plain, "train")
 
 
-def test_a_folder_is_read_whole_and_in_order(tmp_path: Path) -> None:
+def test_all_files_of_a_folder_are_read_in_order(tmp_path: Path) -> None:
     for name in ("b.txt", "a/z.md", "a/c.txt", ".hidden/x.txt", ".y.txt", "notes.docx"):
         path = tmp_path / "shelf" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def test_a_folder_is_read_whole_and_in_order(tmp_path: Path) -> None:
     assert text_of(corpus, "validation").count("sea.") >= 3
 
 
-def test_a_faulty_file_in_a_folder_is_skipped_and_said(tmp_path: Path) -> None:
+def test_a_faulty_file_in_a_folder_is_skipped_with_a_note(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text(PROSE)
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "binary.txt").write_bytes(b"\0\1\2")
@@ -118,7 +118,7 @@ def test_a_file_given_twice_is_read_once(tmp_path: Path) -> None:
     assert len(corpus.sources) == 1 and "given twice" in corpus.notes[0]
 
 
-def test_another_ending_is_read_as_text_and_said(tmp_path: Path) -> None:
+def test_a_file_with_another_ending_is_read_as_text_with_a_note(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(PROSE)
     corpus = open_corpus([tmp_path / "a.py"])
     assert corpus.kind == "text" and "read as plain text" in corpus.notes[0]
@@ -144,7 +144,7 @@ def test_conversations_keep_their_roles(tmp_path: Path) -> None:
     assert [(m.role, m.content) for m in last.messages or ()] == [("user", "a"), ("assistant", "b")]
 
 
-def test_many_short_files_still_leave_a_tenth(tmp_path: Path) -> None:
+def test_a_tenth_of_many_short_files_is_for_validation(tmp_path: Path) -> None:
     for i in range(20):
         write_lines(tmp_path / f"{i:02}.jsonl", [{"text": f"document {i}"}])
     corpus = open_corpus([tmp_path])
@@ -152,7 +152,7 @@ def test_many_short_files_still_leave_a_tenth(tmp_path: Path) -> None:
     assert len(list(corpus.documents_of("validation"))) == 2
 
 
-def test_texts_and_conversations_mix(tmp_path: Path) -> None:
+def test_texts_and_conversations_can_be_one_corpus(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(PROSE)
     write_lines(tmp_path / "b.jsonl", [{"prompt": "a", "completion": "b"}] * 10)
     corpus = open_corpus([tmp_path / "a.txt", tmp_path / "b.jsonl"])
@@ -162,7 +162,7 @@ def test_texts_and_conversations_mix(tmp_path: Path) -> None:
     assert next(documents).messages
 
 
-def test_broken_lines_are_counted_and_named(tmp_path: Path) -> None:
+def test_broken_lines_are_counted_and_their_numbers_given(tmp_path: Path) -> None:
     good = [json.dumps({"text": f"text {i}"}) for i in range(10)]
     (tmp_path / "x.jsonl").write_text("\n".join([good[0], "{oops", *good[1:], *["[]"] * 9]))
     corpus = open_corpus([tmp_path / "x.jsonl"])
@@ -179,7 +179,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
-def test_standard_input_is_set_aside_and_read_twice(
+def test_standard_input_is_copied_to_the_cache_once(
     monkeypatch: pytest.MonkeyPatch, cache_folder: Path
 ) -> None:
     for _ in range(2):
@@ -189,7 +189,7 @@ def test_standard_input_is_set_aside_and_read_twice(
     assert len(list((cache_folder / "standard-input").iterdir())) == 1
 
 
-def test_standard_input_can_be_json_lines_or_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_can_be_json_lines_or_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = b'{"text": "ab"}\n{"text": "cd"}\n'
     pipe(monkeypatch, lines)
     assert open_corpus(["-"]).kind == "documents"
@@ -208,7 +208,7 @@ def test_standard_input_without_text_is_refused(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
-def test_a_named_pipe_is_set_aside_too(tmp_path: Path) -> None:
+def test_a_named_pipe_is_read(tmp_path: Path) -> None:
     import threading
 
     os.mkfifo(tmp_path / "pipe")
@@ -225,7 +225,7 @@ FRENCH = "Le café est fermé à Noël, et l'été n'a pas été très agréable
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_a_byte_order_mark_is_obeyed_and_no_character(tmp_path: Path, encoding: str) -> None:
+def test_a_byte_order_mark_gives_the_encoding_and_is_not_text(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.txt").write_bytes(FRENCH.encode(encoding))
     corpus = open_corpus([tmp_path / "a.txt"])
     assert text_of(corpus, "train") + text_of(corpus, "validation") == FRENCH
@@ -239,7 +239,9 @@ RUSSIAN = "Однажды ворона жила у моря. Она не люб�
     ("text", "encoding"),
     [(FRENCH, "latin-1"), ("A “quoted” café, and plain words after it.\n", "cp1252"), (RUSSIAN, "cp1251")],
 )
-def test_text_that_is_not_utf_8_is_guessed_and_said(tmp_path: Path, text: str, encoding: str) -> None:
+def test_an_encoding_that_is_not_utf_8_is_guessed_with_a_note(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
     (tmp_path / "a.txt").write_bytes(text.encode(encoding))
     corpus = open_corpus([tmp_path / "a.txt"])
     assert text_of(corpus, "train") + text_of(corpus, "validation") == text
@@ -247,8 +249,8 @@ def test_text_that_is_not_utf_8_is_guessed_and_said(tmp_path: Path, text: str, e
 
 
 def test_utf_8_with_a_few_broken_bytes_stays_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 1000)
-    monkeypatch.setattr("data.text_source._SAMPLE_BYTES", 64)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 1000)
+    monkeypatch.setattr("data.text_reader._SAMPLE_BYTES", 64)
     broken = FRENCH.encode() + b"plain " * 100 + b"\xff\n" + FRENCH.encode() + b"caf\xc3"
     (tmp_path / "a.txt").write_bytes(broken)
     corpus = open_corpus([tmp_path / "a.txt"])
@@ -257,21 +259,21 @@ def test_utf_8_with_a_few_broken_bytes_stays_utf_8(tmp_path: Path, monkeypatch: 
     assert f"first at byte {broken.index(0xFF)}" in note and "2 broken characters" in note
 
 
-def test_a_torn_utf_16_file_is_read_and_said(tmp_path: Path) -> None:
+def test_a_truncated_utf_16_file_is_read_with_a_note(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(FRENCH.encode("utf-16") + b"x")
     corpus = open_corpus([tmp_path / "a.txt"])
     assert text_of(corpus, "train") + text_of(corpus, "validation") == FRENCH + "\ufffd"
     assert "UTF-16 with broken bytes" in corpus.notes[0]
 
 
-def test_line_ends_of_other_systems_are_read_as_ours(tmp_path: Path) -> None:
+def test_line_ends_of_other_systems_become_newlines(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\r\ntwo\rthree\n\r\n")
     corpus = open_corpus([tmp_path / "a.txt"])
     assert text_of(corpus, "train") + text_of(corpus, "validation") == "one\ntwo\nthree\n\n"
     assert "read as \\n in 'a.txt'" in corpus.notes[0]
 
 
-# --- What is refused: one sentence and the next step
+# --- What is refused, with one sentence and the next step
 
 
 @pytest.mark.parametrize(
@@ -302,7 +304,7 @@ def test_a_text_that_cannot_be_used_is_refused(
     assert caught.value.hint
 
 
-def test_a_missing_path_names_its_neighbours(tmp_path: Path) -> None:
+def test_a_missing_path_has_similar_names_as_a_hint(tmp_path: Path) -> None:
     (tmp_path / "fables.txt").write_text(PROSE)
     with pytest.raises(UsageError, match="no file or folder") as caught:
         open_corpus([tmp_path / "fabels.txt"])
@@ -313,13 +315,13 @@ def test_a_missing_path_names_its_neighbours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["Once upon a time " * 40, "a\0b"])
-def test_what_cannot_be_a_path_is_refused(path: str) -> None:
+def test_an_impossible_path_is_refused(path: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_corpus([path])
     assert len(caught.value.message) < 200
 
 
-def test_nothing_given_is_refused() -> None:
+def test_an_empty_list_of_paths_is_refused() -> None:
     with pytest.raises(UsageError, match="No text was given"):
         open_corpus([])
 
@@ -345,7 +347,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
     assert caught.value.hint == "Check its permissions."
 
 
-def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_changes_after_the_scan_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     for kind, content in {"shorter": PROSE[:100], "longer": PROSE * 2, "other": "\xe9" * 99}.items():
         path.write_text(PROSE)
@@ -365,8 +367,8 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
 # --- Progress and identity
 
 
-def test_reading_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 100)
+def test_reading_reports_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 100)
     (tmp_path / "a.txt").write_text(PROSE)
     write_lines(tmp_path / "b.jsonl", [{"text": "some text"}] * 40)
     reports = list(scan_corpus([tmp_path]))
@@ -376,7 +378,7 @@ def test_reading_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert done == sorted(done) and done[-1] == total and len(done) > 10
 
 
-def test_the_hash_names_the_content(tmp_path: Path) -> None:
+def test_equal_contents_have_equal_hashes(tmp_path: Path) -> None:
     def hash_of(*contents: object, suffix: str = ".jsonl") -> str:
         path = tmp_path / f"file{suffix}"
         if suffix == ".jsonl":

@@ -19,12 +19,12 @@ def loaded_by(*modules: str) -> set[str]:
     )
 
 
-def test_no_module_of_the_layer_imports_what_lies_above() -> None:
+def test_no_module_imports_a_higher_layer() -> None:
     assert not loaded_by(*MODULES) & {"torch", "typer", "rich", "textual", "models", "tui", "rlm_cli"}
 
 
 @pytest.mark.parametrize(
     "module", ["data.tokenizer", "data.character_tokenizer", "data.corpus", "data.loader"]
 )
-def test_what_is_rarely_needed_is_imported_when_it_is(module: str) -> None:
+def test_libraries_that_are_rarely_needed_are_imported_late(module: str) -> None:
     assert not loaded_by(module) & {"tokenizers", "charset_normalizer"}

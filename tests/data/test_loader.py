@@ -56,7 +56,7 @@ def test_a_batch_depends_on_its_position_alone(
     seed=seeds,
     indices=st.lists(st.integers(0, 2**40), max_size=9),
 )
-def test_sequences_are_read_by_their_numbers_in_any_order(
+def test_blocks_are_read_by_their_numbers_in_any_order(
     context: int, extra: int, seed: int, indices: list[int]
 ) -> None:
     sampler = BlockSampler(tokens_of(context + extra), context, seed)
@@ -73,7 +73,7 @@ def test_the_order_is_the_one_that_earlier_runs_used() -> None:
     assert [int(s) for s in starts] == [603, 183, 853, 433, 153, 423, 758, 548, 168]
 
 
-def test_epochs_and_seeds_have_orders_and_offsets_of_their_own() -> None:
+def test_epochs_and_seeds_have_different_orders_and_offsets() -> None:
     sampler = BlockSampler(tokens_of(64 * 200), 64, seed=1)
     count = sampler.blocks_per_epoch
     epochs = [sampler.batch(e * count, count)[:, 0] for e in range(40)]
@@ -85,7 +85,7 @@ def test_epochs_and_seeds_have_orders_and_offsets_of_their_own() -> None:
     assert len(orders) == 42
 
 
-def test_the_order_is_near_to_uniform() -> None:
+def test_all_orders_are_about_equally_likely() -> None:
     sampler = BlockSampler(tokens_of(101), 10, seed=3)
     count = sampler.blocks_per_epoch
     drawn = sampler.batch(0, count * 4000)[:, 0].reshape(4000, count) // 10

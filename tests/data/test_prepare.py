@@ -1,4 +1,4 @@
-"""A corpus to token files: nothing dropped, nothing done twice, nothing half done."""
+"""From a corpus to token files: nothing is dropped, done twice or left half done."""
 
 import errno
 import itertools
@@ -16,7 +16,7 @@ import pytest
 from data.bpe_tokenizer import train_bpe_tokenizer
 from data.character_tokenizer import CharacterTokenizer, train_character_tokenizer
 from data.corpus import Corpus, open_corpus
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError, StorageError
 from data.prepare import open_prepared, prepare
 from data.progress import result_of
 from data.tokenizer import Tokenizer
@@ -40,7 +40,7 @@ def prose(tmp_path: Path) -> Corpus:
     return open_corpus([tmp_path / "prose.txt"])
 
 
-def test_a_text_is_its_tokens_and_nothing_else(prose: Corpus, kind: str) -> None:
+def test_the_tokens_of_a_text_are_its_encoding(prose: Corpus, kind: str) -> None:
     tokenizer = tokenizer_for(prose, kind)
     data = result_of(prepare(prose, tokenizer))
     cut = int(0.9 * len(PROSE))
@@ -57,7 +57,7 @@ def test_small_pieces_and_batches_change_nothing(
 ) -> None:
     tokenizer = tokenizer_for(prose, kind)
     whole = result_of(prepare(prose, tokenizer))
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 101)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 101)
     monkeypatch.setattr("data.bpe_tokenizer._PIECE", 300)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
     again = result_of(prepare(prose, tokenizer, tmp_path / "elsewhere"))
@@ -65,7 +65,7 @@ def test_small_pieces_and_batches_change_nothing(
     assert (again.train == whole.train).all() and (again.validation == whole.validation).all()
 
 
-def test_files_are_told_apart_by_one_token_between_them(tmp_path: Path, kind: str) -> None:
+def test_one_token_separates_two_files(tmp_path: Path, kind: str) -> None:
     for name in "abc":
         (tmp_path / f"{name}.txt").write_text(f"text of {name}. " * 20)
     corpus = open_corpus([tmp_path])
@@ -78,7 +78,7 @@ def test_files_are_told_apart_by_one_token_between_them(tmp_path: Path, kind: st
     assert texts == [(f"text of {name}. " * 20)[: int(0.9 * 11 * 20)] for name in "abc"]
 
 
-def test_documents_and_conversations_are_laid_out_whole(tmp_path: Path, kind: str) -> None:
+def test_documents_and_conversations_are_encoded_with_their_control_tokens(tmp_path: Path, kind: str) -> None:
     lines: list[Any] = []
     for i in range(20):
         turns = [
@@ -108,17 +108,17 @@ def test_unknown_characters_are_counted(prose: Corpus) -> None:
     assert data.train_tokens + data.validation_tokens == len(PROSE)
 
 
-def test_it_is_done_once(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_corpus_is_tokenised_once(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = tokenizer_for(prose, "character")
     first = result_of(prepare(prose, tokenizer))
-    monkeypatch.setattr("data.prepare._make", None)
+    monkeypatch.setattr("data.prepare._write_folder", None)
     assert list(prepare(prose, tokenizer)) == []
     assert result_of(prepare(prose, tokenizer)).path == first.path
     assert open_prepared(first.path).train.tolist() == first.train.tolist()
     assert open_prepared(first.path.name).path == first.path
 
 
-def test_another_tokenizer_or_text_is_another_folder(prose: Corpus, tmp_path: Path) -> None:
+def test_another_tokenizer_or_text_has_another_folder(prose: Corpus, tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text(PROSE + "!", encoding="utf-8")
     other = open_corpus([tmp_path / "b.txt"])
     tokenizer = tokenizer_for(other, "character")
@@ -130,8 +130,8 @@ def test_another_tokenizer_or_text_is_another_folder(prose: Corpus, tmp_path: Pa
     assert len(paths) == 3
 
 
-def test_progress_is_said(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 500)
+def test_progress_is_reported(prose: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 500)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
     reports = list(prepare(prose, tokenizer_for(prose, "character")))
     assert {(a.stage, a.total, a.unit) for a in reports} == {("tokenizing", len(PROSE), "characters")}
@@ -160,7 +160,7 @@ def test_damaged_data_is_refused_and_made_again(prose: Corpus, damage: str) -> N
     assert result_of(prepare(prose, tokenizer)).train.tolist() == expected
 
 
-def test_data_of_an_earlier_version_is_still_good(prose: Corpus) -> None:
+def test_data_of_an_earlier_version_can_be_used(prose: Corpus) -> None:
     data = result_of(prepare(prose, tokenizer_for(prose, "character")))
     meta = json.loads((data.path / "meta.json").read_text())
     old = {name: value for name, value in meta.items() if name not in ("train_hash", "validation_hash")}
@@ -169,16 +169,16 @@ def test_data_of_an_earlier_version_is_still_good(prose: Corpus) -> None:
     assert open_prepared(data.path).train_tokens == data.train_tokens
 
 
-def test_data_that_is_gone_says_so(cache_folder: Path) -> None:
+def test_missing_data_is_an_error(cache_folder: Path) -> None:
     with pytest.raises(CorpusError, match="gone or damaged") as caught:
         open_prepared(cache_folder / "0123")
     assert caught.value.hint
 
 
-def test_stopped_in_the_middle_it_leaves_nothing(
+def test_stopping_in_the_middle_leaves_nothing(
     prose: Corpus, monkeypatch: pytest.MonkeyPatch, cache_folder: Path
 ) -> None:
-    monkeypatch.setattr("data.text_source._PIECE_BYTES", 500)
+    monkeypatch.setattr("data.text_reader._PIECE_BYTES", 500)
     monkeypatch.setattr("data.prepare._BATCH_CHARACTERS", 500)
     tokenizer = tokenizer_for(prose, "character")
     work = prepare(prose, tokenizer)
@@ -189,7 +189,7 @@ def test_stopped_in_the_middle_it_leaves_nothing(
     assert result_of(prepare(prose, tokenizer)).train_tokens == int(0.9 * len(PROSE))
 
 
-def test_what_a_killed_process_left_is_cleared(prose: Corpus, cache_folder: Path) -> None:
+def test_files_of_a_killed_process_are_removed(prose: Corpus, cache_folder: Path) -> None:
     tokenizer = tokenizer_for(prose, "character")
     data = result_of(prepare(prose, tokenizer))
     (data.path / "meta.json").unlink()
@@ -200,7 +200,7 @@ def test_what_a_killed_process_left_is_cleared(prose: Corpus, cache_folder: Path
     assert not stale.exists()
 
 
-def test_a_second_process_waits_and_finds_it_done(prose: Corpus, cache_folder: Path) -> None:
+def test_a_second_process_waits_for_the_first(prose: Corpus, cache_folder: Path) -> None:
     tokenizer = tokenizer_for(prose, "character")
     done = result_of(prepare(prose, tokenizer))
     busy = threading.Event()
@@ -229,13 +229,13 @@ def test_a_changed_file_leaves_nothing(prose: Corpus, cache_folder: Path) -> Non
     assert not any(path.is_dir() for path in cache_folder.iterdir())
 
 
-def test_a_full_disk_is_said_before_and_during(
+def test_a_full_disk_is_an_error_before_and_during_the_work(
     prose: Corpus, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = tokenizer_for(prose, "character")
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10}))
-        with pytest.raises(RlmError, match="GB left") as caught:
+        with pytest.raises(StorageError, match="MB are needed for the tokens") as caught:
             result_of(prepare(prose, tokenizer))
         assert "RLM_CACHE_DIR" in (caught.value.hint or "")
 
@@ -244,15 +244,15 @@ def test_a_full_disk_is_said_before_and_during(
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(RlmError, match="No space left on device") as caught:
+        with pytest.raises(StorageError, match="disk is full: the tokens in") as caught:
             result_of(prepare(prose, tokenizer))
     assert not any(path.is_dir() for path in cache_folder.iterdir())
     assert result_of(prepare(prose, tokenizer)).train_tokens
 
 
-def test_a_cache_that_cannot_be_made_is_said(prose: Corpus, tmp_path: Path) -> None:
+def test_a_cache_folder_that_cannot_be_made_is_an_error(prose: Corpus, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RlmError, match="cannot be made") as caught:
+    with pytest.raises(StorageError, match="cannot be made") as caught:
         result_of(prepare(prose, tokenizer_for(prose, "character"), tmp_path / "file" / "cache"))
     assert "RLM_CACHE_DIR" in (caught.value.hint or "")
 
@@ -287,7 +287,7 @@ print(peak() - before)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted in kilobytes on Linux")
 @pytest.mark.parametrize(("kind", "megabytes"), [("character", 300), ("bpe", 30)])
-def test_memory_stays_flat(tmp_path: Path, kind: str, megabytes: int) -> None:
+def test_memory_does_not_grow_with_the_corpus(tmp_path: Path, kind: str, megabytes: int) -> None:
     path = tmp_path / "big.txt"
     block = PROSE * (10**6 // len(PROSE))
     with path.open("w", encoding="utf-8") as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.errors import CorpusError, StorageError, UsageError
 from data.progress import Progress, result_of
 from data.puzzle_file import PuzzleRows, read_puzzles, write_puzzles
 from data.sudoku_generator import generate
@@ -27,7 +27,7 @@ def lines(rows: PuzzleRows) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("size", [4, 6, 9])
 @pytest.mark.parametrize("name", ["set.csv", "set.csv.gz"])
-def test_what_was_written_is_read(tmp_path: Path, size: int, name: str) -> None:
+def test_written_puzzles_are_read_back(tmp_path: Path, size: int, name: str) -> None:
     puzzles, solutions = (np.array(grids) for grids in zip(*generate(size, 8), strict=True))
     write_puzzles(tmp_path / name, puzzles, solutions)
     rows = result_of(read_puzzles(tmp_path / name))
@@ -77,20 +77,20 @@ def test_broken_rows_are_reported_by_line_and_the_rest_is_read(tmp_path: Path) -
         ("\ufffd\ufffd", "in it"),
     ],
 )
-def test_each_fault_has_its_reason(tmp_path: Path, row: str, reason: str | None) -> None:
+def test_each_fault_has_a_reason(tmp_path: Path, row: str, reason: str | None) -> None:
     rows = read(tmp_path / "set.csv", f"{','.join(SIX[0])}\n{row}\n{','.join(SIX[1])}")
     assert lines(rows) == SIX[:2]
     assert (reason is None and not rows.notes) or (reason or "") in rows.notes[0]
 
 
-def test_bytes_that_are_no_text_spoil_one_row(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_break_one_row_only(tmp_path: Path) -> None:
     path = tmp_path / "set.csv"
     path.write_bytes(f"{SIX[0][0]}\n".encode() + b"\xff\xfe\n" + f"{SIX[1][0]}\n".encode())
     rows = result_of(read_puzzles(path))
     assert lines(rows) == SIX[:2] and "line 2" in rows.notes[0]
 
 
-def test_a_puzzle_that_comes_again_is_left_out(tmp_path: Path) -> None:
+def test_a_repeated_puzzle_is_left_out(tmp_path: Path) -> None:
     rows = read(tmp_path / "set.csv", "\n".join(p for p, _ in SIX + SIX[:2]))
     assert lines(rows) == SIX
     assert rows.notes == ("2 of 8 rows of 'set.csv' repeat a puzzle and were left out.",)
@@ -122,7 +122,7 @@ def test_files_that_cannot_be_opened_are_errors(tmp_path: Path) -> None:
     (tmp_path / "torn.csv.gz").write_bytes(gzip.compress(b"puzzle\n" * 100)[:-9])
     with pytest.raises(CorpusError, match="gzip"):
         result_of(read_puzzles(tmp_path / "torn.csv.gz"))
-    with pytest.raises(RlmError, match="cannot be written"):
+    with pytest.raises(StorageError, match=r"Could not save '.*where\.csv'"):
         write_puzzles(tmp_path / "no" / "where.csv", [], [])
 
 

@@ -1,11 +1,11 @@
-"""Sets of puzzles: made or read once, found again, and split so that nothing measured was trained on."""
+"""Sets of puzzles: generated or read once, cached, and split so that no held-out puzzle is in training."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data.errors import CorpusError, RlmError, UsageError
+from data.errors import CorpusError, StorageError, UsageError
 from data.progress import Progress, result_of
 from data.puzzle_file import write_puzzles
 from data.puzzles import PuzzleSet, open_puzzles, split
@@ -23,7 +23,7 @@ def a_set(size: int, puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
 
 
 @pytest.mark.parametrize(("source", "size"), [("sudoku:4x4", 4), ("sudoku:6x6", 6), ("sudoku:9x9", 9)])
-def test_generated_puzzles_are_made_once(source: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_puzzles_are_generated_once(source: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made = result_of(open_puzzles(source, 20, seed=3))
     assert (made.size, len(made), made.name) == (size, 20, source.replace(":", "-"))
     assert is_solution_of(made.solutions, made.puzzles).all()
@@ -40,24 +40,24 @@ def test_hard_puzzles_have_few_clues() -> None:
 
 
 @pytest.mark.parametrize("damage", ["torn", "garbled", "foreign", "notes"])
-def test_a_damaged_cache_is_made_again(cache_folder: Path, damage: str) -> None:
+def test_damaged_puzzles_in_the_cache_are_generated_again(cache_folder: Path, damage: str) -> None:
     made = result_of(open_puzzles("sudoku:4x4", 30))
-    (kept,) = cache_folder.glob("*.npy")
-    whole = kept.read_bytes()
+    (cached,) = cache_folder.glob("*.npy")
+    whole = cached.read_bytes()
     if damage == "torn":
-        kept.write_bytes(whole[:-10])
+        cached.write_bytes(whole[:-10])
     elif damage == "garbled":
-        kept.write_bytes(whole[:-1] + b"\x00")
+        cached.write_bytes(whole[:-1] + b"\x00")
     elif damage == "foreign":
-        np.save(kept, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+        np.save(cached, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     else:
-        kept.with_suffix(".json").write_text("[")
+        cached.with_suffix(".json").write_text("[")
     assert result_of(open_puzzles("sudoku:4x4", 30)).content_hash == made.content_hash
-    assert kept.read_bytes() == whole
+    assert cached.read_bytes() == whole
     assert not list(cache_folder.glob(".tmp*"))
 
 
-def test_making_them_is_reported_and_can_be_stopped(
+def test_generating_reports_progress_and_can_be_stopped(
     cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("data.puzzles._REPORT_EVERY_S", 0)
@@ -96,7 +96,7 @@ def test_a_file_is_read_once_and_again_when_it_changes(
         ("sudoku:4x4", 0, "0 puzzles"),
     ],
 )
-def test_what_is_not_there_is_refused(source: str, count: int | None, message: str) -> None:
+def test_an_unknown_source_or_count_is_refused(source: str, count: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         result_of(open_puzzles(source, count))
     assert caught.value.hint
@@ -106,14 +106,14 @@ def test_a_cache_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("data.puzzles.os.replace", full)
-    with pytest.raises(RlmError, match="No space left"):
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(StorageError, match="disk is full: the puzzles in"):
         result_of(open_puzzles("sudoku:4x4", 2))
 
 
 @pytest.mark.parametrize("size", [6, 9])
 def test_no_held_out_puzzle_is_a_training_puzzle_under_any_symmetry(size: int) -> None:
-    """Ten different puzzles, each in six disguises."""
+    """Ten different puzzles, each transformed by six symmetries."""
     puzzles, solutions = (
         np.repeat(np.array(grids), 6, axis=0) for grids in zip(*generate(size, 10), strict=True)
     )
@@ -130,7 +130,7 @@ def test_no_held_out_puzzle_is_a_training_puzzle_under_any_symmetry(size: int) -
     assert len(most) == 9 and len(few) == 6 and "9 puzzles are held out instead of 50" in few.notes[0]
 
 
-def test_4x4_puzzles_are_parted_by_equality_and_that_is_said() -> None:
+def test_4x4_puzzles_are_split_by_equality_with_a_note() -> None:
     puzzles = result_of(open_puzzles("sudoku:4x4", 400))
     train, held_out = split(puzzles)
     assert (len(train), len(held_out)) == (360, 40)
@@ -146,12 +146,12 @@ def test_a_split_is_a_function_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize("held_out", [0, -1, 20, 21])
-def test_a_split_that_leaves_nothing_is_refused(held_out: int) -> None:
+def test_a_split_with_an_empty_part_is_refused(held_out: int) -> None:
     with pytest.raises(UsageError, match="cannot be held out"):
         split(result_of(open_puzzles("sudoku:4x4", 20)), held_out)
 
 
-def test_a_set_of_one_puzzle_in_disguise_cannot_be_split() -> None:
+def test_puzzles_that_are_all_equal_under_symmetries_cannot_be_split() -> None:
     puzzle, solution = next(generate(6, 1))
     symmetry = random_symmetry(np.random.default_rng(0), 6, 5)
     grids = (symmetry.apply(np.repeat(grid[None], 5, axis=0)) for grid in (puzzle, solution))

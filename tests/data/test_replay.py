@@ -1,4 +1,4 @@
-"""What a run keeps of its corpora: bounded, even, whole or refused."""
+"""Replay samples: bounded in size, spread evenly, and refused when damaged."""
 
 import errno
 import hashlib
@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError, StorageError
 from data.replay import (
     HELD_OUT_TOKENS,
     PIECE_TOKENS,
     REPLAY_BYTES,
     ReplaySample,
+    bytes_per_sample,
     draw_sample,
     load_sample,
     save_sample,
-    shared_out,
-    thinned,
+    thin_sample,
 )
 
 HASH = hashlib.sha256(b"a corpus").hexdigest()
@@ -79,25 +79,25 @@ def test_pieces_lie_at_equal_distances_in_order(pieces: int, tail: int, kept: in
     assert starts[0] == 0 and np.ptp(np.diff([*starts.tolist(), pieces])) <= 1
 
 
-def test_thinning_keeps_the_held_out_part_and_whole_pieces() -> None:
+def test_a_smaller_sample_keeps_the_held_out_part_and_whole_pieces() -> None:
     train, held_out = numbered(600_000, 60_000), numbered(30_000, 60_000)
     sample = draw_sample(HASH, train, held_out, 70_000, 1_000_000)
-    thin = thinned(sample, 300_000)
+    thin = thin_sample(sample, 300_000)
     assert np.array_equal(thin.held_out, sample.held_out) and thin.held_out_bytes == 70_000
     assert thin.train.nbytes + thin.held_out.nbytes < 300_000 < 1_000_000
     kept = {piece.tobytes() for piece in sample.train.reshape(-1, PIECE_TOKENS)}
     assert kept >= {piece.tobytes() for piece in thin.train.reshape(-1, PIECE_TOKENS)}
-    assert same(thinned(thin, 300_000), thin)
+    assert same(thin_sample(thin, 300_000), thin)
 
 
-def test_however_little_room_there_is_something_is_kept_to_learn_from() -> None:
+def test_some_training_text_is_kept_however_little_room_there_is() -> None:
     sample = draw_sample(HASH, numbered(100_000, 200), numbered(50_000, 200), 50_000, 8_000)
     assert len(sample.train) == 2_000 and len(sample.held_out) == 50_000
 
 
 def test_the_budget_is_shared_equally() -> None:
-    assert shared_out(REPLAY_BYTES, 1) == REPLAY_BYTES
-    assert shared_out(REPLAY_BYTES, 3) * 3 <= REPLAY_BYTES < (shared_out(REPLAY_BYTES, 3) + 1) * 3
+    assert bytes_per_sample(REPLAY_BYTES, 1) == REPLAY_BYTES
+    assert bytes_per_sample(REPLAY_BYTES, 3) * 3 <= REPLAY_BYTES < (bytes_per_sample(REPLAY_BYTES, 3) + 1) * 3
 
 
 @pytest.mark.parametrize("largest", [200, 300, 70_000])
@@ -110,7 +110,7 @@ def test_a_saved_sample_is_read_back(tmp_path: Path, largest: int, held_out: int
     assert [path.name for path in (tmp_path / "replay").iterdir()] == [f"{HASH[:16]}.safetensors"]
 
 
-def test_damage_anywhere_is_seen(tmp_path: Path) -> None:
+def test_a_damaged_byte_anywhere_is_noticed(tmp_path: Path) -> None:
     sample = draw_sample(HASH, numbered(40, 300), numbered(20, 300), 45, REPLAY_BYTES)
     save_sample(tmp_path, sample)
     path = tmp_path / f"{HASH[:16]}.safetensors"
@@ -137,14 +137,14 @@ def test_a_flipped_token_is_never_read(tmp_path: Path) -> None:
             load_sample(tmp_path, HASH)
 
 
-def test_another_corpus_under_this_name_is_refused(tmp_path: Path) -> None:
+def test_the_sample_of_another_corpus_is_refused(tmp_path: Path) -> None:
     twin = HASH[:16] + "0" * 48
     save_sample(tmp_path, draw_sample(twin, numbered(40), numbered(20), 20, REPLAY_BYTES))
     with pytest.raises(CorpusError, match="damaged"):
         load_sample(tmp_path, HASH)
 
 
-def test_a_missing_sample_and_a_hash_that_is_none_are_said(tmp_path: Path) -> None:
+def test_a_missing_sample_and_a_wrong_hash_are_errors(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="missing"):
         load_sample(tmp_path, HASH)
     for name in ("../secret", "", "/etc/passwd"):
@@ -153,10 +153,14 @@ def test_a_missing_sample_and_a_hash_that_is_none_are_said(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "could not be saved")]
+    ("number", "message", "hint"),
+    [
+        (errno.ENOSPC, "The disk is full: the replay sample in ", "Free some space"),
+        (errno.EACCES, "Could not save the replay sample in ", "Check that the folder can be written"),
+    ],
 )
-def test_a_write_that_fails_leaves_what_there_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+def test_a_failed_write_keeps_the_old_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str, hint: str
 ) -> None:
     before = draw_sample(HASH, numbered(40), numbered(20), 20, REPLAY_BYTES)
     save_sample(tmp_path, before)
@@ -165,9 +169,9 @@ def test_a_write_that_fails_leaves_what_there_was(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(RlmError, match=said) as caught:
+    with pytest.raises(StorageError, match=message) as caught:
         save_sample(tmp_path, draw_sample(HASH, numbered(30), numbered(10), 10, REPLAY_BYTES))
-    assert "go on" in str(caught.value.hint)
+    assert (caught.value.hint or "").startswith(hint)
     monkeypatch.undo()
     assert same(load_sample(tmp_path, HASH), before)
     assert len(list(tmp_path.iterdir())) == 1

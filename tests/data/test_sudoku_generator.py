@@ -1,4 +1,4 @@
-"""Puzzles made to order: one solution, the clues asked for, the same for the same seed."""
+"""Generated puzzles: one solution, the right number of clues, the same for the same seed."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from data.sudoku_solver import count_solutions
     ("size", "clues", "count"),
     [(4, None, 200), (4, (4, 4), 60), (6, None, 60), (6, (9, 10), 6), (9, None, 20), (9, (24, 25), 3)],
 )
-def test_every_puzzle_has_one_solution_and_the_clues_asked_for(
+def test_every_puzzle_has_one_solution_and_a_right_number_of_clues(
     size: int, clues: tuple[int, int] | None, count: int
 ) -> None:
     made = list(generate(size, count, clues, seed=3))
@@ -34,7 +34,7 @@ def test_the_numbers_of_clues_are_drawn_evenly() -> None:
     assert all(60 <= given.count(clues) <= 140 for clues in range(4, 9))
 
 
-def test_a_seed_and_a_number_are_all_that_matters() -> None:
+def test_a_puzzle_depends_on_seed_and_number_only() -> None:
     few, many = list(generate(6, 5, seed=7)), list(generate(6, 9, seed=7))
     assert all((a[0] == b[0]).all() for a, b in zip(few, many, strict=False))
     alone = [make_puzzle(6, CLUES[6], 7, number) for number in (4, 2, 0)]
@@ -43,11 +43,11 @@ def test_a_seed_and_a_number_are_all_that_matters() -> None:
     assert (other[0] != few[0][0]).any()
 
 
-def test_puzzles_come_one_by_one() -> None:
+def test_puzzles_are_generated_one_by_one() -> None:
     assert len(list(itertools.islice(generate(9, 10**9), 2))) == 2
 
 
-def test_a_supply_that_runs_out_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_different_puzzles_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data.sudoku_generator._REPEATS_IN_A_ROW", 3)
     puzzle = make_puzzle(4, (8, 8), 0, 0)
     monkeypatch.setattr("data.sudoku_generator.make_puzzle", lambda *_: puzzle)
@@ -58,7 +58,7 @@ def test_a_supply_that_runs_out_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("size", "clues"), [(5, None), (4, (3, 8)), (9, (17, 20)), (6, (18, 12)), (4, (8, 16))]
 )
-def test_what_cannot_be_made_is_refused(size: int, clues: tuple[int, int] | None) -> None:
+def test_an_impossible_size_or_number_of_clues_is_refused(size: int, clues: tuple[int, int] | None) -> None:
     with pytest.raises(UsageError) as caught:
         next(generate(size, 1, clues))
     assert caught.value.hint

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from data.sudoku_checker import contradiction, is_solution_of, is_valid, require_unique
+from data.sudoku_checker import find_repeated_digit, is_solution_of, is_valid, require_unique
 from data.sudoku_generator import make_puzzle
 from data.sudoku_grid import SIZES, units
 from data.sudoku_solver import count_solutions, search_nodes, solutions, solve
@@ -28,14 +28,14 @@ def test_a_known_puzzle_has_its_known_solution() -> None:
 
 
 def test_every_solution_is_found_once() -> None:
-    # All 4×4 grids there are, a known number.
+    # The number of all 4×4 grids is known.
     assert len({s.tobytes() for s in solutions(np.zeros(16, dtype=np.uint8))}) == 288
     started = parse_grid("123456 456123 214365" + "." * 18)
     found = np.array(list(solutions(started)))
     assert is_valid(found).all() and len(np.unique(found, axis=0)) == len(found) > 1
 
 
-def test_what_cannot_be_solved_is_found_out() -> None:
+def test_a_grid_without_a_solution_has_none() -> None:
     assert solve(parse_grid(NO_SOLUTION)) is None and count_solutions(parse_grid(NO_SOLUTION)) == 0
     assert solve(parse_grid("11" + "." * 14)) is None
     assert count_solutions(parse_grid("." * 81), limit=5) == 5
@@ -43,8 +43,8 @@ def test_what_cannot_be_solved_is_found_out() -> None:
 
 @settings(max_examples=40)
 @given(size=sizes, seed=seeds, data=st.data())
-def test_solutions_agree_with_trying_everything(size: int, seed: int, data: st.DataObject) -> None:
-    """Against the plainest search there is, on grids with few blanks and perhaps several solutions."""
+def test_solutions_are_those_of_an_exhaustive_search(size: int, seed: int, data: st.DataObject) -> None:
+    """Compared with trying all digits, on grids with few blanks and perhaps several solutions."""
     _, solution = make_puzzle(size, (size * size - 1,) * 2, seed, 0)
     blanks = data.draw(st.sets(st.integers(0, size * size - 1), max_size=10))
     grid = solution.copy()
@@ -60,7 +60,7 @@ def everything(grid: np.ndarray) -> list[bytes]:
     for digit in range(1, int(len(grid) ** 0.5) + 1):
         tried = grid.copy()
         tried[blanks[0]] = digit
-        if not contradiction(tried):
+        if not find_repeated_digit(tried):
             found += everything(tried)
     return found
 
@@ -77,7 +77,7 @@ def test_one_wrong_cell_makes_a_grid_invalid(size: int, seed: int) -> None:
     assert not is_valid(np.zeros_like(solution)) and not is_valid(np.full_like(solution, 255))
 
 
-def test_a_valid_grid_that_overwrites_a_clue_solves_nothing() -> None:
+def test_a_valid_grid_that_changes_a_clue_is_not_a_solution() -> None:
     puzzle, solution = make_puzzle(9, (40, 40), 1, 0)
     relabelled = solution % 9 + 1
     assert is_valid(relabelled) and not is_solution_of(relabelled, puzzle)
@@ -85,14 +85,14 @@ def test_a_valid_grid_that_overwrites_a_clue_solves_nothing() -> None:
     assert both.tolist() == [True, False]
 
 
-def test_every_unit_holds_n_cells_and_every_cell_lies_in_three() -> None:
+def test_every_unit_has_n_cells_and_every_cell_has_three_units() -> None:
     for n in SIZES:
         assert units(n).shape == (3 * n, n)
         assert (np.bincount(units(n).ravel()) == 3).all()
     assert units(6)[12].tolist() == [0, 1, 2, 6, 7, 8]  # a box of 2 rows × 3 columns
 
 
-def test_nodes_count_the_blanks_where_nothing_is_tried_in_vain_and_more_where_it_is() -> None:
+def test_nodes_are_the_blanks_or_more_where_wrong_digits_are_tried() -> None:
     solved = solve(parse_grid(EASY))
     assert solved is not None and search_nodes(solved) == 0
     solved[[3, 40, 77]] = 0
@@ -100,7 +100,7 @@ def test_nodes_count_the_blanks_where_nothing_is_tried_in_vain_and_more_where_it
     assert 51 <= search_nodes(parse_grid(EASY)) < search_nodes(parse_grid(HARD))
 
 
-def test_counting_nodes_ends_where_it_is_told_to() -> None:
+def test_counting_nodes_ends_at_its_limit() -> None:
     puzzle, _ = make_puzzle(6, (9, 12), 5, 1)
     all_of_them = search_nodes(puzzle)
     counted = [search_nodes(puzzle, most) for most in (1, 7, all_of_them - 1, all_of_them, all_of_them + 9)]
@@ -108,7 +108,7 @@ def test_counting_nodes_ends_where_it_is_told_to() -> None:
     assert search_nodes(np.zeros(81, dtype=np.uint8), 500) == 500  # it would never end
 
 
-def test_nodes_are_those_of_a_search_written_out_plainly() -> None:
+def test_nodes_are_those_of_a_simple_search() -> None:
     for number in range(6):
         puzzle, _ = make_puzzle((4, 6)[number % 2], ((4, 6), (9, 12))[number % 2], 5, number)
         assert search_nodes(puzzle) == plain_nodes(puzzle)
@@ -138,7 +138,7 @@ def plain_nodes(puzzle: np.ndarray) -> int:
 
 @given(size=sizes, seed=seeds)
 @settings(max_examples=20)
-def test_relabelling_the_digits_leaves_the_difficulty(size: int, seed: int) -> None:
+def test_relabelling_the_digits_does_not_change_the_difficulty(size: int, seed: int) -> None:
     puzzle, _ = make_puzzle(size, {4: (4, 8), 6: (12, 18), 9: (36, 45)}[size], seed, 1)
     digits = random_symmetry(np.random.default_rng(seed), size, 1).digits[0]
     assert search_nodes(digits[puzzle]) == search_nodes(puzzle)
@@ -154,7 +154,7 @@ def test_relabelling_the_digits_leaves_the_difficulty(size: int, seed: int) -> N
         ("." * 36, "more than one solution"),
     ],
 )
-def test_a_puzzle_without_one_solution_is_refused_in_a_sentence(puzzle: str, message: str) -> None:
+def test_a_puzzle_without_exactly_one_solution_is_refused(puzzle: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         require_unique(parse_grid(puzzle))
     assert caught.value.hint

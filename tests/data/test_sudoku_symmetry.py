@@ -1,4 +1,4 @@
-"""Symmetries: they keep a puzzle a puzzle, and the key sees through them, as trying all of them does."""
+"""Symmetries: a transformed puzzle is a puzzle with the same key, and other puzzles have other keys."""
 
 import functools
 import itertools
@@ -73,13 +73,13 @@ def test_a_transformed_puzzle_is_a_puzzle_with_the_same_key(size: int, seed: int
         assert canonical(moved[0]) == canonical(puzzles[0])
 
 
-def test_all_4x4_grids_are_two_up_to_symmetry() -> None:
+def test_there_are_two_4x4_grids_up_to_symmetry() -> None:
     grids = list(solutions(np.zeros(16, dtype=np.uint8)))
     assert len({canonical(grid) for grid in grids[::3]}) == 2
 
 
 @pytest.mark.parametrize(("size", "count"), [(4, 150), (6, 40)])
-def test_keys_part_puzzles_just_as_trying_all_symmetries_does(size: int, count: int) -> None:
+def test_keys_agree_with_trying_all_symmetries(size: int, count: int) -> None:
     puzzles, _ = some(size, count, seed=2)
     forms = [canonical(puzzle) for puzzle in puzzles]
     keys = symmetry_key(puzzles).tolist()
@@ -87,7 +87,7 @@ def test_keys_part_puzzles_just_as_trying_all_symmetries_does(size: int, count: 
         assert (form == other_form) == (key == other_key)
 
 
-def test_a_puzzle_with_one_clue_moved_is_another() -> None:
+def test_a_puzzle_with_one_moved_clue_has_another_key() -> None:
     puzzle, solved = SOME[9][0][0].copy(), SOME[9][1][0]
     more = puzzle.copy()
     blank = np.flatnonzero(puzzle == 0)[0]
@@ -108,12 +108,12 @@ def test_every_kind_of_symmetry_is_drawn() -> None:
     assert 20 < transposed.sum() < 80
 
 
-def test_a_seed_gives_the_same_symmetries_and_a_batch_holds_different_ones() -> None:
+def test_a_seed_gives_the_same_symmetries_and_a_batch_has_different_ones() -> None:
     one, two = (
         random_symmetry(np.random.default_rng(4), 9, 50).apply(SOME[9][1][:1].repeat(50, 0)) for _ in "ab"
     )
     assert (one == two).all() and len(np.unique(one, axis=0)) == 50 and is_valid(one).all()
 
 
-def test_no_puzzles_have_no_keys() -> None:
+def test_an_empty_array_has_no_keys() -> None:
     assert symmetry_key(np.zeros((0, 81), dtype=np.uint8)).shape == (0,)

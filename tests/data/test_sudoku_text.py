@@ -1,4 +1,4 @@
-"""Grids as text: every way of writing one is read, and a drawing is one of them."""
+"""Grids as text: every way of writing one is read, and so is a drawing."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data.errors import UsageError
 from data.sudoku_grid import SIZES
-from data.sudoku_text import drawn, grid_line, is_whole, parse_grid, parse_grids
+from data.sudoku_text import draw_grid, grid_line, has_grid_length, parse_grid, parse_grids
 
 grids = st.sampled_from(SIZES).flatmap(
     lambda n: st.lists(st.integers(0, n), min_size=n * n, max_size=n * n).map(
@@ -17,7 +17,7 @@ grids = st.sampled_from(SIZES).flatmap(
 
 
 def draw(grid: np.ndarray, puzzle: np.ndarray | None = None, changed: np.ndarray | None = None) -> str:
-    return "".join(text for text, _ in drawn(grid, puzzle, changed))
+    return "".join(text for text, _ in draw_grid(grid, puzzle, changed))
 
 
 @given(grid=grids, data=st.data())
@@ -28,7 +28,7 @@ def test_lines_and_drawings_are_read_back(grid: np.ndarray, data: st.DataObject)
     assert (parse_grid(" ".join(grid_line(grid).replace(".", "0"))) == grid).all()
 
 
-def test_a_drawing_has_its_boxes_framed() -> None:
+def test_a_drawing_has_framed_boxes() -> None:
     grid = parse_grid("1.3. 3412 2143 4.21")
     changed = np.zeros(16, dtype=bool)
     changed[5] = True
@@ -44,18 +44,22 @@ def test_a_drawing_has_its_boxes_framed() -> None:
     assert len(draw(parse_grid("." * 36)).splitlines()) == 6 + 4
 
 
-def test_the_pieces_of_a_drawing_say_what_they_are() -> None:
+def test_the_pieces_of_a_drawing_have_their_marks() -> None:
     puzzle, grid = parse_grid("1" + "." * 15), parse_grid("12" + "." * 13 + "3")
     changed = np.zeros(16, dtype=bool)
     changed[15] = True
-    marks = [mark for _, mark in drawn(grid, puzzle, changed) if mark != "frame"]
+    marks = [mark for _, mark in draw_grid(grid, puzzle, changed) if mark != "frame"]
     assert marks == ["clue", "filled", *["blank"] * 13, "changed"]
-    assert [mark for _, mark in drawn(grid) if mark == "clue"] == ["clue"] * 3
+    assert [mark for _, mark in draw_grid(grid) if mark == "clue"] == ["clue"] * 3
 
 
-def test_a_line_that_is_a_whole_grid_is_told_from_a_row_of_one() -> None:
-    assert is_whole("1...|..3.|.4..|...2") and is_whole("." * 81) and is_whole("x" * 36)
-    assert not is_whole("│ 1 . │ 3 . │") and not is_whole(". . . 1 2 3 . . .") and not is_whole("")
+def test_a_line_with_a_whole_grid_differs_from_a_row() -> None:
+    assert has_grid_length("1...|..3.|.4..|...2") and has_grid_length("." * 81) and has_grid_length("x" * 36)
+    assert (
+        not has_grid_length("│ 1 . │ 3 . │")
+        and not has_grid_length(". . . 1 2 3 . . .")
+        and not has_grid_length("")
+    )
 
 
 def test_ascii_drawings_and_several_puzzles_are_read() -> None:
@@ -78,7 +82,7 @@ def test_ascii_drawings_and_several_puzzles_are_read() -> None:
         ("5" + "." * 15, "digit 5, and a 4×4 grid has 1 to 4"),
     ],
 )
-def test_what_is_no_grid_is_refused_in_a_sentence(text: str, message: str) -> None:
+def test_a_text_that_is_not_a_grid_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         parse_grid(text)
     assert caught.value.hint

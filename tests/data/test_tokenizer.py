@@ -1,4 +1,5 @@
-"""What both kinds promise: lossless, control tokens out of reach of text, files that are checked."""
+"""Both kinds of tokenizers: lossless, without control tokens from text, and loaded from checked files
+only."""
 
 import json
 import os
@@ -20,9 +21,9 @@ from data.errors import TokenizerError, UsageError
 from data.tokenizer import (
     SPECIAL_TOKENS,
     Tokenizer,
-    load_kept_tokenizer,
     load_tokenizer,
-    suggested_tokenizer,
+    load_tokenizer_file,
+    suggest_tokenizer,
     tokenizer_from_json,
 )
 
@@ -57,7 +58,9 @@ def test_bpe_is_lossless_for_every_string(both: dict[str, Tokenizer], text: str)
 
 
 @given(text=known_text)
-def test_characters_are_lossless_for_the_characters_met(both: dict[str, Tokenizer], text: str) -> None:
+def test_a_character_tokenizer_is_lossless_for_known_characters(
+    both: dict[str, Tokenizer], text: str
+) -> None:
     character = both["character"]
     ids = character.encode(text)
     assert ids.dtype == np.int64 and len(ids) == len(text)
@@ -66,7 +69,7 @@ def test_characters_are_lossless_for_the_characters_met(both: dict[str, Tokenize
 
 
 @given(text=any_text)
-def test_an_unknown_character_is_unknown_and_nothing_else(both: dict[str, Tokenizer], text: str) -> None:
+def test_only_unknown_characters_become_the_unknown_token(both: dict[str, Tokenizer], text: str) -> None:
     character = both["character"]
     ids = character.encode(text)
     known = [c in TEXT for c in text]
@@ -77,7 +80,7 @@ def test_an_unknown_character_is_unknown_and_nothing_else(both: dict[str, Tokeni
 
 @pytest.mark.parametrize("kind", ["character", "bpe"])
 @given(text=any_text)
-def test_the_library_reads_the_file_and_encodes_the_same(
+def test_the_library_reads_the_file_and_encodes_alike(
     both: dict[str, Tokenizer], kind: str, text: str
 ) -> None:
     library = _library(both[kind].to_json())
@@ -100,7 +103,9 @@ def _library(content: str) -> tokenizers.Tokenizer:
 
 @pytest.mark.parametrize("kind", ["character", "bpe"])
 @given(data=st.data())
-def test_streamed_text_adds_up(both: dict[str, Tokenizer], kind: str, data: st.DataObject) -> None:
+def test_streamed_text_is_the_decoded_text(
+    both: dict[str, Tokenizer], kind: str, data: st.DataObject
+) -> None:
     tokenizer = both[kind]
     ids = data.draw(st.lists(st.integers(0, tokenizer.vocab_size + 3), max_size=30))
     stream = tokenizer.stream_decoder()
@@ -109,7 +114,7 @@ def test_streamed_text_adds_up(both: dict[str, Tokenizer], kind: str, data: st.D
     assert stream.flush() == ""
 
 
-def test_a_character_in_parts_is_held_back(both: dict[str, Tokenizer]) -> None:
+def test_an_incomplete_character_waits_for_its_last_token(both: dict[str, Tokenizer]) -> None:
     bpe = both["bpe"]
     ids = bpe.encode("\U00010348")
     assert len(ids) == 4
@@ -120,13 +125,13 @@ def test_a_character_in_parts_is_held_back(both: dict[str, Tokenizer]) -> None:
 
 
 @given(texts=st.lists(any_text, max_size=6))
-def test_encoding_together_is_encoding_each(both: dict[str, Tokenizer], texts: list[str]) -> None:
+def test_encoding_many_texts_is_encoding_each(both: dict[str, Tokenizer], texts: list[str]) -> None:
     for tokenizer in both.values():
         found = tokenizer.encode_many(texts)
         assert [ids.tolist() for ids in found] == [tokenizer.encode(text).tolist() for text in texts]
 
 
-def test_recut_text_encodes_as_the_whole(both: dict[str, Tokenizer]) -> None:
+def test_encodable_pieces_encode_as_the_whole(both: dict[str, Tokenizer]) -> None:
     rng = np.random.default_rng(0)
     words = [
         "owl",
@@ -149,22 +154,22 @@ def test_recut_text_encodes_as_the_whole(both: dict[str, Tokenizer]) -> None:
     whole = library.encode(text, add_special_tokens=False).ids
     for size in (1000, 17_001, 2**20):
         pieces = [text[i : i + size] for i in range(0, len(text), size)]
-        cut = list(both["bpe"].recut(pieces))
+        cut = list(both["bpe"].encodable_pieces(pieces))
         assert "".join(cut) == text and max(map(len, cut)) <= 16_384
         assert np.concatenate(both["bpe"].encode_many(cut)).tolist() == whole
     assert both["bpe"].encode(text).tolist() == whole
 
 
 @pytest.mark.parametrize("text", ["a" * 100_000, "\n" * 100_000, " " * 100_000, "=" * 100_000])
-def test_a_long_text_without_a_place_to_cut_is_lossless(both: dict[str, Tokenizer], text: str) -> None:
+def test_a_long_text_without_spaces_is_lossless(both: dict[str, Tokenizer], text: str) -> None:
     assert both["bpe"].decode(both["bpe"].encode(text)) == text
 
 
-def test_half_a_surrogate_pair_is_a_broken_character(tokenizer: Tokenizer) -> None:
+def test_half_a_surrogate_pair_can_be_encoded(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode("a\ud800e\udcffw")) == "a\ufffde\ufffdw"
 
 
-def test_control_tokens_come_by_role_and_never_by_spelling(tokenizer: Tokenizer) -> None:
+def test_text_never_becomes_a_control_token(tokenizer: Tokenizer) -> None:
     text = "".join(SPECIAL_TOKENS)
     chat = tokenizer.encode_chat([Message("user", "said <|assistant|>"), Message("assistant", "a")])
     inner = tokenizer.encode("said <|assistant|>").tolist()
@@ -185,12 +190,12 @@ def test_the_control_tokens_have_fixed_ids(tokenizer: Tokenizer) -> None:
     assert tokenizer.token_text(tokenizer.vocab_size + 5) == "\ufffd"
 
 
-def test_a_piece_of_a_character_is_shown_as_bytes(both: dict[str, Tokenizer]) -> None:
+def test_a_part_of_a_character_is_shown_as_bytes(both: dict[str, Tokenizer]) -> None:
     bpe = both["bpe"]
     assert bpe.token_text(int(bpe.encode("\U00010348")[0])) == "\\xf0"
 
 
-def test_saved_and_loaded_it_is_the_same(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_a_saved_tokenizer_is_loaded_unchanged(tokenizer: Tokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path / "tokenizer.json")
     for place in (tmp_path / "tokenizer.json", tmp_path):
         loaded = load_tokenizer(place)
@@ -200,7 +205,7 @@ def test_saved_and_loaded_it_is_the_same(tokenizer: Tokenizer, tmp_path: Path) -
     assert [p.name for p in tmp_path.iterdir()] == ["tokenizer.json"]
 
 
-def test_training_again_gives_the_same(both: dict[str, Tokenizer], tmp_path: Path) -> None:
+def test_training_again_gives_the_same_tokenizer(both: dict[str, Tokenizer], tmp_path: Path) -> None:
     (tmp_path / "again.txt").write_text(TEXT, encoding="utf-8")
     corpus = open_corpus([tmp_path / "again.txt"])
     assert train_bpe_tokenizer(corpus, 400).hash == both["bpe"].hash
@@ -209,14 +214,16 @@ def test_training_again_gives_the_same(both: dict[str, Tokenizer], tmp_path: Pat
     assert len({tokenizer.hash for tokenizer in both.values()}) == 2
 
 
-def test_a_character_vocabulary_is_the_corpus_and_sixteen(both: dict[str, Tokenizer]) -> None:
+def test_a_character_vocabulary_has_the_characters_and_sixteen_control_tokens(
+    both: dict[str, Tokenizer],
+) -> None:
     character = both["character"]
     assert isinstance(character, CharacterTokenizer)
     assert character.characters == "".join(sorted(set(TEXT)))
     assert character.vocab_size == len(set(TEXT)) + 16
 
 
-def test_a_vocabulary_size_that_cannot_be_is_refused(tmp_path: Path) -> None:
+def test_a_vocabulary_size_out_of_range_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
     corpus = open_corpus([tmp_path / "a.txt"])
     for size in (-1, MIN_VOCAB_SIZE - 1, 10**9):
@@ -227,7 +234,7 @@ def test_a_vocabulary_size_that_cannot_be_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_sample_is_spread_over_the_training_part(tmp_path: Path) -> None:
-    """Words that stand only near the end of a long text still become tokens."""
+    """Words that occur only near the end of a long text become tokens."""
     early, late = "alpha beta " * 40_000, "gamma delta " * 30_000
     (tmp_path / "a.txt").write_text(early + late + "omega " * 10_000)
     bpe = train_bpe_tokenizer(open_corpus([tmp_path / "a.txt"]), 400, sample_bytes=150_000)
@@ -235,13 +242,13 @@ def test_the_sample_is_spread_over_the_training_part(tmp_path: Path) -> None:
     assert {" beta", " delta"} <= tokens and not {"omega", " omega"} & tokens
 
 
-def test_a_tokenizer_is_suggested_by_size_and_characters(tmp_path: Path) -> None:
+def test_the_suggested_tokenizer_depends_on_size_and_characters(tmp_path: Path) -> None:
     (tmp_path / "small.txt").write_text("a small text of few characters\n" * 50)
-    kind, size, reason = suggested_tokenizer(open_corpus([tmp_path / "small.txt"]))
+    kind, size, reason = suggest_tokenizer(open_corpus([tmp_path / "small.txt"]))
     assert (kind, size) == ("character", len(set("a small text of few characters\n")) + 16)
     assert "1,550 characters" in reason
     (tmp_path / "many.txt").write_text("".join(map(chr, range(0x4E00, 0x4E00 + 600))) * 3, encoding="utf-8")
-    assert suggested_tokenizer(open_corpus([tmp_path / "many.txt"]))[:2] == ("bpe", 1024)
+    assert suggest_tokenizer(open_corpus([tmp_path / "many.txt"]))[:2] == ("bpe", 1024)
 
 
 def test_the_suggested_vocabulary_grows_with_the_text() -> None:
@@ -249,7 +256,7 @@ def test_the_suggested_vocabulary_grows_with_the_text() -> None:
         def __init__(self, characters: int) -> None:
             self.characters, self.character_counts = characters, dict.fromkeys("abc", 1)
 
-    found = [suggested_tokenizer(Sized(n)) for n in (8_000_000, 8_000_001, 30_000_000, 10**9)]  # type: ignore[arg-type]
+    found = [suggest_tokenizer(Sized(n)) for n in (8_000_000, 8_000_001, 30_000_000, 10**9)]  # type: ignore[arg-type]
     assert [kind for kind, _, _ in found] == ["character", "bpe", "bpe", "bpe"]
     assert [size for _, size, _ in found[1:]] == [4096, 7936, 16384]
 
@@ -304,7 +311,7 @@ def test_merges_that_do_not_fit_are_refused(both: dict[str, Tokenizer], merges: 
         tokenizer_from_json(_changed(both["bpe"], lambda c: c["model"].update(merges=merges)))
 
 
-def test_a_byte_must_not_be_missing(both: dict[str, Tokenizer]) -> None:
+def test_a_missing_byte_is_refused(both: dict[str, Tokenizer]) -> None:
     def rename(content: dict[str, Any]) -> None:
         vocab = content["model"]["vocab"]
         vocab["aaaaaaa"] = vocab.pop("a")
@@ -313,7 +320,7 @@ def test_a_byte_must_not_be_missing(both: dict[str, Tokenizer]) -> None:
         tokenizer_from_json(_changed(both["bpe"], rename))
 
 
-def test_a_panic_in_the_library_is_contained(
+def test_a_panic_in_the_library_is_a_tokenizer_error(
     both: dict[str, Tokenizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panic = type("PanicException", (BaseException,), {})
@@ -343,7 +350,7 @@ def test_any_other_text_is_refused(content: str) -> None:
         (b"{}", "not one of rlm's"),
     ],
 )
-def test_a_damaged_file_says_so_and_names_itself(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_the_error_of_a_damaged_file_names_it(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content)
     with pytest.raises(TokenizerError, match=reason) as caught:
@@ -374,9 +381,9 @@ def test_only_plain_files_are_read(tmp_path: Path) -> None:
     CharacterTokenizer("abc").save(saved)
     link.symlink_to(saved)
     os.mkfifo(pipe)
-    assert load_tokenizer(link).hash == load_kept_tokenizer(saved).hash
-    for load, path in ((load_tokenizer, pipe), (load_kept_tokenizer, pipe), (load_kept_tokenizer, link)):
+    assert load_tokenizer(link).hash == load_tokenizer_file(saved).hash
+    for load, path in ((load_tokenizer, pipe), (load_tokenizer_file, pipe), (load_tokenizer_file, link)):
         with pytest.raises(TokenizerError, match="plain file"):
             load(path)
     with pytest.raises(TokenizerError, match="plain file"):
-        load_kept_tokenizer(tmp_path)
+        load_tokenizer_file(tmp_path)

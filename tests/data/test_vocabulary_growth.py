@@ -1,4 +1,5 @@
-"""A vocabulary that grows: ids never move, old text is cut as before, the new is learnt from its corpus."""
+"""A vocabulary that grows: ids stay, old merges are applied first, new ones are learnt from the new
+corpus."""
 
 import itertools
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import MAX_TOKEN_BYTES, BpeTokenizer, train_bpe_tokenizer
 from data.character_tokenizer import MAX_CHARACTERS, CharacterTokenizer
 from data.corpus import Corpus, open_corpus
@@ -40,11 +41,11 @@ def old(corpora: tuple[Corpus, Corpus]) -> BpeTokenizer:
 
 @pytest.fixture(scope="module")
 def grown(corpora: tuple[Corpus, Corpus], old: BpeTokenizer) -> Grown:
-    return grown_bpe(old, corpora[1], 40)
+    return grow_bpe(old, corpora[1], 40)
 
 
 def joined(ids: list[int], parts: list[tuple[int, ...]], first_new: int) -> list[int]:
-    """The merges applied one after another, each from the left."""
+    """The merges applied one after another, each from left to right."""
     for token, pair in enumerate(parts, first_new):
         at = 0
         while at < len(ids):
@@ -62,7 +63,9 @@ any_text = st.one_of(
 
 
 @given(text=any_text)
-def test_the_grown_bpe_is_the_old_and_then_the_new_merges(old: BpeTokenizer, grown: Grown, text: str) -> None:
+def test_a_grown_tokenizer_applies_the_old_and_then_the_new_merges(
+    old: BpeTokenizer, grown: Grown, text: str
+) -> None:
     tokenizer, parts = grown
     expected: list[int] = []
     for word in old.words(text):
@@ -72,12 +75,12 @@ def test_the_grown_bpe_is_the_old_and_then_the_new_merges(old: BpeTokenizer, gro
 
 
 @given(text=any_text)
-def test_words_encoded_one_by_one_are_the_text_encoded(old: BpeTokenizer, text: str) -> None:
+def test_encoding_word_by_word_is_encoding_the_text(old: BpeTokenizer, text: str) -> None:
     ids = [token for word in old.words(text) for token in old.encode_word(word)]
     assert ids == old.encode(text).tolist()
 
 
-def test_ids_stay_and_each_new_token_is_its_parts(old: BpeTokenizer, grown: Grown) -> None:
+def test_ids_stay_and_each_new_token_joins_its_parts(old: BpeTokenizer, grown: Grown) -> None:
     tokenizer, parts = grown
     assert len(parts) == 40 and tokenizer.vocab_size == old.vocab_size + 40
     assert [tokenizer.token_bytes(i) for i in range(old.vocab_size)] == [
@@ -91,8 +94,8 @@ def test_ids_stay_and_each_new_token_is_its_parts(old: BpeTokenizer, grown: Grow
     assert len(set(spelled)) == len(spelled)
 
 
-def test_every_merge_is_the_most_frequent_pair_of_its_time(old: BpeTokenizer, grown: Grown) -> None:
-    """Counted again from nothing for each merge; equal counts go to the lower ids."""
+def test_every_merge_joins_the_most_frequent_pair(old: BpeTokenizer, grown: Grown) -> None:
+    """The pairs are counted anew for each merge; of equal counts the pair with the lower ids is first."""
     train = NEW[: len(NEW) * 9 // 10]
     words = [old.encode_word(word) for word in old.words(train)]
     spelled = {i: old.token_bytes(i) for i in range(old.vocab_size)}
@@ -108,55 +111,55 @@ def test_every_merge_is_the_most_frequent_pair_of_its_time(old: BpeTokenizer, gr
         spelled[token] = spelled[pair[0]] + spelled[pair[1]]
 
 
-def test_the_new_text_takes_fewer_tokens_and_growth_is_the_same_every_time(
+def test_the_new_text_has_fewer_tokens_and_growth_is_reproducible(
     corpora: tuple[Corpus, Corpus], old: BpeTokenizer, grown: Grown
 ) -> None:
     assert len(grown[0].encode(NEW)) < 0.6 * len(old.encode(NEW))
-    again, parts = grown_bpe(old, corpora[1], 40)
+    again, parts = grow_bpe(old, corpora[1], 40)
     assert again.to_json() == grown[0].to_json() and parts == grown[1]
 
 
-def test_a_grown_bpe_grows_again_and_comes_back_from_its_file(
+def test_a_grown_tokenizer_grows_again_and_is_loaded_from_its_file(
     tmp_path: Path, corpora: tuple[Corpus, Corpus], old: BpeTokenizer, grown: Grown
 ) -> None:
     grown[0].save(tmp_path / "tokenizer.json")
     loaded = load_tokenizer(tmp_path)
     assert isinstance(loaded, BpeTokenizer) and loaded.to_json() == grown[0].to_json()
-    at_once, parts = grown_bpe(old, corpora[1], 60)
-    in_two, rest = grown_bpe(loaded, corpora[1], 20)
+    at_once, parts = grow_bpe(old, corpora[1], 60)
+    in_two, rest = grow_bpe(loaded, corpora[1], 20)
     assert in_two.to_json() == at_once.to_json() and grown[1] + rest == parts
     assert np.array_equal(in_two.encode(NEW), at_once.encode(NEW))
 
 
-def test_growth_ends_where_nothing_comes_twice(tmp_path: Path, old: BpeTokenizer) -> None:
+def test_growth_ends_where_no_pair_occurs_twice(tmp_path: Path, old: BpeTokenizer) -> None:
     small = corpus_of(tmp_path, "small", "Совы и совы, " * 30)
-    tokenizer, parts = grown_bpe(old, small, 5000)
+    tokenizer, parts = grow_bpe(old, small, 5000)
     assert 0 < len(parts) < 40 and tokenizer.vocab_size == old.vocab_size + len(parts)
-    with pytest.raises(UsageError, match="side by side") as caught:
-        grown_bpe(tokenizer, small, 1)
+    with pytest.raises(UsageError, match="has no pair of tokens that occurs twice") as caught:
+        grow_bpe(tokenizer, small, 1)
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("number", [0, -1, MAX_VOCAB_SIZE])
-def test_a_number_that_cannot_be_is_refused(
+def test_a_number_of_tokens_out_of_range_is_refused(
     corpora: tuple[Corpus, Corpus], old: BpeTokenizer, number: int
 ) -> None:
     with pytest.raises(UsageError, match="cannot grow by"):
-        grown_bpe(old, corpora[1], number)
+        grow_bpe(old, corpora[1], number)
 
 
-def test_rare_words_are_let_go_where_there_are_too_many(
+def test_rare_words_are_dropped_where_there_are_too_many(
     tmp_path: Path, old: BpeTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = " ".join(f"{a}{b}{c}Ж" for a in "bcdfghjk" for b in "lmnpqrst" for c in "vwxzBCDF")
     corpus = corpus_of(tmp_path, "names", f"{'совы ' * 200}{names}{' совы' * 200}")
 
     def learnt() -> list[bytes]:
-        tokenizer, parts = grown_bpe(old, corpus, len(" совы".encode()) - 1)
+        tokenizer, parts = grow_bpe(old, corpus, len(" совы".encode()) - 1)
         return [tokenizer.token_bytes(old.vocab_size + i) for i in range(len(parts))]
 
     assert "Ж".encode() in learnt()
-    monkeypatch.setattr("data.bpe_growth._WORDS_AT_MOST", 100)
+    monkeypatch.setattr("data.bpe_growth._MAX_WORDS", 100)
     assert "Ж".encode() not in learnt() and " совы".encode() in learnt()
 
 
@@ -164,7 +167,7 @@ def test_rare_words_are_let_go_where_there_are_too_many(
 def test_new_characters_follow_by_code_point_and_old_ids_stay(known: str, more: str) -> None:
     characters = "".join(sorted(set(known) | {"a"}))
     before = CharacterTokenizer(characters)
-    after = before.grown(more)
+    after = before.with_characters(more)
     assert after.characters == characters + "".join(sorted(set(more) - set(characters)))
     assert np.array_equal(after.encode(known), before.encode(known))
     assert after.decode(after.encode(known + more)) == known + more
@@ -174,13 +177,13 @@ def test_new_characters_follow_by_code_point_and_old_ids_stay(known: str, more: 
 
 
 def test_a_second_growth_keeps_the_first() -> None:
-    tokenizer = CharacterTokenizer("xyz").grown("ba").grown(["b", "а", "c"])
+    tokenizer = CharacterTokenizer("xyz").with_characters("ba").with_characters(["b", "а", "c"])
     assert tokenizer.characters == "xyzabcа"
-    assert tokenizer.grown("abc").to_json() == tokenizer.to_json()
+    assert tokenizer.with_characters("abc").to_json() == tokenizer.to_json()
 
 
-def test_a_character_vocabulary_grows_to_its_bound_and_takes_no_halves() -> None:
-    assert CharacterTokenizer("a").grown(["\ud800", "\udfff", "b"]).characters == "ab"
+def test_a_character_vocabulary_grows_to_its_limit_and_adds_no_surrogates() -> None:
+    assert CharacterTokenizer("a").with_characters(["\ud800", "\udfff", "b"]).characters == "ab"
     full = CharacterTokenizer("".join(map(chr, range(0x10000, 0x10000 + MAX_CHARACTERS - 2))))
-    assert full.grown("zcba").characters[-2:] == "cz"
-    assert full.grown("zcba").grown("d").vocab_size == 2**16
+    assert full.with_characters("zcba").characters[-2:] == "cz"
+    assert full.with_characters("zcba").with_characters("d").vocab_size == 2**16

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from models.config import RENAMED, TrainingConfig, from_dict, unknown_setting
+from models.config import TrainingConfig
+from models.settings import RENAMED, from_dict, unknown_setting
 
 
 def training(**values: Any) -> TrainingConfig:
@@ -59,4 +60,4 @@ def test_the_largest_seed_is_kept() -> None:
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_the_hint_about_a_setting_of_an_earlier_version_gives_its_present_name(old: str, new: str) -> None:
     section, _, name = old.partition(".")
-    assert unknown_setting(section, name, ()).hint == f"Did you mean {new}?"
+    assert unknown_setting(section, name, ()).hint == f"It is now called {new}."

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from data.cache import set_cache_dir
 from models import doctor
-from models.doctor import check_cache, check_compiler, check_folder
+from models.doctor import check_cache, check_compiler, check_folder, check_threads
 
 
-def test_every_check_has_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
-    checks = list(doctor.examine(tmp_path / "runs"))
+def test_every_check_has_a_verdict(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path / "cache")
+    checks = list(doctor.examine(tmp_path / "runs", {}))
     names = [check.name for check in checks]
     assert len(set(names)) == len(names) >= 9
     assert {check.verdict for check in checks} <= {"good", "note", "problem"}
@@ -19,10 +20,10 @@ def test_every_check_has_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert check_folder("runs", tmp_path / "file" / "runs").verdict == "problem"
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    set_cache_dir(tmp_path / "file" / "cache")
     assert check_cache().verdict == "problem"
 
 
@@ -32,6 +33,14 @@ def test_a_full_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_without_a_compiler_training_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", "")
-    assert check_compiler().verdict == "note"
+    assert check_compiler({}).verdict == "note"
+    check = check_compiler({"CXX": "no-such-compiler"})
+    assert check.verdict == "note" and "'no-such-compiler' (from CXX)" in check.found
+
+
+def test_a_limit_on_the_threads_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 64)
+    monkeypatch.setattr(doctor, "_usable_cpus", lambda: 64)
+    assert "OMP_NUM_THREADS=1 limits it" in check_threads({"OMP_NUM_THREADS": "1"}).advice
+    assert "{training.threads}" in check_threads({}).advice

@@ -1,4 +1,4 @@
-"""The adaptive exit: tokens leave the recursion early, and every later token is still right."""
+"""Early exit: tokens leave the recursion, and later tokens get the same logits with and without a cache."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -99,7 +99,7 @@ def test_leaving_early_is_the_same_with_and_without_a_cache(name: str, pieces: l
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_leaving_early_looks_at_nothing_later(name: str) -> None:
+def test_leaving_early_is_causal(name: str) -> None:
     model = stirred(name)
     tokens, _ = some_text()
     depth = splitting(model, tokens, torch.zeros(3, dtype=torch.int64))
@@ -114,7 +114,7 @@ def test_leaving_early_looks_at_nothing_later(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_who_has_left_is_not_computed(name: str) -> None:
+def test_a_token_that_left_is_not_computed(name: str) -> None:
     model = stirred(name)
     tokens, _ = some_text()
     depth = splitting(model, tokens, torch.zeros(3, dtype=torch.int64))
@@ -144,7 +144,7 @@ def test_who_has_left_is_not_computed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
+def test_a_threshold_that_no_token_reaches_changes_nothing(name: str) -> None:
     model = stirred(name)
     tokens, pads = some_text()
     with torch.no_grad():
@@ -159,7 +159,7 @@ def test_a_threshold_nobody_reaches_changes_nothing(name: str) -> None:
             assert (halting.passes[row, pad:] == model.passes(DEEP)).all()
 
 
-def test_where_nothing_recurs_nobody_leaves_and_pads_take_no_pass() -> None:
+def test_in_a_dense_model_no_token_leaves_and_pads_take_no_pass() -> None:
     model = stirred("transformer")
     tokens, pads = some_text()
     assert model.early_exit == "never"

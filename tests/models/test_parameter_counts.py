@@ -1,4 +1,4 @@
-"""Parameter counts are oracles: a preset is what its description says, to the last weight."""
+"""Every preset has exactly the stated number of parameters."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Which depths training visits, told by one function."""
+"""`is_trained` knows the depths that training uses."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def new_model(architecture: str) -> RecursiveLM:
 
 
 @pytest.mark.parametrize("architecture", SHAPES)
-def test_a_depth_is_trained_where_training_draws_it(architecture: str) -> None:
+def test_a_depth_is_trained_if_training_draws_it(architecture: str) -> None:
     model = new_model(architecture)
     drawn = {sample_depth(model.trained_depth, 0, step) for step in range(300)}
     for cycles in range(1, 8):
@@ -42,7 +42,7 @@ def test_a_depth_is_trained_where_training_draws_it(architecture: str) -> None:
             assert extrapolates(model, depth) != expected
 
 
-def test_more_cycles_are_untrained_though_they_cost_no_more() -> None:
+def test_more_cycles_are_untrained_even_at_the_same_cost() -> None:
     model = new_model("hrm")
     assert model.attention_calls(Depth(4, 1)) <= model.attention_calls(model.trained_depth)
     assert not is_trained(model, Depth(4, 1))

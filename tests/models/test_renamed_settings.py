@@ -3,9 +3,9 @@
 import pytest
 
 from data.errors import UsageError
-from models.config import TrainingConfig, from_dict
-from models.renamed_settings import RENAMED
+from models.config import TrainingConfig
 from models.runs.migrations import TRAINING_FIELDS
+from models.settings import RENAMED, from_dict
 
 OLD_TRAINING_SETTINGS = [path.removeprefix("training.") for path in RENAMED if path.startswith("training.")]
 

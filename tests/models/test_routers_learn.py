@@ -1,4 +1,4 @@
-"""Routers learn: text in which easy and hard stretches alternate gets its passes where they help.
+"""Routers learn to spend passes where they help, on text in which easy and hard stretches alternate.
 
 Easy text counts through an alphabet. In hard text, of another alphabet, each letter follows from
 the two before it by a table drawn at random: far more to know than the small networks here can
@@ -20,8 +20,9 @@ from models.config import TrainingConfig
 from models.layers.block import Block
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
+from models.runs.run_state import Schedule
 from models.training.optimizer import Optimizers
-from models.training.schedule import Schedule
+from models.training.schedule import learning_rate_factor
 
 LETTERS, CONTEXT, STRETCH = 16, 64, 16
 SHAPES: dict[str, dict[str, Any]] = {
@@ -64,7 +65,7 @@ def trained(name: str, steps: int, depth: Depth | None = None, **more: Any) -> R
         parts = model.training_loss(blocks[:, :-1], blocks[:, 1:], depth or model.trained_depth)
         parts.total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
-        optimizers.step(schedule.rate(step, config))
+        optimizers.step(learning_rate_factor(schedule, step, config))
     return model.eval()
 
 

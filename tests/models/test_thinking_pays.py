@@ -1,4 +1,4 @@
-"""The long proofs that thinking stops where it may: grids that are easy, tokens that are clear."""
+"""Early exit saves passes at no loss: on easy grids, and on tokens that are easy to predict."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from data.cache import set_cache_dir
 from data.prepare import open_prepared
 from models.evaluation.depth_histogram import PassTally
 from models.evaluation.loss import evaluate
@@ -32,8 +33,8 @@ def outcome(work: Generator[Any, None, Any]) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def cache_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+def cache_of_our_own(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path / "cache")
 
 
 def learned(tmp_path: Path, **said: Any) -> tuple[Run, RunFinished]:
@@ -62,7 +63,7 @@ def test_grids_are_solved_and_hard_ones_take_longer(
 
 
 @pytest.mark.slow
-def test_hrm_thinks_less_at_no_loss(tmp_path: Path) -> None:
+def test_hrm_saves_passes_at_the_same_loss(tmp_path: Path) -> None:
     text = tmp_path / "stories.txt"
     text.write_text(STORIES.read_text(encoding="utf-8")[:300_000], encoding="utf-8")
     settings = {"model.l_layers": 2, "model.h_layers": 2, "model.d_feed_forward": 128, "training.samples": 0}

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from data.errors import UsageError
 from models.architectures import ARCHITECTURES
 from models.layers.block import Block
+from models.layers.passes import Ablation
 from models.recursion import Depth
 from tests.models.small_models import RECURSIVE, VOCABULARY, small_model, stirred
 
@@ -131,3 +133,28 @@ def test_no_block_is_called_for_logits_that_nobody_asks_for(tokens: torch.Tensor
     with torch.no_grad():
         model(tokens, DEPTH, trace=True)
     assert calls == model.attention_calls(DEPTH) + 1
+
+
+@pytest.mark.parametrize("name", ["looped", "hrm", "trm", "ouroboros"])
+@torch.no_grad()
+def test_a_trace_keeps_the_halting_score_when_all_tokens_leave(name: str, tokens: torch.Tensor) -> None:
+    model = stirred(small_model(name))
+    left = model(tokens, replace(DEPTH, halt=0.0), trace=True).trace
+    stayed = model(tokens, replace(DEPTH, halt=1.0), trace=True).trace
+    (score,) = [one.halting for one in left if one.halting is not None]
+    first = next(one.halting for one in stayed if one.halting is not None)
+    assert torch.equal(score, first)
+
+
+@pytest.mark.parametrize("name", ["recursive_router", "mixture_of_recursions"])
+@torch.no_grad()
+def test_skipped_cycles_are_not_counted_as_passes(name: str, tokens: torch.Tensor) -> None:
+    model = stirred(small_model(name))
+    without = Ablation(skip=frozenset({2, 3}))
+    assert (model(tokens, replace(DEPTH, halt=1.0), ablation=without).passes == 1).all()
+
+
+@pytest.mark.parametrize("name", ["looped", "recursive_router"])
+def test_a_cycle_deeper_than_the_depth_cannot_be_skipped(name: str, tokens: torch.Tensor) -> None:
+    with pytest.raises(UsageError, match="no cycle 7 at depth 3x2"):
+        stirred(small_model(name))(tokens, DEPTH, ablation=Ablation(skip=frozenset({7})))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import typer
 
-from data.errors import CorpusError, RlmError, UsageError
-from models.errors import DivergedError, RunBusyError, StorageError
+from data.errors import CorpusError, RlmError, StorageError, UsageError
+from models.errors import DivergedError, RunBusyError
 from rlm_cli import app as app_module
 from rlm_cli.app import app, main
 from rlm_cli.exit_codes import ExitCode, exit_code_of

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from models.runs import events
+from models.runs.event_json import to_json
 from models.runs.events import Event
 from rlm_cli import progress
 from rlm_cli.output import Form, Output
@@ -67,7 +68,7 @@ def test_json_lines_are_the_events_and_nothing_else(capsys: pytest.CaptureFixtur
     lines = out.splitlines()
     assert err == ""
     assert [json.loads(line)["event"] for line in lines] == [
-        json.loads(events.to_json(event))["event"] for event in a_stream()
+        json.loads(to_json(event))["event"] for event in a_stream()
     ]
     assert out.isascii()
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import RlmError, UsageError
-from models.config import TrainingConfig, from_dict
+from models.config import TrainingConfig
 from models.planning.request import TrainRequest
 from models.runs.events import NoticeGiven
+from models.settings import from_dict
 from rlm_cli.app import app
 from rlm_cli.output import Output
 from rlm_cli.progress import JsonLines, PlainLines

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from data.tokenizer import SPECIAL_TOKENS
 from models.recovery.reconstruct.by_hash import complete_by_hash, fill_forced_gaps
 from models.recovery.reconstruct.reference_text import PLACEHOLDERS, ReferenceText
 from models.recovery.reconstruct.substitution_tests import CONFIDENT
+from models.runs.typed_json import JsonObject
 
 _FIRST_ID = len(SPECIAL_TOKENS)
 
@@ -49,7 +49,7 @@ class Reconstruction:
         """How many characters are uncertain."""
         return sum(one.uncertain for one in self.characters)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The report as JSON."""
         return {
             "in_order": self.in_order,

@@ -20,7 +20,7 @@ from models.evaluation.puzzles import exact_by_steps, first_of, rank_correlation
 from models.layers.compilation import uncompiled
 from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
-from models.runs.datasets import Dataset
+from models.runs.datasets import Dataset, with_losses
 from models.runs.evaluation import PuzzleEvaluation
 from models.runs.events import Event, RunFinished
 from models.runs.progress import with_progress_events
@@ -34,7 +34,6 @@ from models.training.puzzles.sampler import PuzzleSampler
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss
-from models.training.text_task import with_losses
 from models.training.time_budget import (
     FINAL_EVALUATION_SHARE,
     FINAL_SAVE_S,
@@ -124,6 +123,10 @@ class PuzzleTask:
             mean_exit_step=scores.mean_exit_step,
         )
         session.end_if_good_enough(scores.loss)
+
+    def sample(self, session: Session) -> Iterator[Event]:
+        session.control.done("sample")
+        yield from ()
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Answer the held-out puzzles that did not choose the weights, in as many steps as it takes and in

@@ -91,7 +91,7 @@ def test_a_mode_caps_the_steps_of_every_layer() -> None:
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
-def test_a_fixed_router_takes_what_it_is_given(steps: int) -> None:
+def test_a_fixed_router_takes_the_configured_steps(steps: int) -> None:
     model = stirred(max_steps=2, router="fixed", fixed_steps=steps)
     tokens, _ = some_text()
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_a_fixed_router_takes_what_it_is_given(steps: int) -> None:
     assert all(len(layer.steps) == steps for layer in model.layers)
 
 
-def test_a_higher_threshold_thinks_longer() -> None:
+def test_a_higher_threshold_means_more_steps() -> None:
     model = stirred()
     tokens, _ = some_text()
     with torch.no_grad():
@@ -112,7 +112,7 @@ def test_a_higher_threshold_thinks_longer() -> None:
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned", "sinusoidal"])
-def test_computing_everything_gives_the_same_as_packing(positions: str) -> None:
+def test_dense_and_packed_passes_give_the_same_logits(positions: str) -> None:
     model = stirred(positions=positions)
     tokens, pads = some_text()
     real = torch.arange(CONTEXT) >= pads[:, None]
@@ -125,7 +125,7 @@ def test_computing_everything_gives_the_same_as_packing(positions: str) -> None:
         assert not packed.passes[~real].any()
 
 
-def test_routers_hear_of_the_loss_and_not_only_of_the_price() -> None:
+def test_the_loss_gives_routers_a_gradient_and_not_only_the_price() -> None:
     """argmax without a gradient leaves depth to chance; here the cross-entropy reaches each router."""
     model = stirred(ponder_cost=1e-30).train()
     tokens = torch.randint(0, VOCABULARY, (2, CONTEXT))
@@ -135,7 +135,7 @@ def test_routers_hear_of_the_loss_and_not_only_of_the_price() -> None:
             assert weight.grad is not None and weight.grad.abs().max() > 1e-6
 
 
-def test_what_counts_in_training_is_what_was_taken() -> None:
+def test_training_reads_out_the_state_after_the_steps_taken() -> None:
     """The straight-through weights change the gradient and not the state."""
     model = stirred().train()
     tokens = torch.randint(0, VOCABULARY, (2, CONTEXT))
@@ -151,7 +151,7 @@ def test_what_counts_in_training_is_what_was_taken() -> None:
     assert len(state.passes.unique()) > 1
 
 
-def test_some_tokens_try_what_their_router_would_not_have() -> None:
+def test_some_tokens_draw_their_steps_in_training() -> None:
     tokens = torch.randint(0, VOCABULARY, (8, CONTEXT))
     for share, differing in ((0.0, False), (1.0, True)):
         model = stirred(exploration=share)
@@ -160,7 +160,7 @@ def test_some_tokens_try_what_their_router_would_not_have() -> None:
         assert bool((decided - tried).abs().max() > 1e-6) == differing
 
 
-def test_steps_begin_as_the_layer_once_more() -> None:
+def test_a_new_step_only_applies_the_layer_again() -> None:
     torch.manual_seed(0)
     values = {"d_model": WIDTH, "n_heads": 2, "vocab_size": VOCABULARY, "context_length": CONTEXT}
     model = build_model(model_config({"architecture": "mixture_of_recursions", **values}))
@@ -175,6 +175,6 @@ def test_steps_begin_as_the_layer_once_more() -> None:
     [("router", "sometimes"), ("n_layers", 0), ("ponder_cost", 0.0), ("max_steps", 5), ("fixed_steps", 3),
      ("exploration", -0.1), ("n_heads", 3), ("d_feed_forward", 2), ("positions", "polar")],
 )  # fmt: skip
-def test_a_wrong_dial_is_named(field: str, value: object) -> None:
+def test_the_error_names_the_wrong_field(field: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"{'d_model' if field == 'n_heads' else field}"):
         stirred(**{field: value})

@@ -93,7 +93,7 @@ def test_a_cycle_is_a_quarter_of_the_passes(name: str, quarter: int) -> None:
 
 
 @pytest.mark.parametrize("width", [32, 64])
-def test_what_is_cached_is_an_eighth_of_keys_and_values(width: int) -> None:
+def test_the_cache_takes_an_eighth_of_keys_and_values(width: int) -> None:
     model = stirred(d_model=width)
     others = {"architecture": "transformer", "d_model": width, "n_heads": 2, "context_length": 16}
     ordinary = build_model(model_config({**others, "vocab_size": VOCABULARY})).new_cache(2, 10)
@@ -133,7 +133,7 @@ def calls_by_rows(model: nn.Module, forward: Any) -> dict[int, int]:
     return calls
 
 
-def test_the_prefix_is_read_once_for_a_batch_and_once_for_a_cache() -> None:
+def test_the_prefix_is_computed_once_for_a_batch_and_once_for_a_cache() -> None:
     model = stirred()
     tokens = torch.randint(0, VOCABULARY, (3, 5))
     # The last pass of the prefix is seen by nobody, and left out.
@@ -157,7 +157,7 @@ def test_every_token_sees_every_reasoning_token(positions: str) -> None:
         assert (model.reasoning.grad.abs().sum(-1) > 0).all(), place
 
 
-def test_the_prefix_stands_right_before_the_text() -> None:
+def test_the_prefix_has_the_positions_before_the_text() -> None:
     """Token t and reasoning token p are t + P - p apart, whatever the padding."""
     model = stirred(reasoning_tokens=3)
     context = model.attention_context(torch.zeros(2, 4, dtype=torch.int64), None, torch.tensor([0, 2]))
@@ -195,7 +195,7 @@ def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, int], field: str) ->
         model_config({"architecture": "ouroboros", "vocab_size": 9, **wrong})
 
 
-def test_its_cache_is_one_of_latents() -> None:
+def test_its_cache_holds_latents() -> None:
     model = stirred()
     cache = model.new_cache(2, 7, Depth(2))
     assert isinstance(cache, LatentCache)

@@ -1,4 +1,4 @@
-"""What holds for every architecture that solves puzzles: the laws of the house, and leaving early."""
+"""What holds for every architecture that solves puzzles: bounded states, live gradients, early exit."""
 
 import math
 from collections.abc import Iterator
@@ -125,7 +125,7 @@ def noise(count: int, seed: int, digits: int = 4) -> tuple[Tensor, Tensor]:
 
 
 @every_kind
-def test_random_solutions_are_never_foretold(kind: tuple[str, dict[str, Any]]) -> None:
+def test_random_solutions_are_never_predicted(kind: tuple[str, dict[str, Any]]) -> None:
     """LoadedModel again and again on the same few, it may know these; of others it must know nothing."""
     floor = math.log(4) - 0.02
     model = new_model(kind).train()
@@ -166,7 +166,7 @@ def test_the_same_seed_gives_the_same_losses(kind: tuple[str, dict[str, Any]]) -
 
 
 @every_kind
-def test_puzzles_thought_about_together_do_not_see_each_other(kind: tuple[str, dict[str, Any]]) -> None:
+def test_puzzles_of_a_batch_do_not_see_each_other(kind: tuple[str, dict[str, Any]]) -> None:
     model = stirred(new_model(kind))
     grids, _ = puzzles(3)
     with torch.no_grad():
@@ -174,7 +174,7 @@ def test_puzzles_thought_about_together_do_not_see_each_other(kind: tuple[str, d
     assert torch.allclose(together.logits[1:2], alone.logits, atol=1e-5)
 
 
-def test_recomputing_gradients_changes_none() -> None:
+def test_recomputing_activations_changes_no_gradient() -> None:
     gradients = []
     for checkpointing in (False, True):
         model = new_model(("trm", {"checkpoint_gradients": checkpointing}))
@@ -194,7 +194,7 @@ def test_heads_see_the_cells_of_their_units() -> None:
     assert new_model(("trm", {"attention_scope": "all"})).seen.all()
 
 
-def test_clues_stand_in_every_answer() -> None:
+def test_answers_keep_the_clues() -> None:
     model = stirred(new_model(("trm", {})))
     grids, _ = puzzles(4)
     with torch.no_grad():
@@ -220,7 +220,7 @@ def sure_of(model: PuzzleModel, steps: list[int]) -> None:
     model.halting.forward = halting  # type: ignore[method-assign]
 
 
-def test_who_is_sure_leaves_and_costs_nothing_more() -> None:
+def test_a_puzzle_that_left_is_not_computed_again() -> None:
     model = stirred(new_model(("trm", {})))
     grids, _ = puzzles(3)
     with torch.no_grad():
@@ -238,7 +238,7 @@ def test_who_is_sure_leaves_and_costs_nothing_more() -> None:
     assert torch.equal(found.trail[0], after[0])
 
 
-def test_a_higher_threshold_thinks_longer() -> None:
+def test_a_higher_threshold_means_more_steps() -> None:
     model = stirred(new_model(("trm", {})))
     grids, _ = puzzles(8)
     exits = [float(model.predict(grids, 8, sure=sure).exit_steps.float().mean()) for sure in (0.0, 0.5, 1.0)]
@@ -247,7 +247,7 @@ def test_a_higher_threshold_thinks_longer() -> None:
 
 
 @every_kind
-def test_the_parts_of_a_loss_add_up_to_it(kind: tuple[str, dict[str, Any]]) -> None:
+def test_the_losses_of_parts_add_up_to_that_of_the_batch(kind: tuple[str, dict[str, Any]]) -> None:
     """A piece of a batch with many blanks counts more than one with few."""
     model = stirred(new_model(kind)).train()
     grids, solutions = puzzles(8)

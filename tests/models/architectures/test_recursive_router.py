@@ -87,7 +87,7 @@ def test_a_mode_caps_the_passes() -> None:
     assert all(is_trained(model, depth) for depth in MODES.values())
 
 
-def test_a_higher_threshold_thinks_longer() -> None:
+def test_a_higher_threshold_means_more_passes() -> None:
     model = stirred()
     tokens, _ = some_text()
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_a_higher_threshold_thinks_longer() -> None:
 
 
 @pytest.mark.parametrize("router", ["hard", "soft", "fixed"])
-def test_computing_everything_gives_the_same_as_packing(router: str) -> None:
+def test_dense_and_packed_passes_give_the_same_logits(router: str) -> None:
     model = stirred(router=router)
     tokens, pads = some_text()
     for depth in (Depth(1), Depth(2), Depth(3), Depth(3, halt=0.8)):
@@ -111,7 +111,7 @@ def test_computing_everything_gives_the_same_as_packing(router: str) -> None:
         assert not packed.passes[~real].any()
 
 
-def test_a_token_that_left_is_seen_by_those_that_go_on() -> None:
+def test_later_passes_see_tokens_that_left() -> None:
     model = stirred()
     tokens = torch.randint(1, VOCABULARY, (8, CONTEXT))
     with torch.no_grad():
@@ -126,7 +126,7 @@ def test_a_token_that_left_is_seen_by_those_that_go_on() -> None:
     assert (seen - forgotten)[0, later].abs().max() > 1e-3
 
 
-def test_the_router_learns_from_what_a_pass_is_worth() -> None:
+def test_the_gradient_of_the_router_follows_the_loss_of_each_pass() -> None:
     """Its gradient is that of the expected loss, by finite differences too."""
     model = stirred(ponder_cost=0.05, exploration=0.0).train()
     tokens = torch.randint(0, VOCABULARY, (2, CONTEXT))
@@ -163,6 +163,6 @@ def test_the_soft_router_weighs_every_pass() -> None:
     [("router", "sometimes"), ("n_layers", 0), ("ponder_cost", 0.0), ("exploration", 1.5), ("n_heads", 3),
      ("d_feed_forward", 2), ("positions", "polar")],
 )  # fmt: skip
-def test_a_wrong_dial_is_named(field: str, value: object) -> None:
+def test_the_error_names_the_wrong_field(field: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"{'d_model' if field == 'n_heads' else field}"):
         stirred(**{field: value})

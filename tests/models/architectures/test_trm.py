@@ -1,4 +1,4 @@
-"""trm: exact sizes, bounded states, one network for two states, and what the mixer is refused for."""
+"""trm: exact sizes, bounded states, the same blocks for two states, and where the mixer is refused."""
 
 import copy
 from collections.abc import Iterator
@@ -52,13 +52,13 @@ def test_a_puzzle_model_has_places_and_one_halting_value() -> None:
     assert everything - embedding == 2 * (4 * 32**2 + 3 * 32 * 48) + 33
 
 
-def test_the_preset_is_of_the_size_it_says() -> None:
+def test_the_preset_has_the_stated_size() -> None:
     preset = PRESETS["trm-small"]
     config = model_config({"architecture": preset.architecture, **preset.model, "vocab_size": 100})
     assert sum(p.numel() for p in build_model(config).parameters()) < 1_500_000
 
 
-def test_one_network_makes_both_states() -> None:
+def test_the_same_blocks_update_both_states() -> None:
     """n updates of the reasoning from input, answer and reasoning, then one of the answer without input."""
     model = trm(layers=1)
     seen: list[torch.Tensor] = []
@@ -132,12 +132,12 @@ def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:
         ({"checkpoint_gradients": True}, r"model\.checkpoint_gradients is True, and over text"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_field(wrong: dict[str, Any], words: str) -> None:
+def test_an_impossible_configuration_is_refused_with_the_field(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         model_config({**SMALL, "context_length": 16, **wrong})
 
 
-def test_gradients_flow_through_the_cycles_asked_for_only() -> None:
+def test_gradients_flow_through_the_last_cycles_only() -> None:
     calls: dict[int, int] = {}
     for cycles in (1, 3):
         model = puzzle_trm(max_cycles=3, max_steps=1, layers=1, gradient_cycles=cycles)
@@ -151,7 +151,7 @@ def test_gradients_flow_through_the_cycles_asked_for_only() -> None:
     assert calls == {1: 2, 3: 6}
 
 
-def test_a_later_answer_counts_more_where_asked_to() -> None:
+def test_supervision_power_weighs_later_answers_more() -> None:
     assert [trm().config.supervision_weight(number) for number in (1, 2, 3)] == [1, 2, 3]
     equal = trm(supervision_power=0.0).config
     assert [equal.supervision_weight(number) for number in (1, 2, 3)] == [1, 1, 1]

@@ -10,13 +10,14 @@ import torch
 
 from models import cost as estimating
 from models.architectures import ARCHITECTURES, model_config, skeleton
-from models.config import TrainingConfig, from_dict
+from models.config import TrainingConfig
 from models.cost import estimate, pieces_for_larger, require_memory, sequences_at_once
 from models.cost.speed import MachineRates, machine_rates, step_seconds
 from models.device import prepare_process
 from models.planning.defaults import max_micro_batch
 from models.presets import PRESETS
 from models.recursion import Depth
+from models.settings import from_dict
 
 CPU = torch.device("cpu")
 RATES = MachineRates({"float32": 1e11, "bfloat16": 4e11}, 8e9, 1e8)

@@ -16,7 +16,8 @@ PROGRAM = """
 import copy, dataclasses, json, resource, sys
 import torch
 from models.architectures import build_model, model_config
-from models.config import TrainingConfig, from_dict
+from models.config import TrainingConfig
+from models.settings import from_dict
 from models.device import prepare_process
 from models.presets import PRESETS
 from models.recursion import Depth

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.document import Message
-from data.errors import RlmError, UsageError
+from data.errors import RlmError, StorageError, UsageError
 from data.safe_text import safe_text
-from models.errors import StorageError
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 

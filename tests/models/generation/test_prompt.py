@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.character_tokenizer import CharacterTokenizer
-from data.document import Message
+from data.document import Message, without_surrogates
 from models.generation.prompt import (
-    clean,
     conversation_prompt,
     prompt_of_text,
     text_of_turns,
@@ -97,7 +96,7 @@ def test_a_single_prompt_looks_as_in_training() -> None:
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=30))
 def test_any_text_can_be_a_prompt(text: str) -> None:
-    clean(text).encode("utf-8")
+    without_surrogates(text).encode("utf-8")
     ids = prompt_of_text(TOKENIZER, "messages", text).ids
     assert set(ids) & set(range(16)) <= {
         TOKENIZER.unk_id,
@@ -107,4 +106,4 @@ def test_any_text_can_be_a_prompt(text: str) -> None:
         ASSISTANT,
     }
     unknown = unknown_characters(TOKENIZER, text)
-    assert set(unknown) == set(clean(text)) - set("\nabcdefg ")
+    assert set(unknown) == set(without_surrogates(text)) - set("\nabcdefg ")

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from data.errors import UsageError
-from models.errors import CheckpointError, RunBusyError, StorageError
+from data.errors import StorageError, UsageError
+from data.storage import TEMPORARY_PREFIX
+from models.errors import CheckpointError, RunBusyError
 from models.growth import expand
 from models.growth.expand import ExpansionPlan
 from models.runs.checkpoint_folder import complete_checkpoints
 from models.runs.incomplete import is_incomplete
 from models.runs.listing import summarize
-from models.runs.run import Run, run_names
-from models.runs.storage import TEMPORARY_PREFIX
+from models.runs.run import Run
+from models.runs.run_names import run_names
 
 NewRun = Callable[..., Run]
 Learn = Callable[..., None]

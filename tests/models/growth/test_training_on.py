@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from data.cache import set_cache_dir
 from data.progress import result_of
 from models.growth.expand import plan_expansion
 from models.planning.extend import extend
@@ -26,8 +27,8 @@ def learned_on(run: Run, steps: int) -> tuple[list[float], float]:
 
 
 @pytest.mark.slow
-def test_the_loss_hardly_rises_and_ends_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+def test_the_loss_hardly_rises_and_ends_lower(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path / "cache")
     text = tmp_path / "stories.txt"
     text.write_text(STORIES.read_text(encoding="utf-8")[:400_000], encoding="utf-8")
     settings = {"training.evaluation_tokens": 40_000, "training.samples": 0, "training.evaluations": 12}

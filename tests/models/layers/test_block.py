@@ -1,4 +1,4 @@
-"""Blocks of every kind are blocks to whoever compiles them or trains their matrices."""
+"""Compilation and the optimizer find the blocks of every architecture."""
 
 import pytest
 import torch
@@ -33,13 +33,13 @@ def test_a_block_without_norms_of_its_own_is_no_block_that_has_them() -> None:
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned", "sinusoidal"])
-def test_positions_cost_nothing_in_a_model_that_is_only_laid_out(positions: str) -> None:
+def test_rotary_tables_are_not_computed_on_the_meta_device(positions: str) -> None:
     with torch.device("meta"):
         model = build_model(model_config({**SMALL, "architecture": "transformer", "positions": positions}))
     assert all(buffer.device.type == "meta" for buffer in model.buffers())
 
 
-def test_waves_are_not_computed_for_a_model_that_is_only_laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sinusoidal_tables_are_not_computed_on_the_meta_device(monkeypatch: pytest.MonkeyPatch) -> None:
     from models.layers import rotary
 
     def refuse(*_: object, **__: object) -> None:

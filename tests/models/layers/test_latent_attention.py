@@ -72,21 +72,21 @@ def slowly(layer: LatentAttention, x: Tensor, prefix: Tensor) -> Tensor:
     return torch.stack(answers)
 
 
-def test_it_is_what_the_equations_say(layer: LatentAttention) -> None:
+def test_the_output_equals_a_slow_reference(layer: LatentAttention) -> None:
     x, prefix = torch.randn(ROWS, LENGTH, WIDTH), torch.randn(1, 2, LATENT)
     found = layer(x, context_at(torch.arange(LENGTH), causal(LENGTH), prefix), 0)
     for row in range(ROWS):
         assert torch.allclose(found[row], slowly(layer, x[row], prefix[0]), atol=1e-5)
 
 
-def test_only_distances_count(layer: LatentAttention) -> None:
+def test_the_output_depends_on_distances_only(layer: LatentAttention) -> None:
     x = torch.randn(ROWS, LENGTH, WIDTH)
     here = layer(x, context_at(torch.arange(LENGTH), causal(LENGTH)), 0)
     there = layer(x, context_at(torch.arange(LENGTH) + 40, causal(LENGTH)), 0)
     assert torch.allclose(here, there, atol=1e-5)
 
 
-def test_latents_that_were_kept_make_the_same_keys(layer: LatentAttention) -> None:
+def test_cached_latents_give_the_same_keys(layer: LatentAttention) -> None:
     x, prefix = torch.randn(ROWS, LENGTH, WIDTH), torch.randn(1, 2, LATENT)
     whole = layer(x, context_at(torch.arange(LENGTH), causal(LENGTH), prefix), 0)
     cache = LatentCache(1, ROWS, LENGTH, LATENT, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""The cache of latents: written, repeated, cut and reordered like keys and values."""
+"""A cache of latents is written, copied, truncated and reordered like one of keys and values."""
 
 import torch
 
@@ -16,12 +16,12 @@ def filled() -> tuple[LatentCache, torch.Tensor]:
     cache, latents = LatentCache(SLOTS, ROWS, LENGTH, WIDTH, CPU), torch.randn(SLOTS, ROWS, 4, WIDTH)
     for slot in range(SLOTS):
         assert torch.equal(cache.recall(slot, latents[slot]), latents[slot])
-    cache.hold(torch.arange(8).view(2, 4))
+    cache.append_ids(torch.arange(8).view(2, 4))
     cache.advance(4)
     return cache, latents
 
 
-def test_new_latents_stand_behind_the_old() -> None:
+def test_new_latents_are_appended() -> None:
     cache, latents = filled()
     new = torch.randn(ROWS, 2, WIDTH)
     assert torch.equal(cache.recall(1, new), torch.cat((latents[1], new), dim=1))
@@ -29,7 +29,7 @@ def test_new_latents_stand_behind_the_old() -> None:
     assert cache.last_tokens(2).tolist() == [[2, 3], [6, 7]]
 
 
-def test_cutting_and_reordering() -> None:
+def test_a_cache_can_be_truncated_and_reordered() -> None:
     cache, latents = filled()
     cache.truncate(2)
     cache.select(torch.tensor([1]))
@@ -37,7 +37,7 @@ def test_cutting_and_reordering() -> None:
     assert torch.equal(cache.recall(0, new), torch.cat((latents[0, 1:, :2], new), dim=1))
 
 
-def test_tokens_that_left_keep_what_they_had() -> None:
+def test_tokens_that_left_keep_their_latents() -> None:
     cache, _ = filled()
     first = torch.randn(ROWS, 2, WIDTH)
     cache.recall(0, first)
@@ -49,7 +49,7 @@ def test_tokens_that_left_keep_what_they_had() -> None:
     assert torch.equal(held[0, 1], first[0, 1]) and torch.equal(held[1], first[1])
 
 
-def test_emptied_it_forgets_the_prefix_too() -> None:
+def test_reset_removes_the_prefix_too() -> None:
     cut, _ = filled()
     cut.prefix = torch.zeros(SLOTS, 2, WIDTH)
     cut.truncate(0)

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.cache import set_cache_dir
+
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+def one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    set_cache_dir(tmp_path_factory.mktemp("cache"))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
+from data import storage
 from data.character_tokenizer import CharacterTokenizer
-from data.errors import CorpusError, UsageError
+from data.errors import CorpusError, StorageError, UsageError
 from models import architectures
 from models import cost as estimating
 from models.cost import Estimate
-from models.errors import RunBusyError, StorageError
+from models.errors import RunBusyError
 from models.planning import create as creation
 from models.planning import new_run
 from models.planning.create import plan_creation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
-from models.runs import storage
 from models.runs.events import NoticeGiven, RunFinished
 from models.runs.run import Run
 from models.training.trainer import train
@@ -133,7 +133,7 @@ def test_a_full_disk_leaves_no_half_made_run(
             with pytest.raises(StorageError, match="disk is full"):
                 plan_of.start()
     with monkeypatch.context() as patch:
-        patch.setattr("models.runs.storage.write_file", full)
+        patch.setattr("data.storage.write_file", full)
         with pytest.raises(StorageError, match="disk is full"):
             creating.start()
     assert [path.name for path in runs.iterdir()] == ["owl"]

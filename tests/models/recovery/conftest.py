@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from data.progress import result_of
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
@@ -35,9 +36,8 @@ def meadow(lines: int, seed: int = 0) -> str:
 def _one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RLM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
+    set_cache_dir(tmp_path_factory.mktemp("cache"))
+    yield
     torch.set_num_threads(before)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data.bpe_growth import grown_bpe
+from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import open_corpus
@@ -224,7 +224,7 @@ def test_a_grown_vocabulary_is_trained_again(trained: Trained, strip: Strip) -> 
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, CharacterTokenizer)
     corpus = open_corpus([second])
-    grown = tokenizer.grown(corpus.character_counts)
+    grown = tokenizer.with_characters(corpus.character_counts)
     change_vocab_size(run, grown.vocab_size)
     change_data(run, tokenizer_hash=grown.hash)
     growth = Growth(what="vocabulary", before=tokenizer.vocab_size, after=grown.vocab_size)
@@ -252,7 +252,7 @@ def test_a_vocabulary_grown_by_two_texts_in_turn(trained: Trained, strip: Strip)
     for which, more in ((0, 4), (1, 9), (0, 3)):
         assert isinstance(tokenizer, BpeTokenizer)
         before = tokenizer.vocab_size
-        tokenizer, _ = grown_bpe(tokenizer, texts[which], more)
+        tokenizer, _ = grow_bpe(tokenizer, texts[which], more)
         grown[which].append(Growth(what="vocabulary", before=before, after=tokenizer.vocab_size))
     change_vocab_size(run, tokenizer.vocab_size)
     where = {"content_hash": texts[1].content_hash, "paths": (str(second),)}
@@ -274,7 +274,7 @@ def test_the_first_text_may_have_grown_the_vocabulary(trained: Trained, strip: S
     tokenizer = load_tokenizer(run.tokenizer_path)
     assert isinstance(tokenizer, BpeTokenizer)
     (known,) = run.datasets()
-    grown, _ = grown_bpe(tokenizer, open_corpus(known.paths), 20)
+    grown, _ = grow_bpe(tokenizer, open_corpus(known.paths), 20)
     growth = Growth(what="vocabulary", before=tokenizer.vocab_size, after=grown.vocab_size)
     where = {"content_hash": open_corpus([second]).content_hash, "paths": (str(second),)}
     change_vocab_size(run, grown.vocab_size)
@@ -446,11 +446,11 @@ def test_the_beginning_of_a_grown_vocabulary_is_used(trained: Trained, strip: St
     original = run.tokenizer_path.read_bytes()
     tokenizer = load_tokenizer(run.tokenizer_path)
     if isinstance(tokenizer, BpeTokenizer):
-        grown, _ = grown_bpe(tokenizer, open_corpus(run.config().data.paths), 5)
+        grown, _ = grow_bpe(tokenizer, open_corpus(run.config().data.paths), 5)
         grown.save(child.tokenizer_path)
     else:
         assert isinstance(tokenizer, CharacterTokenizer)
-        tokenizer.grown("Ωμ").save(child.tokenizer_path)
+        tokenizer.with_characters("Ωμ").save(child.tokenizer_path)
     strip(child, "copies")
     record_another_hash(child)
     child.save_config(replace(child.config(), lineage=({"run": name, "path": str(run.path)},)))

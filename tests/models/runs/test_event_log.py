@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import StorageError
+from data.errors import StorageError
 from models.runs.event_log import LineAppender, append_event, follow_events, read_events
 from models.runs.events import Event, NoticeGiven, RunPaused
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from models.runs import events
 from models.runs.event_words import describe
-from models.runs.events import Event, from_json, to_json
+from models.runs.events import Event
+from models.runs.event_json import from_json, to_json
 
 KINDS = [
     kind

@@ -7,23 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data.storage import write_file
 from models.errors import RunError
 from models.runs.checkpoint_folder import MODEL_FILE, STATE_FILE, TRAINING_FILE, state_text
 from models.runs.evaluation import Evaluation
-from models.runs.events import (
-    Event,
-    NoticeGiven,
-    PreparationAdvanced,
-    RolledBack,
-    RunFailed,
-    SchedulePlanned,
-    to_json,
-)
+from models.runs.events import Event, NoticeGiven, PreparationAdvanced, RolledBack, RunFailed, SchedulePlanned
+from models.runs.event_json import to_json
 from models.runs.listing import glance, list_runs
 from models.runs.run import Run
 from models.runs.run_config import ModelSection
 from models.runs.run_state import Counters, RunState, Schedule
-from models.runs.storage import write_file
 from tests.models.runs.example_config import CREATED, WITH_TEXT
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.storage import digest_of
 from models.architectures import build_model, model_config
 from models.config import TrainingConfig
 from models.errors import CheckpointError, RunError
@@ -16,7 +17,6 @@ from models.runs.checkpoint_folder import open_folder, state_text
 from models.runs.datasets import Dataset, datasets_to_json
 from models.runs.migrations import _STEPS, CURRENT, MODEL_FIELDS, datasets_1_to_2, migrated, stamped
 from models.runs.run import Run
-from models.runs.storage import digest_of
 from models.runs.tensor_file import read_tensors, tensor_pieces
 from models.runs.weights_file import metadata_of
 from tests.models.runs.example_config import COMPLETE_STATE, CREATED

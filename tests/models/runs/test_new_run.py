@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import UsageError
-from models.errors import RunBusyError, StorageError
+from data.errors import StorageError, UsageError
+from models.errors import RunBusyError
 from models.runs import new_run as new_run_module
 from models.runs.lock import LOCK_FILE, PID_FILE
 from models.runs.new_run import new_run

@@ -5,17 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import CorpusError, UsageError
-from models.errors import DivergedError, StorageError
+from data.errors import CorpusError, StorageError, UsageError
+from models.errors import DivergedError
 from models.runs import recording
-from models.runs.events import (
-    EvaluationAdvanced,
-    Event,
-    NoticeGiven,
-    PreparationAdvanced,
-    RunFailed,
-    from_json,
-)
+from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced, RunFailed
+from models.runs.event_json import from_json
 from models.runs.recording import record_events
 from tests.models.runs.example_events import step
 

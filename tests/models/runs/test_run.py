@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import RlmError, UsageError
+from data.storage import digest_of
 from models.errors import RunBusyError, RunError
 from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
 from models.runs.listing import list_runs
-from models.runs.run import Run, run_names, runs_dir, suggest_name
-from models.runs.storage import digest_of
+from models.runs.run import Run
+from models.runs.run_names import run_names, suggest_name
 from models.runs.weights_file import metadata_of, shape_in, weights_problem
 from tests.models.runs.example_config import (
     COMPLETE_CONFIG,
@@ -32,17 +33,6 @@ def make_run(name: str, folder: Path) -> Run:
     run = Run.create(name, folder)
     run.save_config(CREATED)
     return run
-
-
-def test_runs_live_where_was_typed_then_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RLM_RUNS_DIR", raising=False)
-    monkeypatch.delenv("RLM_HOME", raising=False)
-    assert runs_dir() == Path("runs")
-    monkeypatch.setenv("RLM_HOME", "/home/of/models")
-    assert runs_dir() == Path("/home/of/models/runs")
-    monkeypatch.setenv("RLM_RUNS_DIR", "/elsewhere")
-    assert runs_dir() == Path("/elsewhere")
-    assert runs_dir("typed") == Path("typed")
 
 
 @pytest.mark.parametrize(
@@ -163,14 +153,6 @@ def test_links_that_lead_to_themselves_are_refused(tmp_path: Path) -> None:
             Run.open(name, loop)
     with pytest.raises(RlmError):
         Run.create("bob", loop)
-
-
-def test_a_home_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="no home folder"):
-        runs_dir("~nobody-of-that-name/runs")
-    monkeypatch.setenv("RLM_RUNS_DIR", "~nobody-of-that-name/runs")
-    with pytest.raises(UsageError, match="no home folder"):
-        runs_dir()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe in the file system is a Unix idea")
@@ -343,7 +325,7 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
         "recursion",
         "runs.event_log",
         "runs.training_log",
-        "runs.storage",
+        "runs.read_files",
         "runs.checkpoint_folder",
         "errors",
         "runs.events",

@@ -1,5 +1,6 @@
-"""float16: gradients that overflow are skipped without a word, and the scale finds its place by itself."""
+"""float16: gradients that overflow are skipped without an event, and the scale adapts by itself."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from models.errors import DivergedError
-from models.recursive_lm import LossParts
+from models.losses import LossParts
+from models.recursion import Depth
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
     EvaluationFinished,
@@ -21,35 +23,32 @@ from models.runs.events import (
     StepSkipped,
 )
 from models.runs.run import Run
-from models.training import session as session_module
+from models.runs.run_state import RunState
+from models.training import optimizer as optimizer_module
 from models.training.control import Control
-from models.training.open import Opened
+from models.training.optimizer import Gradient
 from models.training.session import Session
-from models.training.trainer import Trainer, train
+from models.training.tasks import BatchLoss
+from models.training.trainer import train, training_loop
+from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]
-OpenRun = Callable[[Run], Opened]
 TOO_LARGE = 2.0**40
 """A scale with which every gradient overflows."""
 INTERVAL = 4
 
 
-def in_float16(run: Run) -> Run:
-    config = run.read_config()
-    config["measured"]["number_format"] = "float16"
-    run.write_config(config)
-    return run
-
-
 @pytest.fixture
-def half_run(new_run: NewRun) -> NewRun:
+def half_run(new_run: NewRun, changed_calibration: NewRun) -> NewRun:
     """As `new_run`, in float16."""
-    return lambda *arguments, **settings: in_float16(new_run(*arguments, **settings))
+    return lambda *arguments, **settings: changed_calibration(
+        new_run(*arguments, **settings), number_format="float16"
+    )
 
 
 def scale_from(session: Session, scale: float) -> None:
     """Begin with `scale`, and let it grow every few steps."""
-    session.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=INTERVAL)
+    session.optimizers.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=INTERVAL)
 
 
 def poison(session: Session, bad: Callable[[int], bool], kind: str) -> None:
@@ -63,7 +62,7 @@ def poison(session: Session, bad: Callable[[int], bool], kind: str) -> None:
         loss = parts.next_token * (math.nan if kind == "loss" else 1.0)
         return LossParts(parts.total * math.nan, loss, parts.passes)
 
-    session.model.training_loss = training_loss  # type: ignore[method-assign]
+    session.model.training_loss = training_loss  # type: ignore[method-assign,assignment]
 
 
 def of(kind: type[Any], events: list[Event]) -> list[Any]:
@@ -76,32 +75,41 @@ def tensors(session: Session) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-def test_an_overflow_is_skipped_whole_and_is_no_bad_batch(
-    half_run: NewRun, opened: OpenRun, optimizer: str
-) -> None:
-    session = opened(half_run(optimizer=optimizer, average_decay=0.9)).session
+def test_an_overflow_changes_nothing_and_is_no_bad_batch(half_run: NewRun, optimizer: str) -> None:
+    session = session_of(half_run(steps=60, optimizer=optimizer, average_decay=0.9))
     scale_from(session, TOO_LARGE)
-    before, overflows = tensors(session), 0
-    while not math.isfinite((result := session.step()).gradient_norm):
-        overflows += 1
-        assert result.problem is None and result.overflowed and math.isfinite(result.loss)
-        assert session.scaler.get_scale() == TOO_LARGE / 2**overflows
-        now = tensors(session)
-        assert now.keys() == before.keys()
-        assert all(torch.equal(value, before[name]) for name, value in now.items())
-    assert overflows > 5 and session.counters.skipped_steps == []
-    assert result.problem is None and not result.overflowed
+    before, clip, advance = tensors(session), session.optimizers.clip_gradient, session.advance
+    gradients: list[Gradient] = []
+
+    def clip_gradient() -> Gradient:
+        gradients.append(clip())
+        return gradients[-1]
+
+    def compare_and_advance(batch: BatchLoss, depth: Depth) -> None:
+        if gradients[-1].overflowed:
+            assert math.isfinite(batch.loss) and not math.isfinite(gradients[-1].norm)
+            assert session.optimizers.scaler.get_scale() == TOO_LARGE / 2 ** len(gradients)
+            now = tensors(session)
+            assert now.keys() == before.keys()
+            assert all(torch.equal(value, before[name]) for name, value in now.items())
+        advance(batch, depth)
+
+    session.optimizers.clip_gradient = clip_gradient  # type: ignore[method-assign]
+    session.advance = compare_and_advance  # type: ignore[method-assign]
+    event = take_step(session)
+    assert isinstance(event, StepFinished) and math.isfinite(event.gradient_norm)
+    *overflows, last = gradients
+    assert len(overflows) > 5 and all(gradient.overflowed for gradient in overflows)
+    assert session.counters.skipped_steps == [] and not last.overflowed
     taken = tensors(session)
     assert any(not torch.equal(taken[name], value) for name, value in before.items())
 
 
 @pytest.mark.parametrize("architecture", ["looped", "trm"])
-def test_overflows_at_the_start_do_not_end_a_training(
-    half_run: NewRun, opened: OpenRun, architecture: str
-) -> None:
-    trainer = Trainer(opened(half_run("owl", architecture, steps=60, batch_size=8)), Control())
-    scale_from(trainer.session, TOO_LARGE)
-    events = list(trainer.events())
+def test_overflows_at_the_start_do_not_end_a_training(half_run: NewRun, architecture: str) -> None:
+    session = session_of(half_run("owl", architecture, steps=60, batch_size=8))
+    scale_from(session, TOO_LARGE)
+    events = list(training_loop(session))
     assert isinstance(events[-1], RunFinished)
     assert not of(StepSkipped, events) and not of(RolledBack, events) and not of(NoticeGiven, events)
     steps = of(StepFinished, events)
@@ -111,60 +119,60 @@ def test_overflows_at_the_start_do_not_end_a_training(
     assert last.validation_loss < first.validation_loss < 4
 
 
-def test_the_scale_grows_where_nothing_overflows(half_run: NewRun, opened: OpenRun) -> None:
-    session = opened(half_run()).session
+def test_the_scale_grows_where_nothing_overflows(half_run: NewRun) -> None:
+    session = session_of(half_run())
     scale_from(session, 2.0)
     scales = []
     for _ in range(3 * INTERVAL):
-        assert session.step().problem is None
-        scales.append(session.scaler.get_scale())
+        assert isinstance(take_step(session), StepFinished)
+        scales.append(session.optimizers.scaler.get_scale())
     assert scales == [2.0 * 2 ** (step // INTERVAL) for step in range(1, 3 * INTERVAL + 1)]
 
 
-def test_a_restored_scale_goes_on_from_where_it_was(half_run: NewRun, opened: OpenRun) -> None:
+def test_a_restored_scale_goes_on_from_where_it_was(half_run: NewRun) -> None:
     run = half_run()
-    first, second = opened(run).session, opened(run).session
+    first, second = session_of(run), session_of(run)
     for session in (first, second):
         scale_from(session, 2.0)
     for _ in range(INTERVAL + 2):
-        first.step()
+        take_step(first)
     second.restore(first.snapshot())
     for _ in range(INTERVAL):
-        assert first.step().loss == second.step().loss
-        assert first.scaler.state_dict() == second.scaler.state_dict()
-    assert second.scaler.get_scale() == 8.0
+        assert take_step(first).loss == take_step(second).loss
+        assert first.optimizers.scaler.state_dict() == second.optimizers.scaler.state_dict()
+    assert second.optimizers.scaler.get_scale() == 8.0
 
 
-def test_a_scale_that_overflows_can_be_restored_again_and_again(half_run: NewRun, opened: OpenRun) -> None:
-    session = opened(half_run()).session
+def test_a_scale_that_overflows_can_be_restored_again_and_again(half_run: NewRun) -> None:
+    session = session_of(half_run(steps=60))
     scale_from(session, TOO_LARGE)
     snapshot = session.snapshot()
     for _ in range(2):
         session.restore(snapshot)
-        assert any(not session.step().overflowed for _ in range(50))
+        assert isinstance(take_step(session), StepFinished) and session.counters.step <= 50
     assert session.counters.skipped_steps == []
 
 
 @pytest.mark.parametrize(("scale", "restored"), [(512.0, 512.0), (2.0**-30, 1.0)])
 def test_a_checkpoint_that_holds_only_a_scale_still_opens(
-    half_run: NewRun, opened: OpenRun, scale: float, restored: float
+    half_run: NewRun, scale: float, restored: float
 ) -> None:
-    session = opened(half_run()).session
-    snapshot = session.snapshot()
-    snapshot.state.pop("steps_without_overflow", None)
-    snapshot.state["gradient_scale"] = scale  # earlier versions made it smaller without end
-    session.restore(snapshot)
-    assert session.scaler.get_scale() == restored
-    assert session.step().problem is None
+    session = session_of(half_run())
+    state = session.snapshot().state.to_json()
+    del state["steps_without_overflow"]
+    state["gradient_scale"] = scale  # earlier versions made it smaller without end
+    session.restore(dataclasses.replace(session.snapshot(), state=RunState.from_json(state)))
+    assert session.optimizers.scaler.get_scale() == restored
+    assert isinstance(take_step(session), StepFinished)
 
 
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
-def test_what_is_really_no_number_still_counts(half_run: NewRun, opened: OpenRun, kind: str) -> None:
-    trainer = Trainer(opened(half_run(steps=500, checkpoint_minutes=1e6)), Control())
-    poison(trainer.session, lambda call: call >= 4, kind)
+def test_a_loss_or_gradient_that_is_no_number_is_still_a_bad_batch(half_run: NewRun, kind: str) -> None:
+    session = session_of(half_run(steps=500, checkpoint_minutes=1e6))
+    poison(session, lambda call: call >= 4, kind)
     events: list[Event] = []
     with pytest.raises(DivergedError):
-        for event in trainer.events():
+        for event in training_loop(session):
             events.append(event)
     assert len(of(StepSkipped, events)) == 5 * 4
     wanted = "the loss is not a number" if kind == "loss" else "the gradient is not a number"
@@ -172,8 +180,8 @@ def test_what_is_really_no_number_still_counts(half_run: NewRun, opened: OpenRun
 
 
 def test_a_pause_changes_nothing_in_float16(half_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "FIRST_SCALE", TOO_LARGE)
-    monkeypatch.setattr(session_module, "GROWTH_INTERVAL", 3)
+    monkeypatch.setattr(optimizer_module, "FIRST_SCALE", TOO_LARGE)
+    monkeypatch.setattr(optimizer_module, "GROWTH_INTERVAL", 3)
     dials = {"model": {"dropout": 0.1}, "steps": 48, "average_decay": 0.9, "checkpoint_minutes": 1e6}
     whole, parts = half_run("whole", **dials), half_run("in-parts", **dials)
     expected = [(event.step, event.loss) for event in of(StepFinished, list(train(whole)))]
@@ -198,4 +206,4 @@ def test_a_pause_changes_nothing_in_float16(half_run: NewRun, monkeypatch: pytes
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     for name in ("gradient_scale", "steps_without_overflow"):
-        assert one.state[name] == other.state[name]
+        assert getattr(one.state, name) == getattr(other.state, name)

@@ -182,7 +182,7 @@ def is_muons(name: str, weight: Tensor, optimizer: str) -> bool:
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_what_is_loaded_goes_on_as_what_was_saved(architecture: str, optimizer: str) -> None:
+def test_loaded_moments_go_on_as_the_saved_ones(architecture: str, optimizer: str) -> None:
     config = TrainingConfig(optimizer=optimizer, weight_decay=0.01)
     one = new_model(architecture)
     first = Optimizers(one, config)

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.architectures import ARCHITECTURES
-from models.evaluation import loss as evaluate
+from models.evaluation import loss as loss_module
+from models.planning.extend import extend
 from models.runs.checkpoint import Snapshot, load_checkpoint, load_weights
 from models.runs.events import (
     CheckpointSaved,
@@ -25,7 +27,9 @@ from models.runs.events import (
     StepFinished,
 )
 from models.runs.run import Run
-from models.training.trainer import Control, extend, train
+from models.runs.run_state import RunState
+from models.training.control import Control
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 RECIPE = {"steps": 11, "evaluations": 3, "samples": 3, "average_decay": 0.9, "weight_decay": 0.01}
@@ -36,7 +40,7 @@ numbers = itertools.count()
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """An evaluation has several moments to be paused in."""
-    monkeypatch.setattr(evaluate, "BATCH_TOKENS", 80)
+    monkeypatch.setattr(loss_module, "BATCH_TOKENS", 80)
 
 
 def go(run: Run, pause_at: int | None = None) -> list[Event]:
@@ -64,7 +68,7 @@ def go_with_pauses(run: Run, pauses: list[int]) -> list[Event]:
     raise AssertionError("it never finished")
 
 
-def told(events: list[Event]) -> list[tuple[Any, ...]]:
+def story_of(events: list[Event]) -> list[tuple[Any, ...]]:
     """What a user sees of the training itself, in order."""
     story: list[tuple[Any, ...]] = []
     for event in events:
@@ -102,10 +106,9 @@ def final(run: Run) -> Snapshot:
     return snapshot
 
 
-def state_of(snapshot: Snapshot) -> dict[str, Any]:
+def state_of(snapshot: Snapshot) -> RunState:
     """The state without what the clock says."""
-    counters = {key: value for key, value in snapshot.state["counters"].items() if key != "elapsed_s"}
-    return {**snapshot.state, "counters": counters}
+    return replace(snapshot.state, counters=replace(snapshot.state.counters, elapsed_s=0.0))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_pauses_change_nothing(new_run: NewRun, architecture: str, optimizer: st
 
     reference = another()
     uninterrupted = go(reference)
-    story = told(uninterrupted)
+    story = story_of(uninterrupted)
     assert len({loss for _, loss, *_ in story}) > 10, "a story to tell"
     steps = [number for number, event in enumerate(uninterrupted) if isinstance(event, StepFinished)]
     evaluations = [n for n, event in enumerate(uninterrupted) if isinstance(event, EvaluationAdvanced)]
@@ -132,7 +135,7 @@ def test_pauses_change_nothing(new_run: NewRun, architecture: str, optimizer: st
     def through_pauses(step: int, evaluation: int, more: list[int]) -> None:  # a pause in each
         for pauses in ([step, *more], [evaluation, *more]):
             run = another()
-            assert told(go_with_pauses(run, pauses)) == story
+            assert story_of(go_with_pauses(run, pauses)) == story
             assert_same_end(run, reference)
 
     through_pauses()
@@ -144,7 +147,7 @@ def test_a_pause_at_every_single_event_changes_nothing(new_run: NewRun) -> None:
     uninterrupted = go(reference)
     for number, event in enumerate(uninterrupted[:-1]):
         run = new_run(f"paused-{number}", "transformer", model=DROPOUT, **dials)
-        assert told(go_with_pauses(run, [number])) == told(uninterrupted), event
+        assert story_of(go_with_pauses(run, [number])) == story_of(uninterrupted), event
         assert_same_end(run, reference)
 
 
@@ -157,13 +160,13 @@ def test_the_length_is_kept_when_paused_before_the_first_step(
     paused = go(run, place_of(CheckpointSaved, reference))[-1]
     assert isinstance(paused, RunPaused) and paused.step == 0
     rest = go(run)
-    assert told(rest) == told(reference)
+    assert story_of(rest) == story_of(reference)
     assert paused.total_steps == rest[-1].step  # type: ignore[attr-defined]
 
 
 def test_a_minute_long_run_keeps_its_steps_when_paused(new_run: NewRun) -> None:
     """Minutes become steps once; a resumed run goes on with those, whatever the time of day."""
-    run = new_run(minutes=0.3, evaluations=0)
+    run = new_run(minutes=3, evaluations=0)
     first = go(run, 12)
     paused = first[-1]
     assert isinstance(paused, RunPaused) and paused.total_steps > 50
@@ -179,24 +182,25 @@ def test_a_pause_is_a_checkpoint_of_its_own(new_run: NewRun) -> None:
     for pointer in ("pause", "latest"):
         snapshot, notes = load_checkpoint(run, pointer)
         assert snapshot.step == paused.step and notes == []
-        assert snapshot.state["ended"] is None
+        assert snapshot.state.ended is None
 
 
-def test_what_was_measured_is_kept(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = new_run(measured=False, number_format="auto", steps=6)
+def test_a_resumed_run_keeps_its_calibration(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(calibrated=False, number_format="auto", steps=6)
     go(run, 10)
-    config = run.read_config()
-    assert config["measured"]["device"] == "cpu" and config["measured"]["deep_step_s"] > 0
-    monkeypatch.setattr("models.training.open.measure", None)
+    calibration = run.config().calibration
+    assert calibration is not None
+    assert calibration.device == "cpu" and calibration.deep_step_s > 0
+    monkeypatch.setattr("models.training.text_task.calibrate", None)
     go(run)
-    assert run.read_config()["measured"] == config["measured"]
+    assert run.config().calibration == calibration
 
 
 def test_the_best_loss_and_nan_survive_the_file(new_run: NewRun) -> None:
     run = new_run()
     go(run, pause_at=0)
-    counters = final(run).state["counters"]
-    assert counters["best_loss"] == math.inf and math.isnan(counters["mean_loss"])
+    counters = final(run).state.counters
+    assert counters.best_loss == math.inf and math.isnan(counters.mean_loss)
 
 
 def test_an_extension_can_be_paused_too(new_run: NewRun) -> None:
@@ -208,7 +212,7 @@ def test_an_extension_can_be_paused_too(new_run: NewRun) -> None:
     whole = go(runs[0])
     first = place_of(StepFinished, whole)
     parts = go_with_pauses(runs[1], [first - 1, first + 2, 3])
-    assert told(parts) == told(whole)
+    assert story_of(parts) == story_of(whole)
     assert_same_end(runs[1], runs[0])
     last = whole[-1]
     assert isinstance(last, RunFinished) and last.step == 14

@@ -21,7 +21,8 @@ from pathlib import Path
 from models.runs.events import StepFinished
 from models.runs.run import Run
 from models.generation import samples as sample
-from models.training.trainer import Control, train
+from models.training.control import Control
+from models.training.trainer import train
 
 sample.SAMPLE = sample.SAMPLE.changed(max_tokens=6)
 for folder, last in zip(sys.argv[1::2], sys.argv[2::2]):
@@ -34,9 +35,9 @@ for folder, last in zip(sys.argv[1::2], sys.argv[2::2]):
 
 def train_apart(*runs: tuple[Run, int]) -> None:
     """Train in a process of its own; -1 is to the end."""
-    said = [word for run, last in runs for word in (str(run.path), str(last))]
+    arguments = [word for run, last in runs for word in (str(run.path), str(last))]
     subprocess.run(
-        [sys.executable, "-c", PROGRAM, *said],
+        [sys.executable, "-c", PROGRAM, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"},
         cwd=ROOT,
         check=True,
@@ -48,15 +49,14 @@ def losses(run: Run) -> list[str]:
     return [line.partition('"loss"')[2].partition(",")[0] for line in lines if "step_finished" in line]
 
 
-def test_a_pause_changes_nothing_in_bfloat16_with_two_threads(new_run: NewRun) -> None:
+def test_a_pause_changes_nothing_in_bfloat16_with_two_threads(
+    new_run: NewRun, changed_calibration: NewRun
+) -> None:
     runs = []
     for name in ("whole", "in-parts"):
         # Wide enough for both threads to have a share of every product.
         run = new_run(name, "looped", model={"d_model": 64, "dropout": 0.1}, steps=8, average_decay=0.9)
-        config = run.read_config()
-        config["measured"] |= {"number_format": "bfloat16", "threads": 2}
-        run.write_config(config)
-        runs.append(run)
+        runs.append(changed_calibration(run, number_format="bfloat16", threads=2))
     whole, parts = runs
     train_apart((whole, -1), (parts, 3))
     train_apart((parts, -1))
@@ -69,4 +69,4 @@ def test_a_pause_changes_nothing_in_bfloat16_with_two_threads(new_run: NewRun) -
     ):
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
-    assert parts.read_json("evaluation.json") == whole.read_json("evaluation.json")
+    assert parts.evaluation() == whole.evaluation() is not None

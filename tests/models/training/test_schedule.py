@@ -7,14 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.config import TrainingConfig
-from models.training.schedule import Schedule
+from models.runs.run_state import Schedule
+from models.training.schedule import learning_rate_factor
 
 SHAPES = ("wsd", "cosine")
 stretches = st.tuples(st.integers(0, 500), st.integers(1, 500)).map(lambda pair: (pair[0], sum(pair)))
 
 
 def rates(schedule: Schedule, config: TrainingConfig) -> list[float]:
-    return [schedule.rate(step, config) for step in range(schedule.first_step, schedule.last_step + 1)]
+    return [
+        learning_rate_factor(schedule, step, config)
+        for step in range(schedule.first_step, schedule.last_step + 1)
+    ]
 
 
 @given(stretches)
@@ -50,14 +54,16 @@ def test_the_rate_rises_once_and_falls_once(
 def test_the_corners_of_the_rate(shape: str) -> None:
     config = TrainingConfig(schedule=shape, warmup_steps=10, final_rate=0.1, cooldown=0.5)
     schedule = Schedule.over(100, 300)
-    assert schedule.rate(100, config) == pytest.approx(0.1)  # the first step is one tenth of the way up
-    assert schedule.rate(104, config) == pytest.approx(0.5, rel=0.01)
-    assert schedule.rate(300, config) == pytest.approx(0.1)
+    assert learning_rate_factor(schedule, 100, config) == pytest.approx(
+        0.1
+    )  # the first step is one tenth of the way up
+    assert learning_rate_factor(schedule, 104, config) == pytest.approx(0.5, rel=0.01)
+    assert learning_rate_factor(schedule, 300, config) == pytest.approx(0.1)
     if shape == "wsd":
-        assert all(schedule.rate(step, config) == 1.0 for step in range(109, 201))
-        assert schedule.rate(250, config) == pytest.approx(0.55)
+        assert all(learning_rate_factor(schedule, step, config) == 1.0 for step in range(109, 201))
+        assert learning_rate_factor(schedule, 250, config) == pytest.approx(0.55)
     else:
-        assert schedule.rate(200, config) == pytest.approx(0.55)
+        assert learning_rate_factor(schedule, 200, config) == pytest.approx(0.55)
 
 
 def test_without_a_cool_down_the_rate_stays() -> None:
@@ -72,13 +78,15 @@ def test_another_end_keeps_what_is_done(stretch: tuple[int, int], share: float, 
     step = int(stretch[0] + share * (stretch[1] - stretch[0]))
     moved = schedule.ending_at(step + more, step)
     assert moved.progress(step) == schedule.progress(step)
-    assert moved.rate(step, config) == pytest.approx(schedule.rate(step, config), abs=1e-12)
+    assert learning_rate_factor(moved, step, config) == pytest.approx(
+        learning_rate_factor(schedule, step, config), abs=1e-12
+    )
     assert moved.progress(step + more) == pytest.approx(1.0, abs=1e-12)
     assert moved.first_step == schedule.first_step  # so warm-up is not done twice
     assert moved.progress(step + more // 2) <= 1.0
 
 
-def test_a_stretch_taken_up_again_warms_up_to_its_share() -> None:
+def test_a_training_that_goes_on_warms_up_to_its_share_of_the_rate() -> None:
     config = TrainingConfig(warmup_steps=10, cooldown=0.5)
     found = rates(Schedule.over(1000, 1100, 0.5), config)
     assert found[0] == pytest.approx(0.05)

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 import torch
 
 from data.errors import CorpusError, UsageError
+from data.progress import result_of
 from models.architectures import ARCHITECTURES
 from models.errors import CheckpointError, RunBusyError
-from models.evaluation import loss as evaluate
+from models.evaluation.loss import evaluate
 from models.recursion import is_trained
 from models.runs.checkpoint import load_checkpoint
 from models.runs.checkpoint_folder import pointers_in
+from models.runs.evaluation import Evaluation
+from models.runs.event_json import to_json
 from models.runs.events import (
     CheckpointSaved,
     EvaluationAdvanced,
@@ -26,15 +30,12 @@ from models.runs.events import (
     RunPaused,
     RunStarted,
     SampleGenerated,
-    SchedulePlanned,
     StepFinished,
-    to_json,
 )
 from models.runs.load import load_run
 from models.runs.run import Run
 from models.training.control import Control
-from models.training.length import REWARMED
-from models.training.trainer import extend, train
+from models.training.trainer import train
 
 NewRun = Callable[..., Run]
 
@@ -54,7 +55,7 @@ def of(kind: type[Any], events: list[Event]) -> list[Any]:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_events_tell_the_story_in_order(new_run: NewRun, architecture: str) -> None:
+def test_events_come_in_order(new_run: NewRun, architecture: str) -> None:
     run = new_run("owl", architecture, steps=12, evaluations=4, samples=2)
     events = go(run)
     unplanned = [
@@ -86,7 +87,7 @@ def test_events_tell_the_story_in_order(new_run: NewRun, architecture: str) -> N
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_what_is_left_behind_is_a_trained_model(new_run: NewRun, architecture: str) -> None:
+def test_a_training_leaves_a_trained_model(new_run: NewRun, meadow: Path, architecture: str) -> None:
     run = new_run("owl", architecture, steps=16, average_decay=0.8)
     events = go(run)
     finished = events[-1]
@@ -94,18 +95,18 @@ def test_what_is_left_behind_is_a_trained_model(new_run: NewRun, architecture: s
     trained = load_run(run)
     modes = trained.model.modes()
     assert finished.validation_loss_by_mode.keys() == modes.keys()
-    evaluation = run.read_json("evaluation.json")
-    assert isinstance(evaluation, dict)
-    assert evaluation["validation_loss_by_mode"] == finished.validation_loss_by_mode
-    assert evaluation["after_steps"] == 16 and evaluation["step"] == finished.best_step
+    evaluation = run.evaluation()
+    assert isinstance(evaluation, Evaluation)
+    assert evaluation.validation_loss_by_mode == finished.validation_loss_by_mode
+    assert evaluation.after_steps == 16 and evaluation.step == finished.best_step
     extrapolated = {
-        "looped": ["thorough", "extreme"],
-        "hrm": ["thorough", "extreme"],
-        "trm": ["thorough", "extreme"],
-        "transformer": [],
+        "looped": ("thorough", "extreme"),
+        "hrm": ("thorough", "extreme"),
+        "trm": ("thorough", "extreme"),
+        "transformer": (),
     }
-    beyond = [mode for mode, depth in modes.items() if not is_trained(trained.model, depth)]
-    assert evaluation["extrapolated_modes"] == extrapolated.get(architecture, beyond) == beyond
+    beyond = tuple(mode for mode, depth in modes.items() if not is_trained(trained.model, depth))
+    assert evaluation.extrapolated_modes == extrapolated.get(architecture, beyond) == beyond
     best = min(of(EvaluationFinished, events), key=lambda event: event.validation_loss)
     assert finished.best_step == best.step
     assert finished.validation_loss == pytest.approx(best.validation_loss, abs=1e-5)
@@ -113,14 +114,11 @@ def test_what_is_left_behind_is_a_trained_model(new_run: NewRun, architecture: s
     assert finished.bits_per_byte == pytest.approx(best.bits_per_byte, abs=1e-5)
     # One byte a character, one token a character.
     assert finished.bits_per_byte == pytest.approx(finished.validation_loss / math.log(2))
-    # What is saved is what was judged.
-    data = Path(str(run.read_config()["data"]["paths"][0])).read_text(encoding="utf-8")
-    held_out = trained.tokenizer.encode(data[int(0.9 * len(data)) :])
-    losing = evaluate.evaluate(trained.model, held_out, modes["normal"], "float32")
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(losing)
-    assert end.value.value == pytest.approx(finished.validation_loss, abs=1e-5)
+    # The saved weights are those that were evaluated.
+    text = meadow.read_text(encoding="utf-8")
+    held_out = trained.tokenizer.encode(text[int(0.9 * len(text)) :])
+    loss = result_of(evaluate(trained.model, held_out, modes["normal"], "float32"))
+    assert loss == pytest.approx(finished.validation_loss, abs=1e-5)
 
 
 def test_the_same_run_twice_is_the_same(new_run: NewRun) -> None:
@@ -181,12 +179,12 @@ def test_stopping_ends_with_the_best_weights_so_far(new_run: NewRun, after: int)
         go(run)
 
 
-def test_a_wish_taken_back_changes_nothing(new_run: NewRun) -> None:
-    def waver(control: Control, event: Event) -> None:
+def test_a_withdrawn_pause_changes_nothing(new_run: NewRun) -> None:
+    def pause_and_go_on(control: Control, event: Event) -> None:
         control.pause()
         control.go_on()
 
-    assert isinstance(go(new_run(), waver)[-1], RunFinished)
+    assert isinstance(go(new_run(), pause_and_go_on)[-1], RunFinished)
 
 
 def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> None:
@@ -195,75 +193,8 @@ def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> N
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
     with pytest.raises(UsageError) as caught:
         go(run)
-    assert caught.value.hint == "Go on with it: rlm resume owl --minutes 5"
+    assert caught.value.hint == "Go on with it: {resume owl training.minutes=5}"
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
-
-
-def test_an_extension_of_a_finished_run_warms_up_again(new_run: NewRun) -> None:
-    run = new_run(steps=10, cooldown=0.5, warmup_steps=4, learning_rate=1e-3)
-    first = go(run)
-    extend(run, steps=20)
-    events = go(run)
-    (started,) = of(RunStarted, events)
-    assert (started.start_step, started.total_steps) == (10, 30)
-    rates = [event.learning_rate for event in of(StepFinished, events)]
-    assert of(StepFinished, first)[-1].learning_rate < 0.25e-3  # it had come down
-    assert rates[:4] == pytest.approx([REWARMED * share * 1e-3 for share in (0.25, 0.5, 0.75, 1)])
-    assert max(rates) == pytest.approx(REWARMED * 1e-3) and rates[-1] < 0.05e-3
-    finished = events[-1]
-    assert isinstance(finished, RunFinished) and finished.step == 30
-    losses = [event.validation_loss for event in of(EvaluationFinished, first + events)]
-    assert finished.validation_loss == pytest.approx(min(losses), abs=1e-5)
-    evaluation = run.read_json("evaluation.json")
-    assert isinstance(evaluation, dict) and evaluation["after_steps"] == 30
-    with pytest.raises(UsageError, match="finished"):
-        go(run)
-
-
-def test_an_extension_of_a_paused_run_only_moves_its_end(new_run: NewRun) -> None:
-    def pause(control: Control, event: Event) -> None:
-        if isinstance(event, StepFinished) and event.step == 6:
-            control.pause()
-
-    run = new_run(steps=12, warmup_steps=3, cooldown=0.1)
-    paused = go(run, pause)[-1]
-    assert isinstance(paused, RunPaused) and (paused.step, paused.total_steps) == (6, 12)
-    extend(run, steps=14)
-    events = go(run)
-    assert events[-1].step == 20  # type: ignore[attr-defined]
-    rates = [event.learning_rate for event in of(StepFinished, events)]
-    assert rates[:8] == pytest.approx([rates[0]] * 8), "no second warm-up"
-
-
-@pytest.mark.parametrize(
-    "length", [{}, {"steps": 0}, {"minutes": 0.0}, {"minutes": math.nan}, {"minutes": -1.0}]
-)
-def test_an_extension_has_one_length_above_nothing(new_run: NewRun, length: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        extend(new_run(), **length)
-    with pytest.raises(UsageError):
-        extend(new_run("other"), minutes=1.0, steps=1)
-
-
-def test_what_was_never_trained_cannot_be_extended(new_run: NewRun) -> None:
-    run = new_run()
-    config = run.read_config()
-    del config["data"]
-    run.write_config(config)
-    for more in (lambda: extend(run, steps=4), lambda: go(run)):
-        with pytest.raises(UsageError, match="has no text yet") as caught:
-            more()
-        assert caught.value.hint == "Train it: rlm train FILE --name owl"
-    assert run.read_config() == config
-
-
-def test_minutes_end_in_time(new_run: NewRun) -> None:
-    run = new_run(minutes=0.04, evaluations=2, samples=1)
-    events = go(run)
-    finished = events[-1]
-    assert isinstance(finished, RunFinished)
-    assert events[-1].time - events[0].time < 0.04 * 60 + 30
-    assert of(SchedulePlanned, events)
 
 
 def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:
@@ -286,9 +217,9 @@ def test_a_closed_training_leaves_a_run_that_goes_on(new_run: NewRun) -> None:
     assert isinstance(go(run)[-1], RunFinished)
 
 
-def test_a_text_that_changed_is_refused(new_run: NewRun, corpus: Path) -> None:
+def test_a_text_that_changed_is_refused(new_run: NewRun, meadow: Path) -> None:
     run = new_run()
-    corpus.write_text(corpus.read_text(encoding="utf-8") + "more\n", encoding="utf-8")
+    meadow.write_text(meadow.read_text(encoding="utf-8") + "more\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="no longer"):
         go(run)
 
@@ -300,15 +231,15 @@ def test_weights_of_another_model_are_refused(new_run: NewRun) -> None:
 
     run = new_run()
     go(run, pause)
-    config = run.read_config()
-    config["model"]["d_model"] = 64
-    run.write_config(config)
+    config = run.config()
+    dials = {**config.model.foreign, "d_model": 64}
+    run.save_config(replace(config, model=replace(config.model, foreign=dials)))
     with pytest.raises(CheckpointError, match="does not fit"):
         go(run)
 
 
-def test_a_pause_while_it_is_prepared_loses_nothing(new_run: NewRun) -> None:
-    run = new_run(measured=False, steps=3)
+def test_a_pause_before_the_first_step_loses_nothing(new_run: NewRun) -> None:
+    run = new_run(calibrated=False, steps=3)
     events = go(run, lambda control, event: control.pause())
     assert len(events) == 2 and isinstance(events[-1], RunPaused)
     assert isinstance(go(run)[-1], RunFinished)
@@ -324,14 +255,16 @@ def test_samples_do_not_disturb_the_training(new_run: NewRun) -> None:
 
 
 @pytest.mark.parametrize(("evaluations", "samples", "written"), [(6, 4, 4), (6, 1, 1), (2, 5, 2), (5, 0, 0)])
-def test_as_many_samples_as_asked_for(new_run: NewRun, evaluations: int, samples: int, written: int) -> None:
+def test_the_number_of_samples_is_as_configured(
+    new_run: NewRun, evaluations: int, samples: int, written: int
+) -> None:
     events = go(new_run(steps=17, evaluations=evaluations, samples=samples))
     found = of(SampleGenerated, events)
     assert len(found) == written
     assert not found or found[-1].step == 17
 
 
-def test_checkpoints_come_as_often_as_asked_for(new_run: NewRun) -> None:
+def test_checkpoints_are_saved_at_every_interval(new_run: NewRun) -> None:
     run = new_run(steps=5, checkpoint_minutes=0.0)
     events = go(run)
     saved = of(CheckpointSaved, events)
@@ -341,5 +274,5 @@ def test_checkpoints_come_as_often_as_asked_for(new_run: NewRun) -> None:
     newest = [Path(event.path).name for event in saved[-3:]]
     assert {path.name for path in run.checkpoints_path.glob("step_*")} == pointed | set(newest)
     snapshot, _ = load_checkpoint(run)
-    assert snapshot.step == 5 and snapshot.state["ended"] == "steps"
+    assert snapshot.step == 5 and snapshot.state.ended == "steps"
     assert all(torch.isfinite(weight).all() for weight in snapshot.model.values())

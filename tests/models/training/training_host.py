@@ -22,7 +22,7 @@ from models.runs.run import Run
 from models.training.trainer import train
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
@@ -32,7 +32,7 @@ def train_and_exit(run: Run, first_save: int) -> None:
     try:
         for event in run.record(train(run)):
             if isinstance(event, CheckpointSaved):
-                say(f"saved {event.step}")
+                report(f"saved {event.step}")
                 os.write(first_save, b"!")
         code = 0
     except UsageError as error:  # it was killed after its last word but one
@@ -46,7 +46,7 @@ def train_and_exit(run: Run, first_save: int) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     sample.SAMPLE = sample.SAMPLE.changed(max_tokens=6)
-    say("ready")
+    report("ready")
     for line in sys.stdin:
         since, seconds, folder = line.strip().split(" ", 2)
         first_save, child_end = os.pipe()
@@ -59,7 +59,7 @@ def main() -> None:
                 os.read(first_save, 1)
             time.sleep(float(seconds))
             os.kill(pid, signal.SIGKILL)  # ours until it is waited for, also where it is done
-        say(f"ended {os.waitpid(pid, 0)[1]}")
+        report(f"ended {os.waitpid(pid, 0)[1]}")
         os.close(first_save)
 
 

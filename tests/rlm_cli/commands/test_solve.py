@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,24 @@ def test_valid_answers_go_into_a_table(
     assert out.read_text() == f"puzzle,solution\n{grid_line(puzzle)},{first['answer']}\n"
     assert len(solution) == len(first["answer"])
     assert main(["solve", "four", PUZZLE, "--out", str(tmp_path / "no" / "where.csv")]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert "Could not save" in capsys.readouterr().err
+
+
+def test_answers_replace_a_file_only_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "answers.csv"
+    out.write_text("mine")
+    error = refused(capsys, "solve", "four", PUZZLE, "--out", str(out))
+    assert "is there already" in error and "--force" in error and out.read_text() == "mine"
+    solved(capsys, PUZZLE, "--out", str(out), "--force")
+    assert out.read_text().startswith("puzzle,solution\n")
+
+
+def test_what_is_no_plain_file_is_never_replaced(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    error = refused(capsys, "solve", "four", PUZZLE, "--out", str(tmp_path / "pipe"), "--force")
+    assert "is there already" in error and (tmp_path / "pipe").is_fifo()
 
 
 def test_on_a_terminal_clues_and_changes_have_colours_of_their_own(

@@ -1,0 +1,70 @@
+"""The names of runs, and which ones a folder has. Torch-free."""
+
+import contextlib
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from data.errors import UsageError
+from models.runs.incomplete import is_incomplete
+
+CONFIG_FILE = "config.json"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+def require_name(name: str) -> None:
+    """Raise UsageError where no run can be called `name`."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot be the name of a run.",
+            hint="Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter, digit or _.",
+        )
+
+
+def require_free_name(name: str, runs_dir: Path) -> None:
+    """Raise UsageError where no run can be called `name`, or something in `runs_dir` has that name."""
+    require_name(name)
+    path = runs_dir / name
+    if os.path.lexists(path) and not is_incomplete(path):
+        raise name_is_taken(name, runs_dir)
+
+
+def suggest_name(stem: str, runs_dir: Path) -> str:
+    """A valid name no run has yet, close to `stem`: "alice", then "alice-2"."""
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-")[:56].rstrip(".-") or "run"
+    number, name = 1, plain
+    while os.path.lexists(runs_dir / name):
+        number += 1
+        name = f"{plain}-{number}"
+    return name
+
+
+def run_names(runs_dir: Path) -> list[str]:
+    """The names of the runs in a folder, the most recently changed first."""
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(runs_dir):
+            if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                path = Path(entry.path)
+                if (path / CONFIG_FILE).is_file():
+                    found.append((last_change(path), entry.name))
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def last_change(path: Path) -> float:
+    """When a run's log, weights or configuration last changed, in seconds since the epoch."""
+    times = [0.0]
+    for name in (CONFIG_FILE, "events.jsonl", "model.safetensors"):
+        with contextlib.suppress(OSError):
+            times.append((path / name).stat().st_mtime)
+    return max(times)
+
+
+def name_is_taken(name: str, runs_dir: Path) -> UsageError:
+    """The error where a folder of `runs_dir` has that name."""
+    return UsageError(
+        f"There is already a run '{name}'.",
+        hint=f"Choose another, {{name={suggest_name(name, runs_dir)}}}, or go on with it: {{resume {name}}}",
+    )

@@ -1,0 +1,168 @@
+"""Requests to a training: by the process that runs it, and by another through the run's folder."""
+
+from collections.abc import Callable, Generator
+from types import SimpleNamespace
+
+import pytest
+
+from models.runs import control_requests
+from models.runs.control_requests import Request
+from models.runs.events import (
+    CheckpointSaved,
+    EvaluationAdvanced,
+    Event,
+    NoticeGiven,
+    PreparationAdvanced,
+    RunFinished,
+    RunPaused,
+    SampleGenerated,
+    StepFinished,
+)
+from models.runs.run import Run
+from models.training import control as control_module
+from models.training.control import Control, until_paused
+from models.training.trainer import train
+
+NewRun = Callable[..., Run]
+AT_STEP = 3
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that moves where a test moves it."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(control_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def train_with_request(run: Run, kind: Request) -> list[Event]:
+    """Train a run to its end, with a request in its folder after step 3."""
+    events = []
+    for event in run.record(train(run)):  # training holds the lock, which a request needs
+        events.append(event)
+        if isinstance(event, StepFinished) and event.step == AT_STEP:
+            control_requests.request(run, kind)
+    return events
+
+
+@pytest.fixture
+def poll_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_module, "POLL_S", 0.0)
+
+
+def folder_of(run: Run) -> list[str]:
+    return [path.name for path in (run.path / control_requests.CONTROL_FOLDER).iterdir()]
+
+
+def test_a_requested_pause_saves_and_pauses(new_run: NewRun, poll_always: None) -> None:
+    run = new_run(evaluations=1)
+    *_, saved, paused = train_with_request(run, "pause")
+    assert isinstance(saved, CheckpointSaved) and (saved.step, saved.reason) == (AT_STEP, "pause")
+    assert isinstance(paused, RunPaused) and (paused.step, paused.total_steps) == (AT_STEP, 12)
+    assert folder_of(run) == []
+    last = list(run.record(train(run)))[-1]
+    assert isinstance(last, RunFinished) and last.step == 12
+
+
+def test_a_requested_stop_finishes_with_the_best_weights(new_run: NewRun, poll_always: None) -> None:
+    run = new_run(evaluations=1)
+    last = train_with_request(run, "stop")[-1]
+    assert isinstance(last, RunFinished)
+    assert (last.reason, last.step, last.best_step) == ("stopped", AT_STEP, AT_STEP)
+    assert folder_of(run) == []
+
+
+def test_a_requested_save_saves_once_and_goes_on(new_run: NewRun, poll_always: None) -> None:
+    run = new_run(evaluations=1)
+    events = train_with_request(run, "save")
+    saved = [event for event in events if isinstance(event, CheckpointSaved)]
+    assert [event.step for event in saved if event.reason == "request"] == [AT_STEP]
+    last = events[-1]
+    assert isinstance(last, RunFinished) and last.step == 12 and folder_of(run) == []
+
+
+def test_a_requested_sample_is_written_once_and_the_training_goes_on(
+    new_run: NewRun, poll_always: None
+) -> None:
+    run = new_run(evaluations=1, samples=0)
+    events = train_with_request(run, "sample")
+    samples = [event for event in events if isinstance(event, SampleGenerated)]
+    assert [event.step for event in samples] == [AT_STEP]
+    last = events[-1]
+    assert isinstance(last, RunFinished) and last.step == 12 and folder_of(run) == []
+
+
+def test_a_request_from_before_the_training_does_nothing(new_run: NewRun, poll_always: None) -> None:
+    run = new_run(steps=3)
+    with run.lock():
+        control_requests.request(run, "pause")
+    assert isinstance(list(train(run))[-1], RunFinished)
+
+
+def test_the_folder_is_looked_at_twice_a_second(new_run: NewRun, clock: SimpleNamespace) -> None:
+    run, control = new_run(), Control()
+    with run.lock():
+        control.listen(run)
+        assert not control.wants("pause")
+        control_requests.request(run, "pause")
+        clock.now += 0.4
+        assert not control.wants("pause")
+        clock.now += 0.2
+        assert control.wants("pause") and folder_of(run) == []
+
+
+def test_going_on_withdraws_a_pause_and_a_stop_but_not_a_save() -> None:
+    control = Control()
+    control.pause()
+    control.stop()
+    control.save()
+    control.interrupted = True
+    control.go_on()
+    assert not control.interrupted
+    assert [control.wants(kind) for kind in ("pause", "stop", "save")] == [False, False, True]
+    control.done("save")
+    assert not control.wants("save")
+
+
+def test_the_clock_of_a_training_stands_still_while_its_user_is_asked(clock: SimpleNamespace) -> None:
+    control = Control()
+    before = control.now()
+    clock.now += 5.0
+    with pytest.raises(KeyboardInterrupt), control.waiting():
+        clock.now += 70.0
+        raise KeyboardInterrupt
+    clock.now += 1.0
+    assert control.now() - before == pytest.approx(6.0)
+
+
+def work(closed: list[str]) -> Generator[Event, None, int]:
+    try:
+        yield NoticeGiven(message="one")
+        yield PreparationAdvanced(stage="reading", done=1, total=2)
+        yield EvaluationAdvanced(step=0, done=1, total=2)
+        return 7
+    finally:
+        closed.append("closed")
+
+
+@pytest.mark.parametrize(("pause_after", "passed_on"), [(0, 2), (1, 2), (2, 3)])
+def test_work_is_left_at_the_next_event_that_tells_progress(pause_after: int, passed_on: int) -> None:
+    control, closed, events, outcome = Control(), list[str](), 0, list[int | None]()
+
+    def remembered() -> Generator[Event, None, None]:
+        outcome.append((yield from until_paused(work(closed), control)))
+
+    for number, _ in enumerate(remembered()):
+        events += 1
+        if number == pause_after:
+            control.pause()
+    assert (events, outcome, closed) == (passed_on, [None], ["closed"])
+
+
+def test_work_that_is_not_paused_returns_its_outcome() -> None:
+    outcome: list[int | None] = []
+
+    def remembered() -> Generator[Event, None, None]:
+        outcome.append((yield from until_paused(work([]), Control())))
+
+    assert len(list(remembered())) == 3 and outcome == [7]

@@ -1,0 +1,200 @@
+"""How many steps fit into the minutes, planned and planned again, on a clock that a test moves."""
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.architectures import build_model, model_config
+from models.config import TrainingConfig
+from models.losses import LossParts
+from models.planning.extend import extend
+from models.recursion import Depth
+from models.runs.events import RunFinished, SchedulePlanned, StepFinished
+from models.runs.run import Run
+from models.runs.run_config import Calibration
+from models.training import control as control_module
+from models.training import session as session_module
+from models.training.control import Control
+from models.training.open import open_session
+from models.training.session import Session
+from models.training.time_budget import MIN_STEPS, Length, TimeBudget, is_worth_replanning
+from models.training.trainer import train, training_loop
+from tests.models.training.sessions import session_of
+
+NewRun = Callable[..., Run]
+QUIET = {"evaluations": 0, "samples": 0}
+SHALLOW_S, DEEP_S = 1.0, 3.0
+
+
+def budget_of(architecture: str = "looped", deadline: float | None = 100.0, **training: Any) -> TimeBudget:
+    shape = {"d_model": 16, "n_heads": 2, "vocab_size": 11, "context_length": 8, "ngram": 1}
+    model = build_model(model_config({"architecture": architecture, **shape}))
+    calibration = Calibration(
+        device="cpu",
+        number_format="float32",
+        compiled=False,
+        threads=1,
+        micro_batch=4,
+        shallow_step_s=SHALLOW_S,
+        deep_step_s=DEEP_S,
+    )
+    return TimeBudget(
+        model,
+        TrainingConfig(batch_size=4, **training),
+        calibration,
+        Length(minutes=100 / 60, deadline=deadline),
+    )
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that stands still until a test moves it."""
+    clock = SimpleNamespace(now=1000.0)
+    fake = SimpleNamespace(monotonic=lambda: clock.now)
+    for module in (control_module, session_module):
+        monkeypatch.setattr(module, "time", fake)
+    return clock
+
+
+@pytest.fixture
+def timed_session(
+    new_run: NewRun, changed_calibration: NewRun, clock: SimpleNamespace
+) -> Callable[..., Session]:
+    """`timed_session(2.0)`: a minute of training, whose steps take 2 seconds and were calibrated with 1."""
+
+    def make(seconds: float) -> Session:
+        run = new_run("owl", "transformer", minutes=1, **QUIET)
+        session = session_of(changed_calibration(run, shallow_step_s=1.0, deep_step_s=1.0), Control())
+        training_loss = session.model.training_loss
+
+        def slow(*arguments: Any) -> LossParts:
+            clock.now += seconds
+            return training_loss(*arguments)
+
+        session.model.training_loss = slow  # type: ignore[method-assign,assignment]
+        return session
+
+    return make
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 4.0])
+def test_a_training_ends_in_time_however_fast_the_machine_is(
+    timed_session: Callable[..., Session], clock: SimpleNamespace, seconds: float
+) -> None:
+    session = timed_session(seconds)
+    planned, deadline = session.schedule.last_step, session.time_budget.deadline
+    assert deadline == 1060.0 and 50 <= planned < 60
+    events = list(training_loop(session))
+    last = events[-1]
+    assert isinstance(last, RunFinished) and last.reason == "steps"
+    assert 55 - 2 * seconds <= clock.now - 1000.0 <= 60  # 5 seconds are kept for the end
+    assert last.step == pytest.approx(planned / seconds, rel=0.1)
+    replanned = [event for event in events if isinstance(event, SchedulePlanned)]
+    assert bool(replanned) == (seconds != 1.0)
+    assert not replanned or replanned[-1].total_steps == last.step
+    assert not replanned or replanned[-1].seconds_per_step == pytest.approx(seconds, rel=0.1)
+
+
+def test_time_in_which_a_user_is_asked_changes_no_plan(
+    timed_session: Callable[..., Session], clock: SimpleNamespace
+) -> None:
+    session = timed_session(1.0)
+    planned, events = session.schedule.last_step, []
+    for event in training_loop(session):
+        events.append(event)
+        if isinstance(event, StepFinished) and event.step == 20:
+            with session.control.waiting():
+                clock.now += 10_000.0
+    last = events[-1]
+    assert isinstance(last, RunFinished) and last.step == planned
+    assert not any(isinstance(event, SchedulePlanned) for event in events)
+
+
+def test_the_wait_before_a_training_counts(new_run: NewRun, clock: SimpleNamespace) -> None:
+    steps = []
+    for name, began in (("now", 1000.0), ("earlier", 970.0)):
+        run = new_run(name, "transformer", minutes=1, **QUIET)
+        session = session_of(run, Control(began=began))
+        steps.append(session.schedule.last_step)
+        assert session.time_budget.deadline == began + 60
+    assert steps[0] - steps[1] == pytest.approx(30 / 0.01, rel=0.01)  # a step takes 0.01 seconds
+
+
+def test_minutes_become_steps_when_a_training_is_opened(new_run: NewRun, clock: SimpleNamespace) -> None:
+    run = new_run("owl", "transformer", minutes=0.004, **QUIET)
+    (planned,) = (event for event in open_session(run, Control()) if isinstance(event, SchedulePlanned))
+    # Too few seconds for any step, and a few are planned all the same.
+    assert (planned.step, planned.total_steps, planned.seconds_per_step) == (0, MIN_STEPS, 0.01)
+
+
+def test_a_step_that_takes_no_time_on_a_coarse_clock_has_a_speed(
+    new_run: NewRun, clock: SimpleNamespace
+) -> None:
+    steps = [event for event in train(new_run(steps=2)) if isinstance(event, StepFinished)]
+    assert len(steps) == 2 and all(0 < event.tokens_per_second < math.inf for event in steps)
+
+
+@given(st.floats(0.01, 100), st.floats(0, 200), st.floats(0, 50))
+def test_steps_fit_before_the_deadline(step_s: float, now: float, reserve_s: float) -> None:
+    budget = budget_of("transformer")
+    budget.slowdown = step_s / SHALLOW_S  # a transformer has one depth
+    steps = budget.steps_left(0.5, 10, now, reserve_s)
+    seconds = 100.0 - now - reserve_s
+    assert steps == 1 or (steps * step_s <= seconds * (1 + 1e-9) and (steps + 1) * step_s > seconds)
+    assert budget.steps_left(0.0, 0, now, reserve_s) == max(MIN_STEPS, steps)
+
+
+def test_steps_end_where_the_text_was_read_often_enough() -> None:
+    budget = budget_of("transformer")
+    budget.max_step = 30
+    assert budget.steps_left(0.5, 10, 0.0, 0.0) == 20
+    assert budget.steps_left(0.5, 30, 0.0, 0.0) == 1  # a training under way takes at least one
+
+
+def test_real_seconds_move_the_slowdown() -> None:
+    budget = budget_of("transformer")
+    budget.update()
+    assert budget.slowdown == 1.0, "no step was taken"
+    for _ in range(5):
+        budget.count_step(Depth(1), 2 * SHALLOW_S)
+    budget.update()
+    assert budget.slowdown == pytest.approx(0.3 + 0.7 * 2)
+    budget.update()
+    assert budget.slowdown == pytest.approx(0.3 + 0.7 * 2), "each step counts once"
+
+
+@pytest.mark.parametrize(
+    ("planned", "possible", "worth"), [(100, 103, False), (100, 104, True), (5, 7, False), (5, 2, True)]
+)
+def test_a_small_difference_is_not_worth_another_plan(planned: int, possible: int, worth: bool) -> None:
+    assert is_worth_replanning(planned, possible) == worth
+
+
+def test_shallow_first_steps_take_less_time() -> None:
+    budget = budget_of(shallow_fraction=0.5, full_depth_prob=1.0)
+    assert budget.mean_step_s(0.0) == pytest.approx((SHALLOW_S + DEEP_S) / 2)
+    assert budget.mean_step_s(0.25) == pytest.approx(SHALLOW_S / 3 + DEEP_S * 2 / 3)
+    assert budget.mean_step_s(0.5) == budget.mean_step_s(1.0) == pytest.approx(DEEP_S)
+
+
+def test_steps_at_the_trained_depth_take_more_time() -> None:
+    drawn, mixed, deepest = (budget_of(full_depth_prob=share).mean_step_s(0.0) for share in (0.0, 0.5, 1.0))
+    assert SHALLOW_S < drawn < deepest == pytest.approx(DEEP_S)
+    assert mixed == pytest.approx((drawn + deepest) / 2)
+
+
+def test_minutes_read_a_text_no_more_often_than_configured(new_run: NewRun) -> None:
+    run = new_run(minutes=10_000, max_epochs=0.5, **QUIET)
+    session = session_of(run)
+    steps = round(0.5 * session.task.sampler.blocks_per_epoch / 4)
+    assert session.time_budget.max_step == session.schedule.last_step == steps > MIN_STEPS
+    last = list(train(run))[-1]
+    assert isinstance(last, RunFinished) and (last.step, last.reason) == (steps, "steps")
+    extend(run, minutes=10_000)
+    longer = session_of(run)
+    assert longer.time_budget.max_step is None and longer.schedule.last_step > 100 * steps

@@ -1,0 +1,59 @@
+"""What the command line reads from the environment, and that nothing below it reads any."""
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+
+from data.cache import cache_dir
+from data.errors import UsageError
+from rlm_cli.app import main
+from rlm_cli.environment import runs_dir
+
+ROOT = Path(__file__).parents[2]
+READERS = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def test_a_typed_runs_folder_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RLM_RUNS_DIR", raising=False)
+    monkeypatch.delenv("RLM_HOME", raising=False)
+    assert runs_dir() == Path("runs")
+    monkeypatch.setenv("RLM_HOME", "/home/of/models")
+    assert runs_dir() == Path("/home/of/models/runs")
+    monkeypatch.setenv("RLM_RUNS_DIR", "/elsewhere")
+    assert runs_dir() == Path("/elsewhere")
+    assert runs_dir("typed") == Path("typed")
+
+
+def test_the_home_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="no home folder"):
+        runs_dir("~nobody-of-that-name/runs")
+    monkeypatch.setenv("RLM_RUNS_DIR", "~nobody-of-that-name/runs")
+    with pytest.raises(UsageError, match="no home folder"):
+        runs_dir()
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+    assert main(["ls", "--runs-dir", str(tmp_path)]) == 0
+    assert cache_dir() == tmp_path / "cache"
+    monkeypatch.delenv("RLM_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "system"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert main(["ls", "--runs-dir", str(tmp_path)]) == 0
+    assert cache_dir().is_relative_to(tmp_path) and cache_dir() != tmp_path / "cache"
+
+
+@pytest.mark.parametrize("package", ["models", "data"])
+def test_the_core_reads_no_environment_variable(package: str) -> None:
+    paths = list((ROOT / package).rglob("*.py"))
+    assert paths
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = {getattr(node, attribute, None) for attribute in ("attr", "id", "name")}
+            assert not names & READERS, f"{path}:{getattr(node, 'lineno', 0)}"
+
+
+def test_the_words_that_are_looked_for_exist() -> None:
+    assert all(hasattr(os, name) for name in ("environ", "getenv", "putenv", "unsetenv"))
