@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers, sizes and times as text."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from rlm_cli.format import format_age, format_duration, format_loss, format_shor
 
 
 @given(st.integers(0, 10**12))
-def test_durations_read_back_to_the_seconds_they_stand_for(seconds: int) -> None:
+def test_durations_parse_back_to_their_seconds(seconds: int) -> None:
     parts = [int(part) for part in format_duration(seconds).split(":")]
     total = 0
     for part in parts:
@@ -21,7 +21,7 @@ def test_short_counts_stay_short(number: float) -> None:
     assert len(format_short_count(number)) <= 6
 
 
-def test_examples() -> None:
+def test_formatted_examples() -> None:
     assert format_short_count(3_980_290) == "4.0M"
     assert format_size(1_500_000) == "1.5 MB"
     assert format_duration(3723) == "1:02:03"

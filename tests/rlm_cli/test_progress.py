@@ -1,4 +1,4 @@
-"""The views: the same events as JSON Lines, as plain lines, and as a bar."""
+"""The same events as JSON Lines, as plain lines, and as a bar."""
 
 import io
 import json
@@ -40,7 +40,7 @@ def an_evaluation(step: int, loss: float = 1.5) -> events.EvaluationFinished:
 
 
 def a_stream() -> Iterator[Event]:
-    """A short training, with text in it that a terminal would run_line."""
+    """A short training, with control characters in its text."""
     yield events.PreparationAdvanced(stage="reading", done=1, total=2)
     yield events.PreparationAdvanced(stage="compiling", done=0, total=0)
     yield events.NoticeGiven(message="Read as latin-1.\x1b[2J")
@@ -87,7 +87,7 @@ def test_plain_lines_come_every_few_seconds(capsys: pytest.CaptureFixture[str]) 
     assert "[bold]a" in err
 
 
-def test_the_bar_shows_the_figures_and_keeps_foreign_text_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_shows_loss_and_speed_and_replaces_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     output = Output()
     output.__dict__["stderr"] = Console(
@@ -120,15 +120,13 @@ def test_every_kind_of_event_can_be_shown_by_every_view(capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_step_whose_figures_are_not_finite_is_shown(
-    capsys: pytest.CaptureFixture[str], value: float
-) -> None:
+def test_step_with_values_not_finite_is_shown(capsys: pytest.CaptureFixture[str], value: float) -> None:
     step = a_step(1, loss=value, tokens_per_second=value, elapsed_s=value, eta_s=value)
     shown_by(PlainLines(Output()), iter([step]))
     assert "loss not finite  - tokens/s  unknown time left" in capsys.readouterr().err
 
 
-def test_a_resumed_run_says_where_it_goes_on() -> None:
+def test_resumed_run_shows_its_start_step() -> None:
     fields: dict[str, Any] = {
         "run": "a", "architecture": "looped", "parameters": 1, "embedding_parameters": 1, "vocab_size": 1,
         "context_length": 1, "batch_size": 1, "device": "cpu", "number_format": "float32", "compiled": False,
@@ -151,7 +149,7 @@ def test_a_resumed_run_says_where_it_goes_on() -> None:
         ("w" * 50 + "\nx", "a", [f'Sample at step 4, after "{"w" * 40}...":', "  a"]),
     ],
 )
-def test_a_sample_is_told_in_words_where_it_is_blank(prompt: str, text: str, lines: list[str]) -> None:
+def test_blank_sample_is_described(prompt: str, text: str, lines: list[str]) -> None:
     assert event_lines(events.SampleGenerated(step=4, prompt=prompt, text=text)) == ["", *lines, ""]
 
 

@@ -1,4 +1,4 @@
-"""A line is a command or it is text, and it is plain which."""
+"""Lines are parsed as commands or as text."""
 
 import subprocess
 import sys
@@ -78,7 +78,7 @@ def test_every_line_is_text_a_command_or_a_usage_error(line: str) -> None:
         ("mode dep", "deep"),
     ],
 )
-def test_a_slip_gets_the_nearest(line: str, hint: str) -> None:
+def test_misspelled_command_suggests_the_nearest(line: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_line(line)
     assert hint in (caught.value.hint or "")
@@ -104,7 +104,7 @@ def test_a_value_out_of_range_is_refused(line: str) -> None:
         parse_line(line)
 
 
-def test_the_conventions_commands_are_all_there() -> None:
+def test_every_agreed_command_exists() -> None:
     promised = (
         "mode temp topk topp penalty ngram seed max interactive batch natural unlimited status clear history "
         "retry undo edit continue system save load export copy compare debug help quit"

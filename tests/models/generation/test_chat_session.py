@@ -1,4 +1,4 @@
-"""A chat keeps what was said, stopped or not, and the context holds it."""
+"""A chat keeps messages and answers, and puts them into the context."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,7 @@ def text_of(tokens) -> str:
     return "".join(token.text for token in tokens)
 
 
-def test_an_answer_joins_the_conversation_and_is_saved(session: ChatSession) -> None:
+def test_answer_is_added_to_the_conversation_and_saved(session: ChatSession) -> None:
     answer = text_of(session.answer("hello"))
     expected = [Message("user", "hello"), Message("assistant", answer)]
     assert session.conversation.turns == expected
@@ -55,7 +55,7 @@ def test_the_message_is_saved_before_the_answer(session: ChatSession) -> None:
     assert session.store.load("first").turns == [Message("user", "hello")]
 
 
-def test_a_stopped_answer_is_kept_as_far_as_it_came(session: ChatSession) -> None:
+def test_stopped_answer_keeps_its_text(session: ChatSession) -> None:
     tokens = session.answer("hello")
     shown = next(tokens).text + next(tokens).text
     tokens.close()
@@ -65,7 +65,7 @@ def test_a_stopped_answer_is_kept_as_far_as_it_came(session: ChatSession) -> Non
     assert session.stats.tokens == 2
 
 
-def test_stopping_and_going_on_is_the_same_as_not_stopping(session: ChatSession) -> None:
+def test_stopped_and_continued_answer_equals_a_whole_one(session: ChatSession) -> None:
     whole = text_of(session.answer("abc"))
     session.undo()
     tokens = session.answer("abc")
@@ -96,7 +96,7 @@ def test_the_history_is_in_the_context(session: ChatSession) -> None:
     assert text_of(session.answer("abc")) == alone
 
 
-def test_the_meter_says_when_turns_are_dropped(session: ChatSession) -> None:
+def test_context_meter_counts_dropped_turns(session: ChatSession) -> None:
     for _ in range(3):
         list(session.answer("hello there"))
     assert session.stats is not None
@@ -105,7 +105,7 @@ def test_the_meter_says_when_turns_are_dropped(session: ChatSession) -> None:
     assert session.stats.context_used <= 16
 
 
-def test_comparing_leaves_the_conversation_alone(session: ChatSession) -> None:
+def test_comparing_does_not_change_the_conversation(session: ChatSession) -> None:
     answer = text_of(session.answer("abc"))
     turns = list(session.conversation.turns)
     texts = {
@@ -117,14 +117,14 @@ def test_comparing_leaves_the_conversation_alone(session: ChatSession) -> None:
 
 
 @pytest.mark.parametrize("act", [ChatSession.retry, ChatSession.continue_answer])
-def test_there_has_to_be_something_to_go_on_from(session: ChatSession, act) -> None:
+def test_retry_and_continue_need_a_message(session: ChatSession, act) -> None:
     with pytest.raises(UsageError):
         list(act(session))
     with pytest.raises(UsageError):
         session.undo()
 
 
-def test_instructions_are_for_models_with_turns(session: ChatSession, model, tokenizer) -> None:
+def test_system_message_needs_a_model_of_conversations(session: ChatSession, model, tokenizer) -> None:
     with pytest.raises(UsageError):
         session.set_system("be kind")
     chat = ChatSession(ChatModel(model, tokenizer, "messages"), Conversation("c", "run", "messages"))
@@ -134,7 +134,7 @@ def test_instructions_are_for_models_with_turns(session: ChatSession, model, tok
     assert "continues" in session.greeting()
 
 
-def test_a_mode_that_does_nothing_or_too_much_says_so(session: ChatSession, model) -> None:
+def test_note_on_a_mode_without_effect_or_beyond_training(session: ChatSession, model) -> None:
     assert session.mode_note() is None
     session.settings = ChatSettings(mode="extreme")
     assert "extrapolation" in (session.mode_note() or "")
@@ -142,7 +142,7 @@ def test_a_mode_that_does_nothing_or_too_much_says_so(session: ChatSession, mode
     assert "no recursion" in (session.mode_note() or "")
 
 
-def test_where_saving_fails_the_chat_goes_on(model, tokenizer, tmp_path) -> None:
+def test_chat_continues_if_saving_fails(model, tokenizer, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     conversation = Conversation("first", "run", "text", settings=GREEDY)
     session = ChatSession(
@@ -165,7 +165,7 @@ def test_saving_under_a_name_and_loading(session: ChatSession) -> None:
         session.save_as("mine")
 
 
-def test_a_new_name_never_costs_another_chat_its_conversation(session: ChatSession, tmp_path) -> None:
+def test_saving_under_a_new_name_keeps_other_chats(session: ChatSession, tmp_path) -> None:
     other = ConversationStore(tmp_path)
     other.save(Conversation("first", "run", "text", turns=[Message("user", "theirs")]))
     session.save_as("mine")  # what is called "first" here was never saved

@@ -1,4 +1,4 @@
-"""Keys pressed while an answer is written."""
+"""Keys pressed during an answer."""
 
 import io
 import os
@@ -31,7 +31,7 @@ def test_escape_stops(keyboard) -> None:
         assert not keys.interrupted
 
 
-def test_arrow_keys_do_not_stop_and_typing_is_kept(keyboard) -> None:
+def test_arrow_keys_do_not_stop_and_text_is_kept(keyboard) -> None:
     with StopKeys() as keys:
         keyboard(b"\x1b[A")
         assert not keys.pressed()
@@ -42,7 +42,7 @@ def test_arrow_keys_do_not_stop_and_typing_is_kept(keyboard) -> None:
 
 
 @pytest.mark.parametrize("manager", [StopKeys, hold_keys_for_prompt])
-def test_the_terminal_is_put_back(keyboard, manager) -> None:
+def test_terminal_is_restored(keyboard, manager) -> None:
     before = termios.tcgetattr(sys.stdin.fileno())
     with manager():
         assert termios.tcgetattr(sys.stdin.fileno()) != before
