@@ -1,1 +1,1 @@
-"""The command-line front end: parse, call the core, print."""
+"""The command line of rlm."""

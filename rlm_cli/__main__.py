@@ -1,7 +1,7 @@
 """`python -m rlm_cli`, and the `rlm` command.
 
-`models`, `data` and `tui` are names others use too. Where another package of that name would be
-imported instead of ours, `rlm` says which file is in the way before anything of it is loaded.
+Other projects may also have packages called `models`, `data` or `tui`. If Python would import one of
+those instead of ours, `rlm` names the file and does not load it.
 """
 
 import importlib.util
@@ -15,9 +15,9 @@ _PACKAGES = ("data", "models", "tui")
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    obstacle = package_in_the_way()
-    if obstacle is not None:
-        sys.stderr.write(obstacle)
+    conflict = package_conflict()
+    if conflict is not None:
+        sys.stderr.write(conflict)
         sys.exit(1)
     from rlm_cli.app import main as run
 
@@ -26,10 +26,10 @@ def main() -> None:
     sys.exit(run())
 
 
-def package_in_the_way() -> str | None:
-    """What to tell the user where one of our packages is not the one Python would import.
+def package_conflict() -> str | None:
+    """An error message if Python would import another package instead of one of ours, else None.
 
-    Nothing is imported to find out. None where all is well.
+    Imports none of them.
     """
     home = Path(__file__).resolve().parent.parent
     for name in _PACKAGES:
@@ -57,19 +57,19 @@ def _location(name: str) -> Path | None:
 
 
 def _printable(path: Path) -> str:
-    """`data.safe_text` is out of reach here: `data` may be the package that is not ours."""
+    """The path without control characters. `data.safe_text` may belong to another package here."""
     return "".join(character if character.isprintable() else "?" for character in str(path))
 
 
 def _prepare_streams() -> None:
-    """A character the stream's encoding lacks is written as an escape, and never an exception."""
+    """Write characters that the encoding of a stream lacks as escapes instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """End as if by sys.exit, so that temporary files go. Training has its own answer to SIGTERM."""
+    """Exit through sys.exit, so that temporary files are removed. Training handles SIGTERM itself."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.exit(128 + number)
 

@@ -1,7 +1,7 @@
-"""The registration page: every command on one screen, and what becomes of an error.
+"""Registers every command, and turns errors into messages and exit codes.
 
-Command modules are imported here, so none of them may import torch at module level; they reach
-for the core inside the function that needs it.
+All command modules are imported here, so none of them may import torch at module level. Each imports
+the core inside the function that needs it.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from rlm_cli.commands.train import train
 from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
+from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 
 MAKE = "Make a model"
 USE = "Use it"
@@ -33,36 +34,36 @@ LOOK = "Look around"
 
 app = typer.Typer(
     name="rlm",
+    cls=PlainHelpGroup,
     help="Recursive language models of your own text, on the machine you have.",
     epilog="Start with:  rlm train FILE\n\n"
-    "A flag that holds a value also reads RLM_FLAG from the environment, as in RLM_SEED=7, but for "
-    "--name, --continue, --like, --set, --prompt, --stop, --system, the lengths of rlm resume and the "
-    "sizes of rlm expand.",
+    "Most flags can be set in the environment: RLM_SEED=7 means --seed 7. Not these: --name, --continue, "
+    "--like, --set, --prompt, --stop, --system, the lengths of rlm resume and the sizes of rlm expand.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command(rich_help_panel=MAKE)(train)
-app.command(rich_help_panel=MAKE)(resume)
-app.command(rich_help_panel=MAKE)(create)
-app.command(rich_help_panel=MAKE)(expand)
-app.command(rich_help_panel=USE)(chat)
-app.command(rich_help_panel=USE)(generate)
-app.command(rich_help_panel=USE)(solve)
-app.command(rich_help_panel=CONTROL)(pause)
-app.command(rich_help_panel=CONTROL)(stop)
-app.command(rich_help_panel=CONTROL)(save)
-app.command(rich_help_panel=CONTROL)(sample)
-app.command(rich_help_panel=LOOK)(ls)
-app.command(rich_help_panel=LOOK)(show)
-app.command(rich_help_panel=LOOK)(doctor)
-app.command(rich_help_panel=LOOK)(recover_tokenizer)
+app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(train)
+app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(resume)
+app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(create)
+app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(expand)
+app.command(cls=PlainHelpCommand, rich_help_panel=USE)(chat)
+app.command(cls=PlainHelpCommand, rich_help_panel=USE)(generate)
+app.command(cls=PlainHelpCommand, rich_help_panel=USE)(solve)
+app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(pause)
+app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(stop)
+app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(save)
+app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(sample)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(ls)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(doctor)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(recover_tokenizer)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import PackageNotFoundError, version  # 15 ms that help has no use for
+def _show_version(show: bool) -> None:
+    if show:
+        from importlib.metadata import PackageNotFoundError, version  # 15 ms that only --version needs
 
         try:
             print(f"rlm {version('rlm')}")
@@ -85,9 +86,9 @@ def start(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status; a bug leaves with its traceback.
+    """Run one command and return the exit code. Exceptions that are not ours pass through.
 
-    `arguments` is what follows the program's name, by default what was typed.
+    `arguments` follow the program's name; by default they are those of the process.
     """
     try:
         status = app(args=arguments, prog_name="rlm", standalone_mode=False)
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage_error(error: typer.TyperException) -> UsageError:
-    """A mistake found by the parser, in the same words and shape as one found by the core."""
+    """An error of the parser as a UsageError with a hint."""
     message = error.format_message().strip()
     context: Any = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "rlm"

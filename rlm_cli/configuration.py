@@ -1,8 +1,8 @@
-"""What was asked for, from the command line, the environment and a `--config` file: typed, and merged.
+"""Settings from the command line, the environment and a `--config` file, merged into one.
 
-The file becomes the parser's own table of defaults, so that its values are checked like typed ones.
-What remains is to merge by one order, typed over environment over file, what stands for the same thing:
-a flag and the setting of the same field, and the lengths, of which one counts.
+The values of the file become the parser's defaults, so that the parser checks them. This module merges
+values for the same field, such as a flag and `--set`: the command line wins over the environment, and
+the environment over the file. Of minutes, steps and epochs only one counts.
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ from models.planning.request import CreateRequest, Overrides, TrainRequest, pars
 from models.presets import PRESETS
 from rlm_cli.wording import SETTING_FLAGS
 
-_TABLES = "rlm_cli.tables"  # where a context keeps the tables of the file
-_TYPED_ONLY = ("continue", "fresh")  # they tell which model is meant, and no preference does
-_SOURCES = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")  # the parser's names, the strongest first
+_TABLES = "rlm_cli.tables"  # key in context.meta for the tables of the file
+_TYPED_ONLY = ("continue", "fresh")  # they choose the model, so a file must not set them
+_SOURCES = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")  # the parser's names, highest priority first
 _TYPED, _IN_FILE = _SOURCES.index("COMMANDLINE"), _SOURCES.index("DEFAULT_MAP")
 _REQUEST_FIELDS = {
     one.name for request in (TrainRequest, CreateRequest) for one in dataclasses.fields(request)
@@ -33,34 +33,34 @@ _LENGTH_PATHS = {f"training.{name}" for name in LENGTHS}
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a command was asked for."""
+    """The merged settings of a command."""
 
     fields: Mapping[str, Any]
-    """The fields of a request, by name; those that were left open are not in it."""
+    """Fields of the request by name, without those that were not set."""
     overrides: Overrides
     ambient: frozenset[str]
-    """The fields and the paths of the overrides that nobody typed."""
+    """Names of fields and paths of overrides that come from the environment or the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """One value and where it comes from."""
+    """One value and its source."""
 
     path: str
-    """Of a setting, or the name of a request's field."""
+    """Dotted path of a setting, or name of a request field."""
     value: Any
     rank: int
-    """Of its place in _SOURCES; the lowest is the strongest."""
+    """Index in _SOURCES. The lowest rank wins."""
     label: str
 
 
 def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
-    """Put a TOML file behind what was typed: top-level keys are long flags, tables are sections.
+    """Read a TOML file as defaults: top-level keys are long flags, tables are sections of settings.
 
-    The callback of `--config`. Raises UsageError where the file is missing, is no TOML, or holds
-    a key this command has no flag for.
+    The callback of `--config`. Raises UsageError if the file is missing, is not TOML, or has a key
+    that is not a flag of this command.
     """
-    if path is None or context.resilient_parsing:  # the shell is completing: nothing is needed
+    if path is None or context.resilient_parsing:  # shell completion needs no settings
         return path
     content = _read(path)
     flags = {
@@ -74,8 +74,8 @@ def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
     for key, value in values.items():
         if key in _TYPED_ONLY and key in flags:
             raise UsageError(
-                f"'{path}' has '{key}', and a file cannot tell which model is meant.",
-                hint=f"Take it out of the file, and type --{key}.",
+                f"'{path}' sets '{key}', which only the command line may set.",
+                hint=f"Remove it from the file and type --{key}.",
             )
         if key not in flags:
             raise UsageError(f"'{path}' has an unknown key '{key}'.", hint=_nearest(key, flags))
@@ -87,33 +87,30 @@ def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
 
 
 def read_configuration(context: typer.Context, assignments: Iterable[str] | None) -> Configuration:
-    """Everything the parameters of a command, its `--set` assignments and its file ask for.
+    """Merge the flags of a command, its `--set` assignments and its file.
 
-    A flag whose option names a setting is that setting. What was typed displaces what the environment
-    says of the same, and that what the file says. Raises UsageError for two from the same place that
-    differ, and as `parse_setting`.
+    A flag with a setting counts as that setting. A typed value wins over the environment, and that over
+    the file. Raises UsageError if two values from the same source differ, and as `parse_setting`.
     """
     values = [*_from_flags(context), *_from_settings(context, assignments or ())]
     merged: dict[str, _Value] = {}
     for one in sorted(values, key=lambda one: one.rank):
-        slot = "length" if one.path in _LENGTH_PATHS else one.path
-        stronger = merged.setdefault(slot, one)
-        if stronger.rank == one.rank and (stronger.path, stronger.value) != (one.path, one.value):
-            raise UsageError(
-                f"{stronger.label} and {one.label} exclude one another.", hint="Give one of them."
-            )
+        key = "length" if one.path in _LENGTH_PATHS else one.path
+        winner = merged.setdefault(key, one)
+        if winner.rank == one.rank and (winner.path, winner.value) != (one.path, one.value):
+            raise UsageError(f"{winner.label} and {one.label} exclude each other.", hint="Give one of them.")
     _drop_weaker_shape(merged)
     _drop_weaker_vocabulary(merged)
-    found = merged.values()
+    winners = merged.values()
     return Configuration(
-        fields={one.path: one.value for one in found if one.path in _REQUEST_FIELDS},
-        overrides=Overrides({one.path: one.value for one in found if one.path not in _REQUEST_FIELDS}),
-        ambient=frozenset(one.path for one in found if one.rank != _TYPED),
+        fields={one.path: one.value for one in winners if one.path in _REQUEST_FIELDS},
+        overrides=Overrides({one.path: one.value for one in winners if one.path not in _REQUEST_FIELDS}),
+        ambient=frozenset(one.path for one in winners if one.rank != _TYPED),
     )
 
 
 def _from_flags(context: typer.Context) -> Iterable[_Value]:
-    """What the flags say that stand for settings or fields of a request."""
+    """Values of the flags that belong to a setting or a request field."""
     settings = {flag: path for path, flag in SETTING_FLAGS.items()}
     for parameter in context.command.params:
         flag = next((flag for flag in parameter.opts if flag.startswith("--")), "")
@@ -127,14 +124,14 @@ def _from_flags(context: typer.Context) -> Iterable[_Value]:
 
 
 def _from_settings(context: typer.Context, assignments: Iterable[str]) -> Iterable[_Value]:
-    """What the tables of the file say, and `--set` over them, the last one first."""
+    """Values of `--set` and of the tables of the file. The last `--set` of a path wins."""
     texts = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         section, _, field = path.strip().partition(".")
         if not (equals and section and field):
             raise UsageError(
-                f"'--set {assignment}' is not of the form section.field=value.",
+                f"'--set {assignment}' does not have the form section.field=value.",
                 hint="For example: --set training.weight_decay=0.05",
             )
         texts[path.strip()] = text.strip()
@@ -147,7 +144,7 @@ def _from_settings(context: typer.Context, assignments: Iterable[str]) -> Iterab
 
 
 def _drop_weaker_shape(merged: dict[str, _Value]) -> None:
-    """Where preset and architecture contradict each other, only the stronger place counts."""
+    """If preset and architecture contradict each other, drop the one of lower priority."""
     preset, architecture = merged.get("preset"), merged.get("model.architecture")
     if preset is None or architecture is None or preset.rank == architecture.rank:
         return
@@ -158,13 +155,13 @@ def _drop_weaker_shape(merged: dict[str, _Value]) -> None:
 
 
 def _drop_weaker_vocabulary(merged: dict[str, _Value]) -> None:
-    """A tokenizer that is not made anew has its own size: where both are given, the stronger counts."""
+    """A character or file tokenizer has a fixed size. Drop it or the size, by priority."""
     tokenizer, size = merged.get("tokenizer"), merged.get("model.vocab_size")
     if tokenizer is None or size is None or tokenizer.value == "bpe":
         return
     if tokenizer.rank < size.rank:
         del merged[size.path]
-    elif size.rank < tokenizer.rank and tokenizer.value == "character":  # a file may be of that size
+    elif size.rank < tokenizer.rank and tokenizer.value == "character":  # a file may have that size
         del merged[tokenizer.path]
 
 

@@ -1,4 +1,4 @@
-"""What the exit status of `rlm` means. Scripts rely on these numbers."""
+"""The exit codes of `rlm`. Scripts rely on these numbers."""
 
 from enum import IntEnum
 
@@ -7,29 +7,29 @@ from models.errors import DivergedError
 
 
 class ExitCode(IntEnum):
-    """Every status `rlm` ends with on purpose. A bug ends with Python's own 1 and its traceback."""
+    """The exit codes that `rlm` uses. An unexpected exception ends with 1 and a traceback."""
 
     OK = 0
-    """It did what was asked."""
+    """Success."""
 
     FAILED = 1
-    """It could not: a file, the disk, a damaged run. The sentence on stderr says what to do."""
+    """A failure, such as a full disk or a damaged run. The message on stderr says what to do."""
 
     USAGE = 2
-    """What was typed or configured cannot be meant."""
+    """A mistake in the arguments or the configuration."""
 
     DIVERGED = 3
-    """Training lost its footing and rolling back did not help. The saved weights are the last good ones."""
+    """Training diverged, and rolling back did not help. The saved weights are the last good ones."""
 
     PAUSED = 130
-    """Stopped by the user, and saved where there was something to save."""
+    """Stopped by the user. A training is saved."""
 
     TERMINATED = 143
-    """Asked to end by the system (SIGTERM), and saved where there was something to save."""
+    """Stopped by SIGTERM. A training is saved."""
 
 
 def exit_code_of(error: RlmError) -> ExitCode:
-    """The one place where the class of an error becomes a status."""
+    """The exit code of an error, by its class."""
     if isinstance(error, UsageError):
         return ExitCode.USAGE
     if isinstance(error, DivergedError):

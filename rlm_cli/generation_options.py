@@ -1,4 +1,4 @@
-"""The dials of `rlm generate` and `rlm chat`, and what they add up to."""
+"""Options of `rlm generate` and `rlm chat`, and the settings they give."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ import typer
 
 from data.errors import UsageError
 from models.recursion import DEFAULT_MODE, depth_of
-from rlm_cli.options import WHERE_PANEL, dial
+from rlm_cli.options import WHERE_PANEL, env_option
 
 if TYPE_CHECKING:
     from models.generation.settings import GenerationConfig
@@ -19,52 +19,69 @@ if TYPE_CHECKING:
 
 SAMPLING_PANEL = "How it writes"
 _SMALL_MODEL = 30_000_000  # parameters
-_MOST_THREADS = 1024
+_MAX_THREADS = 1024
 
 TemperatureOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--temp",
         "-t",
         "--temperature",
+        metavar="T",
         help="0 always takes the likeliest token; higher is more varied. Default 0.8.",
         panel=SAMPLING_PANEL,
     ),
 ]
 MaxTokensOption = Annotated[
-    int | None, dial("--max-tokens", help="Longest answer, in tokens. Default 256.", panel=SAMPLING_PANEL)
+    int | None,
+    env_option(
+        "--max-tokens", metavar="N", help="Longest answer, in tokens. Default 256.", panel=SAMPLING_PANEL
+    ),
 ]
 TopKOption = Annotated[
     int | None,
-    dial("--top-k", help="Sample among the K likeliest tokens. Default 0: off.", panel=SAMPLING_PANEL),
+    env_option(
+        "--top-k",
+        metavar="K",
+        help="Sample among the K likeliest tokens. Default 0: off.",
+        panel=SAMPLING_PANEL,
+    ),
 ]
 TopPOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--top-p",
+        metavar="P",
         help="Sample among the fewest tokens that hold P of the probability. Default 0.95; 1 is off.",
         panel=SAMPLING_PANEL,
     ),
 ]
 MinPOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--min-p",
+        metavar="P",
         help="Drop tokens below this share of the likeliest one's probability. Default 0: off.",
         panel=SAMPLING_PANEL,
     ),
 ]
 PenaltyOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--penalty",
+        metavar="X",
         help="Above 1, tokens already used become less likely. Default 1: off.",
         panel=SAMPLING_PANEL,
     ),
 ]
 NgramOption = Annotated[
     int | None,
-    dial("--ngram", help="Never repeat this many tokens in a row. Default 0: off.", panel=SAMPLING_PANEL),
+    env_option(
+        "--ngram",
+        metavar="N",
+        help="Never repeat this many tokens in a row. Default 0: off.",
+        panel=SAMPLING_PANEL,
+    ),
 ]
 StopOption = Annotated[
     list[str] | None,
@@ -78,100 +95,102 @@ StopOption = Annotated[
 ]
 NaturalOption = Annotated[
     bool,
-    typer.Option("--natural", help="End with the first sentence.", rich_help_panel=SAMPLING_PANEL),
+    typer.Option("--natural", help="End after the first sentence.", rich_help_panel=SAMPLING_PANEL),
 ]
 HaltOption = Annotated[
     bool | None,
     typer.Option(
         "--halt/--no-halt",
-        help="A token leaves the recursion as soon as the model is sure enough that more is not worth it.",
+        help="Stop recursing on a token once the model is sure enough.",
         rich_help_panel=SAMPLING_PANEL,
         show_default=False,
     ),
 ]
 HaltThresholdOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--halt-threshold",
-        help="How sure, 0 to 1: higher thinks longer. Implies --halt.",
+        metavar="P",
+        help="How sure, 0 to 1; higher thinks longer. Implies --halt.",
         panel=SAMPLING_PANEL,
     ),
 ]
 WriterSeedOption = Annotated[
-    int | None, dial("--seed", help="Same seed, same text.", panel=SAMPLING_PANEL)
+    int | None, env_option("--seed", metavar="N", help="Same seed, same text.", panel=SAMPLING_PANEL)
 ]  # fmt: skip
 WriterDeviceOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--device",
-        help="cpu, cuda or mps. Without it the cpu, which is quickest for a small model and one reader.",
+        metavar="NAME",
+        help="cpu, cuda or mps. Default cpu, the fastest for a small model.",
         panel=WHERE_PANEL,
     ),
 ]
 
 
-def chosen_settings(
+def resolve_settings(
     run: "Run",
     *,
     mode: str | None,
     natural: bool,
     halt: bool | None,
     stop: list[str] | None,
-    earlier: Mapping[str, Any] | None = None,
-    **said: Any,
+    conversation: Mapping[str, Any] | None = None,
+    **typed: Any,
 ) -> tuple[str, "GenerationConfig"]:
-    """Mode and settings: what was said, else `earlier`, else the run's generation_config.json,
-    else the defaults.
+    """Mode and settings. A typed value wins over the saved `conversation`, that over the run's
+    generation_config.json, and that over the default.
 
-    `said` holds fields of GenerationConfig, None where nothing was said. Needs no torch, so that
-    a slip is told at once. Raises UsageError, RunError where that file is damaged.
+    `typed` holds fields of GenerationConfig; None means not typed. Needs no torch, so that a mistake
+    is reported at once. Raises UsageError, and RunError if the file is damaged.
     """
     from models.generation.settings import GenerationConfig
 
-    kept = {**_kept_settings(run), **(earlier or {})}
-    chosen = mode if mode is not None else str(kept.pop("mode", DEFAULT_MODE))
-    depth_of(chosen)
-    kept.update({name: value for name, value in said.items() if value is not None})
+    merged = {**_run_settings(run), **(conversation or {})}
+    chosen_mode = mode if mode is not None else str(merged.pop("mode", DEFAULT_MODE))
+    depth_of(chosen_mode)
+    merged.update({name: value for name, value in typed.items() if value is not None})
     if natural:
-        kept["natural_stop"] = True
-    if halt is False and said.get("halt_threshold") is not None:
-        raise UsageError("--no-halt and --halt-threshold exclude one another.", hint="Give one of them.")
-    if halt is not None or said.get("halt_threshold") is not None:
-        kept["halt"] = halt is not False
+        merged["natural_stop"] = True
+    if halt is False and typed.get("halt_threshold") is not None:
+        raise UsageError("--no-halt and --halt-threshold exclude each other.", hint="Give one of them.")
+    if halt is not None or typed.get("halt_threshold") is not None:
+        merged["halt"] = halt is not False
     if stop is not None:
-        kept["stop"] = [text.replace("\\n", "\n").replace("\\t", "\t") for text in stop]
-    return chosen, GenerationConfig.from_dict(kept)
+        merged["stop"] = [text.replace("\\n", "\n").replace("\\t", "\t") for text in stop]
+    return chosen_mode, GenerationConfig.from_dict(merged)
 
 
-def _kept_settings(run: "Run") -> dict[str, Any]:
-    """What the run's generation_config.json holds, if there is one. Raises UsageError, RunError."""
+def _run_settings(run: "Run") -> dict[str, Any]:
+    """The content of the run's generation_config.json, if any. Raises UsageError, RunError."""
     from models.generation.settings import GenerationConfig
 
-    kept = run.read_json("generation_config.json") or {}
+    content = run.read_json("generation_config.json") or {}
     try:
-        depth_of(str(kept.get("mode", DEFAULT_MODE)))
-        GenerationConfig.from_dict(kept)
+        depth_of(str(content.get("mode", DEFAULT_MODE)))
+        GenerationConfig.from_dict(content)
     except UsageError as error:
-        hint = f"It stands in {run.path / 'generation_config.json'}."
+        hint = f"It is in {run.path / 'generation_config.json'}."
         raise UsageError(error.message, hint=hint) from error
-    return kept
+    return content
 
 
 def check_threads(threads: int | None) -> None:
-    """UsageError for more threads than torch survives being asked for."""
-    if threads is not None and threads > _MOST_THREADS:
-        raise UsageError(f"--threads is {threads}, but has to be at most {_MOST_THREADS}.")
+    """Raise UsageError for a number of threads that would crash torch."""
+    if threads is not None and threads > _MAX_THREADS:
+        raise UsageError(f"--threads is {threads}; it must be at most {_MAX_THREADS}.")
 
 
 def refuse_system(run: "Run") -> None:
-    """UsageError where the run is known to have learned text without turns."""
+    """Raise UsageError if the run was not trained on conversations."""
     data = run.config().data
     if data is not None and data.kind != "messages":
         raise UsageError(f"Run '{run.name}' continues text and takes no instructions.")
 
 
 def open_run(name: str | None, folder: Path | None) -> "Run":
-    """The run that was named, or the newest."""
+    """The run `name`, or the newest without a name."""
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir
 
@@ -179,37 +198,40 @@ def open_run(name: str | None, folder: Path | None) -> "Run":
 
 
 def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedModel":
-    """The trained model, ready to write. This is where torch is imported."""
+    """Load the trained model. Imports torch."""
     from models.device import choose_device, prepare_process
     from models.runs.load import load_run
 
-    choose_device(device or "cpu")  # a slip is told before the weights are read
+    choose_device(device or "cpu")  # report a mistake before loading the weights
     trained = load_run(run, device or "cpu")
-    # One token of a small model is too little work to share: threads only wait for each other,
-    # the more so where something else is running.
+    # One token of a small model is too little work for several threads: they only wait for each other.
     small = trained.model.parameter_counts()[0] < _SMALL_MODEL
     prepare_process(threads or (1 if small else 0))
     return trained
 
 
 def read_piped_text() -> tuple[str, bool]:
-    """All of standard input as one text without its last line end, and whether it was all UTF-8."""
+    """Standard input as one text without its last line end, and whether all of it was UTF-8."""
     content = sys.stdin.buffer.read() if sys.stdin is not None else b""
     try:
-        text, exact = content.decode("utf-8-sig"), True
+        text, is_utf8 = content.decode("utf-8-sig"), True
     except UnicodeDecodeError:
-        text, exact = content.decode("utf-8-sig", "replace"), False
+        text, is_utf8 = content.decode("utf-8-sig", "replace"), False
     text = text.replace("\r\n", "\n")
-    return text.removesuffix("\n"), exact
+    return text.removesuffix("\n"), is_utf8
 
 
 def new_seed() -> int:
-    """A seed short enough to be typed again."""
+    """A random seed that is short enough to type."""
     return time.time_ns() // 1000 % 10**6
 
 
 def unknown_note(characters: str) -> str:
-    """What to say about characters the model has never met."""
+    """A note for the user on characters that are not in the vocabulary."""
     listed = " ".join(repr(character) for character in characters[:8])
     more = " …" if len(characters) > 8 else ""
-    return f"This model has never met {listed}{more}: it reads them as unknown."
+    one = len(characters) == 1
+    return (
+        f"{listed}{more} {'was' if one else 'were'} not in the training text; "
+        f"{'it is' if one else 'they are'} read as unknown."
+    )

@@ -1,4 +1,4 @@
-"""Ctrl-C and the other signals as requests to the trainer, which follows them at its next event."""
+"""Turns Ctrl-C and other signals into requests to the trainer."""
 
 import signal
 from collections.abc import Callable
@@ -22,22 +22,22 @@ class Choice(Enum):
 
 
 class Interrupts:
-    """While entered, signals reach `control` instead of ending the program.
+    """A context in which signals change `control` instead of ending the program.
 
-    The first Ctrl-C sets `control.interrupted`, and after the next event `decide` asks what it means.
-    The second one pauses at once, as SIGTERM and SIGHUP do. `exit_code` is the exit status for a pause.
-    A Ctrl-C or SIGHUP that was ignored before (a script's background job, nohup) stays ignored.
+    The first Ctrl-C sets `control.interrupted`; after the next event, `decide` asks the user. A second
+    Ctrl-C pauses at once, and so do SIGTERM and SIGHUP. `exit_code` is the exit code of a pause. A
+    signal that was ignored before, as in a background job or under nohup, stays ignored.
     """
 
     def __init__(self, control: "Control") -> None:
         self.exit_code = ExitCode.PAUSED
-        self.hung_up = False
+        self.terminal_closed = False
         self.pending = False
-        """An interrupt waits for `decide`."""
+        """Whether `decide` must be called."""
         self._control = control
         self._presses = 0
-        self._asking = False
-        self._before: dict[int, Any] = {}
+        self._in_menu = False
+        self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         self._handle(signal.SIGTERM, self._terminate)
@@ -50,18 +50,18 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
     def decide(self, ask: Callable[[], Choice]) -> None:
-        """Ask what an interrupt means and tell the trainer. To be called between two events."""
-        self._asking = True
+        """Ask the user and pass the choice to the trainer. Call it between two events."""
+        self._in_menu = True
         try:
             choice = ask()
         except KeyboardInterrupt:
             choice = Choice.PAUSE
         finally:
-            self._asking = False
+            self._in_menu = False
         self.pending = False
         self._control.interrupted = False
         if choice is Choice.GO_ON:
@@ -73,10 +73,10 @@ class Interrupts:
             self._control.pause()
 
     def _handle(self, number: int, handler: Callable[[int, FrameType | None], None]) -> None:
-        self._before[number] = signal.signal(number, handler)
+        self._previous_handlers[number] = signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._asking:
+        if self._in_menu:
             raise KeyboardInterrupt
         self._presses += 1
         if self._presses == 1:
@@ -89,22 +89,22 @@ class Interrupts:
         self._pause_at_once()
 
     def _hang_up(self, number: int, frame: FrameType | None) -> None:
-        self.hung_up = True
+        self.terminal_closed = True
         self._pause_at_once()
 
     def _pause_at_once(self) -> None:
         self.pending = False
         self._control.pause()
-        if self._asking:
-            raise KeyboardInterrupt  # leave the menu: `decide` takes it as pause
+        if self._in_menu:
+            raise KeyboardInterrupt  # leaves the menu; `decide` pauses
 
 
 def ask_on_terminal(output: Output, run_name: str) -> Choice:
-    """The menu. The end of input means pause: nobody is there to choose."""
+    """Show the menu and read the choice. The end of input means pause."""
     question = (
-        f"\n  1  pause and save    (go on later: rlm resume {run_name})"
+        f"\n  1  pause and save    (continue later: rlm resume {run_name})"
         "\n  2  stop and finish   (with the best weights so far)"
-        "\n  3  go on"
+        "\n  3  continue"
         "\n1, 2 or 3?"
     )
     while True:

@@ -1,12 +1,12 @@
-"""Options that more than one command takes, each written once.
+"""Options that several commands share.
 
-No default lives here: `None` means "left open", and what was left open is looked up further down
-(`--config` file, preset, the run's own configuration, the default). A value typed on the command
-line wins over the environment variable named after the flag: `--seed` over `RLM_SEED`.
+They have no defaults: `None` means not set. The value then comes from the `--config` file, the preset,
+the run's configuration, or the default, in this order. A typed value wins over the environment variable
+named after the flag: `--seed` over `RLM_SEED`.
 
-A new setting takes two edits: its field with a docstring in TrainingConfig or a model's configuration,
-which `--set` and the tables of a file reach at once; and a flag if it deserves one: a parameter of the
-command whose option names the field, as `dial("--seed", setting="training.seed", …)` does.
+To add a setting, add a field with a docstring to TrainingConfig or a model's configuration; `--set` and
+`--config` then accept it. For a flag, add a parameter to the command whose option names the field:
+`env_option("--seed", setting="training.seed", …)`.
 """
 
 from collections.abc import Iterator
@@ -27,10 +27,12 @@ WHERE_PANEL = "Where and how"
 _ARCHITECTURES = tuple(name.replace("_", "-") for name in ARCHITECTURES)
 
 
-def dial(*flags: str, help: str, panel: str | None = None, setting: str | None = None, **more: Any) -> Any:
+def env_option(
+    *flags: str, help: str, panel: str | None = None, setting: str | None = None, **more: Any
+) -> Any:
     """A typer option that also reads `RLM_<LONG FLAG>` from the environment.
 
-    `setting` is the dotted path of the field it is a flag for.
+    `setting` is the dotted path of the field that the flag sets.
     """
     long_flag = next(flag for flag in flags if flag.startswith("--")).split("/")[0]
     if setting is not None:
@@ -40,7 +42,7 @@ def dial(*flags: str, help: str, panel: str | None = None, setting: str | None =
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
-    """Names of runs, newest first, for the shell. Imports no torch and never fails aloud."""
+    """Names of runs, newest first, for the shell. Imports no torch; prints no errors."""
     from data.errors import RlmError
     from models.runs.listing import list_runs
     from rlm_cli.environment import runs_dir
@@ -69,7 +71,7 @@ def complete_architectures(incomplete: str) -> list[str]:
 
 
 def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
-    """Names of the dial's positions, for the shell."""
+    """Names of modes, for the shell."""
     from models.recursion import MODES
 
     for mode, depth in MODES.items():
@@ -78,9 +80,9 @@ def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def run_argument(without: str) -> Any:
-    """A run, which may be left open; `without` says what is taken then."""
+    """An optional run; `without` describes the default."""
     return typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help=f"Name of a run or path to one. Without it: {without}.",
         autocompletion=complete_runs,
         show_default=False,
@@ -90,34 +92,34 @@ def run_argument(without: str) -> Any:
 RunArgument = Annotated[str | None, run_argument("the newest")]
 RunsDirOption = Annotated[
     Path | None,
-    dial(
+    env_option(
         "--runs-dir",
         metavar="FOLDER",
-        help="Folder that holds the runs, instead of ./runs.",
+        help="Folder of the runs, instead of ./runs.",
         panel=WHERE_PANEL,
         file_okay=False,
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="JSON on stdout, and nothing else there.", rich_help_panel=WHERE_PANEL)
+    bool, typer.Option("--json", help="Print only JSON on stdout.", rich_help_panel=WHERE_PANEL)
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="The result only, no remarks.", rich_help_panel=WHERE_PANEL),
+    typer.Option("--quiet", "-q", help="Print only the result.", rich_help_panel=WHERE_PANEL),
 ]
 DeviceOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--device",
         setting="training.device",
         metavar="NAME",
-        help="cpu, cuda, cuda:1 or mps. Without it: the best there is.",
+        help="cpu, cuda, cuda:1 or mps. Without it: the fastest available.",
         panel=WHERE_PANEL,
     ),
 ]
 ThreadsOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--threads",
         setting="training.threads",
         metavar="N",
@@ -128,18 +130,18 @@ ThreadsOption = Annotated[
 ]
 SeedOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--seed",
         setting="training.seed",
         metavar="N",
         min=0,
-        help="Same seed, same outcome.",
+        help="Same seed, same result.",
         panel=TRAINING_PANEL,
     ),
 ]
 ModeOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--mode",
         "-m",
         metavar="MODE",
@@ -149,17 +151,17 @@ ModeOption = Annotated[
 ]
 PresetOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--preset",
         metavar="NAME",
-        help="A named recipe; `rlm create --list` shows them.",
+        help="Named settings; `rlm create --list` shows them.",
         panel=MODEL_PANEL,
         autocompletion=complete_presets,
     ),
 ]
 ArchitectureOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--arch",
         "--architecture",
         setting="model.architecture",
@@ -171,7 +173,7 @@ ArchitectureOption = Annotated[
 ]
 WidthOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--d-model",
         setting="model.d_model",
         metavar="D",
@@ -182,33 +184,35 @@ WidthOption = Annotated[
 ]
 HeadsOption = Annotated[
     int | None,
-    dial("--heads", setting="model.n_heads", metavar="H", min=1, help="Attention heads.", panel=MODEL_PANEL),
+    env_option(
+        "--heads", setting="model.n_heads", metavar="H", min=1, help="Attention heads.", panel=MODEL_PANEL
+    ),
 ]
 ContextOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--context",
         setting="model.context_length",
         metavar="T",
         min=1,
-        help="Tokens it sees at once.",
+        help="Tokens the model sees at once.",
         panel=MODEL_PANEL,
     ),
 ]
 VocabularyOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--vocab-size",
         setting="model.vocab_size",
         metavar="V",
         min=1,
-        help="Entries of the vocabulary.",
+        help="Size of the vocabulary.",
         panel=MODEL_PANEL,
     ),
 ]
 TokenizerOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--tokenizer",
         metavar="KIND or FILE",
         help="character, bpe, or a tokenizer.json file.",
@@ -217,17 +221,17 @@ TokenizerOption = Annotated[
 ]
 MinutesOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--minutes",
         setting="training.minutes",
         metavar="M",
-        help="Wall-clock minutes, everything included.",
+        help="Wall-clock minutes in all.",
         panel=LENGTH_PANEL,
     ),
 ]
 StepsOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--steps", setting="training.steps", metavar="N", min=1, help="Optimizer steps.", panel=LENGTH_PANEL
     ),
 ]
@@ -243,10 +247,10 @@ SetOption = Annotated[
 ]
 ConfigOption = Annotated[
     Path | None,
-    dial(
+    env_option(
         "--config",
         metavar="FILE",
-        help="A TOML file of settings; what is typed wins over it.",
+        help="A TOML file of settings; typed flags win over it.",
         panel=WHERE_PANEL,
         is_eager=True,
         callback=load_config_file,

@@ -1,8 +1,8 @@
-"""The one sink: results to stdout, everything else to stderr.
+"""Writes everything a command prints: results to stdout, the rest to stderr.
 
-A command says what it has (`result`, `table`, `json`) and what it wants to mention (`say`,
-`warn`); the form it was asked for decides what is written. Foreign text passes through
-`safe_text` here, so a command cannot forget it, and no string is ever read as markup.
+A command calls `result`, `table` or `json` for its result, and `say` or `warn` for remarks. The form of
+the output decides which of them are written. All text passes through `safe_text` here, and none is
+read as markup.
 """
 
 import json
@@ -20,14 +20,14 @@ from rlm_cli.wording import error_in_cli_words, in_cli_words
 if TYPE_CHECKING:
     from rich.console import Console
 
-# A width no table reaches: piped output is never wrapped.
-_UNWRAPPED = 10_000
+# Wider than any table, so that piped output is never wrapped.
+_PIPE_WIDTH = 10_000
 _GAP = 2  # cells between two columns
-_FOLDED = 20  # cells a folded column of a table keeps, so that one long name costs no column
+_WRAP_WIDTH = 20  # cells that a wrapped column needs; the rest of its text continues below
 
 
 class Form(Enum):
-    """Who reads the result."""
+    """The form of the output."""
 
     HUMAN = "human"
     JSON = "json"
@@ -35,7 +35,7 @@ class Form(Enum):
 
 
 class Output:
-    """Where a command writes.
+    """Writes the output of a command.
 
     `human`: results as text on stdout, remarks on stderr. `json`: JSON alone on stdout, remarks
     on stderr. `quiet`: results on stdout, no remarks.
@@ -46,7 +46,7 @@ class Output:
 
     @classmethod
     def of(cls, *, json: bool = False, quiet: bool = False) -> "Output":
-        """The sink for the flags `--json` and `--quiet`; JSON wins where both were given."""
+        """The output for the flags `--json` and `--quiet`. JSON wins if both are given."""
         return cls(Form.JSON if json else Form.QUIET if quiet else Form.HUMAN)
 
     @property
@@ -59,30 +59,29 @@ class Output:
 
     @cached_property
     def stdout(self) -> "Console":
-        """A rich console on stdout for what `result` and `table` cannot do. Markup is off."""
+        """The rich console of stdout. Markup is off."""
         return _console(stderr=False)
 
     @cached_property
     def stderr(self) -> "Console":
-        """A rich console on stderr: progress and figures. Markup is off."""
+        """The rich console of stderr. Markup is off."""
         return _console(stderr=True)
 
     def result(self, text: str = "", *, style: str = "", end: str = "\n", exact: bool = False) -> None:
-        """A piece of the result, for a person. Nothing in JSON form.
+        """Write text of the result. Writes nothing in JSON form.
 
-        Line ends and tabs stay, nothing is wrapped. `exact` is for text that is the product
-        itself, such as what a model wrote: into a file or a pipe it goes unchanged, and only a
-        terminal gets it made safe.
+        Line ends and tabs stay; nothing is wrapped. With `exact`, a file or a pipe gets the text
+        unchanged, such as the text of a model. On a terminal it is always made safe.
         """
         if self.is_json:
             return
         if style and stdout_is_terminal():
-            self.stdout.print(_styled(text, style), end=end, soft_wrap=True)
+            self.stdout.print(_styled_text(text, style), end=end, soft_wrap=True)
         else:
             write((text if exact and not stdout_is_terminal() else safe_text(text)) + end)
 
     def json(self, value: Any) -> None:
-        """One line of ASCII JSON. Nothing in the other forms."""
+        """Write one line of ASCII JSON. Writes nothing in the other forms."""
         if self.is_json:
             write(json.dumps(value, allow_nan=False) + "\n")
 
@@ -92,48 +91,47 @@ class Output:
         rows: Iterable[Sequence[str]],
         *,
         right: Sequence[str] = (),
-        spare: Sequence[str] = (),
-        folded: Sequence[str] = (),
+        optional: Sequence[str] = (),
+        wrap: Sequence[str] = (),
         to_stderr: bool = False,
     ) -> None:
-        """A table for a person, on stderr where it is a remark and not the result. `right` names the
-        columns that hold numbers.
+        """Write a table. Use `to_stderr` if it is not the result. `right` names the columns of numbers.
 
-        Where the terminal is too narrow, the columns of `folded` are (without any: the first), and
-        then those of `spare` go, the first of them first.
+        If the terminal is too narrow, the columns in `wrap` are wrapped (by default the first one).
+        If that is not enough, the columns in `optional` are dropped in their order.
         """
         if self.is_quiet if to_stderr else self.is_json:
             return
         console = self.stderr if to_stderr else self.stdout
-        folded = folded or columns[:1]
-        kept, fitting = _fitting(columns, list(rows), spare, folded, console.width)
-        self._lines(console, _grid(kept, fitting, right, folded))
+        wrap = wrap or columns[:1]
+        shown, shown_rows = _fit_columns(columns, list(rows), optional, wrap, console.width)
+        self._lines(console, _grid(shown, shown_rows, right, wrap))
 
     def pairs(self, rows: Iterable[tuple[str, str]], *, to_stderr: bool = False) -> None:
-        """Names and values, two columns. On stderr where they are a remark and not the result."""
+        """Write names and values in two columns. Use `to_stderr` if they are not the result."""
         if self.is_quiet if to_stderr else self.is_json:
             return
         self._lines(self.stderr if to_stderr else self.stdout, _grid((), rows))
 
     def say(self, text: str = "", *, style: str = "") -> None:
-        """A remark on stderr: what is happening, what to type next. Nothing when quiet."""
+        """Write a remark to stderr, such as the next command. Writes nothing when quiet."""
         if not self.is_quiet:
-            self.stderr.print(_styled(text, style))
+            self.stderr.print(_styled_text(text, style))
 
     def warn(self, text: str) -> None:
-        """A remark that is shown even when quiet."""
-        self.stderr.print(_styled("warning: ", "bold yellow") + _styled(in_cli_words(text), ""))
+        """Write a warning to stderr, even when quiet."""
+        self.stderr.print(_styled_text("warning: ", "bold yellow") + _styled_text(in_cli_words(text), ""))
 
     def error(self, error: RlmError) -> None:
-        """One sentence, one next step."""
+        """Write an error and its hint to stderr."""
         message, hint = error_in_cli_words(error)
-        self.stderr.print(_styled("error: ", "bold red") + _styled(message, ""))
+        self.stderr.print(_styled_text("error: ", "bold red") + _styled_text(message, ""))
         if hint:
-            self.stderr.print(_styled(hint, "dim"))
+            self.stderr.print(_styled_text(hint, "dim"))
 
     def ask(self, question: str) -> str | None:
-        """Put a question on stderr, in every form, and read one line. None at the end of input."""
-        self.stderr.print(_styled(question, ""), end=" ", soft_wrap=True)
+        """Write a question to stderr in every form and read one line. None at the end of input."""
+        self.stderr.print(_styled_text(question, ""), end=" ", soft_wrap=True)
         line = sys.stdin.readline()
         return line.strip() if line else None
 
@@ -148,20 +146,20 @@ class Output:
 
 
 def write(text: str) -> None:
-    """Write to stdout and flush: what is piped arrives when it is said."""
+    """Write to stdout and flush, so that a pipe gets the text at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def terminal_streams() -> list[TextIO]:
-    """Those of stdout and stderr that are terminals now. One that has hung up no longer says so."""
+    """The streams of stdout and stderr that are terminals. A closed terminal no longer counts."""
     return [stream for stream in _streams() if _is_terminal(stream)]
 
 
 def drop_broken_streams(gone: Collection[TextIO] = ()) -> None:
-    """Send what goes to a closed pipe, or to a stream known to be gone, nowhere from here on.
+    """Redirect closed pipes, and the streams in `gone`, to the null device.
 
-    Without this every later message fails again, and the interpreter complains while it exits.
+    Otherwise every later message fails, and Python prints an error at exit.
     """
     for stream in _streams():
         try:
@@ -174,7 +172,7 @@ def drop_broken_streams(gone: Collection[TextIO] = ()) -> None:
 
 
 def _streams() -> list[TextIO]:
-    """stdout and stderr themselves, also while a bar is drawn and has put its own in their place."""
+    """stdout and stderr, even while a progress bar has replaced them."""
     return [getattr(stream, "rich_proxied_file", stream) for stream in (sys.stdout, sys.stderr)]
 
 
@@ -183,19 +181,19 @@ def stdout_is_terminal() -> bool:
 
 
 def stderr_is_terminal() -> bool:
-    """Whether progress may be drawn with cursor movements."""
+    """Whether a progress bar can be drawn."""
     return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
 
 def may_ask() -> bool:
-    """Whether there is someone to answer a question: a terminal on both sides, and not in CI."""
+    """Whether a question can be answered: stdin and stderr are terminals, and this is not CI."""
     return _is_terminal(sys.stdin) and stderr_is_terminal() and not os.environ.get("CI")
 
 
 def _is_terminal(stream: Any) -> bool:
     try:
         return bool(stream.isatty())
-    except (AttributeError, ValueError):  # no stream at all, or one that was closed
+    except (AttributeError, ValueError):  # no stream, or a closed one
         return False
 
 
@@ -207,27 +205,27 @@ def _console(*, stderr: bool) -> "Console":
         stderr=stderr,
         force_terminal=terminal,
         color_system="auto" if terminal else None,
-        width=None if terminal else _UNWRAPPED,
+        width=None if terminal else _PIPE_WIDTH,
         markup=False,
         highlight=False,
         emoji=False,
     )
 
 
-def _styled(text: str, style: str) -> Any:
+def _styled_text(text: str, style: str) -> Any:
     from rich.text import Text
 
     return Text(safe_text(text), style=style)
 
 
-def _fitting(
+def _fit_columns(
     columns: Sequence[str],
     rows: list[Sequence[str]],
-    spare: Sequence[str],
-    folded: Sequence[str],
+    optional: Sequence[str],
+    wrap: Sequence[str],
     width: int,
 ) -> tuple[list[str], list[list[str]]]:
-    """The columns that fit side by side in `width` cells, and the rows with those alone."""
+    """The columns that fit into `width` cells, and the rows with these columns only."""
     from rich.cells import cell_len
 
     widths = [
@@ -235,11 +233,11 @@ def _fitting(
         for place, column in enumerate(columns)
     ]
     widths = [
-        min(cells, _FOLDED) if column in folded else cells
+        min(cells, _WRAP_WIDTH) if column in wrap else cells
         for column, cells in zip(columns, widths, strict=True)
     ]
     places = list(range(len(columns)))
-    for column in spare:
+    for column in optional:
         if sum(widths[place] + _GAP for place in places) - _GAP <= width:
             break
         places.remove(columns.index(column))
@@ -250,7 +248,7 @@ def _grid(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
     right: Sequence[str] = (),
-    folded: Sequence[str] = (),
+    wrap: Sequence[str] = (),
 ) -> Any:
     from rich.table import Table
 
@@ -258,10 +256,10 @@ def _grid(
     for column in columns:
         justify: Any = "right" if column in right else "left"
         table.add_column(
-            _styled(column, "bold"), justify=justify, overflow="fold", no_wrap=column not in folded
+            _styled_text(column, "bold"), justify=justify, overflow="fold", no_wrap=column not in wrap
         )
     for row in rows:
-        cells = [_styled(cell, "") for cell in row]
+        cells = [_styled_text(cell, "") for cell in row]
         if not columns:
             cells[0].stylize("dim")
         table.add_row(*cells)

@@ -1,7 +1,6 @@
-"""Events made visible: a live bar, plain lines, or JSON Lines.
+"""Shows the events of a training as a live bar, plain lines, or JSON Lines.
 
-`progress_view` chooses one by the form of the output; all of them take the same events in the same
-order. The words are those of `models.runs.event_words`. Interrupts belong to `rlm_cli.interrupts`.
+`progress_view` chooses a view by the form of the output. `models.runs.event_words` gives the words.
 """
 
 import time
@@ -17,18 +16,18 @@ from models.runs.event_json import to_json
 from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.history import History
-from rlm_cli import figures
+from rlm_cli.format import format_duration, format_short_count
 from rlm_cli.output import Form, Output, stderr_is_terminal, write
 from rlm_cli.wording import in_cli_words
 
 _PLAIN_INTERVAL_S = 5.0
 _REDRAW_INTERVAL_S = 0.15
-_UNSEEN = (events.CheckpointSaved, events.RunPaused, events.RunFailed, events.RunFinished)
-"""What no line is for: a checkpoint is routine, and how a training ended is said after it."""
+_HIDDEN_EVENTS = (events.CheckpointSaved, events.RunPaused, events.RunFailed, events.RunFinished)
+"""Events without a line: checkpoints are routine, and the end is reported after the training."""
 
 
 class View(Protocol):
-    """Something that shows events. Entered before the first and left after the last."""
+    """Shows events. Enter it before the first event and leave it after the last."""
 
     def __enter__(self) -> Self: ...
 
@@ -37,23 +36,23 @@ class View(Protocol):
     ) -> None: ...
 
     def show(self, event: Event) -> None:
-        """Draw one event. Raises OSError where there is nothing left to draw on."""
+        """Show one event. Raises OSError if the terminal or pipe is closed."""
 
     def suspended(self) -> Any:
-        """A context in which the terminal is free for a question."""
+        """A context without the bar, for a question on the terminal."""
 
 
 def progress_view(output: Output) -> View:
-    """The view for the output's form, and for a terminal or a pipe."""
+    """The view for the form of the output, and for a terminal or a pipe."""
     if output.form is Form.JSON:
         return JsonLines()
     if output.form is Form.QUIET:
-        return Silence()
+        return SilentView()
     return LiveBar(output) if stderr_is_terminal() else PlainLines(output)
 
 
-class Silence:
-    """Shows nothing. The base of the other views."""
+class SilentView:
+    """Shows nothing. The other views inherit from it."""
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +70,7 @@ class Silence:
         yield
 
 
-class JsonLines(Silence):
+class JsonLines(SilentView):
     """Every event as one line of JSON on stdout."""
 
     def show(self, event: Event) -> None:
@@ -80,10 +79,10 @@ class JsonLines(Silence):
         write(to_json(event) + "\n")
 
 
-class PlainLines(Silence):
-    """One line every few seconds on stderr, for a log or a pipe.
+class PlainLines(SilentView):
+    """Prints a line to stderr every few seconds, for a log or a pipe.
 
-    `clock` gives seconds and only ever differences of it are used.
+    `clock` gives seconds from any start.
     """
 
     def __init__(self, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
@@ -96,22 +95,22 @@ class PlainLines(Silence):
         if isinstance(event, events.PreparationAdvanced):
             new_stage = event.stage != self._stage
             self._stage = event.stage
-            self._occasionally(_preparation_line(event), at_once=new_stage)
+            self._print_at_intervals(_preparation_line(event), at_once=new_stage)
         elif isinstance(event, events.StepFinished):
-            self._occasionally(step_line(event), at_once=event.step in (1, event.total_steps))
+            self._print_at_intervals(step_line(event), at_once=event.step in (1, event.total_steps))
         else:
             for line in event_lines(event):
                 self._output.say(line)
 
-    def _occasionally(self, line: str, *, at_once: bool) -> None:
+    def _print_at_intervals(self, line: str, *, at_once: bool) -> None:
         now = self._clock()
         if at_once or now >= self._next_line_at:
             self._next_line_at = now + _PLAIN_INTERVAL_S
             self._output.say(line)
 
 
-class LiveBar(Silence):
-    """A bar that moves. Evaluations, samples, notices and the like are printed above it."""
+class LiveBar(SilentView):
+    """Draws a progress bar. Evaluations, samples and notices are printed above it."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -144,7 +143,7 @@ class LiveBar(Silence):
         elif isinstance(event, events.EvaluationAdvanced):
             self._draw("evaluating", event.done, event.total)
         elif isinstance(event, events.StepFinished):
-            self._draw("training", event.step, event.total_steps, _step_figures(event, self._history))
+            self._draw("training", event.step, event.total_steps, _step_details(event, self._history))
         else:
             for line in event_lines(event):
                 self._output.say(line)
@@ -155,18 +154,18 @@ class LiveBar(Silence):
             return
         self._drawn_at = now
         self._progress.update(
-            self._task, description=safe_text(stage), completed=done, total=total or None, figures=text
+            self._task, description=safe_text(stage), completed=done, total=total or None, details=text
         )
         self._progress.refresh()
 
 
 def event_lines(event: Event) -> list[str]:
-    """What a person wants to find when scrolling back. Empty for what only moves the bar."""
-    if isinstance(event, _UNSEEN):
+    """The lines that stay on the screen for an event. Empty if it only moves the bar."""
+    if isinstance(event, _HIDDEN_EVENTS):
         return []
     if isinstance(event, events.RunStarted) and not event.start_step:
         return []
-    if isinstance(event, events.SchedulePlanned) and event.step:  # it moves the bar's end, and that is enough
+    if isinstance(event, events.SchedulePlanned) and event.step:  # it only changes the end of the bar
         return []
     words = describe(event)
     if words is None:
@@ -191,15 +190,15 @@ def _bar(output: Output) -> tuple[Any, Any]:
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f}%", markup=False),
-        TextColumn("{task.fields[figures]}", markup=False),
+        TextColumn("{task.fields[details]}", markup=False),
         console=output.stderr,
-        # It is redrawn when something happened: a thread of its own would take time from the training.
+        # Events redraw the bar. A thread for this would slow the training down.
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,
         expand=True,
     )
-    return progress, progress.add_task("starting", total=None, figures="")
+    return progress, progress.add_task("starting", total=None, details="")
 
 
 def _preparation_line(event: events.PreparationAdvanced) -> str:
@@ -208,10 +207,10 @@ def _preparation_line(event: events.PreparationAdvanced) -> str:
     return f"{event.stage} {100 * event.done / event.total:.0f}%"
 
 
-def _step_figures(event: events.StepFinished, history: History) -> str:
-    """What is beside the bar: short, so that the bar has room."""
+def _step_details(event: events.StepFinished, history: History) -> str:
+    """A short text beside the bar."""
     validation = f"  val {history.evaluations[-1].validation_loss:.3f}" if history.evaluations else ""
     return (
-        f"loss {event.loss:.3f}{validation}  {figures.short_count(event.tokens_per_second)} tok/s"
-        f"  {figures.duration(event.eta_s)} left"
+        f"loss {event.loss:.3f}{validation}  {format_short_count(event.tokens_per_second)} tok/s"
+        f"  {format_duration(event.eta_s)} left"
     )

@@ -1,4 +1,4 @@
-"""What to type for a run: its name, or where it lies if its folder has a name that no run is given."""
+"""The argument that names a run: its name, or its path if the folder name is not a valid name."""
 
 import os
 import shlex
@@ -9,8 +9,8 @@ from data.errors import UsageError
 from models.runs.run_names import require_name
 
 
-class Named(Protocol):
-    """A run, or what a listing says of one."""
+class NamedRun(Protocol):
+    """A run or its summary."""
 
     @property
     def name(self) -> str: ...
@@ -19,16 +19,16 @@ class Named(Protocol):
     def path(self) -> Path: ...
 
 
-def reference(run: Named) -> str:
-    """What `Run.open` finds the run by."""
+def reference(run: NamedRun) -> str:
+    """The name or path that `Run.open` accepts."""
     try:
         require_name(run.name)
     except UsageError:
-        near = os.path.relpath(run.path)
-        return str(run.path) if near.startswith(os.pardir) else os.path.join(os.curdir, near)
+        relative = os.path.relpath(run.path)
+        return str(run.path) if relative.startswith(os.pardir) else os.path.join(os.curdir, relative)
     return run.name
 
 
-def typed(run: Named) -> str:
-    """The same as a shell needs it."""
+def quoted_reference(run: NamedRun) -> str:
+    """The reference, quoted for a shell."""
     return shlex.quote(reference(run))

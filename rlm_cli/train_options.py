@@ -1,31 +1,37 @@
-"""The options of `rlm train` alone."""
+"""Options that only `rlm train` has."""
 
 from typing import Annotated
 
 import typer
 
-from rlm_cli.options import LENGTH_PANEL, TRAINING_PANEL, WHERE_PANEL, dial
+from rlm_cli.options import LENGTH_PANEL, TRAINING_PANEL, WHERE_PANEL, env_option
 
 CONTINUE_PANEL = "Another text, or a larger model"
 
 TaskOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--task",
         metavar="TASK",
-        help="Puzzles instead of text: sudoku:4x4, :6x6, :9x9 or :9x9-hard are made; sudoku reads a CSV.",
+        help="Puzzles, not text: sudoku:4x4, :6x6, :9x9 or :9x9-hard makes them; sudoku reads a CSV.",
     ),
 ]
-CountOption = Annotated[int | None, dial("--count", metavar="N", min=2, help="Puzzles to make or read.")]
+CountOption = Annotated[
+    int | None, env_option("--count", metavar="N", min=2, help="Number of puzzles to make or read.")
+]
 EpochsOption = Annotated[
     float | None,
-    dial(
-        "--epochs", setting="training.epochs", metavar="X", help="Times through the text.", panel=LENGTH_PANEL
+    env_option(
+        "--epochs",
+        setting="training.epochs",
+        metavar="X",
+        help="Passes through the text.",
+        panel=LENGTH_PANEL,
     ),
 ]
 TargetLossOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--target-loss",
         setting="training.target_loss",
         metavar="LOSS",
@@ -35,18 +41,18 @@ TargetLossOption = Annotated[
 ]
 PatienceOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--patience",
         setting="training.patience",
         metavar="N",
         min=1,
-        help="Stop after this many evaluations without a better one.",
+        help="Stop after N evaluations without an improvement.",
         panel=LENGTH_PANEL,
     ),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--batch-size",
         setting="training.batch_size",
         metavar="N",
@@ -57,7 +63,7 @@ BatchSizeOption = Annotated[
 ]
 OptimizerOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--optimizer",
         setting="training.optimizer",
         metavar="NAME",
@@ -67,11 +73,11 @@ OptimizerOption = Annotated[
 ]
 NumberFormatOption = Annotated[
     str | None,
-    dial(
+    env_option(
         "--number-format",
         setting="training.number_format",
         metavar="NAME",
-        help="float32, bfloat16 or float16; else what is fastest here.",
+        help="float32, bfloat16 or float16. Without it: the fastest here.",
         panel=WHERE_PANEL,
     ),
 ]
@@ -80,55 +86,55 @@ ContinueOption = Annotated[
     typer.Option(
         "--continue",
         metavar="RUN",
-        help="Go on with this run: it learns the text and keeps what it knows.",
+        help="Train this run on the text; it keeps what it learned before.",
         rich_help_panel=CONTINUE_PANEL,
     ),
 ]
 FreshOption = Annotated[
     bool,
-    typer.Option("--fresh", help="Train a new model, and do not ask.", rich_help_panel=CONTINUE_PANEL),
+    typer.Option("--fresh", help="Train a new model without asking.", rich_help_panel=CONTINUE_PANEL),
 ]
 ReplayOption = Annotated[
     float | None,
-    dial(
+    env_option(
         "--replay",
         metavar="SHARE",
         min=0.0,
         max=0.99,
-        help="Of what it learns, the share that repeats earlier texts; 0 for none. "
-        "Without it: 0.05, and more for a text that is far from them.",
+        help="Share of earlier texts in the training, 0 for none. "
+        "Without it: 0.05, and more for a very different text.",
         panel=CONTINUE_PANEL,
     ),
 ]
 GrowVocabularyOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--grow-vocab",
         metavar="N",
         min=1,
-        help="Byte pairs to learn from the new text, besides those it has.",
+        help="Number of byte pairs to add from the new text.",
         panel=CONTINUE_PANEL,
     ),
 ]
 GrowEveryOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--grow-every",
         setting="training.grow_every",
         metavar="CHARS",
         min=1,
-        help="Grow each time it has read so many characters.",
+        help="Grow after every so many characters.",
         panel=CONTINUE_PANEL,
     ),
 ]
 GrowByOption = Annotated[
     int | None,
-    dial(
+    env_option(
         "--grow-by",
         setting="training.grow_by",
         metavar="PARAMS",
         min=1,
-        help="By about so many parameters.",
+        help="Parameters to add each time, about.",
         panel=CONTINUE_PANEL,
     ),
 ]

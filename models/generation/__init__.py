@@ -1,1 +1,1 @@
-"""From a model to text: sampling, generation, and the conversation around it."""
+"""Sampling, text generation, chat, and solving puzzles with a trained model."""

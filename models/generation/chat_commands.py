@@ -1,8 +1,7 @@
-"""The commands of a chat: one table for every front end, and how a typed line is read.
+"""The table of chat commands, and the parser of a typed line. Every front end uses both. Torch-free.
 
-A command works with a slash always, and without one where the line can hardly be meant as text:
-`mode deep`, `temp 0.8`, `undo`. A line that starts with a space or with two slashes is text,
-whatever it says. Torch-free.
+A command may always begin with a slash. The slash may be left out where the line is hardly text:
+`mode deep`, `temp 0.8`, `undo`. A line that starts with a space or with two slashes is always text.
 """
 
 import difflib
@@ -15,10 +14,13 @@ from data.errors import UsageError
 from models.generation.settings import MAX_SEED
 from models.recursion import MODES
 
+_NO_LIMIT = 10**9
+"""The limit of an integer that needs none; larger numbers are refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command as typed. `value` is its parsed argument, None where there was none."""
+    """A parsed command. `value` is its argument, or None without one."""
 
     name: str
     value: Any = None
@@ -30,22 +32,21 @@ class CommandSpec:
 
     name: str
     argument: str
-    """How the argument is written in the help; empty where there is none."""
+    """The argument as the help shows it; empty if the command takes none."""
 
     summary: str
-    read: Callable[[str], Any]
-    """Turns the argument into a value, or raises UsageError. Never given an empty string."""
+    parse: Callable[[str], Any]
+    """Turns a non-empty argument into a value. Raises UsageError."""
 
     aliases: tuple[str, ...] = ()
-    strict: bool = False
-    """The argument has a form that plain text hardly has, so the slash may be left out."""
+    slash_optional: bool = False
+    """Whether a line with an argument needs no slash, because plain text hardly has that form."""
 
 
 def parse_line(line: str) -> Command | str:
-    """The command a line is, or else the text to send.
+    """The command in a line, or else the text to send.
 
-    Raises UsageError for a slash command that does not exist, with the nearest one, and for an
-    argument that cannot be meant.
+    Raises UsageError for an unknown slash command, with the nearest name, and for an invalid argument.
     """
     if line.startswith("//"):
         return line[1:]
@@ -53,12 +54,12 @@ def parse_line(line: str) -> Command | str:
         return line
     if line.startswith("/"):
         word, _, rest = line[1:].strip().partition(" ")
-        return _read(_spec(word), rest.strip())
+        return _parse(_spec(word), rest.strip())
     word, _, rest = line.strip().partition(" ")
     spec = COMMANDS.get("quit" if word == "exit" else word)
-    if spec is None or (rest and not _means_argument(spec, rest.strip())):
+    if spec is None or (rest and not _is_likely_argument(spec, rest.strip())):
         return line
-    return _read(spec, rest.strip())
+    return _parse(spec, rest.strip())
 
 
 def help_rows() -> list[tuple[str, str]]:
@@ -67,7 +68,7 @@ def help_rows() -> list[tuple[str, str]]:
 
 
 def complete(start: str) -> list[tuple[str, str]]:
-    """What a line that begins with a slash may go on as, with summaries."""
+    """Completions of a line that begins with a slash, each with its summary."""
     word, space, rest = start.removeprefix("/").partition(" ")
     if space:
         return [(f"/mode {mode}", str(depth)) for mode, depth in MODES.items()
@@ -90,28 +91,28 @@ def _spec(word: str) -> CommandSpec:
 
 def _nearest(word: str, names: Iterable[str], prefix: str = "") -> str:
     names = list(names)
-    # Letters in the wrong order are the commonest slip: /mdoe is mode, and not more.
+    # Swapped letters are the most common mistake: /mdoe means mode, not more.
     near = [name for name in names if sorted(name) == sorted(word)]
     near = near or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"Did you mean {prefix}{near[0]}? " if near else ""
 
 
-def _read(spec: CommandSpec, argument: str) -> Command:
+def _parse(spec: CommandSpec, argument: str) -> Command:
     if argument and not spec.argument:
         raise UsageError(f"/{spec.name} takes no argument.", hint="/help lists the commands.")
     if not argument:
         return Command(spec.name)
-    return Command(spec.name, spec.read(argument))
+    return Command(spec.name, spec.parse(argument))
 
 
-def _means_argument(spec: CommandSpec, argument: str) -> bool:
-    """Whether `argument` after a bare word makes the line a command, even a mistaken one."""
-    if not spec.strict or len(argument.split()) != 1:
+def _is_likely_argument(spec: CommandSpec, argument: str) -> bool:
+    """Whether a line without a slash is a command, judged by its argument. The value may be invalid."""
+    if not spec.slash_optional or len(argument.split()) != 1:
         return False
     try:
-        spec.read(argument)
+        spec.parse(argument)
     except UsageError:
-        # `temp 9` and `mode dep` are commands with a slip; `max power` is text.
+        # `temp 9` and `mode dep` are commands with a mistake; `max power` is text.
         return _is_number(argument) or (spec.name == "mode" and bool(_nearest(argument, MODES)))
     return True
 
@@ -124,35 +125,36 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _number(name: str, low: float, high: float, *also: float) -> Callable[[str], float]:
-    def read(argument: str) -> float:
+def _number(name: str, low: float, high: float, *extra_values: float) -> Callable[[str], float]:
+    def parse(argument: str) -> float:
         try:
             value = float(argument)
         except ValueError:
             raise UsageError(f"/{name} needs a number, not '{argument}'.") from None
-        if not (low <= value <= high or value in also):
-            extra = "".join(f" or {value:g}" for value in also)
+        if not (low <= value <= high or value in extra_values):
+            extra = "".join(f" or {value:g}" for value in extra_values)
             raise UsageError(f"/{name} {argument} is out of range.", hint=f"From {low:g} to {high:g}{extra}.")
         return value
 
-    return read
+    return parse
 
 
-def _whole(name: str, low: int, high: int = 10**9) -> Callable[[str], int]:
-    def read(argument: str) -> int:
+def _integer(name: str, low: int, high: int = _NO_LIMIT) -> Callable[[str], int]:
+    def parse(argument: str) -> int:
         try:
             value = int(argument)
         except ValueError:
             raise UsageError(f"/{name} needs a whole number, not '{argument}'.") from None
         if not low <= value <= high:
-            raise UsageError(f"/{name} {argument} is out of range.", hint=f"From {low} to {high}.")
+            hint = f"{low} or more." if high == _NO_LIMIT else f"From {low} to {high}."
+            raise UsageError(f"/{name} {argument} is out of range.", hint=hint)
         return value
 
-    return read
+    return parse
 
 
 def _seed(argument: str) -> int | str:
-    return "off" if argument.lower() in ("off", "none", "random") else _whole("seed", 0, MAX_SEED)(argument)
+    return "off" if argument.lower() in ("off", "none", "random") else _integer("seed", 0, MAX_SEED)(argument)
 
 
 def _mode(argument: str) -> str:
@@ -171,47 +173,50 @@ def _halt(argument: str) -> bool | float:
 def _switch(argument: str) -> bool:
     if argument.lower() in ("on", "off"):
         return argument.lower() == "on"
-    raise UsageError(f"'{argument}' is neither on nor off.")
+    raise UsageError(f"'{argument}' is not on or off.")
 
 
 _TABLE = (
-    CommandSpec("mode", "NAME", "how long it thinks about a token: " + ", ".join(MODES), _mode, strict=True),
+    CommandSpec("mode", "NAME", "how long it thinks about each token: " + ", ".join(MODES),
+                _mode, slash_optional=True),
     CommandSpec(
         "temp", "T", "temperature, 0.1 to 2.0; 0 always takes the likeliest token",
-        _number("temp", 0.1, 2.0, 0), ("temperature",), strict=True,
+        _number("temp", 0.1, 2.0, 0), ("temperature",), slash_optional=True,
     ),
     CommandSpec("topk", "K", "sample among the K likeliest tokens; 0 is off",
-                _whole("topk", 0), ("top-k", "top_k"), strict=True),
+                _integer("topk", 0), ("top-k", "top_k"), slash_optional=True),
     CommandSpec("topp", "P", "sample among the fewest tokens that hold P of the probability; 1 is off",
-                _number("topp", 0.01, 1.0), ("top-p", "top_p"), strict=True),
+                _number("topp", 0.01, 1.0), ("top-p", "top_p"), slash_optional=True),
     CommandSpec("minp", "P", "drop tokens below P of the likeliest one's probability; 0 is off",
-                _number("minp", 0.0, 1.0), ("min-p", "min_p"), strict=True),
-    CommandSpec("penalty", "X", "make tokens that were used less likely; 1 is off",
-                _number("penalty", 0.5, 5.0), ("repetition",), strict=True),
+                _number("minp", 0.0, 1.0), ("min-p", "min_p"), slash_optional=True),
+    CommandSpec("penalty", "X", "make tokens already used less likely; 1 is off",
+                _number("penalty", 0.5, 5.0), ("repetition",), slash_optional=True),
     CommandSpec("ngram", "N", "never repeat N tokens in a row; 0 is off",
-                _whole("ngram", 0, 1000), strict=True),
-    CommandSpec("seed", "N|off", "same seed, same answer", _seed, strict=True),
-    CommandSpec("halt", "on|off|T", "leave the recursion once it is sure enough, T from 0 to 1",
-                _halt, strict=True),
-    CommandSpec("max", "N", "longest answer, in tokens", _whole("max", 1), ("max-tokens",), strict=True),
+                _integer("ngram", 0, 1000), slash_optional=True),
+    CommandSpec("seed", "N|off", "same seed, same answer", _seed, slash_optional=True),
+    CommandSpec("halt", "on|off|T", "stop recursing on a token once it is sure enough, T from 0 to 1",
+                _halt, slash_optional=True),
+    CommandSpec("max", "N", "longest answer, in tokens",
+                _integer("max", 1), ("max-tokens",), slash_optional=True),
     CommandSpec("interactive", "", "show the answer as it is written", str, ("stream",)),
     CommandSpec("batch", "", "show the answer when it is complete", str),
     CommandSpec("natural", "", "end the answer with its first sentence", str),
-    CommandSpec("unlimited", "", "no end but the model's own, or Esc", str),
+    CommandSpec("unlimited", "", "no length limit; Esc stops the answer", str),
     CommandSpec("status", "", "the model, the settings, the context", str, ("settings",)),
-    CommandSpec("clear", "", "start a new conversation; the old one stays saved", str, ("reset", "new")),
+    CommandSpec("clear", "", "start a new conversation; the old one is saved", str, ("reset", "new")),
     CommandSpec("history", "", "the conversation so far", str),
     CommandSpec("retry", "", "answer the last message again", str, ("regenerate",)),
-    CommandSpec("undo", "", "take back the last message and its answer", str),
+    CommandSpec("undo", "", "remove the last message and its answer", str),
     CommandSpec("edit", "[TEXT]", "change the last message and send it again", str),
-    CommandSpec("continue", "", "go on where the last answer ended", str, ("more",)),
-    CommandSpec("system", "[TEXT|off]", "instructions that stay in front of the conversation", str),
-    CommandSpec("save", "[NAME]", "save the conversation, under a name of its own", str),
-    CommandSpec("load", "[NAME]", "go on with a saved conversation; without NAME, list them", str),
-    CommandSpec("export", "[md|jsonl] [FILE]", "write the conversation: to read, or to train on", str),
+    CommandSpec("continue", "", "continue the last answer", str, ("more",)),
+    CommandSpec("system", "[TEXT|off]", "instructions at the start of the conversation", str),
+    CommandSpec("save", "[NAME]", "save the conversation, under NAME if given", str),
+    CommandSpec("load", "[NAME]", "continue a saved conversation; without NAME, list them", str),
+    CommandSpec("export", "[md|jsonl] [FILE]", "write the conversation: md to read, jsonl to train on", str),
     CommandSpec("copy", "", "copy the last answer to the clipboard", str),
-    CommandSpec("compare", "[TEXT]", "the same prompt at every mode, without keeping the answers", str),
-    CommandSpec("debug", "[on|off]", "token by token: id, text, probability, passes", _switch, strict=True),
+    CommandSpec("compare", "[TEXT]", "answer the same prompt at every mode; nothing is saved", str),
+    CommandSpec("debug", "[on|off]", "show each token: id, text, probability, passes",
+                _switch, slash_optional=True),
     CommandSpec("help", "", "this table", str, ("?", "h")),
     CommandSpec("quit", "", "leave; the conversation is saved", str, ("exit", "q", "bye")),
 )  # fmt: skip

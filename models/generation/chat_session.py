@@ -1,7 +1,7 @@
-"""A chat with one model: what happens between a message and its answer.
+"""A chat with one model: messages, answers, and the saved conversation.
 
-Front ends draw the tokens and read the keys. Stopping an answer is closing its iterator: what
-there is by then is kept. Importing this takes no torch; answering does.
+A front end shows the tokens and reads the keys. To stop an answer, it closes the iterator; the
+text so far stays in the conversation. Importing this module needs no torch; answering does.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
 
 
-class Speaker(Protocol):
-    """What a chat needs of a trained model."""
+class ChatModel(Protocol):
+    """The parts of a loaded model that a chat uses."""
 
     @property
     def model(self) -> RecursiveLM: ...
@@ -41,8 +41,8 @@ class Speaker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerFigures:
-    """What an answer took."""
+class AnswerStats:
+    """Length, time and context of one answer."""
 
     characters: int
     tokens: int
@@ -55,20 +55,20 @@ class AnswerFigures:
     context_length: int
     dropped_turns: int
     finished: str
-    """stop, eos, natural, length, or stopped where the reader stopped it."""
+    """Why the answer ended: stop, eos, natural, length, or stopped by the user."""
 
     @property
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
 
     def context(self) -> str:
-        """The context meter."""
+        """Tokens in the context and its length, such as 120/256."""
         dropped = f", {self.dropped_turns} oldest turns dropped" if self.dropped_turns > 1 else ""
         dropped = ", the oldest turn dropped" if self.dropped_turns == 1 else dropped
         return f"{self.context_used}/{self.context_length}{dropped}"
 
     def line(self) -> str:
-        """The footer."""
+        """The line below an answer."""
         return " · ".join(
             (
                 counted(self.characters, "character"),
@@ -83,20 +83,20 @@ class AnswerFigures:
 
 
 class ChatSession:
-    """The conversation under way. `figures` are those of the last answer.
+    """The current conversation. `stats` describe the last answer.
 
-    Without a store nothing is saved. Where saving fails, the chat goes on and `trouble` says
-    why, once.
+    Without a store nothing is saved. If saving fails, the chat continues without saving, and
+    `save_error` holds the reason.
     """
 
     def __init__(
-        self, speaker: Speaker, conversation: Conversation, store: ConversationStore | None = None
+        self, chat_model: ChatModel, conversation: Conversation, store: ConversationStore | None = None
     ) -> None:
-        self.speaker = speaker
+        self.chat_model = chat_model
         self.conversation = conversation
         self.store = store
-        self.figures: AnswerFigures | None = None
-        self.trouble: str | None = None
+        self.stats: AnswerStats | None = None
+        self.save_error: str | None = None
         self._attempt = 0
 
     @property
@@ -108,32 +108,32 @@ class ChatSession:
         self.conversation.settings = settings
 
     def greeting(self) -> str:
-        """Which kind of model this is."""
-        if self.speaker.kind == "messages":
+        """One sentence on how the model answers."""
+        if self.chat_model.kind == "messages":
             return "It was trained on conversations: it answers in turns."
         return "It was trained on plain text: it continues what you write."
 
     def mode_note(self) -> str | None:
-        """What to know about the mode that is set: an extrapolation, or no effect at all."""
-        model, mode, generation = self.speaker.model, self.settings.mode, self.settings.generation
+        """A warning about the current mode or halting, or None."""
+        model, mode, generation = self.chat_model.model, self.settings.mode, self.settings.generation
         note = mode_note(model, mode)
         if note is None and generation.halt:
             return halt_note(model, mode, generation.halt_threshold)
         return note
 
     def unknown_characters(self, text: str) -> str:
-        """The characters of `text` this model has never met."""
-        return unknown_characters(self.speaker.tokenizer, text)
+        """The characters of `text` that are not in the vocabulary."""
+        return unknown_characters(self.chat_model.tokenizer, text)
 
     def answer(self, text: str) -> Iterator[GeneratedToken]:
-        """Add the user's `text` and the answer to the conversation, token by token."""
+        """Add `text` as the user's message, then yield the answer token by token."""
         self.conversation.turns.append(Message("user", without_surrogates(text)))
         self._attempt = 0
         self.save()
         yield from self._write()
 
     def retry(self) -> Iterator[GeneratedToken]:
-        """Answer the last message again; with a fixed seed, from the next one."""
+        """Answer the last message again. A fixed seed is raised by one for each retry."""
         message = self.conversation.undo()
         if message is None:
             raise UsageError("There is no message to answer yet.")
@@ -142,59 +142,59 @@ class ChatSession:
         yield from self._write()
 
     def edit(self, text: str) -> Iterator[GeneratedToken]:
-        """Put `text` in the place of the last message and answer it."""
+        """Replace the last message by `text` and answer it."""
         self.undo()
         yield from self.answer(text)
 
-    def go_on(self) -> Iterator[GeneratedToken]:
-        """Go on where the last answer ended."""
+    def continue_answer(self) -> Iterator[GeneratedToken]:
+        """Continue the last answer."""
         if not self.conversation.turns:
-            raise UsageError("There is nothing to go on with yet.")
+            raise UsageError("There is no answer to continue yet.")
         self._attempt += 1
         yield from self._write(extend=self.conversation.turns[-1].role == "assistant")
 
-    def at_mode(self, mode: str, text: str, *, replacing_last: bool = False) -> Iterator[GeneratedToken]:
-        """What the answer to `text` would be at `mode`; the conversation stays as it is.
+    def answer_at_mode(self, mode: str, text: str, *, replace_last: bool = False) -> Iterator[GeneratedToken]:
+        """Answer `text` at `mode` without changing the conversation.
 
-        With `replacing_last`, `text` stands where the last message does. The seed is the same
-        at every mode, so that what differs is the depth.
+        With `replace_last`, `text` takes the place of the last message. Every mode gets the same
+        seed, so that only the depth differs.
         """
         turns = list(self.conversation.turns)
-        while replacing_last and turns and turns.pop().role != "user":
+        while replace_last and turns and turns.pop().role != "user":
             pass
         turns.append(Message("user", without_surrogates(text)))
-        settings = ChatSettings(mode=mode, generation=self._seeded(0))
+        settings = ChatSettings(mode=mode, generation=self._generation_with_seed(0))
         yield from self._tokens(turns, settings, [])
 
     def undo(self) -> str:
-        """Take back the last message and its answer; the message."""
+        """Remove the last message and its answer. Returns the message."""
         message = self.conversation.undo()
         if message is None:
-            raise UsageError("There is nothing to take back.")
+            raise UsageError("There is no message to remove.")
         self.save()
         return message
 
     def set_system(self, text: str) -> None:
-        """Put instructions in front of the conversation. UsageError for a model that has no turns."""
-        if self.speaker.kind != "messages":
+        """Set the system message. Raises UsageError for a model that was not trained on conversations."""
+        if self.chat_model.kind != "messages":
             raise UsageError("This model continues text and takes no instructions.")
         self.conversation.system = without_surrogates(text)
         self.save()
 
     def restart(self) -> None:
-        """A new conversation with the same settings; the old one stays as it was saved."""
+        """Start a new conversation with the same settings. The saved one stays."""
         old = self.conversation
         name = self.store.new_name() if self.store else old.name
         self.conversation = Conversation(name, old.run, old.kind, system=old.system, settings=old.settings)
-        self.figures = None
+        self.stats = None
 
     def save_as(self, name: str | None) -> Path:
-        """Save now, under `name` where one is given; the file. UsageError where that is taken."""
+        """Save now, under `name` if given, and return the file. Raises UsageError if the name exists."""
         if self.store is None:
-            raise UsageError("This chat is not kept.", hint="/export FILE writes it to a file.")
+            raise UsageError("This chat is not saved.", hint="/export FILE writes it to a file.")
         if name is not None and name != self.conversation.name:
             if not self.store.claim(name):
-                raise UsageError(f"There is a conversation '{name}' already.", hint="Give another name.")
+                raise UsageError(f"A conversation '{name}' already exists.", hint="Give another name.")
             old, self.conversation.name = self.conversation.name, name
             path = self.store.save(self.conversation)
             self.store.remove(old)
@@ -202,32 +202,32 @@ class ChatSession:
         return self.store.save(self.conversation)
 
     def load(self, name: str) -> None:
-        """Go on with a saved conversation, with its settings."""
+        """Continue a saved conversation with its settings."""
         if self.store is None:
-            raise UsageError("This chat has no folder of its own.")
+            raise UsageError("This chat has no folder.")
         self.conversation = self.store.load(name)
-        self.conversation.kind = self.speaker.kind
-        self.figures = None
+        self.conversation.kind = self.chat_model.kind
+        self.stats = None
 
     def saved_names(self) -> list[str]:
-        """The saved conversations, the one last changed first."""
+        """Names of the saved conversations, newest first."""
         return self.store.names() if self.store else []
 
     def save(self) -> None:
-        """Save the conversation, if there is anything in it."""
+        """Save the conversation unless it is empty."""
         if self.store is None or not (self.conversation.turns or self.conversation.system):
             return
         try:
             self.store.save(self.conversation)
         except StorageError as error:
             self.store = None
-            self.trouble = f"{error.message} The chat goes on without saving."
+            self.save_error = f"{error.message} The chat continues without saving."
 
     def _write(self, *, extend: bool = False) -> Iterator[GeneratedToken]:
         turns = self.conversation.turns
         settings = self.settings
         if settings.generation.seed is not None:
-            settings = ChatSettings(settings.mode, self._seeded(self._attempt))
+            settings = ChatSettings(settings.mode, self._generation_with_seed(self._attempt))
         pieces: list[str] = []
         try:
             yield from self._tokens(list(turns), settings, pieces)
@@ -242,12 +242,12 @@ class ChatSession:
     def _tokens(
         self, turns: list[Message], settings: ChatSettings, pieces: list[str]
     ) -> Iterator[GeneratedToken]:
-        """The answer to `turns`; its text goes to `pieces`, its figures to `figures`."""
+        """Yield the answer to `turns`. Appends its text to `pieces` and sets `stats`."""
         from models.generation.generate import generate
 
-        model, tokenizer, kind = self.speaker.model, self.speaker.tokenizer, self.speaker.kind
+        model, tokenizer, kind = self.chat_model.model, self.chat_model.tokenizer, self.chat_model.kind
         length = model.config.context_length
-        # Text slides on gracefully when the context fills up; turns would lose their roles.
+        # Conversations need more room: when the context overflows, turns lose their roles.
         reserve = min(settings.generation.max_tokens or length, length // (2 if kind == "messages" else 4))
         prompt = conversation_prompt(tokenizer, kind, self.conversation.system, turns, length - reserve)
         tokens, passes, finished = 0, 0.0, "stopped"
@@ -260,7 +260,7 @@ class ChatSession:
                 pieces.append(token.text)
                 yield token
         finally:
-            self.figures = AnswerFigures(
+            self.stats = AnswerStats(
                 characters=sum(map(len, pieces)),
                 tokens=tokens,
                 seconds=time.perf_counter() - began,
@@ -274,6 +274,6 @@ class ChatSession:
                 finished=finished,
             )
 
-    def _seeded(self, attempt: int) -> GenerationConfig:
+    def _generation_with_seed(self, attempt: int) -> GenerationConfig:
         generation = self.settings.generation
         return generation.changed(seed=((generation.seed or 0) + attempt) % (MAX_SEED + 1))

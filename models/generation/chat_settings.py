@@ -1,4 +1,4 @@
-"""The settings of a chat and how a command changes them. Torch-free."""
+"""The settings of a chat, and the commands that change them. Torch-free."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,20 +23,20 @@ _FIELDS = {
 }
 _SWITCHES = ("interactive", "batch", "natural", "unlimited", "halt", "debug")
 SETTING_COMMANDS = frozenset({"mode", *_FIELDS, *_SWITCHES})
-"""Commands that only change a setting, or tell it when they come without a value."""
+"""Commands that change a setting, or show it when typed without a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """Everything the user can turn."""
+    """The settings a user can change during a chat."""
 
     mode: str = DEFAULT_MODE
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     interactive: bool = True
-    """The answer is shown as it is written, and not only when it is complete."""
+    """Show the answer while it is generated, not only when it is complete."""
 
     debug: bool = False
-    """The answer is shown token by token with figures."""
+    """Show each token with its id, probability and passes."""
 
     def __post_init__(self) -> None:
         depth_of(self.mode)
@@ -45,29 +45,29 @@ class ChatSettings:
     def depth(self) -> Depth:
         return depth_of(self.mode)
 
-    def after(self, command: Command) -> "ChatSettings":
-        """The settings once `command`, one of SETTING_COMMANDS, has been obeyed."""
+    def with_command(self, command: Command) -> "ChatSettings":
+        """A copy changed by `command`, which is one of SETTING_COMMANDS."""
         name, value = command.name, command.value
         if name == "mode" and value is not None:
             return dataclasses.replace(self, mode=value)
         if name in _FIELDS and value is not None:
-            return self._generating(**{_FIELDS[name]: None if value == "off" else value})
+            return self._with_generation(**{_FIELDS[name]: None if value == "off" else value})
         if name in ("interactive", "batch"):
             return dataclasses.replace(self, interactive=name == "interactive")
         if name == "natural":
             limit = self.generation.max_tokens or GenerationConfig().max_tokens
-            return self._generating(natural_stop=True, max_tokens=limit)
+            return self._with_generation(natural_stop=True, max_tokens=limit)
         if name == "unlimited":
-            return self._generating(natural_stop=False, max_tokens=None)
+            return self._with_generation(natural_stop=False, max_tokens=None)
         if name == "halt" and value is not None:
             threshold = value if isinstance(value, float) else None
-            return self._generating(halt=value is not False, halt_threshold=threshold)
+            return self._with_generation(halt=value is not False, halt_threshold=threshold)
         if name == "debug":
             return dataclasses.replace(self, debug=not self.debug if value is None else value)
         return self
 
-    def tell(self, name: str) -> str:
-        """The value of the setting a command is about, as a short line."""
+    def describe(self, name: str) -> str:
+        """The setting that the command `name` changes, as a short line."""
         generation = self.generation
         if name == "mode":
             return f"mode {self.mode} ({self.depth})"
@@ -78,36 +78,36 @@ class ChatSettings:
             return limit + (", ends with its first sentence" if generation.natural_stop else "")
         if name == "halt":
             threshold = generation.halt_threshold
-            how = "the model's own threshold" if threshold is None else f"threshold {threshold:g}"
+            how = "the model's threshold" if threshold is None else f"threshold {threshold:g}"
             return f"halt on, {how}" if generation.halt else "halt off"
         if name == "debug":
             return "debug on" if self.debug else "debug off"
         value = getattr(generation, _FIELDS[name])
         return f"{name} {'off' if value is None else format(value, 'g' if name != 'seed' else 'd')}"
 
-    def lines(self) -> list[tuple[str, str]]:
-        """Every setting as (name, value), for the status."""
+    def rows(self) -> list[tuple[str, str]]:
+        """Every setting as (name, value), for /status."""
         names = ("temp", "topk", "topp", "minp", "penalty", "ngram", "seed")
         return [
-            ("mode", self.tell("mode").removeprefix("mode ")),
-            *((name, self.tell(name).removeprefix(f"{name} ")) for name in names),
-            ("halt", self.tell("halt").removeprefix("halt ")),
-            ("length", self.tell("max")),
-            ("shown", self.tell("interactive")),
+            ("mode", self.describe("mode").removeprefix("mode ")),
+            *((name, self.describe(name).removeprefix(f"{name} ")) for name in names),
+            ("halt", self.describe("halt").removeprefix("halt ")),
+            ("length", self.describe("max")),
+            ("shown", self.describe("interactive")),
         ]
 
     def to_dict(self) -> JsonObject:
-        """Plain values, ready for JSON. Debugging is not a property of a conversation."""
+        """Plain values, ready for JSON. `debug` is not saved with a conversation."""
         return {"mode": self.mode, "interactive": self.interactive, "generation": self.generation.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ChatSettings":
-        """What `to_dict` wrote; missing keys get their defaults. UsageError for nonsense."""
+        """Read what `to_dict` wrote; missing keys get their defaults. Raises UsageError."""
         mode, generation = values.get("mode", DEFAULT_MODE), values.get("generation", {})
         if not isinstance(mode, str) or not isinstance(generation, Mapping):
             raise UsageError("These are not the settings of a chat.")
         interactive = values.get("interactive", True) is not False
         return cls(mode=mode, generation=GenerationConfig.from_dict(generation), interactive=interactive)
 
-    def _generating(self, **values: Any) -> "ChatSettings":
+    def _with_generation(self, **values: Any) -> "ChatSettings":
         return dataclasses.replace(self, generation=self.generation.changed(**values))

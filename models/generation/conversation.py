@@ -1,4 +1,4 @@
-"""A conversation: its turns, its settings, and the forms it is kept in. Torch-free."""
+"""A conversation: its turns, its settings, and its file formats. Torch-free."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ from models.runs.read_files import read_bounded
 FORMAT_VERSION = 1
 MAX_FILE_BYTES = 64 * 2**20
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
-_LAST_SECOND = 253402300799  # of the year 9999: beyond it no calendar has a name for the day
+_LAST_SECOND = 253402300799  # end of the year 9999, the last one datetime can represent
 
 
 @dataclass(slots=True)
 class Conversation:
-    """What was said, by whom, and with which settings."""
+    """The turns of one chat, with the settings it used."""
 
     name: str
     run: str
@@ -42,7 +42,7 @@ class Conversation:
         return next((turn.content for turn in reversed(self.turns) if turn.role == role), None)
 
     def undo(self) -> str | None:
-        """Take back the last message of the user and what came after it; the message, or None."""
+        """Remove the last user message and everything after it. Returns the message, or None."""
         for i in range(len(self.turns) - 1, -1, -1):
             if self.turns[i].role == "user":
                 message = self.turns[i].content
@@ -51,11 +51,11 @@ class Conversation:
         return None
 
     def messages(self) -> list[Message]:
-        """All of it, the system message first."""
+        """All messages, the system message first."""
         return [Message("system", self.system)] * bool(self.system) + self.turns
 
     def to_json(self) -> str:
-        """The saved form: one JSON object, ASCII."""
+        """The content of the saved file: one JSON object, ASCII."""
         return json.dumps(
             {
                 "format_version": FORMAT_VERSION,
@@ -65,16 +65,16 @@ class Conversation:
                 "created": self.created,
                 "system": self.system,
                 "settings": self.settings.to_dict(),
-                "turns": _listed(self.turns),
+                "turns": _as_dicts(self.turns),
             },
             indent=1,
         )
 
     @classmethod
     def from_json(cls, text: str) -> "Conversation":
-        """What `to_json` wrote; unknown keys are ignored.
+        """Read what `to_json` wrote; unknown keys are ignored.
 
-        Raises LaterVersionError, and RlmError for anything that is no conversation.
+        Raises LaterVersionError, and RlmError if the text is not a conversation.
         """
         try:
             return cls._from_content(json.loads(text))
@@ -106,7 +106,7 @@ class Conversation:
         )
 
     def to_markdown(self) -> str:
-        """For reading: control characters are drawn."""
+        """Markdown for reading. Control characters are replaced by visible ones."""
         speakers = {"system": "System", "user": "You", "assistant": self.run}
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.created))
         parts = [f"# Conversation with {self.run}", f"{day}, mode {self.settings.mode}"]
@@ -115,19 +115,19 @@ class Conversation:
         return safe_text("\n\n".join(parts) + "\n")
 
     def to_jsonl(self) -> str:
-        """One line, `{"messages": […]}`, as `rlm train` reads it; the content is exact."""
-        return json.dumps({"messages": _listed(self.messages())}) + "\n"
+        """One line, `{"messages": […]}`, that `rlm train` can read. The content is unchanged."""
+        return json.dumps({"messages": _as_dicts(self.messages())}) + "\n"
 
 
 class LaterVersionError(RlmError):
-    """A conversation was saved by a later version of rlm."""
+    """The conversation was saved by a later version of rlm."""
 
 
 class ConversationStore:
-    """Conversations as files of one folder, for the owner's eyes only.
+    """Conversations as files in one folder, readable by the owner only.
 
-    A name belongs to whoever saves under it first: chats that begin in the same second never
-    write over each other.
+    The first chat to save under a name owns it. So two chats that start in the same second do not
+    overwrite each other.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -135,16 +135,16 @@ class ConversationStore:
         self._claimed: set[str] = set()
 
     def new_name(self) -> str:
-        """A name not yet used: when it began. It is this chat's own once something is saved."""
-        began = name = time.strftime("%Y%m%d-%H%M%S")
+        """An unused name, made from the current time. The chat owns it once something is saved."""
+        start = name = time.strftime("%Y%m%d-%H%M%S")
         number = 1
         while os.path.lexists(self.path(name)):
             number += 1
-            name = f"{began}-{number}"
+            name = f"{start}-{number}"
         return name
 
     def claim(self, name: str) -> bool:
-        """Make `name` this chat's own; False where there is such a conversation. UsageError, StorageError."""
+        """Reserve `name` for this chat; False if it exists. Raises UsageError, StorageError."""
         path = self.path(name)
         with storing("the conversation"):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -156,29 +156,29 @@ class ConversationStore:
         return True
 
     def path(self, name: str, suffix: str = ".json") -> Path:
-        """Where `name` is kept. UsageError for a name that could lead elsewhere."""
+        """The file of `name`. Raises UsageError for a name that could leave the folder."""
         if not _NAME.fullmatch(name):
             raise UsageError(
-                f"'{name}' is not a name for a conversation.",
-                hint="Use 1 to 64 letters, digits, '.', '_' or '-', not beginning with '.'.",
+                f"'{name}' is not a valid name for a conversation.",
+                hint="Use 1 to 64 letters, digits, '.', '_' or '-'; the first is not '.'.",
             )
         return self.folder / f"{name}{suffix}"
 
     def save(self, conversation: Conversation) -> Path:
-        """Write the conversation, whole or not at all, mode 0600. StorageError where that fails.
+        """Write the conversation atomically with mode 0600. Raises StorageError.
 
-        A new one whose name another chat has taken meanwhile gets the next name that is free.
+        If another chat has taken the name of a new conversation, it gets the next free name.
         """
-        began, number = conversation.name, 1
+        base, number = conversation.name, 1
         while conversation.name not in self._claimed and not self.claim(conversation.name):
             number += 1
-            conversation.name = f"{began[:56]}-{number}"
+            conversation.name = f"{base[:56]}-{number}"
         return write_private(self.path(conversation.name), conversation.to_json(), "the conversation")
 
     def load(self, name: str) -> Conversation:
-        """The conversation saved as `name`, which saving replaces from here on.
+        """Read the conversation `name`. Saving it later replaces its file.
 
-        UsageError with the names there are if it is not there, RlmError where it cannot be used.
+        Raises UsageError with the existing names if it is missing, RlmError if it is damaged.
         """
         path = self.path(name)
         try:
@@ -192,42 +192,42 @@ class ConversationStore:
             raise
         except (RlmError, UnicodeDecodeError) as error:
             raise RlmError(
-                f"The conversation in '{path}' is damaged.", hint="Move that file away to go on without it."
+                f"The conversation in '{path}' is damaged.", hint="Move that file away."
             ) from error
-        conversation.name = name  # the file's name is what counts
+        conversation.name = name  # the file may have been renamed
         self._claimed.add(name)
         return conversation
 
     def remove(self, name: str) -> None:
-        """Remove what this chat saved as `name`; another's stays."""
+        """Remove the file `name` if this chat owns it."""
         if name in self._claimed:
             self._claimed.discard(name)
             with storing("the conversation"):
                 self.path(name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        """The saved conversations, the one last changed first."""
+        """Names of the saved conversations, newest first."""
         found = []
         with contextlib.suppress(OSError):
             for entry in os.scandir(self.folder):
                 name = entry.name.removesuffix(".json")
                 if name == entry.name or not _NAME.fullmatch(name):
                     continue
-                with contextlib.suppress(OSError):  # another chat may have renamed it since
+                with contextlib.suppress(OSError):  # another chat may have renamed it
                     status = entry.stat(follow_symlinks=False)
-                    # An empty file is a name that was claimed and not written yet.
+                    # An empty file only reserves a name.
                     if stat.S_ISREG(status.st_mode) and status.st_size:
                         found.append((-status.st_mtime_ns, name))
         return [name for _, name in sorted(found)]
 
 
 def write_private(path: Path, text: str, what: str) -> Path:
-    """Write `text` to `path`, whole or not at all, readable by its owner alone. Raises StorageError."""
+    """Write `text` to `path` atomically, readable by the owner only. Raises StorageError."""
     with storing(what):
         path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, [text.encode("utf-8", "replace")], what, mode=0o600)
     return path
 
 
-def _listed(messages: list[Message]) -> list[dict[str, str]]:
+def _as_dicts(messages: list[Message]) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in messages]

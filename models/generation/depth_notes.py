@@ -1,4 +1,4 @@
-"""What a mode means for one model, in words and numbers. Torch-free."""
+"""Notes for the user on what a mode does for one model. Torch-free."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
 
 
 def extrapolates(model: RecursiveLM, depth: Depth) -> bool:
-    """Whether training never went as deep as `depth`."""
+    """Whether `depth` is deeper than the model was trained."""
     return not is_trained(model, depth)
 
 
 def mode_note(model: RecursiveLM, mode: str) -> str | None:
-    """What the user should know about `mode` before trusting it, or None."""
+    """A note if `mode` has no effect or is deeper than training, or None."""
     depth = depth_of(mode)
     if not model.recursive:
-        return f"This model has no recursion: mode {mode} changes nothing."
+        return f"This model has no recursion; mode {mode} changes nothing."
     if mode not in model.modes():
-        return f"This model goes no deeper than mode {list(model.modes())[-1]}: mode {mode} is the same."
+        return f"This model goes no deeper than mode {list(model.modes())[-1]}; mode {mode} is the same."
     if extrapolates(model, depth):
         two_levels = has_steps(model)
-        goes = f"goes to {depth}" if two_levels else f"makes {counted(model.passes(depth), 'pass')}"
+        uses = str(depth) if two_levels else counted(model.passes(depth), "pass")
         trained = model.trained_depth if two_levels else model.passes(model.trained_depth)
-        return f"Mode {mode} {goes}, training went to {trained}: this is an extrapolation and may read worse."
+        return f"Mode {mode} uses {uses}, training at most {trained}. This extrapolation may give worse text."
     return None
 
 
 def halt_note(model: RecursiveLM, mode: str, threshold: float | None) -> str | None:
-    """What the user should know who asked tokens to leave early, where that comes to nothing."""
+    """A note if early halting has no effect at `mode`, or None."""
     if model.early_exit == "never" or model.passes(depth_of(mode)) == 1:
-        return f"At mode {mode} this model's tokens have nothing to leave early: {{halt}} changes nothing."
+        return f"At mode {mode} this model cannot halt early; {{halt}} changes nothing."
     if model.early_exit == "always" and threshold is None:
         return (
-            f"This model's router lets tokens leave anyhow, at a threshold of {model.default_halt:g}: "
-            "{halt_threshold} moves it."
+            f"This model's router always halts early, at a threshold of {model.default_halt:g}; "
+            "{halt_threshold} changes it."
         )
     return None

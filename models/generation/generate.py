@@ -1,4 +1,4 @@
-"""Tokens from a trained model, one at a time, for one prompt or several at once."""
+"""Generate tokens from a trained model, for one prompt or a batch."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ __all__ = ["GeneratedToken", "GenerationConfig", "generate"]
 
 @dataclass(frozen=True, slots=True)
 class GeneratedToken:
-    """One step of one row."""
+    """One token of one prompt."""
 
     row: int
-    """Which prompt this continues, counted from 0."""
+    """Index of the prompt, from 0."""
 
     id: int
 
     text: str
-    """What this token releases: complete characters only, so often nothing and sometimes more
-    than its own. Joined over a row, these are the continuation."""
+    """Complete characters that became known with this token. It may be empty, or hold characters of
+    earlier tokens. The texts of a row joined are its continuation."""
 
     probability: float
-    """The model's own, before temperature and filters, among the tokens it may write."""
+    """The model's probability before temperature and filters, over the allowed tokens."""
 
     passes: float
-    """Recursions this token took."""
+    """Recursions used for this token."""
 
     finished: Ending | None
-    """Why the row ends with this token, or None where it goes on."""
+    """Why the row ends with this token, or None if it continues."""
 
 
 def generate(
@@ -67,13 +67,13 @@ def generate(
 ) -> Iterator[GeneratedToken]:
     """Continue `prompts`, lists of token ids, at `depth`.
 
-    Rows of a batch are padded on the left and do not influence each other: greedily, each gives
-    what it would give alone. Where sampled, row i draws from seed + i. A prompt longer than the
-    context loses its beginning; when the context is full, generation goes on from its last half.
-    An empty prompt starts from a newline where the vocabulary has one, else from the
-    beginning-of-text token. The order of tokens is step by step, rows in order within a step.
+    Rows of a batch are padded on the left and do not influence each other: at temperature 0 each
+    row equals its result alone. Row i samples with seed + i. A prompt longer than the context is cut
+    at its start. When the context is full, generation continues from its last half. An empty prompt
+    starts from a newline if the vocabulary has one, else from the beginning-of-text token. Tokens
+    are yielded step by step, and in the order of the rows within a step.
 
-    Raises UsageError for a token outside the vocabulary, RlmError where the output is no number.
+    Raises UsageError for a token outside the vocabulary, RlmError if the logits are not finite.
     """
     context_length = model.config.context_length
     first_seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
@@ -89,16 +89,17 @@ def generate(
     if config.halt:
         threshold = model.default_halt if config.halt_threshold is None else config.halt_threshold
         depth = dataclasses.replace(depth, halt=threshold)
-    reader = _CachedReader if use_cache else _FullReader
-    scores = reader(model, depth, tokenizer.pad_id, context_length, _room(rows, config, context_length))
+    scorer_class = _CachedScorer if use_cache else _UncachedScorer
+    cache_length = _cache_length(rows, config, context_length)
+    scorer = scorer_class(model, depth, tokenizer.pad_id, context_length, cache_length)
     while rows:
-        logits, passes = scores.read(rows)  # (B, V), (B,)
+        logits, passes = scorer.next_logits(rows)  # (B, V), (B,)
         for i, row in enumerate(rows):
             token, probability = sampler.choose(logits[i], row)
-            yield row.take(token, probability, float(passes[i]))
-        going_on = [i for i, row in enumerate(rows) if not row.finished]
-        scores.keep(going_on, len(rows))
-        rows = [rows[i] for i in going_on]
+            yield row.append(token, probability, float(passes[i]))
+        active = [i for i, row in enumerate(rows) if not row.finished]
+        scorer.select_rows(active, len(rows))
+        rows = [rows[i] for i in active]
 
 
 def _start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
@@ -108,8 +109,8 @@ def _start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
     return newline if tokenizer.unk_id not in newline else [tokenizer.bos_id]
 
 
-def _room(rows: Sequence[_Row], config: GenerationConfig, context_length: int) -> int:
-    """Tokens the cache has to hold: no more than the context, less for a short answer."""
+def _cache_length(rows: Sequence[_Row], config: GenerationConfig, context_length: int) -> int:
+    """Tokens the cache must hold: the context length, or less for a short answer."""
     if config.max_tokens is None:
         return context_length
     longest = max((len(row.window) for row in rows), default=0)
@@ -117,7 +118,7 @@ def _room(rows: Sequence[_Row], config: GenerationConfig, context_length: int) -
 
 
 class _Row:
-    """One prompt and what was added to it."""
+    """One prompt with the tokens generated after it."""
 
     def __init__(
         self, index: int, tokens: list[int], seed: int, tokenizer: Tokenizer, config: GenerationConfig
@@ -136,21 +137,21 @@ class _Row:
         return self.tokens[self.start :]
 
     def fit_prompt(self, context_length: int) -> None:
-        """Drop the beginning of a prompt the context cannot hold, with room to go on."""
+        """Cut the start of a prompt that is too long, and leave room for new tokens."""
         if len(self.tokens) > context_length:
             room = min(context_length // 2, self._left or context_length)
             self.start = len(self.tokens) - max(1, context_length - room)
 
     def slide(self, context_length: int) -> None:
-        """Where the context has overflowed, go on from its last half.
+        """If the context has overflowed, continue from its last half.
 
-        This looks at the row alone, so that it happens at the same token in a batch of any size,
-        with and without cache.
+        This depends on the row alone, so that it happens at the same token in any batch, with and
+        without a cache.
         """
         if len(self.tokens) - self.start > context_length:
             self.start = len(self.tokens) - max(1, context_length // 2)
 
-    def take(self, token: int, probability: float, passes: float) -> GeneratedToken:
+    def append(self, token: int, probability: float, passes: float) -> GeneratedToken:
         self.tokens.append(token)
         if self._left is not None:
             self._left -= 1
@@ -168,59 +169,61 @@ class _Row:
 
 
 class _Sampler:
-    """The settings of one generation, applied to a row at a time, on the CPU."""
+    """Choose the next token of a row by the generation settings, on the CPU."""
 
     def __init__(self, tokenizer: Tokenizer, config: GenerationConfig) -> None:
         self._config = config
-        # Nothing teaches a model to write the other specials, and decoding would drop them.
+        # Training has no example of the other special tokens, and decoding would drop them.
         specials = {*range(len(SPECIAL_TOKENS)), tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id}
         specials |= set(tokenizer.role_ids.values())
         self._forbidden = torch.tensor(sorted(specials - {tokenizer.eos_id}))
 
     def choose(self, logits: Tensor, row: _Row) -> tuple[int, float]:
-        """The next token from logits (V,), and the model's own probability of it."""
+        """The next token from logits (V,), and its probability before temperature and filters."""
         config = self._config
         logits = logits.index_fill(0, self._forbidden, float("-inf"))
-        own = logits.softmax(-1)
+        model_probs = logits.softmax(-1)
         if config.repetition_penalty != 1 or config.no_repeat_ngram:
             history = torch.tensor(row.tokens)
             logits = repetition_penalty(logits, history, config.repetition_penalty)
             logits = no_repeat_ngram(logits, history, config.no_repeat_ngram)
         if config.temperature == 0:
-            # `sample` on one certainty, so that output which is no number is found here too.
-            certain = torch.where(torch.isfinite(own).all(), logits.argmax(-1), -1)
-            if int(certain) < 0:
-                sample(own)
-            return int(certain), float(own[certain])
+            # `sample` raises the error for logits that are not finite.
+            best = torch.where(torch.isfinite(model_probs).all(), logits.argmax(-1), -1)
+            if int(best) < 0:
+                sample(model_probs)
+            return int(best), float(model_probs[best])
         logits = temperature(logits, config.temperature)
         logits = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
         token = int(sample(logits.softmax(-1), row.random))
-        return token, float(own[token])
+        return token, float(model_probs[token])
 
 
-class _FullReader:
-    """Reads every window from its beginning at every step: slow, and the reference."""
+class _UncachedScorer:
+    """Computes every window from its start at each step. Slow; the reference for the cache."""
 
-    def __init__(self, model: RecursiveLM, depth: Depth, pad_id: int, context_length: int, room: int) -> None:
+    def __init__(
+        self, model: RecursiveLM, depth: Depth, pad_id: int, context_length: int, cache_length: int
+    ) -> None:
         self._model = model
         self._depth = depth
         self._pad_id = pad_id
         self._context_length = context_length
-        self._room = room
+        self._cache_length = cache_length
         self._device = next(model.parameters()).device
 
-    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
-        """Logits (B, V) of what follows each row and passes (B,), on the CPU."""
+    def next_logits(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
+        """Logits (B, V) of the next token of each row, and passes (B,), on the CPU."""
         for row in rows:
             row.slide(self._context_length)
         tokens, padding = self._padded(rows)
         return self._forward(tokens, padding, None)
 
-    def keep(self, rows: list[int], of: int) -> None:
-        """The rows that go on, of `of`."""
+    def select_rows(self, indices: list[int], n_rows: int) -> None:
+        """Keep only the rows at `indices` of the `n_rows` of the last call."""
 
     def _padded(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
-        """Windows as tokens (B, T) padded on the left, and the padding (B,), None where there is none."""
+        """Windows as tokens (B, T) padded on the left, and the padding (B,), or None without any."""
         windows = [row.window for row in rows]
         longest = max(map(len, windows))
         padding = [longest - len(window) for window in windows]
@@ -238,19 +241,19 @@ class _FullReader:
         return output.logits[:, -1].float().cpu(), output.passes[:, -1].float().cpu()
 
 
-class _CachedReader(_FullReader):
-    """Reads each token once, until a window slides and all are read again."""
+class _CachedScorer(_UncachedScorer):
+    """Computes each token once. When a window slides, all windows are computed again."""
 
     _cache: KVCache | None = None
     _padding: Tensor | None = None
 
-    def read(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
+    def next_logits(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
         if self._cache is None:
-            # Cache and inputs must be made in the same mode as they are used in.
+            # Inference tensors can be changed in inference mode only.
             with torch.inference_mode():
-                self._cache = self._model.new_cache(len(rows), self._room, self._depth)
-        # A row whose window is full has no padding, so the cache is full whenever a row must slide.
-        elif self._cache.length < self._room:
+                self._cache = self._model.new_cache(len(rows), self._cache_length, self._depth)
+        # A full window has no padding, so the cache is full whenever a row must slide.
+        elif self._cache.length < self._cache_length:
             newest = torch.tensor([[row.tokens[-1]] for row in rows], device=self._device)
             return self._forward(newest, self._padding, self._cache)
         self._cache.reset()
@@ -259,11 +262,11 @@ class _CachedReader(_FullReader):
         tokens, self._padding = self._padded(rows)
         return self._forward(tokens, self._padding, self._cache)
 
-    def keep(self, rows: list[int], of: int) -> None:
-        if len(rows) == of or not rows or self._cache is None:
+    def select_rows(self, indices: list[int], n_rows: int) -> None:
+        if len(indices) == n_rows or not indices or self._cache is None:
             return
-        kept = torch.tensor(rows, device=self._device)
+        selected = torch.tensor(indices, device=self._device)
         with torch.inference_mode():
-            self._cache.select(kept)
+            self._cache.select(selected)
         if self._padding is not None:
-            self._padding = self._padding[kept]
+            self._padding = self._padding[selected]

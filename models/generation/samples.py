@@ -1,4 +1,4 @@
-"""A passage the model writes now and then, always after the same words and from the same seed."""
+"""Samples during training. Prompt and seed stay the same, so that they can be compared."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from models.recursive_lm import RecursiveLM
 SAMPLE = GenerationConfig(max_tokens=160, temperature=0.8, seed=1234)
 _WORDS = 3
 _CHARACTERS = 24
-"""The most a prompt is made of: a language without blanks has no words to count."""
-_GLANCE_TOKENS = 4096
+"""Limit of a prompt, for languages without spaces between words."""
+_SEARCH_TOKENS = 4096  # the prompt comes from this many tokens of the validation text
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What was asked, as text, and what the model wrote."""
+    """The prompt, and the text the model wrote after it."""
 
     prompt: str
     text: str
@@ -27,9 +27,8 @@ class Passage:
 def sample_passage(
     model: RecursiveLM, tokenizer: Tokenizer, kind: str, validation: np.ndarray, depth: Depth
 ) -> Passage:
-    """Text after the first words of `validation` (N,), which it never learned from: after a newline, an
-    indented text would have it write blanks alone. Or, where the model learned conversations, an answer
-    to the first question there."""
+    """Continue the first words of `validation` (N,), or answer its first question if the model was
+    trained on conversations. A newline as the prompt would give only spaces for an indented text."""
     from models.generation.generate import generate
 
     prompt_of = _question if kind == "messages" else _first_words
@@ -44,21 +43,22 @@ def sample_passage(
 
 
 def _first_words(tokenizer: Tokenizer, validation: np.ndarray, context_length: int) -> list[int]:
-    """The tokens of the words that the first line with letters begins with, or else any line; none where
-    all is blank."""
-    lines = tokenizer.decode(validation[:_GLANCE_TOKENS]).split("\n")
+    """The first words of the first line with letters, else of the first line that is not blank. Empty
+    if all lines are blank."""
+    lines = tokenizer.decode(validation[:_SEARCH_TOKENS]).split("\n")
     if len(lines) > 1 and validation[0] != tokenizer.bos_id:
-        del lines[0]  # mostly cut off at its beginning
-    openings = [" ".join(line.split()[:_WORDS])[:_CHARACTERS] for line in lines]
-    known = [opening for opening in openings if opening and "\N{REPLACEMENT CHARACTER}" not in opening]
-    chosen = next((one for one in known if any(map(str.isalpha, one))), known[0] if known else "")
-    while chosen and len(tokens := tokenizer.encode(chosen)) > max(1, context_length // 2):
-        chosen = chosen[:-1].rstrip()
-    return [int(token) for token in tokens] if chosen else []
+        del lines[0]  # its start is usually cut off
+    starts = [" ".join(line.split()[:_WORDS])[:_CHARACTERS] for line in lines]
+    candidates = [start for start in starts if start and "\N{REPLACEMENT CHARACTER}" not in start]
+    with_letters = (one for one in candidates if any(map(str.isalpha, one)))
+    prompt = next(with_letters, candidates[0] if candidates else "")
+    while prompt and len(tokens := tokenizer.encode(prompt)) > max(1, context_length // 2):
+        prompt = prompt[:-1].rstrip()
+    return [int(token) for token in tokens] if prompt else []
 
 
 def _question(tokenizer: Tokenizer, validation: np.ndarray, context_length: int) -> list[int]:
-    """The tokens up to the first answer, or none where that is further than half a context."""
+    """The tokens up to the first answer. Empty if that is beyond half the context."""
     start = [int(token) for token in validation[: context_length // 2]]
     answer = tokenizer.role_ids["assistant"]
     return start[: start.index(answer) + 1] if answer in start else []

@@ -1,7 +1,6 @@
-"""From logits to a token: pure functions, each a sentence of its paper.
+"""Filters on logits, and sampling of a token. All functions are pure.
 
-Logits are float tensors (…, V). A token that is ruled out has logit -inf; no function here
-rules out every token of a row.
+Logits are float tensors (…, V). An excluded token has logit -inf. Every row keeps at least one token.
 """
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from data.errors import RlmError
 
-_OUT = float("-inf")
+_EXCLUDED = float("-inf")
 
 
 def temperature(logits: Tensor, value: float) -> Tensor:
@@ -19,39 +18,39 @@ def temperature(logits: Tensor, value: float) -> Tensor:
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:
-    """Only the k most likely tokens stay; 0 keeps all. Ties with the k-th stay too."""
+    """Keep the k most likely tokens, and ties with the k-th. 0 keeps all."""
     if k <= 0 or k >= logits.shape[-1]:
         return logits
     smallest_kept = logits.topk(k, dim=-1).values[..., -1:]  # (…, 1)
-    return logits.masked_fill(logits < smallest_kept, _OUT)
+    return logits.masked_fill(logits < smallest_kept, _EXCLUDED)
 
 
 def top_p(logits: Tensor, p: float) -> Tensor:
-    """Nucleus sampling (Holtzman et al., 2020): the fewest tokens whose probability reaches p."""
+    """Keep the fewest tokens whose probability reaches p (nucleus sampling, Holtzman et al., 2020)."""
     if p >= 1:
         return logits
     ordered, order = logits.sort(dim=-1, descending=True)
     probabilities = ordered.softmax(-1)
-    # A token goes when those before it hold p already, so the first always stays.
+    # A token is dropped if the tokens before it already hold p, so the first one always stays.
     before = probabilities.cumsum(-1) - probabilities
     drop = before >= p
     drop[..., 0] = False
-    return logits.masked_fill(torch.zeros_like(drop).scatter(-1, order, drop), _OUT)
+    return logits.masked_fill(torch.zeros_like(drop).scatter(-1, order, drop), _EXCLUDED)
 
 
 def min_p(logits: Tensor, share: float) -> Tensor:
-    """Tokens with less than `share` of the most likely one's probability go (Nguyen et al., 2024)."""
+    """Drop tokens below `share` of the highest probability (Nguyen et al., 2024)."""
     if share <= 0:
         return logits
     probabilities = logits.softmax(-1)
-    return logits.masked_fill(probabilities < share * probabilities.amax(-1, keepdim=True), _OUT)
+    return logits.masked_fill(probabilities < share * probabilities.amax(-1, keepdim=True), _EXCLUDED)
 
 
 def repetition_penalty(logits: Tensor, history: Tensor, penalty: float) -> Tensor:
-    """Tokens of `history` (…, T) become less likely by `penalty` (Keskar et al., 2019).
+    """Make the tokens of `history` (…, T) less likely (Keskar et al., 2019).
 
-    Sign-safe: a positive logit is divided and a negative one multiplied, so a penalty above 1
-    always lowers it. A token is penalised once however often it occurred.
+    A positive logit is divided by `penalty` and a negative one multiplied, so a penalty above 1
+    always lowers it. A token that occurs several times is penalised once.
     """
     if penalty == 1 or history.shape[-1] == 0:
         return logits
@@ -60,21 +59,21 @@ def repetition_penalty(logits: Tensor, history: Tensor, penalty: float) -> Tenso
 
 
 def no_repeat_ngram(logits: Tensor, history: Tensor, n: int) -> Tensor:
-    """Logits (V,) without the tokens that would complete an n-gram already in `history` (T,).
+    """Exclude tokens from logits (V,) that would repeat an n-gram of `history` (T,).
 
-    Where that would rule out every token, the logits are left as they were.
+    If that would exclude every token, the logits stay unchanged.
     """
     if n <= 0 or history.shape[0] < n:
         return logits
     grams = history.unfold(0, n, 1)  # (T - n + 1, n)
-    begun = history[history.shape[0] - (n - 1) :]  # (n - 1,): what the next token would complete
-    completing = grams[(grams[:, :-1] == begun).all(-1), -1]
-    banned = logits.index_fill(-1, completing, _OUT)
-    return banned if bool((banned > _OUT).any()) else logits
+    prefix = history[history.shape[0] - (n - 1) :]  # (n - 1,)
+    completing = grams[(grams[:, :-1] == prefix).all(-1), -1]
+    banned = logits.index_fill(-1, completing, _EXCLUDED)
+    return banned if bool((banned > _EXCLUDED).any()) else logits
 
 
 def sample(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Token ids (…) drawn from probabilities (…, V). RlmError where they are not numbers."""
+    """Draw token ids (…) from probabilities (…, V). Raises RlmError if they are not finite."""
     if not bool(torch.isfinite(probabilities).all()):
         raise RlmError("The model's output is not a number.", hint="Its weights may be damaged. See: {show}")
     flat = probabilities.reshape(-1, probabilities.shape[-1])

@@ -1,4 +1,4 @@
-"""How a token is chosen and when to stop: the settings of generation, torch-free."""
+"""Settings of text generation. Torch-free."""
 
 import dataclasses
 import math
@@ -14,19 +14,19 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """Validated on construction: UsageError names the setting and the range it has."""
+    """How tokens are sampled and when the text ends. Raises UsageError for a value out of range."""
 
     max_tokens: int | None = 256
-    """Longest continuation, in tokens. None goes on until the model or the reader stops it."""
+    """Longest continuation, in tokens. None: no limit."""
 
     temperature: float = 0.8
-    """0 always takes the most likely token; 1 samples the model's own distribution."""
+    """0 always takes the most likely token; 1 samples from the model's distribution."""
 
     top_k: int = 0
     """Sample among the k most likely tokens; 0 is off."""
 
     top_p: float = 0.95
-    """Sample among the fewest tokens that hold this much probability; 1 is off."""
+    """Sample among the fewest tokens whose probability reaches this; 1 is off."""
 
     min_p: float = 0.0
     """Drop tokens less likely than this share of the most likely one; 0 is off."""
@@ -44,13 +44,13 @@ class GenerationConfig:
     """The text ends with its first sentence."""
 
     seed: int | None = None
-    """Same seed, same text. None draws a fresh one."""
+    """The same seed gives the same text. None: a random one."""
 
     halt: bool = False
-    """A token leaves the recursion as soon as the model is sure enough that more is not worth it."""
+    """Stop recursing on a token once the model is sure enough."""
 
     halt_threshold: float | None = None
-    """How sure, 0 to 1: higher thinks longer. None takes the threshold the model suggests."""
+    """How sure, 0 to 1; higher recurses longer. None: the model's default."""
 
     def __post_init__(self) -> None:
         _check(self.max_tokens is None or self.max_tokens >= 1, "max tokens", self.max_tokens, "1 or more")
@@ -69,7 +69,7 @@ class GenerationConfig:
         _check(threshold is None or 0 <= threshold <= 1, "halting threshold", threshold, "between 0 and 1")
 
     def changed(self, **values: Any) -> "GenerationConfig":
-        """A copy with these fields replaced, validated again."""
+        """A copy with these fields replaced. Raises UsageError for an invalid value."""
         return dataclasses.replace(self, **values)
 
     def to_dict(self) -> JsonObject:
@@ -78,31 +78,31 @@ class GenerationConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "GenerationConfig":
-        """The settings a JSON object holds; unknown keys are ignored, wrong types are UsageError."""
+        """Read settings from a JSON object; unknown keys are ignored. Raises UsageError for a wrong type."""
         known = {field.name for field in dataclasses.fields(cls)}
-        kept = {key: value for key, value in values.items() if key in known}
-        if "stop" in kept:
-            stop = kept["stop"]
+        found = {key: value for key, value in values.items() if key in known}
+        if "stop" in found:
+            stop = found["stop"]
             if not isinstance(stop, list | tuple) or not all(isinstance(text, str) for text in stop):
                 raise UsageError("The stop strings are not a list of strings.")
-            kept["stop"] = tuple(stop)
-        for key, value in kept.items():
+            found["stop"] = tuple(stop)
+        for key, value in found.items():
             if key == "stop" or (value is None and key in ("max_tokens", "seed", "halt_threshold")):
                 continue
             if key == "halt":
-                kept[key] = bool(value)
+                found[key] = bool(value)
                 continue
             if not isinstance(value, int | float) or (isinstance(value, float) and not math.isfinite(value)):
                 raise UsageError(f"The generation setting '{key}' is {value!r}, not a number.")
         for key in ("max_tokens", "top_k", "no_repeat_ngram", "seed"):
-            if kept.get(key) is not None:
-                if int(kept[key]) != kept[key]:
-                    raise UsageError(f"The generation setting '{key}' is {kept[key]!r}, not a whole number.")
-                kept[key] = int(kept[key])  # 40.0 in a file is 40
-        return cls(**kept)
+            if found.get(key) is not None:
+                if int(found[key]) != found[key]:
+                    raise UsageError(f"The generation setting '{key}' is {found[key]!r}, not a whole number.")
+                found[key] = int(found[key])  # 40.0 in a file is 40
+        return cls(**found)
 
 
 def _check(holds: bool, name: str, value: object, allowed: str) -> None:
     # NaN compares false with everything, so it fails here too.
     if not holds:
-        raise UsageError(f"The {name} is {value}, but has to be {allowed}.")
+        raise UsageError(f"The {name} is {value}; it must be {allowed}.")

@@ -1,4 +1,4 @@
-"""A trained model at work on puzzles."""
+"""Solve puzzles with a trained model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 
-AT_ONCE = 64
-"""Puzzles that are thought about side by side."""
+BATCH_SIZE = 64
+"""Puzzles solved at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solver:
-    """A model of puzzles, ready to use."""
+    """A loaded puzzle model."""
 
     model: PuzzleModel
     run: Run
@@ -33,46 +33,46 @@ class Solver:
         return int(self.model.config.context_length**0.5)
 
     @property
-    def usual_steps(self) -> int:
-        """Steps that are worth thinking unless more are asked for: twice those of training."""
+    def default_steps(self) -> int:
+        """The default limit of supervision steps: twice those of training."""
         return 2 * self.model.config.supervision_steps
 
-    def require_fit(self, puzzle: np.ndarray) -> None:
-        """Raise UsageError where `puzzle` (n * n,) is of another size."""
+    def require_size(self, puzzle: np.ndarray) -> None:
+        """Raise UsageError if `puzzle` (n * n,) has another size."""
         if (n := geometry_of(puzzle).n) != self.size:
             raise UsageError(
-                f"Run '{self.run.name}' solves {geometry(self.size).name} grids, and this one is "
+                f"Run '{self.run.name}' solves {geometry(self.size).name} grids, but this one is "
                 f"{geometry(n).name}.",
                 hint=f"Train one for it: {{train task=sudoku:{n}x{n}}}",
             )
 
 
 @dataclass(frozen=True, slots=True)
-class Solved:
-    """What became of one puzzle. Grids are (n * n,) uint8."""
+class Solution:
+    """The model's answer to one puzzle. Grids are (n * n,) uint8."""
 
     puzzle: np.ndarray
     answer: np.ndarray
     valid: bool
-    """Whether the answer solves the puzzle, checked by the rules."""
+    """Whether the answer solves the puzzle by the rules."""
     steps: int
-    """Supervision steps it was thought about."""
+    """Supervision steps used."""
     confidence: float
-    """How sure the model was of the whole answer, 0 to 1."""
-    trail: tuple[np.ndarray, ...]
+    """The model's confidence in the whole answer, 0 to 1."""
+    step_answers: tuple[np.ndarray, ...]
     """The answer after each step."""
 
     @property
-    def changed(self) -> list[np.ndarray]:
-        """(n * n,) bool for each step: the cells whose answer is another than before it, at first
-        those that were blank."""
-        return [now != before for before, now in zip((self.puzzle, *self.trail), self.trail, strict=False)]
+    def changed_cells(self) -> list[np.ndarray]:
+        """(n * n,) bool for each step: the cells that the step changed, at first the blank ones."""
+        answers = self.step_answers
+        return [now != before for before, now in zip((self.puzzle, *answers), answers, strict=False)]
 
 
 def load_solver(run: Run, device: str = "cpu") -> Solver:
-    """The run's best weights, in float32 and evaluation mode.
+    """Load the run's best weights, in float32 and evaluation mode.
 
-    Raises RunError where it solves no puzzles or nothing is trained yet, CheckpointError.
+    Raises RunError if the run is not trained or not a puzzle model, and CheckpointError.
     """
     config = run.config()
     if config.data is None:
@@ -81,37 +81,40 @@ def load_solver(run: Run, device: str = "cpu") -> Solver:
     model = load_model(run, config, device)
     if not isinstance(model, PuzzleModel) or model.config.task == "text":
         raise CheckpointError(
-            f"The config.json of run '{run.name}' describes no model of puzzles.",
-            hint="Put the config.json back that it was trained with.",
+            f"The config.json of run '{run.name}' does not describe a puzzle model.",
+            hint="Restore the config.json it was trained with.",
         )
     return Solver(model, run, config)
 
 
 def solve_puzzles(
     solver: Solver, puzzles: Sequence[np.ndarray], max_steps: int, *, sure: float = SURE
-) -> list[Solved]:
-    """Let the model answer each of `puzzles` (n * n,). Raises UsageError for one of another size."""
+) -> list[Solution]:
+    """Answer each of `puzzles` (n * n,) in at most `max_steps`. It stops early at confidence `sure`.
+
+    Raises UsageError for a puzzle of another size.
+    """
     for puzzle in puzzles:
-        solver.require_fit(puzzle)
+        solver.require_size(puzzle)
     device = next(solver.model.parameters()).device
-    solved = []
-    for first in range(0, len(puzzles), AT_ONCE):
-        grids = np.stack(puzzles[first : first + AT_ONCE])
+    solutions = []
+    for first in range(0, len(puzzles), BATCH_SIZE):
+        grids = np.stack(puzzles[first : first + BATCH_SIZE])
         tokens = torch.from_numpy(grids.astype(np.int64)).to(device)
-        found = solver.model.predict(tokens, max_steps, sure=sure, keep_trail=True)
-        answers = found.answers.cpu().numpy().astype(np.uint8)
-        trail = [step.cpu().numpy().astype(np.uint8) for step in found.trail]
+        prediction = solver.model.predict(tokens, max_steps, sure=sure, keep_trail=True)
+        answers = prediction.answers.cpu().numpy().astype(np.uint8)
+        step_answers = [step.cpu().numpy().astype(np.uint8) for step in prediction.trail]
         valid = is_solution_of(answers, grids)
         for row, puzzle in enumerate(grids):
-            steps = int(found.exit_steps[row])
-            solved.append(
-                Solved(
+            steps = int(prediction.exit_steps[row])
+            solutions.append(
+                Solution(
                     puzzle=puzzle,
                     answer=answers[row],
                     valid=bool(valid[row]),
                     steps=steps,
-                    confidence=float(found.confidence[row]),
-                    trail=tuple(answer[row] for answer in trail[:steps]),
+                    confidence=float(prediction.confidence[row]),
+                    step_answers=tuple(answer[row] for answer in step_answers[:steps]),
                 )
             )
-    return solved
+    return solutions

@@ -1,4 +1,4 @@
-"""Tokens in, text out, with an eye on where the text should end. Torch-free."""
+"""Turn a stream of tokens into text, and find where the text ends. Torch-free."""
 
 import re
 from typing import Literal, Protocol
@@ -7,11 +7,11 @@ Ending = Literal["stop", "eos", "natural", "length"]
 
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f]+[\"'\u201d\u2019\u00bb)\]*_]*(?=\s)|\n(?=\n)")
 _ABBREVIATION = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms|Dr|St|Prof|No|vs|etc|[A-HJ-Z])\.$")
-_MEMORY = 64  # released characters kept to judge what comes next
+_LOOKBACK = 64  # characters before the pending text that decide on a sentence end
 
 
 class Decoder(Protocol):
-    """What a tokenizer's stream decoder offers."""
+    """The stream decoder of a tokenizer."""
 
     def push(self, token: int, /) -> str: ...
 
@@ -21,34 +21,34 @@ class Decoder(Protocol):
 class TextStream:
     """The text of one row.
 
-    Text that might be the beginning of a stop string is held back until it is known not to be,
-    so a stop string never shows, however its characters fall on tokens. A natural end is a
-    sentence end followed by white space, after at least one letter or digit.
+    Text that may be the start of a stop string is delayed until more is known. So no part of a stop
+    string is shown, even if several tokens make it up. A natural end is a sentence end followed by
+    white space, after at least one letter or digit.
     """
 
     def __init__(self, decoder: Decoder, stop: tuple[str, ...] = (), natural: bool = False) -> None:
         self._decoder = decoder
         self._stop = stop
         self._natural = natural
-        self._released = ""  # the last few characters given out
-        self._held = ""
+        self._recent = ""  # the last characters returned
+        self._pending = ""
         self._has_words = False
 
     def push(self, token: int) -> tuple[str, Ending | None]:
-        """The text this token releases, and why the text ends here if it does."""
-        return self._take(self._decoder.push(token))
+        """The text that became known with this token, and why the text ends here, or None."""
+        return self._add(self._decoder.push(token))
 
     def flush(self) -> tuple[str, Ending | None]:
-        """What was still held back, once no more tokens come."""
-        text, ending = self._take(self._decoder.flush())
+        """The rest of the text after the last token."""
+        text, ending = self._add(self._decoder.flush())
         if ending is None:
-            text += self._release(len(self._held))
+            text += self._release(len(self._pending))
         return text, ending
 
-    def _take(self, text: str) -> tuple[str, Ending | None]:
-        self._held += text
+    def _add(self, text: str) -> tuple[str, Ending | None]:
+        self._pending += text
         cuts: list[tuple[int, Ending]] = []
-        found = [at for at in (self._held.find(stop) for stop in self._stop) if at >= 0]
+        found = [at for at in (self._pending.find(stop) for stop in self._stop) if at >= 0]
         if found:
             cuts.append((min(found), "stop"))
         if self._natural and (end := self._sentence_end()) is not None:
@@ -56,34 +56,34 @@ class TextStream:
         if cuts:
             cut, ending = min(cuts)
             released = self._release(cut)
-            self._held = ""
+            self._pending = ""
             return released, ending
-        return self._release(len(self._held) - self._possible_stop()), None
+        return self._release(len(self._pending) - self._possible_stop()), None
 
     def _release(self, count: int) -> str:
-        text, self._held = self._held[:count], self._held[count:]
-        self._released = (self._released + text)[-_MEMORY:]
+        text, self._pending = self._pending[:count], self._pending[count:]
+        self._recent = (self._recent + text)[-_LOOKBACK:]
         self._has_words = self._has_words or any(map(str.isalnum, text))
         return text
 
     def _possible_stop(self) -> int:
-        """Length of the longest end of the held text that some stop string begins with."""
-        longest = min(len(self._held), max(map(len, self._stop), default=1) - 1)
+        """Length of the longest end of the pending text that starts a stop string."""
+        longest = min(len(self._pending), max(map(len, self._stop), default=1) - 1)
         for length in range(longest, 0, -1):
-            if any(stop.startswith(self._held[-length:]) for stop in self._stop):
+            if any(stop.startswith(self._pending[-length:]) for stop in self._stop):
                 return length
         return 0
 
     def _sentence_end(self) -> int | None:
-        """Where in the held text its first sentence ends, white space excluded."""
-        text, known = self._released + self._held, len(self._released)
+        """Where the first sentence ends in the pending text, without white space."""
+        text, known = self._recent + self._pending, len(self._recent)
         for match in _SENTENCE_END.finditer(text):
-            if match.end() < known:  # what follows it was there before: judged then
+            if match.end() < known:  # an earlier call has checked it
                 continue
             title = match.group() == "\n"
             if not title and _ABBREVIATION.search(text[: match.end()]):
                 continue
             end = max(0, (match.start() if title else match.end()) - known)
-            if self._has_words or any(map(str.isalnum, self._held[:end])):
+            if self._has_words or any(map(str.isalnum, self._pending[:end])):
                 return end
         return None

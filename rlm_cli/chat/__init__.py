@@ -1,1 +1,1 @@
-"""The chat in line mode: a prompt, an answer, a footer. Torch-free until a model is loaded."""
+"""The chat on the command line. Needs torch only to load a model."""

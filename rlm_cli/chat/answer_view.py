@@ -1,4 +1,4 @@
-"""An answer on its way to the screen: streamed, whole, or token by token."""
+"""Shows an answer: while it is generated, when it is complete, or token by token."""
 
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class AnswerView:
-    """Shows answers on stdout and how they came about on stderr."""
+    """Writes answers to stdout, and details of tokens to stderr."""
 
     def __init__(self, output: Output, tokenizer: "Tokenizer") -> None:
         self.output = output
-        self.typed = ""
-        """What was typed while the last answer was written."""
+        self.typed_text = ""
+        """Text typed during the last answer."""
         self._tokenizer = tokenizer
 
     def show(self, tokens: "Iterator[GeneratedToken]", settings: "ChatSettings") -> bool:
-        """Show an answer to its end or until the reader stops it; whether it was stopped.
+        """Show an answer until it ends or the user stops it. Returns whether it was stopped.
 
-        The iterator is closed in every case. A second Ctrl-C raises KeyboardInterrupt.
+        Always closes the iterator. A second Ctrl-C raises KeyboardInterrupt.
         """
         stream = settings.interactive and not settings.debug
         pieces: list[str] = []
@@ -44,11 +44,11 @@ class AnswerView:
         finally:
             if isinstance(tokens, Generator):
                 tokens.close()
-            self.typed = keys.typed
+            self.typed_text = keys.typed_text
             text = "".join(pieces)
             if not stream:
                 self._write(text)
-            # Where there was nothing to answer, an error says so and no line of it is here.
+            # If `tokens` raised an error before its first token, print no empty line.
             if (pieces or ended) and not text.endswith("\n"):
                 self._write("\n")
         return stopped

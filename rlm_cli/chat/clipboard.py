@@ -1,4 +1,4 @@
-"""The clipboard: a program of the system where there is one, else the terminal itself."""
+"""Copies text to the clipboard, with a program of the system or through the terminal."""
 
 import base64
 import os
@@ -13,32 +13,32 @@ _PROGRAMS = (
     ("xsel", "--clipboard", "--input"),
     ("clip.exe",),
 )
-_PATIENCE_S = 3.0
-_LARGEST_FOR_TERMINAL = 74_000  # bytes of text; more than this many terminals ignore silently
+_TIMEOUT_S = 3.0
+_MAX_TERMINAL_BYTES = 74_000  # many terminals ignore longer text
 
 
 def copy(text: str) -> str | None:
-    """Put `text` on the clipboard; what took it, or None where nothing would."""
+    """Copy `text` to the clipboard. Returns the program that took it, or None if none did."""
     content = text.encode("utf-8", "replace")
     for program in _PROGRAMS:
-        if shutil.which(program[0]) and _runs(program, content):
+        if shutil.which(program[0]) and _run_program(program, content):
             return program[0]
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and len(content) <= _LARGEST_FOR_TERMINAL:
-        # OSC 52. The text itself travels as base64: nothing of it can be obeyed.
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and len(content) <= _MAX_TERMINAL_BYTES:
+        # OSC 52. The text is sent as base64, so the terminal cannot run control sequences in it.
         sys.stdout.write(f"\x1b]52;c;{base64.b64encode(content).decode('ascii')}\x07")
         sys.stdout.flush()
         return "the terminal"
     return None
 
 
-def _runs(program: tuple[str, ...], content: bytes) -> bool:
+def _run_program(program: tuple[str, ...], content: bytes) -> bool:
     try:
         done = subprocess.run(
             program,
             input=content,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=_PATIENCE_S,
+            timeout=_TIMEOUT_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The loop of a chat in line mode, and what each command does there."""
+"""The chat loop on the command line, and its commands."""
 
 import textwrap
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from models.wording import counted
 from rlm_cli.chat import clipboard
 from rlm_cli.chat.answer_view import AnswerView
 from rlm_cli.chat.export import export
-from rlm_cli.chat.readers import PROMPT, Reader
+from rlm_cli.chat.line_readers import PROMPT, LineReader
 from rlm_cli.generation_options import unknown_note
 from rlm_cli.output import Output
 from rlm_cli.wording import in_cli_words
@@ -26,21 +26,20 @@ if TYPE_CHECKING:
 class LineChat:
     """Reads lines and answers them until the user leaves.
 
-    With `forgetful` every message stands alone: nothing of what was said before is in the
-    context.
+    With `independent`, each message starts a new conversation.
     """
 
     def __init__(
-        self, session: ChatSession, output: Output, reader: Reader, *, forgetful: bool = False
+        self, session: ChatSession, output: Output, reader: LineReader, *, independent: bool = False
     ) -> None:
         self.session = session
         self.output = output
         self.reader = reader
-        self.forgetful = forgetful
-        self.view = AnswerView(output, session.speaker.tokenizer)
+        self.independent = independent
+        self.view = AnswerView(output, session.chat_model.tokenizer)
         self._default = ""
-        self._typed_ahead: list[str] = []
-        self._leaving = False
+        self._queued_lines: list[str] = []
+        self._quitting = False
         self._handlers: dict[str, Callable[[Any], object]] = {
             "status": lambda value: self._status(),
             "clear": lambda value: self._clear(),
@@ -48,7 +47,7 @@ class LineChat:
             "retry": lambda value: self.answer(session.retry()),
             "undo": lambda value: self._undo(),
             "edit": self._edit,
-            "continue": lambda value: self.answer(session.go_on()),
+            "continue": lambda value: self.answer(session.continue_answer()),
             "system": self._system,
             "save": self._save,
             "load": self._load,
@@ -60,90 +59,90 @@ class LineChat:
         }
 
     def run(self) -> None:
-        """The loop. Returns when the user leaves."""
+        """Read and answer lines until the user leaves."""
         warned = False
-        while not self._leaving:
+        while not self._quitting:
             try:
                 line = self._next_line()
                 warned = False
-                self.obey(line)
+                self.run_line(line)
             except EOFError:
                 return
             except KeyboardInterrupt:
                 if warned:
                     return
                 warned = True
-                self._typed_ahead.clear()
-                self.output.say("Ctrl-C again, or Ctrl-D, leaves.", style="dim")
+                self._queued_lines.clear()
+                self.output.say("Press Ctrl-C again or Ctrl-D to leave.", style="dim")
             except RlmError as error:
                 self.output.error(error)
 
     def _next_line(self) -> str:
-        """What was typed and sent while an answer was written, else what the user types now."""
-        if self._typed_ahead:
-            line = self._typed_ahead.pop(0)
+        """A line typed during an answer, or else the next line from the user."""
+        if self._queued_lines:
+            line = self._queued_lines.pop(0)
             self.output.say(PROMPT + line)
             return line
         default, self._default = self._default, ""
         return self.reader.read(default)
 
-    def obey(self, line: str) -> None:
-        """Do what one line asks: a command, or a message to answer. Raises RlmError."""
+    def run_line(self, line: str) -> None:
+        """Run one line, a command or a message. Raises RlmError."""
         if not line.strip():
             return
-        asked = parse_line(line)
-        if isinstance(asked, Command):
-            if asked.name in SETTING_COMMANDS:
-                self._set(asked)
+        parsed = parse_line(line)
+        if isinstance(parsed, Command):
+            if parsed.name in SETTING_COMMANDS:
+                self._set(parsed)
             else:
-                self._handlers[asked.name](asked.value)
+                self._handlers[parsed.name](parsed.value)
         else:
-            self.send(asked)
+            self.send(parsed)
 
     def send(self, text: str) -> bool:
-        """Answer a message; whether the answer was stopped."""
-        if self.forgetful:
+        """Answer a message. Returns whether the answer was stopped."""
+        if self.independent:
             self.session.restart()
         if unknown := self.session.unknown_characters(text):
             self.output.say(unknown_note(unknown), style="dim")
         return self.answer(self.session.answer(text))
 
     def answer(self, tokens: "Iterator[GeneratedToken]") -> bool:
-        """Show an answer and its figures; whether it was stopped."""
+        """Show an answer and the line below it. Returns whether it was stopped."""
         return self._show(tokens, self.session.settings.mode)
 
     def _show(self, tokens: "Iterator[GeneratedToken]", mode: str) -> bool:
         stopped = self.view.show(tokens, self.session.settings)
-        # What was begun while one answer was written may be ended during the next.
-        *lines, self._default = (self._default + self.view.typed).split("\n")
-        self._typed_ahead += [line for line in lines if line.strip()]
+        # A line begun during one answer may be completed during the next.
+        *lines, self._default = (self._default + self.view.typed_text).split("\n")
+        self._queued_lines += [line for line in lines if line.strip()]
         self._footer()
         return stopped
 
-    def _remark(self, text: str, *, style: str = "dim") -> None:
-        """A remark of several words, readable on a narrow terminal too."""
-        self.output.say(fitted(text, self.output.stderr.width), style=style)
+    def _say_wrapped(self, text: str, *, style: str = "dim") -> None:
+        """Print a remark, wrapped to the width of the terminal."""
+        self.output.say(wrap_text(text, self.output.stderr.width), style=style)
 
     def _footer(self) -> None:
-        if (figures := self.session.figures) is not None:
-            if not figures.characters:
+        if (stats := self.session.stats) is not None:
+            if not stats.characters:
                 self.output.say("It wrote nothing.", style="dim")
-            self._remark(figures.line())
-        if self.session.trouble:
-            self.output.warn(self.session.trouble)
-            self.session.trouble = None
+            self._say_wrapped(stats.line())
+        if self.session.save_error:
+            self.output.warn(self.session.save_error)
+            self.session.save_error = None
 
     def _set(self, command: Command) -> None:
-        self.session.settings = self.session.settings.after(command)
-        self.output.say(self.session.settings.tell(command.name), style="dim")
+        self.session.settings = self.session.settings.with_command(command)
+        self.output.say(self.session.settings.describe(command.name), style="dim")
         if command.name in ("mode", "halt") and (note := self.session.mode_note()):
-            self._remark(in_cli_words(note), style="yellow")
+            self._say_wrapped(in_cli_words(note), style="yellow")
 
     def _status(self) -> None:
-        session, model = self.session, self.session.speaker.model
+        session, model = self.session, self.session.chat_model.model
         total, embedding = model.parameter_counts()
-        figures = session.figures
-        kept = session.store.path(session.conversation.name) if session.store else "nowhere"
+        stats = session.stats
+        saved_in = session.store.path(session.conversation.name) if session.store else "nowhere"
         self.output.pairs(
             [
                 ("model", f"{session.conversation.run}, {model.config.architecture}"),
@@ -155,43 +154,43 @@ class LineChat:
                     if model.recursive
                     else "no recursion",
                 ),
-                *session.settings.lines(),
-                ("context", figures.context() if figures else f"0/{model.config.context_length}"),
+                *session.settings.rows(),
+                ("context", stats.context() if stats else f"0/{model.config.context_length}"),
                 ("system", session.conversation.system or "none"),
                 ("turns", str(len(session.conversation.turns))),
-                ("saved in", str(kept)),
+                ("saved in", str(saved_in)),
             ],
             to_stderr=True,
         )
         if note := session.mode_note():
-            self._remark(in_cli_words(note), style="yellow")
+            self._say_wrapped(in_cli_words(note), style="yellow")
 
     def _help(self) -> None:
         self.output.pairs(help_rows(), to_stderr=True)
-        self._remark(
+        self._say_wrapped(
             "Enter sends; Ctrl-J or a \\ at the end makes a new line. "
             "Esc or Ctrl-C stops an answer; Ctrl-C twice or Ctrl-D leaves.\n"
-            "The slash may be left out where a line is plainly a command; "
-            "a line that begins with a space, or with //, is text."
+            "The slash may be left out if a line is clearly a command. "
+            "A line that begins with a space or // is text."
         )
 
     def _quit(self) -> None:
-        self._leaving = True
+        self._quitting = True
 
     def _clear(self) -> None:
         self.session.restart()
-        self.output.say("A new conversation.", style="dim")
+        self.output.say("New conversation.", style="dim")
 
     def _history(self) -> None:
         if not self.session.conversation.turns:
-            self.output.say("Nothing was said yet.", style="dim")
+            self.output.say("The conversation is empty.", style="dim")
         for message in self.session.conversation.messages():
             self.output.say(f"[{message.role}]", style="dim")
             self.output.say(message.content)
 
     def _undo(self) -> None:
         message = self.session.undo()
-        self.output.say(f"Taken back: {_shortened(message)}", style="dim")
+        self.output.say(f"Removed: {_shorten(message)}", style="dim")
 
     def _edit(self, text: str | None) -> None:
         last = self.session.conversation.last("user")
@@ -213,10 +212,10 @@ class LineChat:
     def _load(self, name: str | None) -> None:
         if name is not None:
             self.session.load(name)
-            self.output.say(resumed_note(self.session), style="dim")
+            self.output.say(resume_note(self.session), style="dim")
             return
         names = self.session.saved_names()
-        self.output.say("\n".join(names) if names else "There is no saved conversation.")
+        self.output.say("\n".join(names) if names else "No conversation is saved.")
 
     def _export(self, argument: str | None) -> None:
         self.output.say(f"Written to {export(self.session, argument or '')}.", style="dim")
@@ -225,47 +224,46 @@ class LineChat:
         text = self.session.conversation.last("assistant")
         if text is None:
             raise UsageError("There is no answer to copy yet.")
-        if taken_by := clipboard.copy(text):
-            self.output.say(f"Copied {counted(len(text), 'character')} ({taken_by}).", style="dim")
+        if program := clipboard.copy(text):
+            self.output.say(f"Copied {counted(len(text), 'character')} ({program}).", style="dim")
         else:
-            raise RlmError("Nothing here takes a copy.", hint="/export FILE writes it to a file.")
+            raise RlmError("No clipboard is available.", hint="/export FILE writes it to a file.")
 
     def _compare(self, text: str | None) -> None:
         session = self.session
         prompt = text or session.conversation.last("user")
         if prompt is None:
             raise UsageError("There is no prompt to compare yet.", hint="/compare TEXT")
-        before = session.figures
-        modes = list(MODES) if session.speaker.model.recursive else [session.settings.mode]
+        before = session.stats
+        modes = list(MODES) if session.chat_model.model.recursive else [session.settings.mode]
         try:
             for mode in modes:
                 self.output.result(f"--- {mode} {depth_of(mode)} ---", style="bold")
-                tokens = session.at_mode(mode, prompt, replacing_last=text is None)
+                tokens = session.answer_at_mode(mode, prompt, replace_last=text is None)
                 if self._show(tokens, mode):
                     return
         finally:
-            session.figures = before
+            session.stats = before
         if len(modes) == 1 and (note := session.mode_note()):
-            self._remark(in_cli_words(note))
-        beyond = [mode for mode in modes if extrapolates(session.speaker.model, depth_of(mode))]
-        if beyond:
-            self._remark(f"Deeper than training went, an extrapolation: {', '.join(beyond)}.", style="yellow")
+            self._say_wrapped(in_cli_words(note))
+        deeper = [mode for mode in modes if extrapolates(session.chat_model.model, depth_of(mode))]
+        if deeper:
+            self._say_wrapped(f"Deeper than the model was trained: {', '.join(deeper)}.", style="yellow")
 
 
-def resumed_note(session: ChatSession) -> str:
-    """What a conversation that goes on was about."""
+def resume_note(session: ChatSession) -> str:
+    """A line about a conversation that is continued."""
     conversation = session.conversation
     last = conversation.last("user")
-    about = f"; last: {_shortened(last)}" if last else ""
-    turns = len(conversation.turns)
-    return f"Going on with {conversation.name}, {turns} {'turn' if turns == 1 else 'turns'}{about}"
+    last_message = f"; last: {_shorten(last)}" if last else ""
+    return f"Continuing {conversation.name}, {counted(len(conversation.turns), 'turn')}{last_message}"
 
 
-def fitted(text: str, width: int) -> str:
-    """`text` with its lines broken between words, so that each fits into `width` columns."""
+def wrap_text(text: str, width: int) -> str:
+    """Wrap the lines of `text` between words to `width` columns."""
     return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n"))
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 60 else line[:59] + "…"

@@ -1,4 +1,4 @@
-"""Keys while no input line reads them: Esc or Ctrl-C to stop an answer, and Enter in between."""
+"""Reads keys during an answer: Esc or Ctrl-C stops it, other text is kept for the next line."""
 
 import contextlib
 import os
@@ -13,15 +13,15 @@ _ESCAPE = b"\x1b"
 
 
 @contextlib.contextmanager
-def keys_kept_for_prompt() -> Iterator[None]:
-    """While entered, what is typed before the input line reads is neither shown nor changed.
+def hold_keys_for_prompt() -> Iterator[None]:
+    """A context in which the terminal neither shows nor changes typed keys.
 
-    A terminal would turn Enter into the Ctrl-J it resembles, and a message sent early would be
-    taken for a new line.
+    Otherwise the terminal turns Enter into Ctrl-J, and the input line reads a new line where the user
+    sent a message.
     """
     try:
         import termios
-    except ImportError:  # Windows has no such translation
+    except ImportError:  # Windows does not change keys
         yield
         return
     try:
@@ -41,25 +41,24 @@ def keys_kept_for_prompt() -> Iterator[None]:
 
 
 class StopKeys:
-    """While entered, `pressed()` tells whether the reader wants the answer to end.
+    """A context in which `pressed()` tells whether the user wants to stop the answer.
 
-    The first Ctrl-C counts as pressed, a second raises KeyboardInterrupt. Esc counts where
-    standard input is a POSIX terminal; a sequence such as an arrow key does not. What else is
-    typed meanwhile is kept in `typed`, line ends included. The terminal and the signal handler
-    are put back on leaving.
+    Esc stops it if standard input is a POSIX terminal; escape sequences such as arrow keys do not. The
+    first Ctrl-C stops it and a second raises KeyboardInterrupt. `typed_text` collects other text with
+    its line ends. Leaving the context restores the terminal and the signal handler.
     """
 
     def __init__(self) -> None:
-        self.typed = ""
+        self.typed_text = ""
         self.interrupted = False
-        """Whether it was Ctrl-C."""
+        """Whether Ctrl-C was pressed."""
         self._pressed = False
         self._handler_before: Any = None
         self._restore_terminal: Callable[[], None] | None = None
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        with contextlib.suppress(ValueError):  # not the main thread: then nobody sends it a signal
+        with contextlib.suppress(ValueError):  # only the main thread gets signals
             self._handler_before = signal.signal(signal.SIGINT, self._interrupt)
         self._watch_terminal()
         return self
@@ -74,7 +73,7 @@ class StopKeys:
             signal.signal(signal.SIGINT, self._handler_before)
 
     def pressed(self) -> bool:
-        """Whether to stop. Cheap enough to be asked after every token."""
+        """Whether to stop. Fast enough to be called after every token."""
         self._read_keys()
         return self._pressed
 
@@ -84,7 +83,7 @@ class StopKeys:
         self._pressed = self.interrupted = True
 
     def _watch_terminal(self) -> None:
-        """Have keys arrive one by one and unseen, where there is a terminal that can."""
+        """Switch the terminal to single keys without echo, if there is one."""
         if sys.stdin is None or not sys.stdin.isatty():
             return
         try:
@@ -95,7 +94,7 @@ class StopKeys:
         descriptor = sys.stdin.fileno()
         try:
             before = termios.tcgetattr(descriptor)
-            tty.setcbreak(descriptor, termios.TCSADRAIN)  # drain: nothing typed ahead is lost
+            tty.setcbreak(descriptor, termios.TCSADRAIN)  # drain keeps keys that are already typed
         except termios.error:
             return
         self._descriptor = descriptor
@@ -113,4 +112,4 @@ class StopKeys:
             elif not keys.startswith(_ESCAPE):
                 text = keys.decode("utf-8", "replace")
                 text = text.replace("\r", "\n")
-                self.typed += "".join(c for c in text if c.isprintable() or c == "\n")
+                self.typed_text += "".join(c for c in text if c.isprintable() or c == "\n")

@@ -1,1 +1,1 @@
-"""One file per verb."""
+"""The commands of rlm, one file each."""

@@ -1,4 +1,4 @@
-"""`rlm chat`: talk to a model, or let it go on with your text, line by line."""
+"""`rlm chat`: talk to a model, or let it continue your text."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from rlm_cli.chat.stop_keys import keys_kept_for_prompt
+from rlm_cli.chat.stop_keys import hold_keys_for_prompt
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import (
     SAMPLING_PANEL,
@@ -26,11 +26,11 @@ from rlm_cli.generation_options import (
     WriterDeviceOption,
     WriterSeedOption,
     check_threads,
-    chosen_settings,
     load_model,
     open_run,
     read_piped_text,
     refuse_system,
+    resolve_settings,
 )
 from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 
 def chat(
-    run: RunArgument = None,
+    run_name: RunArgument = None,
     resume: Annotated[
-        bool, typer.Option("--continue", "-c", help="Go on with the last conversation of this run.")
+        bool, typer.Option("--continue", "-c", help="Continue the last conversation of this run.")
     ] = False,
     mode: ModeOption = None,
     temperature: TemperatureOption = None,
@@ -64,14 +64,17 @@ def chat(
     system: Annotated[
         str | None,
         typer.Option(
-            "--system", help="Instructions in front of the conversation.", rich_help_panel=SAMPLING_PANEL
+            "--system",
+            metavar="TEXT",
+            help="Instructions at the start of the conversation.",
+            rich_help_panel=SAMPLING_PANEL,
         ),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="A bare loop: every message stands alone, nothing is kept.")
+        bool, typer.Option("--fast", help="A plain loop: each message starts anew, nothing is saved.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Token by token: id, text, probability, passes.")
+        bool, typer.Option("--debug", help="Show each token: id, text, probability, passes.")
     ] = False,
     device: WriterDeviceOption = None,
     threads: ThreadsOption = None,
@@ -80,9 +83,9 @@ def chat(
 ) -> None:
     """Talk to a model.
 
-    One trained on conversations answers in turns, one trained on plain text
-    continues what you write. /help lists the commands. Text that is piped in
-    is one turn, and then it ends.
+    A model trained on conversations answers in turns; one trained on plain
+    text continues what you write. /help lists the commands. Piped text is
+    answered as one message.
 
     \b
     Examples:
@@ -93,14 +96,14 @@ def chat(
     """  # fmt: skip
     output = Output.of(quiet=quiet)
     if fast and resume:
-        raise UsageError("--fast keeps nothing, so there is nothing to --continue.", hint="Leave out one.")
-    opened = open_run(run, runs_dir)
+        raise UsageError("--fast and --continue exclude each other.", hint="Give one of them.")
+    run = open_run(run_name, runs_dir)
     if system is not None:
-        refuse_system(opened)
-    store, conversation = _conversation(opened, resume, output)
-    chosen_mode, generation = chosen_settings(
-        opened, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
-        earlier=_earlier(conversation),
+        refuse_system(run)
+    store, conversation = _conversation(run, resume, output)
+    chosen_mode, generation = resolve_settings(
+        run, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
+        conversation=_saved_settings(conversation),
         max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
         repetition_penalty=penalty, no_repeat_ngram=ngram, seed=seed,
     )  # fmt: skip
@@ -108,35 +111,35 @@ def chat(
         conversation.settings, mode=chosen_mode, generation=generation, debug=debug
     )
     check_threads(threads)
-    # Last: what was typed wrong is told before anyone waits for a pipe to end.
+    # Read the pipe last, so that mistakes are reported before waiting for its end.
     piped = None if _is_terminal(sys.stdin) else _piped_turn(output)
-    bare = fast or piped is not None or not _is_terminal(sys.stdout)
-    # What is typed while the model loads is meant for the input line.
-    with contextlib.nullcontext() if bare else keys_kept_for_prompt():
-        trained = load_model(opened, device, threads)
-        for note in trained.notes:
+    plain_input = fast or piped is not None or not _is_terminal(sys.stdout)
+    # Keep keys typed during loading for the input line.
+    with contextlib.nullcontext() if plain_input else hold_keys_for_prompt():
+        loaded = load_model(run, device, threads)
+        for note in loaded.notes:
             output.warn(note)
-        session = _session(trained, conversation, None if fast else store)
+        session = _session(loaded, conversation, None if fast else store)
         if system is not None:
             session.set_system(system)
         _greet(session, output)
         if piped is None:
-            _talk(session, output, bare=bare, forgetful=fast)
+            _talk(session, output, plain_input=plain_input, independent=fast)
         else:
             _one_turn(session, output, piped)
 
 
 def _session(
-    trained: "LoadedModel", conversation: "Conversation", store: "ConversationStore | None"
+    loaded: "LoadedModel", conversation: "Conversation", store: "ConversationStore | None"
 ) -> "ChatSession":
     from models.generation.chat_session import ChatSession
 
-    conversation.kind = trained.kind  # a run may have been trained on something else since
-    return ChatSession(trained, conversation, store)
+    conversation.kind = loaded.kind  # the run may have learned another kind of text since then
+    return ChatSession(loaded, conversation, store)
 
 
 def _conversation(run: "Run", resume: bool, output: Output) -> "tuple[ConversationStore, Conversation]":
-    """Where conversations of this run are kept, and the last one or a new one."""
+    """The store of this run, and its last conversation or a new one."""
     from models.generation.conversation import Conversation, ConversationStore
 
     store = ConversationStore(run.path / "conversations")
@@ -144,60 +147,60 @@ def _conversation(run: "Run", resume: bool, output: Output) -> "tuple[Conversati
         names = store.names()
         if names:
             return store, store.load(names[0])
-        output.say("There is no conversation to go on with: this is the first.", style="dim")
+        output.say("No conversation to continue. This is the first.", style="dim")
     return store, Conversation(store.new_name(), run.name, "text")
 
 
-def _earlier(conversation: "Conversation") -> dict[str, Any] | None:
-    """The settings a conversation was left with, for `chosen_settings`; None for a new one."""
+def _saved_settings(conversation: "Conversation") -> dict[str, Any] | None:
+    """The settings of a saved conversation, for `resolve_settings`; None for a new one."""
     if not conversation.turns:
         return None
     return {**conversation.settings.generation.to_dict(), "mode": conversation.settings.mode}
 
 
 def _greet(session: "ChatSession", output: Output) -> None:
-    """What this model is, and what the mode means for it."""
-    from rlm_cli.chat.line_chat import fitted, resumed_note
+    """Describe the model and its mode."""
+    from rlm_cli.chat.line_chat import resume_note, wrap_text
 
-    model = session.speaker.model
+    model = session.chat_model.model
     total, _ = model.parameter_counts()
     name = f"{session.conversation.run}: {model.config.architecture}, {total:,} parameters."
     width = output.stderr.width
-    output.say(fitted(f"{name} {session.greeting()}", width))
+    output.say(wrap_text(f"{name} {session.greeting()}", width))
     if note := session.mode_note():
-        output.say(fitted(in_cli_words(note), width), style="yellow")
+        output.say(wrap_text(in_cli_words(note), width), style="yellow")
     if session.conversation.turns:
-        output.say(resumed_note(session), style="dim")
+        output.say(resume_note(session), style="dim")
 
 
 def _one_turn(session: "ChatSession", output: Output, text: str) -> None:
-    """Answer what was piped in, and end."""
+    """Answer a piped message."""
     from rlm_cli.chat.line_chat import LineChat
-    from rlm_cli.chat.readers import PlainReader
+    from rlm_cli.chat.line_readers import PlainReader
 
     if LineChat(session, output, PlainReader()).send(text):
         raise typer.Exit(ExitCode.PAUSED)
 
 
-def _talk(session: "ChatSession", output: Output, *, bare: bool, forgetful: bool) -> None:
-    """Answer until the user leaves."""
-    from rlm_cli.chat.line_chat import LineChat, fitted
-    from rlm_cli.chat.readers import PlainReader, TerminalReader, history_path
+def _talk(session: "ChatSession", output: Output, *, plain_input: bool, independent: bool) -> None:
+    """Chat until the user leaves."""
+    from rlm_cli.chat.line_chat import LineChat, wrap_text
+    from rlm_cli.chat.line_readers import PlainReader, TerminalReader, history_path
 
-    advice = "/help lists the commands, Esc stops an answer, Ctrl-D leaves."
-    output.say(fitted(advice, output.stderr.width), style="dim")
-    reader = PlainReader() if bare else TerminalReader(history_path())
-    LineChat(session, output, reader, forgetful=forgetful).run()
+    keys = "/help lists the commands, Esc stops an answer, Ctrl-D leaves."
+    output.say(wrap_text(keys, output.stderr.width), style="dim")
+    reader = PlainReader() if plain_input else TerminalReader(history_path())
+    LineChat(session, output, reader, independent=independent).run()
 
 
 def _piped_turn(output: Output) -> str:
-    """The one turn that standard input is."""
-    text, exact = read_piped_text()
-    if not exact:
-        output.warn("Standard input is not all UTF-8: what is not was replaced.")
+    """The message on standard input."""
+    text, is_utf8 = read_piped_text()
+    if not is_utf8:
+        output.warn("Standard input is not all UTF-8; invalid bytes were replaced.")
     if not text.strip():
         raise UsageError(
-            "There is no terminal to chat on, and nothing was piped in.",
+            "There is no terminal and no piped text.",
             hint="Pipe a prompt in: cat prompt.txt | rlm chat",
         )
     return text

@@ -1,4 +1,4 @@
-"""`rlm pause`, `stop`, `save` and `sample`: ask a training in another process for something."""
+"""`rlm pause`, `stop`, `save` and `sample`: send a request to a training in another process."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,23 +11,27 @@ from rlm_cli.run_reference import reference
 if TYPE_CHECKING:
     from models.runs.control_requests import Request
 
-TrainingArgument = Annotated[str | None, run_argument("the newest that is training")]
+TrainingArgument = Annotated[str | None, run_argument("the newest in training")]
 
 
-def pause(run: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False) -> None:
-    """Pause a training that runs elsewhere.
+def pause(
+    run_name: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False
+) -> None:
+    """Pause a training in another process.
 
-    It saves and ends; rlm resume goes on with it.
+    It saves and ends. Continue it with rlm resume.
 
     Examples:
       rlm pause
       rlm pause book
     """
-    _send(run, runs_dir, quiet, "pause", "pause and save")
+    _send(run_name, runs_dir, quiet, "pause", "pause and save")
 
 
-def stop(run: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False) -> None:
-    """Finish a training that runs elsewhere.
+def stop(
+    run_name: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False
+) -> None:
+    """Finish a training in another process.
 
     It ends with the best weights so far.
 
@@ -35,42 +39,46 @@ def stop(run: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: Qu
       rlm stop
       rlm stop book
     """
-    _send(run, runs_dir, quiet, "stop", "finish with the best weights so far")
+    _send(run_name, runs_dir, quiet, "stop", "finish with the best weights so far")
 
 
-def save(run: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False) -> None:
-    """Save a checkpoint of a training that runs elsewhere.
+def save(
+    run_name: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False
+) -> None:
+    """Save a checkpoint of a training in another process.
 
-    After a crash rlm resume goes on from it.
+    After a crash, rlm resume continues from it.
 
     Examples:
       rlm save
       rlm save book
     """
-    _send(run, runs_dir, quiet, "save", "save a checkpoint")
+    _send(run_name, runs_dir, quiet, "save", "save a checkpoint")
 
 
-def sample(run: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False) -> None:
-    """Let a training that runs elsewhere write a sample.
+def sample(
+    run_name: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False
+) -> None:
+    """Let a training in another process write a sample.
 
-    It is shown where the training runs, and in its training.log.
+    The sample appears in the output of the training and in its training.log.
 
     Examples:
       rlm sample
       rlm sample book
     """
-    _send(run, runs_dir, quiet, "sample", "write a sample")
+    _send(run_name, runs_dir, quiet, "sample", "write a sample")
 
 
-def _send(run: str | None, runs_dir: Path | None, quiet: bool, kind: "Request", meaning: str) -> None:
+def _send(run_name: str | None, runs_dir: Path | None, quiet: bool, kind: "Request", meaning: str) -> None:
     from models.runs.control_requests import request
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     folder = find_runs_dir(runs_dir)
-    opened = Run.open(run if run is not None else _newest_in_training(folder), folder)
-    request(opened, kind)
-    Output.of(quiet=quiet).say(f"Asked {opened.name} to {meaning}.")
+    run = Run.open(run_name if run_name is not None else _newest_in_training(folder), folder)
+    request(run, kind)
+    Output.of(quiet=quiet).say(f"Asked {run.name} to {meaning}.")
 
 
 def _newest_in_training(folder: Path) -> str:
@@ -79,4 +87,4 @@ def _newest_in_training(folder: Path) -> str:
     for run in list_runs(folder):
         if run.status == "training":
             return reference(run)
-    raise UsageError(f"No run in {folder} is training.", hint="See what there is: rlm ls")
+    raise UsageError(f"No run in {folder} is training.", hint="List the runs: rlm ls")

@@ -1,4 +1,4 @@
-"""`rlm create`: a model without training."""
+"""`rlm create`: make a model without training it."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ from rlm_cli.output import Output
 
 
 def create(
-    # What stands for a setting or for a field of the request is read from the context.
+    # `read_configuration` reads the settings and request fields from the context.
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the new run.")] = None,
     preset: PresetOption = None,
@@ -37,21 +37,21 @@ def create(
     tokenizer: TokenizerOption = None,
     seed: SeedOption = None,
     settings: SetOption = None,
-    config: ConfigOption = None,  # its callback has put the file behind the other flags
-    list_presets: Annotated[bool, typer.Option("--list", help="List the presets and stop.")] = False,
+    config: ConfigOption = None,  # its callback has read the file
+    list_presets: Annotated[bool, typer.Option("--list", help="List the presets.")] = False,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Make a model with fresh weights, without training it.
 
-    What it costs is printed: parameters, memory, speed.
+    Prints its parameters, memory and speed.
 
     Examples:
       rlm create --list
       rlm create tiny --preset hrm-4m --vocab-size 87
       rlm create wide --arch looped --d-model 256 --heads 8 --vocab-size 4096
-      rlm create alike --preset nanogpt-cpu --tokenizer runs/book/tokenizer.json
+      rlm create same --preset nanogpt-cpu --tokenizer runs/book/tokenizer.json
     """
     output = Output.of(json=json, quiet=quiet)
     if list_presets:
@@ -67,8 +67,8 @@ def create(
         from models.planning.request import CreateRequest
         from rlm_cli.environment import runs_dir as find_runs_dir
 
-        asked_for = read_configuration(context, settings)
-        request = CreateRequest(**asked_for.fields, overrides=asked_for.overrides)
+        configuration = read_configuration(context, settings)
+        request = CreateRequest(**configuration.fields, overrides=configuration.overrides)
         plan = plan_creation(request, find_runs_dir(runs_dir))
         run = plan.start()
     output.pairs([*plan.rows(), ("folder", str(run.path))])
@@ -81,9 +81,9 @@ def _list_presets(output: Output) -> None:
 
     presets = sorted(PRESETS.values(), key=lambda preset: preset.name)
     output.table(
-        ("preset", "architecture", "what for"),
+        ("preset", "architecture", "use"),
         [(p.name, p.architecture, p.summary) for p in presets],
-        spare=("architecture",),
-        folded=("what for",),
+        optional=("architecture",),
+        wrap=("use",),
     )
     output.json([{"name": p.name, "architecture": p.architecture, "summary": p.summary} for p in presets])

@@ -1,4 +1,4 @@
-"""`rlm doctor`: is this machine ready, and what would make it better?"""
+"""`rlm doctor`: check this machine."""
 
 import dataclasses
 import os
@@ -20,9 +20,9 @@ _STYLES = {"good": "green", "note": "yellow", "problem": "bold red"}
 
 
 def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
-    """Look at torch, the device, number formats, threads, disk and terminal, with a verdict each.
+    """Check torch, the device, number formats, threads, disk and terminal.
 
-    Ends with 1 where something would keep training from working.
+    Exit code 1 if a problem prevents training.
 
     Examples:
       rlm doctor
@@ -34,9 +34,9 @@ def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     output = Output.of(json=json)
     checks = [*examine(find_runs_dir(runs_dir), os.environ), check_terminal()]
     output.table(
-        ("what", "verdict", "found"),
+        ("check", "verdict", "found"),
         [(check.name, check.verdict, check.found) for check in checks],
-        folded=("found",),
+        wrap=("found",),
     )
     output.json([{**dataclasses.asdict(check), "advice": in_cli_words(check.advice)} for check in checks])
     advice = [check for check in checks if check.advice]
@@ -49,7 +49,7 @@ def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
 
 
 def check_terminal() -> "Check":
-    """What rlm can draw on. The core knows no terminal, so this check lives with the front end."""
+    """Check the terminal. The other checks are in the core, which knows no terminal."""
     from models.doctor import Check
 
     encoding = (sys.stdout.encoding or "unknown").lower()
@@ -60,8 +60,10 @@ def check_terminal() -> "Check":
     found = f"{columns}x{lines}, {colour}, {encoding}"
     if not encoding.startswith("utf"):
         return Check(
-            "terminal", found, "note", "Letters outside this encoding are shown as escapes: use UTF-8."
+            "terminal", found, "note", "Characters outside this encoding are shown as escapes. Use UTF-8."
         )
     if columns < 80 or not stderr_is_terminal():
-        return Check("terminal", found, "note", "80 columns and a real terminal show the progress best.")
+        return Check(
+            "terminal", found, "note", "Progress needs 80 columns and a terminal with cursor control."
+        )
     return Check("terminal", found, "good")

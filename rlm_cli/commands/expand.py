@@ -1,4 +1,4 @@
-"""`rlm expand`: a larger copy of a run that gives the same output."""
+"""`rlm expand`: make a larger copy of a run with the same output."""
 
 import dataclasses
 import re
@@ -20,43 +20,43 @@ _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kmg]?)", re.ASCII | re.IGNORECA
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
-def _way(flag: str, what: str) -> Any:
-    return typer.Option(flag, metavar="N", help=f"{what}, in all.", rich_help_panel=GROWTH_PANEL)
+def _size_option(flag: str, help: str) -> Any:
+    return typer.Option(flag, metavar="N", help=f"{help}.", rich_help_panel=GROWTH_PANEL)
 
 
 def expand(
-    run: RunArgument = None,
-    layers: Annotated[int | None, _way("--layers", "Blocks")] = None,
-    l_layers: Annotated[int | None, _way("--l-layers", "Low-level blocks (hrm)")] = None,
-    h_layers: Annotated[int | None, _way("--h-layers", "High-level blocks (hrm)")] = None,
-    prelude: Annotated[int | None, _way("--prelude", "Blocks before the loop (looped)")] = None,
-    core: Annotated[int | None, _way("--core", "Blocks in the loop (looped)")] = None,
-    coda: Annotated[int | None, _way("--coda", "Blocks after the loop (looped)")] = None,
-    loops: Annotated[int | None, _way("--loops", "Loops that training goes up to")] = None,
-    ff: Annotated[int | None, _way("--ff", "Units in each feed-forward network")] = None,
+    run_name: RunArgument = None,
+    layers: Annotated[int | None, _size_option("--layers", "Blocks")] = None,
+    l_layers: Annotated[int | None, _size_option("--l-layers", "Low-level blocks (hrm)")] = None,
+    h_layers: Annotated[int | None, _size_option("--h-layers", "High-level blocks (hrm)")] = None,
+    prelude: Annotated[int | None, _size_option("--prelude", "Blocks before the loop (looped)")] = None,
+    core: Annotated[int | None, _size_option("--core", "Blocks in the loop (looped)")] = None,
+    coda: Annotated[int | None, _size_option("--coda", "Blocks after the loop (looped)")] = None,
+    loops: Annotated[int | None, _size_option("--loops", "Most loops in training")] = None,
+    ff: Annotated[int | None, _size_option("--ff", "Units in each feed-forward network")] = None,
     vocab: Annotated[
-        int | None, _way("--vocab", "Tokens of a byte-pair vocabulary, the new ones from its own text")
+        int | None, _size_option("--vocab", "Tokens of a byte-pair vocabulary; new ones come from its text")
     ] = None,
     target_params: Annotated[
         str | None,
         typer.Option(
             metavar="P",
-            help="Parameters in all, as 4M or 500k: blocks and width grow to the nearest.",
+            help="Parameters in total, such as 4M or 500k; blocks and width grow to about that.",
             rich_help_panel=GROWTH_PANEL,
         ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NEW", help="Name of the new run. Without it: RUN-grown.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Make a larger copy of a run that behaves the same, ready for more training.
 
-    Sizes are those after growing. The old run stays as it is; the new one
-    continues from there. What can grow depends on the architecture.
+    Sizes are those of the copy. The old run does not change; the copy continues
+    from it. The architecture decides what can grow.
 
     Examples:
       rlm expand book --core 2
@@ -64,7 +64,7 @@ def expand(
       rlm expand book --l-layers 5 --h-layers 4 --name book-large
     """
     output = Output.of(json=json, quiet=quiet)
-    ways = {
+    sizes = {
         "layers": layers, "l-layers": l_layers, "h-layers": h_layers, "prelude": prelude, "core": core,
         "coda": coda, "loops": loops, "ff": ff, "vocab": vocab,
     }  # fmt: skip
@@ -79,18 +79,18 @@ def expand(
 
         folder = find_runs_dir(runs_dir)
         plan = plan_expansion(
-            Run.open(run, folder),
-            {way: size for way, size in ways.items() if size is not None},
+            Run.open(run_name, folder),
+            {what: size for what, size in sizes.items() if size is not None},
             target_parameters=target,
             name=name,
             runs_dir=folder,
         )
         for note in plan.notes:
             output.warn(note)
-        _carry_out(plan, output, dry_run=dry_run)
+        _run_plan(plan, output, dry_run=dry_run)
 
 
-def _carry_out(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
+def _run_plan(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
     if dry_run:
         output.pairs(plan.rows())
         output.json({**plan.to_dict(), "dry_run": True})
@@ -100,11 +100,11 @@ def _carry_out(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
     change = run.config().lineage[-1]["largest_logit_change"]
     output.pairs([*plan.rows(), ("checked", "same output as before"), ("folder", str(run.path))])
     output.json({**plan.to_dict(), "dry_run": False, "path": str(run.path), "largest_logit_change": change})
-    output.say(f"\nTrain it on:  {_next_step(run)}")
+    output.say(f"\nContinue training:  {_next_step(run)}")
 
 
 def _next_step(run: "Run") -> str:
-    """The command that trains the new run; it depends on how far the old one was."""
+    """The command that trains the new run. It depends on the status of the old one."""
     from models.runs.listing import summarize
 
     match summarize(run.path).status:
@@ -112,12 +112,12 @@ def _next_step(run: "Run") -> str:
             return f"rlm train FILE --name {run.name}"
         case "finished":
             return f"rlm resume {run.name} --minutes 5"
-        case _:  # the rest of its schedule
+        case _:  # the schedule has steps left
             return f"rlm resume {run.name}"
 
 
 def parameters_in(text: str) -> int:
-    """A number typed as 4M, 1.5m, 500k or 4000000. Raises UsageError."""
+    """Parse a number such as 4M, 1.5m, 500k or 4000000. Raises UsageError."""
     match = _NUMBER.fullmatch(text.strip().replace("_", "").replace(",", ""))
     number = Decimal(match[1]) * _UNITS[match[2].lower()] if match is not None else Decimal(0)
     if not 1 <= number < 10**15:

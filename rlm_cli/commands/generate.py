@@ -1,4 +1,4 @@
-"""`rlm generate`: one answer to each prompt, and nothing else on stdout."""
+"""`rlm generate`: continue or answer each prompt."""
 
 import math
 import sys
@@ -12,7 +12,7 @@ import typer
 from data.document import without_surrogates
 from data.errors import UsageError
 from models.generation.depth_notes import extrapolates, halt_note, mode_note
-from models.generation.prompt import single_prompt, unknown_characters
+from models.generation.prompt import prompt_of_text, unknown_characters
 from models.recursion import depth_of
 from models.wording import counted
 from rlm_cli.generation_options import (
@@ -30,11 +30,11 @@ from rlm_cli.generation_options import (
     WriterDeviceOption,
     WriterSeedOption,
     check_threads,
-    chosen_settings,
     load_model,
     new_seed,
     open_run,
     read_piped_text,
+    resolve_settings,
     unknown_note,
 )
 from rlm_cli.options import JsonOption, ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
@@ -46,20 +46,18 @@ if TYPE_CHECKING:
     from models.generation.settings import GenerationConfig
     from models.runs.load import LoadedModel
 
-_BATCH = 32  # prompts read side by side; more only takes memory
+_BATCH_SIZE = 32  # prompts generated together; more would only take memory
 
 
 def generate(
-    run: RunArgument = None,
+    run_name: RunArgument = None,
     prompts: Annotated[
         list[str] | None,
         typer.Option(
-            "--prompt", "-p", metavar="TEXT", help="What to continue. May be repeated.", show_default=False
+            "--prompt", "-p", metavar="TEXT", help="Text to continue. May be repeated.", show_default=False
         ),
     ] = None,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="Every line of standard input is a prompt of its own.")
-    ] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="Each line of standard input is a prompt.")] = False,
     mode: ModeOption = None,
     max_tokens: MaxTokensOption = None,
     temperature: TemperatureOption = None,
@@ -81,9 +79,8 @@ def generate(
 ) -> None:
     """Let a model write.
 
-    A model of plain text prints the prompt and its continuation, a model of
-    conversations its answer alone; figures go to stderr. Several prompts are
-    continued side by side and printed in their order.
+    A model of plain text prints the prompt and its continuation; a model of
+    conversations prints only its answer. Statistics go to stderr.
 
     \b
     Examples:
@@ -93,9 +90,9 @@ def generate(
       rlm generate book -p "She said" --temp 0 --json
     """  # fmt: skip
     output = Output.of(json=json, quiet=quiet)
-    opened = open_run(run, runs_dir)
-    chosen_mode, config = chosen_settings(
-        opened, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
+    run = open_run(run_name, runs_dir)
+    chosen_mode, config = resolve_settings(
+        run, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
         max_tokens=max_tokens, temperature=temperature,
         top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=penalty, no_repeat_ngram=ngram, seed=seed,
     )  # fmt: skip
@@ -103,32 +100,32 @@ def generate(
     if config.seed is None:
         config = config.changed(seed=new_seed())
     texts = _all_prompts(prompts, lines, output)
-    trained = load_model(opened, device, threads)
-    for warning in trained.notes:
+    loaded = load_model(run, device, threads)
+    for warning in loaded.notes:
         output.warn(warning)
-    # That the dial does nothing matters to the one who turned it.
-    if (mode is not None or trained.model.recursive) and (note := mode_note(trained.model, chosen_mode)):
+    # A mode without effect matters only if the user typed it.
+    if (mode is not None or loaded.model.recursive) and (note := mode_note(loaded.model, chosen_mode)):
         output.say(in_cli_words(note), style="dim")
-    if config.halt and (note := halt_note(trained.model, chosen_mode, config.halt_threshold)):
+    if config.halt and (note := halt_note(loaded.model, chosen_mode, config.halt_threshold)):
         output.say(in_cli_words(note), style="dim")
-    _Writing(trained, chosen_mode, config, texts, output).run()
+    _Generation(loaded, chosen_mode, config, texts, output).run()
 
 
 def _all_prompts(typed: list[str] | None, lines: bool, output: Output) -> list[str]:
-    """What was typed, else what is piped in."""
-    nothing = UsageError(
-        "There is nothing to continue.",
-        hint='Give a prompt with -p "TEXT", or pipe one in: cat FILE | rlm generate',
+    """The typed prompts and the piped ones. Piped text is read only if needed."""
+    no_prompt = UsageError(
+        "There is no prompt.",
+        hint='Give one with -p "TEXT", or pipe one in: cat FILE | rlm generate',
     )
     if typed and not lines:
         return [without_surrogates(text) for text in typed]
     if sys.stdin is None or sys.stdin.isatty():
-        raise nothing
-    text, exact = read_piped_text()
-    if not exact:
-        output.warn("Standard input is not all UTF-8: what is not was replaced.")
+        raise no_prompt
+    text, is_utf8 = read_piped_text()
+    if not is_utf8:
+        output.warn("Standard input is not all UTF-8; invalid bytes were replaced.")
     if not text:
-        raise nothing
+        raise no_prompt
     return [without_surrogates(one) for one in [*(typed or []), *(text.split("\n") if lines else [text])]]
 
 
@@ -146,18 +143,18 @@ class _Result:
         return "".join(self.pieces)
 
 
-class _Writing:
-    """One call of the command: prompts in, results out in the same order."""
+class _Generation:
+    """Generates and prints the results of all prompts in their order."""
 
     def __init__(
         self,
-        trained: "LoadedModel",
+        loaded: "LoadedModel",
         mode: str,
         config: "GenerationConfig",
         prompts: list[str],
         output: Output,
     ) -> None:
-        self.trained = trained
+        self.loaded = loaded
         self.mode = mode
         self.depth = depth_of(mode)
         self.config = config
@@ -166,22 +163,22 @@ class _Writing:
         self.seconds = 0.0
 
     def run(self) -> None:
-        if unknown := unknown_characters(self.trained.tokenizer, "".join(r.prompt for r in self.results)):
+        if unknown := unknown_characters(self.loaded.tokenizer, "".join(r.prompt for r in self.results)):
             self.output.say(unknown_note(unknown), style="dim")
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
-            for first in range(0, len(self.results), _BATCH):
-                self._write_batch(self.results[first : first + _BATCH], first)
+            for first in range(0, len(self.results), _BATCH_SIZE):
+                self._write_batch(self.results[first : first + _BATCH_SIZE], first)
         except KeyboardInterrupt:
             self.output.result()
             raise
-        self.seconds = time.perf_counter() - began
+        self.seconds = time.perf_counter() - start
         self.output.json(self._as_json())
-        self.output.say(self._figures(), style="dim")
+        self.output.say(self._stats_line(), style="dim")
 
     def _write_batch(self, results: list[_Result], offset: int) -> None:
-        """Fill `results`. The first that is not complete is printed as it is written."""
-        showing = 0
+        """Fill `results`. Print the first incomplete one while it is generated."""
+        shown_row = 0
         self._begin(results[0])
         for token in self._tokens([result.prompt for result in results], offset):
             result = results[token.row]
@@ -190,36 +187,36 @@ class _Writing:
             result.passes += token.passes
             result.nats -= math.log(max(token.probability, 1e-30))
             result.finished = token.finished
-            if token.row == showing:
+            if token.row == shown_row:
                 self._show(token.text)
-            while showing < len(results) and results[showing].finished:
+            while shown_row < len(results) and results[shown_row].finished:
                 self._show("\n")
-                showing += 1
-                if showing < len(results):
-                    self._begin(results[showing])
-                    self._show(results[showing].text)
+                shown_row += 1
+                if shown_row < len(results):
+                    self._begin(results[shown_row])
+                    self._show(results[shown_row].text)
 
     def _tokens(self, prompts: list[str], offset: int) -> "Iterator[GeneratedToken]":
         from models.generation.generate import generate as generate_tokens
 
-        trained, config = self.trained, self.config
-        length = trained.model.config.context_length
+        loaded, config = self.loaded, self.config
+        length = loaded.model.config.context_length
         reserve = min(config.max_tokens or length, length // 2)
         ids = []
         for prompt in prompts:
-            # A message must keep its frame; text may fill the context, which then slides on.
-            room = length - (reserve if trained.kind == "messages" else 0)
-            fitted = single_prompt(trained.tokenizer, trained.kind, prompt, room)
-            if fitted.dropped:
-                self.output.say(f"The prompt is longer than {room} tokens: its beginning is left out.")
-            ids.append(fitted.ids)
-        seeded = config.changed(seed=((config.seed or 0) + offset) % 2**62)
-        return generate_tokens(trained.model, trained.tokenizer, ids, self.depth, seeded)
+            # A message must stay whole. Text may fill the context, because the window then slides.
+            room = length - (reserve if loaded.kind == "messages" else 0)
+            prompt_ids = prompt_of_text(loaded.tokenizer, loaded.kind, prompt, room)
+            if prompt_ids.dropped:
+                self.output.say(f"The prompt is longer than {room} tokens; its start is left out.")
+            ids.append(prompt_ids.ids)
+        config_with_seed = config.changed(seed=((config.seed or 0) + offset) % 2**62)
+        return generate_tokens(loaded.model, loaded.tokenizer, ids, self.depth, config_with_seed)
 
     def _begin(self, result: _Result) -> None:
         if result is not self.results[0]:
             self._show("\n")  # an empty line between results
-        if self.trained.kind != "messages":
+        if self.loaded.kind != "messages":
             self._show(result.prompt)
 
     def _show(self, text: str) -> None:
@@ -228,12 +225,12 @@ class _Writing:
 
     def _as_json(self) -> dict[str, Any]:
         return {
-            "run": self.trained.run.name,
-            "kind": self.trained.kind,
+            "run": self.loaded.run.name,
+            "kind": self.loaded.kind,
             "mode": self.mode,
             "depth": str(self.depth),
-            "recursive": self.trained.model.recursive,
-            "extrapolates": extrapolates(self.trained.model, self.depth),
+            "recursive": self.loaded.model.recursive,
+            "extrapolates": extrapolates(self.loaded.model, self.depth),
             "settings": self.config.to_dict(),
             "seconds": round(self.seconds, 3),
             "tokens_per_second": round(self._tokens_per_second(), 1),
@@ -257,13 +254,13 @@ class _Writing:
         }
 
     def _cache_bytes(self) -> dict[str, int]:
-        """What the cache holds of each token: in all, and for each attention call that it passes."""
-        # One of a single token is built as those that were written with, at the same depth.
-        cache = self.trained.model.new_cache(1, 1, self.depth)
-        held = cache.keys.nbytes + cache.values.nbytes
+        """Bytes in the cache per token, and per token and attention call."""
+        # A cache of one token at the same depth has the same layout.
+        cache = self.loaded.model.new_cache(1, 1, self.depth)
+        n_bytes = cache.keys.nbytes + cache.values.nbytes
         return {
-            "cache_bytes_per_token": held,
-            "cache_bytes_per_token_and_pass": held // len(cache.keys),
+            "cache_bytes_per_token": n_bytes,
+            "cache_bytes_per_token_and_pass": n_bytes // len(cache.keys),
         }
 
     def _tokens_per_second(self) -> float:
@@ -275,10 +272,10 @@ class _Writing:
     def _passes_per_token(self) -> float:
         return sum(result.passes for result in self.results) / max(1, self._tokens_written())
 
-    def _figures(self) -> str:
+    def _stats_line(self) -> str:
         return " · ".join(
             (
-                f"{self.trained.run.name}",
+                f"{self.loaded.run.name}",
                 counted(self._tokens_written(), "token"),
                 f"{self.seconds:.1f} s",
                 f"{self._tokens_per_second():.0f} tokens/s",

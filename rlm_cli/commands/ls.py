@@ -1,8 +1,8 @@
-"""`rlm ls`: the runs there are, the newest first."""
+"""`rlm ls`: list the runs, newest first."""
 
 from typing import TYPE_CHECKING, Any
 
-from rlm_cli import figures
+from rlm_cli.format import format_age, format_loss, format_short_count
 from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.wording import in_cli_words
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
-    """List the runs, the newest first.
+    """List the runs, newest first.
 
-    Each with its progress, its loss, and the text it learned last.
+    Shows the progress, loss and last text of each.
 
     Examples:
       rlm ls
@@ -35,7 +35,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
         ("name", "status", "architecture", "parameters", "step", "loss", "text", "changed"),
         [_row(run) for run in runs],
         right=("parameters", "step", "loss"),
-        spare=("architecture", "text", "parameters", "changed", "step", "loss"),
+        optional=("architecture", "text", "parameters", "changed", "step", "loss"),
     )
     for run in runs:
         if run.problem:
@@ -43,7 +43,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
 
 
 def as_json(run: "RunSummary") -> dict[str, Any]:
-    """The stable keys of one run; null where a value is not known."""
+    """One run with stable keys. An unknown value is null."""
     return {
         "name": run.name,
         "path": str(run.path),
@@ -72,9 +72,9 @@ def _row(run: "RunSummary") -> tuple[str, ...]:
         run.name,
         run.status,
         run.architecture or "-",
-        figures.short_count(run.parameters) if run.parameters is not None else "-",
+        format_short_count(run.parameters) if run.parameters is not None else "-",
         f"{run.step:,}/{run.total_steps:,}" if run.total_steps else "-",
-        figures.loss(run.validation_loss),
+        format_loss(run.validation_loss),
         run.corpus or "-",
-        figures.ago(run.modified),
+        format_age(run.modified),
     )

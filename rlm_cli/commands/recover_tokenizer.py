@@ -1,4 +1,4 @@
-"""`rlm recover-tokenizer`: checks and repairs the tokenizer of a run."""
+"""`rlm recover-tokenizer`: check and repair the tokenizer of a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 
 
 def recover_tokenizer(
-    run: Annotated[
+    run_name: Annotated[
         str,
         typer.Argument(metavar="RUN", help="Name of a run or path to one.", autocompletion=complete_runs),
     ],
     check: Annotated[
         bool,
-        typer.Option("--check", help="Say what is wrong and change nothing; exit code 1 where something is."),
+        typer.Option("--check", help="Only check. Exit code 1 if something is wrong."),
     ] = False,
     like: Annotated[
         Path | None,
         typer.Option(
             "--like",
             metavar="FILE",
-            help="A text in the model's language. Where no copy is left, the characters are reconstructed "
-            "with it; the training text itself gives the exact tokenizer.",
+            help="A text in the model's language. If no copy is left, the characters are reconstructed "
+            "from it. The training text gives the exact tokenizer.",
         ),
     ] = None,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find out what is wrong with a run's tokenizer, and repair it.
+    """Check the tokenizer of a run and repair it.
 
     It is restored from the first source that has it: the weights, a
     checkpoint, a backup, a related run, the training text. The old file
-    is kept as tokenizer.json.1, .2 and so on.
+    is renamed to tokenizer.json.1, .2 and so on.
 
     Examples:
       rlm recover-tokenizer book --check
@@ -56,29 +56,29 @@ def recover_tokenizer(
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
-    opened = Run.open(run, find_runs_dir(runs_dir))
+    run = Run.open(run_name, find_runs_dir(runs_dir))
     if check:
-        _check(opened, like, output)
+        _check(run, like, output)
         return
 
     from models.recovery.recover import recover_tokenizer
 
-    recovery = _with_stages(recover_tokenizer(opened, like), output)
-    output.json({"run": opened.name, **recovery.to_dict()})
-    _show_diagnosis(opened, recovery.diagnosis, output)
+    recovery = _with_stages(recover_tokenizer(run, like), output)
+    output.json({"run": run.name, **recovery.to_dict()})
+    _show_diagnosis(run, recovery.diagnosis, output)
     if recovery.source is None:
         if like is not None:
             output.say("Nothing to repair, so --like was not used.")
         return
-    _show_repair(opened, recovery, output)
+    _show_repair(run, recovery, output)
     if recovery.reconstruction is not None:
         _show_reconstruction(recovery.reconstruction, output)
-    elif like is not None and recovery.source != "corpus":  # that text may be the corpus
+    elif like is not None and recovery.source != "corpus":  # that text may be the training text
         output.say("There was a copy, so --like was not used.")
 
 
 def _with_stages(recovering: "Generator[Progress, None, Recovery]", output: Output) -> "Recovery":
-    """Run the recovery and name each of its stages as it begins."""
+    """Run the recovery and print the name of each stage when it begins."""
     stage = ""
     while True:
         try:
@@ -92,11 +92,11 @@ def _with_stages(recovering: "Generator[Progress, None, Recovery]", output: Outp
 
 
 def _check(run: "Run", like: Path | None, output: Output) -> None:
-    """Show the diagnosis. Raises typer.Exit with 1 where something is wrong."""
+    """Show the diagnosis. Raises typer.Exit with code 1 if something is wrong."""
     from models.recovery.recover import check_tokenizer
 
     if like is not None:
-        raise UsageError("--like is for repairs, and --check makes none.", hint="Leave one out.")
+        raise UsageError("--like and --check exclude each other.", hint="Give one of them.")
     diagnosis = check_tokenizer(run)
     output.json({"run": run.name, **diagnosis.to_dict()})
     _show_diagnosis(run, diagnosis, output)
@@ -122,34 +122,36 @@ def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
     how = "Reconstructed" if recovery.source == "reconstruction" else "Restored"
     output.result(f"{how} from {recovery.where}; {verified}.")
     if recovery.backup is not None:
-        output.result(f"The old file is kept as {recovery.backup.name}.")
+        output.result(f"The old file is now {recovery.backup.name}.")
     if recovery.renamed:
-        output.result("config.json recorded another tokenizer and now records this one.")
+        output.result("config.json named another tokenizer and now names this one.")
     if run.weights_path.is_file():
         output.say(f"Try it:  rlm chat {run.name}")
 
 
-def _show_reconstruction(found: "Reconstruction", output: Output) -> None:
-    order = "in the order of their code points" if found.in_order else "in no order"
+def _show_reconstruction(rebuilt: "Reconstruction", output: Output) -> None:
+    order = "in" if rebuilt.in_order else "not in"
     output.result()
     output.table(
         ("id", "character", "confidence", "in the text"),
         [
-            (str(one.id), _shown(one), f"{one.confidence:.2f}", f"{one.occurrences:,}")
-            for one in found.characters
+            (str(one.id), _character(one), f"{one.confidence:.2f}", f"{one.occurrences:,}")
+            for one in rebuilt.characters
         ],
         right=("id", "confidence", "in the text"),
     )
     output.result()
     output.result(
-        f"The characters are {order}. The model's loss on the text is {found.loss:.2f} nats per character; "
-        f"a guess from the character before has {found.bigram_loss:.2f}."
+        f"The characters are {order} code point order. The model's loss on the text is {rebuilt.loss:.2f} "
+        f"nats per character; a bigram model has {rebuilt.bigram_loss:.2f}."
     )
-    if found.uncertain:
-        output.result(f"{found.uncertain} of {len(found.characters)} are uncertain and became placeholders.")
+    if rebuilt.uncertain:
+        output.result(
+            f"{rebuilt.uncertain} of {len(rebuilt.characters)} are uncertain; they are placeholders."
+        )
 
 
-def _shown(one: "ReconstructedCharacter") -> str:
+def _character(one: "ReconstructedCharacter") -> str:
     if not one.uncertain:
         return ascii(one.character) if one.character.isspace() else one.character
     return "uncertain" + ("" if one.guess is None else f", perhaps {one.guess!r}")

@@ -1,4 +1,4 @@
-"""`rlm show`: one run in full."""
+"""`rlm show`: details of one run."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from data.errors import RlmError
 from models.recursion import DEFAULT_MODE, MODES
 from models.wording import counted
-from rlm_cli import figures
 from rlm_cli.commands.ls import as_json
+from rlm_cli.format import format_age, format_loss, format_puzzle_scores, format_size
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
-from rlm_cli.run_reference import typed
+from rlm_cli.run_reference import quoted_reference
 from rlm_cli.wording import error_in_cli_words, in_cli_words
 
 if TYPE_CHECKING:
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from models.runs.run_config import RunConfig
 
 
-def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
-    """Show one run in full.
+def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
+    """Show details of one run.
 
-    What it is, what it was trained on, its loss at each mode, its
-    checkpoints and sizes.
+    Shows the model, its texts, the loss at each mode, checkpoints and sizes.
 
     Examples:
       rlm show
@@ -39,8 +38,8 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
-    opened = Run.open(run, find_runs_dir(runs_dir))
-    report = describe_run(opened)
+    run = Run.open(run_name, find_runs_dir(runs_dir))
+    report = describe_run(run)
     for note in report.notes:
         output.warn(note)
     output.json(report.to_dict())
@@ -51,25 +50,25 @@ def show(run: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOpti
             ("corpus", "when learned", "now", "change", "grown"),
             list(loss_rows(report.datasets or ())),
             right=("when learned", "now", "change"),
-            spare=("grown",),
+            optional=("grown",),
         )
     if report.checkpoints:
         output.result()
         output.table(
             ("checkpoint", "step", "size", "pointers"),
             [
-                (one.name, f"{one.step:,}", figures.size(one.size), ", ".join(report.pointers_to(one)))
+                (one.name, f"{one.step:,}", format_size(one.size), ", ".join(report.pointers_to(one)))
                 for one in report.checkpoints
             ],
             right=("step", "size"),
-            spare=("step", "size"),
+            optional=("step", "size"),
         )
-    output.say(f"\n{_next_step(report, typed(opened))}")
+    output.say(f"\n{_next_step(report, quoted_reference(run))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything about a run. Where one of its files is damaged, that part is None, and a note says so."""
+    """Details of a run. The part of a damaged file is None, and a note gives the reason."""
 
     summary: "RunSummary"
     config: "RunConfig"
@@ -78,7 +77,7 @@ class Report:
     evaluation: "Evaluation | PuzzleEvaluation | None"
     checkpoints: "Sequence[SavedCheckpoint]"
     pointers: dict[str, str]
-    """Folder of a checkpoint by the name of the pointer."""
+    """Checkpoint folder by pointer name."""
     run_bytes: int
     weights_bytes: int
     notes: tuple[str, ...]
@@ -115,7 +114,7 @@ class Report:
 
 
 def describe_run(run: "Run") -> Report:
-    """Everything about a run. Torch is not needed. Raises RunError where its configuration is damaged."""
+    """Read the details of a run without torch. Raises RunError if its config.json is damaged."""
     from models.runs.checkpoint_folder import complete_checkpoints, pointers_in
     from models.runs.listing import summarize
 
@@ -146,7 +145,7 @@ def describe_run(run: "Run") -> Report:
 
 
 def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
-    """The report as names and values for a person; what is not known is left out."""
+    """Names and values for the screen. Unknown values are left out."""
     summary, evaluation = report.summary, report.evaluation
     yield "run", summary.name
     yield "folder", str(summary.path)
@@ -166,14 +165,14 @@ def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
         yield from _solving_rows(evaluation)
     elif summary.validation_loss is not None:
         best = "" if report.best_step is None else f", best at step {report.best_step:,}"
-        yield "validation loss", f"{figures.loss(summary.validation_loss)} nats per token{best}"
+        yield "validation loss", f"{format_loss(summary.validation_loss)} nats per token{best}"
     yield from _mode_rows(evaluation)
-    yield "on disk", f"{figures.size(report.run_bytes)}, weights {figures.size(report.weights_bytes)}"
-    yield "changed", figures.ago(summary.modified)
+    yield "on disk", f"{format_size(report.run_bytes)}, weights {format_size(report.weights_bytes)}"
+    yield "changed", format_age(summary.modified)
 
 
 def loss_rows(datasets: "Sequence[Dataset]") -> Iterator[tuple[str, ...]]:
-    """The loss on the held-out part of each corpus, in nats per token, when it was learned and now."""
+    """For each corpus: its validation loss in nats per token after learning it and now."""
     from models.runs.datasets import labels
 
     names = labels(datasets)
@@ -181,15 +180,15 @@ def loss_rows(datasets: "Sequence[Dataset]") -> Iterator[tuple[str, ...]]:
         learned, now = one.loss_when_learned, one.loss_now
         yield (
             names[str(one.content_hash)],
-            figures.loss(learned),
-            figures.loss(now),
+            format_loss(learned),
+            format_loss(now),
             "-" if learned is None or now is None else _change(learned, now),
             _growths(one.grown) or "-",
         )
 
 
 def _growths(steps: "Sequence[Growth]") -> str:
-    """What grew during a text, from its first size to its last: a model may grow many times."""
+    """The growth during a text. Several steps of the same kind are shown as one."""
     sizes: dict[str, tuple[int, int]] = {}
     for one in steps:
         first, _ = sizes.get(one.what, (one.before, one.after))
@@ -202,26 +201,26 @@ def _change(before: float, now: float) -> str:
 
 
 def _solving_rows(evaluation: "Evaluation | PuzzleEvaluation | None") -> Iterator[tuple[str, str]]:
-    """How well it solves puzzles, also by supervision steps. Nothing where it is not evaluated yet."""
+    """The puzzle scores, also by supervision steps. Nothing before the first evaluation."""
     from models.runs.evaluation import PuzzleEvaluation
 
     if isinstance(evaluation, PuzzleEvaluation):
         exact, cells, steps = evaluation.exact_accuracy, evaluation.cell_accuracy, evaluation.mean_exit_step
-        yield "solves", figures.solving(exact, cells, steps)
+        yield "solves", format_puzzle_scores(exact, cells, steps)
         by_steps = evaluation.exact_accuracy_by_steps.items()
         yield "  by steps", "   ".join(f"{step}: {100 * share:.1f} %" for step, share in by_steps)
 
 
 def _mode_rows(evaluation: "Evaluation | PuzzleEvaluation | None") -> Iterator[tuple[str, str]]:
-    """The loss at each mode, and the recursions of a token."""
+    """The loss at each mode, and the passes per token."""
     from models.runs.evaluation import Evaluation
 
     if not isinstance(evaluation, Evaluation):
         return
     for mode, loss in evaluation.validation_loss_by_mode.items():
-        beyond = ", deeper than it was trained" if mode in evaluation.extrapolated_modes else ""
+        deeper = ", deeper than trained" if mode in evaluation.extrapolated_modes else ""
         if math.isfinite(loss):
-            yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{beyond})" if mode in MODES else "")
+            yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{deeper})" if mode in MODES else "")
     if (passes := evaluation.passes_per_token) is not None:
         yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
 
@@ -241,7 +240,7 @@ def _model_words(report: Report) -> Iterator[str]:
 
 
 def _corpus_words(report: Report) -> str | None:
-    """The texts it learned, with their sizes."""
+    """The learned texts with their sizes."""
     texts = []
     for one in report.datasets or ():
         counts = (("puzzles", one.puzzles), ("characters", one.characters), ("tokens", one.tokens))
@@ -253,17 +252,17 @@ def _corpus_words(report: Report) -> str | None:
 def _next_step(report: Report, name: str) -> str:
     match report.summary.status:
         case "finished" if report.config.solves_puzzles:
-            return f"Give it one:  rlm solve {name} PUZZLE"
+            return f"Solve a puzzle:  rlm solve {name} PUZZLE"
         case "finished":
             return f"Talk to it:  rlm chat {name}"
         case "paused":
-            return f"Go on:  rlm resume {name}"
+            return f"Continue:  rlm resume {name}"
         case "created":
             return f"Train it:  rlm train FILE --name {name}"
         case "training":
-            return "It is being trained right now."
+            return "It is in training now."
         case _:
-            return "See the others:  rlm ls"
+            return "List the runs:  rlm ls"
 
 
 def _sentence(error: RlmError) -> str:
@@ -283,12 +282,12 @@ def _size_of_tree(run: "Run") -> int:
 def _size_of_file(path: Any) -> int:
     try:
         return int(path.stat().st_size)
-    except OSError:  # a training removed it meanwhile: it prunes its checkpoints
+    except OSError:  # a training may have removed this checkpoint
         return 0
 
 
 def _finite(value: Any) -> Any:
-    """`value` with what JSON cannot hold replaced by null."""
+    """Replace values that JSON cannot hold by null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`rlm solve`: a puzzle, the answer to it, and how it was found."""
+"""`rlm solve`: solve Sudoku puzzles."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from rlm_cli.options import (
     RunsDirOption,
     ThreadsOption,
     complete_runs,
-    dial,
+    env_option,
 )
 from rlm_cli.output import Output
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from data.puzzle_input import InputPuzzle
     from data.sudoku_text import Mark
-    from models.generation.solver import Solved, Solver
+    from models.generation.solver import Solution, Solver
 
 _STYLES: "dict[Mark, str]" = {"frame": "dim", "filled": "green", "changed": "bold yellow"}
-"""Of the pieces of a drawing; what is not named is printed as any text."""
+"""Styles of the parts of a drawn grid."""
 
 
 def solve(
-    run: Annotated[
+    run_name: Annotated[
         str,
         typer.Argument(metavar="RUN", help="Name of a run or path to one.", autocompletion=complete_runs),
     ],
@@ -43,26 +43,26 @@ def solve(
         str,
         typer.Argument(
             metavar="PUZZLE",
-            help="The cells row by row, a dot or 0 for a blank; a file of these, or a CSV; - is stdin.",
+            help="The cells row by row, . or 0 for a blank; or a file of them, a CSV, or - for stdin.",
         ),
     ],
     max_steps: Annotated[
         int | None,
-        dial(
+        env_option(
             "--max-steps",
             metavar="K",
             min=1,
             max=4096,
-            help="How long it may think; more than in training is allowed. Without it: twice that.",
+            help="Most steps to think. Without it: twice the steps of training.",
         ),
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show the answer after each step.")] = False,
     out: Annotated[
         Path | None,
-        dial(
+        env_option(
             "--out",
             metavar="FILE",
-            help="Write the answers that are valid to a CSV, puzzle,solution.",
+            help="Write the valid answers to a CSV, puzzle,solution.",
             dir_okay=False,
         ),
     ] = None,
@@ -75,8 +75,8 @@ def solve(
 ) -> None:
     """Let a model solve a Sudoku.
 
-    It thinks in steps and stops when it is sure. The answer is drawn, and
-    checked by the rules.
+    The model thinks in steps and stops when it is sure. The answer is checked
+    by the rules.
 
     Examples:
       rlm solve sudoku-4x4 "1...|..3.|.4..|...2"
@@ -92,7 +92,7 @@ def solve(
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
 
-    opened = Run.open(run, find_runs_dir(runs_dir))
+    run = Run.open(run_name, find_runs_dir(runs_dir))
     puzzles = _puzzles(puzzle)
 
     from models.device import prepare_process
@@ -100,14 +100,14 @@ def solve(
 
     if threads:
         prepare_process(threads)
-    solver = load_solver(opened, device or "cpu")
+    solver = load_solver(run, device or "cpu")
     _require_solvable(puzzles, solver)
-    began = time.perf_counter()
-    most = max_steps or solver.usual_steps
-    solved = solve_puzzles(solver, [posed.grid for posed in puzzles], most)
-    seconds = time.perf_counter() - began
-    valid = [one for one in solved if one.valid]
-    for one in solved:
+    start = time.perf_counter()
+    limit = max_steps or solver.default_steps
+    solutions = solve_puzzles(solver, [posed.grid for posed in puzzles], limit)
+    seconds = time.perf_counter() - start
+    valid = [one for one in solutions if one.valid]
+    for one in solutions:
         _show(one, output, trace=trace)
     if out is not None:
         from data.puzzle_file import write_puzzles
@@ -115,72 +115,74 @@ def solve(
         write_puzzles(out, (one.puzzle for one in valid), (one.answer for one in valid))
     output.json(
         {
-            "run": opened.name,
-            "max_steps": most,
+            "run": run.name,
+            "max_steps": limit,
             "trained_steps": solver.model.config.supervision_steps,
             "seconds": round(seconds, 3),
             "valid": len(valid),
-            "results": [_as_json(one, trace=trace) for one in solved],
+            "results": [_as_json(one, trace=trace) for one in solutions],
         }
     )
-    steps = sum(one.steps for one in solved) / len(solved)
+    steps = sum(one.steps for one in solutions) / len(solutions)
     output.say(
-        f"{opened.name} · {len(valid)} of {len(solved)} valid · {counted(float(f'{steps:.3g}'), 'step')}"
-        f"{' each' if len(solved) > 1 else ''} · {seconds:.2f} s",
+        f"{run.name} · {len(valid)} of {len(solutions)} valid · {counted(float(f'{steps:.3g}'), 'step')}"
+        f"{' each' if len(solutions) > 1 else ''} · {seconds:.2f} s",
         style="dim",
     )
 
 
-def _puzzles(typed: str) -> "list[InputPuzzle]":
-    """What was typed, or what stands in the file or the stream it names. Raises UsageError."""
+def _puzzles(argument: str) -> "list[InputPuzzle]":
+    """Puzzles in `argument`, or in the file or stream that it names. Raises UsageError."""
     from data.puzzle_input import InputPuzzle, puzzles_from_file, puzzles_from_stream
     from data.sudoku_text import parse_grid
 
-    if typed == "-":
+    if argument == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("There is no puzzle on standard input.", hint="cat FILE | rlm solve RUN -")
         return puzzles_from_stream(sys.stdin.buffer, "standard input")
-    if (path := _file(typed)) is not None:
+    if (path := _file(argument)) is not None:
         return puzzles_from_file(path)
-    if re.search(r"[A-Za-z/\\]", typed):
-        raise UsageError(f"There is no file '{typed}', and it is no puzzle.", hint="See: rlm solve --help")
-    return [InputPuzzle(parse_grid(typed))]
+    if re.search(r"[A-Za-z/\\]", argument):
+        raise UsageError(f"'{argument}' is neither a file nor a puzzle.", hint="See: rlm solve --help")
+    return [InputPuzzle(parse_grid(argument))]
 
 
 def _require_writable(out: Path, *, force: bool) -> None:
-    """Raise UsageError where `out` is there already, unless it is a plain file and `force`."""
+    """Raise UsageError if `out` exists, unless it is a regular file and `force` is given."""
     path = out.expanduser()
     if os.path.lexists(path) and not (force and path.is_file()):
         hint = "Give another name, or overwrite it: --force" if path.is_file() else "Give another name."
-        raise UsageError(f"'{out}' is there already.", hint=hint)
+        raise UsageError(f"'{out}' already exists.", hint=hint)
 
 
-def _file(typed: str) -> Path | None:
-    """The file of that name, if there is one."""
+def _file(argument: str) -> Path | None:
+    """The file of that name, or None."""
     try:
-        path = Path(typed).expanduser()
+        path = Path(argument).expanduser()
         return path if path.is_file() else None
-    except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
+    except (OSError, RuntimeError, ValueError):  # not a valid name
         return None
 
 
 def _require_solvable(puzzles: "list[InputPuzzle]", solver: "Solver") -> None:
-    """Raise UsageError unless each fits the model and has exactly one solution; of several, say which."""
+    """Raise UsageError, naming the puzzle, unless each has the model's size and exactly one solution."""
     from data.sudoku_checker import require_unique
 
     for puzzle in puzzles:
         try:
-            solver.require_fit(puzzle.grid)
+            solver.require_size(puzzle.grid)
             require_unique(puzzle.grid)
         except UsageError as error:
             raise puzzle.problem(error) from error
 
 
-def _show(one: "Solved", output: Output, *, trace: bool) -> None:
+def _show(one: "Solution", output: Output, *, trace: bool) -> None:
     from data.sudoku_checker import find_repeated_digit
 
     if trace:
-        for step, (grid, changed) in enumerate(zip(one.trail, one.changed, strict=True), start=1):
+        for step, (grid, changed) in enumerate(
+            zip(one.step_answers, one.changed_cells, strict=True), start=1
+        ):
             output.result(f"step {step}: {_cells(int(changed.sum()))} {'filled' if step == 1 else 'changed'}")
             _draw(grid, one.puzzle, changed if step > 1 else None, output)
     else:
@@ -192,7 +194,7 @@ def _show(one: "Solved", output: Output, *, trace: bool) -> None:
 
 
 def _draw(grid: "np.ndarray", puzzle: "np.ndarray", changed: "np.ndarray | None", output: Output) -> None:
-    """A grid, on a terminal in colours that tell clues from what was filled in."""
+    """Print a grid. On a terminal, clues and answers differ in colour."""
     from data.sudoku_text import draw_grid
 
     for text, mark in draw_grid(grid, puzzle, changed):
@@ -204,15 +206,15 @@ def _cells(count: int) -> str:
     return counted(count, "cell")
 
 
-def _as_json(one: "Solved", *, trace: bool) -> dict[str, Any]:
+def _as_json(one: "Solution", *, trace: bool) -> dict[str, Any]:
     from data.sudoku_text import grid_line
 
-    described: dict[str, Any] = {
+    result: dict[str, Any] = {
         "puzzle": grid_line(one.puzzle),
         "answer": grid_line(one.answer),
         "valid": one.valid,
         "steps": one.steps,
         "confidence": round(one.confidence, 6),
-        "cells_changed": [int(changed.sum()) for changed in one.changed],
+        "cells_changed": [int(changed.sum()) for changed in one.changed_cells],
     }
-    return described | ({"trace": [grid_line(grid) for grid in one.trail]} if trace else {})
+    return result | ({"trace": [grid_line(grid) for grid in one.step_answers]} if trace else {})

@@ -1,4 +1,4 @@
-"""`rlm train`: from text to a model, in one command."""
+"""`rlm train`: train a model on text or puzzles."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.choose_run import choose_until_planned, is_anyone_there
+from rlm_cli.choose_run import can_ask_user, choose_until_planned
 from rlm_cli.configuration import read_configuration
 from rlm_cli.options import (
     WHERE_PANEL,
@@ -54,13 +54,13 @@ if TYPE_CHECKING:
 
 
 def train(
-    # What stands for a setting or for a field of the request is read from the context.
+    # `read_configuration` reads the settings and request fields from the context.
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Text to learn from: .txt, .md, .jsonl, .gz of these, folders, or - for standard input.",
+            help="Text files (.txt, .md, .jsonl or .gz), folders, or - for standard input.",
             show_default=False,
         ),
     ] = None,
@@ -89,7 +89,7 @@ def train(
     number_format: NumberFormatOption = None,
     threads: ThreadsOption = None,
     settings: SetOption = None,
-    config: ConfigOption = None,  # its callback has put the file behind the other flags
+    config: ConfigOption = None,  # its callback has read the file
     runs_dir: RunsDirOption = None,
     continue_run: ContinueOption = None,
     fresh: FreshOption = False,
@@ -98,18 +98,18 @@ def train(
     grow_every: GrowEveryOption = None,
     grow_by: GrowByOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=WHERE_PANEL)
+        bool, typer.Option("--dry-run", help="Print the plan only.", rich_help_panel=WHERE_PANEL)
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train a model on your own text.
 
-    With no flag at all, size, tokenizer, context, batch and length are
-    chosen from the text and the machine, and the plan is printed first.
-    Without --continue RUN it is a new run; in a terminal where models exist
-    it asks first, unless --name, --preset or --fresh is given.
-    Ctrl-C pauses and saves; rlm resume goes on.
+    Without flags, the size, tokenizer, context, batch and length are chosen
+    for the text and the machine. The plan is printed first.
+    Without --continue RUN it makes a new run. If models exist, it asks first on
+    a terminal, unless --name, --preset or --fresh is given.
+    Ctrl-C pauses and saves; rlm resume continues.
 
     Examples:
       rlm train book.txt
@@ -125,7 +125,7 @@ def train(
     if not paths and task is None:
         raise UsageError("Missing argument 'PATH'.", hint="See: rlm train --help")
     if fresh and continue_run is not None:
-        raise UsageError("--fresh and --continue exclude one another.", hint="Give one of them.")
+        raise UsageError("--fresh and --continue exclude each other.", hint="Give one of them.")
 
     from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
 
@@ -135,14 +135,14 @@ def train(
         from models.planning.resume_same_corpus import ResumePlan
         from rlm_cli.environment import runs_dir as find_runs_dir
 
-        asked_for = read_configuration(context, settings)
+        configuration = read_configuration(context, settings)
         request = TrainRequest(
             paths=tuple(paths or ()),
-            **asked_for.fields,
-            overrides=asked_for.overrides,
-            ambient=asked_for.ambient,
+            **configuration.fields,
+            overrides=configuration.overrides,
+            ambient=configuration.ambient,
         )
-        # A dry run's one result is the plan: how it came about goes to stderr.
+        # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
         plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=not fresh)
         if dry_run:
@@ -150,8 +150,12 @@ def train(
             output.json(plan.to_dict())
             return
         output.pairs(plan.rows(), to_stderr=True)
-    goes_on = plan.run if isinstance(plan, (ContinuationPlan, ResumePlan)) else None
-    with interruptible_creation(output) if goes_on is None else interruptible_continuation(output, goes_on):
+    continued_run = plan.run if isinstance(plan, (ContinuationPlan, ResumePlan)) else None
+    if continued_run is None:
+        interruptible = interruptible_creation(output)
+    else:
+        interruptible = interruptible_continuation(output, continued_run)
+    with interruptible:
         run = plan.start()
     raise typer.Exit(follow_training(run, output, plan.started_at))
 
@@ -159,20 +163,20 @@ def train(
 def _plan(
     request: "TrainRequest", folder: "Path", output: Output, progress: Output, *, may_ask: bool
 ) -> "Plan":
-    """The plan of `request`; of the run that the user chooses, where nothing tells which is meant."""
+    """The plan of `request`. If it names no model, the user may choose a run to continue."""
     from models.planning.candidates import candidates
     from models.planning.plan import plan
     from models.runs.progress import read_corpus
     from rlm_cli.training_session import show_progress
 
-    found = []
-    if may_ask and not request.names_model and is_anyone_there(output):
-        found = candidates(folder)
-    if not found:
+    runs = []
+    if may_ask and not request.names_model and can_ask_user(output):
+        runs = candidates(folder)
+    if not runs:
         return show_progress(plan(request, folder), progress)
     corpus = show_progress(read_corpus(request.paths), progress)
 
     def plan_for(run: str | None) -> "Plan":
         return show_progress(plan(replace(request, continue_run=run), folder, corpus), progress)
 
-    return choose_until_planned(plan_for, found, corpus, output)
+    return choose_until_planned(plan_for, runs, corpus, output)

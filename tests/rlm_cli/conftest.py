@@ -18,11 +18,13 @@ Rlm = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def rlm(tmp_path: Path) -> Rlm:
-    """`rlm("ls", "--json", env={...})`, started in an empty folder that is also its home."""
+    """`rlm("ls", "--json", env={...})`, started in an empty folder."""
 
     def run(*arguments: str, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RLM_", "_RLM"))}
-        environment = {**kept, "PYTHONPATH": str(ROOT), "RLM_CACHE_DIR": str(tmp_path / "cache"), **more}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("RLM_", "_RLM"))
+        }
+        environment = {**inherited, "PYTHONPATH": str(ROOT), "RLM_CACHE_DIR": str(tmp_path / "cache"), **more}
         return subprocess.run(
             [sys.executable, "-m", "rlm_cli", *arguments],
             cwd=tmp_path, env=environment, input=stdin, capture_output=True, text=True, timeout=120,
@@ -33,8 +35,8 @@ def rlm(tmp_path: Path) -> Rlm:
 
 
 @pytest.fixture(autouse=True)
-def nothing_said_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have dials of their own exported."""
+def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove RLM_ variables of the person who runs the tests."""
     for name in list(os.environ):
         if name.startswith("RLM_") and name != "RLM_CACHE_DIR":
             monkeypatch.delenv(name)

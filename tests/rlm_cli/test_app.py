@@ -1,4 +1,4 @@
-"""The registration page, and what becomes of a mistake."""
+"""Registration of the commands, and error messages."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_help_shows_every_command_in_a_panel(capsys: pytest.CaptureFixture[str])
         assert re.search(rf"^│ {command} ", shown, re.MULTILINE)
 
 
-def test_nothing_typed_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "Usage: rlm" in capsys.readouterr().out
 
@@ -53,7 +53,7 @@ def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixtur
     assert not set(shown) & {"\b", "\x1b"}
 
 
-def test_the_architectures_of_the_registry_are_those_of_the_help_and_the_shell(
+def test_help_and_completion_list_every_architecture(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from models.architectures import ARCHITECTURES
@@ -79,7 +79,7 @@ def test_the_architectures_of_the_registry_are_those_of_the_help_and_the_shell(
         (RlmError("any"), 1),
     ],
 )
-def test_an_error_of_the_core_is_a_sentence_and_a_status(
+def test_core_error_prints_its_message_and_sets_the_exit_code(
     error: RlmError, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(**_: object) -> None:
@@ -92,7 +92,7 @@ def test_an_error_of_the_core_is_a_sentence_and_a_status(
     assert (out, err) == ("", f"error: {error.message}\n")
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exceptions_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(**_: object) -> None:
         raise ZeroDivisionError
 
@@ -101,7 +101,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         main([])
 
 
-def test_ctrl_c_before_there_is_anything_to_save(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_without_a_training_sets_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
@@ -112,28 +112,28 @@ def test_ctrl_c_before_there_is_anything_to_save(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("arguments", "expected"),
     [
         (["trian"], "Did you mean 'train'?"),
         (["ls", "--jsno"], "--json"),
         (["train"], "Missing argument"),
         (["train", "x.txt", "--steps", "many"], "--steps"),
-        (["train", "x.txt", "--steps", "1", "--minutes", "1"], "exclude one another"),
+        (["train", "x.txt", "--steps", "1", "--minutes", "1"], "exclude each other"),
         (["train", "x.txt", "--set", "nonsense"], "section.field=value"),
         (["create"], "needs a name"),
-        (["resume", "owl", "--minutes", "1", "--steps", "1"], "exclude one another"),
+        (["resume", "owl", "--minutes", "1", "--steps", "1"], "exclude each other"),
         (["show", "\x1b[31mowl"], "owl"),
     ],
 )
-def test_a_mistake_is_said_in_one_sentence(
-    typed: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+def test_usage_mistake_gives_one_line_and_a_hint(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    assert main(typed) == ExitCode.USAGE
+    assert main(arguments) == ExitCode.USAGE
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert expected in err
     assert err.startswith("error: ")
     assert len(err.splitlines()) <= 2
     assert "\x1b" not in err
@@ -144,7 +144,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("rlm ")
 
 
-def test_commands_take_their_core_only_when_they_run(rlm) -> None:
+def test_help_listing_and_completion_import_no_torch(rlm) -> None:
     """Help, listing and completion start without torch."""
     script = (
         "import sys\n"
@@ -190,7 +190,7 @@ def test_a_broken_pipe_ends_quietly(rlm, tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_all_commands_are_the_grammar() -> None:
+def test_registered_commands_are_complete() -> None:
     assert {info.callback.__name__ for info in app.registered_commands if info.callback} == {
         command.replace("-", "_") for command in COMMANDS
     }
@@ -207,3 +207,20 @@ def test_help_names_the_flags_that_read_no_variable() -> None:
         for option in command.params:
             if option.param_type_name == "option" and not option.is_flag and not option.envvar:
                 assert option.opts[0] in epilog or name in ("resume", "expand")
+
+
+def test_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "--list", "--json"]) == 0
+    names = {preset["name"] for preset in json.loads(capsys.readouterr().out)}
+    assert names >= {"hrm-4m", "nanogpt-cpu"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_no_types_and_ranges(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert not re.search(r"<\w+>|<list|\[\S*x[<>]=?", capsys.readouterr().out)
+
+
+def test_help_does_not_remove_the_range_check() -> None:
+    assert main(["train", "--help"]) == 0
+    assert main(["train", "x.txt", "--steps", "0"]) == ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""Which model a text is for: a new one, one that is named, or one that is chosen on a terminal."""
+"""How `rlm train` decides which model learns a text."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, *answers: str | None) -> list[str]:
-    """There is a person, who answers so. Gives the questions put to them."""
+    """Answer the questions like a user on a terminal. Returns the questions."""
     left: Iterator[str | None] = iter(answers)
     questions: list[str] = []
 
@@ -58,7 +58,7 @@ def test_without_a_terminal_it_is_a_new_run(folder: Path) -> None:
     assert names(folder) == {"owl", "river"} and Run.open("owl", folder / "runs").config() == before
 
 
-def test_fresh_and_continue_say_it(folder: Path) -> None:
+def test_fresh_and_continue_choose_the_model(folder: Path) -> None:
     fresh = ["train", "river.txt", "--fresh", "--quiet", "--steps", "2", "--threads", "1", "--context", "16"]
     assert main(fresh) == 0
     assert names(folder) == {"owl", "river"}
@@ -71,7 +71,7 @@ def test_fresh_and_continue_say_it(folder: Path) -> None:
 PREFERENCES = "[model]\nd_model = 16\n[training]\nbatch_size = 2\nthreads = 1\n"
 
 
-def test_a_preference_names_no_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_do_not_answer_the_question(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "usual.toml").write_text(PREFERENCES, encoding="utf-8")
     questions = answering(monkeypatch, "", "", "", "")
     assert main(["train", "river.txt", "--steps", "2", "--config", "usual.toml"]) == 0
@@ -88,7 +88,7 @@ def test_a_preference_names_no_model(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("typed", [["--name", "river"], ["--preset", "looped-small"], ["--fresh"]])
-def test_what_names_the_model_is_not_asked_for(
+def test_flags_that_name_the_model_skip_the_question(
     folder: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str]
 ) -> None:
     answering(monkeypatch)
@@ -97,7 +97,7 @@ def test_what_names_the_model_is_not_asked_for(
     assert names(folder) == {"owl", "river"}
 
 
-def test_preferences_for_a_new_model_leave_one_that_goes_on_alone(
+def test_new_model_settings_do_not_affect_a_continued_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "usual.toml").write_text(PREFERENCES.replace("= 2", "= 3"), encoding="utf-8")
@@ -111,7 +111,7 @@ def test_preferences_for_a_new_model_leave_one_that_goes_on_alone(
     assert "has its d_model already" in capsys.readouterr().err
 
 
-def test_a_preference_for_one_that_goes_on_leaves_a_new_one_alone(
+def test_continuation_settings_do_not_affect_a_new_model(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RLM_REPLAY", "0.2")
@@ -120,16 +120,16 @@ def test_a_preference_for_one_that_goes_on_leaves_a_new_one_alone(
 
 
 @pytest.mark.parametrize("line", ['continue = "owl"', "fresh = true"])
-def test_no_file_tells_which_model_is_meant(
+def test_config_file_cannot_choose_the_model(
     folder: Path, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     (folder / "usual.toml").write_text(line, encoding="utf-8")
     assert main(["train", "river.txt", "--steps", "2", "--config", "usual.toml"]) == 2
-    assert "a file cannot tell which model is meant" in " ".join(capsys.readouterr().err.split())
+    assert "which only the command line may set" in " ".join(capsys.readouterr().err.split())
     assert names(folder) == {"owl"} and knows(folder) == ["meadow"]
 
 
-def test_more_of_the_same_takes_what_the_run_has_and_refuses_the_rest_by_its_flag(
+def test_same_corpus_accepts_equal_settings_and_refuses_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     again = ["train", "meadow.txt", "--continue", "owl", "--steps", "2", "--quiet"]
@@ -148,7 +148,7 @@ def test_more_of_the_same_takes_what_the_run_has_and_refuses_the_rest_by_its_fla
         assert f"and {flag} would change that" in said and f"Leave {flag} out" in said
 
 
-def test_a_choice_that_cannot_be_is_said_and_asked_again(
+def test_impossible_choice_shows_the_error_and_asks_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(monkeypatch, "1", "n")
@@ -157,9 +157,7 @@ def test_a_choice_that_cannot_be_is_said_and_asked_again(
     assert names(folder) == {"owl", "meadow"}
 
 
-def test_how_much_it_grows_is_nothing_without_how_often(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_grow_by_needs_grow_every(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for more in (["--fresh"], ["--continue", "owl"]):
         assert main(["train", "river.txt", "--steps", "2", "--grow-by", "1000", *more]) == 2
         assert "not how often" in capsys.readouterr().err
@@ -171,7 +169,7 @@ def test_how_much_it_grows_is_nothing_without_how_often(
     )
 
 
-def test_one_odd_run_stops_nothing(
+def test_run_with_odd_datasets_is_tolerated(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(monkeypatch, "", "", "")
@@ -186,7 +184,7 @@ def test_one_odd_run_stops_nothing(
         assert "hen" in capsys.readouterr().err
 
 
-def test_both_at_once_are_a_mistake(folder: Path) -> None:
+def test_fresh_and_continue_exclude_each_other(folder: Path) -> None:
     assert main(["train", "river.txt", "--continue", "owl", "--fresh"]) == 2
 
 
@@ -197,28 +195,28 @@ def test_without_continue_it_is_a_new_model(folder: Path) -> None:
     assert names(folder) == {"owl", "river", "other"}
 
 
-def test_on_a_terminal_it_asks_and_does_what_is_answered(
+def test_terminal_question_is_asked_and_followed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     questions = answering(monkeypatch, "maybe", "1")
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    assert questions == ["1 for owl, n for a new model, Enter to change nothing:"] * 2
+    assert questions == ["1 for owl, n for a new model, Enter to cancel:"] * 2
     shown = capsys.readouterr().err
-    assert "Which model is to learn river?" in shown
+    assert "Which model should learn river?" in shown
     assert "owl" in shown and "meadow" in shown and "looped" in shown
     assert knows(folder) == ["meadow", "river"]
 
 
-def test_a_name_is_an_answer_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_name_is_a_valid_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(folder / "runs/owl", folder / "runs/fox")
     questions = answering(monkeypatch, "owl")
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    assert questions == ["1 to 2 or a name, n for a new model, Enter to change nothing:"]
+    assert questions == ["1 to 2 or a name, n for a new model, Enter to cancel:"]
     assert knows(folder) == ["meadow", "river"]
 
 
 @pytest.mark.parametrize("answer", ["1", "my run"])
-def test_a_run_whose_folder_is_no_name_goes_on_all_the_same(
+def test_run_with_an_invalid_folder_name_can_continue(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
 ) -> None:
     (folder / "runs/owl").rename(folder / "runs/my run")
@@ -230,7 +228,7 @@ def test_a_run_whose_folder_is_no_name_goes_on_all_the_same(
 
 
 @pytest.mark.parametrize("text", ["meadow.txt", "river.txt"])
-def test_stopped_while_it_starts_nothing_untrue_is_said(
+def test_ctrl_c_while_starting_gives_a_true_message(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     def interrupted(plan: Any) -> None:
@@ -245,28 +243,26 @@ def test_stopped_while_it_starts_nothing_untrue_is_said(
     assert "Stopped. Nothing was created." in capsys.readouterr().err
 
 
-def test_n_is_a_new_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_n_trains_a_new_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, "n")
     assert main(["train", "river.txt", "--steps", "2", "--threads", "1"]) == 0
     assert names(folder) == {"owl", "river"} and knows(folder) == ["meadow"]
 
 
 @pytest.mark.parametrize("nothing", ["", None])
-def test_nothing_said_changes_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, nothing: str | None
-) -> None:
+def test_empty_answer_cancels(folder: Path, monkeypatch: pytest.MonkeyPatch, nothing: str | None) -> None:
     answering(monkeypatch, nothing)
     assert main(["train", "river.txt", "--steps", "2"]) == 0
     assert names(folder) == {"owl"} and knows(folder) == ["meadow"]
 
 
-def test_json_asks_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_asks_no_question(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch)
     assert main(["train", "river.txt", "--steps", "2", "--json", "--threads", "1"]) == 0
     assert names(folder) == {"owl", "river"}
 
 
-def test_show_tells_what_is_known_of_each_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_has_the_loss_of_each_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "river.txt", "--continue", "owl", "--quiet", "--steps", "2"]) == 0
     capsys.readouterr()
     assert main(["show", "owl", "--json"]) == 0

@@ -1,4 +1,4 @@
-"""Tables on a usual terminal: that of the models that could go on with a text, and other wide ones."""
+"""Tables at 80 columns."""
 
 import io
 import re
@@ -15,9 +15,7 @@ from rlm_cli.output import Output
 
 
 @pytest.mark.parametrize("name", ["owl", "a-name-of-forty-characters-and-even-more"])
-def test_neither_number_nor_name_is_cut_on_a_usual_terminal(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_numbers_and_names_are_complete_at_80_columns(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     texts = {f"a-text-with-a-long-name-{number}": 1.5 + number for number in range(6)}
     found = [_candidate(name, texts, "ab")] * 12
     stream = io.StringIO()
@@ -35,8 +33,8 @@ def test_neither_number_nor_name_is_cut_on_a_usual_terminal(
     assert "and 4 more" in " ".join(stream.getvalue().split()) and "this text" in stream.getvalue()
 
 
-@pytest.mark.parametrize(("command", "first"), [(["create", "--list"], "preset"), (["doctor"], "what")])
-def test_no_table_squeezes_its_first_column_to_nothing(
+@pytest.mark.parametrize(("command", "first"), [(["create", "--list"], "preset"), (["doctor"], "check")])
+def test_first_column_of_a_table_stays_readable(
     monkeypatch: pytest.MonkeyPatch, command: list[str], first: str
 ) -> None:
     stream = io.StringIO()

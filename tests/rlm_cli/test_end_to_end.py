@@ -1,4 +1,4 @@
-"""The verbs over the real core, with models small enough to train in a second or two."""
+"""The commands over the real core, with models that train in a second or two."""
 
 import json
 import os
@@ -68,9 +68,7 @@ def until_step(process: "subprocess.Popen[str]", step: int) -> None:
     raise AssertionError(process.stderr.read() if process.stderr else "no such step")
 
 
-def test_from_a_file_to_a_model_that_is_listed_shown_and_writes(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_train_list_show_generate_and_resume(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "book.txt", "--steps", "12", "--json", *TINY]) == 0
     end = lines_of(capsys)[-1]
     assert end["event"] == "run_finished"
@@ -97,7 +95,7 @@ def test_from_a_file_to_a_model_that_is_listed_shown_and_writes(
     assert lines_of(capsys)[-1]["step"] == 15
 
 
-def test_a_dry_run_leaves_nothing_behind(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_creates_no_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "book.txt", "--steps", "5", "--dry-run", "--json", *TINY]) == 0
     plan = lines_of(capsys)[-1]
     assert plan
@@ -129,7 +127,7 @@ def test_ctrl_c_pauses_and_resume_finishes(home: Path, capsys: pytest.CaptureFix
     assert (resumed[-1]["event"], resumed[-1]["step"]) == ("run_finished", 150)
 
 
-def test_one_trainer_per_run_and_sigterm_ends_it_with_143(
+def test_second_trainer_is_refused_and_sigterm_gives_143(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
@@ -142,7 +140,7 @@ def test_one_trainer_per_run_and_sigterm_ends_it_with_143(
     assert json.loads(out.splitlines()[-1])["event"] == "run_paused"
 
 
-def test_a_reader_of_the_events_that_leaves_pauses_the_run(home: Path) -> None:
+def test_closed_event_pipe_pauses_the_run(home: Path) -> None:
     process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
     until_step(process, 2)
     assert process.stdout is not None
@@ -190,7 +188,7 @@ def test_a_created_model_is_a_run(home: Path, capsys: pytest.CaptureFixture[str]
         (["generate", "-p", "x", "--mode", "nonsense"], 1),  # there is no run at all
     ],
 )
-def test_bad_input_is_one_sentence_and_the_next_step(
+def test_invalid_input_gives_one_line_and_a_hint(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
 ) -> None:
     (home / "folder").mkdir()
@@ -206,7 +204,7 @@ def test_bad_input_is_one_sentence_and_the_next_step(
     assert not (home / "runs").exists() or not list((home / "runs").iterdir())
 
 
-def test_text_full_of_escapes_trains_and_shows_harmless(
+def test_text_with_escape_sequences_trains_and_is_shown_safely(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "hostile\x1b[31m.txt"

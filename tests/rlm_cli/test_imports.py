@@ -1,4 +1,4 @@
-"""What must stay quick stays free of torch, and the packages are all there is to install."""
+"""Modules that must start fast import no torch, and every package is installed."""
 
 import subprocess
 import sys

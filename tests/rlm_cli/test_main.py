@@ -1,19 +1,19 @@
-"""Starting `rlm`: what may be in its way."""
+"""Starting `rlm` beside packages of the same names."""
 
 from pathlib import Path
 
 import pytest
 
-from rlm_cli.__main__ import package_in_the_way
+from rlm_cli.__main__ import package_conflict
 
 
-def test_nothing_is_in_the_way_of_ours() -> None:
-    assert package_in_the_way() is None
+def test_no_package_conflict() -> None:
+    assert package_conflict() is None
 
 
 @pytest.mark.parametrize("name", ["models", "data", "tui"])
 @pytest.mark.parametrize("as_package", [True, False])
-def test_a_package_of_the_same_name_is_named(rlm, tmp_path: Path, name: str, as_package: bool) -> None:
+def test_conflicting_package_is_named(rlm, tmp_path: Path, name: str, as_package: bool) -> None:
     # `python -m` looks into the current folder first, as a user's own project would be.
     path = tmp_path / name / "__init__.py" if as_package else tmp_path / f"{name}.py"
     path.parent.mkdir(exist_ok=True)
@@ -26,7 +26,7 @@ def test_a_package_of_the_same_name_is_named(rlm, tmp_path: Path, name: str, as_
     assert done.stdout == ""
 
 
-def test_a_folder_without_code_is_not_in_the_way(rlm, tmp_path: Path) -> None:
+def test_folder_without_code_is_no_conflict(rlm, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "book.txt").write_text("text")
     assert rlm("--help").returncode == 0

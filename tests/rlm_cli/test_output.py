@@ -1,4 +1,4 @@
-"""The sink: results to stdout, remarks to stderr, and nothing a terminal would obey."""
+"""Results go to stdout, remarks to stderr, and control characters are replaced."""
 
 import io
 import json
@@ -48,13 +48,13 @@ def test_quiet_keeps_the_result_and_warnings(capsys: pytest.CaptureFixture[str])
     assert err == "warning: careful\n"
 
 
-def test_an_error_is_a_sentence_and_a_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_prints_message_and_hint(capsys: pytest.CaptureFixture[str]) -> None:
     Output().error(RlmError("It broke [bold]here[/].", hint="Mend it."))
     out, err = capsys.readouterr()
     assert (out, err) == ("", "error: It broke [bold]here[/].\nMend it.\n")
 
 
-def test_foreign_text_is_neither_obeyed_nor_read_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_and_markup_have_no_effect(capsys: pytest.CaptureFixture[str]) -> None:
     sink = Output()
     sink.result(HOSTILE)
     sink.table(("column " + HOSTILE,), [(HOSTILE,)])
@@ -93,19 +93,19 @@ NAMES = ("owl", "a-name-of-forty-characters-and-even-more")
 
 
 def lines_at(width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The table on a terminal so wide."""
+    """The lines of a table on a terminal of this width."""
     stream = io.StringIO()
     monkeypatch.setattr("sys.stdout", stream)
     sink = Output()
     sink.stdout.width = width
-    sink.table(COLUMNS, [(name, "paused", "1,234", "tale") for name in NAMES], spare=("text", "size"))
+    sink.table(COLUMNS, [(name, "paused", "1,234", "tale") for name in NAMES], optional=("text", "size"))
     return stream.getvalue().splitlines()
 
 
 @pytest.mark.parametrize(
     ("width", "left"), [(80, COLUMNS), (43, COLUMNS), (38, COLUMNS[:3]), (30, COLUMNS[:2]), (16, COLUMNS[:2])]
 )
-def test_a_narrow_terminal_costs_columns_and_never_names(
+def test_narrow_terminal_drops_columns_but_keeps_names(
     monkeypatch: pytest.MonkeyPatch, width: int, left: tuple[str, ...]
 ) -> None:
     lines = lines_at(width, monkeypatch)
@@ -115,7 +115,7 @@ def test_a_narrow_terminal_costs_columns_and_never_names(
     assert names == "".join(NAMES)
 
 
-def test_a_question_is_put_on_stderr_even_when_quiet(
+def test_question_goes_to_stderr_even_when_quiet(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(" yes \n"))

@@ -1,4 +1,4 @@
-"""The views: the same events as JSON Lines, as plain lines, and as a bar."""
+"""The same events as JSON Lines, as plain lines, and as a bar."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from models.runs.event_json import to_json
 from models.runs.events import Event
 from rlm_cli import progress
 from rlm_cli.output import Form, Output
-from rlm_cli.progress import JsonLines, LiveBar, PlainLines, Silence, event_lines, progress_view
+from rlm_cli.progress import JsonLines, LiveBar, PlainLines, SilentView, event_lines, progress_view
 
 TOTAL = 40
 
@@ -40,7 +40,7 @@ def an_evaluation(step: int, loss: float = 1.5) -> events.EvaluationFinished:
 
 
 def a_stream() -> Iterator[Event]:
-    """A short training, with text in it that a terminal would obey."""
+    """A short training, with control characters in its text."""
     yield events.PreparationAdvanced(stage="reading", done=1, total=2)
     yield events.PreparationAdvanced(stage="compiling", done=0, total=0)
     yield events.NoticeGiven(message="Read as latin-1.\x1b[2J")
@@ -87,7 +87,7 @@ def test_plain_lines_come_every_few_seconds(capsys: pytest.CaptureFixture[str]) 
     assert "[bold]a" in err
 
 
-def test_the_bar_shows_the_figures_and_keeps_foreign_text_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_shows_loss_and_speed_and_replaces_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     output = Output()
     output.__dict__["stderr"] = Console(
@@ -115,20 +115,18 @@ def test_the_bar_shows_the_figures_and_keeps_foreign_text_harmless(monkeypatch: 
 
 
 def test_every_kind_of_event_can_be_shown_by_every_view(capsys: pytest.CaptureFixture[str]) -> None:
-    for view in (Silence(), JsonLines(), PlainLines(Output()), LiveBar(Output())):
+    for view in (SilentView(), JsonLines(), PlainLines(Output()), LiveBar(Output())):
         shown_by(view, a_stream())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_step_whose_figures_are_not_finite_is_shown(
-    capsys: pytest.CaptureFixture[str], value: float
-) -> None:
+def test_step_with_values_not_finite_is_shown(capsys: pytest.CaptureFixture[str], value: float) -> None:
     step = a_step(1, loss=value, tokens_per_second=value, elapsed_s=value, eta_s=value)
     shown_by(PlainLines(Output()), iter([step]))
     assert "loss not finite  - tokens/s  unknown time left" in capsys.readouterr().err
 
 
-def test_a_resumed_run_says_where_it_goes_on() -> None:
+def test_resumed_run_shows_its_start_step() -> None:
     fields: dict[str, Any] = {
         "run": "a", "architecture": "looped", "parameters": 1, "embedding_parameters": 1, "vocab_size": 1,
         "context_length": 1, "batch_size": 1, "device": "cpu", "number_format": "float32", "compiled": False,
@@ -151,12 +149,12 @@ def test_a_resumed_run_says_where_it_goes_on() -> None:
         ("w" * 50 + "\nx", "a", [f'Sample at step 4, after "{"w" * 40}...":', "  a"]),
     ],
 )
-def test_a_sample_is_told_in_words_where_it_is_blank(prompt: str, text: str, lines: list[str]) -> None:
+def test_blank_sample_is_described(prompt: str, text: str, lines: list[str]) -> None:
     assert event_lines(events.SampleGenerated(step=4, prompt=prompt, text=text)) == ["", *lines, ""]
 
 
 @pytest.mark.parametrize(
-    ("form", "kind"), [(Form.JSON, JsonLines), (Form.QUIET, Silence), (Form.HUMAN, PlainLines)]
+    ("form", "kind"), [(Form.JSON, JsonLines), (Form.QUIET, SilentView), (Form.HUMAN, PlainLines)]
 )
 def test_the_view_fits_the_form(form: Form, kind: type) -> None:
     assert type(progress_view(Output(form))) is kind

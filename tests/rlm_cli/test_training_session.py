@@ -1,4 +1,4 @@
-"""Signals, the menu, and a reader that goes away, over a trainer that only counts."""
+"""Signals, the menu and a closed pipe, with a trainer that only counts."""
 
 import io
 import os
@@ -23,32 +23,32 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class CountingTrainer:
-    """Takes steps, and honours its control as the real one does: between two events."""
+    """Counts steps and checks its control between two events, like the real trainer."""
 
     def __init__(self) -> None:
         self.interrupted = False
-        self.asked: list[str] = []
-        self._wish = ""
+        self.calls: list[str] = []
+        self._request = ""
 
     def pause(self) -> None:
-        self.asked.append("pause")
-        self._wish = "pause"
+        self.calls.append("pause")
+        self._request = "pause"
 
     def stop(self) -> None:
-        self.asked.append("stop")
-        self._wish = "stop"
+        self.calls.append("stop")
+        self._request = "stop"
 
     def go_on(self) -> None:
-        self.asked.append("go on")
+        self.calls.append("go on")
         self.interrupted = False
 
     def run(self, signals: dict[int, list[int]]) -> Iterator[Event]:
-        """Yields an event per step; before step n it sends itself the signals of `signals[n]`."""
+        """Yields an event per step; before step n it sends this process the signals of `signals[n]`."""
         for step in range(1, TOTAL + 1):
             for number in signals.get(step, ()):
                 os.kill(os.getpid(), number)
-            if self._wish:
-                reason = "paused" if self._wish == "pause" else "stopped"
+            if self._request:
+                reason = "paused" if self._request == "pause" else "stopped"
                 yield events.NoticeGiven(message=f"{reason} before step {step}")
                 return
             yield events.EvaluationAdvanced(step=step, done=step, total=TOTAL)
@@ -91,14 +91,14 @@ def test_after_going_on_the_next_interrupt_asks_again(monkeypatch: pytest.Monkey
     answers(monkeypatch, "3\n3\n1\n")
     trainer = CountingTrainer()
     assert ending(trainer, {n: [signal.SIGINT] for n in (5, 9, 20)})[0] == "paused before step 21"
-    assert trainer.asked == ["go on", "go on", "pause"]
+    assert trainer.calls == ["go on", "go on", "pause"]
 
 
 def test_a_second_interrupt_before_the_menu_pauses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, "3\n")
     trainer = CountingTrainer()
     assert ending(trainer, {5: [signal.SIGINT, signal.SIGINT]})[0] == "paused before step 5"
-    assert trainer.asked == ["pause"]
+    assert trainer.calls == ["pause"]
 
 
 def test_an_interrupt_in_the_menu_pauses() -> None:
@@ -110,13 +110,13 @@ def test_an_interrupt_in_the_menu_pauses() -> None:
 
     with Interrupts(trainer) as interrupts:
         interrupts.decide(ask)
-    assert trainer.asked == ["pause"]
+    assert trainer.calls == ["pause"]
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGHUP, ExitCode.PAUSED)]
 )
-def test_the_system_asking_pauses_without_a_menu(
+def test_system_signals_pause_without_a_menu(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, number: int, code: ExitCode
 ) -> None:
     answers(monkeypatch, "3\n")
@@ -135,13 +135,13 @@ def test_a_signal_ignored_from_outside_stays_ignored(number: int) -> None:
         signal.signal(number, before)
 
 
-def test_handlers_are_put_back() -> None:
+def test_signal_handlers_are_restored() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     ending(CountingTrainer(), {})
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
-def test_a_reader_that_goes_away_pauses_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_pipe_pauses_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     written = 0
 
     def write(text: str) -> None:
@@ -171,7 +171,7 @@ def test_showing_progress_returns_what_the_generator_returns() -> None:
     assert show_progress(planning(), Output(Form.QUIET)) == "the plan"
 
 
-# Steps until it is told to pause, on whatever terminal it has; then writes how it ended to a file.
+# Trains until it is paused, then writes the last message to a file.
 CHILD = """
 import sys, time
 from models.runs import events

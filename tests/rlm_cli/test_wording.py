@@ -1,4 +1,4 @@
-"""What the core says without a flag, and what a person at a terminal reads."""
+"""Settings and commands in messages of the core become flags and commands."""
 
 import dataclasses
 
@@ -56,7 +56,7 @@ def test_braces_become_flags_and_commands(text: str, words: str) -> None:
         "é{ü}",
     ],
 )
-def test_what_others_wrote_in_braces_stays(text: str) -> None:
+def test_other_text_in_braces_stays(text: str) -> None:
     assert in_cli_words(text) == text
 
 
@@ -65,12 +65,12 @@ def test_text_without_braces_stays(text: str) -> None:
     assert in_cli_words(text) == text
 
 
-def test_the_words_are_those_that_are_registered() -> None:
+def test_command_words_match_the_registered_commands() -> None:
     registered = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     assert {name.replace("_", "-") for name in registered} == COMMANDS
 
 
-def test_every_flag_is_of_a_field_there_is() -> None:
+def test_every_flag_belongs_to_an_existing_field() -> None:
     assert flag_of("training.minutes") == "--minutes"
     training = {f"training.{field.name}" for field in dataclasses.fields(TrainingConfig)}
     assert {path for path in SETTING_FLAGS if path.startswith("training.")} <= training
@@ -83,7 +83,7 @@ def shown(error: RlmError, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
-def test_an_error_calls_a_setting_by_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_names_a_setting_by_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
     for values, message in (
         ({"batch_size": 0}, "error: --batch-size is 0; it must be at least 1.\n"),
         ({"batch_size": "x"}, "error: --batch-size is 'x', which is not a whole number.\n"),

@@ -1,4 +1,4 @@
-"""A model small enough to reason about: causal, positional, with a cache and a depth."""
+"""A small deterministic model with positions, a cache and a depth."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ CHARACTERS = "\n !'.,?:abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"
 
 
 class StandInCache:
-    """Holds the tokens themselves, so that cached and uncached are equal to the last bit."""
+    """Stores the tokens, so that cached and uncached results are bit for bit equal."""
 
     def __init__(self, batch: int, capacity: int) -> None:
         self.tokens = torch.zeros(batch, 0, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""A line is a command or it is text, and it is plain which."""
+"""Lines are parsed as commands or as text."""
 
 import subprocess
 import sys
@@ -78,7 +78,7 @@ def test_every_line_is_text_a_command_or_a_usage_error(line: str) -> None:
         ("mode dep", "deep"),
     ],
 )
-def test_a_slip_gets_the_nearest(line: str, hint: str) -> None:
+def test_misspelled_command_suggests_the_nearest(line: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_line(line)
     assert hint in (caught.value.hint or "")
@@ -104,7 +104,7 @@ def test_a_value_out_of_range_is_refused(line: str) -> None:
         parse_line(line)
 
 
-def test_the_conventions_commands_are_all_there() -> None:
+def test_every_agreed_command_exists() -> None:
     promised = (
         "mode temp topk topp penalty ngram seed max interactive batch natural unlimited status clear history "
         "retry undo edit continue system save load export copy compare debug help quit"
@@ -125,8 +125,8 @@ def test_settings_follow_the_commands_and_survive_json(lines: list[str]) -> None
         command = parse_line(line)
         assert isinstance(command, Command)
         assert command.name in SETTING_COMMANDS
-        settings = settings.after(command)
-        assert str(command.value if command.value is not None else "").strip(".0") in settings.tell(
+        settings = settings.with_command(command)
+        assert str(command.value if command.value is not None else "").strip(".0") in settings.describe(
             command.name
         )
     assert ChatSettings.from_dict(settings.to_dict()) == settings
@@ -136,6 +136,6 @@ def test_settings_follow_the_commands_and_survive_json(lines: list[str]) -> None
 def test_no_torch_is_imported() -> None:
     code = (
         "import sys, models.generation.chat_session, models.generation.conversation, rlm_cli.chat.line_chat,"
-        " rlm_cli.chat.readers; sys.exit('torch' in sys.modules or 'prompt_toolkit' in sys.modules)"
+        " rlm_cli.chat.line_readers; sys.exit('torch' in sys.modules or 'prompt_toolkit' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

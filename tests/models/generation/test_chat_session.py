@@ -1,4 +1,4 @@
-"""A chat keeps what was said, stopped or not, and the context holds it."""
+"""A chat keeps messages and answers, and puts them into the context."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from models.generation.settings import GenerationConfig
 
 
 @dataclass
-class Speaker:
+class ChatModel:
     model: Any
     tokenizer: Any
     kind: Any = "text"
@@ -26,26 +26,26 @@ GREEDY = ChatSettings(generation=GenerationConfig(max_tokens=8, temperature=0))
 @pytest.fixture
 def session(model, tokenizer, tmp_path) -> ChatSession:
     conversation = Conversation("first", "run", "text", settings=GREEDY)
-    return ChatSession(Speaker(model, tokenizer), conversation, ConversationStore(tmp_path))
+    return ChatSession(ChatModel(model, tokenizer), conversation, ConversationStore(tmp_path))
 
 
 def text_of(tokens) -> str:
     return "".join(token.text for token in tokens)
 
 
-def test_an_answer_joins_the_conversation_and_is_saved(session: ChatSession) -> None:
+def test_answer_is_added_to_the_conversation_and_saved(session: ChatSession) -> None:
     answer = text_of(session.answer("hello"))
     expected = [Message("user", "hello"), Message("assistant", answer)]
     assert session.conversation.turns == expected
     assert session.store is not None
     assert session.store.load("first").turns == expected
-    figures = session.figures
-    assert figures is not None
-    assert (figures.tokens, figures.characters) == (8, len(answer))
-    assert figures.context_used == 13
-    assert figures.mean_passes == 2
+    stats = session.stats
+    assert stats is not None
+    assert (stats.tokens, stats.characters) == (8, len(answer))
+    assert stats.context_used == 13
+    assert stats.mean_passes == 2
     for part in ("characters", " s ", "tokens/s", "normal", "temp 0", "passes/token", "context 13/16"):
-        assert part in figures.line()
+        assert part in stats.line()
 
 
 def test_the_message_is_saved_before_the_answer(session: ChatSession) -> None:
@@ -55,23 +55,23 @@ def test_the_message_is_saved_before_the_answer(session: ChatSession) -> None:
     assert session.store.load("first").turns == [Message("user", "hello")]
 
 
-def test_a_stopped_answer_is_kept_as_far_as_it_came(session: ChatSession) -> None:
+def test_stopped_answer_keeps_its_text(session: ChatSession) -> None:
     tokens = session.answer("hello")
     shown = next(tokens).text + next(tokens).text
     tokens.close()
     assert session.conversation.last("assistant") == shown
-    assert session.figures is not None
-    assert session.figures.finished == "stopped"
-    assert session.figures.tokens == 2
+    assert session.stats is not None
+    assert session.stats.finished == "stopped"
+    assert session.stats.tokens == 2
 
 
-def test_stopping_and_going_on_is_the_same_as_not_stopping(session: ChatSession) -> None:
+def test_stopped_and_continued_answer_equals_a_whole_one(session: ChatSession) -> None:
     whole = text_of(session.answer("abc"))
     session.undo()
     tokens = session.answer("abc")
     next(tokens)
     tokens.close()
-    list(session.go_on())
+    list(session.continue_answer())
     assert (session.conversation.last("assistant") or "").startswith(whole)
     assert len(session.conversation.turns) == 2
 
@@ -96,45 +96,45 @@ def test_the_history_is_in_the_context(session: ChatSession) -> None:
     assert text_of(session.answer("abc")) == alone
 
 
-def test_the_meter_says_when_turns_are_dropped(session: ChatSession) -> None:
+def test_context_meter_counts_dropped_turns(session: ChatSession) -> None:
     for _ in range(3):
         list(session.answer("hello there"))
-    assert session.figures is not None
-    assert session.figures.dropped_turns >= 4
-    assert "oldest turns dropped" in session.figures.line()
-    assert session.figures.context_used <= 16
+    assert session.stats is not None
+    assert session.stats.dropped_turns >= 4
+    assert "oldest turns dropped" in session.stats.line()
+    assert session.stats.context_used <= 16
 
 
-def test_comparing_leaves_the_conversation_alone(session: ChatSession) -> None:
+def test_comparing_does_not_change_the_conversation(session: ChatSession) -> None:
     answer = text_of(session.answer("abc"))
     turns = list(session.conversation.turns)
     texts = {
-        mode: text_of(session.at_mode(mode, "abc", replacing_last=True))
+        mode: text_of(session.answer_at_mode(mode, "abc", replace_last=True))
         for mode in ("fast", "normal", "extreme")
     }
     assert session.conversation.turns == turns
     assert texts["normal"] == answer
 
 
-@pytest.mark.parametrize("act", [ChatSession.retry, ChatSession.go_on])
-def test_there_has_to_be_something_to_go_on_from(session: ChatSession, act) -> None:
+@pytest.mark.parametrize("act", [ChatSession.retry, ChatSession.continue_answer])
+def test_retry_and_continue_need_a_message(session: ChatSession, act) -> None:
     with pytest.raises(UsageError):
         list(act(session))
     with pytest.raises(UsageError):
         session.undo()
 
 
-def test_instructions_are_for_models_with_turns(session: ChatSession, model, tokenizer) -> None:
+def test_system_message_needs_a_model_of_conversations(session: ChatSession, model, tokenizer) -> None:
     with pytest.raises(UsageError):
         session.set_system("be kind")
-    chat = ChatSession(Speaker(model, tokenizer, "messages"), Conversation("c", "run", "messages"))
+    chat = ChatSession(ChatModel(model, tokenizer, "messages"), Conversation("c", "run", "messages"))
     chat.set_system("be kind")
     assert chat.conversation.messages() == [Message("system", "be kind")]
     assert "answers in turns" in chat.greeting()
     assert "continues" in session.greeting()
 
 
-def test_a_mode_that_does_nothing_or_too_much_says_so(session: ChatSession, model) -> None:
+def test_note_on_a_mode_without_effect_or_beyond_training(session: ChatSession, model) -> None:
     assert session.mode_note() is None
     session.settings = ChatSettings(mode="extreme")
     assert "extrapolation" in (session.mode_note() or "")
@@ -142,12 +142,14 @@ def test_a_mode_that_does_nothing_or_too_much_says_so(session: ChatSession, mode
     assert "no recursion" in (session.mode_note() or "")
 
 
-def test_where_saving_fails_the_chat_goes_on(model, tokenizer, tmp_path) -> None:
+def test_chat_continues_if_saving_fails(model, tokenizer, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     conversation = Conversation("first", "run", "text", settings=GREEDY)
-    session = ChatSession(Speaker(model, tokenizer), conversation, ConversationStore(tmp_path / "file" / "x"))
+    session = ChatSession(
+        ChatModel(model, tokenizer), conversation, ConversationStore(tmp_path / "file" / "x")
+    )
     assert text_of(session.answer("hello"))
-    assert "without saving" in (session.trouble or "")
+    assert "without saving" in (session.save_error or "")
 
 
 def test_saving_under_a_name_and_loading(session: ChatSession) -> None:
@@ -163,7 +165,7 @@ def test_saving_under_a_name_and_loading(session: ChatSession) -> None:
         session.save_as("mine")
 
 
-def test_a_new_name_never_costs_another_chat_its_conversation(session: ChatSession, tmp_path) -> None:
+def test_saving_under_a_new_name_keeps_other_chats(session: ChatSession, tmp_path) -> None:
     other = ConversationStore(tmp_path)
     other.save(Conversation("first", "run", "text", turns=[Message("user", "theirs")]))
     session.save_as("mine")  # what is called "first" here was never saved
@@ -174,4 +176,4 @@ def test_settings_written_as_whole_floats_can_be_used(session: ChatSession) -> N
     values = {"max_tokens": 3.0, "seed": 5.0, "top_k": 2.0, "no_repeat_ngram": 4.0}
     session.settings = ChatSettings(generation=GenerationConfig.from_dict(values))
     assert len(list(session.answer("abc"))) == 3
-    assert "seed 5" in session.settings.tell("seed")
+    assert "seed 5" in session.settings.describe("seed")

@@ -1,4 +1,4 @@
-"""Conversations survive being saved, and stay in their folder."""
+"""Conversations survive saving and loading, and stay in their folder."""
 
 import json
 import stat
@@ -27,13 +27,13 @@ CONVERSATIONS = st.builds(
 
 
 @given(CONVERSATIONS)
-def test_json_keeps_everything(conversation: Conversation) -> None:
+def test_json_round_trip_keeps_everything(conversation: Conversation) -> None:
     assert Conversation.from_json(conversation.to_json()) == conversation
     assert conversation.to_json().isascii()
 
 
 @given(CONVERSATIONS)
-def test_jsonl_is_what_training_reads_and_markdown_is_harmless(conversation: Conversation) -> None:
+def test_jsonl_can_be_trained_on_and_markdown_is_safe(conversation: Conversation) -> None:
     line = conversation.to_jsonl()
     assert line.count("\n") == 1
     messages = [Message(m["role"], m["content"]) for m in json.loads(line)["messages"]]
@@ -42,7 +42,7 @@ def test_jsonl_is_what_training_reads_and_markdown_is_harmless(conversation: Con
 
 
 @given(CONVERSATIONS)
-def test_undo_takes_back_to_before_the_last_message(conversation: Conversation) -> None:
+def test_undo_removes_the_last_message_and_its_answer(conversation: Conversation) -> None:
     before = list(conversation.turns)
     message = conversation.undo()
     users = [i for i, turn in enumerate(before) if turn.role == "user"]
@@ -53,7 +53,7 @@ def test_undo_takes_back_to_before_the_last_message(conversation: Conversation) 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "null", '{"format_version": 1}', '{"format_version": 99}', "[" * 9999]
 )
-def test_what_is_not_a_conversation_is_said_so(text: str) -> None:
+def test_text_that_is_no_conversation_is_refused(text: str) -> None:
     with pytest.raises(RlmError):
         Conversation.from_json(text)
 
@@ -81,20 +81,20 @@ def test_what_is_not_a_conversation_is_said_so(text: str) -> None:
         ("format_version", None),
     ],
 )
-def test_a_file_of_the_wrong_shape_is_one_sentence_that_names_it(tmp_path, key: str, value: object) -> None:
+def test_invalid_conversation_file_is_named_in_the_error(tmp_path, key: str, value: object) -> None:
     content = json.loads(Conversation("odd", "run", "text").to_json())
     (tmp_path / "odd.json").write_text(json.dumps({**content, key: value}))
     with pytest.raises(RlmError, match=r"odd\.json' is damaged"):
         ConversationStore(tmp_path).load("odd")
 
 
-def test_a_later_version_is_not_called_damage(tmp_path) -> None:
+def test_later_version_is_not_reported_as_damage(tmp_path) -> None:
     (tmp_path / "new.json").write_text('{"format_version": 99}')
     with pytest.raises(RlmError, match="later version"):
         ConversationStore(tmp_path).load("new")
 
 
-def test_chats_that_begin_in_the_same_second_are_kept_apart(tmp_path) -> None:
+def test_chats_started_in_the_same_second_get_different_names(tmp_path) -> None:
     stores = [ConversationStore(tmp_path) for _ in range(3)]
     talks = [Conversation("now", "run", "text", turns=[Message("user", str(i))]) for i in range(3)]
     for _ in range(2):
@@ -107,7 +107,7 @@ def test_chats_that_begin_in_the_same_second_are_kept_apart(tmp_path) -> None:
     assert "now-2" in stores[0].names()
 
 
-def test_a_name_is_claimed_once_and_shown_once_something_is_in_it(tmp_path) -> None:
+def test_name_is_claimed_once_and_listed_after_saving(tmp_path) -> None:
     first, second = ConversationStore(tmp_path), ConversationStore(tmp_path)
     assert first.claim("mine")
     assert not first.claim("mine")
@@ -117,7 +117,7 @@ def test_a_name_is_claimed_once_and_shown_once_something_is_in_it(tmp_path) -> N
     assert second.claim("mine")
 
 
-def test_the_store_keeps_for_the_owner_and_lists_newest_first(tmp_path) -> None:
+def test_files_are_private_and_listed_newest_first(tmp_path) -> None:
     store = ConversationStore(tmp_path / "conversations")
     assert store.names() == []
     for name in ("one", "two", "one"):
@@ -130,7 +130,7 @@ def test_the_store_keeps_for_the_owner_and_lists_newest_first(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".hidden", "a/b", "a" * 65, "a\x1b"])
-def test_a_name_cannot_lead_elsewhere(tmp_path, name: str) -> None:
+def test_conversation_name_cannot_leave_the_folder(tmp_path, name: str) -> None:
     with pytest.raises(UsageError):
         ConversationStore(tmp_path).path(name)
 
@@ -149,7 +149,7 @@ def test_unknown_damaged_and_linked_files(tmp_path) -> None:
     assert "linked" not in store.names()
 
 
-def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path) -> None:
+def test_uncreatable_folder_raises_storage_error(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         ConversationStore(tmp_path / "file" / "inside").save(Conversation("a", "run", "text"))

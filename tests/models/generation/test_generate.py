@@ -1,4 +1,4 @@
-"""Generation with a model one can reason about; every architecture has its own file."""
+"""Generation with a small deterministic model. Every architecture is tested in its own file."""
 
 import dataclasses
 import itertools
@@ -26,7 +26,7 @@ def ids(tokens):
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 15, 16, 17, 40])
-def test_cached_equals_uncached_through_every_overflow(model, tokenizer, length) -> None:
+def test_cached_equals_uncached_after_overflows(model, tokenizer, length) -> None:
     prompt = tokenizer.encode(("hello world, " * 5)[:length])
     cached = list(generate(model, tokenizer, [prompt], DEPTH, GREEDY))
     uncached = list(generate(model, tokenizer, [prompt], DEPTH, GREEDY, use_cache=False))
@@ -37,7 +37,7 @@ def test_cached_equals_uncached_through_every_overflow(model, tokenizer, length)
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=4), use_cache=st.booleans())
-def test_a_row_of_a_batch_is_what_it_would_be_alone(model, tokenizer, lengths, use_cache) -> None:
+def test_batch_row_equals_the_row_alone(model, tokenizer, lengths, use_cache) -> None:
     prompts = [tokenizer.encode("the quick brown fox jumps over"[-n:] if n else "") for n in lengths]
     batch = rows_of(generate(model, tokenizer, prompts, DEPTH, GREEDY, use_cache=use_cache), len(prompts))
     for row, prompt in zip(batch, prompts, strict=True):
@@ -50,8 +50,8 @@ def test_the_cache_reads_each_token_once(model, tokenizer) -> None:
     assert model.forwarded == [3] + [1] * 9
 
 
-def test_rows_that_end_leave_and_the_others_go_on(model, tokenizer) -> None:
-    """Stop strings end the rows at different steps; each still equals its own single result."""
+def test_rows_that_end_early_equal_their_results_alone(model, tokenizer) -> None:
+    """Stop strings end the rows at different steps; each still equals its result alone."""
     prompts = [tokenizer.encode(text) for text in ("abc", "hello there, B", "C", "the fox")]
     texts = ["".join(t.text for t in generate(model, tokenizer, [p], DEPTH, GREEDY)) for p in prompts]
     config = GREEDY.changed(stop=(texts[0][3:5], texts[2][10:12]))
@@ -66,7 +66,7 @@ def test_rows_that_end_leave_and_the_others_go_on(model, tokenizer) -> None:
         assert not any(stop in "".join(t.text for t in row) for stop in config.stop)
 
 
-def test_same_seed_same_text_and_another_seed_another(model, tokenizer) -> None:
+def test_seed_decides_the_text(model, tokenizer) -> None:
     prompts = [tokenizer.encode("abc"), tokenizer.encode("abc")]
     config = GenerationConfig(max_tokens=30, temperature=1.5, top_p=1, seed=5)
     first, second = rows_of(generate(model, tokenizer, prompts, DEPTH, config), 2)
@@ -94,7 +94,7 @@ def test_the_end_of_text_token_ends_the_row(model, tokenizer) -> None:
     assert [(t.id, t.text, t.finished) for t in tokens] == [(tokenizer.eos_id, "", "eos")]
 
 
-def test_every_setting_changes_what_it_should(model, tokenizer) -> None:
+def test_every_setting_has_its_effect(model, tokenizer) -> None:
     prompt = [tokenizer.encode("abc")]
     base = GenerationConfig(max_tokens=60, temperature=1.0, top_p=1.0, seed=3)
     greedy = ids(generate(model, tokenizer, prompt, DEPTH, base.changed(temperature=0)))
@@ -112,7 +112,7 @@ def test_every_setting_changes_what_it_should(model, tokenizer) -> None:
     assert len(set(penalised)) > len(set(greedy))
 
 
-def test_figures_of_a_token(model, tokenizer) -> None:
+def test_token_has_probability_and_passes(model, tokenizer) -> None:
     (token,) = generate(model, tokenizer, [tokenizer.encode("abc")], DEPTH, GREEDY.changed(max_tokens=1))
     assert 0 < token.probability <= 1
     assert token.passes == DEPTH.cycles
@@ -120,7 +120,7 @@ def test_figures_of_a_token(model, tokenizer) -> None:
     assert token.text == tokenizer.decode([token.id])
 
 
-def test_without_a_limit_it_goes_on(model, tokenizer) -> None:
+def test_generation_without_a_limit_continues(model, tokenizer) -> None:
     stream = generate(model, tokenizer, [tokenizer.encode("abc")], DEPTH, GREEDY.changed(max_tokens=None))
     assert not any(next(stream).finished for _ in range(300))
 
@@ -135,13 +135,13 @@ def test_no_prompts_no_tokens(model, tokenizer) -> None:
     assert list(generate(model, tokenizer, [], DEPTH, GREEDY)) == []
 
 
-def test_a_foreign_token_is_refused(model, tokenizer) -> None:
+def test_token_outside_the_vocabulary_is_refused(model, tokenizer) -> None:
     with pytest.raises(UsageError):
         next(generate(model, tokenizer, [[10_000]], DEPTH, GREEDY))
 
 
 @pytest.mark.parametrize("temperature", [0, 1])
-def test_damaged_weights_give_a_sentence(model, tokenizer, temperature) -> None:
+def test_damaged_weights_raise_an_error(model, tokenizer, temperature) -> None:
     model.head.data[:] = float("nan")
     with pytest.raises(RlmError, match="not a number"):
         next(generate(model, tokenizer, [[20]], DEPTH, GREEDY.changed(temperature=temperature)))

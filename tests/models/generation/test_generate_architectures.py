@@ -1,4 +1,4 @@
-"""Greedy text is the same with and without cache, alone and in a batch, for every architecture."""
+"""Greedy text is the same with and without a cache, alone and in a batch, for every architecture."""
 
 import pytest
 import torch
@@ -44,14 +44,14 @@ def test_cached_text_equals_uncached_text(model, tokenizer, mode) -> None:
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
-def test_a_padded_row_gives_what_it_gives_alone(model, tokenizer, use_cache) -> None:
+def test_padded_row_equals_the_row_alone(model, tokenizer, use_cache) -> None:
     ids = [tokenizer.encode(prompt) for prompt in PROMPTS]
     batch = list(generate(model, tokenizer, ids, Depth(2, 2), GREEDY, use_cache=use_cache))
     for row, prompt in enumerate(ids):
         assert ids_of(batch, row) == ids_of(generate(model, tokenizer, [prompt], Depth(2, 2), GREEDY))
 
 
-def test_rows_that_end_early_leave_the_others_as_they_are(model, tokenizer) -> None:
+def test_rows_that_end_early_do_not_change_the_others(model, tokenizer) -> None:
     ids = [tokenizer.encode(prompt) for prompt in PROMPTS]
     alone = [list(generate(model, tokenizer, [prompt], Depth(2), GREEDY)) for prompt in ids]
     stop = GREEDY.changed(stop=("".join(token.text for token in alone[0])[4:6],))
@@ -60,7 +60,7 @@ def test_rows_that_end_early_leave_the_others_as_they_are(model, tokenizer) -> N
         assert ids_of(batch, row) == ids_of(generate(model, tokenizer, [prompt], Depth(2), stop))
 
 
-def test_what_a_mode_means(model) -> None:
+def test_modes_get_deeper_and_training_depth_is_known(model) -> None:
     modes = model.modes()
     passes = [model.passes(depth) for depth in modes.values()]
     if model.recursive:
@@ -75,26 +75,26 @@ def test_what_a_mode_means(model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "mode", "threshold", "said"),
+    ("values", "mode", "threshold", "expected"),
     [
         ({"architecture": "hrm"}, "deep", None, None),
-        ({"architecture": "hrm"}, "fast", None, "nothing to leave early"),
-        ({"architecture": "transformer"}, "deep", None, "nothing to leave early"),
-        ({"architecture": "recursive_router"}, "deep", None, "--halt-threshold"),
+        ({"architecture": "hrm"}, "fast", None, "cannot halt early"),
+        ({"architecture": "transformer"}, "deep", None, "cannot halt early"),
+        ({"architecture": "recursive_router"}, "deep", None, "{halt_threshold} changes"),
         ({"architecture": "recursive_router"}, "deep", 0.9, None),
-        ({"architecture": "recursive_router", "router": "soft"}, "deep", 0.9, "nothing to leave early"),
-        ({"architecture": "mixture_of_recursions"}, "deep", None, "--halt-threshold"),
+        ({"architecture": "recursive_router", "router": "soft"}, "deep", 0.9, "cannot halt early"),
+        ({"architecture": "mixture_of_recursions"}, "deep", None, "{halt_threshold} changes"),
     ],
 )
-def test_a_wish_to_leave_early_that_comes_to_nothing_is_told(
-    values: dict[str, str], mode: str, threshold: float | None, said: str | None
+def test_note_on_early_halting_without_effect(
+    values: dict[str, str], mode: str, threshold: float | None, expected: str | None
 ) -> None:
     small = {"d_model": 16, "n_heads": 2, "context_length": 8, "vocab_size": 20}
     note = halt_note(build_model(model_config({**small, **values})), mode, threshold)
-    assert note is None if said is None else said in str(note)
+    assert note is None if expected is None else expected in str(note)
 
 
-def test_a_mode_beyond_the_deepest_is_said_to_be_the_same() -> None:
+def test_note_on_a_mode_beyond_the_deepest() -> None:
     small = {"architecture": "recursive_router", "d_model": 16, "n_heads": 2, "context_length": 8}
     model = build_model(model_config({**small, "vocab_size": 20}))
     assert "no deeper than mode deep" in str(mode_note(model, "extreme"))

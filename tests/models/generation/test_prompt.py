@@ -1,11 +1,16 @@
-"""What of a conversation reaches the model: the newest, within the room there is."""
+"""The newest part of a conversation becomes the prompt and fits into the context."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.character_tokenizer import CharacterTokenizer
 from data.document import Message, without_surrogates
-from models.generation.prompt import conversation_prompt, joined_text, single_prompt, unknown_characters
+from models.generation.prompt import (
+    conversation_prompt,
+    prompt_of_text,
+    text_of_turns,
+    unknown_characters,
+)
 
 TOKENIZER = CharacterTokenizer("".join(sorted("\nabcdefg ")))
 TEXT = st.text("abc \n", max_size=12)
@@ -17,7 +22,7 @@ USER, ASSISTANT = TOKENIZER.role_ids["user"], TOKENIZER.role_ids["assistant"]
 
 
 def full_chat(system, turns):
-    """The whole conversation as in training, up to where an answer goes on or begins."""
+    """The whole conversation as in training, up to where the answer continues or begins."""
     before = [Message("system", system)] if system else []
     if turns[-1].role == "user":
         return [*TOKENIZER.encode_chat([*before, *turns]), ASSISTANT]
@@ -25,7 +30,7 @@ def full_chat(system, turns):
 
 
 @given(TURNS, TEXT, ROOM)
-def test_a_chat_prompt_fits_and_ends_where_the_answer_goes_on(turns, system, room) -> None:
+def test_chat_prompt_fits_and_ends_where_the_answer_continues(turns, system, room) -> None:
     prompt = conversation_prompt(TOKENIZER, "messages", system, turns, room)
     whole = full_chat(system, turns)
     assert 1 <= len(prompt.ids) <= room
@@ -42,7 +47,7 @@ def test_a_chat_prompt_fits_and_ends_where_the_answer_goes_on(turns, system, roo
 
 
 @given(TURNS, ROOM)
-def test_a_cut_chat_begins_with_a_user_and_never_with_an_orphan_answer(turns, room) -> None:
+def test_shortened_chat_begins_with_a_user_message(turns, room) -> None:
     prompt = conversation_prompt(TOKENIZER, "messages", "", turns, room)
     if room > 16 and turns[-1].role == "user":
         assert prompt.ids[:2] == [TOKENIZER.bos_id, USER]
@@ -57,34 +62,34 @@ def test_the_system_message_stays_when_turns_are_dropped(turns, room) -> None:
 @given(TURNS, ROOM)
 def test_a_text_prompt_is_the_end_of_the_text(turns, room) -> None:
     prompt = conversation_prompt(TOKENIZER, "text", "", turns, room)
-    whole = list(TOKENIZER.encode(joined_text(turns)))
+    whole = list(TOKENIZER.encode(text_of_turns(turns)))
     assert prompt.ids == whole[-room:]
     assert (prompt.dropped == 0) == (len(whole) <= room)
 
 
 @given(TURNS)
-def test_joined_text_loses_nothing_and_messages_begin_lines(turns) -> None:
-    text = joined_text(turns)
+def test_text_of_turns_is_complete_and_messages_begin_lines(turns) -> None:
+    text = text_of_turns(turns)
     assert text.replace("\n", "") == "".join(turn.content for turn in turns).replace("\n", "")
     assert len(text) <= sum(len(turn.content) for turn in turns) + len(turns)
 
 
-def test_a_message_begins_on_a_line_of_its_own() -> None:
+def test_message_begins_on_a_new_line() -> None:
     turns = [
         Message("user", "a"),
         Message("assistant", "b"),
         Message("user", "c"),
         Message("assistant", "d\n"),
     ]
-    assert joined_text([*turns, Message("user", "e")]) == "ab\ncd\ne"
+    assert text_of_turns([*turns, Message("user", "e")]) == "ab\ncd\ne"
 
 
-def test_a_single_prompt_looks_as_in_training() -> None:
-    assert single_prompt(TOKENIZER, "text", "ab").ids == list(TOKENIZER.encode("ab"))
-    assert single_prompt(TOKENIZER, "documents", "ab").ids == list(TOKENIZER.encode_document("ab"))[:-1]
-    assert single_prompt(TOKENIZER, "messages", "ab").ids == full_chat("", [Message("user", "ab")])
-    assert single_prompt(TOKENIZER, "text", "abcd", room=3).ids == list(TOKENIZER.encode("bcd"))
-    cut = single_prompt(TOKENIZER, "messages", "abcd", room=5)
+def test_prompt_of_text_has_the_form_of_the_training_data() -> None:
+    assert prompt_of_text(TOKENIZER, "text", "ab").ids == list(TOKENIZER.encode("ab"))
+    assert prompt_of_text(TOKENIZER, "documents", "ab").ids == list(TOKENIZER.encode_document("ab"))[:-1]
+    assert prompt_of_text(TOKENIZER, "messages", "ab").ids == full_chat("", [Message("user", "ab")])
+    assert prompt_of_text(TOKENIZER, "text", "abcd", room=3).ids == list(TOKENIZER.encode("bcd"))
+    cut = prompt_of_text(TOKENIZER, "messages", "abcd", room=5)
     assert cut.ids == [TOKENIZER.bos_id, USER, *TOKENIZER.encode("d"), TOKENIZER.eos_id, ASSISTANT]
     assert cut.dropped == 1
 
@@ -92,7 +97,7 @@ def test_a_single_prompt_looks_as_in_training() -> None:
 @given(st.text(st.characters(exclude_categories=[]), max_size=30))
 def test_any_text_can_be_a_prompt(text: str) -> None:
     without_surrogates(text).encode("utf-8")
-    ids = single_prompt(TOKENIZER, "messages", text).ids
+    ids = prompt_of_text(TOKENIZER, "messages", text).ids
     assert set(ids) & set(range(16)) <= {
         TOKENIZER.unk_id,
         TOKENIZER.bos_id,

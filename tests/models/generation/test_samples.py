@@ -13,7 +13,7 @@ from models.recursion import Depth
 
 
 def prompt_for(text: str, monkeypatch: pytest.MonkeyPatch, kind: str = "text", context: int = 64) -> str:
-    """What stands before a passage where `text` was held out, as the event has it."""
+    """The prompt of the sample for the validation text `text`."""
     tokenizer = CharacterTokenizer(sorted(set(text.replace("\N{SNOWMAN}", ""))))
     given: list[list[int]] = []
 
@@ -43,7 +43,7 @@ def prompt_for(text: str, monkeypatch: pytest.MonkeyPatch, kind: str = "text", c
         (" \n \n ", ""),
     ],
 )
-def test_a_sample_goes_on_from_the_first_words_of_the_text(
+def test_sample_continues_the_first_words_of_the_text(
     monkeypatch: pytest.MonkeyPatch, text: str, prompt: str
 ) -> None:
     assert prompt_for(text, monkeypatch) == prompt

@@ -1,4 +1,4 @@
-"""Each filter does what its sentence says, for any logits."""
+"""Properties of each filter, for any logits."""
 
 import pytest
 import torch
@@ -13,13 +13,13 @@ ROWS = st.lists(FLOATS, min_size=1, max_size=12).map(lambda values: torch.tensor
 PENALTIES = st.floats(1.01, 5)
 
 
-def kept(logits: torch.Tensor) -> set[int]:
+def remaining_tokens(logits: torch.Tensor) -> set[int]:
     return {i for i, value in enumerate(logits.tolist()) if value > float("-inf")}
 
 
 @given(ROWS, st.integers(0, 15))
 def test_top_k_keeps_the_k_most_likely(logits: torch.Tensor, k: int) -> None:
-    inside = kept(sampling.top_k(logits, k))
+    inside = remaining_tokens(sampling.top_k(logits, k))
     assert len(inside) >= min(k or len(logits), len(logits))
     outside = set(range(len(logits))) - inside
     assert all(logits[o] < logits[i] for o in outside for i in inside)
@@ -27,7 +27,7 @@ def test_top_k_keeps_the_k_most_likely(logits: torch.Tensor, k: int) -> None:
 
 @given(ROWS, st.floats(0.01, 1))
 def test_top_p_keeps_the_fewest_that_hold_p(logits: torch.Tensor, p: float) -> None:
-    inside = kept(sampling.top_p(logits, p))
+    inside = remaining_tokens(sampling.top_p(logits, p))
     probabilities = logits.softmax(-1)
     assert int(logits.argmax()) in inside or float(probabilities.max()) in probabilities[list(inside)]
     mass = float(sum(probabilities[i] for i in inside))
@@ -38,7 +38,7 @@ def test_top_p_keeps_the_fewest_that_hold_p(logits: torch.Tensor, p: float) -> N
 
 @given(ROWS, st.floats(0, 1))
 def test_min_p_is_relative_to_the_most_likely(logits: torch.Tensor, share: float) -> None:
-    inside = kept(sampling.min_p(logits, share))
+    inside = remaining_tokens(sampling.min_p(logits, share))
     probabilities = logits.softmax(-1)
     assert int(logits.argmax()) in inside
     for i in range(len(logits)):
@@ -61,7 +61,7 @@ def test_a_penalty_never_makes_a_seen_token_more_likely(logits, penalty, data) -
 
 @given(st.lists(st.integers(0, 3), max_size=30), st.integers(0, 5))
 def test_no_ngram_appears_twice(history: list[int], n: int) -> None:
-    banned = set(range(4)) - kept(
+    banned = set(range(4)) - remaining_tokens(
         sampling.no_repeat_ngram(torch.zeros(4), torch.tensor(history, dtype=torch.int64), n)
     )
     grams = [tuple(history[i : i + n]) for i in range(len(history) - n + 1)] if n else []
@@ -88,6 +88,6 @@ def test_sampling_follows_the_probabilities_and_the_seed() -> None:
     assert (draws == sampling.sample(probabilities, torch.Generator().manual_seed(1))).all()
 
 
-def test_output_that_is_no_number_is_an_error_with_a_sentence() -> None:
+def test_output_not_finite_raises_an_error() -> None:
     with pytest.raises(RlmError, match="not a number"):
         sampling.sample(torch.tensor([float("nan"), 1.0]))

@@ -1,4 +1,4 @@
-"""Text comes complete and ends where it should, however tokens cut it."""
+"""Text is complete and ends at the right place, however tokens split it."""
 
 import pytest
 from hypothesis import given
@@ -51,7 +51,7 @@ def test_text_ends_before_the_first_stop_string(text: str, stops: list[str], dat
 
 
 @given(st.text(max_size=20), st.data())
-def test_without_stop_strings_nothing_is_held_back(text: str, data: st.DataObject) -> None:
+def test_without_stop_strings_text_is_not_delayed(text: str, data: st.DataObject) -> None:
     pieces = cut(text, data)
     assert run(pieces) == ([*pieces, ""], None)
 
@@ -78,5 +78,5 @@ def test_a_natural_end_is_the_first_sentence(text: str, expected: str, data: st.
     assert ending == "natural"
 
 
-def test_a_sentence_end_is_known_only_by_what_follows() -> None:
+def test_sentence_end_needs_the_next_character() -> None:
     assert run(["It costs 3", ".", "50 now"], natural=True) == (["It costs 3", ".", "50 now", ""], None)

@@ -1,4 +1,4 @@
-"""A small model with drawn weights, in a run of its own."""
+"""A run with a small untrained model."""
 
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,11 @@ def trained(tmp_path: Path) -> Any:
         model_config({"vocab_size": tokenizer.vocab_size, "context_length": 64, "d_model": 32, "n_heads": 2})
     ).eval()
     # Drawn weights might end the text at once; these always have something to say.
-    model.register_forward_hook(lambda _, __, output: _silence(output, tokenizer.eos_id))
+    model.register_forward_hook(lambda _, __, output: _exclude_token(output, tokenizer.eos_id))
     run = Run.create("small", tmp_path / "runs")
     run.save_config(CREATED)
     return LoadedModel(model=model, tokenizer=tokenizer, run=run, config=CREATED, kind="text")
 
 
-def _silence(output: Any, token: int) -> None:
+def _exclude_token(output: Any, token: int) -> None:
     output.logits[..., token] = -1e4

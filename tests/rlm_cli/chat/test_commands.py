@@ -1,4 +1,4 @@
-"""`rlm generate` and `rlm chat` from arguments and pipes to streams and exit codes."""
+"""`rlm generate` and `rlm chat`: arguments, pipes, streams and exit codes."""
 
 import io
 import json
@@ -49,14 +49,14 @@ def test_text_models_print_prompt_and_continuation(rlm) -> None:
     assert (result["tokens"], result["finished"], report["mode"]) == (20, "length", "normal")
 
 
-def test_models_of_conversations_print_the_answer_alone(rlm, trained) -> None:
+def test_models_of_conversations_print_only_the_answer(rlm, trained) -> None:
     object.__setattr__(trained, "kind", "messages")
     _, out, _ = rlm("generate", "-p", "once upon", "--max-tokens", "9")
     assert len(out) == 10
     assert "once" not in out
 
 
-def test_several_prompts_come_out_in_order_as_they_would_alone(rlm) -> None:
+def test_several_prompts_equal_their_results_alone(rlm) -> None:
     prompts = ["a story", "b", "", "see, a longer one"]
     flags = ["--temp", "0", "--max-tokens", "70", "--stop", "q"]
     together = generated(rlm, *(part for p in prompts for part in ("-p", p)), *flags)["results"]
@@ -85,13 +85,13 @@ def test_many_prompts_are_read_in_batches(rlm) -> None:
     assert results[:8] == results[64:70] + results[6:8]
 
 
-def test_a_seed_makes_text_repeatable_and_is_told(rlm) -> None:
+def test_seed_makes_text_repeatable_and_is_shown(rlm) -> None:
     first = generated(rlm, "-p", "a", "--temp", "2")
     seed = str(first["settings"]["seed"])
     assert generated(rlm, "-p", "a", "--temp", "2", "--seed", seed)["results"] == first["results"]
 
 
-def test_settings_of_the_run_hold_until_something_is_said(rlm, trained, monkeypatch) -> None:
+def test_typed_settings_win_over_those_of_the_run(rlm, trained, monkeypatch) -> None:
     trained.run.write_json("generation_config.json", {"mode": "deep", "max_tokens": 4, "temperature": 0})
     report = generated(rlm, "-p", "a")
     assert (report["mode"], report["settings"]["max_tokens"], report["settings"]["temperature"]) == (
@@ -119,7 +119,7 @@ def test_settings_of_the_run_hold_until_something_is_said(rlm, trained, monkeypa
         ("chat",),
     ],
 )
-def test_what_cannot_be_meant_exits_2_with_a_sentence(rlm, arguments) -> None:
+def test_invalid_arguments_exit_2_with_a_message(rlm, arguments) -> None:
     code, out, err = rlm(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
@@ -138,9 +138,7 @@ def test_what_cannot_be_meant_exits_2_with_a_sentence(rlm, arguments) -> None:
         (("generate", "--threads", "100000"), "threads"),
     ],
 )
-def test_what_was_typed_is_checked_before_a_prompt_or_a_model_is_looked_for(
-    rlm, trained, monkeypatch, arguments, word
-) -> None:
+def test_arguments_are_checked_before_prompts_and_models(rlm, trained, monkeypatch, arguments, word) -> None:
     def never(*arguments):
         raise AssertionError("the model was loaded")
 
@@ -157,14 +155,14 @@ def test_a_device_is_checked_before_the_weights_are_read(trained) -> None:
 
 
 @pytest.mark.parametrize("content", [{"temperature": 99}, {"mode": "none such"}, {"seed": "x"}])
-def test_a_slip_in_the_settings_of_a_run_names_their_file(rlm, trained, content) -> None:
+def test_invalid_run_settings_error_names_the_file(rlm, trained, content) -> None:
     trained.run.write_json("generation_config.json", content)
     code, _, err = rlm("generate", "-p", "a", "--temp", "1", "--mode", "deep")
     assert code == 2
     assert "generation_config.json" in err
 
 
-def test_chats_of_the_same_second_are_both_kept(rlm, trained, monkeypatch) -> None:
+def test_chats_started_in_the_same_second_are_both_saved(rlm, trained, monkeypatch) -> None:
     # As if the second had asked for a name before the first had saved anything.
     monkeypatch.setattr("models.generation.conversation.ConversationStore.new_name", lambda self: "now")
     for message in (b"one", b"two"):
@@ -173,7 +171,7 @@ def test_chats_of_the_same_second_are_both_kept(rlm, trained, monkeypatch) -> No
     assert sorted(content["turns"][0]["content"] for content in saved) == ["one", "two"]
 
 
-def test_a_damaged_conversation_is_a_sentence_that_names_its_file(rlm, trained) -> None:
+def test_damaged_conversation_error_names_the_file(rlm, trained) -> None:
     rlm("chat", "--max-tokens", "3", stdin=b"one")
     (saved,) = (trained.run.path / "conversations").glob("*.json")
     saved.write_text(json.dumps({**json.loads(saved.read_text()), "settings": []}))
@@ -182,7 +180,7 @@ def test_a_damaged_conversation_is_a_sentence_that_names_its_file(rlm, trained) 
     assert saved.name in err
 
 
-def test_what_is_piped_into_a_chat_is_one_turn(rlm, trained) -> None:
+def test_piped_text_is_one_turn(rlm, trained) -> None:
     code, out, err = rlm("chat", "--max-tokens", "8", "--seed", "1", stdin=b"mode deep\nand more\n")
     assert code == 0
     assert len(out) == 9
@@ -199,21 +197,21 @@ def test_what_is_piped_into_a_chat_is_one_turn(rlm, trained) -> None:
 def test_a_chat_can_be_continued_with_its_settings(rlm, trained) -> None:
     rlm("chat", "--max-tokens", "8", "--temp", "0.5", stdin=b"one")
     _, _, err = rlm("chat", "-c", "--mode", "deep", stdin=b"two")
-    assert "Going on with" in err
+    assert "Continuing" in err
     (saved,) = (trained.run.path / "conversations").glob("*.json")
     content = json.loads(saved.read_text())
     assert [turn["content"] for turn in content["turns"] if turn["role"] == "user"] == ["one", "two"]
     assert (content["settings"]["mode"], content["settings"]["generation"]["max_tokens"]) == ("deep", 8)
 
 
-def test_a_fast_chat_keeps_nothing(rlm, trained) -> None:
+def test_fast_chat_saves_nothing(rlm, trained) -> None:
     code, out, _ = rlm("chat", "--fast", "--max-tokens", "8", "--seed", "1", stdin=b"one")
     assert code == 0
     assert len(out) == 9
     assert not (trained.run.path / "conversations").exists()
 
 
-def test_the_dial_is_explained_where_it_does_nothing_or_too_much(rlm, trained) -> None:
+def test_mode_without_effect_or_beyond_training_gives_a_note(rlm, trained) -> None:
     assert "extrapolation" in rlm("generate", "-p", "a", "-m", "extreme", "--max-tokens", "2")[2]
     assert "extrapolation" in rlm("chat", "-m", "extreme", "--max-tokens", "2", stdin=b"a")[2]
     object.__setattr__(trained, "kind", "messages")
@@ -223,7 +221,7 @@ def test_the_dial_is_explained_where_it_does_nothing_or_too_much(rlm, trained) -
 @pytest.mark.parametrize(
     "module", ["rlm_cli.commands.generate", "rlm_cli.commands.chat", "rlm_cli.chat.line_chat"]
 )
-def test_no_torch_before_there_is_a_model(module: str) -> None:
+def test_chat_modules_import_no_torch(module: str) -> None:
     code = (
         f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('torch', 'prompt_toolkit', 'rich')))"
     )

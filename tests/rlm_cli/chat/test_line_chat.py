@@ -1,4 +1,4 @@
-"""Every command of the table, typed by a scripted user."""
+"""Every chat command, typed by a scripted user."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,12 @@ from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.settings import GenerationConfig
 from models.recursion import MODES
-from rlm_cli.chat.line_chat import LineChat, fitted
+from rlm_cli.chat.line_chat import LineChat, wrap_text
 from rlm_cli.output import Output
 
 
 class Script:
-    """A user who types these lines and leaves. A class among them is raised as it is read."""
+    """A user who types these lines and leaves. An exception class among them is raised."""
 
     def __init__(self, *lines) -> None:
         self.lines = list(lines)
@@ -37,11 +37,11 @@ class Script:
 
 @pytest.fixture
 def chat(trained):
-    def start(*lines, forgetful: bool = False) -> LineChat:
+    def start(*lines, independent: bool = False) -> LineChat:
         settings = ChatSettings(generation=GenerationConfig(max_tokens=12, seed=1))
         store = ConversationStore(trained.run.path / "conversations")
         session = ChatSession(trained, Conversation("first", "small", "text", settings=settings), store)
-        line_chat = LineChat(session, Output(), Script(*lines), forgetful=forgetful)
+        line_chat = LineChat(session, Output(), Script(*lines), independent=independent)
         line_chat.run()
         return line_chat
 
@@ -52,7 +52,7 @@ def roles(line_chat: LineChat) -> str:
     return "".join(turn.role[0] for turn in line_chat.session.conversation.turns)
 
 
-def test_a_conversation_is_answered_and_saved(chat, capsys) -> None:
+def test_conversation_is_answered_and_saved(chat, capsys) -> None:
     line_chat = chat("once upon", "", "and then", "quit", "not read")
     assert roles(line_chat) == "uaua"
     out, err = capsys.readouterr()
@@ -63,7 +63,7 @@ def test_a_conversation_is_answered_and_saved(chat, capsys) -> None:
     assert line_chat.reader.lines == ["not read"]
 
 
-def test_every_command_does_something_and_none_breaks_the_chat(chat, capsys) -> None:
+def test_every_command_runs_without_error(chat, capsys) -> None:
     assert {name for name in COMMANDS if name not in _EVERY} == set()
     line_chat = chat("hello", *(line for lines in _EVERY.values() for line in lines), "quit")
     err = capsys.readouterr().err
@@ -110,32 +110,32 @@ _EVERY = {
     ["/nonsense", "/", "/temp 9", "mode dep", "/retry", "/undo", "/continue", "/edit", "/copy", "/export",
      "/load nothing", "/load ../x", "/save ../x", "/compare", "/system be kind"],
 )  # fmt: skip
-def test_what_cannot_be_done_is_a_sentence_and_the_chat_goes_on(chat, capsys, line: str) -> None:
+def test_error_in_a_command_does_not_end_the_chat(chat, capsys, line: str) -> None:
     line_chat = chat(line, "hello")
     assert capsys.readouterr().err.count("error:") == 1
     assert roles(line_chat) == "ua"
 
 
-def test_turns_can_be_taken_back_and_answered_again(chat) -> None:
+def test_turns_can_be_removed_and_answered_again(chat) -> None:
     line_chat = chat("one", "two", "/retry", "/continue", "/undo", "/edit three")
     assert [turn.content for turn in line_chat.session.conversation.turns if turn.role == "user"] == ["three"]
     assert roles(line_chat) == "ua"
 
 
-def test_the_last_message_is_there_to_be_edited(chat) -> None:
+def test_last_message_can_be_edited(chat) -> None:
     line_chat = chat("one", "edit", "one more")
     assert line_chat.reader.defaults[2] == "one"
     assert line_chat.session.conversation.last("user") == "one more"
 
 
-def test_control_c_twice_leaves_and_once_does_not(chat, capsys) -> None:
+def test_control_c_leaves_only_when_pressed_twice(chat, capsys) -> None:
     line_chat = chat(KeyboardInterrupt, "hello", KeyboardInterrupt, KeyboardInterrupt, "not read")
     assert roles(line_chat) == "ua"
     assert line_chat.reader.lines == ["not read"]
     assert capsys.readouterr().err.count("again") == 2
 
 
-def test_comparing_shows_every_mode_and_keeps_nothing(chat, capsys) -> None:
+def test_comparing_shows_every_mode_and_saves_nothing(chat, capsys) -> None:
     line_chat = chat("hello", "compare")
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if line.startswith("--- ")] == [
@@ -146,30 +146,30 @@ def test_comparing_shows_every_mode_and_keeps_nothing(chat, capsys) -> None:
     assert normal.rstrip("\n") == line_chat.session.conversation.last("assistant").rstrip("\n")
 
 
-def test_debug_tells_id_text_probability_and_passes(chat, capsys) -> None:
+def test_debug_shows_id_text_probability_and_passes(chat, capsys) -> None:
     line_chat = chat("/debug", "/max 3", "abc")
     err = capsys.readouterr().err
     lines = [line for line in err.splitlines() if " p 0." in line or " p 1." in line]
     assert len(lines) == 3
     assert all(line.split()[0].isdigit() and "passes 2" in line for line in lines)
-    assert line_chat.session.figures.tokens == 3
+    assert line_chat.session.stats.tokens == 3
 
 
-def test_a_forgetful_chat_answers_the_same_message_the_same(chat, capsys) -> None:
-    line_chat = chat("abc", "abc", forgetful=True)
+def test_independent_messages_get_the_same_answer(chat, capsys) -> None:
+    line_chat = chat("abc", "abc", independent=True)
     out = capsys.readouterr().out
     assert out[: len(out) // 2] == out[len(out) // 2 :]
     assert roles(line_chat) == "ua"
 
 
 @pytest.mark.parametrize("command", ["/continue", "/retry"])
-def test_nothing_to_answer_leaves_stdout_alone(chat, capsys, command: str) -> None:
+def test_refused_command_prints_nothing_to_stdout(chat, capsys, command: str) -> None:
     chat(command)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", ["~none.such/talk", "a" * 5000, "zero\0byte", "lone\ud800surrogate"])
-def test_a_file_name_that_cannot_be_is_a_sentence(chat, capsys, tmp_path, monkeypatch, name: str) -> None:
+def test_invalid_export_name_is_an_error(chat, capsys, tmp_path, monkeypatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     line_chat = chat("hello", f"/export {name}", "again")
     assert capsys.readouterr().err.count("error:") == 1
@@ -177,14 +177,14 @@ def test_a_file_name_that_cannot_be_is_a_sentence(chat, capsys, tmp_path, monkey
     assert roles(line_chat) == "uaua"
 
 
-def test_comparing_says_which_modes_go_beyond_training(chat, capsys) -> None:
+def test_comparing_names_modes_beyond_training(chat, capsys) -> None:
     chat("/compare abc")
-    assert "an extrapolation: thorough, extreme." in capsys.readouterr().err
+    assert "Deeper than the model was trained: thorough, extreme." in capsys.readouterr().err
 
 
 @given(st.text("ab ·\n", max_size=80), st.integers(2, 20))
-def test_a_fitted_text_fits_and_says_the_same(text: str, width: int) -> None:
-    shown = fitted(text, width)
+def test_wrapped_text_fits_and_keeps_its_words(text: str, width: int) -> None:
+    shown = wrap_text(text, width)
     assert all(len(line) <= width for line in shown.split("\n"))
     assert "".join(shown.split()) == "".join(text.split())
 
@@ -194,18 +194,18 @@ def test_exports_can_be_trained_on_and_never_overwrite(chat, tmp_path: Path, cap
     line_chat = chat("hello", f"/export {target}", f"/export {target}")
     written = [Message(**message) for message in json.loads(target.read_text())["messages"]]
     assert written == line_chat.session.conversation.turns
-    assert "there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
-def test_escape_sequences_are_drawn_on_a_terminal_and_exact_in_a_pipe(
+def test_escape_sequences_are_replaced_on_a_terminal_and_exact_in_a_pipe(
     chat, trained, capsys, monkeypatch
 ) -> None:
-    def spoken(*arguments, **more):
+    def control_characters(*arguments, **more):
         from models.generation.generate import GeneratedToken
 
         yield GeneratedToken(0, 20, "a\x1b]0;owned\x07b", 1.0, 2.0, "length")
 
-    monkeypatch.setattr("models.generation.generate.generate", spoken)
+    monkeypatch.setattr("models.generation.generate.generate", control_characters)
     chat("say it")
     assert capsys.readouterr().out == "a\x1b]0;owned\x07b\n"
     monkeypatch.setattr("rlm_cli.output.stdout_is_terminal", lambda: True)
@@ -215,12 +215,12 @@ def test_escape_sequences_are_drawn_on_a_terminal_and_exact_in_a_pipe(
     assert "a␛]0;owned␇b" in captured.out
 
 
-def test_unknown_characters_are_told(chat, capsys) -> None:
+def test_unknown_characters_give_a_note(chat, capsys) -> None:
     chat("naïve")
     assert "'ï'" in capsys.readouterr().err
 
 
-def test_what_is_typed_while_modes_are_compared_is_not_lost(chat, monkeypatch) -> None:
+def test_text_typed_while_comparing_is_kept(chat, monkeypatch) -> None:
     from rlm_cli.chat.answer_view import AnswerView
 
     typed = iter(["mo", "de de", "ep\nsec", "ond\nthi"])
@@ -228,7 +228,7 @@ def test_what_is_typed_while_modes_are_compared_is_not_lost(chat, monkeypatch) -
 
     def show_and_type(self, *arguments):
         stopped = show(self, *arguments)
-        self.typed = next(typed, "")
+        self.typed_text = next(typed, "")
         return stopped
 
     monkeypatch.setattr(AnswerView, "show", show_and_type)
@@ -239,7 +239,7 @@ def test_what_is_typed_while_modes_are_compared_is_not_lost(chat, monkeypatch) -
     assert line_chat.reader.defaults[1] == "thi"
 
 
-def test_lines_typed_ahead_are_taken_in_order(chat, monkeypatch) -> None:
+def test_lines_typed_during_an_answer_run_in_order(chat, monkeypatch) -> None:
     from rlm_cli.chat.answer_view import AnswerView
 
     typed = iter(["mode deep\nsecond\nthi"])
@@ -247,7 +247,7 @@ def test_lines_typed_ahead_are_taken_in_order(chat, monkeypatch) -> None:
 
     def show_and_type(self, *arguments):
         stopped = show(self, *arguments)
-        self.typed = next(typed, "")
+        self.typed_text = next(typed, "")
         return stopped
 
     monkeypatch.setattr(AnswerView, "show", show_and_type)

@@ -1,4 +1,4 @@
-"""Keys pressed while an answer is written."""
+"""Keys pressed during an answer."""
 
 import io
 import os
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from rlm_cli.chat.stop_keys import StopKeys, keys_kept_for_prompt
+from rlm_cli.chat.stop_keys import StopKeys, hold_keys_for_prompt
 
 termios = pytest.importorskip("termios")
 
@@ -31,18 +31,18 @@ def test_escape_stops(keyboard) -> None:
         assert not keys.interrupted
 
 
-def test_arrow_keys_do_not_stop_and_typing_is_kept(keyboard) -> None:
+def test_arrow_keys_do_not_stop_and_text_is_kept(keyboard) -> None:
     with StopKeys() as keys:
         keyboard(b"\x1b[A")
         assert not keys.pressed()
         keyboard("né".encode())
         assert not keys.pressed()
         keyboard(b"\rxt\x07")
-    assert keys.typed == "né\nxt"
+    assert keys.typed_text == "né\nxt"
 
 
-@pytest.mark.parametrize("manager", [StopKeys, keys_kept_for_prompt])
-def test_the_terminal_is_put_back(keyboard, manager) -> None:
+@pytest.mark.parametrize("manager", [StopKeys, hold_keys_for_prompt])
+def test_terminal_is_restored(keyboard, manager) -> None:
     before = termios.tcgetattr(sys.stdin.fileno())
     with manager():
         assert termios.tcgetattr(sys.stdin.fileno()) != before
@@ -63,5 +63,5 @@ def test_control_c_stops_and_twice_leaves(monkeypatch) -> None:
 
 def test_without_a_terminal_there_is_nothing_to_change(monkeypatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    with keys_kept_for_prompt(), StopKeys() as keys:
+    with hold_keys_for_prompt(), StopKeys() as keys:
         assert not keys.pressed()

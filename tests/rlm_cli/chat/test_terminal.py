@@ -1,4 +1,4 @@
-"""A whole chat on a pseudo-terminal: what is typed, what is shown, how it ends."""
+"""A chat on a pseudo-terminal."""
 
 import os
 import re
@@ -37,7 +37,7 @@ sys.exit(main())
 
 
 class Terminal:
-    """A process on a terminal of its own."""
+    """A process on its own pseudo-terminal."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         self.process, self.descriptor = pty.fork()
@@ -50,7 +50,7 @@ class Terminal:
         os.write(self.descriptor, keys.encode())
 
     def expect(self, text: str, patience_s: float = 30.0) -> str:
-        """Wait until `text` is shown; everything shown since the last time."""
+        """Wait until `text` is shown. Returns everything shown since the last call."""
         end = time.monotonic() + patience_s
         while text not in self.seen:
             assert time.monotonic() < end, f"{text!r} did not come: {self.seen!r}"
@@ -92,7 +92,7 @@ def terminal(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_chat_from_greeting_to_goodbye(terminal, tmp_path) -> None:
+def test_chat_on_a_terminal(terminal, tmp_path) -> None:
     chat = terminal()
     greeting = " ".join(chat.expect("Ctrl-D leaves.").split())  # wherever the lines are broken
     assert "continues what you write" in greeting
@@ -121,7 +121,7 @@ def test_a_chat_from_greeting_to_goodbye(terminal, tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_a_fast_chat_is_a_bare_loop(terminal, tmp_path) -> None:
+def test_fast_chat_uses_plain_input(terminal, tmp_path) -> None:
     chat = terminal("--fast", "--max-tokens", "5")
     chat.expect("> ")
     chat.type("abc\r")

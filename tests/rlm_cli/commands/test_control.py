@@ -1,4 +1,4 @@
-"""`rlm pause`, `stop`, `save` and `sample`: a request for the training of a run."""
+"""`rlm pause`, `stop`, `save` and `sample` send a request to a training."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_the_training_gets_the_request(
     assert capsys.readouterr().err.startswith("Asked owl to ")
 
 
-def test_a_run_nobody_trains_is_not_asked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_request_to_a_run_not_in_training_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pause", "owl"]) == ExitCode.FAILED
     assert "Run 'owl' is not training." in capsys.readouterr().err
     assert main(["pause"]) == ExitCode.USAGE

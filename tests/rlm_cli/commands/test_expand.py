@@ -45,7 +45,7 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLM_CACHE_DIR", str(home / "cache"))
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+def json_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     capsys.readouterr()
     assert main([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -60,21 +60,21 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 
 
 def test_a_grown_run_is_listed_and_can_be_resumed(capsys: pytest.CaptureFixture[str], home: Path) -> None:
-    grown = said(capsys, "expand", "book", "--core", "2", "--ff", "64", "--name", "wide")
+    grown = json_of(capsys, "expand", "book", "--core", "2", "--ff", "64", "--name", "wide")
     assert grown["grown"] == {"core": [1, 2], "ff": [32, 64]}
     assert grown["grown_from"] == "book" and grown["largest_logit_change"] <= 1e-5
     assert grown["parameters"][0] < grown["parameters"][1]
     assert Path(grown["path"]) == home / "runs" / "wide"
-    listed = {run["name"]: run for run in said(capsys, "ls")}
+    listed = {run["name"]: run for run in json_of(capsys, "ls")}
     assert listed["wide"]["status"] == listed["book"]["status"] == "finished"
     assert listed["wide"]["parameters"] == grown["parameters"][1]
     assert main(["resume", "wide", "--steps", "3", "--quiet"]) == 0
-    assert said(capsys, "show", "wide")["step"] == 7
+    assert json_of(capsys, "show", "wide")["step"] == 7
 
 
 def test_a_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     before = sorted(path.name for path in (home / "runs").iterdir())
-    plan = said(capsys, "expand", "book", "--target-params", "30k", "--dry-run")
+    plan = json_of(capsys, "expand", "book", "--target-params", "30k", "--dry-run")
     assert plan["dry_run"] and plan["name"] == "book-grown"
     assert abs(plan["parameters"][1] - 30_000) <= 300
     assert main(["expand", "book", "--layers", "3", "--dry-run"]) == 2
@@ -85,7 +85,7 @@ def test_a_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], home: Path
     assert "1 to 2" in shown and "blocks after the loop" in shown
 
 
-def test_errors_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, sentence in (
         (["book", "--layers", "3"], "cannot grow by --layers"),
         (["book", "--core", "1"], "--core is already 1; give 2 or more."),
@@ -110,16 +110,16 @@ def test_the_next_command_works(capsys: pytest.CaptureFixture[str], home: Path) 
         return capsys.readouterr().err.splitlines()[-1]
 
     assert main(["create", "plain", "--arch", "looped", "--d-model", "16", "--heads", "2"]) == 0
-    assert grown("plain") == "Train it on:  rlm train FILE --name plain-next"
-    assert grown("book") == "Train it on:  rlm resume book-next --minutes 5"
+    assert grown("plain") == "Continue training:  rlm train FILE --name plain-next"
+    assert grown("book") == "Continue training:  rlm resume book-next --minutes 5"
     shutil.copytree(home / "runs/book", home / "runs/half")
     extend(Run.open("half", home / "runs"), steps=9)
-    assert grown("half") == "Train it on:  rlm resume half-next"
+    assert grown("half") == "Continue training:  rlm resume half-next"
     assert main(["resume", "half-next", "--quiet"]) == 0
     assert main(["train", "book.txt", "--name", "plain-next", "--steps", "2", "--quiet"]) == 0
 
 
-def test_a_default_name_that_is_taken_gets_a_number(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+def test_existing_default_name_gets_a_number(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     runs = home / "runs"
     shutil.copytree(runs / "book", runs / "hen")
     plans = [
@@ -132,7 +132,7 @@ def test_a_default_name_that_is_taken_gets_a_number(capsys: pytest.CaptureFixtur
     assert [event.run for event in second.events() if isinstance(event, RunFinished)] == ["hen-grown-2"]
     with pytest.raises(UsageError, match="already a run 'hen-grown'"):
         plans[2].start()
-    assert said(capsys, "expand", "hen", "--core", "2")["name"] == "hen-grown-3"
+    assert json_of(capsys, "expand", "hen", "--core", "2")["name"] == "hen-grown-3"
 
 
 @pytest.mark.parametrize(

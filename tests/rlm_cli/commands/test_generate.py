@@ -1,4 +1,4 @@
-"""`rlm generate`: what it reports of the recursion, and how leaving early is asked for and refused."""
+"""`rlm generate`: passes, cache sizes and early halting."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import torch
 
 from models.runs.run import Run
 from rlm_cli.app import main
-from rlm_cli.generation_options import chosen_settings
+from rlm_cli.generation_options import resolve_settings
 
 WIDTH = 32
 TINY = [
@@ -50,7 +50,7 @@ def written(capsys: pytest.CaptureFixture[str], run: str, *arguments: str) -> di
     return found
 
 
-def test_the_bytes_of_the_cache_are_those_of_theory(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cache_bytes_match_the_formula(capsys: pytest.CaptureFixture[str]) -> None:
     for mode, passes in (("fast", 1), ("normal", 2)):
         looped, latent = (written(capsys, name, "--mode", mode) for name in ARCHITECTURES)
         assert looped["cache_bytes_per_token_and_pass"] == 4 * 2 * WIDTH  # a key and a value of 32 bits
@@ -60,31 +60,31 @@ def test_the_bytes_of_the_cache_are_those_of_theory(capsys: pytest.CaptureFixtur
         assert looped["cache_bytes_per_token_and_pass"] >= 4 * latent["cache_bytes_per_token_and_pass"]
 
 
-def test_leaving_early_can_be_refused_where_the_run_asks_for_it(
-    capsys: pytest.CaptureFixture[str], home: Path
-) -> None:
-    kept = home / "runs" / "looped" / "generation_config.json"
+def test_no_halt_overrides_the_run(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    settings_file = home / "runs" / "looped" / "generation_config.json"
     assert written(capsys, "looped")["settings"]["halt"] is False
-    kept.write_text(json.dumps({"halt": True, "halt_threshold": 0.0}))
+    settings_file.write_text(json.dumps({"halt": True, "halt_threshold": 0.0}))
     try:
         left = written(capsys, "looped", "--mode", "normal")
         stayed = written(capsys, "looped", "--mode", "normal", "--no-halt")
     finally:
-        kept.unlink()
+        settings_file.unlink()
     assert (left["settings"]["halt"], left["passes_per_token"]) == (True, 1)
     assert (stayed["settings"]["halt"], stayed["passes_per_token"]) == (False, 2)
 
 
-def test_leaving_early_can_be_refused_where_the_conversation_asked_for_it(home: Path) -> None:
+def test_no_halt_overrides_the_conversation(home: Path) -> None:
     run = Run.open("looped", home / "runs")
-    earlier = {"halt": True, "halt_threshold": 0.5}
-    for said, found in ((None, True), (False, False), (True, True)):
-        _, settings = chosen_settings(run, mode=None, natural=False, halt=said, stop=None, earlier=earlier)
-        assert settings.halt is found
-    assert chosen_settings(run, mode=None, natural=False, halt=None, stop=None)[1].halt is False
+    conversation = {"halt": True, "halt_threshold": 0.5}
+    for typed, expected in ((None, True), (False, False), (True, True)):
+        _, settings = resolve_settings(
+            run, mode=None, natural=False, halt=typed, stop=None, conversation=conversation
+        )
+        assert settings.halt is expected
+    assert resolve_settings(run, mode=None, natural=False, halt=None, stop=None)[1].halt is False
 
 
-def test_no_halting_at_a_threshold_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_halt_and_a_threshold_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["generate", "looped", "-p", "The", "--no-halt", "--halt-threshold", "0.5"]) == 2
-    assert "--no-halt and --halt-threshold exclude one another" in capsys.readouterr().err
+    assert "--no-halt and --halt-threshold exclude each other" in capsys.readouterr().err

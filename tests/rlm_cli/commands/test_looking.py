@@ -68,7 +68,7 @@ def a_finish(run: str = "owl", **more: Any) -> events.RunFinished:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of runs, which every command here then looks at."""
+    """An empty folder of runs, which every command here uses."""
     for variable in ("RLM_HOME", "RLM_CONFIG"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "runs"))
@@ -78,12 +78,11 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def json_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     assert main([*arguments, "--json"]) == 0
     out = capsys.readouterr().out
-    assert out.isascii()
-    assert out.count("\n") == 1
+    assert out.isascii() and out.count("\n") == 1
     return json.loads(out)
 
 
-def test_no_runs_is_said_and_is_no_error(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_listing_without_runs_gives_a_hint(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
@@ -91,7 +90,7 @@ def test_no_runs_is_said_and_is_no_error(runs: Path, capsys: pytest.CaptureFixtu
     assert json_of(capsys, "ls") == []
 
 
-def test_a_listing_has_every_run_and_its_figures(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_listing_has_every_run_with_its_values(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(runs, "owl", [a_start()])
     a_run(runs, "new")
     listed = {run["name"]: run for run in json_of(capsys, "ls")}
@@ -106,7 +105,7 @@ def test_a_listing_has_every_run_and_its_figures(runs: Path, capsys: pytest.Capt
     assert "123.5k" in out or "123k" in out
 
 
-def test_a_damaged_run_is_listed_and_explained(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_run_is_listed_with_the_reason(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(runs, "owl", [a_start()])
     (a_run(runs, "broken").path / "config.json").write_text("{")
     assert {run["name"]: run["status"] for run in json_of(capsys, "ls")}["broken"] == "damaged"
@@ -116,7 +115,7 @@ def test_a_damaged_run_is_listed_and_explained(runs: Path, capsys: pytest.Captur
     assert "broken:" in err
 
 
-def test_what_a_run_says_about_itself_is_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_details_of_a_run_are_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(), a_finish()])
     run.save_evaluation(EVALUATION)
     report = json_of(capsys, "show", "owl")
@@ -135,7 +134,7 @@ def test_what_a_run_says_about_itself_is_shown(runs: Path, capsys: pytest.Captur
         assert words in out
 
 
-def test_a_run_that_failed_is_shown_with_the_reason(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_run_is_shown_with_the_reason(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     failed = events.RunFailed(
         kind="StorageError", message=f"The disk is full.{HOSTILE}", hint="Free some space."
     )
@@ -155,7 +154,7 @@ def test_numbers_json_cannot_hold_become_null(runs: Path, capsys: pytest.Capture
     assert json_of(capsys, "show", "owl")["evaluation"]["validation_loss"] is None
 
 
-def test_losses_that_are_no_losses_are_left_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_losses_not_finite_are_left_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     losses = {"fast": 1.5, "normal": float("nan"), "deep": float("inf")}
     a_run(runs, "owl", [a_start()]).save_evaluation(replace(EVALUATION, validation_loss_by_mode=losses))
     assert main(["show"]) == 0
@@ -163,7 +162,7 @@ def test_losses_that_are_no_losses_are_left_out(runs: Path, capsys: pytest.Captu
     assert "fast" in out and not any(mode in out for mode in ("normal", "deep"))
 
 
-def test_foreign_text_in_a_run_is_harmless(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_a_run_are_replaced(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(architecture=HOSTILE)])
     run.save_datasets([Dataset(name=HOSTILE)])
     run.save_evaluation(replace(EVALUATION, validation_loss_by_mode={HOSTILE: 1.0}))
@@ -178,7 +177,7 @@ def test_foreign_text_in_a_run_is_harmless(runs: Path, capsys: pytest.CaptureFix
     [("datasets.json", '{"name": "x"}'), ("datasets.json", "[4]"), ("evaluation.json", "[]"),
      ("evaluation.json", "{"), ("evaluation.json", '{"format_version": 99}')],
 )  # fmt: skip
-def test_of_a_run_with_a_damaged_file_the_rest_is_shown(
+def test_run_with_a_damaged_file_shows_the_rest(
     runs: Path, capsys: pytest.CaptureFixture[str], name: str, content: str
 ) -> None:
     (a_run(runs, "owl", [a_start()]).path / name).write_text(content)
@@ -195,7 +194,7 @@ def test_of_a_run_with_a_damaged_file_the_rest_is_shown(
 
 
 @pytest.mark.parametrize("content", ['{"format_version": 1, "model": 5}', '{"format_version": 1}'])
-def test_a_configuration_of_another_shape_is_one_sentence_that_names_it(
+def test_invalid_config_is_named_in_one_line(
     runs: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
     (a_run(runs, "owl", [a_start()]).path / "config.json").write_text(content)
@@ -207,7 +206,7 @@ def test_a_configuration_of_another_shape_is_one_sentence_that_names_it(
         assert "config.json" in err.splitlines()[0]
 
 
-def test_what_was_forgotten_is_shown_for_each_corpus(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_forgetting_is_shown_for_each_corpus(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(), a_finish()])
     grown = (
         Growth(what="layers", before=4, after=5),
@@ -236,7 +235,7 @@ def test_what_was_forgotten_is_shown_for_each_corpus(runs: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize("content", ["{}", '{"step": "x"}', '{"validation_loss_by_mode": []}'])
-def test_figures_of_another_kind_do_not_stop_a_look(
+def test_values_of_another_type_are_tolerated(
     runs: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
     run = a_run(runs, "owl", [a_start()])
@@ -246,9 +245,7 @@ def test_figures_of_another_kind_do_not_stop_a_look(
     assert main(["show"]) == 0
 
 
-def test_a_run_without_a_step_is_not_said_to_be_trained(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_run_without_a_step_is_not_shown_as_trained(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], WITH_TEXT)
     assert main(["show"]) == 0
     out, err = capsys.readouterr()
@@ -259,7 +256,7 @@ def test_a_run_without_a_step_is_not_said_to_be_trained(
     assert "trained on" in capsys.readouterr().out
 
 
-def test_the_best_step_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_best_step_is_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = a_run(runs, "owl", [a_start(), a_finish()])
     assert json_of(capsys, "show")["best_step"] is None
     run.save_evaluation(EVALUATION)
@@ -268,7 +265,7 @@ def test_the_best_step_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -
     assert "1.5000 nats per token, best at step 30" in capsys.readouterr().out
 
 
-def test_resume_finds_a_run_that_was_paused_before_its_first_step(
+def test_resume_finds_a_run_paused_before_its_first_step(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_run(runs, "owl", [events.RunPaused(step=0, total_steps=0, path="x")], WITH_TEXT)
@@ -283,7 +280,7 @@ def test_an_unknown_run_names_the_nearest(runs: Path, capsys: pytest.CaptureFixt
     assert "shakespeare" in capsys.readouterr().err.splitlines()[1]
 
 
-def test_resume_without_a_paused_run_says_what_to_do(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_without_a_paused_run_gives_a_hint(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resume"]) == 2
     assert "rlm train FILE" in capsys.readouterr().err
     a_run(runs, "owl", [a_start(), a_finish()])
@@ -301,7 +298,3 @@ def test_the_shell_completes_runs_presets_and_modes(runs: Path, tmp_path: Path) 
     assert list(complete_runs(elsewhere, "")) == []
     assert [name for name, _ in complete_modes("d")] == ["deep"]
     assert "hrm-4m" in {name for name, _ in complete_presets("")}
-
-
-def test_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert {preset["name"] for preset in json_of(capsys, "create", "--list")} >= {"hrm-4m", "nanogpt-cpu"}

@@ -58,7 +58,7 @@ def without_copies(run: Run) -> None:
     run.tokenizer_path.unlink()
 
 
-def test_check_reports_by_its_exit_code(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_sets_the_exit_code(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recover-tokenizer", "owl", "--check"]) == 0
     assert "sound" in capsys.readouterr().out
     run.tokenizer_path.write_text("{")
@@ -73,8 +73,8 @@ def test_repair(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     original = run.tokenizer_path.read_bytes()
     run.tokenizer_path.write_text("gibberish")
     assert main(["recover-tokenizer", "owl"]) == 0
-    said = capsys.readouterr().out
-    assert "not-json" in said and "model.safetensors" in said and "tokenizer.json.1" in said
+    printed = capsys.readouterr().out
+    assert "not-json" in printed and "model.safetensors" in printed and "tokenizer.json.1" in printed
     assert run.tokenizer_path.read_bytes() == original
     assert main(["recover-tokenizer", "owl", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -149,8 +149,10 @@ def test_the_next_command_is_shown_after_a_repair(run: Run, capsys: pytest.Captu
     run.tokenizer_path.rename(run.path / "tokenizer.json.1")
     run.weights_path.unlink()
     assert main(["recover-tokenizer", "owl"]) == 0  # without weights there is nothing to chat with
-    said = capsys.readouterr()
-    assert "Restored from tokenizer.json.1; the hash matches." in said.out and "rlm chat" not in said.err
+    printed = capsys.readouterr()
+    assert (
+        "Restored from tokenizer.json.1; the hash matches." in printed.out and "rlm chat" not in printed.err
+    )
 
 
 def test_an_empty_standard_input(
@@ -159,5 +161,5 @@ def test_an_empty_standard_input(
     without_copies(run)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
     assert main(["recover-tokenizer", "owl", "--like", "-"]) == 1
-    said = capsys.readouterr().err
-    assert "Nothing came from standard input" in said and "rlm train" not in said
+    printed = capsys.readouterr().err
+    assert "Nothing came from standard input" in printed and "rlm train" not in printed

@@ -1,4 +1,4 @@
-"""`rlm train --task` and `rlm solve`, over the real core and a model too small to be good."""
+"""`rlm train --task` and `rlm solve` with a very small model."""
 
 import gzip
 import io
@@ -58,7 +58,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return captured.err
 
 
-def test_the_last_event_of_a_training_says_how_it_solves(capsys: pytest.CaptureFixture[str]) -> None:
+def test_last_event_has_the_puzzle_scores(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [
         "train",
         "--task",
@@ -80,7 +80,7 @@ def test_the_last_event_of_a_training_says_how_it_solves(capsys: pytest.CaptureF
     assert 1 <= last["mean_exit_step"] <= 4
 
 
-def test_a_dry_run_shows_the_plan_and_makes_nothing(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+def test_dry_run_shows_the_plan_only(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     assert (
         main(["train", "--task", "sudoku:4x4", "--count", "40", "--name", "dry", "--dry-run", "--json"]) == 0
     )
@@ -91,7 +91,7 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(capsys: pytest.CaptureFixtur
     assert not (home / "runs" / "dry").exists()
 
 
-def test_an_answer_is_drawn_and_checked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_answer_is_drawn_and_checked(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["solve", "four", PUZZLE, "--max-steps", "3", "--trace"]) == 0
     out = capsys.readouterr().out
@@ -101,7 +101,7 @@ def test_an_answer_is_drawn_and_checked(capsys: pytest.CaptureFixture[str]) -> N
     assert out.count("┌") == 3
 
 
-def test_json_has_the_answer_and_its_steps(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_answer_and_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
     found = solved(capsys, PUZZLE, "--max-steps", "5", "--trace")
     (result,) = found["results"]
     assert found["max_steps"] == 5 and found["trained_steps"] == 2
@@ -129,7 +129,7 @@ def test_puzzles_come_from_a_file_and_from_standard_input(
     assert len(solved(capsys, "-")["results"]) == 2
 
 
-def test_packed_and_quoted_tables_are_read_and_faults_are_named_by_their_line(
+def test_compressed_and_quoted_csv_is_read_and_errors_name_the_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     line = PUZZLE.replace("|", "")
@@ -147,7 +147,7 @@ def test_packed_and_quoted_tables_are_read_and_faults_are_named_by_their_line(
         assert "Line 4 of 'broken.csv': " in error and words in error
 
 
-def test_valid_answers_go_into_a_table(
+def test_valid_answers_are_written_to_a_csv(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from data.sudoku_generator import generate
@@ -165,9 +165,7 @@ def test_valid_answers_go_into_a_table(
     assert "Could not save" in capsys.readouterr().err
 
 
-def test_answers_replace_a_file_only_where_that_is_asked_for(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_out_file_is_overwritten_only_with_force(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "answers.csv"
     out.write_text("mine")
     error = refused(capsys, "solve", "four", PUZZLE, "--out", str(out))
@@ -176,13 +174,13 @@ def test_answers_replace_a_file_only_where_that_is_asked_for(
     assert out.read_text().startswith("puzzle,solution\n")
 
 
-def test_what_is_no_plain_file_is_never_replaced(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_out_never_replaces_a_special_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     error = refused(capsys, "solve", "four", PUZZLE, "--out", str(tmp_path / "pipe"), "--force")
     assert "is there already" in error and (tmp_path / "pipe").is_fifo()
 
 
-def test_on_a_terminal_clues_and_changes_have_colours_of_their_own(
+def test_clues_and_changes_have_different_colours(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capsys.readouterr()
@@ -207,12 +205,10 @@ def test_on_a_terminal_clues_and_changes_have_colours_of_their_own(
         ("................", "more than one solution"),
         ("12..34.......4..", "no solution"),
         ("." * 36, "solves 4×4 grids"),
-        ("missing.txt", "no file 'missing.txt'"),
+        ("missing.txt", "'missing.txt' is neither a file nor a puzzle"),
     ],
 )
-def test_what_is_no_puzzle_for_it_is_refused(
-    capsys: pytest.CaptureFixture[str], puzzle: str, words: str
-) -> None:
+def test_invalid_puzzles_are_refused(capsys: pytest.CaptureFixture[str], puzzle: str, words: str) -> None:
     error = refused(capsys, "solve", "four", puzzle)
     assert words in error.replace("\n", " ")
 
@@ -251,7 +247,7 @@ def test_the_mixer_is_for_puzzles(capsys: pytest.CaptureFixture[str], home: Path
     )
 
 
-def test_puzzles_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_puzzles_from_a_csv_can_be_learned(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from data.sudoku_generator import generate
     from data.sudoku_text import grid_line
 

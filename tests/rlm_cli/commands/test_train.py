@@ -1,4 +1,4 @@
-"""`rlm train` and `rlm resume` as commands: what they ask the core for, and how they end."""
+"""`rlm train` and `rlm resume`: the request they make and how they end."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ from tests.models.runs.example_config import CREATED
 
 
 class Core:
-    """Planner and trainer in one: remembers what it was asked, and ends as it is told."""
+    """Replaces planner and trainer. Records the requests and ends as set."""
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs
@@ -81,12 +81,12 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
     return core
 
 
-def test_what_was_not_said_is_not_asked_for(core: Core) -> None:
+def test_settings_not_given_are_not_in_the_request(core: Core) -> None:
     assert main(["train", "a.txt", "b"]) == 0
     assert core.requests == [TrainRequest(paths=("a.txt", "b"))]
 
 
-def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
+def test_every_flag_reaches_the_planner(core: Core) -> None:
     typed = (
         "train - --name owl --minutes 2 --target-loss 1.2 --patience 3 --preset p --arch hrm --d-model 64 "
         "--heads 4 --context 32 --tokenizer bpe --vocab-size 512 --batch-size 8 --optimizer adamw --seed 7 "
@@ -110,7 +110,7 @@ def test_every_dial_reaches_the_planner_under_its_own_name(core: Core) -> None:
     ]  # fmt: skip
 
 
-def test_a_dry_run_prints_the_plan_and_makes_nothing(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_prints_the_plan_only(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "a.txt", "--dry-run"]) == 0
     assert capsys.readouterr().out == "parameters  1,234\n"
     assert main(["train", "a.txt", "--dry-run", "--json"]) == 0
@@ -119,7 +119,7 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(core: Core, capsys: pytest.
     assert not core.runs.exists()
 
 
-def test_the_plan_precedes_training_and_is_no_result(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_goes_to_stderr_before_the_training(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "a.txt"]) == 0
     out, err = capsys.readouterr()
     assert "parameters  1,234" in err
@@ -128,9 +128,7 @@ def test_the_plan_precedes_training_and_is_no_result(core: Core, capsys: pytest.
     assert "rlm chat owl" in err
 
 
-def test_json_is_the_events_and_the_last_one_is_the_end(
-    core: Core, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_prints_events_up_to_the_last(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "a.txt", "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == [
@@ -139,14 +137,14 @@ def test_json_is_the_events_and_the_last_one_is_the_end(
     assert lines[-1]["validation_loss_by_mode"] == {"fast": 1.5, "normal": 1.25}
 
 
-def test_quiet_leaves_the_figures_alone(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_only_the_result(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "a.txt", "--quiet"]) == 0
     out, err = capsys.readouterr()
     assert "1.2500" in out
     assert err == ""
 
 
-def test_a_pause_says_how_to_go_on(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pause_shows_how_to_continue(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
     core.ending = "paused"
     assert main(["train", "a.txt"]) == 130
     out, err = capsys.readouterr()
@@ -155,12 +153,12 @@ def test_a_pause_says_how_to_go_on(core: Core, capsys: pytest.CaptureFixture[str
     assert "rlm resume owl" in err
 
 
-def test_divergence_has_its_own_status(core: Core) -> None:
+def test_divergence_has_its_own_exit_code(core: Core) -> None:
     core.ending = DivergedError("Training diverged.", hint="Lower the rate.")
     assert main(["train", "a.txt"]) == 3
 
 
-def test_a_run_is_resumed_by_name_and_can_be_made_longer(core: Core) -> None:
+def test_run_is_resumed_by_name_and_extended(core: Core) -> None:
     core.start()
     assert main(["resume", "owl"]) == 0
     assert core.extended == []
@@ -170,16 +168,14 @@ def test_a_run_is_resumed_by_name_and_can_be_made_longer(core: Core) -> None:
     assert core.trained == ["owl"] * 3
 
 
-def test_minutes_meant_for_training_do_not_make_a_resumed_run_longer(
-    core: Core, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_minutes_do_not_extend_a_resumed_run(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     core.start()
     monkeypatch.setenv("RLM_MINUTES", "5")
     assert main(["resume", "owl"]) == 0
     assert core.extended == []
 
 
-def test_ctrl_c_before_there_is_a_run_is_said(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_before_the_run_exists_is_reported(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
     core.planning_ends_with = KeyboardInterrupt()
     assert main(["train", "a.txt"]) == 130
     out, err = capsys.readouterr()
@@ -188,9 +184,7 @@ def test_ctrl_c_before_there_is_a_run_is_said(core: Core, capsys: pytest.Capture
     assert core.trained == [] and not core.runs.exists()
 
 
-def test_a_typed_length_as_a_setting_displaces_the_environment(
-    core: Core, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_typed_length_setting_wins_over_the_environment(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLM_MINUTES", "5")
     assert main(["train", "a.txt", "--set", "training.steps=3"]) == 0
     assert core.requests == [TrainRequest(paths=("a.txt",), overrides=Overrides({"training.steps": 3}))]

@@ -1,4 +1,4 @@
-"""Where the user's lines come from: a full input line on a terminal, or bare reading."""
+"""Reads the user's lines: an input line with editing on a terminal, or plain reading."""
 
 import os
 import sys
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 PROMPT = "> "
 
 
-class Reader(Protocol):
+class LineReader(Protocol):
     """Reads one message."""
 
     def read(self, default: str = "") -> str:
-        """What the user sends, several lines perhaps. `default` is there to be edited.
+        """Read one message, which may have several lines. The user can edit `default`.
 
-        Raises EOFError where there is no more, KeyboardInterrupt for Ctrl-C on an empty line.
+        Raises EOFError at the end of input, KeyboardInterrupt for Ctrl-C on an empty line.
         """
         ...
 
 
 class PlainReader:
-    """Lines as they come, with a prompt on stderr. A trailing backslash goes on with the next."""
+    """Reads lines with a prompt on stderr. A trailing backslash joins the next line."""
 
     def read(self, default: str = "") -> str:
         lines: list[str] = []
@@ -44,7 +44,7 @@ class PlainReader:
             if not content:
                 if lines:
                     return "\n".join(lines)
-                self._write("\n")  # what comes next does not belong behind the prompt
+                self._write("\n")  # the next output must not follow the prompt
                 raise EOFError
             line = content.decode("utf-8", "replace").rstrip("\r\n")
             if not line.endswith("\\"):
@@ -57,8 +57,8 @@ class PlainReader:
 
 
 class TerminalReader:
-    """prompt_toolkit: Enter sends, Ctrl-J or a trailing backslash makes a new line, up and down
-    go through the history, Ctrl-R searches it. The history is kept between sessions."""
+    """An input line by prompt_toolkit. Enter sends; Ctrl-J or a trailing backslash makes a new line;
+    up and down show the history and Ctrl-R searches it. The history is saved in a file."""
 
     def __init__(self, history_file: Path) -> None:
         from prompt_toolkit import PromptSession
@@ -79,7 +79,7 @@ class TerminalReader:
 
 
 def history_path() -> Path:
-    """Where typed lines are kept: RLM_HOME, else where this system keeps a program's state."""
+    """The history file, in RLM_HOME or else in the user's state folder."""
     if home := os.environ.get("RLM_HOME"):
         return Path(os.path.expanduser(home)) / "chat_history"
     from platformdirs import user_state_path
@@ -88,7 +88,7 @@ def history_path() -> Path:
 
 
 def _history(file: Path) -> "History":
-    """The history in `file`, which is made for its owner's eyes only; in memory where that fails."""
+    """The history in `file`, readable by its owner only; in memory if the file cannot be opened."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     try:
@@ -152,8 +152,8 @@ def _safe_drawing() -> "Processor":
     from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
     class SafeDrawing(Processor):
-        """Draws pasted text as every other foreign text: prompt_toolkit lets bidirectional and
-        tag characters through. One character stays one, so the cursor is where it was."""
+        """Replaces bidirectional and tag characters, which prompt_toolkit shows as they are. The length
+        stays the same, so the cursor is not displaced."""
 
         def apply_transformation(self, given: TransformationInput) -> Transformation:
             return Transformation([(part[0], safe_text(part[1])) for part in given.fragments])

@@ -1,4 +1,4 @@
-"""The input line, fed with keys."""
+"""The input line reads keys."""
 
 import io
 import stat
@@ -11,7 +11,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
-from rlm_cli.chat.readers import PlainReader, TerminalReader, history_path
+from rlm_cli.chat.line_readers import PlainReader, TerminalReader, history_path
 
 ENTER, CTRL_C, CTRL_D, CTRL_J, CTRL_R, UP = "\r", "\x03", "\x04", "\n", "\x12", "\x1b[A"
 
@@ -41,16 +41,16 @@ def test_keys_become_text(typing, keys: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("keys", "error"), [(CTRL_C, KeyboardInterrupt), (CTRL_D, EOFError)])
-def test_an_empty_line_can_be_left(typing, keys: str, error: type[BaseException]) -> None:
+def test_empty_line_can_be_ended(typing, keys: str, error: type[BaseException]) -> None:
     with pytest.raises(error):
         typing(keys)
 
 
-def test_a_default_is_there_to_be_edited(typing) -> None:
+def test_default_text_can_be_edited(typing) -> None:
     assert typing(" world" + ENTER, "hello") == "hello world"
 
 
-def test_history_is_kept_between_sessions_for_the_owner_alone(typing, tmp_path) -> None:
+def test_history_is_saved_and_readable_by_the_owner_only(typing, tmp_path) -> None:
     history = tmp_path / "state" / "history"
     typing("first thing" + ENTER, history=history)
     typing("second" + ENTER, history=history)
@@ -59,12 +59,12 @@ def test_history_is_kept_between_sessions_for_the_owner_alone(typing, tmp_path) 
     assert typing(CTRL_R + "sec" + ENTER + ENTER, history=history) == "second"
 
 
-def test_an_unwritable_history_is_no_obstacle(typing, tmp_path) -> None:
+def test_unwritable_history_file_is_ignored(typing, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     assert typing("hello" + ENTER, history=tmp_path / "file" / "history") == "hello"
 
 
-def test_history_lives_where_rlm_lives(monkeypatch, tmp_path) -> None:
+def test_history_file_is_in_rlm_home(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("RLM_HOME", str(tmp_path))
     assert history_path() == tmp_path / "chat_history"
     monkeypatch.delenv("RLM_HOME")
@@ -73,7 +73,7 @@ def test_history_lives_where_rlm_lives(monkeypatch, tmp_path) -> None:
     assert history_path().name == "chat_history"
 
 
-def test_pasted_characters_a_terminal_obeys_are_drawn_and_sent_as_they_are(tmp_path) -> None:
+def test_pasted_control_characters_are_shown_safely_and_sent_unchanged(tmp_path) -> None:
     shown = io.StringIO()
     pasted = "a\u202eb\x1b[31mc\U000e0041d\u2066"
     with (

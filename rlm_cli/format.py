@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers, sizes and times as text for people."""
 
 import math
 import time
@@ -6,13 +6,13 @@ import time
 from models.wording import counted
 
 
-def count(number: int) -> str:
+def format_count(number: int) -> str:
     """1234567 as 1,234,567."""
     return f"{number:,}"
 
 
-def short_count(number: float) -> str:
-    """1234567 as 1.2M: three figures at most; a dash for what is not finite."""
+def format_short_count(number: float) -> str:
+    """1234567 as 1.2M, with at most three digits. A dash if it is not finite."""
     if not math.isfinite(number):
         return "-"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -22,15 +22,15 @@ def short_count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def size(number: int) -> str:
-    """Bytes, as 1.5 MB."""
+def format_size(number: int) -> str:
+    """A number of bytes, as 1.5 MB."""
     for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= scale:
             return f"{number / scale:.1f} {unit}"
     return f"{number} B"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds, as 0:07, 12:34 or 1:02:03."""
     if not math.isfinite(seconds):
         return "unknown time"
@@ -39,20 +39,20 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def ago(then: float, now: float | None = None) -> str:
-    """A moment in seconds since the epoch, as 5 minutes ago."""
-    passed = max(0.0, (time.time() if now is None else now) - then)
+def format_age(then: float, now: float | None = None) -> str:
+    """A time in seconds since the epoch, as 5 minutes ago."""
+    elapsed = max(0.0, (time.time() if now is None else now) - then)
     for scale, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if passed >= scale:
-            return f"{counted(int(passed // scale), unit)} ago"
+        if elapsed >= scale:
+            return f"{counted(int(elapsed // scale), unit)} ago"
     return "just now"
 
 
-def loss(value: float | None) -> str:
-    """Nats per token, to four figures; a dash where there is none yet."""
+def format_loss(value: float | None) -> str:
+    """Nats per token with four decimals. A dash if there is none."""
     return "-" if value is None or value != value else f"{value:.4f}"
 
 
-def solving(exact: float, cells: float, steps: float) -> str:
-    """How well puzzles are solved: shares of whole grids and of blank cells, and mean steps."""
+def format_puzzle_scores(exact: float, cells: float, steps: float) -> str:
+    """Shares of solved grids and of solved blank cells, from 0 to 1, and the mean number of steps."""
     return f"{100 * exact:.1f} % of the grids, {100 * cells:.1f} % of the cells, {steps:.2f} steps"

@@ -1,0 +1,30 @@
+"""Numbers, sizes and times as text."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlm_cli.format import format_age, format_duration, format_loss, format_short_count, format_size
+
+
+@given(st.integers(0, 10**12))
+def test_durations_parse_back_to_their_seconds(seconds: int) -> None:
+    parts = [int(part) for part in format_duration(seconds).split(":")]
+    total = 0
+    for part in parts:
+        total = total * 60 + part
+    assert total == seconds
+    assert all(part < 60 for part in parts[1:])
+
+
+@given(st.floats(0, 1e12, allow_subnormal=False))
+def test_short_counts_stay_short(number: float) -> None:
+    assert len(format_short_count(number)) <= 6
+
+
+def test_formatted_examples() -> None:
+    assert format_short_count(3_980_290) == "4.0M"
+    assert format_size(1_500_000) == "1.5 MB"
+    assert format_duration(3723) == "1:02:03"
+    assert format_loss(None) == format_loss(float("nan")) == "-"
+    assert format_age(0, now=7200) == "2 hours ago"
+    assert format_age(100, now=50) == "just now"
