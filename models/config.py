@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from data.errors import UsageError
-from models.recursion import FULL_DEPTH_PROB
+from models.depth import FULL_DEPTH_PROB
 from models.settings import require
 
 

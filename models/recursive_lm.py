@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import UsageError
+from models.depth import MODES, Depth
 from models.layers.attention import AttentionContext
 from models.layers.kv_cache import KVCache
-from models.layers.passes import COMPLETE, Ablation, Pass, Trace
 from models.layers.selection import Selection
+from models.layers.trace import COMPLETE, Ablation, Pass, Trace
 from models.losses import LossParts, next_token_loss
-from models.recursion import MODES, Depth
 from models.token_input import TokenInput
 
 States = tuple[Tensor, ...]
@@ -139,9 +139,9 @@ class RecursiveLM(TokenInput, ABC):
         """Apply `cycle` `depth.cycles` times: the states after each, and the cycles of each token (B, T).
 
         `slots` are those of all cycles. With `depth.halt`, a token leaves once its halting score has
-        reached it, and is not computed again. In the slots of the cycles that it misses, later tokens see
-        the keys and values of its last cycle, which has the same weights and nearly the same input.
-        Gradients flow through the last `gradient_cycles`.
+        reached it, and is not computed again. The keys and values of its last cycle are
+        copied into the slots of the cycles that it misses: the weights are the same there, and the input is
+        nearly the same. Gradients flow through the last `gradient_cycles`.
         """
         calls, ablation = len(slots) // depth.cycles, context.ablation
         history: list[States] = []

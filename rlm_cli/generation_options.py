@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from models.recursion import DEFAULT_MODE, depth_of
+from models.depth import DEFAULT_MODE, depth_of
 from rlm_cli.options import WHERE_PANEL, env_option
 
 if TYPE_CHECKING:

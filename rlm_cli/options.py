@@ -72,7 +72,7 @@ def complete_architectures(incomplete: str) -> list[str]:
 
 def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of modes, for the shell."""
-    from models.recursion import MODES
+    from models.depth import MODES
 
     for mode, depth in MODES.items():
         if mode.startswith(incomplete):

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from models.architectures.puzzle_model import PuzzleModel
 from models.architectures.two_state import TwoStateConfig
+from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
-from models.recursion import Depth
 from models.recursive_lm import States
 from models.settings import require
 

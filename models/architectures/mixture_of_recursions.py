@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.config import ModelConfig
+from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.growable import Growing
 from models.layers.initialise import initialise
@@ -39,7 +40,6 @@ from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
 from models.layers.router import DenseKV, after, at_most, expected_passes, pass_again, passes_taken
 from models.losses import LossParts, next_token_loss
-from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM
 from models.settings import require
 

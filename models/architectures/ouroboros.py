@@ -34,6 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig
+from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
@@ -42,7 +43,6 @@ from models.layers.latent_attention import LatentAttention, LatentContext
 from models.layers.latent_cache import LatentCache
 from models.layers.norm import RMSNorm, rms_norm
 from models.layers.rotary import rotary_tables
-from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM, States
 from models.settings import require
 

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from data.loader import IGNORED
 from models.config import ModelConfig
+from models.depth import Depth
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
@@ -44,7 +45,6 @@ from models.layers.router import (
 )
 from models.layers.selection import Selection
 from models.losses import LossParts
-from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM
 from models.settings import require
 

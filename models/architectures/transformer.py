@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, multiple_of
+from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import NORMS, rms_norm
-from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM
 from models.settings import require
 

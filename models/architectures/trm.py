@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from data.errors import UsageError
 from models.architectures.puzzle_model import PuzzleModel
 from models.architectures.two_state import TwoStateConfig
+from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.initialise import initialise
 from models.layers.post_norm import PostNormBlock
-from models.recursion import Depth
 from models.recursive_lm import States
 from models.settings import require
 

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from data.errors import UsageError
 from data.sudoku_grid import SIZES
 from models.config import ModelConfig
+from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.losses import LossParts, log_stablemax, next_token_loss
-from models.recursion import Depth
 from models.recursive_lm import Hidden, RecursiveLM, States
 from models.settings import require
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from models.config import TrainingConfig
+from models.depth import Depth
 from models.layers.block import Block
 from models.layers.feed_forward import SwiGLU
 from models.layers.growable import FusedLinear
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 
 NEWTON_SCHULZ_ITERATIONS = 5

@@ -23,8 +23,8 @@ from models.cost.counts import (
     projected_width,
     step_flops,
 )
+from models.depth import Depth
 from models.device import likely_formats, synchronize
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 
 _MATRIX = 768

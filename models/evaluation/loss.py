@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.loader import IGNORED, validation_windows
+from models.depth import Depth
 from models.device import autocast, to_device
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import EvaluationAdvanced, Event
 

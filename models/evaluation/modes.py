@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.depth import DEFAULT_MODE, MODES, Depth, is_trained
 from models.evaluation.loss import DepthHistogram, evaluate
-from models.recursion import DEFAULT_MODE, MODES, Depth, is_trained
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event
 

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from data.errors import UsageError
+from models.depth import MODES
 from models.generation.settings import MAX_SEED
-from models.recursion import MODES
 
 _NO_LIMIT = 10**9
 """The limit of an integer that needs none; larger numbers are refused."""

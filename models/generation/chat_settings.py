@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from data.errors import UsageError
+from models.depth import DEFAULT_MODE, Depth, depth_of
 from models.generation.chat_commands import Command
 from models.generation.settings import GenerationConfig
-from models.recursion import DEFAULT_MODE, Depth, depth_of
 from models.runs.typed_json import JsonObject
 
 _FIELDS = {

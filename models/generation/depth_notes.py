@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.recursion import Depth, depth_of, has_steps, is_trained
+from models.depth import Depth, depth_of, has_steps, is_trained
 from models.wording import counted
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from models.generation.text_stream import Ending, TextStream
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
+    from models.depth import Depth
     from models.layers.kv_cache import KVCache
-    from models.recursion import Depth
     from models.recursive_lm import RecursiveLM
 
 __all__ = ["GeneratedToken", "GenerationConfig", "generate"]

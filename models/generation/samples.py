@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.tokenizer import Tokenizer
+from models.depth import Depth
 from models.generation.settings import GenerationConfig
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 
 SAMPLE = GenerationConfig(max_tokens=160, temperature=0.8, seed=1234)

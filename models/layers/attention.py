@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from models.layers.growable import FusedLinear
 from models.layers.kv_cache import KVCache
 from models.layers.norm import rms_norm
-from models.layers.passes import COMPLETE, Ablation, Trace
 from models.layers.rotary import rotate
 from models.layers.selection import Selection
+from models.layers.trace import COMPLETE, Ablation, Trace
 
 
 @dataclass(slots=True)

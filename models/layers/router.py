@@ -69,8 +69,8 @@ def pass_again(
     before holds the keys and values of the pass before.
 
     A token whose `n_passes` (B, T) is smaller than the number of a pass does not take part in it: it
-    keeps its state, and later tokens see it as in its last pass. With DenseKV as the cache, later tokens
-    see it so too, but its state is computed all the same, so that training can judge that pass.
+    keeps its state, and later tokens see it as in its last pass. In training, with DenseKV as the
+    cache, later tokens also see its last pass, but every pass is computed for it, so that the loss can use it.
     """
     states = []
     for number, slot in zip(numbers, slots, strict=True):

@@ -27,11 +27,11 @@ from models.evaluation.modes import default_depth
 from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
 from models.layers.initialise import no_init
-from models.planning.continuation import ContinuationPlan, require_full_context
+from models.planning.continuation_plan import ContinuationPlan, require_full_context
 from models.planning.defaults import suggested_minutes, suggested_model, suggested_training
 from models.planning.replay_share import Replay, chosen_share, once_more
 from models.planning.request import TrainRequest, require_growing, without_length
-from models.planning.resume_same_corpus import ResumePlan, plan_resume
+from models.planning.resume_plan import ResumePlan, plan_resume
 from models.planning.run_content import RunContent, read_content
 from models.planning.text_plan import expected_tokens
 from models.recursive_lm import RecursiveLM
@@ -136,8 +136,7 @@ def _replay(
 
 
 def _with_paths(datasets: list[Dataset], config: RunConfig) -> list[Dataset]:
-    """`datasets`, with the places of the text the run is at and of its tokens: only the configuration may
-    have them."""
+    """`datasets`, with the paths of the current text and of its tokens from config.json where they lack them."""
     data = config.data
     if data is None:
         return datasets

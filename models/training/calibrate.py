@@ -15,9 +15,9 @@ from torch import Tensor
 
 from data.errors import StorageError
 from models.config import TrainingConfig
+from models.depth import Depth
 from models.device import autocast, is_out_of_memory, likely_formats, synchronize, to_device
 from models.layers.compilation import compile_blocks, compiler_problem
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.run_config import Calibration

@@ -18,7 +18,7 @@ from models.training.muon import Muon
 FIRST_SCALE = 65536.0
 """What the loss is multiplied by in float16 at the start, so that small gradients do not vanish."""
 LEAST_SCALE = 1.0
-"""Gradients that are not finite at this scale did not overflow because of it."""
+"""The scale never goes below this. Gradients that are not finite here come from a bad batch."""
 GROWTH_INTERVAL = 2000
 """Steps in a row without an overflow after which the scale doubles. Each overflow halves it."""
 
@@ -77,10 +77,10 @@ class Optimizers:
         """The parameter groups of all optimizers."""
         return [group for optimizer in self.all for group in optimizer.param_groups]
 
-    def step(self, rate: float) -> None:
-        """Step every group at `rate` times its peak learning rate."""
+    def step(self, rate_factor: float) -> None:
+        """Set every group's learning rate to `rate_factor` times its peak, and take the step."""
         for group in self.groups():
-            group["lr"] = group["peak"] * rate
+            group["lr"] = group["peak"] * rate_factor
         for optimizer in self.all:
             optimizer.step()
 

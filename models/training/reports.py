@@ -36,7 +36,7 @@ def run_started(session: "Session") -> RunStarted:
 
 
 def step_finished(
-    session: "Session", batch: "BatchLoss", gradient_norm: float, rate: float, depth: str
+    session: "Session", batch: "BatchLoss", gradient_norm: float, rate_factor: float, depth: str
 ) -> StepFinished:
     """A step that was taken, and the speed of the last ones."""
     counters = session.counters
@@ -48,7 +48,7 @@ def step_finished(
         total_steps=session.schedule.last_step,
         epoch=session.epoch,
         loss=batch.loss,
-        learning_rate=rate * session.config.learning_rate,
+        learning_rate=rate_factor * session.config.learning_rate,
         gradient_norm=gradient_norm,
         depth=depth,
         passes_per_token=batch.passes,

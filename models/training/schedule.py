@@ -22,12 +22,12 @@ def learning_rate_factor(schedule: Schedule, step: int, config: TrainingConfig) 
 
 
 def is_due(schedule: Schedule, step: int, times: int) -> bool:
-    """Whether something done `times` times over the schedule, evenly spread, is due after `step` steps."""
+    """Whether `step` is one of `times` evenly spaced points of the schedule."""
     if step == schedule.first_step:
         return False
     return times_due(schedule, step, times) > times_due(schedule, step - 1, times)
 
 
 def times_due(schedule: Schedule, step: int, times: int) -> int:
-    """How many of `times` occasions, evenly spread over the schedule, have passed after `step` steps."""
+    """How many of `times` evenly spaced points of the schedule lie at or before `step`."""
     return math.floor(schedule.progress(step) * times + 1e-9)

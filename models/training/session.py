@@ -9,10 +9,10 @@ from collections.abc import Generator, Iterator
 import torch
 
 from models.config import TrainingConfig
+from models.depth import Depth
 from models.device import is_out_of_memory
 from models.errors import CheckpointError
 from models.layers.compilation import compile_blocks
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
@@ -51,7 +51,7 @@ class Session:
         self.best_is_unsaved = False
         """Whether the weights as they are were found best, and no checkpoint holds them yet."""
         self.last_saved = self.began = control.now()
-        """`began` is such that the training's clock minus it is the time trained."""
+        """`began` is the clock reading that the time trained counts from. Earlier sittings move it back."""
         self.step_seconds: list[float] = []
         """Of the last steps, the newest last."""
         self._step_began = time.monotonic()
@@ -106,7 +106,8 @@ class Session:
                 yield MicroBatchHalved(micro_batch=micro_batch, accumulation=accumulation)
 
     def problem(self, batch: BatchLoss, gradient: Gradient) -> str | None:
-        """Why the weights must not take this step, or None. An overflow is none: the scale is smaller now."""
+        """Why the weights must not take this step, or None. A float16 overflow is no problem: that step is
+        left out, and the scale is lower now."""
         spikes = LossSpikes(self.counters.recent_losses)
         problem = spikes.problem(batch.loss, 0.0 if gradient.overflowed else gradient.norm)
         spikes.add(batch.loss)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
-from models.recursion import Depth
+from models.depth import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, RunFinished

@@ -14,13 +14,13 @@ from data.prepare import PreparedData
 from data.replay import HELD_OUT_TOKENS
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
+from models.depth import Depth, sample_depth
 from models.device import autocast, to_device
 from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
 from models.evaluation.loss import DepthHistogram, bits_per_byte, evaluate
 from models.evaluation.modes import default_depth, evaluate_modes, trained_modes_cost_s
 from models.generation.samples import sample_passage
 from models.layers.compilation import uncompiled
-from models.recursion import Depth, sample_depth
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, by_label, labels, with_losses
 from models.runs.evaluation import Evaluation

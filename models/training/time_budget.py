@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.config import TrainingConfig
-from models.recursion import Depth
+from models.depth import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, SchedulePlanned
 from models.runs.run_config import Calibration, RunConfig

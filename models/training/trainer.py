@@ -63,9 +63,9 @@ def training_loop(session: Session) -> Iterator[Event]:
         batch = yield from session.backward(depth)
         gradient = session.optimizers.clip_gradient()
         problem = session.problem(batch, gradient)
-        rate = session.learning_rate_factor()
+        rate_factor = session.learning_rate_factor()
         if problem is None and not gradient.overflowed:
-            session.optimizers.step(rate)
+            session.optimizers.step(rate_factor)
             session.update_average()
         session.advance(batch, depth)
         if problem is not None:
@@ -73,7 +73,7 @@ def training_loop(session: Session) -> Iterator[Event]:
             yield from session.skip(batch, gradient, problem)
         elif not gradient.overflowed:
             session.update_mean_loss(batch.loss)
-            yield step_finished(session, batch, gradient.norm, rate, str(depth))
+            yield step_finished(session, batch, gradient.norm, rate_factor, str(depth))
 
         # once in a while: grow
         if number := growths_due(session):

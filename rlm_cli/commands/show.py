@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
-from models.recursion import DEFAULT_MODE, MODES
+from models.depth import DEFAULT_MODE, MODES
 from models.wording import counted
 from rlm_cli.commands.ls import as_json
 from rlm_cli.format import format_age, format_loss, format_puzzle_scores, format_size

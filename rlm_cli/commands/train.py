@@ -130,9 +130,9 @@ def train(
     from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
 
     with interruptible_creation(output):
-        from models.planning.continuation import ContinuationPlan
+        from models.planning.continuation_plan import ContinuationPlan
         from models.planning.request import TrainRequest
-        from models.planning.resume_same_corpus import ResumePlan
+        from models.planning.resume_plan import ResumePlan
         from rlm_cli.environment import runs_dir as find_runs_dir
 
         configuration = read_configuration(context, settings)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.config import TrainingConfig
+from models.depth import MODES, Depth, sample_depth
 from models.layers.block import Block
 from models.presets import PRESETS
-from models.recursion import MODES, Depth, sample_depth
 from models.recursive_lm import RecursiveLM
 from models.runs.run_state import Schedule
 from models.training.optimizer import Optimizers

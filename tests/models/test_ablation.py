@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from data.errors import UsageError
-from models.layers.passes import Ablation
-from models.recursion import Depth
+from models.depth import Depth
+from models.layers.trace import Ablation
 from models.recursive_lm import RecursiveLM
 from tests.models.small_models import RECURSIVE, VOCABULARY, small_model, stirred
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.architectures import ARCHITECTURES
-from models.recursion import MODES, Depth
+from models.depth import MODES, Depth
 from models.recursive_lm import RecursiveLM
 from tests.models.small_models import (
     CONTEXT,

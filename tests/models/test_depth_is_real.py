@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from models.architectures import ARCHITECTURES
+from models.depth import MODES, Depth, is_trained
 from models.losses import next_token_loss
-from models.recursion import MODES, Depth, is_trained
 from tests.models.small_models import (
     CONTEXT,
     KINDS,

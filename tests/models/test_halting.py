@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures import ARCHITECTURES, build_model, model_config
+from models.depth import Depth
 from models.layers.block import Block
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 
 VOCABULARY, CONTEXT, LENGTH = 24, 16, 9

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.depth import Depth
 from models.losses import next_token_loss
-from models.recursion import Depth
 from tests.models.small_models import (
     CONTEXT,
     EVERYTHING,

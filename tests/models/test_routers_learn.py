@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from models.architectures import build_model, model_config
 from models.config import TrainingConfig
+from models.depth import Depth
 from models.layers.block import Block
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.run_state import Schedule
 from models.training.optimizer import Optimizers

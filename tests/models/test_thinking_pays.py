@@ -9,10 +9,10 @@ import pytest
 
 from data.cache import set_cache_dir
 from data.prepare import open_prepared
+from models.depth import DEFAULT_MODE
 from models.evaluation.depth_histogram import PassTally
 from models.evaluation.loss import evaluate
 from models.planning.plan import plan
-from models.recursion import DEFAULT_MODE
 from models.runs.events import RunFinished
 from models.runs.load import load_run
 from models.runs.run import Run

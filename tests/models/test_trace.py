@@ -8,9 +8,9 @@ import torch
 
 from data.errors import UsageError
 from models.architectures import ARCHITECTURES
+from models.depth import Depth
 from models.layers.block import Block
-from models.layers.passes import Ablation
-from models.recursion import Depth
+from models.layers.trace import Ablation
 from tests.models.small_models import RECURSIVE, VOCABULARY, small_model, stirred
 
 DEPTH = Depth(3, 2)

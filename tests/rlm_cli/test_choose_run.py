@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from models.planning.continuation import ContinuationPlan
-from models.planning.resume_same_corpus import ResumePlan
+from models.planning.continuation_plan import ContinuationPlan
+from models.planning.resume_plan import ResumePlan
 from models.planning.text_plan import TextPlan
 from models.runs.listing import list_runs
 from models.runs.run import Run

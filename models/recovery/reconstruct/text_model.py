@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from data.tokenizer import SPECIAL_TOKENS
-from models.recursion import Depth
+from models.depth import Depth
 from models.recursive_lm import RecursiveLM
 
 _CONTROL = len(SPECIAL_TOKENS)

@@ -14,11 +14,11 @@ from data.sudoku_solver import search_nodes
 from data.tokenizer import Tokenizer
 from models.architectures.puzzle_model import PuzzleModel, Thought
 from models.config import TrainingConfig
+from models.depth import Depth
 from models.device import autocast
 from models.errors import CheckpointError
 from models.evaluation.puzzles import exact_by_steps, first_of, rank_correlation, score, without_first
 from models.layers.compilation import uncompiled
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, with_losses
 from models.runs.evaluation import PuzzleEvaluation

@@ -10,8 +10,8 @@ from torch import Tensor
 from data.errors import UsageError
 from models.architectures import build_model, model_config, skeleton
 from models.architectures.mixture_of_recursions import MixtureOfRecursions, RecursiveBlock
+from models.depth import MODES, Depth, is_trained
 from models.presets import PRESETS
-from models.recursion import MODES, Depth, is_trained
 
 VOCABULARY, CONTEXT, WIDTH = 24, 16, 32
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from data.errors import UsageError
 from models.architectures import build_model, model_config, skeleton
 from models.architectures.ouroboros import Ouroboros
+from models.depth import MODES, Depth, is_trained
 from models.layers.block import Block
 from models.layers.latent_cache import LatentCache
 from models.presets import PRESETS
-from models.recursion import MODES, Depth, is_trained
 
 VOCABULARY = 30
 OF_GPT_2 = 50_257

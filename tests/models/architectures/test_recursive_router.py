@@ -11,8 +11,8 @@ from torch import Tensor
 from data.errors import UsageError
 from models.architectures import build_model, model_config, skeleton
 from models.architectures.recursive_router import RecursiveRouter
+from models.depth import MODES, Depth, is_trained
 from models.presets import PRESETS
-from models.recursion import MODES, Depth, is_trained
 
 VOCABULARY, CONTEXT = 24, 16
 

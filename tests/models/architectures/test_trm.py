@@ -10,8 +10,8 @@ import torch
 from data.errors import UsageError
 from models.architectures import build_model, model_config
 from models.architectures.trm import TRM
+from models.depth import Depth
 from models.presets import PRESETS
-from models.recursion import Depth
 from models.training.optimizer import WeightAverage
 
 PUZZLE = {"task": "sudoku", "vocab_size": 5, "context_length": 16}

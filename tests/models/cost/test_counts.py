@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, newton_schulz_flops, state_bytes, step_flops
+from models.depth import Depth
 from models.device import autocast
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.training.optimizer import Optimizers, WeightAverage
 

@@ -13,10 +13,10 @@ from models.architectures import ARCHITECTURES, model_config, skeleton
 from models.config import TrainingConfig
 from models.cost import estimate, pieces_for_larger, require_memory, sequences_at_once
 from models.cost.speed import MachineRates, machine_rates, step_seconds
+from models.depth import Depth
 from models.device import prepare_process
 from models.planning.defaults import max_micro_batch
 from models.presets import PRESETS
-from models.recursion import Depth
 from models.settings import from_dict
 
 CPU = torch.device("cpu")

@@ -20,7 +20,7 @@ from models.config import TrainingConfig
 from models.settings import from_dict
 from models.device import prepare_process
 from models.presets import PRESETS
-from models.recursion import Depth
+from models.depth import Depth
 from models.training.optimizer import WeightAverage
 from models.architectures import skeleton
 from models.cost import estimate

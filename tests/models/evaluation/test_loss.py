@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.architectures import build_model, model_config
+from models.depth import Depth
 from models.evaluation import loss as loss_module
 from models.evaluation.loss import bits_per_byte, evaluate
-from models.recursion import Depth
 from models.recursive_lm import RecursiveLM
 from models.runs.events import EvaluationAdvanced, Event
 

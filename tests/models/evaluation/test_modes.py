@@ -7,8 +7,8 @@ import pytest
 
 from data.progress import result_of
 from models.architectures import build_model, model_config
+from models.depth import DEFAULT_MODE, MODES, is_trained
 from models.evaluation.modes import evaluate_modes
-from models.recursion import DEFAULT_MODE, MODES, is_trained
 
 
 @pytest.mark.parametrize("max_cycles", [1, 3])

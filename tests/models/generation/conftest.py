@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from data.character_tokenizer import CharacterTokenizer
-from models.recursion import MODES, Depth
+from models.depth import MODES, Depth
 
 CHARACTERS = "\n !'.,?:abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import UsageError
+from models.depth import MODES
 from models.generation.chat_commands import COMMANDS, Command, complete, help_rows, parse_line
 from models.generation.chat_settings import SETTING_COMMANDS, ChatSettings
-from models.recursion import MODES
 
 
 @pytest.mark.parametrize(

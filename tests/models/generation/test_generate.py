@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import RlmError, UsageError
+from models.depth import Depth
 from models.generation.generate import GenerationConfig, generate
-from models.recursion import Depth
 
 GREEDY = GenerationConfig(max_tokens=40, temperature=0)
 DEPTH = Depth(2, 2)

@@ -5,9 +5,9 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import ARCHITECTURES, build_model, model_config
+from models.depth import MODES, Depth
 from models.generation.depth_notes import extrapolates, halt_note, mode_note
 from models.generation.generate import GenerationConfig, generate
-from models.recursion import MODES, Depth
 
 CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,"
 GREEDY = GenerationConfig(max_tokens=30, temperature=0)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from data.character_tokenizer import CharacterTokenizer
+from models.depth import Depth
 from models.generation import generate as generating
 from models.generation.samples import sample_passage
-from models.recursion import Depth
 
 
 def prompt_for(text: str, monkeypatch: pytest.MonkeyPatch, kind: str = "text", context: int = 64) -> str:

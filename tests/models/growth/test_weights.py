@@ -11,10 +11,10 @@ from torch import Tensor
 from models.architectures import ARCHITECTURES, build_model
 from models.architectures.puzzle_model import PuzzleModel
 from models.config import ModelConfig, TrainingConfig
+from models.depth import MODES
 from models.growth.axes import grow_config, sizes
 from models.growth.check import LARGEST_CHANGE, tokens_to_check
 from models.growth.weights import grow_snapshot, grow_training, grow_weights, largest_logit_change
-from models.recursion import MODES
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot
 from models.runs.run_state import Counters, RunState

@@ -10,7 +10,7 @@ import torch
 
 from data.replay import load_sample
 from models.growth import transaction
-from models.planning.continuation import ContinuationPlan
+from models.planning.continuation_plan import ContinuationPlan
 from models.runs.run import Run
 
 Plan = Callable[..., Any]

@@ -11,10 +11,10 @@ import torch
 
 from data.cache import set_cache_dir
 from data.replay import load_sample
-from models.planning.continuation import ContinuationPlan
+from models.planning.continuation_plan import ContinuationPlan
 from models.planning.extend import extend
 from models.planning.replay_share import OF_A_FAR_TEXT
-from models.planning.resume_same_corpus import ResumePlan
+from models.planning.resume_plan import ResumePlan
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.datasets import Dataset
 from models.runs.events import (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from data.errors import StorageError
-from models.recursion import Depth
+from models.depth import Depth
 from models.runs.events import (
     Event,
     RunFailed,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from models.depth import Depth
 from models.errors import DivergedError
 from models.losses import LossParts
-from models.recursion import Depth
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import (
     EvaluationFinished,

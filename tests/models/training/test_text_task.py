@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.recursion import Depth, sample_depth
+from models.depth import Depth, sample_depth
 from models.runs.evaluation import Evaluation
 from models.runs.events import RunFinished, StepFinished
 from models.runs.run import Run

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from models.architectures import build_model, model_config
 from models.config import TrainingConfig
+from models.depth import Depth
 from models.losses import LossParts
 from models.planning.extend import extend
-from models.recursion import Depth
 from models.runs.events import RunFinished, SchedulePlanned, StepFinished
 from models.runs.run import Run
 from models.runs.run_config import Calibration

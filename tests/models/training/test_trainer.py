@@ -14,9 +14,9 @@ import torch
 from data.errors import CorpusError, UsageError
 from data.progress import result_of
 from models.architectures import ARCHITECTURES
+from models.depth import is_trained
 from models.errors import CheckpointError, RunBusyError
 from models.evaluation.loss import evaluate
-from models.recursion import is_trained
 from models.runs.checkpoint import load_checkpoint
 from models.runs.checkpoint_folder import pointers_in
 from models.runs.evaluation import Evaluation

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.document import Message
+from models.depth import MODES
 from models.generation.chat_commands import COMMANDS
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.settings import GenerationConfig
-from models.recursion import MODES
 from rlm_cli.chat.line_chat import LineChat, wrap_text
 from rlm_cli.output import Output
 

@@ -86,8 +86,12 @@ class ContinuationPlan:
         }
 
     def start(self) -> Run:
-        """Make the run one that is at the new text. Raises StorageError, RunBusyError, and RunError
-        where the run has changed since this was planned; the run is then as it was."""
+        """Switch the run to the new text on disk; training does not start here.
+
+        New replay samples come first, then one checkpoint that holds the whole change. Raises StorageError,
+        RunBusyError, and RunError where the run has changed since this was planned. The model, its texts and
+        its configuration are then as they were.
+        """
         with self.run.lock():
             if not self.content.is_current():
                 raise RunError(

@@ -3,8 +3,8 @@
 import pytest
 
 from models.architectures import build_model, model_config
+from models.depth import Depth, has_steps, is_trained, sample_depth
 from models.generation.depth_notes import extrapolates
-from models.recursion import Depth, has_steps, is_trained, sample_depth
 from models.recursive_lm import RecursiveLM
 
 SHAPES = {
