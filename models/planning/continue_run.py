@@ -136,7 +136,7 @@ def _replay(
 
 
 def _with_paths(datasets: list[Dataset], config: RunConfig) -> list[Dataset]:
-    """`datasets`, with the paths of the current text and of its tokens from config.json where they lack them."""
+    """`datasets`, with the paths of the current text and of its tokens, from config.json where missing."""
     data = config.data
     if data is None:
         return datasets

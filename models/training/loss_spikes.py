@@ -39,7 +39,7 @@ class LossSpikes:
         return None
 
     def add(self, loss: float) -> None:
-        """Add `loss` to the recent ones. Spikes are added too, so a loss that stays high soon counts as normal."""
+        """Add `loss` to the recent ones, spikes too: a loss that stays high soon counts as normal."""
         if math.isfinite(loss):
             self.recent.append(loss)
             del self.recent[:-WINDOW]
