@@ -212,10 +212,6 @@ def _tail(path: Path, size: int) -> tuple[bytes, int]:
         return b"", 0
 
 
-def _get(mapping: Any, key: str) -> Any:
-    return mapping.get(key) if isinstance(mapping, dict) else None
-
-
 def _whole(*values: Any) -> int | None:
     return next((value for value in values if type(value) is int), None)
 
