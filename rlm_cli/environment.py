@@ -1,4 +1,4 @@
-"""What rlm reads from the environment besides the values of flags, and hands to the core."""
+"""Environment variables that are not flags: the cache folder and the runs folder."""
 
 import os
 from pathlib import Path
@@ -8,13 +8,13 @@ from data.errors import UsageError
 
 
 def read_environment() -> None:
-    """Prepare this process: the cache folder of RLM_CACHE_DIR, and no warning of the tokenizers library.
+    """Set the cache folder from RLM_CACHE_DIR, and silence a warning of the tokenizers library.
 
-    Called once for each command, before any of it runs.
+    Called once before each command.
     """
     set_cache_dir(os.environ.get("RLM_CACHE_DIR"))
-    # The library warns on stderr when a process that has encoded forks, unless this is set; no child of
-    # ours encodes.
+    # Without this, the library warns on stderr about a fork after encoding. Our child processes do not
+    # encode.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
@@ -24,19 +24,19 @@ def runs_dir(explicit: str | Path | None = None) -> Path:
     Raises UsageError for the home folder of a user that does not exist.
     """
     if explicit:
-        return _in_home(explicit)
-    if named := os.environ.get("RLM_RUNS_DIR"):
-        return _in_home(named)
+        return _expand_home(explicit)
+    if folder := os.environ.get("RLM_RUNS_DIR"):
+        return _expand_home(folder)
     if home := os.environ.get("RLM_HOME"):
-        return _in_home(home) / "runs"
+        return _expand_home(home) / "runs"
     return Path("runs")
 
 
-def _in_home(path: str | Path) -> Path:
+def _expand_home(path: str | Path) -> Path:
     """The path with `~` replaced. Raises UsageError for a user that does not exist."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UsageError(
-            f"There is no home folder for '{path}'.", hint="Give the folder's own path."
+            f"There is no home folder for '{path}'.", hint="Give the path of the folder."
         ) from error

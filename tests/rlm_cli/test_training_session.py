@@ -6,6 +6,7 @@ import pty
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,10 @@ class CountingTrainer:
     def stop(self) -> None:
         self.calls.append("stop")
         self._request = "stop"
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        yield
 
     def go_on(self) -> None:
         self.calls.append("go on")

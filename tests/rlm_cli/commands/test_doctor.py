@@ -15,7 +15,7 @@ def test_problem_gives_exit_code_1(
     verdict: doctor.Verdict, status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = Check("disk", "\x1b[31mfull", verdict, "" if verdict == "good" else "Make room.")
-    monkeypatch.setattr(doctor, "examine", lambda runs: iter([check]))
+    monkeypatch.setattr(doctor, "examine", lambda runs, environment: iter([check]))
     assert main(["doctor"]) == status
     out = capsys.readouterr().out
     assert "\x1b" not in out

@@ -169,7 +169,7 @@ def test_out_file_is_overwritten_only_with_force(capsys: pytest.CaptureFixture[s
     out = tmp_path / "answers.csv"
     out.write_text("mine")
     error = refused(capsys, "solve", "four", PUZZLE, "--out", str(out))
-    assert "is there already" in error and "--force" in error and out.read_text() == "mine"
+    assert "already exists" in error and "--force" in error and out.read_text() == "mine"
     solved(capsys, PUZZLE, "--out", str(out), "--force")
     assert out.read_text().startswith("puzzle,solution\n")
 
@@ -177,7 +177,7 @@ def test_out_file_is_overwritten_only_with_force(capsys: pytest.CaptureFixture[s
 def test_out_never_replaces_a_special_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     error = refused(capsys, "solve", "four", PUZZLE, "--out", str(tmp_path / "pipe"), "--force")
-    assert "is there already" in error and (tmp_path / "pipe").is_fifo()
+    assert "already exists" in error and (tmp_path / "pipe").is_fifo()
 
 
 def test_clues_and_changes_have_different_colours(

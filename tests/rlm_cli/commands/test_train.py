@@ -28,6 +28,7 @@ class Core:
         self.trained: list[str] = []
         self.ending: Exception | str = "finished"
         self.planning_ends_with: BaseException | None = None
+        self.started_at: float | None = None
 
     def plan(self, request: TrainRequest, runs_dir: Path, corpus: Any = None) -> Iterator[Event]:
         assert runs_dir == self.runs
