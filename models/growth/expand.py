@@ -15,7 +15,7 @@ from data.replay import sample_name
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, skeleton
 from models.config import ModelConfig
-from models.cost import pieces_for_larger, require_memory
+from models.cost.estimate import pieces_for_larger, require_memory
 from models.device import choose_device, prepare_process
 from models.growth.axes import AXES, differences, grow_config
 from models.growth.check import require_same_output, tokens_to_check

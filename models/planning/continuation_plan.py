@@ -9,7 +9,7 @@ from data.prepare import PreparedData
 from data.replay import ReplaySample, save_sample
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate
+from models.cost.estimate import Estimate
 from models.errors import RunError
 from models.growth.transaction import commit
 from models.planning.replay_share import Replay

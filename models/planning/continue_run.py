@@ -19,7 +19,7 @@ from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost import estimate, require_memory
+from models.cost.estimate import estimate, require_memory
 from models.device import choose_device, prepare_process
 from models.errors import RunError
 from models.evaluation.loss import evaluate

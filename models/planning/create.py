@@ -12,7 +12,7 @@ from data.storage import storing
 from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate, estimate, require_memory
+from models.cost.estimate import Estimate, estimate, require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for

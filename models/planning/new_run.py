@@ -13,7 +13,7 @@ from data.prepare import PreparedData, prepare
 from data.tokenizer import Tokenizer, suggest_tokenizer
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost import estimate, require_memory, sequences_at_once
+from models.cost.estimate import estimate, require_memory, sequences_at_once
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,

@@ -9,7 +9,7 @@ from data.puzzles import PuzzleSet, open_puzzles, split
 from models.architectures import skeleton
 from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate, estimate, require_memory
+from models.cost.estimate import Estimate, estimate, require_memory
 from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
 from models.recursive_lm import RecursiveLM

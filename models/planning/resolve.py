@@ -12,7 +12,7 @@ from data.errors import UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost import require_memory
+from models.cost.estimate import require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for

@@ -12,7 +12,7 @@ from data.prepare import PreparedData
 from data.storage import replace_file, storing
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
-from models.cost import Estimate
+from models.cost.estimate import Estimate
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths

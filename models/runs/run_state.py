@@ -103,7 +103,7 @@ class RunState:
     """Whether no step was taken yet on the text the run is trained on."""
     config: Mapping[str, object] | None = None
     """Of a checkpoint that changes what the run is: its config.json, with the version of its format."""
-    datasets: Mapping[str, object] | None = None
+    datasets: object | None = None
     """The same of datasets.json."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ import torch
 from data.errors import UsageError
 from models.architectures import build_model, skeleton
 from models.config import ModelConfig
-from models.cost import pieces_for_larger, require_memory
+from models.cost.estimate import pieces_for_larger, require_memory
 from models.device import to_device
 from models.errors import CheckpointError
 from models.growth.axes import differences

@@ -8,7 +8,7 @@ import torch
 
 from data.errors import UsageError
 from models.architectures import build_model, skeleton
-from models.cost import require_memory
+from models.cost.estimate import require_memory
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError
 from models.growth.transaction import recover

@@ -1,6 +1,5 @@
 """Early exit saves passes at no loss: on easy grids, and on tokens that are easy to predict."""
 
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ import pytest
 
 from data.cache import set_cache_dir
 from data.prepare import open_prepared
+from data.progress import result_of
 from models.depth import DEFAULT_MODE
-from models.evaluation.depth_histogram import PassTally
-from models.evaluation.loss import evaluate
+from models.evaluation.loss import DepthHistogram, evaluate
 from models.planning.plan import plan
 from models.runs.events import RunFinished
 from models.runs.load import load_run
@@ -24,14 +23,6 @@ THRESHOLDS = (0.45, 0.48, 0.49, 0.495, 0.4975, 0.5)
 STORIES = Path(__file__).resolve().parents[2] / "sample_corpora" / "stories.txt"
 
 
-def outcome(work: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
-
-
 @pytest.fixture(autouse=True)
 def cache_of_our_own(tmp_path: Path) -> None:
     set_cache_dir(tmp_path / "cache")
@@ -39,7 +30,7 @@ def cache_of_our_own(tmp_path: Path) -> None:
 
 def learned(tmp_path: Path, **said: Any) -> tuple[Run, RunFinished]:
     request = train_request(**{"paths": (), "name": "learner", **said})
-    run = outcome(plan(request, tmp_path / "runs")).start()
+    run = result_of(plan(request, tmp_path / "runs")).start()
     *_, last = run.record(train(run))
     assert isinstance(last, RunFinished)
     return run, last
@@ -71,13 +62,16 @@ def test_hrm_saves_passes_at_the_same_loss(tmp_path: Path) -> None:
         tmp_path, paths=(str(text),), architecture="hrm", d_model=64, n_heads=4, steps=700, settings=settings
     )
     model = load_run(run).model
-    held_out = open_prepared(run.read_config()["data"]["prepared"]).validation[:30_000]
+    data = run.config().data
+    assert data is not None and data.prepared is not None
+    held_out = open_prepared(data.prepared).validation[:30_000]
     depth = model.modes()[DEFAULT_MODE]
     found = {}
     for halt in (None, *THRESHOLDS):
-        tally = PassTally()
-        asked = replace(depth, halt=halt)
-        found[halt] = (outcome(evaluate(model, held_out, asked, "float32", tally=tally)), tally.mean)
+        histogram = DepthHistogram()
+        halted = replace(depth, halt=halt)
+        loss = result_of(evaluate(model, held_out, halted, "float32", histogram=histogram))
+        found[halt] = (loss, histogram.mean)
     print(f"\nhrm, threshold: loss and cycles: {found}")
     whole_loss, whole_passes = found.pop(None)
     assert any(loss <= whole_loss + 0.01 and passes <= 0.75 * whole_passes for loss, passes in found.values())

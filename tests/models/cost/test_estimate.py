@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from models import cost as estimating
 from models.architectures import ARCHITECTURES, model_config, skeleton
 from models.config import TrainingConfig
-from models.cost import estimate, pieces_for_larger, require_memory, sequences_at_once
+from models.cost import estimate as estimating
+from models.cost.estimate import estimate, pieces_for_larger, require_memory, sequences_at_once
 from models.cost.speed import MachineRates, machine_rates, step_seconds
 from models.depth import Depth
 from models.device import prepare_process

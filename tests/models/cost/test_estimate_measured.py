@@ -23,7 +23,7 @@ from models.presets import PRESETS
 from models.depth import Depth
 from models.training.optimizer import WeightAverage
 from models.architectures import skeleton
-from models.cost import estimate
+from models.cost.estimate import estimate
 from models.training.calibrate import Probe
 
 name, number_format, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data.errors import CorpusError, RlmError, UsageError
 from models.config import TrainingConfig
-from models.cost import Estimate
+from models.cost.estimate import Estimate
 from models.planning import create as creation
 from models.planning import new_run
 from models.planning.create import plan_creation

@@ -12,7 +12,7 @@ from data.errors import RlmError, UsageError
 from data.tokenizer import Tokenizer
 from models import cost as estimate
 from models import device
-from models.cost import Estimate
+from models.cost.estimate import Estimate
 from models.planning import create as creation
 from models.planning.create import plan_creation
 from models.planning.plan import plan

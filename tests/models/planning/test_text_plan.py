@@ -11,8 +11,8 @@ from data import storage
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import CorpusError, StorageError, UsageError
 from models import architectures
-from models import cost as estimating
-from models.cost import Estimate
+from models.cost import estimate as estimating
+from models.cost.estimate import Estimate
 from models.errors import RunBusyError
 from models.planning import create as creation
 from models.planning import new_run

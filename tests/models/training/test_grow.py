@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from models import cost
+from models.cost import estimate as cost
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import Event, ModelExpanded, NoticeGiven, RunFinished, RunPaused, StepFinished
 from models.runs.load import load_run

@@ -1,0 +1,112 @@
+"""What a model will cost, before it is trained: exact parameters, rough memory and speed."""
+
+from dataclasses import dataclass
+
+import torch
+
+from data.errors import UsageError
+from models.config import TrainingConfig
+from models.cost.counts import kept_bytes, logit_bytes, muon_weights, state_bytes
+from models.cost.speed import MachineRates, formats, machine_rates, step_seconds
+from models.device import free_memory_bytes
+from models.recursive_lm import RecursiveLM
+from models.wording import gigabytes
+
+_WIDTH_BYTES, _FEED_FORWARD_BYTES = 52, 12
+"""Per token and attention call, kept for the backward pass: for each unit of the width, and of the
+feed-forward network. Between what float32 and bfloat16 keep, on the average of the architectures."""
+_TOKEN_BYTES = 16
+"""Per token of a batch: its number, and once more while it is gathered."""
+_ALLOCATED = 1.2
+"""What an allocator takes for what is kept for the backward pass, where what is asked for is 1."""
+_MUON_BYTES = 20
+"""For each weight that Muon steps: the updates, once more stacked by shape, and what they are made of."""
+_SHARE_FOR_PIECES = 0.5
+"""Of the memory that weights leave free, what sequences may take at once. The estimate is rough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`parameters` are exact, the rest is mostly good to a factor of one and a half."""
+
+    parameters: int
+    embedding_parameters: int
+    training_bytes: int
+    tokens_per_second: float
+
+
+def require_memory(
+    model: RecursiveLM, training: TrainingConfig, device: torch.device, *, pieces: bool = True
+) -> None:
+    """Refuse a training whose weights, gradients, optimizer, batch and shortest piece of work
+    do not fit into the memory that `device` has left. `model` may be a skeleton; `pieces` says
+    whether the batch counts. Raises UsageError."""
+    config = model.config
+    needed = state_bytes(model, training)
+    if pieces:
+        needed += _sequence_bytes(model) + training.batch_size * config.context_length * _TOKEN_BYTES
+    free = free_memory_bytes(device)
+    if needed > free:
+        raise UsageError(
+            f"Training this model needs at least {gigabytes(needed)} of memory, and {gigabytes(free)} "
+            f"are free on {device}.",
+            hint="Choose a smaller width, context, vocabulary or batch: {model.d_model}, "
+            "{model.context_length}, {model.vocab_size}, {training.batch_size}.",
+        )
+
+
+def sequences_at_once(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> int:
+    """How many sequences a step should take at a time so that they fit into memory, at least one."""
+    free = free_memory_bytes(device) - state_bytes(model, training)
+    return max(1, int(_SHARE_FOR_PIECES * free / _sequence_bytes(model)))
+
+
+def pieces_for_larger(
+    model: RecursiveLM, training: TrainingConfig, device: torch.device, micro_batch: int
+) -> int:
+    """The sequences at once of a model that grew: as many as before, `micro_batch`, where they still fit."""
+    return min(micro_batch, sequences_at_once(model, training, device))
+
+
+def _sequence_bytes(model: RecursiveLM) -> int:
+    config = model.config
+    return config.context_length * (_activation_bytes(model) + logit_bytes(model))
+
+
+def _activation_bytes(model: RecursiveLM) -> int:
+    """Of one token, at the trained depth."""
+    config, calls = model.config, model.attention_calls(model.trained_depth)
+    return calls * (config.d_model * _WIDTH_BYTES + config.size_of("ff") * _FEED_FORWARD_BYTES)
+
+
+def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:
+    """Count the parameters and the memory, and find the speed from a few rates of the machine, which
+    takes a fifth of a second. The number format is the one that looks fastest, where it is open.
+
+    `model` may be a skeleton.
+    """
+    config = model.config
+    total, embedding = model.parameter_counts()
+    rates = machine_rates(device, training)
+    number_format, seconds = min(
+        ((name, _mean_step_seconds(model, training, name, rates)) for name in formats(device, training)),
+        key=lambda one: one[1],
+    )
+    at_once = min(training.micro_batch or training.batch_size, training.batch_size) * config.context_length
+    copies = 0 if number_format == "float32" else 2 * total  # autocast holds weights in its format too
+    held = _ALLOCATED * kept_bytes(model, number_format) + logit_bytes(model)
+    worked_with = _MUON_BYTES * muon_weights(model) if training.optimizer == "muon" else 0
+    return Estimate(
+        parameters=total,
+        embedding_parameters=embedding,
+        training_bytes=round(state_bytes(model, training) + copies + worked_with + at_once * held),
+        tokens_per_second=training.batch_size * config.context_length / seconds,
+    )
+
+
+def _mean_step_seconds(
+    model: RecursiveLM, training: TrainingConfig, number_format: str, rates: MachineRates
+) -> float:
+    """Of a step, half-way between the least depth and the trained one, as training draws them."""
+    depths = (type(model.trained_depth)(1), model.trained_depth)
+    return sum(step_seconds(model, training, depth, number_format, rates) for depth in depths) / len(depths)
