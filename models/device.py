@@ -20,7 +20,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
     kind, _, index = wanted.partition(":")
     beyond = index and not (index.isdecimal() and kind == "cuda" and int(index) < torch.cuda.device_count())
     if not available.get(kind, False) or beyond:
-        raise UsageError(f"This machine has no device '{wanted}'.", hint="See what it has: rlm doctor")
+        raise UsageError(f"This machine has no device '{wanted}'.", hint="See what it has: {doctor}")
     return torch.device(wanted)
 
 

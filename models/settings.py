@@ -24,6 +24,16 @@ RENAMED = {
 }
 """Settings of earlier versions by their path, and what they are called now."""
 
+RENAMED_VALUES = {"training.schedule": {"linear": "wsd"}}
+"""Values of earlier versions by the path of their setting, and what they are called now."""
+
+
+def renamed_fields(section: str) -> dict[str, str]:
+    """The fields of a section that had another name in earlier versions, old to new."""
+    pairs = (old.split(".") + new.split(".") for old, new in RENAMED.items())
+    return {old: new for of, old, _, new in pairs if of == section}
+
+
 Config = TypeVar("Config")
 Settings = dict[str, Any]
 """Values of one section by the name of their field."""
@@ -102,4 +112,6 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: 
 def require(condition: bool, path: str, value: object, wanted: str) -> None:
     """Raise UsageError unless `condition` holds for the field at `path`."""
     if not condition:
-        raise UsageError(f"{path} is {value}; it must be {wanted}.", field=path)
+        now = RENAMED_VALUES.get(path, {}).get(str(value))
+        hint = None if now is None else f"'{value}' is now called '{now}'."
+        raise UsageError(f"{path} is {value}; it must be {wanted}.", hint=hint, field=path)

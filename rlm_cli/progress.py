@@ -74,8 +74,10 @@ class JsonLines(SilentView):
     """Every event as one line of JSON on stdout."""
 
     def show(self, event: Event) -> None:
-        if isinstance(event, events.NoticeGiven):
+        if isinstance(event, events.NoticeGiven | events.RunFailed):
             event = replace(event, message=in_cli_words(event.message))
+        if isinstance(event, events.RunFailed) and event.hint is not None:
+            event = replace(event, hint=in_cli_words(event.hint))
         write(to_json(event) + "\n")
 
 

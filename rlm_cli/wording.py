@@ -2,7 +2,8 @@
 
 The core knows no flags. Its messages put a setting or a command in braces: `{model.d_model}` becomes
 `--d-model`, `{training.beta2=0.9}` becomes `--set training.beta2=0.9`, and
-`{resume book training.minutes=5}` becomes `rlm resume book --minutes 5`. Other text in braces stays.
+`{resume book training.minutes=5}` becomes `rlm resume book --minutes 5`. Other text in braces stays, and
+so does everything in single quotes: a message quotes the names of files and runs that way.
 """
 
 import re
@@ -35,14 +36,16 @@ _REQUEST_FLAGS = {
 }
 """Flags by the name of their request field."""
 
-_BRACES = re.compile(r"\{([^{}\n]+)\}")
+_QUOTED_OR_BRACES = re.compile(r"(?<![^\s(])'.*?'(?=[\s.,:;)]|$)|\{([^{}\n]+)\}")
 _SETTING = re.compile(r"(?:model|training)\.[a-z][a-z0-9_]*")
 
 
 def in_cli_words(text: str) -> str:
     """Replace settings and commands in braces by flags and commands of `rlm`."""
-    return (
-        _BRACES.sub(lambda found: _as_typed(found[1].split(" ")) or found[0], text) if "{" in text else text
+    if "{" not in text:
+        return text
+    return _QUOTED_OR_BRACES.sub(
+        lambda found: (_as_typed(found[1].split(" ")) if found[1] else None) or found[0], text
     )
 
 

@@ -111,7 +111,7 @@ def grown_best_weights(run: Run, config: RunConfig) -> dict[str, Tensor] | None:
     if model is None:
         raise CheckpointError(
             f"The model.safetensors of run '{run.name}' does not say which model it is of.",
-            hint=f"Move that file away, and make it again: {{resume {run.name}}}",
+            hint=f"Make it again: {{resume {run.name}}}",
         )
     old = model_config_of(run, dataclasses.replace(config, model=model))
     return grow_weights(old, new, weights)

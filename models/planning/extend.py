@@ -5,8 +5,10 @@ import os
 import time
 from dataclasses import replace
 
+from data.corpus import scan_corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
+from data.progress import result_of
 from models.config import TrainingConfig
 from models.device import choose_device
 from models.growth.initial_snapshot import has_no_steps_yet
@@ -16,6 +18,7 @@ from models.runs.compatibility import model_config_of
 from models.runs.run import Run
 from models.runs.run_config import DataSection, Extension, RunConfig
 from models.runs.tokenizer import load_run_tokenizer
+from models.training.text_data import text_has_changed
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -63,7 +66,7 @@ def _require_readable(run: Run, config: RunConfig) -> None:
 
 
 def _require_text_there(run: Run, data: DataSection) -> None:
-    """Raise CorpusError where the tokens of the text are not in the cache, and it is not in its place."""
+    """Raise CorpusError where the tokens of the text are not in the cache, and it is gone or has changed."""
     if data.prepared is not None:
         with contextlib.suppress(CorpusError):
             open_prepared(data.prepared)
@@ -74,3 +77,5 @@ def _require_text_there(run: Run, data: DataSection) -> None:
                 f"The text of run '{run.name}' is gone: there is no '{path}'.",
                 hint=f"Put it back, or give the run another: {{train FILE continue_run={run.name}}}",
             )
+    if result_of(scan_corpus(data.paths)).content_hash != data.content_hash:
+        raise text_has_changed(data)

@@ -101,7 +101,7 @@ def require_untrained(run: Run, config: RunConfig) -> None:
     """Raise UsageError unless `run` still waits for its first text."""
     if config.data is not None:
         raise UsageError(
-            f"There is a run '{run.name}' already.",
+            f"There is already a run '{run.name}'.",
             hint=f"Go on with it: {{resume {run.name}}}   Or choose another {{name}}.",
             field="name",
         )

@@ -167,7 +167,7 @@ class SampleGenerated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
-    """The checkpoint is on disk and survives a crash. `reason` is interval, best, pause or final."""
+    """The checkpoint is on disk and survives a crash. `reason` is interval, best, request, pause or final."""
 
     step: int
     path: str

@@ -95,6 +95,6 @@ def _best_weights(run: Run) -> dict[str, Tensor]:
         weights, _ = load_weights(run.weights_path)
     except CheckpointError as error:
         if error.hint is None and was_evaluated:
-            error.hint = f"Move that file away, and make it again: {{resume {run.name}}}"
+            error.hint = f"Make it again: {{resume {run.name}}}"
         raise
     return weights

@@ -19,6 +19,7 @@ from typing import Any
 
 from models.errors import RunError
 from models.runs.typed_json import JsonObject
+from models.settings import RENAMED_VALUES, renamed_fields
 
 CURRENT = {
     "config.json": 2,
@@ -64,12 +65,6 @@ def _with_named_sizes(entry: Any) -> Any:
 
 CONFIG_KEYS = {"measured": "calibration"}
 """Old to new, as the tables below."""
-TRAINING_FIELDS = {
-    "late_recursion": "shallow_fraction",
-    "deepest_share": "full_depth_prob",
-    "most_epochs": "max_epochs",
-}
-SCHEDULES = {"linear": "wsd"}
 
 
 def config_1_to_2(value: Any) -> Any:
@@ -85,19 +80,15 @@ def config_1_to_2(value: Any) -> Any:
 
 
 def _with_plain_settings(training: JsonObject) -> JsonObject:
-    training = _renamed(training, TRAINING_FIELDS)
+    training = _renamed(training, renamed_fields("training"))
     schedule = training.get("schedule")
     if isinstance(schedule, str):
-        training["schedule"] = SCHEDULES.get(schedule, schedule)
+        training["schedule"] = RENAMED_VALUES["training.schedule"].get(schedule, schedule)
     return training
 
 
-MODEL_FIELDS = {"lookback": "ngram", "compute_penalty": "ponder_cost", "heads_see": "attention_scope"}
-"""Old to new, of all architectures."""
-
-
 def _with_model_fields_of_2(section: Any) -> Any:
-    return _renamed(section, MODEL_FIELDS) if isinstance(section, dict) else section
+    return _renamed(section, renamed_fields("model")) if isinstance(section, dict) else section
 
 
 def state_1_to_2(value: Any) -> Any:

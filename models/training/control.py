@@ -3,13 +3,13 @@
 import contextlib
 import time
 from collections.abc import Generator, Iterator
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from models.runs import control_requests
+from models.runs.control_requests import Request
 from models.runs.events import EvaluationAdvanced, Event, PreparationAdvanced
 from models.runs.run import Run
 
-Request = Literal["pause", "stop", "save", "sample"]
 Decision = TypeVar("Decision")
 Outcome = TypeVar("Outcome")
 

@@ -20,7 +20,7 @@ from models.runs.events import Event, NoticeGiven
 from models.runs.progress import with_progress_events
 from models.runs.replay_samples import open_samples
 from models.runs.run import Run
-from models.runs.run_config import RunConfig
+from models.runs.run_config import DataSection, RunConfig
 from models.runs.tokenizer import load_run_tokenizer, replace_tokenizer
 from models.training.text_task import TextTask
 
@@ -88,11 +88,16 @@ def _open_data(
             yield NoticeGiven(message="The prepared text is no longer in the cache; it is made again.")
     corpus = yield from with_progress_events(scan_corpus(known.paths))
     if corpus.content_hash != known.content_hash:
-        raise CorpusError(
-            f"The text at {known.paths[0]} is no longer the one this run was trained on.",
-            hint="Put the old text back, or train a new run on the new one.",
-        )
+        raise text_has_changed(known)
     data = yield from with_progress_events(prepare(corpus, tokenizer))
     config = replace(config, data=replace(known, prepared=data.path.name))
     run.save_config(config)
     return data, config
+
+
+def text_has_changed(data: DataSection) -> CorpusError:
+    """The error where a text is no longer the one that a run was trained on."""
+    return CorpusError(
+        f"The text at '{data.paths[0]}' is no longer the one this run was trained on.",
+        hint="Put the old text back, or train a new run on the new one.",
+    )

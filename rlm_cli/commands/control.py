@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from data.errors import UsageError
+from models.errors import RunError
 from rlm_cli.options import QuietOption, RunsDirOption, run_argument
 from rlm_cli.output import Output
 from rlm_cli.run_reference import reference
@@ -87,4 +87,4 @@ def _newest_in_training(folder: Path) -> str:
     for run in list_runs(folder):
         if run.status == "training":
             return reference(run)
-    raise UsageError(f"No run in {folder} is training.", hint="List the runs: rlm ls")
+    raise RunError(f"No run in '{folder}' is training.", hint="See which runs there are: {ls}")

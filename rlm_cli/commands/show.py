@@ -157,7 +157,9 @@ def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
         summary.status + progress + ("" if in_notes else f" ({problem})"),
     )
     if summary.failure is not None:
-        yield "stopped by", summary.failure.message
+        failure = summary.failure
+        words = " ".join(part for part in (failure.message, failure.hint) if part)
+        yield "stopped by", in_cli_words(words)
     yield "model", ", ".join(_model_words(report))
     if (text := _corpus_words(report)) is not None:
         yield "trained on" if summary.step > 0 else "text", text
