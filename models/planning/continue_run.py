@@ -152,11 +152,11 @@ def _require_no_new_model(run: Run, request: TrainRequest) -> None:
     """Raise UsageError for what only a new model can be given."""
     shape = sorted(set(request.overrides.model) - {"dropout"})
     fields = [name for name in ("preset", "tokenizer", "name") if getattr(request, name) is not None]
-    if found := [*shape, *fields]:
+    if found := [*(f"model.{name}" for name in shape), *fields]:
         raise UsageError(
-            f"Run '{run.name}' has its {found[0]} already.",
+            f"Run '{run.name}' has its {{{found[0]}}} already.",
             hint="Leave that out; {expand} makes a model larger, and {fresh} trains a new one.",
-            field=f"model.{found[0]}" if shape else found[0],
+            field=found[0],
         )
     if request.replay is not None:
         require(0 <= request.replay < 1, "replay", request.replay, "0 up to, not including, 1")

@@ -149,7 +149,8 @@ def _require_same_shape(
     for name, value in overrides.model.items():
         if name not in _FREE_TO_CHANGE and name in stored and stored[name] != value:
             raise UsageError(
-                f"Run '{run.name}' has its architecture already: its {name} is {stored[name]}, not {value}.",
+                f"Run '{run.name}' has its architecture already: "
+                f"its {{model.{name}}} is {stored[name]}, not {value}.",
                 hint="Leave that out, or choose another {name}.",
                 field=f"model.{name}",
             )

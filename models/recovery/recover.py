@@ -11,12 +11,10 @@ from models.errors import RunError
 from models.evaluation.modes import default_depth
 from models.growth import transaction
 from models.recovery.diagnose import Diagnosis, diagnose
-from models.recovery.reconstruct import (
-    Reconstruction,
-    RecursiveTextModel,
-    read_reference_text,
-    reconstruct,
-)
+from models.recovery.reconstruct.reconstruction import reconstruct
+from models.recovery.reconstruct.reference_text import read_reference_text
+from models.recovery.reconstruct.text_model import RecursiveTextModel
+from models.recovery.reconstruct.vocabulary import Reconstruction
 from models.recovery.restore import VerifiedCopy, choose_copy, original_copy
 from models.recovery.training_texts import TrainingTexts
 from models.runs.compatibility import model_config_of

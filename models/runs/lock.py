@@ -79,5 +79,5 @@ def _busy(folder: Path) -> RunBusyError:
         return RunBusyError(f"Another process is writing to run '{folder.name}'.", hint="Wait until it ends.")
     return RunBusyError(
         f"Process {pid} is writing to run '{folder.name}'.",
-        hint=f"Wait until it ends, or pause it: kill {pid}",
+        hint=f"Wait until it ends. If it trains, this pauses it: {{pause {folder.name}}}",
     )

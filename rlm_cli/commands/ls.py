@@ -42,7 +42,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
             output.say(f"{run.name}: {in_cli_words(run.problem)}", style="yellow")
         elif run.failure is not None:
             words = " ".join(part for part in (run.failure.message, run.failure.hint) if part)
-            output.say(f"{run.name} stopped: {in_cli_words(words)}", style="yellow")
+            output.say(f"{run.name} failed: {in_cli_words(words)}", style="yellow")
 
 
 def as_json(run: "RunSummary") -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from data.progress import Progress
     from models.recovery.diagnose import Diagnosis
-    from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
+    from models.recovery.reconstruct.vocabulary import ReconstructedCharacter, Reconstruction
     from models.recovery.recover import Recovery
     from models.runs.run import Run
 

@@ -4,8 +4,7 @@ import pytest
 
 from data.errors import UsageError
 from models.config import TrainingConfig
-from models.runs.migrations import TRAINING_FIELDS
-from models.settings import RENAMED, from_dict
+from models.settings import RENAMED, RENAMED_VALUES, from_dict
 
 OLD_TRAINING_SETTINGS = [path.removeprefix("training.") for path in RENAMED if path.startswith("training.")]
 
@@ -19,6 +18,10 @@ def test_the_hint_gives_the_name_of_today(name: str) -> None:
     assert hasattr(TrainingConfig(), new.removeprefix("training."))
 
 
-def test_every_setting_that_a_migration_renames_has_such_a_hint() -> None:
-    for old, new in TRAINING_FIELDS.items():
-        assert RENAMED[f"training.{old}"] == f"training.{new}"
+@pytest.mark.parametrize("path", RENAMED_VALUES)
+def test_the_hint_gives_the_value_of_today(path: str) -> None:
+    section, name = path.split(".")
+    for old, new in RENAMED_VALUES[path].items():
+        with pytest.raises(UsageError) as caught:
+            from_dict(TrainingConfig, {name: old}, section)
+        assert caught.value.hint == f"'{old}' is now called '{new}'."

@@ -108,7 +108,7 @@ def test_new_model_settings_do_not_affect_a_continued_one(
     assert config.model.dials["d_model"] == 16 and config.training["steps"] == 3
     assert config.training["batch_size"] == 3, "dials of the training are for any model"
     assert main(["train", "meadow.txt", "--continue", "owl", "--d-model", "24"]) == 2
-    assert "has its d_model already" in capsys.readouterr().err
+    assert "has its --d-model already" in capsys.readouterr().err
 
 
 def test_continuation_settings_do_not_affect_a_new_model(

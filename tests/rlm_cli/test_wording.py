@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from data.errors import RlmError, UsageError
 from models.config import TrainingConfig
 from models.planning.request import TrainRequest
-from models.runs.events import NoticeGiven
+from models.runs.events import NoticeGiven, RunFailed
 from models.settings import from_dict
 from rlm_cli.app import app
 from rlm_cli.output import Output
@@ -54,6 +54,8 @@ def test_braces_become_flags_and_commands(text: str, words: str) -> None:
         "{",
         "{{a}}",
         "é{ü}",
+        "'{ls}' is not a run.",
+        "No file '/tmp/{model.d_model}/a.txt'.",
     ],
 )
 def test_other_text_in_braces_stays(text: str) -> None:
@@ -103,6 +105,8 @@ def test_hints_warnings_and_notices_are_worded(capsys: pytest.CaptureFixture[str
     notice = NoticeGiven(message="{tokenizer=bpe} takes those.")
     PlainLines(Output()).show(notice)
     JsonLines().show(notice)
+    JsonLines().show(RunFailed(kind="RunError", message="It is {model.d_model}.", hint="Try {ls}."))
     out, err = capsys.readouterr()
     assert err == "warning: --halt changes nothing.\n--tokenizer bpe takes those.\n"
     assert '"message": "--tokenizer bpe takes those."' in out
+    assert '"It is --d-model."' in out and '"Try rlm ls."' in out

@@ -10,8 +10,8 @@ import torch
 from data.errors import CorpusError, UsageError
 from data.progress import result_of
 from data.replay import load_sample
-from models import cost as estimate
 from models.architectures import build_model
+from models.cost import estimate
 from models.errors import RunError
 from models.growth.axes import differences, sizes
 from models.growth.check import LARGEST_CHANGE, largest_logit_change, tokens_to_check

@@ -10,8 +10,8 @@ import pytest
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import RlmError, UsageError
 from data.tokenizer import Tokenizer
-from models import cost as estimate
 from models import device
+from models.cost import estimate
 from models.cost.estimate import Estimate
 from models.planning import create as creation
 from models.planning.create import plan_creation

@@ -17,7 +17,7 @@ from data.errors import TokenizerError
 from data.progress import Progress, result_of
 from data.tokenizer import load_tokenizer
 from models.errors import RunBusyError
-from models.recovery.reconstruct import ReconstructedCharacter, Reconstruction
+from models.recovery.reconstruct.vocabulary import ReconstructedCharacter, Reconstruction
 from models.recovery.recover import Recovery, check_tokenizer, recover_tokenizer
 from models.runs.checkpoint import load_weights, save_weights
 from models.runs.datasets import Dataset, Growth

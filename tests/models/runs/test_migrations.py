@@ -15,10 +15,11 @@ from models.config import TrainingConfig
 from models.errors import CheckpointError, RunError
 from models.runs.checkpoint_folder import open_folder, state_text
 from models.runs.datasets import Dataset, datasets_to_json
-from models.runs.migrations import _STEPS, CURRENT, MODEL_FIELDS, datasets_1_to_2, migrated, stamped
+from models.runs.migrations import _STEPS, CURRENT, datasets_1_to_2, migrated, stamped
 from models.runs.run import Run
 from models.runs.tensor_file import read_tensors, tensor_pieces
 from models.runs.weights_file import metadata_of
+from models.settings import renamed_fields
 from tests.models.runs.example_config import COMPLETE_STATE, CREATED
 
 EARLIER = Path(__file__).parents[2] / "fixtures" / "runs_of_earlier_versions" / "before_second_texts"
@@ -185,7 +186,7 @@ def test_a_checkpoint_of_a_later_version_is_refused(tmp_path: Path) -> None:
         open_folder(folder)
 
 
-@pytest.mark.parametrize(("old", "new"), MODEL_FIELDS.items())
+@pytest.mark.parametrize(("old", "new"), renamed_fields("model").items())
 def test_the_fields_of_a_model_get_the_names_of_today(tmp_path: Path, old: str, new: str) -> None:
     run = a_run(tmp_path)
     config = json.loads(run.config_path.read_text())

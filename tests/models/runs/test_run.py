@@ -240,7 +240,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
         with pytest.raises(RunBusyError, match=f"Process {process.pid}") as caught, run.lock():
             pass
-        assert f"kill {process.pid}" in str(caught.value.hint)
+        assert "{pause alice}" in str(caught.value.hint)
         process.kill()
         process.wait()
     assert not run.is_busy()
@@ -322,7 +322,7 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
         "runs.pending_change",
         "runs.lock",
         "runs.listing",
-        "recursion",
+        "depth",
         "runs.event_log",
         "runs.training_log",
         "runs.read_files",

@@ -8,9 +8,10 @@ import pytest
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import CorpusError, TokenizerError, UsageError
 from data.progress import result_of
-from models.recovery.reconstruct import Reconstruction, read_reference_text, reconstruct
 from models.recovery.reconstruct.by_hash import complete_by_hash
-from models.recovery.reconstruct.reference_text import ReferenceText, reference_text_of
+from models.recovery.reconstruct.reconstruction import reconstruct
+from models.recovery.reconstruct.reference_text import ReferenceText, read_reference_text, reference_text_of
+from models.recovery.reconstruct.vocabulary import Reconstruction
 
 SAMPLES = Path(__file__).parents[4] / "sample_corpora"
 
