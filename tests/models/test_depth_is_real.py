@@ -101,7 +101,14 @@ def assert_depth_helps(name: str, steps: int, **shape: Any) -> None:
     assert worse_by <= 0.01
 
 
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "transformer"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "looped" else pytest.mark.slow)
+        for name in ARCHITECTURES
+        if name != "transformer"
+    ],
+)
 def test_a_deeper_mode_is_not_worse(name: str) -> None:
     assert_depth_helps(name, 100)
 

@@ -20,13 +20,27 @@ TEXT = "the owl sees the fox, the fox hears the hen.\n" * 40
 SMALL = "--d-model 16 --heads 2 --context 16 --steps 2 --set training.batch_size=2 --threads 1"
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two texts, and the run `owl` that has learned the first."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("RLM_CACHE_DIR", str(folder / "cache"))
+        (folder / "meadow.txt").write_text(TEXT, encoding="utf-8")
+        (folder / "river.txt").write_text(TEXT.replace("hen", "bee"), encoding="utf-8")
+        assert main(f"train meadow.txt --quiet --name owl {SMALL}".split()) == 0
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `trained`. A new model is as small, by variables, which answer no question."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
-    (tmp_path / "meadow.txt").write_text(TEXT, encoding="utf-8")
-    (tmp_path / "river.txt").write_text(TEXT.replace("hen", "bee"), encoding="utf-8")
-    assert main(f"train meadow.txt --quiet --name owl {SMALL}".split()) == 0
+    for name, value in {"D_MODEL": "16", "HEADS": "2", "CONTEXT": "16"}.items():
+        monkeypatch.setenv(f"RLM_{name}", value)
     return tmp_path
 
 

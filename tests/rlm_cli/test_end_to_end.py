@@ -107,7 +107,7 @@ def test_the_same_command_twice_makes_two_runs(home: Path, capsys: pytest.Captur
         assert main(["train", "book.txt", "--steps", "2", "--quiet", *TINY]) == 0
     assert sorted(path.name for path in (home / "runs").iterdir()) == ["book", "book-2"]
     assert main(["train", "book.txt", "--steps", "2", "--name", "book", *TINY]) == 2
-    assert "a run 'book' already" in capsys.readouterr().err
+    assert "already a run 'book'" in capsys.readouterr().err
 
 
 def test_ctrl_c_pauses_and_resume_finishes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

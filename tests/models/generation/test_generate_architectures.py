@@ -35,7 +35,10 @@ def ids_of(tokens, row=0):
     return [token.id for token in tokens if token.row == row]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    [pytest.param(mode, marks=pytest.mark.slow if mode in ("thorough", "extreme") else ()) for mode in MODES],
+)
 def test_cached_text_equals_uncached_text(model, tokenizer, mode) -> None:
     for prompt in PROMPTS[::3]:
         ids = [tokenizer.encode(prompt)]

@@ -53,8 +53,8 @@ def content(folder: Path) -> dict[str, bytes]:
     ("architecture", "new_sizes"),
     [
         ("looped", {"core": 2, "prelude": 2, "ff": 80}),
-        ("hrm", {"l_layers": 4, "h_layers": 5, "loops": 4}),
-        ("mixture_of_recursions", {"layers": 5, "loops": 3}),
+        pytest.param("hrm", {"l_layers": 4, "h_layers": 5, "loops": 4}, marks=pytest.mark.slow),
+        pytest.param("mixture_of_recursions", {"layers": 5, "loops": 3}, marks=pytest.mark.slow),
     ],
 )
 def test_a_finished_run_grows_into_a_finished_one_that_can_be_extended(

@@ -61,6 +61,7 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Operations]:
     found.arm(0)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_of_a_change_leaves_the_old_run_or_the_new_one(
     trained_run: NewRun, river: Path, plan: Plan, go: Go, operations: Operations
 ) -> None:

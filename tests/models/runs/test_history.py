@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.runs.events import (
@@ -191,6 +191,7 @@ def test_a_notice_is_there_once_and_the_number_of_notices_is_bounded() -> None:
     assert len(history.notices) <= 100 and history.notices[-1] == "499"
 
 
+@settings(max_examples=15)
 @given(total=st.integers(MAX_POINTS + 1, 3 * MAX_POINTS), back_to=st.integers(0, 3 * MAX_POINTS))
 def test_a_long_log_is_held_in_bounded_memory(total: int, back_to: int) -> None:
     template = step(1)

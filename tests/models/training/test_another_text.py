@@ -78,6 +78,7 @@ def test_losses_on_known_texts_are_measured_before_and_after(
     assert learned.steps == 5 and learned.tokens is not None and learned.tokens > 0
 
 
+@pytest.mark.slow
 def test_replay_keeps_the_loss_on_an_earlier_text_low(
     trained_run: NewRun, tmp_path: Path, go: Go, plan: Plan
 ) -> None:

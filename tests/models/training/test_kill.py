@@ -123,7 +123,7 @@ def curve(run: Run) -> dict[tuple[str, int], float]:
 
 
 def test_random_kills_lose_nothing(new_run: NewRun, host: Host) -> None:
-    kill_at_random(new_run, host, times=5)
+    kill_at_random(new_run, host, times=2)
 
 
 @pytest.mark.slow

@@ -112,7 +112,17 @@ def state_of(snapshot: Snapshot) -> RunState:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "optimizer"), [*((name, "muon") for name in ARCHITECTURES), ("transformer", "adamw")]
+    ("architecture", "optimizer"),
+    [
+        ("looped", "muon"),
+        ("hrm", "muon"),
+        ("transformer", "adamw"),
+        *(
+            pytest.param(name, "muon", marks=pytest.mark.slow)
+            for name in ARCHITECTURES
+            if name not in ("looped", "hrm")
+        ),
+    ],
 )
 def test_pauses_change_nothing(new_run: NewRun, architecture: str, optimizer: str) -> None:
     def another() -> Run:

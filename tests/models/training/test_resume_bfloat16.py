@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from models.runs.checkpoint import load_checkpoint, load_weights
@@ -49,6 +50,7 @@ def losses(run: Run) -> list[str]:
     return [line.partition('"loss"')[2].partition(",")[0] for line in lines if "step_finished" in line]
 
 
+@pytest.mark.slow
 def test_a_pause_changes_nothing_in_bfloat16_with_two_threads(
     new_run: NewRun, changed_calibration: NewRun
 ) -> None:

@@ -35,5 +35,5 @@ def test_the_training_gets_the_request(
 def test_request_to_a_run_not_in_training_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pause", "owl"]) == ExitCode.FAILED
     assert "Run 'owl' is not training." in capsys.readouterr().err
-    assert main(["pause"]) == ExitCode.USAGE
+    assert main(["pause"]) == ExitCode.FAILED
     assert "is training." in capsys.readouterr().err

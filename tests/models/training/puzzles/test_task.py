@@ -268,6 +268,7 @@ def test_puzzles_that_changed_are_refused(tmp_path: Path) -> None:
         go(run)
 
 
+@pytest.mark.slow
 def test_easy_puzzles_are_learned(tmp_path: Path) -> None:
     """With eight clues a 4×4 grid nearly says its own answer: two hundred small steps teach most of it."""
     settings = {
