@@ -96,7 +96,9 @@ def test_replay_keeps_the_loss_on_an_earlier_text_low(
     assert losses[0.25] < losses[0.0] / 2
 
 
-@pytest.mark.parametrize("architecture", ["looped", "hrm", "transformer"])
+@pytest.mark.parametrize(
+    "architecture", ["looped", pytest.param("hrm", marks=pytest.mark.slow), "transformer"]
+)
 def test_a_pause_on_another_text_changes_nothing(
     trained_run: NewRun, river: Path, architecture: str, go: Go, plan: Plan
 ) -> None:

@@ -124,7 +124,13 @@ def test_accumulation_changes_neither_loss_nor_gradient(
     assert found[0][:2] == pytest.approx(found[1][:2], rel=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        pytest.param(name, marks=() if name in ("looped", "transformer") else pytest.mark.slow)
+        for name in ARCHITECTURES
+    ],
+)
 def test_memory_that_runs_out_later_costs_nothing(new_run: NewRun, architecture: str) -> None:
     wanted = list(training_loop(session_of(new_run("reference", architecture))))
     run = new_run("tight", architecture)
