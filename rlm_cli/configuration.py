@@ -54,14 +54,12 @@ class _Value:
     label: str
 
 
-def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
+def load_config_file(context: typer.Context, path: Path) -> Path:
     """Read a TOML file as defaults: top-level keys are long flags, tables are sections of settings.
 
     The callback of `--config`. Raises UsageError if the file is missing, is not TOML, or has a key
     that is not a flag of this command.
     """
-    if path is None or context.resilient_parsing:  # shell completion needs no settings
-        return path
     content = _read(path)
     flags = {
         flag.removeprefix("--"): parameter.name

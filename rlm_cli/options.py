@@ -16,7 +16,6 @@ from typing import Annotated, Any
 import typer
 
 from models.architectures import ARCHITECTURES
-from rlm_cli.configuration import load_config_file
 from rlm_cli.wording import SETTING_FLAGS
 
 LENGTH_PANEL = "How long"
@@ -245,6 +244,16 @@ SetOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _load_config_file(context: typer.Context, path: Path | None) -> Path | None:
+    if path is None or context.resilient_parsing:  # shell completion needs no settings
+        return path
+    from rlm_cli.configuration import load_config_file
+
+    return load_config_file(context, path)
+
+
 ConfigOption = Annotated[
     Path | None,
     env_option(
@@ -253,6 +262,6 @@ ConfigOption = Annotated[
         help="A TOML file of settings; typed flags win over it.",
         panel=WHERE_PANEL,
         is_eager=True,
-        callback=load_config_file,
+        callback=_load_config_file,
     ),
 ]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 from data.errors import UsageError
-from models.runs.run_names import require_name
 
 
 class NamedRun(Protocol):
@@ -21,6 +20,8 @@ class NamedRun(Protocol):
 
 def reference(run: NamedRun) -> str:
     """The name or path that `Run.open` accepts."""
+    from models.runs.run_names import require_name
+
     try:
         require_name(run.name)
     except UsageError:

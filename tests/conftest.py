@@ -1,5 +1,6 @@
 """What every test may rely on."""
 
+import gc
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import hypothesis
 import pytest
 
 from data.cache import set_cache_dir
+from models.config import TrainingConfig
 
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -18,6 +20,30 @@ hypothesis.settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """The thousands of collected tests live to the end, so no garbage collection needs to look at them."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _rates_measured_once() -> Iterator[None]:
+    """Every plan measures the machine for 0.3 s. The tests of one process share the figures."""
+    from models.cost import estimate
+
+    measure, known = estimate.machine_rates, {}
+
+    def rates(device: object, training: TrainingConfig) -> object:
+        key = (str(device), training.threads, training.number_format, training.optimizer)
+        if key not in known:
+            known[key] = measure(device, training)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "machine_rates", rates)
+        yield
 
 
 @pytest.fixture(autouse=True)

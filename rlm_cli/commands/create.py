@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.configuration import read_configuration
 from rlm_cli.options import (
     ArchitectureOption,
     ConfigOption,
@@ -65,6 +64,7 @@ def create(
     with interruptible_creation(output):
         from models.planning.create import plan_creation
         from models.planning.request import CreateRequest
+        from rlm_cli.configuration import read_configuration
         from rlm_cli.environment import runs_dir as find_runs_dir
 
         configuration = read_configuration(context, settings)

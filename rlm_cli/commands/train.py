@@ -7,7 +7,6 @@ import typer
 
 from data.errors import UsageError
 from rlm_cli.choose_run import can_ask_user, choose_until_planned
-from rlm_cli.configuration import read_configuration
 from rlm_cli.options import (
     WHERE_PANEL,
     ArchitectureOption,
@@ -133,6 +132,7 @@ def train(
         from models.planning.continuation_plan import ContinuationPlan
         from models.planning.request import TrainRequest
         from models.planning.resume_plan import ResumePlan
+        from rlm_cli.configuration import read_configuration
         from rlm_cli.environment import runs_dir as find_runs_dir
 
         configuration = read_configuration(context, settings)

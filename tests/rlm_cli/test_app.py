@@ -152,7 +152,8 @@ def test_help_listing_and_completion_import_no_torch(rlm) -> None:
         "try:\n"
         "    main(sys.argv[1:])\n"
         "finally:\n"
-        "    sys.stderr.write('\\nslow: ' + ','.join(m for m in ('torch', 'textual') if m in sys.modules))\n"
+        "    slow = ('torch', 'textual', *(['models.planning.request'] if '--help' in sys.argv else []))\n"
+        "    sys.stderr.write('\\nslow: ' + ','.join(m for m in slow if m in sys.modules))\n"
     )
     root = Path(app_module.__file__).parent.parent
     completion = {"_RLM_COMPLETE": "complete_bash", "COMP_WORDS": "rlm show ", "COMP_CWORD": "2"}

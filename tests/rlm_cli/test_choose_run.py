@@ -39,7 +39,7 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
-    for name, value in {"D_MODEL": "16", "HEADS": "2", "CONTEXT": "16"}.items():
+    for name, value in {"D_MODEL": "16", "HEADS": "2", "CONTEXT": "16", "BATCH_SIZE": "2"}.items():
         monkeypatch.setenv(f"RLM_{name}", value)
     return tmp_path
 
@@ -115,6 +115,7 @@ def test_new_model_settings_do_not_affect_a_continued_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "usual.toml").write_text(PREFERENCES.replace("= 2", "= 3"), encoding="utf-8")
+    monkeypatch.delenv("RLM_BATCH_SIZE")
     for variable, value in (("D_MODEL", "24"), ("PRESET", "hrm-4m"), ("TOKENIZER", "bpe"), ("STEPS", "3")):
         monkeypatch.setenv(f"RLM_{variable}", value)
     assert main(["train", "river.txt", "--continue", "owl", "--config", "usual.toml", "--quiet"]) == 0

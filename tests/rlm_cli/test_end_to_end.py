@@ -111,7 +111,7 @@ def test_the_same_command_twice_makes_two_runs(home: Path, capsys: pytest.Captur
 
 
 def test_ctrl_c_pauses_and_resume_finishes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    process = start("train", "book.txt", "--steps", "150", "--name", "owl", "--json", *TINY)
+    process = start("train", "book.txt", "--steps", "40", "--name", "owl", "--json", *TINY)
     until_step(process, 5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -124,7 +124,7 @@ def test_ctrl_c_pauses_and_resume_finishes(home: Path, capsys: pytest.CaptureFix
     assert main(["resume", "--json"]) == 0
     resumed = lines_of(capsys)
     assert [event["start_step"] for event in resumed if event["event"] == "run_started"] == [listed["step"]]
-    assert (resumed[-1]["event"], resumed[-1]["step"]) == ("run_finished", 150)
+    assert (resumed[-1]["event"], resumed[-1]["step"]) == ("run_finished", 40)
 
 
 def test_second_trainer_is_refused_and_sigterm_gives_143(

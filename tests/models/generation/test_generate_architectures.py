@@ -10,15 +10,15 @@ from models.generation.depth_notes import extrapolates, halt_note, mode_note
 from models.generation.generate import GenerationConfig, generate
 
 CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,"
-GREEDY = GenerationConfig(max_tokens=30, temperature=0)
-PROMPTS = ("once upon a time there", "a", "the fox,", "")
+GREEDY = GenerationConfig(max_tokens=16, temperature=0)
+PROMPTS = ("once upon", "a", "the fox,", "")
 
 
 @pytest.fixture(params=ARCHITECTURES)
 def model(request):
     torch.manual_seed(3)
     config = model_config(
-        {"architecture": request.param, "vocab_size": 46, "context_length": 24, "d_model": 32, "n_heads": 2}
+        {"architecture": request.param, "vocab_size": 46, "context_length": 12, "d_model": 32, "n_heads": 2}
     )
     model = build_model(config).eval()
     for parameter in model.parameters():  # far from any initialisation that would make text constant
@@ -46,18 +46,18 @@ def test_cached_text_equals_uncached_text(model, tokenizer, mode) -> None:
         assert cached == ids_of(generate(model, tokenizer, ids, MODES[mode], GREEDY, use_cache=False))
 
 
-@pytest.mark.parametrize("use_cache", [True, False])
-def test_padded_row_equals_the_row_alone(model, tokenizer, use_cache) -> None:
+def test_padded_row_equals_the_row_alone(model, tokenizer) -> None:
     ids = [tokenizer.encode(prompt) for prompt in PROMPTS]
-    batch = list(generate(model, tokenizer, ids, Depth(2, 2), GREEDY, use_cache=use_cache))
-    for row, prompt in enumerate(ids):
-        assert ids_of(batch, row) == ids_of(generate(model, tokenizer, [prompt], Depth(2, 2), GREEDY))
+    alone = [ids_of(generate(model, tokenizer, [prompt], Depth(2, 2), GREEDY)) for prompt in ids]
+    for use_cache in (True, False):
+        batch = list(generate(model, tokenizer, ids, Depth(2, 2), GREEDY, use_cache=use_cache))
+        assert [ids_of(batch, row) for row in range(len(ids))] == alone
 
 
 def test_rows_that_end_early_do_not_change_the_others(model, tokenizer) -> None:
     ids = [tokenizer.encode(prompt) for prompt in PROMPTS]
     alone = [list(generate(model, tokenizer, [prompt], Depth(2), GREEDY)) for prompt in ids]
-    stop = GREEDY.changed(stop=("".join(token.text for token in alone[0])[4:6],))
+    stop = GREEDY.changed(stop=("".join(token.text for token in alone[0])[1:3],))
     batch = list(generate(model, tokenizer, ids, Depth(2), stop))
     for row, prompt in enumerate(ids):
         assert ids_of(batch, row) == ids_of(generate(model, tokenizer, [prompt], Depth(2), stop))

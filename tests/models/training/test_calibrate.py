@@ -107,21 +107,19 @@ def test_seconds_of_a_step_lie_on_a_line(shallow: int, more: int, shallow_s: flo
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("micro", [1, 2, 3, 4, 5])
-def test_accumulation_changes_neither_loss_nor_gradient(
-    new_run: NewRun, architecture: str, micro: int
-) -> None:
+def test_accumulation_changes_neither_loss_nor_gradient(new_run: NewRun, architecture: str) -> None:
     found = []
-    for name, size in (("whole", 5), ("pieces", micro)):
-        session = session_of(new_run(name, architecture, batch_size=5, micro_batch=size))
+    for size in (5, 4, 3, 2, 1):
+        session = session_of(new_run(f"in-{size}", architecture, batch_size=5, micro_batch=size))
         for part in session.model.modules():  # what is tried at random is drawn anew for each piece
             if hasattr(part, "exploration"):
                 part.exploration = 0.0
-        steps = [take_step(session) for _ in range(4)]
+        steps = [take_step(session) for _ in range(3)]
         found.append([number for step in steps for number in (step.loss, step.gradient_norm)])
-        assert session.counters.position == 20
-    assert found[0] == pytest.approx(found[1], rel=5e-3)
-    assert found[0][:2] == pytest.approx(found[1][:2], rel=1e-4)
+        assert session.counters.position == 15
+    for pieces in found[1:]:
+        assert found[0] == pytest.approx(pieces, rel=5e-3)
+        assert found[0][:2] == pytest.approx(pieces[:2], rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -40,26 +40,26 @@ def test_several_growths_due_at_once_are_one_larger_growth(trained_run: NewRun) 
 
 
 @pytest.mark.parametrize("architecture", ["looped", "hrm", "transformer"])
-@pytest.mark.parametrize("pause_at", [3, 4, 6])
 def test_a_pause_around_a_growth_changes_nothing(
-    trained_run: NewRun, meadow_run: NewRun, go: Go, architecture: str, pause_at: int
+    trained_run: NewRun, meadow_run: NewRun, go: Go, architecture: str
 ) -> None:
     dials = {**GROWING, "model": {"dropout": 0.1}}
     reference = trained_run("reference", architecture, **dials)
-    run = meadow_run("paused", architecture, **dials)
-    run.save_datasets(reference.datasets())
-    control = Control()
-    event: Any = None
-    for event in run.record(train(run, control)):
-        if isinstance(event, StepFinished) and event.step == pause_at:
-            control.pause()
-    assert isinstance(event, RunPaused)
-    go(run)
-    finals = [
-        (load_weights(one.weights_path)[0], load_checkpoint(one)[0].training) for one in (reference, run)
-    ]
-    for one, other in zip(*finals, strict=True):
-        assert [name for name in one | other if not torch.equal(one[name], other[name])] == []
+    for pause_at in (3, 4, 6):
+        run = meadow_run(f"paused-at-{pause_at}", architecture, **dials)
+        run.save_datasets(reference.datasets())
+        control = Control()
+        event: Any = None
+        for event in run.record(train(run, control)):
+            if isinstance(event, StepFinished) and event.step == pause_at:
+                control.pause()
+        assert isinstance(event, RunPaused)
+        go(run)
+        finals = [
+            (load_weights(one.weights_path)[0], load_checkpoint(one)[0].training) for one in (reference, run)
+        ]
+        for one, other in zip(*finals, strict=True):
+            assert [name for name in one | other if not torch.equal(one[name], other[name])] == []
 
 
 def test_a_model_that_cannot_grow_by_so_little_stays_with_a_notice(trained_run: NewRun) -> None:
