@@ -57,7 +57,7 @@ def test_padded_row_equals_the_row_alone(model, tokenizer) -> None:
 def test_rows_that_end_early_do_not_change_the_others(model, tokenizer) -> None:
     ids = [tokenizer.encode(prompt) for prompt in PROMPTS]
     alone = [list(generate(model, tokenizer, [prompt], Depth(2), GREEDY)) for prompt in ids]
-    stop = GREEDY.changed(stop=("".join(token.text for token in alone[0])[1:3],))
+    stop = GREEDY.changed(stop=("".join(token.text for token in alone[-1])[4:6],))
     batch = list(generate(model, tokenizer, ids, Depth(2), stop))
     for row, prompt in enumerate(ids):
         assert ids_of(batch, row) == ids_of(generate(model, tokenizer, [prompt], Depth(2), stop))
