@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_nothing(
     operations = disk.count
     shutil.rmtree(runs / "wide")
     assert operations > 30
-    for point in range(1, operations - 1, 4):
+    for point in range(1, operations - 1, 9):
         disk.full_after(point)
         try:
             plan.start()

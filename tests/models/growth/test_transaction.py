@@ -141,13 +141,19 @@ def test_a_full_disk_leaves_the_old_run(
     load_run(owl)
 
 
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_kill_at_any_moment_of_a_growth_changes_nothing_in_the_end(
-    trained_run: NewRun, meadow_run: NewRun, go: Go, operations: Operations, monkeypatch: pytest.MonkeyPatch
+    trained_run: NewRun,
+    meadow_run: NewRun,
+    go: Go,
+    operations: Operations,
+    monkeypatch: pytest.MonkeyPatch,
+    every: int,
 ) -> None:
     dials = {"steps": 6, "evaluations": 3, "grow_every": 3 * 4 * 16, "grow_by": 6_000}
     reference = trained_run("reference", **dials)
     expected = load_weights(reference.weights_path)[0], load_checkpoint(reference)[0].training
-    for kill_at in range(1, 100):
+    for kill_at in range(1, 100, every):
         run = meadow_run(f"killed-{kill_at}", **dials)
         run.save_datasets(reference.datasets())
 

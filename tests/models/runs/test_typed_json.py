@@ -98,7 +98,7 @@ def records(record_type: type[Any]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("record_type", RECORDS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_what_is_written_is_read_back(record_type: type[Any], data: st.DataObject) -> None:
     record = data.draw(records(record_type))
