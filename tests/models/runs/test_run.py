@@ -312,12 +312,27 @@ def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
 
 
 def test_no_torch_is_imported() -> None:
-    modules = (
-        "runs.run runs.run_config runs.run_state runs.evaluation runs.datasets "
-        "runs.pending_change runs.lock runs.listing depth runs.event_log runs.training_log "
-        "runs.read_files runs.checkpoint_folder errors runs.events runs.event_words "
-        "runs.history runs.recording runs.control_requests"
-    ).split()  # fmt: skip
+    modules = [
+        "runs.run",
+        "runs.run_config",
+        "runs.run_state",
+        "runs.evaluation",
+        "runs.datasets",
+        "runs.pending_change",
+        "runs.lock",
+        "runs.listing",
+        "depth",
+        "runs.event_log",
+        "runs.training_log",
+        "runs.read_files",
+        "runs.checkpoint_folder",
+        "errors",
+        "runs.events",
+        "runs.event_words",
+        "runs.history",
+        "runs.recording",
+        "runs.control_requests",
+    ]
     program = (
         "import sys, importlib\n"
         f"for module in {modules}:\n"
