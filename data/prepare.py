@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,12 @@ from data.cache import cache_dir as cache_folder
 from data.corpus import Corpus, Kind, Split
 from data.document import Document
 from data.errors import CorpusError
+from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
 from data.progress import Progress
 from data.storage import (
     TEMPORARY_PREFIX,
     move_into_place,
+    remove_entry,
     require_space,
     storing,
     sync_directory,
@@ -37,6 +38,7 @@ from data.tokenizer import Tokenizer
 FORMAT_VERSION = 1
 
 _BATCH_CHARACTERS = 2**18
+_LARGEST_META = 1 << 20  # bytes
 _LOCK_POLL_S = 0.25
 _TYPES = {"uint8": 2**8, "uint16": 2**16, "uint32": 2**32}
 
@@ -131,7 +133,8 @@ def _write_folder(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[
     """Write the token files into a temporary folder and move it to `path`; the caller holds the lock."""
     dtype = next(name for name, size in _TYPES.items() if tokenizer.vocab_size <= size)
     for stale in path.parent.glob(f"{TEMPORARY_PREFIX}{path.name}-*"):
-        shutil.rmtree(stale, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_entry(stale)
     _require_space(path.parent, corpus, tokenizer, np.dtype(dtype).itemsize)
     with temporary_beside(path) as temporary:
         temporary.mkdir()
@@ -160,10 +163,11 @@ def _write_folder(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[
             "unknown_characters": sum(writer.unknown for writer in writers.values()),
             **{f"{split}_hash": writer.hash.hexdigest() for split, writer in writers.items()},
         }
+        meta["checksum"] = _checksum(meta)
         write_file(temporary / "meta.json", [json.dumps(meta, indent=1).encode()])
         sync_directory(temporary)
-        if path.exists():
-            shutil.rmtree(path)
+        if os.path.lexists(path):
+            remove_entry(path)
         move_into_place(temporary, path)
 
 
@@ -248,30 +252,41 @@ def _is_complete(path: Path) -> bool:
         meta = _read_meta(path)
         itemsize = np.dtype(meta["dtype"]).itemsize
         for split in ("train", "validation"):
-            with (path / f"{split}.bin").open("rb") as file:
+            with open_plain_file(path / f"{split}.bin", follow_links=False) as file:
                 if os.fstat(file.fileno()).st_size != meta[f"{split}_tokens"] * itemsize:
                     return False
                 expected = meta.get(f"{split}_hash")  # earlier versions wrote none
                 if expected and hashlib.file_digest(file, hashlib.blake2b).hexdigest() != expected:
                     return False
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, UnreadableFileError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return True
 
 
 def _read_meta(path: Path) -> dict[str, Any]:
-    """The content of meta.json. Raises OSError, and ValueError where it is not usable."""
-    meta = json.loads((path / "meta.json").read_text())
+    """The content of meta.json.
+
+    Raises OSError, UnreadableFileError, and ValueError or RecursionError where it is not usable.
+    """
+    meta = json.loads(read_plain_file(path / "meta.json", _LARGEST_META))
     counts = ("train_tokens", "validation_tokens", "validation_bytes", "unknown_characters")
     if not isinstance(meta, dict) or meta.get("format_version") != FORMAT_VERSION:
         raise ValueError("not a meta.json of this version")
     if meta.get("dtype") not in _TYPES or not all(type(meta.get(count)) is int for count in counts):
         raise ValueError("a damaged meta.json")
+    if meta.get("checksum", expected := _checksum(meta)) != expected:  # earlier versions wrote none
+        raise ValueError("a meta.json that is not what was written")
     return meta
+
+
+def _checksum(meta: dict[str, Any]) -> str:
+    content = {key: value for key, value in meta.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _map_tokens(path: Path, dtype: str) -> np.ndarray:
     kind = np.dtype(dtype).newbyteorder("<")
-    if not path.stat().st_size:
-        return np.zeros(0, dtype=kind)
-    return np.memmap(path, dtype=kind, mode="r")
+    with open_plain_file(path, follow_links=False) as file:
+        if not os.fstat(file.fileno()).st_size:
+            return np.zeros(0, dtype=kind)
+        return np.memmap(file, dtype=kind, mode="r")

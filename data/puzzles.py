@@ -14,6 +14,7 @@ import numpy as np
 from data.cache import CACHE_HINT
 from data.cache import cache_dir as cache_folder
 from data.errors import CorpusError, UsageError
+from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
 from data.progress import Progress
 from data.puzzle_file import read_puzzles
 from data.storage import replace_file
@@ -35,6 +36,7 @@ _NAMED_SETS = {
 PUZZLE_NAMES = tuple(_NAMED_SETS)
 """The names of the sets that are generated: sudoku:4x4 and so on."""
 _REPORT_EVERY_S = 0.1
+_LARGEST_FILE = 1 << 30  # bytes of a set in the cache: six million puzzles
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def _cache_name(*identity: str) -> str:
 def _file_hash(file: Path) -> str:
     """A hash of a file's bytes; "" where it cannot be read, which is an error later."""
     try:
-        with file.open("rb") as stream:
+        with open_plain_file(file) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return ""
@@ -190,11 +192,13 @@ def _file_hash(file: Path) -> str:
 def _load_cached(path: Path) -> tuple[np.ndarray, tuple[str, ...]] | None:
     """Puzzles and notes that `_save_cached` wrote, or None where they are missing or damaged."""
     try:
-        grids = np.load(path, allow_pickle=False)
-        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        grids = np.load(io.BytesIO(read_plain_file(path, _LARGEST_FILE)), allow_pickle=False)
+        about = json.loads(read_plain_file(path.with_suffix(".json"), _LARGEST_FILE))
         whole = about["content_hash"] == _content_hash(grids)
         return (grids, tuple(map(str, about["notes"]))) if whole else None
-    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
+    except (OSError, UnreadableFileError, MemoryError, RecursionError):
+        return None
+    except (ValueError, EOFError, KeyError, TypeError, AttributeError):  # not what was written
         return None
 
 

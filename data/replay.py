@@ -5,15 +5,17 @@ empty and when the vocabulary has grown. Each is one small safetensors file with
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from data.errors import CorpusError
+from data.plain_file import UnreadableFileError, read_plain_file
 from data.storage import replace_file, storing
 
 REPLAY_BYTES = 2_000_000
@@ -91,35 +93,40 @@ def load_sample(folder: Path, content_hash: str) -> ReplaySample:
     """The sample of a corpus, verified. Raises CorpusError where it is missing or damaged."""
     path = folder / sample_name(content_hash)
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ValueError("it is larger than a sample can be")
-        with safe_open(path, framework="np", backend="pread") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format_version") != _FORMAT_VERSION or set(file.keys()) != {"train", "held_out"}:
-                raise ValueError("it is not a sample of this version")
-            sample = ReplaySample(
-                metadata.get("content_hash", ""),
-                file.get_tensor("train"),
-                file.get_tensor("held_out"),
-                int(metadata.get("held_out_bytes", "")),
-            )
+        content = read_plain_file(path, _LARGEST_FILE)
+        tensors = safetensors.numpy.load(content)
+        metadata = _metadata_in(content)
+        if metadata.get("format_version") != _FORMAT_VERSION or set(tensors) != {"train", "held_out"}:
+            raise ValueError("it is not a sample of this version")
+        sample = ReplaySample(
+            metadata.get("content_hash", ""),
+            tensors["train"],
+            tensors["held_out"],
+            int(metadata.get("held_out_bytes", "")),
+        )
         if sample.content_hash != content_hash or metadata.get("sha256") != _checksum(sample):
             raise ValueError("it is not what was written")
     except FileNotFoundError:
         raise CorpusError(
             f"The replay sample '{path}' is missing.", hint="It is drawn again where its text is still there."
         ) from None
-    except OSError as error:
+    except UnreadableFileError as error:
         raise CorpusError(
-            f"The replay sample '{path}' cannot be read: {error.strerror or error}.",
-            hint="It is drawn again where its text is still there.",
+            f"The replay sample {error.message}", hint="It is drawn again where its text is still there."
         ) from error
-    except (ValueError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise CorpusError(
             f"The replay sample '{path}' is damaged.",
             hint="It is drawn again where its text is still there.",
         ) from error
     return sample
+
+
+def _metadata_in(content: bytes) -> dict[str, str]:
+    """What a safetensors file says of itself. The library has checked its header."""
+    length = int.from_bytes(content[:8], "little")
+    metadata: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    return metadata
 
 
 def _pick_evenly(tokens: np.ndarray, room: int) -> np.ndarray:

@@ -167,9 +167,9 @@ def clear_temporaries(folder: Path, older_than_s: float = 0.0) -> None:
 
 
 def digest_of(path: Path) -> FileDigest:
-    """Size and hash of a plain file as it is now. Raises OSError."""
+    """Size and hash of a plain file that is no link, as it is now. Raises OSError."""
     sha256, size = hashlib.sha256(), 0
-    with open_plain_file(path) as file:
+    with open_plain_file(path, follow_links=False) as file:
         while piece := file.read(_PIECE):
             sha256.update(piece)
             size += len(piece)

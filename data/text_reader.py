@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data.errors import CorpusError
+from data.plain_file import open_plain_file
 
 _PIECE_BYTES = 2**20
 _SAMPLE_BYTES = 256 * 2**10
@@ -80,7 +81,7 @@ class TextReader:
     def _blocks(self) -> Iterator[bytes]:
         """The unpacked bytes, and b"" at the end."""
         try:
-            with self._path.open("rb") as raw, _unpack(raw, self._path) as stream:
+            with open_plain_file(self._path) as raw, _unpack(raw, self._path) as stream:
                 while block := stream.read(_PIECE_BYTES):
                     self.position = raw.tell()
                     yield block

@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from data.errors import UsageError
+from data.plain_file import UnreadableFileError, read_plain_file
 from models.config import LENGTHS
 from models.planning.request import CreateRequest, Overrides, TrainRequest, parse_setting
 from models.presets import PRESETS
@@ -28,6 +29,7 @@ _TYPED, _IN_FILE = _SOURCES.index("COMMANDLINE"), _SOURCES.index("DEFAULT_MAP")
 _REQUEST_FIELDS = {
     one.name for request in (TrainRequest, CreateRequest) for one in dataclasses.fields(request)
 } - {"paths", "overrides", "ambient"}
+_LARGEST_FILE = 1 << 20  # bytes of a configuration
 _LENGTH_PATHS = {f"training.{name}" for name in LENGTHS}
 
 
@@ -165,10 +167,13 @@ def _drop_weaker_vocabulary(merged: dict[str, _Value]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        content = read_plain_file(path, _LARGEST_FILE, follow_links=True)
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except FileNotFoundError as error:
         raise UsageError(f"The configuration '{path}' cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnreadableFileError as error:
+        raise UsageError(f"The configuration {error.message}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"The configuration '{path}' is not TOML: {error}.") from error
 
 

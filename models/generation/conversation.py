@@ -14,7 +14,7 @@ from typing import Any
 from data.document import Message
 from data.errors import RlmError, UsageError
 from data.safe_text import safe_text
-from data.storage import replace_file, storing
+from data.storage import replace_file, storing, write_file
 from models.generation.chat_settings import ChatSettings
 from models.generation.prompt import Kind
 from models.runs.read_files import read_bounded
@@ -149,7 +149,7 @@ class ConversationStore:
         with storing("the conversation"):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                write_file(path, [], 0o600)
             except FileExistsError:
                 return False
         self._claimed.add(name)

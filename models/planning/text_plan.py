@@ -8,9 +8,10 @@ from pathlib import Path
 
 from data.corpus import Corpus
 from data.errors import StorageError
+from data.plain_file import read_plain_file
 from data.prepare import PreparedData
 from data.storage import replace_file, storing
-from data.tokenizer import Tokenizer
+from data.tokenizer import MAX_FILE_BYTES, Tokenizer
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.planning.resolve import require_untrained
@@ -106,7 +107,7 @@ class TextPlan:
 
     def _write(self, run: Run, lineage: tuple[Mapping[str, object], ...] = ()) -> None:
         """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
-        before = run.tokenizer_path.read_bytes() if run.tokenizer_path.is_file() else None
+        before = _content_of(run.tokenizer_path)
         try:
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
@@ -205,3 +206,10 @@ def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> Da
         tokenizer_hash=tokenizer.hash,
         prepared=data.path.name,
     )
+
+
+def _content_of(path: Path) -> bytes | None:
+    """The tokenizer.json that is there, or None. Raises UnreadableFileError."""
+    with contextlib.suppress(FileNotFoundError):
+        return read_plain_file(path, MAX_FILE_BYTES)
+    return None

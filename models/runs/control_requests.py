@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from data.storage import storing
+from data.storage import storing, write_file
 from models.errors import RunError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Request = Literal["pause", "stop", "save", "sample"]
 REQUESTS: tuple[Request, ...] = get_args(Request)
 CONTROL_FOLDER = "control"
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 def request(run: "Run", kind: Request) -> None:
@@ -39,7 +38,7 @@ def request(run: "Run", kind: Request) -> None:
         _require(folder, stat.S_ISDIR)
         try:
             # An empty file appears at once, so there is no half of a request to be seen.
-            os.close(os.open(folder / kind, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666))
+            write_file(folder / kind, [])
         except FileExistsError:
             _require(folder / kind, stat.S_ISREG)
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from data.plain_file import open_plain_file
+from data.plain_file import open_plain_file, open_to_append
 from data.storage import storing
 from models.runs.event_json import from_json, to_json
 from models.runs.events import Event
 
 _LONGEST_LINE = 4 << 20  # bytes; a longer line is not ours
 _PIECE = 1 << 20
+_LARGEST_LOG = 2 << 30  # bytes; the rest of a larger file, such as one with a hole in it, is not read
 
 
 class LineAppender:
@@ -30,7 +31,7 @@ class LineAppender:
     def __init__(self, path: Path) -> None:
         self._name = f"'{path.name}'"
         with storing(self._name):
-            self._file = path.open("ab+", buffering=0)
+            self._file = open_to_append(path)
             self._torn = False
             if self._file.seek(0, os.SEEK_END):
                 self._file.seek(-1, os.SEEK_END)
@@ -99,9 +100,9 @@ def parse_line(line: bytes) -> Event | None:
 
 def _read_piece(path: Path, position: int) -> bytes:
     try:
-        with open_plain_file(path) as file:
+        with open_plain_file(path, follow_links=False) as file:
             file.seek(position)
-            return file.read(_PIECE)
+            return file.read(min(_PIECE, max(0, _LARGEST_LOG - position)))
     except OSError:  # not there yet, or removed: nothing to read for now
         return b""
 

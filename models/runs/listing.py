@@ -195,7 +195,7 @@ def _status(
 def _head(path: Path, size: int) -> bytes:
     """The first `size` bytes. Nothing where the file cannot be read."""
     try:
-        with open_plain_file(path) as file:
+        with open_plain_file(path, follow_links=False) as file:
             return file.read(size)
     except OSError:
         return b""
@@ -204,7 +204,7 @@ def _head(path: Path, size: int) -> bytes:
 def _tail(path: Path, size: int) -> tuple[bytes, int]:
     """The last `size` bytes, and how many come before them. Nothing where the file cannot be read."""
     try:
-        with open_plain_file(path) as file:
+        with open_plain_file(path, follow_links=False) as file:
             before = max(0, file.seek(0, os.SEEK_END) - size)
             file.seek(before)
             return file.read(size), before

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -78,7 +79,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     try:
         _check_seal(path)
-        # Read, not mapped: a mapped file that is truncated later kills the process.
+        # The library opens a file by its name. Read, not mapped: a mapped file that is truncated later
+        # kills the process.
         with safe_open(path, framework="pt", device="cpu", backend="pread") as file:
             metadata = dict(file.metadata() or {})
             metadata.pop(_SEAL, None)
@@ -103,10 +105,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _check_seal(path: Path) -> None:
     """Raise ValueError or OSError where the file is not a whole safetensors file, or its seal is broken."""
-    with open_plain_file(path) as file:
+    with open_plain_file(path, follow_links=False) as file:
         size, expected, header = read_header(file)
         if size != expected:
             raise ValueError(f"it has {size:,} of {expected:,} bytes")
+        if size > psutil.virtual_memory().total:  # a hole in a file makes it any size
+            raise ValueError(f"its {size / 1e9:,.0f} GB are more than this machine's memory")
         metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
         seal = metadata.pop(_SEAL, None) if isinstance(metadata, dict) else None
         if seal is None:

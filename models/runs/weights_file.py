@@ -27,7 +27,7 @@ _LARGEST_HEADER = 100_000_000  # the library's own bound
 def weights_problem(path: Path) -> str | None:
     """What is wrong with a weights file, its name first; None where nothing can be seen."""
     try:
-        with open_plain_file(path) as file:
+        with open_plain_file(path, follow_links=False) as file:
             size, expected, _ = read_header(file)
     except FileNotFoundError:
         return f"{path.name} is missing"
@@ -58,14 +58,11 @@ def read_header(file: BinaryIO) -> tuple[int, int, JsonObject]:
 
 def metadata_of(path: Path) -> dict[str, str]:
     """What travels in the header of a weights file; nothing where it cannot be read."""
-    from safetensors import SafetensorError, safe_open  # numpy comes with it, and listings need neither
-
     try:
-        open_plain_file(path).close()
-        with safe_open(path, framework="np") as file:
-            _, metadata = with_current_names({}, dict(file.metadata() or {}))
-            return metadata
-    except (OSError, SafetensorError, ValueError, RecursionError):
+        with open_plain_file(path, follow_links=False) as file:
+            _, _, header = read_header(file)
+        return with_current_names({}, _metadata_in(header))[1]
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
@@ -90,15 +87,14 @@ def with_current_names(
 
 def shape_in(path: Path, tensor: str) -> tuple[int, ...] | None:
     """The shape of a tensor in a weights file; None where it has none of that name, or cannot be read."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        open_plain_file(path).close()
-        with safe_open(path, framework="np") as file:
-            tensor = ties_in(file.metadata() or {}).get(tensor, tensor)
-            return tuple(file.get_slice(tensor).get_shape())
-    except (OSError, SafetensorError, ValueError, RecursionError):
+        with open_plain_file(path, follow_links=False) as file:
+            _, _, header = read_header(file)
+        shape = header[ties_in(_metadata_in(header)).get(tensor, tensor)]["shape"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
+    is_shape = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    return tuple(shape) if is_shape else None
 
 
 def ties_in(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -107,6 +103,14 @@ def ties_in(metadata: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(ties, dict) or not all(isinstance(name, str) for name in ties.values()):
         raise ValueError("its ties are no names")
     return ties
+
+
+def _metadata_in(header: JsonObject) -> dict[str, str]:
+    """The texts by name in a header. Raises ValueError where they are something else."""
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("its metadata are no texts")
+    return metadata
 
 
 def _data_size(header: Any) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from data.plain_file import open_to_append
 from data.safe_text import safe_text
 from models.generation.chat_commands import complete
 
@@ -93,12 +94,9 @@ def _history(file: Path) -> "History":
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
+        with open_to_append(file.resolve(), 0o600) as opened:
             if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)
-        finally:
-            os.close(descriptor)
+                os.fchmod(opened.fileno(), 0o600)
     except OSError:
         return InMemoryHistory()
     return FileHistory(str(file))

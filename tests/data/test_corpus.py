@@ -338,10 +338,10 @@ def test_a_folder_without_text_is_refused(tmp_path: Path, names: list[str]) -> N
 def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text(PROSE)
 
-    def refuse(self: Path, *args: object) -> None:
+    def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("data.text_reader.open_plain_file", refuse)
     with pytest.raises(CorpusError, match="cannot be read: Permission denied") as caught:
         open_corpus([tmp_path / "a.txt"])
     assert caught.value.hint == "Check its permissions."

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from data.errors import CorpusError, StorageError, UsageError
+from data.plain_file import open_to_append
 from models.errors import DivergedError
-from models.runs import recording
+from models.runs import event_log, recording
 from models.runs.event_json import from_json
 from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced, RunFailed
 from models.runs.recording import record_events
@@ -111,10 +113,15 @@ def test_a_full_disk_does_not_hide_the_first_error(tmp_path: Path) -> None:
     assert isinstance(failed, RunFailed) and failed.message == "It diverged."
 
 
-def test_a_log_that_cannot_be_written_is_the_error(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_full(path: Path) -> BinaryIO:
+        if path.name != "training.log":
+            return open_to_append(path)
+        return Path("/dev/full").open("ab+", buffering=0)
+
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    (tmp_path / "training.log").symlink_to("/dev/full")
+    monkeypatch.setattr(event_log, "open_to_append", open_full)
     with pytest.raises(StorageError, match="The disk is full"):
         list(record_events([step(1)], *logs(tmp_path)))
 

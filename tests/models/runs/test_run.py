@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from data.errors import RlmError, UsageError
 from data.storage import digest_of
 from models.errors import RunBusyError, RunError
+from models.runs import event_log
 from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
 from models.runs.listing import list_runs
@@ -302,11 +303,12 @@ def test_taking_the_lock_clears_what_a_killed_save_left(tmp_path: Path) -> None:
         assert list(run.checkpoints_path.iterdir()) == []
 
 
-def test_a_full_disk_while_recording_is_our_error(tmp_path: Path) -> None:
+def test_a_full_disk_while_recording_is_our_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     run = make_run("alice", tmp_path)
-    run.events_path.symlink_to("/dev/full")
+    full = Path("/dev/full")
+    monkeypatch.setattr(event_log, "open_to_append", lambda path: full.open("ab+", buffering=0))
     with pytest.raises(RlmError, match="The disk is full"):
         list(run.record([NoticeGiven(message="one")]))
 
