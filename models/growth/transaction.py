@@ -47,8 +47,8 @@ def commit(
 
     An initial snapshot of another text also replaces the best weights and drops their evaluation; otherwise
     the best weights grow as the model did. The caller holds the run's lock. Raises StorageError. The
-    run is then unchanged. If the hint says that the change is made, the next process to open the run
-    finishes it.
+    run is then unchanged, unless the hint says that the change is made; then the next process to open
+    the run finishes it.
     """
     size = 2 * file_size(snapshot.model, {}) + file_size(snapshot.training, {})
     with storing(f"the change of run '{run.name}'"):

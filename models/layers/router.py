@@ -70,7 +70,7 @@ def pass_again(
 
     A token whose `n_passes` (B, T) is smaller than the number of a pass does not take part in it: it
     keeps its state, and later tokens see it as in its last pass. In training, with DenseKV as the
-    cache, later tokens also see its last pass, but every pass is computed for it: the loss uses them all.
+    cache, later tokens likewise see its last pass, but every pass is computed for it: the loss uses them all.
     """
     states = []
     for number, slot in zip(numbers, slots, strict=True):

@@ -195,8 +195,8 @@ class StepSkipped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledBack(Event):
-    """Too many bad batches in a row: back to a good checkpoint, at a lower rate. What was told of the
-    steps after `to_step` no longer holds."""
+    """Too many bad batches: 5 within the last 25 steps. Training went back to a good checkpoint, at a
+    lower rate. What was told of the steps after `to_step` no longer holds."""
 
     step: int
     to_step: int

@@ -109,7 +109,8 @@ class Optimizers:
     def _update_scale(self) -> bool:
         """Whether the gradients just unscaled overflowed; the scale is smaller then.
 
-        At LEAST_SCALE they never do: a gradient that is still not finite there is a bad one.
+        At LEAST_SCALE they are never counted as an overflow: a gradient that is still not finite there is a
+        bad one.
         """
         if not self.scaler.is_enabled():
             return False
