@@ -20,8 +20,10 @@ def main() -> None:
         sys.stderr.write(conflict)
         sys.exit(1)
     from rlm_cli.app import main as run
+    from rlm_cli.program import program_as_called, set_program
 
     _prepare_streams()
+    set_program(program_as_called(sys.argv, sys.orig_argv))
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run())
 

@@ -26,6 +26,7 @@ from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
+from rlm_cli.program import program
 
 MAKE = "Make a model"
 USE = "Use it"
@@ -107,6 +108,7 @@ def _usage_error(error: typer.TyperException) -> UsageError:
     """An error of the parser as a UsageError with a hint."""
     message = error.format_message().strip()
     context: Any = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "rlm"
+    # The parser is told "rlm" for the sake of shell completion.
+    command = program() + (context.command_path.removeprefix("rlm") if context is not None else "")
     sentence = message if message.endswith((".", "?", ")")) else message + "."
     return UsageError(sentence, hint=f"See: {command} --help")

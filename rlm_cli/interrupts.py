@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.output import Output
+from rlm_cli.program import program
 
 if TYPE_CHECKING:
     from models.training.control import Control
@@ -102,7 +103,7 @@ class Interrupts:
 def ask_on_terminal(output: Output, run_name: str) -> Choice:
     """Show the menu and read the choice. The end of input means pause."""
     question = (
-        f"\n  1  pause and save    (continue later: rlm resume {run_name})"
+        f"\n  1  pause and save    (continue later: {program()} resume {run_name})"
         "\n  2  stop and finish   (with the best weights so far)"
         "\n  3  continue"
         "\n1, 2 or 3?"

@@ -1,31 +1,53 @@
-"""Commands whose help leaves out types such as `<bool>` and ranges such as `[x>=1]`."""
+"""Commands whose help names the program as it was called, and leaves out types and ranges."""
 
+import re
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+
+from rlm_cli.program import program
+
+_PROGRAM = re.compile(r"\brlm (?=[a-z\[])")
 
 
 class PlainHelpCommand(TyperCommand):
     """A command with plain help."""
 
+    def get_usage(self, ctx: Any) -> str:
+        return _as_called(super().get_usage(ctx))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        for parameter in self.get_params(ctx):
-            _hide_type_and_range(parameter)
+        _make_plain(self, self.get_params(ctx))
         super().format_help(ctx, formatter)
 
 
 class PlainHelpGroup(TyperGroup):
     """A group of commands with plain help."""
 
+    def get_usage(self, ctx: Any) -> str:
+        return _as_called(super().get_usage(ctx))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        for parameter in self.get_params(ctx):
-            _hide_type_and_range(parameter)
+        _make_plain(self, self.get_params(ctx))
         super().format_help(ctx, formatter)
 
 
+def _make_plain(command: Any, parameters: list[Any]) -> None:
+    """Change a command for its help. Only `--help` may call this, since it ends the command."""
+    command.help, command.epilog = _as_called(command.help or ""), _as_called(command.epilog or "")
+    for parameter in parameters:
+        parameter.help = _as_called(getattr(parameter, "help", None) or "")
+        _hide_type_and_range(parameter)
+
+
 def _hide_type_and_range(parameter: Any) -> None:
-    """Change a parameter for the help. Only `--help` may call this, since it ends the command."""
+    """Leave out types such as `<bool>` and ranges such as `[x>=1]`."""
     is_option = parameter.param_type_name == "option"
     type_text = (parameter.metavar or "") if is_option else ""
     parameter.display_type_rich = lambda ctx: type_text
     parameter.min = parameter.max = None
+
+
+def _as_called(text: str) -> str:
+    """Replace the program's name in front of a command."""
+    return _PROGRAM.sub(lambda _: program() + " ", text)

@@ -14,6 +14,7 @@ from rlm_cli.exit_codes import ExitCode
 from rlm_cli.format import format_duration, format_puzzle_scores
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Output, drop_broken_streams, may_ask, terminal_streams
+from rlm_cli.program import program
 from rlm_cli.progress import SilentView, View, progress_view
 from rlm_cli.run_reference import quoted_reference
 
@@ -43,7 +44,7 @@ def follow_training(run: "Run", output: Output, planned_at: float | None = None)
         case events.RunPaused():
             if (words := describe(last)) is not None:
                 output.say(words.text)
-            output.say(f"Continue:  rlm resume {quoted_reference(run)}")
+            output.say(f"Continue:  {program()} resume {quoted_reference(run)}")
     return code
 
 
@@ -102,7 +103,7 @@ def interruptible_continuation(output: Output, run: "Run") -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         output.say(f"\nStopped. Run '{run.name}' is intact: unchanged, or ready to learn this text.")
-        output.say(f"Continue:  rlm resume {quoted_reference(run)}")
+        output.say(f"Continue:  {program()} resume {quoted_reference(run)}")
         raise typer.Exit(ExitCode.PAUSED) from None
 
 
@@ -131,9 +132,9 @@ def _show_result(event: events.RunFinished, output: Output, run: str) -> None:
     ]
     output.pairs(row for row in rows if row[1])
     if event.exact_accuracy is not None:
-        output.say(f"\nSolve a puzzle:  rlm solve {run} PUZZLE")
+        output.say(f"\nSolve a puzzle:  {program()} solve {run} PUZZLE")
     else:
-        output.say(f"\nTalk to it:  rlm chat {run}")
+        output.say(f"\nTalk to it:  {program()} chat {run}")
 
 
 def _final_evaluation(event: events.RunFinished) -> tuple[str, str]:

@@ -2,13 +2,15 @@
 
 The core knows no flags. Its messages put a setting or a command in braces: `{model.d_model}` becomes
 `--d-model`, `{training.beta2=0.9}` becomes `--set training.beta2=0.9`, and
-`{resume book training.minutes=5}` becomes `rlm resume book --minutes 5`. Other text in braces stays, and
-so does everything in single quotes: a message quotes the names of files and runs that way.
+`{resume book training.minutes=5}` becomes `rlm resume book --minutes 5`, or `.venv/bin/rlm resume …` if that
+is how `rlm` was called. Other text in braces stays, and so does everything in single quotes: a message quotes
+the names of files and runs that way.
 """
 
 import re
 
 from data.errors import RlmError
+from rlm_cli.program import program
 
 COMMANDS = frozenset(
     {"train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save", "sample"}
@@ -67,7 +69,7 @@ def error_in_cli_words(error: RlmError) -> tuple[str, str | None]:
 def _as_typed(words: list[str]) -> str | None:
     """The words in braces as flags or a command, or None if they are neither."""
     if words[0] in COMMANDS:
-        return " ".join(("rlm", words[0], *(_as_flag(word) or word for word in words[1:])))
+        return " ".join((program(), words[0], *(_as_flag(word) or word for word in words[1:])))
     flags = [_as_flag(word) for word in words]
     return None if None in flags else " ".join(str(flag) for flag in flags)
 

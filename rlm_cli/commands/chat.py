@@ -34,6 +34,7 @@ from rlm_cli.generation_options import (
 )
 from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
+from rlm_cli.program import program
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _piped_turn(output: Output) -> str:
     if not text.strip():
         raise UsageError(
             "There is no terminal and no piped text.",
-            hint="Pipe a prompt in: cat prompt.txt | rlm chat",
+            hint=f"Pipe a prompt in: cat prompt.txt | {program()} chat",
         )
     return text
 

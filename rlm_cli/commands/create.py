@@ -21,6 +21,7 @@ from rlm_cli.options import (
     WidthOption,
 )
 from rlm_cli.output import Output
+from rlm_cli.program import program
 
 
 def create(
@@ -57,7 +58,9 @@ def create(
         _list_presets(output)
         return
     if name is None:
-        raise UsageError("The new run needs a name.", hint="For example: rlm create tiny --preset hrm-4m")
+        raise UsageError(
+            "The new run needs a name.", hint=f"For example: {program()} create tiny --preset hrm-4m"
+        )
 
     from rlm_cli.training_session import interruptible_creation
 
@@ -73,7 +76,7 @@ def create(
         run = plan.start()
     output.pairs([*plan.rows(), ("folder", str(run.path))])
     output.json({"name": run.name, "path": str(run.path), **plan.to_dict()})
-    output.say(f"\nTrain it:  rlm train FILE --name {run.name}")
+    output.say(f"\nTrain it:  {program()} train FILE --name {run.name}")
 
 
 def _list_presets(output: Output) -> None:

@@ -10,6 +10,7 @@ import typer
 from data.errors import UsageError
 from rlm_cli.options import JsonOption, QuietOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
+from rlm_cli.program import program
 
 if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
@@ -109,11 +110,11 @@ def _next_step(run: "Run") -> str:
 
     match summarize(run.path).status:
         case "created":
-            return f"rlm train FILE --name {run.name}"
+            return f"{program()} train FILE --name {run.name}"
         case "finished":
-            return f"rlm resume {run.name} --minutes 5"
+            return f"{program()} resume {run.name} --minutes 5"
         case _:  # the schedule has steps left
-            return f"rlm resume {run.name}"
+            return f"{program()} resume {run.name}"
 
 
 def parameters_in(text: str) -> int:

@@ -39,6 +39,7 @@ from rlm_cli.generation_options import (
 )
 from rlm_cli.options import JsonOption, ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
+from rlm_cli.program import program
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _all_prompts(typed: list[str] | None, lines: bool, output: Output) -> list[s
     """The typed prompts and the piped ones. Piped text is read only if needed."""
     no_prompt = UsageError(
         "There is no prompt.",
-        hint='Give one with -p "TEXT", or pipe one in: cat FILE | rlm generate',
+        hint=f'Give one with -p "TEXT", or pipe one in: cat FILE | {program()} generate',
     )
     if typed and not lines:
         return [without_surrogates(text) for text in typed]

@@ -9,6 +9,7 @@ from data.errors import UsageError
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.options import JsonOption, RunsDirOption, complete_runs
 from rlm_cli.output import Output
+from rlm_cli.program import program
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -101,7 +102,7 @@ def _check(run: "Run", like: Path | None, output: Output) -> None:
     output.json({"run": run.name, **diagnosis.to_dict()})
     _show_diagnosis(run, diagnosis, output)
     if not diagnosis.sound:
-        output.say(f"Repair it:  rlm recover-tokenizer {run.name}")
+        output.say(f"Repair it:  {program()} recover-tokenizer {run.name}")
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -126,7 +127,7 @@ def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
     if recovery.renamed:
         output.result("config.json named another tokenizer and now names this one.")
     if run.weights_path.is_file():
-        output.say(f"Try it:  rlm chat {run.name}")
+        output.say(f"Try it:  {program()} chat {run.name}")
 
 
 def _show_reconstruction(rebuilt: "Reconstruction", output: Output) -> None:

@@ -8,6 +8,7 @@ import typer
 from data.errors import UsageError
 from rlm_cli.options import LENGTH_PANEL, JsonOption, QuietOption, RunsDirOption, run_argument
 from rlm_cli.output import Output
+from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
 
 
@@ -63,8 +64,8 @@ def _newest_paused(folder: Path) -> str:
     if paused is not None:
         return reference(paused)
     hint = (
-        f"Continue a finished one: rlm resume {quoted_reference(runs[0])} --minutes 5"
+        f"Continue a finished one: {program()} resume {quoted_reference(runs[0])} --minutes 5"
         if runs
-        else "Train one: rlm train FILE"
+        else f"Train one: {program()} train FILE"
     )
     raise UsageError(f"No run in {folder} is paused.", hint=hint)

@@ -12,6 +12,7 @@ from rlm_cli.commands.ls import as_json
 from rlm_cli.format import format_age, format_loss, format_puzzle_scores, format_size
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
+from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.wording import error_in_cli_words, in_cli_words
 
@@ -254,17 +255,17 @@ def _corpus_words(report: Report) -> str | None:
 def _next_step(report: Report, name: str) -> str:
     match report.summary.status:
         case "finished" if report.config.solves_puzzles:
-            return f"Solve a puzzle:  rlm solve {name} PUZZLE"
+            return f"Solve a puzzle:  {program()} solve {name} PUZZLE"
         case "finished":
-            return f"Talk to it:  rlm chat {name}"
+            return f"Talk to it:  {program()} chat {name}"
         case "paused":
-            return f"Continue:  rlm resume {name}"
+            return f"Continue:  {program()} resume {name}"
         case "created":
-            return f"Train it:  rlm train FILE --name {name}"
+            return f"Train it:  {program()} train FILE --name {name}"
         case "training":
             return "It is in training now."
         case _:
-            return "List the runs:  rlm ls"
+            return f"List the runs:  {program()} ls"
 
 
 def _sentence(error: RlmError) -> str:

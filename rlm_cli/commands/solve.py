@@ -22,6 +22,7 @@ from rlm_cli.options import (
     env_option,
 )
 from rlm_cli.output import Output
+from rlm_cli.program import program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,12 +139,16 @@ def _puzzles(argument: str) -> "list[InputPuzzle]":
 
     if argument == "-":
         if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("There is no puzzle on standard input.", hint="cat FILE | rlm solve RUN -")
+            raise UsageError(
+                "There is no puzzle on standard input.", hint=f"cat FILE | {program()} solve RUN -"
+            )
         return puzzles_from_stream(sys.stdin.buffer, "standard input")
     if (path := _file(argument)) is not None:
         return puzzles_from_file(path)
     if re.search(r"[A-Za-z/\\]", argument):
-        raise UsageError(f"'{argument}' is neither a file nor a puzzle.", hint="See: rlm solve --help")
+        raise UsageError(
+            f"'{argument}' is neither a file nor a puzzle.", hint=f"See: {program()} solve --help"
+        )
     return [InputPuzzle(parse_grid(argument))]
 
 

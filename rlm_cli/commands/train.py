@@ -28,6 +28,7 @@ from rlm_cli.options import (
     WidthOption,
 )
 from rlm_cli.output import Output
+from rlm_cli.program import program
 from rlm_cli.train_options import (
     BatchSizeOption,
     ContinueOption,
@@ -122,7 +123,7 @@ def train(
     """
     output = Output.of(json=json, quiet=quiet)
     if not paths and task is None:
-        raise UsageError("Missing argument 'PATH'.", hint="See: rlm train --help")
+        raise UsageError("Missing argument 'PATH'.", hint=f"See: {program()} train --help")
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude each other.", hint="Give one of them.")
 

@@ -117,7 +117,7 @@ def test_ctrl_c_pauses_and_resume_finishes(home: Path, capsys: pytest.CaptureFix
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert json.loads(out.splitlines()[-1])["event"] == "run_paused"
-    assert "rlm resume owl" in err
+    assert "rlm_cli resume owl" in err
     assert main(["ls", "--json"]) == 0
     (listed,) = lines_of(capsys)[0]
     assert listed["status"] == "paused"
