@@ -33,6 +33,7 @@ _REQUEST_FLAGS = {
     "grow_vocab": "--grow-vocab",
     "target_parameters": "--target-params",
     "like": "--like",
+    "text": "--text",
     "halt": "--halt",
     "halt_threshold": "--halt-threshold",
 }

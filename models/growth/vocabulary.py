@@ -2,10 +2,11 @@
 
 from data.bpe_growth import grow_bpe
 from data.bpe_tokenizer import BpeTokenizer
-from data.corpus import open_corpus
 from data.errors import CorpusError, UsageError
+from data.progress import result_of
 from data.tokenizer import Tokenizer
 from models.growth.parent import Parent
+from models.runs.text_search import find_text
 
 TokenParts = list[tuple[int, ...]]
 """For each new token the tokens it is made of."""
@@ -33,11 +34,7 @@ def grow_vocabulary(parent: Parent, size: int) -> tuple[Tokenizer | None, TokenP
         )
     more = f"Learn them from another text: {{train FILE continue_run={name} grow_vocab=N}}"
     try:
-        corpus = open_corpus(data.paths)
-    except UsageError as error:
-        raise CorpusError(f"New tokens come from the text of the run: {error.message}", hint=more) from error
-    if corpus.content_hash != data.content_hash:
-        raise CorpusError(
-            f"The text at {data.paths[0]} is no longer the one run '{name}' was trained on.", hint=more
-        )
+        corpus = result_of(find_text(parent.run, data.paths, data.content_hash))
+    except (CorpusError, UsageError) as error:
+        raise CorpusError(f"New tokens come from the text of the run. {error.message}", hint=more) from error
     return grow_bpe(tokenizer, corpus, size - tokenizer.vocab_size)

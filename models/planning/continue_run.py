@@ -43,6 +43,7 @@ from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.settings import from_dict, require
+from models.training.machine import choose_machine, has_device
 
 _COMPARED_TOKENS = 8192
 """Of each text, to see how far it is from the others."""
@@ -88,9 +89,12 @@ def _another_text(
     training = _training(config, corpus, request)
     new = _model(old, corpus, grown, training, request)
     training = _fitted_to_text(config, corpus, training, new, request)
+    training, notice = _fitted_to_machine(config, training, request)
+    if notice is not None:
+        yield NoticeGiven(message=notice)
     device, layout = choose_device(training.device), skeleton(new)
     require_memory(layout, training, device)
-    prepare_process(training.threads if config.calibration is None else config.calibration.threads)
+    prepare_process(choose_machine(training, config.calibration).threads)
     moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
     snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
     expected = estimate(layout, training, device)
@@ -237,6 +241,20 @@ def _fitted_to_text(
     fitted = {"weight_decay": decay, "max_epochs": suggested["max_epochs"]}
     chosen = request.overrides.training
     return replace(training, **{name: value for name, value in fitted.items() if name not in chosen})
+
+
+def _fitted_to_machine(
+    config: RunConfig, training: TrainingConfig, request: TrainRequest
+) -> tuple[TrainingConfig, str | None]:
+    """The training without the device and the threads of another machine, where the user chose none; and
+    what to say about it where it is another training then."""
+    machine, chosen = choose_machine(training, config.calibration), request.overrides.training
+    if machine.notice is None:
+        return training, None
+    device = "auto" if "device" not in chosen and not has_device(training.device) else training.device
+    threads = training.threads if "threads" in chosen else machine.threads
+    fitted = replace(training, device=device, threads=threads)
+    return fitted, None if fitted == training else machine.notice
 
 
 def _moments(snapshot: Snapshot) -> dict[str, Tensor]:

@@ -1,24 +1,22 @@
 """More training than was planned: a finished run goes on, a paused one gets a new length."""
 
 import contextlib
-import os
 import time
 from dataclasses import replace
 
-from data.corpus import scan_corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import open_prepared
 from data.progress import result_of
 from models.config import TrainingConfig
-from models.device import choose_device
 from models.growth.initial_snapshot import has_no_steps_yet
 from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of
 from models.runs.run import Run
 from models.runs.run_config import DataSection, Extension, RunConfig
+from models.runs.text_search import find_text
 from models.runs.tokenizer import load_run_tokenizer
-from models.training.text_data import text_has_changed
+from models.training.machine import choose_machine
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -40,7 +38,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
             )
         _require_readable(run, config)
         if not config.solves_puzzles:
-            _require_text_there(run, config.data)
+            _require_text(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
         if snapshot is not None and not has_no_steps_yet(snapshot):
             extension = Extension(from_step=snapshot.step, minutes=minutes, steps=steps)
@@ -57,7 +55,7 @@ def _require_readable(run: Run, config: RunConfig) -> None:
     Raises RunError, UsageError, CheckpointError, TokenizerError.
     """
     training = config.training_config()
-    choose_device(training.device if config.calibration is None else config.calibration.device)
+    choose_machine(training, config.calibration)
     model_config = model_config_of(run, config)
     if not config.solves_puzzles:
         load_run_tokenizer(run, config, model_config.vocab_size)
@@ -65,17 +63,10 @@ def _require_readable(run: Run, config: RunConfig) -> None:
     run.evaluation()
 
 
-def _require_text_there(run: Run, data: DataSection) -> None:
+def _require_text(run: Run, data: DataSection) -> None:
     """Raise CorpusError where the tokens of the text are not in the cache, and it is gone or has changed."""
     if data.prepared is not None:
         with contextlib.suppress(CorpusError):
             open_prepared(data.prepared)
             return
-    for path in data.paths:
-        if not os.path.exists(path):
-            raise CorpusError(
-                f"The text of run '{run.name}' is gone: there is no '{path}'.",
-                hint=f"Put it back, or give the run another: {{train FILE continue_run={run.name}}}",
-            )
-    if result_of(scan_corpus(data.paths)).content_hash != data.content_hash:
-        raise text_has_changed(data)
+    result_of(find_text(run, data.paths, data.content_hash))

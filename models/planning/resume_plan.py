@@ -1,19 +1,27 @@
 """A run that is given the text it is at: it goes on as it is, for so much longer."""
 
+import os
 from dataclasses import asdict, dataclass
 
 from data.corpus import Corpus
 from data.errors import UsageError
 from models.config import TrainingConfig
+from models.growth.transaction import recover
 from models.planning.defaults import suggested_minutes
 from models.planning.extend import extend
+from models.planning.relocate import choose_other_machine
 from models.planning.request import TrainRequest
 from models.runs.checkpoint_folder import newest_checkpoint
+from models.runs.datasets import source_paths
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.text_search import save_paths
 from models.runs.typed_json import JsonObject
 from models.settings import from_dict
 from models.wording import counted
+
+_WHERE = ("device", "threads")
+"""Settings that a run which goes on may be given anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +29,12 @@ class ResumePlan:
     """A run that goes on with the text it is at, for so many minutes or steps more."""
 
     run: Run
-    text: str
+    corpus: Corpus
     status: str
     minutes: float | None
     steps: int | None
+    device: str | None
+    threads: int | None
     started_at: float | None = None
 
     def rows(self) -> list[tuple[str, str]]:
@@ -36,7 +46,7 @@ class ResumePlan:
             length = f"{counted(self.steps, 'step')} more"
         return [
             ("run", self.run.name),
-            ("text", f"{self.text}, which it is at already"),
+            ("text", f"{self.corpus.name}, which it is at already"),
             ("status", self.status),
             ("length", length),
         ]
@@ -46,10 +56,26 @@ class ResumePlan:
         return {"name": self.run.name, "resumes": True, "minutes": self.minutes, "steps": self.steps}
 
     def start(self) -> Run:
-        """Give the run its new length. Raises as `extend` does."""
+        """Give the run its new length, the place of its text, and where it goes on.
+
+        Raises as `extend` does.
+        """
+        self._save_paths()
+        if self.device is not None or self.threads is not None:
+            choose_other_machine(self.run, device=self.device, threads=self.threads)
         if self.minutes is not None or self.steps is not None:
             extend(self.run, minutes=self.minutes, steps=self.steps)
         return self.run
+
+    def _save_paths(self) -> None:
+        """Have the run find its text where it was given now, unless that was a stream and it has a file."""
+        with self.run.lock():
+            config, paths = recover(self.run), tuple(source_paths(self.corpus))
+            assert config.data is not None
+            if self.corpus.name == "stdin" and all(map(os.path.exists, config.data.paths)):
+                return
+            if config.content_hash == self.corpus.content_hash and config.data.paths != paths:
+                save_paths(self.run, config, config.content_hash, paths)
 
 
 def plan_resume(run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest) -> ResumePlan:
@@ -76,10 +102,12 @@ def plan_resume(run: Run, config: RunConfig, corpus: Corpus, request: TrainReque
     checked = from_dict(TrainingConfig, length, "training")
     return ResumePlan(
         run=run,
-        text=corpus.name,
+        corpus=corpus,
         status="finished" if finished else "paused",
         minutes=checked.minutes,
         steps=checked.steps,
+        device=request.overrides.training.get("device"),
+        threads=request.overrides.training.get("threads"),
     )
 
 
@@ -95,14 +123,17 @@ def _is_finished(run: Run, config: RunConfig) -> bool:
 
 
 def _changes(config: RunConfig, request: TrainRequest) -> list[str]:
-    """The settings and fields that were typed and are not what the run is trained with now; its length is
-    none of them."""
+    """The settings and fields that were typed and are not what the run is trained with now; its length and
+    where it is trained are none of them."""
     now = {"training": asdict(config.training_config()), "model": config.model.dials}
     changes = []
     for section, values in (("training", request.overrides.training), ("model", request.overrides.model)):
         for name, value in sorted(values.items()):
             # What was left open has been chosen by calibration.
-            if value not in (now[section].get(name), getattr(config.calibration, name, None)):
+            if name not in _WHERE and value not in (
+                now[section].get(name),
+                getattr(config.calibration, name, None),
+            ):
                 changes.append(f"{section}.{name}")
     share = config.replay.share if config.replay is not None else 0.0
     if request.replay not in (None, share):

@@ -79,7 +79,7 @@ def _in_related_runs(run: Run, config: RunConfig, vocab_size: int) -> Iterator[T
 
 def _whole_copies_in_related_runs(run: Run, config: RunConfig) -> Iterator[TokenizerCopy]:
     expected = expected_hash(config)
-    ancestors = {path.resolve() for path in _lineage(config)}
+    ancestors = {path.resolve() for path in _lineage(run, config)}
     neighbours = [run.path.parent / name for name in run_names(run.path.parent)]
     for path in [*ancestors, *(path for path in neighbours if path.resolve() not in ancestors)]:
         if path.resolve() == run.path:
@@ -89,7 +89,7 @@ def _whole_copies_in_related_runs(run: Run, config: RunConfig) -> Iterator[Token
             other_config = other.config()
         except RlmError:
             continue
-        descends = run.path in {ancestor.resolve() for ancestor in _lineage(other_config)}
+        descends = run.path in {ancestor.resolve() for ancestor in _lineage(other, other_config)}
         same = expected is not None and expected_hash(other_config) == expected
         if not (same or descends or path.resolve() in ancestors):
             continue
@@ -100,11 +100,13 @@ def _whole_copies_in_related_runs(run: Run, config: RunConfig) -> Iterator[Token
             yield TokenizerCopy("run", f"{copy.where} of run '{other.name}'", copy.tokenizer)
 
 
-def _lineage(config: RunConfig) -> Iterator[Path]:
-    """The folders of the runs that a run grew from."""
+def _lineage(run: Run, config: RunConfig) -> Iterator[Path]:
+    """The folders of the runs that a run grew from, and those of their names beside it, where a project
+    was moved."""
     for entry in config.lineage:
         if isinstance(path := entry.get("path"), str) and path:
             yield Path(path)
+            yield run.path.parent / Path(path).name
 
 
 def _from_texts(texts: TrainingTexts, config: RunConfig, vocab_size: int) -> Iterator[TokenizerCopy]:

@@ -19,6 +19,7 @@ from models.runs.datasets import Dataset, completed
 from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.text_search import find_text
 
 _EVALUATED_TOKENS = 16_384
 _ALLOWED_SHARE, _ALLOWED_NATS = 0.2, 0.3
@@ -147,25 +148,23 @@ class TrainingTexts:
 
     def _corpus_of(self, entry: Dataset) -> Corpus | None:
         paths = self._paths(entry)
-        for corpus in (_open(paths) if paths else None, self._like_corpus):
-            if corpus is not None and corpus.content_hash == entry.content_hash:
-                return corpus
-        return None
+        if self._like_corpus is not None and self._like_corpus.content_hash == entry.content_hash:
+            return self._like_corpus
+        try:
+            return result_of(find_text(self._run, paths, str(entry.content_hash)))
+        except (CorpusError, UsageError):
+            return None
 
     @cached_property
     def _like_corpus(self) -> Corpus | None:
-        return None if self._like is None else _open([str(self._like)])
+        if self._like is None:
+            return None
+        try:
+            return open_corpus([str(self._like)])
+        except (CorpusError, UsageError):
+            return None
 
     def _paths(self, entry: Dataset) -> Sequence[str]:
         data = self._config.data
         same = data is not None and entry.content_hash == data.content_hash
         return entry.paths or (data.paths if data is not None and same else ())
-
-
-def _open(paths: Sequence[str]) -> Corpus | None:
-    if "-" in paths:  # standard input cannot be read again
-        return None
-    try:
-        return open_corpus(paths)
-    except (CorpusError, UsageError):
-        return None

@@ -136,6 +136,11 @@ def with_dataset(datasets: Sequence[Dataset], entry: Dataset) -> list[Dataset]:
     return [replace(known, **said) if one is known else one for one in datasets]
 
 
+def with_paths(datasets: Sequence[Dataset], content_hash: str, paths: Sequence[str]) -> list[Dataset]:
+    """`datasets`, with `paths` as the place of the text of that hash."""
+    return [replace(one, paths=tuple(paths)) if _is_of(one, content_hash) else one for one in datasets]
+
+
 def with_losses(
     datasets: Sequence[Dataset], losses: Mapping[str, float], learned: str, tokens: int, steps: int
 ) -> list[Dataset]:

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from data.corpus import scan_corpus
 from data.errors import CorpusError, RlmError
 from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import (
@@ -23,6 +22,7 @@ from models.runs.events import Event, NoticeGiven
 from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.text_search import find_text
 
 
 def replay_folder(run: Run) -> Path:
@@ -92,7 +92,7 @@ def _sample(
     else:
         fitting = thin_sample(stored, most)
         return (stored, True) if len(fitting.train) == len(stored.train) else (fitting, False)
-    drawn = yield from _drawn_again(entry, tokenizer, most)
+    drawn = yield from _drawn_again(run, entry, tokenizer, most)
     if drawn is None:
         yield NoticeGiven(
             message=f"{problem} Its text is gone too: '{entry.name}' cannot be replayed or measured."
@@ -110,7 +110,7 @@ def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
 
 
 def _drawn_again(
-    entry: Dataset, tokenizer: Tokenizer, most: int
+    run: Run, entry: Dataset, tokenizer: Tokenizer, most: int
 ) -> Generator[Event, None, ReplaySample | None]:
     """The sample of a text whose tokens are in the cache, or which is still what it was; else None."""
     if entry.prepared is not None:
@@ -118,12 +118,8 @@ def _drawn_again(
             kept = open_prepared(entry.prepared)
             content_hash = str(entry.content_hash)
             return draw_sample(content_hash, kept.train, kept.validation, kept.validation_bytes, most)
-    if not entry.paths:
-        return None
     try:
-        corpus = yield from with_progress_events(scan_corpus(entry.paths))
-        if corpus.content_hash != entry.content_hash:
-            return None
+        corpus = yield from with_progress_events(find_text(run, entry.paths, str(entry.content_hash)))
         data = yield from with_progress_events(prepare(corpus, tokenizer))
     except RlmError:
         return None

@@ -89,6 +89,8 @@ class Calibration:
     """Seconds of a step at the least depth."""
     deep_step_s: Positive
     """Seconds of a step at the trained depth."""
+    machine: Text | None = None
+    """Where it was measured; None in runs of earlier versions."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 
     def step_s(self, calls: float, shallow_calls: int, deep_calls: int) -> float:

@@ -9,7 +9,7 @@ import torch
 from data.errors import UsageError
 from models.architectures import build_model, skeleton
 from models.cost.estimate import require_memory
-from models.device import choose_device, prepare_process
+from models.device import prepare_process
 from models.errors import CheckpointError
 from models.growth.transaction import recover
 from models.runs.best_weights import restore_best_weights
@@ -19,6 +19,7 @@ from models.runs.events import Event, NoticeGiven
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.training.control import Control
+from models.training.machine import choose_machine, machine_name
 from models.training.session import Session
 from models.training.tasks import open_task
 from models.training.time_budget import Length, TimeBudget, plan_steps
@@ -38,7 +39,8 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
     training = config.training_config()
     run.datasets(config)  # a damaged file is found now, not when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
-    prepare_process(config.calibration.threads if config.calibration is not None else training.threads)
+    machine = choose_machine(training, config.calibration)
+    prepare_process(machine.threads)
     snapshot = yield from _newest_snapshot(run, config)
     length = Length.of(config, training, None if snapshot is None else snapshot.state, control.began)
     ended = None if snapshot is None or length.extends else snapshot.state.ended
@@ -46,23 +48,24 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
         raise UsageError(
             f"Run '{run.name}' is finished.", hint=f"Go on with it: {{resume {run.name} training.minutes=5}}"
         )
-    device = choose_device(config.calibration.device if config.calibration is not None else training.device)
+    if machine.notice is not None:
+        yield NoticeGiven(message=machine.notice)
     model_config = model_config_of(run, config)
     if snapshot is not None:
         require_matching_shapes(model_config, snapshot.model, f"The checkpoint of step {snapshot.step}")
     layout = skeleton(model_config)
-    require_memory(layout, training, device)
+    require_memory(layout, training, machine.device)
 
-    task, config = yield from open_task(run, config, training, layout, device)
+    task, config = yield from open_task(run, config, training, layout, machine.device)
     torch.manual_seed(training.seed)
-    model = build_model(model_config).to(device)
-    calibration = config.calibration
+    model = build_model(model_config).to(machine.device)
+    calibration = machine.calibration
     if calibration is None:
-        threads = prepare_process(training.threads)
+        threads = prepare_process(machine.threads)
         calibration = yield from task.calibrate(model, training, threads, length)
+        calibration = replace(calibration, machine=machine_name(machine.device))
         config = replace(config, calibration=control.decide(calibration))
         run.save_config(config)
-    prepare_process(calibration.threads)
 
     session = Session(run, config, model, training, calibration, task, control)
     session.time_budget = TimeBudget(
@@ -74,6 +77,8 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
     )
     if snapshot is not None:
         session.restore(snapshot)
+        if machine.calibration is None:
+            session.calibration = calibration  # not the micro-batch that another machine had room for
         if restored_step is not None and restored_step != session.counters.best_step:
             # These weights may not be the best: the next evaluation is compared with none before.
             session.counters.best_loss, session.counters.best_step = math.inf, restored_step

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import torch
 
-from data.corpus import scan_corpus
 from data.errors import CorpusError
 from data.loader import BlockSampler
 from data.mixture import MixedSampler, replay_sources
@@ -15,12 +14,13 @@ from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.evaluation.forgetting import HeldOutText
 from models.recursive_lm import RecursiveLM
-from models.runs.datasets import Dataset
+from models.runs.datasets import Dataset, source_paths
 from models.runs.events import Event, NoticeGiven
 from models.runs.progress import with_progress_events
 from models.runs.replay_samples import open_samples
 from models.runs.run import Run
-from models.runs.run_config import DataSection, RunConfig
+from models.runs.run_config import RunConfig
+from models.runs.text_search import find_text, save_paths
 from models.runs.tokenizer import load_run_tokenizer, replace_tokenizer
 from models.training.text_task import TextTask
 
@@ -86,18 +86,12 @@ def _open_data(
             return open_prepared(known.prepared), config
         except CorpusError:
             yield NoticeGiven(message="The prepared text is no longer in the cache; it is made again.")
-    corpus = yield from with_progress_events(scan_corpus(known.paths))
-    if corpus.content_hash != known.content_hash:
-        raise text_has_changed(known)
+    corpus = yield from with_progress_events(find_text(run, known.paths, known.content_hash))
+    paths = tuple(source_paths(corpus))
+    if paths != known.paths:
+        yield NoticeGiven(message=f"The text was found at '{paths[0]}'.")
+        config = save_paths(run, config, known.content_hash, paths)
     data = yield from with_progress_events(prepare(corpus, tokenizer))
-    config = replace(config, data=replace(known, prepared=data.path.name))
+    config = replace(config, data=replace(known, paths=paths, prepared=data.path.name))
     run.save_config(config)
     return data, config
-
-
-def text_has_changed(data: DataSection) -> CorpusError:
-    """The error where a text is no longer the one that a run was trained on."""
-    return CorpusError(
-        f"The text at '{data.paths[0]}' is no longer the one this run was trained on.",
-        hint="Put the old text back, or train a new run on the new one.",
-    )

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.options import LENGTH_PANEL, JsonOption, QuietOption, RunsDirOption, run_argument
+from rlm_cli.options import (
+    LENGTH_PANEL,
+    WHERE_PANEL,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    RunsDirOption,
+    ThreadsOption,
+    run_argument,
+)
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
@@ -24,6 +33,16 @@ def resume(
             metavar="N", min=1, help="Train for this many more steps.", rich_help_panel=LENGTH_PANEL
         ),
     ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the run's text is now, if it was moved.",
+            rich_help_panel=WHERE_PANEL,
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -31,11 +50,15 @@ def resume(
     """Continue a run that was paused or interrupted.
 
     With --minutes or --steps, also continue a finished run.
+    On the same machine it goes on bit for bit. A text that was moved together
+    with the run is found; for any other place, give --text.
 
     Examples:
       rlm resume
       rlm resume book
       rlm resume book --minutes 10
+      rlm resume book --text texts/book.txt
+      rlm resume book --device cpu --threads 4
     """
     output = Output.of(json=json, quiet=quiet)
     if minutes is not None and steps is not None:
@@ -43,10 +66,18 @@ def resume(
 
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
-    from rlm_cli.training_session import follow_training
+    from rlm_cli.training_session import follow_training, show_progress
 
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
+    if text:
+        from models.planning.relocate import relocate
+
+        show_progress(relocate(run, text), output)
+    if device is not None or threads is not None:
+        from models.planning.relocate import choose_other_machine
+
+        choose_other_machine(run, device=device, threads=threads)
     if minutes is not None or steps is not None:
         from models.planning.extend import extend
 

@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from data.errors import CorpusError
+from data.progress import Progress
 from data.puzzles import PuzzleSet, open_puzzles, split
 from data.sudoku_solver import search_nodes
 from data.tokenizer import Tokenizer
@@ -26,6 +27,7 @@ from models.runs.events import Event, RunFinished
 from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import Calibration, DataSection, RunConfig
+from models.runs.text_search import find_content
 from models.training.control import until_paused
 from models.training.optimizer import Optimizers
 from models.training.puzzles.calibrate import calibrate_puzzles
@@ -264,7 +266,7 @@ def open_task(
 ) -> Generator[Event, None, tuple[PuzzleTask, RunConfig]]:
     """The puzzles of a run. Raises CorpusError where they have changed, CheckpointError."""
     assert config.data is not None
-    learned, held_out = yield from load_puzzles(config.data)
+    learned, held_out = yield from load_puzzles(run, config.data)
     cells = learned.size**2
     if not isinstance(layout, PuzzleModel) or layout.config.context_length != cells:
         raise CheckpointError(
@@ -282,13 +284,16 @@ def open_task(
     return task, config
 
 
-def load_puzzles(data: DataSection) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
+def load_puzzles(run: Run, data: DataSection) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
     """The puzzles that a run was trained on, to learn from and held out."""
-    source = data.paths[0]
-    puzzles = yield from with_progress_events(open_puzzles(source, data.count, data.seed or 0))
-    if puzzles.content_hash != data.content_hash:
+
+    def read(paths: Sequence[str]) -> Generator[Progress, None, PuzzleSet]:
+        return open_puzzles(paths[0], data.count, data.seed or 0)
+
+    puzzles = yield from with_progress_events(find_content(run, data.paths, data.content_hash, read))
+    if puzzles is None:
         raise CorpusError(
-            f"The puzzles of {source} are no longer the ones this run was trained on.",
-            hint="Put the old ones back, or train a new run on the new ones.",
+            f"The puzzles of {data.paths[0]} are gone, or no longer the ones this run was trained on.",
+            hint=f"Give them as they were: {{resume {run.name} text=FILE}}",
         )
     return split(puzzles, data.held_out, data.seed or 0)

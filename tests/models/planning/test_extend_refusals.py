@@ -37,7 +37,7 @@ def test_a_length_out_of_bounds_is_refused(sudoku: Run, length: dict[str, Any]) 
         ("config.json", "training", "beta1", []),
         ("config.json", "training", "grow_by", 0),
         ("config.json", "model", "n_heads", True),
-        ("config.json", "measured", "device", "none of ours"),
+        ("config.json", "measured", "threads", -1),
         ("datasets.json", None, "datasets", [3]),
         ("evaluation.json", None, "step", "x"),
     ],

@@ -131,7 +131,7 @@ def test_a_copy_in_a_checkpoint_is_used(trained: Trained) -> None:
     assert run.tokenizer_path.read_bytes() == original and run.weights_path.read_bytes() == kept
 
 
-@pytest.mark.parametrize("by", ["hash", "lineage", "descent"])
+@pytest.mark.parametrize("by", ["hash", "lineage", "descent", "lineage elsewhere"])
 def test_a_copy_in_a_related_run(trained: Trained, strip: Strip, by: str) -> None:
     run, other = trained("owl"), trained("owl", "parent")
     strip(run, "copies", "text")
@@ -139,7 +139,8 @@ def test_a_copy_in_a_related_run(trained: Trained, strip: Strip, by: str) -> Non
         strip(run, "hash")
     heir, source = (other, run) if by == "descent" else (run, other)
     if by != "hash":
-        lineage = ({"run": source.name, "path": str(source.path)},)
+        path = f"/elsewhere/{source.name}" if by == "lineage elsewhere" else str(source.path)
+        lineage = ({"run": source.name, "path": path},)
         heir.save_config(replace(heir.config(), lineage=lineage))
     original = damage(run, "delete")
     if by == "hash":

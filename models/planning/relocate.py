@@ -1,0 +1,70 @@
+"""Tells a run where its texts are now, and on what it goes on."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from data.corpus import scan_corpus
+from data.errors import CorpusError
+from data.progress import Progress
+from data.puzzles import open_puzzles
+from models.device import choose_device
+from models.growth.transaction import recover
+from models.runs.datasets import source_paths
+from models.runs.events import Event
+from models.runs.progress import with_progress_events
+from models.runs.run import Run
+from models.runs.run_config import RunConfig
+from models.runs.text_search import save_paths
+from models.training.machine import has_device, is_of_this_machine
+
+
+def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
+    """Have `run` find the text that is at `paths` there from now on.
+
+    It is the text that the run is at, or one it learned before. Raises CorpusError for any other, UsageError,
+    RunError, StorageError; the run is then as it was.
+    """
+    content_hash, found = yield from with_progress_events(_read(run.config(), paths))
+    with run.lock():
+        config = recover(run)
+        known = {config.content_hash, *(one.content_hash for one in run.datasets(config))}
+        if content_hash not in known:
+            raise CorpusError(
+                f"'{paths[0]}' is not what run '{run.name}' was trained on.",
+                hint=f"Give it as it was. A new text: {{train FILE continue_run={run.name}}}",
+            )
+        save_paths(run, config, content_hash, found)
+
+
+def choose_other_machine(run: Run, *, device: str | None = None, threads: int | None = None) -> None:
+    """Have `run` go on with this device and so many threads. It is measured when it does.
+
+    Where it was measured with these, nothing changes. Raises UsageError for a device this machine has not,
+    RunError, StorageError.
+    """
+    if device is not None:
+        choose_device(device)
+    with run.lock():
+        config = recover(run)
+        training, held = config.training_config(), config.calibration
+        if (
+            held is not None
+            and is_of_this_machine(held)
+            and device in (None, held.device, held.device.partition(":")[0])
+            and threads in (None, held.threads)
+        ):
+            return
+        kept = training.device if has_device(training.device) else "auto"
+        values = {"device": device or kept, "threads": training.threads if threads is None else threads}
+        run.save_config(replace(config, training={**config.training, **values}, calibration=None))
+
+
+def _read(config: RunConfig, paths: Sequence[str]) -> Generator[Progress, None, tuple[str, list[str]]]:
+    """The content hash and the absolute paths of what is at `paths`."""
+    data = config.data
+    if data is not None and config.solves_puzzles:
+        puzzles = yield from open_puzzles(paths[0], data.count, data.seed or 0)
+        return puzzles.content_hash, [str(Path(paths[0]).expanduser().resolve())]
+    corpus = yield from scan_corpus(paths)
+    return corpus.content_hash, source_paths(corpus)
