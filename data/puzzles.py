@@ -129,8 +129,8 @@ def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tup
     if not up_to_symmetry:
         new = np.count_nonzero(~np.isin(keys[measured], keys[trained]))
         notes.append(
-            f"Every held-out 4×4 puzzle differs from all training puzzles; {new} of {len(measured)} do so"
-            " under every symmetry, of which so small a grid has few left over."
+            "No test puzzle was trained on. Most 4×4 ones are rotations or relabellings of one that was; "
+            f"{new:,} of {len(measured):,} are not."
         )
     return (
         replace(_part(puzzles, trained, "training"), notes=(*puzzles.notes, *notes)),

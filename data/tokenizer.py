@@ -208,18 +208,17 @@ def tokenizer_from_json(text: str, *, origin: str = "This tokenizer") -> Tokeniz
 
 
 def suggest_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
-    """The kind and vocabulary size that suit a corpus, and the reason in a sentence.
+    """The kind and vocabulary size that suit a corpus, and the reason: what the text is.
 
     Characters for a short text that has few different ones. Else byte pairs; their number grows with the
     square root of the text's length, so that every token occurs often.
     """
     distinct = len(corpus.character_counts)
-    size = f"{corpus.characters:,} characters, {distinct:,} of them distinct"
     if corpus.characters <= _CHARACTERS_UP_TO and distinct <= _DISTINCT_UP_TO:
-        return "character", distinct + len(SPECIAL_TOKENS), f"{size}: one token for each character."
+        return "character", distinct + len(SPECIAL_TOKENS), f"the text has {distinct:,} different characters"
     grown = 64 * round(4096 * math.sqrt(corpus.characters / _CHARACTERS_UP_TO) / 64)
     vocab_size = min(max(grown, 1024), 16384)
-    return "bpe", vocab_size, f"{size}: byte-pair encoding with {vocab_size:,} tokens."
+    return "bpe", vocab_size, f"the text has {corpus.characters:,} characters, {distinct:,} different ones"
 
 
 def special_token_entries() -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ _ALL = (
     Preset(
         name="mor-technical",
         architecture="mixture_of_recursions",
-        summary="six layers of up to four more steps each, as their routers say of each token: 29M",
+        summary="six layers; routers add up to four steps per token: 29M",
         model={
             "d_model": 384,
             "n_heads": 6,

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from data.errors import UsageError
 from models.depth import MODES, Depth
 from models.layers.attention import AttentionContext
+from models.layers.block import Block
 from models.layers.kv_cache import KVCache
 from models.layers.selection import Selection
 from models.layers.trace import COMPLETE, Ablation, Pass, Trace
 from models.losses import LossParts, next_token_loss
 from models.token_input import TokenInput
+from models.wording import counted
 
 States = tuple[Tensor, ...]
 """The states that are carried from cycle to cycle, (B, T, D) each. The first one is read out."""
@@ -60,6 +62,13 @@ class RecursiveLM(TokenInput, ABC):
     def recursive(self) -> bool:
         """Whether depth changes anything."""
         return True
+
+    def recursion_in_words(self) -> str:
+        """How often training uses the blocks, for a plan: "8 blocks, up to 24 block passes a token"."""
+        blocks = counted(sum(isinstance(part, Block) for part in self.modules()), "block")
+        if not self.recursive:
+            return f"{blocks}, no recursion"
+        return f"{blocks}, up to {counted(self.attention_calls(self.trained_depth), 'block pass')} a token"
 
     @abstractmethod
     def attention_calls(self, depth: Depth) -> int:

@@ -27,6 +27,7 @@ from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursive_lm import Hidden, RecursiveLM, States
 from models.settings import require
+from models.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,11 @@ class Looped(RecursiveLM):
 
     def attention_calls(self, depth: Depth) -> int:
         return len(self.prelude) + len(self.core) * depth.cycles + len(self.coda)
+
+    def recursion_in_words(self) -> str:
+        blocks, core = len(self.prelude) + len(self.core) + len(self.coda), len(self.core)
+        middle = "the middle one" if core == 1 else f"the middle {core}"
+        return f"{counted(blocks, 'block')}, {middle} used 1 to {counted(self.config.max_cycles, 'time')}"
 
     @property
     def levels(self) -> tuple[str, ...]:

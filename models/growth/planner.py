@@ -46,7 +46,7 @@ def nearest(config: ModelConfig, target_parameters: int, *, at_most: bool = Fals
     now = parameter_count(config)
     if target_parameters <= now:
         raise UsageError(
-            f"A target of {target_parameters:,} parameters is no growth: the model has {now:,}.",
+            f"The model already has {now:,} parameters; {target_parameters:,} is not more.",
             hint=f"Give more than {now:,}.",
         )
     shapes = list(_shapes(config, now, target_parameters))

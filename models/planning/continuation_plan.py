@@ -57,7 +57,7 @@ class ContinuationPlan:
         name = labels(self.datasets)[self.corpus.content_hash]
         old, new = self.content.model.vocab_size, self.model.vocab_size
         vocabulary = f"{old:,} tokens, as before" if old == new else f"{old:,} tokens grow to {new:,}"
-        replayed = f"{percent(self.replay.share)} of every batch" if self.replay.share else "none"
+        replayed = f"{percent(self.replay.share)} old text" if self.replay.share else "none"
         expected = self.estimate.tokens_per_second
         return [
             ("run", self.run.name),
@@ -65,7 +65,7 @@ class ContinuationPlan:
             ("text", f"{name}: {self.corpus.characters:,} characters"),
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
-            ("replay", f"{replayed}: {self.replay.reason}"),
+            ("replay", f"{replayed} ({self.replay.reason})"),
             ("learning rate", f"rises again to {percent(REWARM_OTHER_TEXT)} of its peak"),
             *growth_row(self.training),
             ("length", length_in_words(self.training, self.model, self.data, expected)),

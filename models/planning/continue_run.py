@@ -131,7 +131,7 @@ def _replay(
     if not samples:
         return Replay(0.0, "there is no sample of an earlier text")
     if request.replay is not None:
-        return Replay(round(request.replay, 4), "as asked for")
+        return Replay(round(request.replay, 4), "your choice")
     known_loss, new_loss = _losses(snapshot.model, model, samples, data.validation)
     sampled = sum(len(sample.train) for sample in samples)
     return chosen_share(
@@ -158,8 +158,8 @@ def _require_no_new_model(run: Run, request: TrainRequest) -> None:
     fields = [name for name in ("preset", "tokenizer", "name") if getattr(request, name) is not None]
     if found := [*(f"model.{name}" for name in shape), *fields]:
         raise UsageError(
-            f"Run '{run.name}' has its {{{found[0]}}} already.",
-            hint="Leave that out; {expand} makes a model larger, and {fresh} trains a new one.",
+            f"Run '{run.name}' already has its model and tokenizer; drop {{{found[0]}}}.",
+            hint="{expand} makes a larger model, and {fresh} trains a new one.",
             field=found[0],
         )
     if request.replay is not None:

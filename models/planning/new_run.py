@@ -29,7 +29,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
 from models.runs.run_names import suggest_name
-from models.wording import percent
+from models.wording import counted, percent
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""
@@ -37,6 +37,8 @@ MAX_BYTE_PAIR_SHARE = 0.25
 """The most of a training's minutes that may go into that."""
 MAX_CHARACTERS = 512
 """Distinct characters above which a character vocabulary is no alternative."""
+FEW_CHARACTERS = 20_000
+"""Below so many characters, a model learns its text by heart."""
 MAX_UNKNOWN_SHARE = 0.5
 """The largest share of a text that may be characters the tokenizer does not have."""
 
@@ -88,7 +90,12 @@ def plan_new_run(
 
 
 def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
-    """What the user should know of the tokens. Raises CorpusError where most of the text is lost."""
+    """What the user should know of the text. Raises CorpusError where most of it is lost."""
+    if corpus.characters < FEW_CHARACTERS:
+        yield NoticeGiven(
+            message=f"The text has only {counted(corpus.characters, 'character')}: the model will repeat it "
+            f"and learn little else. Give it {FEW_CHARACTERS:,} or more; a book has some 300,000."
+        )
     if data.unknown_characters:
         share = data.unknown_characters / corpus.characters
         shown = percent(round(share, 2)) if share >= 0.01 else "less than 1 %"

@@ -39,20 +39,18 @@ def chosen_share(
     `once_more` has it.
     """
     if known_loss is None:
-        return Replay(DEFAULT_SHARE, "nothing is known of the earlier texts' loss")
+        return Replay(DEFAULT_SHARE, "the loss on the old text is not known")
     by_loss = _between((new_loss - known_loss - NEAR) / (FAR - NEAR), OF_A_FAR_TEXT)
     by_characters = _between(unknown_share / STRANGE, OF_ANOTHER_ALPHABET)
     by_distance = max(by_loss, by_characters)
     share = round(max(by_distance, min(READINGS * repeated, OF_A_FAR_TEXT)), 3)
-    strange = f", {100 * unknown_share:.0f} % of its characters are new" if unknown_share >= 0.005 else ""
-    distance = "near to" if by_distance < 0.075 else "far from" if by_distance > 0.175 else "some way from"
-    short = (
-        "; it is so short that there is time for the earlier ones" if share > round(by_distance, 3) else ""
-    )
+    if share > round(by_distance, 3):
+        return Replay(share, "the new text is short, so there is time for the old")
+    if by_characters >= by_loss and unknown_share >= 0.005:
+        return Replay(share, f"{100 * unknown_share:.0f} % of the new text's characters are new")
+    distance = "like" if by_distance < 0.075 else "unlike" if by_distance > 0.175 else "somewhat unlike"
     return Replay(
-        share,
-        f"the text is {distance} what the model knows: {new_loss:.2f} nats per token on it, "
-        f"{known_loss:.2f} on what it learned{strange}{short}",
+        share, f"the new text is {distance} the old: loss {new_loss:.2f} on it, {known_loss:.2f} on the old"
     )
 
 

@@ -141,17 +141,16 @@ def _require_same_shape(
         if stored.get(name) != value:
             assert preset is not None
             raise UsageError(
-                f"Run '{run.name}' has its architecture already, and it is not that of preset "
-                f"'{preset.name}': its {name} is {stored.get(name)}, not {value}.",
+                f"Run '{run.name}' does not fit preset '{preset.name}': "
+                f"its {name} is {stored.get(name)}, not {value}.",
                 hint="Leave {preset} out, or choose another {name}.",
                 field="preset",
             )
     for name, value in overrides.model.items():
         if name not in _FREE_TO_CHANGE and name in stored and stored[name] != value:
             raise UsageError(
-                f"Run '{run.name}' has its architecture already: "
-                f"its {{model.{name}}} is {stored[name]}, not {value}.",
-                hint="Leave that out, or choose another {name}.",
+                f"Run '{run.name}' was created with {{model.{name}={stored[name]}}}, not {value}.",
+                hint=f"Drop {{model.{name}}}, or choose another {{name}}.",
                 field=f"model.{name}",
             )
 
@@ -198,7 +197,7 @@ def _tokenizer(
                 hint="Leave {model.vocab_size} out, or take {tokenizer=bpe}.",
                 field="model.vocab_size",
             )
-        return requested, "as asked for", vocab_size
+        return requested, "your choice", vocab_size
     if requested is not None:
         return _of_size(load_tokenizer(requested), vocab_size), f"the one in {requested}", None
     created_for = None
@@ -207,7 +206,7 @@ def _tokenizer(
         if (own := _created_with(created, stored, created_for)) is not None:
             return _of_size(own, vocab_size), "the one the model was created with", None
     if vocab_size is not None:
-        return "bpe", "as asked for", vocab_size
+        return "bpe", "your choice", vocab_size
     if created_for not in (None, DEFAULT_VOCAB_SIZE):
         return None, "the vocabulary the model was created for", created_for
     return (preset.tokenizer if preset is not None else None), "as the preset has it", None

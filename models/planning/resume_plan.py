@@ -46,7 +46,7 @@ class ResumePlan:
             length = f"{counted(self.steps, 'step')} more"
         return [
             ("run", self.run.name),
-            ("text", f"{self.corpus.name}, which it is at already"),
+            ("text", f"{self.corpus.name} (already training on it)"),
             ("status", self.status),
             ("length", length),
         ]
@@ -83,8 +83,8 @@ def plan_resume(run: Run, config: RunConfig, corpus: Corpus, request: TrainReque
     than how long it trains."""
     for path in _changes(config, request):
         raise UsageError(
-            f"Run '{run.name}' goes on with this text as it began, and {{{path}}} would change that.",
-            hint=f"Leave {{{path}}} out. For a new model: {{fresh}}, and no {{continue_run}}.",
+            f"Run '{run.name}' is already training on this text; drop {{{path}}}.",
+            hint="For a new model: {fresh}, and no {continue_run}.",
             field=path,
         )
     length = request.overrides.length

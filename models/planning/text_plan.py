@@ -48,12 +48,16 @@ class TextPlan:
         """The plan as a short table."""
         corpus, model, training, cost = self.corpus, self.model, self.training, self.estimate
         embedding, blocks = cost.embedding_parameters, cost.parameters - cost.embedding_parameters
-        heads = counted(model.n_heads, "head")
+        heads, tokens = counted(model.n_heads, "head"), counted(self.tokenizer.vocab_size, "token")
+        depth = self.skeleton.recursion_in_words()
         return [
             ("run", self.name),
-            ("text", f"{corpus.name}: {corpus.characters:,} characters, {self._shares()}"),
-            ("tokenizer", f"{self.tokenizer.kind}, {self.tokenizer.vocab_size:,} tokens"),
-            ("model", f"{model.architecture}, width {model.d_model}, {heads}, {self._depth()}"),
+            ("text", f"{corpus.name}: {counted(corpus.characters, 'character')}, {self._shares()}"),
+            ("tokenizer", f"{self.tokenizer.kind}, {tokens} ({self.reason})"),
+            (
+                "model",
+                f"{model.architecture}, width {model.d_model}, {heads}, {depth}",
+            ),
             ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
             ("batch", f"{counted(training.batch_size, 'sequence')} of {model.context_length} tokens"),
             ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
@@ -141,13 +145,6 @@ class TextPlan:
         return (
             f"{self.data.train_tokens:,} tokens to learn from, {self.data.validation_tokens:,} to measure on"
         )
-
-    def _depth(self) -> str:
-        model = self.skeleton
-        calls = model.attention_calls(model.trained_depth)
-        if not model.recursive:
-            return f"{counted(calls, 'block')}, no recursion"
-        return f"up to {counted(calls, 'block pass')}"
 
     def _length(self) -> str:
         return length_in_words(self.training, self.model, self.data, self.estimate.tokens_per_second)

@@ -99,11 +99,11 @@ def _evaluation(event: events.EvaluationFinished) -> Words:
 
 
 def _sample(event: events.SampleGenerated) -> str:
-    prompt = event.prompt.partition("\n")[0]
+    prompt = event.prompt.replace("\n", " ")
     if len(prompt) > _SHOWN_OF_PROMPT:
-        prompt = prompt[:_SHOWN_OF_PROMPT] + "..."
-    after = f', after "{prompt}"' if prompt else ""
-    return f"Sample at step {event.step:,}{after}:\n" + (event.text.strip() or "(nothing but blanks)")
+        prompt = "..." + prompt[-_SHOWN_OF_PROMPT:]
+    passage = prompt + (event.text if event.text.strip() else " (nothing but blanks)")
+    return f"Sample, step {event.step:,}: {passage.strip()}"
 
 
 def _text_or_growth(
@@ -123,8 +123,9 @@ def _text_or_growth(
             grown = ", ".join(f"{name} {change}" for name, change in event.grown.items())
             return Words(
                 f"step {event.step:,}  grown from {event.parameters_before:,} to {event.parameters:,} "
-                f"parameters ({grown}); largest change of a logit {event.largest_logit_change:.1e}",
-                f"after {counted(event.characters_seen, 'character')}",
+                f"parameters ({grown}); checked: same output as before",
+                f"after {counted(event.characters_seen, 'character')}  "
+                f"largest change of a logit {event.largest_logit_change:.1e}",
             )
 
 

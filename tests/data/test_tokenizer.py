@@ -246,7 +246,7 @@ def test_the_suggested_tokenizer_depends_on_size_and_characters(tmp_path: Path) 
     (tmp_path / "small.txt").write_text("a small text of few characters\n" * 50)
     kind, size, reason = suggest_tokenizer(open_corpus([tmp_path / "small.txt"]))
     assert (kind, size) == ("character", len(set("a small text of few characters\n")) + 16)
-    assert "1,550 characters" in reason
+    assert reason == "the text has 15 different characters"
     (tmp_path / "many.txt").write_text("".join(map(chr, range(0x4E00, 0x4E00 + 600))) * 3, encoding="utf-8")
     assert suggest_tokenizer(open_corpus([tmp_path / "many.txt"]))[:2] == ("bpe", 1024)
 

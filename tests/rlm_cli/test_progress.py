@@ -139,14 +139,10 @@ def test_resumed_run_shows_its_start_step() -> None:
 @pytest.mark.parametrize(
     ("prompt", "text", "lines"),
     [
-        (
-            "the owl",
-            " sees\n  the hen \n\n",
-            ['Sample at step 4, after "the owl":', "  sees", "    the hen"],
-        ),
-        ("the owl", "   \n \n", ['Sample at step 4, after "the owl":', "  (nothing but blanks)"]),
-        ("", "\n\n", ["Sample at step 4:", "  (nothing but blanks)"]),
-        ("w" * 50 + "\nx", "a", [f'Sample at step 4, after "{"w" * 40}...":', "  a"]),
+        ("the owl", " sees\n  the hen \n\n", ["Sample, step 4: the owl sees", "    the hen"]),
+        ("the owl", "   \n \n", ["Sample, step 4: the owl (nothing but blanks)"]),
+        ("", "\n\n", ["Sample, step 4: (nothing but blanks)"]),
+        ("w" * 50 + "\nx", "a", [f"Sample, step 4: ...{'w' * 38} xa"]),
     ],
 )
 def test_blank_sample_is_described(prompt: str, text: str, lines: list[str]) -> None:

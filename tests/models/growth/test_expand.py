@@ -237,7 +237,7 @@ def test_a_target_number_of_parameters(new_run: NewRun, grow: Grow, runs: Path, 
     assert plan.to_dict()["parameters"] == list(plan.parameters)
     assert run_names(runs) == ["owl"]  # nothing is written until it starts
     assert plan.start().config().parameters == plan.parameters[1]
-    with pytest.raises(UsageError, match="is no growth"):
+    with pytest.raises(UsageError, match="already has"):
         grow(parent, "less", target=now)
     with pytest.raises(UsageError, match="chooses what grows"):
         grow(parent, "both", target=2 * now, core=2)

@@ -63,7 +63,7 @@ def test_targets_that_cannot_be_met_are_refused(configured: Configured) -> None:
     config = configured("transformer")
     now = parameter_count(config)
     for target in (now, now - 1, 1, -5):
-        with pytest.raises(UsageError, match="is no growth: the model has"):
+        with pytest.raises(UsageError, match="The model already has"):
             nearest(config, target)
     with pytest.raises(UsageError, match="the smallest growth"):
         nearest(config, now + 1)

@@ -214,3 +214,20 @@ def test_one_layout_and_one_write_are_enough(
     run = found.start()
     assert len(layouts) == 1 and sum("config.json" in name for name in files) == 1
     assert run.config().training_config() == found.training
+
+
+def test_the_plan_gives_the_reason_of_the_tokenizer_and_the_use_of_the_blocks(
+    tmp_path: Path, corpus: Path
+) -> None:
+    rows = dict(planned(corpus, tmp_path / "runs")[0].rows())
+    assert rows["tokenizer"] == "character, 33 tokens (the text has 17 different characters)"
+    assert rows["model"] == "looped, width 16, 1 head, 3 blocks, the middle one used 1 to 3 times"
+    rows = dict(planned(corpus, tmp_path / "runs", architecture="hrm", tokenizer="character")[0].rows())
+    assert rows["tokenizer"].endswith("(your choice)")
+    assert "block passes a token" in rows["model"]
+
+
+def test_a_tiny_text_is_a_warning(tmp_path: Path, corpus: Path) -> None:
+    assert any("only 2," in notice for notice in planned(corpus, tmp_path / "runs")[1])
+    corpus.write_text("the owl sees the fox.\n" * 1000, encoding="utf-8")
+    assert not planned(corpus, tmp_path / "runs")[1]

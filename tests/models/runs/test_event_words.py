@@ -22,7 +22,7 @@ from tests.models.runs.example_events import evaluation, finished, paused, start
             evaluation(1.5, 20, exact_accuracy=0.25, cell_accuracy=0.5, mean_exit_step=3.0, best=False),
             "step 20  solves 25.0 % of the grids, 50.0 % of the cells, 3.00 steps",
         ),
-        (events.SampleGenerated(step=4, prompt="Once\nx", text=" a\n"), 'Sample at step 4, after "Once":\na'),
+        (events.SampleGenerated(step=4, prompt="Once\nx", text=" a\n"), "Sample, step 4: Once x a"),
         (events.CheckpointSaved(step=4, path="p", reason="best"), "Checkpoint at step 4 (best)."),
         (
             events.SchedulePlanned(step=0, total_steps=40, seconds_per_step=0.1),

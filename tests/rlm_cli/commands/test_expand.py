@@ -92,7 +92,7 @@ def test_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (["book", "--core", "99"], "No model can have --core 99: model.core_layers is 99"),
         (["book", "--vocab", "200"], "new characters come with a text"),
         (["book"], "Say what to grow, for example --prelude 2."),
-        (["book", "--target-params", "10"], "is no growth: the model has"),
+        (["book", "--target-params", "10"], "The model already has"),
         (["book", "--target-params", "900g"], "cannot be met"),
         (["book", "--target-params", "many"], "'many' is not a number of parameters"),
         (["book", "--target-params", "30k", "--core", "2"], "--target-params chooses what grows"),
