@@ -7,6 +7,8 @@ from rlm_cli.chat.stop_keys import StopKeys
 from rlm_cli.output import Output
 
 if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyPress
+
     from data.tokenizer import Tokenizer
     from models.generation.chat_settings import ChatSettings
     from models.generation.generate import GeneratedToken
@@ -17,8 +19,8 @@ class AnswerView:
 
     def __init__(self, output: Output, tokenizer: "Tokenizer") -> None:
         self.output = output
-        self.typed_text = ""
-        """Text typed during the last answer."""
+        self.typed: list[KeyPress] = []
+        """Keys typed during the last answer."""
         self._tokenizer = tokenizer
 
     def show(self, tokens: "Iterator[GeneratedToken]", settings: "ChatSettings") -> bool:
@@ -44,7 +46,7 @@ class AnswerView:
         finally:
             if isinstance(tokens, Generator):
                 tokens.close()
-            self.typed_text = keys.typed_text
+            self.typed = keys.typed
             text = "".join(pieces)
             if not stream:
                 self._write(text)

@@ -14,7 +14,7 @@ from models.wording import counted
 from rlm_cli.chat import clipboard
 from rlm_cli.chat.answer_view import AnswerView
 from rlm_cli.chat.export import export
-from rlm_cli.chat.line_readers import PROMPT, LineReader
+from rlm_cli.chat.line_readers import LineReader
 from rlm_cli.generation_options import unknown_note
 from rlm_cli.output import Output
 from rlm_cli.wording import in_cli_words
@@ -37,8 +37,6 @@ class LineChat:
         self.reader = reader
         self.independent = independent
         self.view = AnswerView(output, session.chat_model.tokenizer)
-        self._default = ""
-        self._queued_lines: list[str] = []
         self._quitting = False
         self._handlers: dict[str, Callable[[Any], object]] = {
             "status": lambda value: self._status(),
@@ -63,7 +61,7 @@ class LineChat:
         warned = False
         while not self._quitting:
             try:
-                line = self._next_line()
+                line = self.reader.read()
                 warned = False
                 self.run_line(line)
             except EOFError:
@@ -72,19 +70,10 @@ class LineChat:
                 if warned:
                     return
                 warned = True
-                self._queued_lines.clear()
+                self.reader.forget()
                 self.output.say("Press Ctrl-C again or Ctrl-D to leave.", style="dim")
             except RlmError as error:
                 self.output.error(error)
-
-    def _next_line(self) -> str:
-        """A line typed during an answer, or else the next line from the user."""
-        if self._queued_lines:
-            line = self._queued_lines.pop(0)
-            self.output.say(PROMPT + line)
-            return line
-        default, self._default = self._default, ""
-        return self.reader.read(default)
 
     def run_line(self, line: str) -> None:
         """Run one line, a command or a message. Raises RlmError."""
@@ -113,9 +102,7 @@ class LineChat:
 
     def _show(self, tokens: "Iterator[GeneratedToken]", mode: str) -> bool:
         stopped = self.view.show(tokens, self.session.settings)
-        # A line begun during one answer may be completed during the next.
-        *lines, self._default = (self._default + self.view.typed_text).split("\n")
-        self._queued_lines += [line for line in lines if line.strip()]
+        self.reader.keep(self.view.typed)
         self._footer()
         return stopped
 

@@ -13,7 +13,7 @@ from models.generation.chat_commands import complete
 if TYPE_CHECKING:
     from prompt_toolkit.document import Document
     from prompt_toolkit.history import History
-    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
     from prompt_toolkit.layout.processors import Processor
 
 PROMPT = "> "
@@ -29,28 +29,62 @@ class LineReader(Protocol):
         """
         ...
 
+    def keep(self, keys: "list[KeyPress]") -> None:
+        """Read these keys, typed during an answer, before those to come."""
+        ...
+
+    def forget(self) -> None:
+        """Drop the kept keys."""
+        ...
+
 
 class PlainReader:
     """Reads lines with a prompt on stderr. A trailing backslash joins the next line."""
+
+    def __init__(self) -> None:
+        self._kept = ""
 
     def read(self, default: str = "") -> str:
         lines: list[str] = []
         while True:
             self._write(PROMPT if not lines else "  ")
-            try:
-                content = sys.stdin.buffer.readline() if sys.stdin is not None else b""
-            except KeyboardInterrupt:
-                self._write("\n")
-                raise
-            if not content:
+            line = self._line()
+            if line is None:
                 if lines:
                     return "\n".join(lines)
                 self._write("\n")  # the next output must not follow the prompt
                 raise EOFError
-            line = content.decode("utf-8", "replace").rstrip("\r\n")
             if not line.endswith("\\"):
                 return "\n".join([*lines, line])
             lines.append(line[:-1])
+
+    def keep(self, keys: "list[KeyPress]") -> None:
+        from prompt_toolkit.keys import Keys
+
+        for press in keys:
+            if press.key in (Keys.ControlM, Keys.ControlJ):
+                self._kept += "\n"
+            elif press.key == Keys.ControlH:
+                self._kept = self._kept if self._kept.endswith("\n") else self._kept[:-1]
+            elif press.key == Keys.BracketedPaste or not isinstance(press.key, Keys):
+                self._kept += press.data.replace("\r\n", "\n").replace("\r", "\n")
+
+    def forget(self) -> None:
+        self._kept = ""
+
+    def _line(self) -> str | None:
+        """A kept line, or the next one from stdin after what is kept of it; None at the end."""
+        line, line_end, rest = self._kept.partition("\n")
+        self._kept = rest
+        self._write(safe_text(line) + line_end)
+        if line_end:
+            return line
+        try:
+            content = sys.stdin.buffer.readline() if sys.stdin is not None else b""
+        except KeyboardInterrupt:
+            self._write("\n")
+            raise
+        return line + content.decode("utf-8", "replace").rstrip("\r\n") if content else None
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text)
@@ -73,10 +107,26 @@ class TerminalReader:
             multiline=True,
             prompt_continuation="  ",
             reserve_space_for_menu=5,
+            enable_suspend=True,
         )
 
     def read(self, default: str = "") -> str:
-        return self._session.prompt(PROMPT, default=default)
+        try:
+            return self._session.prompt(PROMPT, default=default)
+        finally:
+            # Leaving the input line turned this off; a paste during the answer must arrive whole too.
+            self._session.app.output.enable_bracketed_paste()
+            self._session.app.output.flush()
+
+    def keep(self, keys: "list[KeyPress]") -> None:
+        from prompt_toolkit.input.typeahead import store_typeahead
+
+        store_typeahead(self._session.app.input, keys)
+
+    def forget(self) -> None:
+        from prompt_toolkit.input.typeahead import clear_typeahead
+
+        clear_typeahead(self._session.app.input)
 
 
 def history_path() -> Path:

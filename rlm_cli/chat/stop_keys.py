@@ -1,74 +1,58 @@
-"""Reads keys during an answer: Esc or Ctrl-C stops it, other text is kept for the next line."""
+"""Reads keys during an answer: Esc or Ctrl-C stops it, other keys are kept for the next input line."""
 
 import contextlib
-import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-_ESCAPE = b"\x1b"
+from rlm_cli.chat.terminal_mode import unechoed_keys
 
+if TYPE_CHECKING:
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.key_binding import KeyPress
 
-@contextlib.contextmanager
-def hold_keys_for_prompt() -> Iterator[None]:
-    """A context in which the terminal neither shows nor changes typed keys.
+_ESCAPE_S = 0.1
+"""A key such as an arrow begins with Esc. If nothing follows for this time, Esc itself was pressed."""
 
-    Otherwise the terminal turns Enter into Ctrl-J, and the input line reads a new line where the user
-    sent a message.
-    """
-    try:
-        import termios
-    except ImportError:  # Windows does not change keys
-        yield
-        return
-    try:
-        descriptor = sys.stdin.fileno()
-        before = termios.tcgetattr(descriptor)
-        changed = termios.tcgetattr(descriptor)
-        changed[0] &= ~termios.ICRNL
-        changed[3] &= ~termios.ECHO
-        termios.tcsetattr(descriptor, termios.TCSANOW, changed)
-    except (termios.error, OSError, ValueError, AttributeError):  # no terminal
-        yield
-        return
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+_MAX_READS = 256  # of 1 KiB each, so that endless input cannot keep an answer waiting
 
 
 class StopKeys:
     """A context in which `pressed()` tells whether the user wants to stop the answer.
 
-    Esc stops it if standard input is a POSIX terminal; escape sequences such as arrow keys do not. The
-    first Ctrl-C stops it and a second raises KeyboardInterrupt. `typed_text` collects other text with
-    its line ends. Leaving the context restores the terminal and the signal handler.
+    Esc stops it if standard input is a POSIX terminal. The first Ctrl-C stops it and a second raises
+    KeyboardInterrupt. `typed` collects the other keys, read by the parser of the input line. Leaving
+    the context restores the terminal and the signal handler.
     """
 
     def __init__(self) -> None:
-        self.typed_text = ""
+        self.typed: list[KeyPress] = []
         self.interrupted = False
         """Whether Ctrl-C was pressed."""
         self._pressed = False
         self._handler_before: Any = None
-        self._restore_terminal: Callable[[], None] | None = None
-        self._descriptor = -1
+        self._context = contextlib.ExitStack()
+        self._input: Input | None = None
+        self._last_read = 0.0
 
     def __enter__(self) -> Self:
         with contextlib.suppress(ValueError):  # only the main thread gets signals
             self._handler_before = signal.signal(signal.SIGINT, self._interrupt)
-        self._watch_terminal()
+        if sys.stdin is not None and sys.stdin.isatty() and self._context.enter_context(unechoed_keys()):
+            from prompt_toolkit.application.current import get_app_session
+
+            # The input line uses the same object, so a key or a paste may end after the answer.
+            self._input = get_app_session().input
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._read_keys()
-        if self._restore_terminal is not None:
-            self._restore_terminal()
+        self._read_keys(at_end=True)
+        self._context.close()
         if self._handler_before is not None:
             signal.signal(signal.SIGINT, self._handler_before)
 
@@ -82,34 +66,27 @@ class StopKeys:
             raise KeyboardInterrupt
         self._pressed = self.interrupted = True
 
-    def _watch_terminal(self) -> None:
-        """Switch the terminal to single keys without echo, if there is one."""
-        if sys.stdin is None or not sys.stdin.isatty():
+    def _read_keys(self, *, at_end: bool = False) -> None:
+        source = self._input
+        if source is None:
             return
-        try:
-            import termios
-            import tty
-        except ImportError:  # Windows: Ctrl-C alone
-            return
-        descriptor = sys.stdin.fileno()
-        try:
-            before = termios.tcgetattr(descriptor)
-            tty.setcbreak(descriptor, termios.TCSADRAIN)  # drain keeps keys that are already typed
-        except termios.error:
-            return
-        self._descriptor = descriptor
-        self._restore_terminal = lambda: termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        keys = []
+        for _ in range(_MAX_READS):
+            if source.closed or not select.select([source.fileno()], [], [], 0)[0]:
+                break
+            keys += source.read_keys()
+            self._last_read = time.monotonic()
+        if at_end or time.monotonic() - self._last_read > _ESCAPE_S:
+            keys += source.flush_keys()
+        self._sort(keys)
 
-    def _read_keys(self) -> None:
-        if self._restore_terminal is None:
-            return
-        while select.select([self._descriptor], [], [], 0)[0]:
-            keys = os.read(self._descriptor, 1024)
-            if not keys:
-                return
-            if keys == _ESCAPE:
+    def _sort(self, keys: "list[KeyPress]") -> None:
+        """Stop at Esc and keep the other keys. Esc with a following key is Alt with that key."""
+        from prompt_toolkit.keys import Keys
+
+        for place, press in enumerate(keys):
+            following = keys[place + 1].key if place + 1 < len(keys) else Keys.Escape
+            if press.key == following == Keys.Escape:
                 self._pressed = True
-            elif not keys.startswith(_ESCAPE):
-                text = keys.decode("utf-8", "replace")
-                text = text.replace("\r", "\n")
-                self.typed_text += "".join(c for c in text if c.isprintable() or c == "\n")
+            else:
+                self.typed.append(press)

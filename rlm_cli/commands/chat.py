@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from rlm_cli.chat.stop_keys import hold_keys_for_prompt
+from rlm_cli.chat.terminal_mode import unechoed_keys
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import (
     SAMPLING_PANEL,
@@ -116,7 +116,7 @@ def chat(
     piped = None if _is_terminal(sys.stdin) else _piped_turn(output)
     plain_input = fast or piped is not None or not _is_terminal(sys.stdout)
     # Keep keys typed during loading for the input line.
-    with contextlib.nullcontext() if plain_input else hold_keys_for_prompt():
+    with contextlib.nullcontext() if plain_input else unechoed_keys(mark_pastes=True):
         loaded = load_model(run, device, threads)
         for note in loaded.notes:
             output.warn(note)

@@ -1,19 +1,25 @@
 """The input line reads keys."""
 
 import io
+import re
 import stat
 import sys
 from types import SimpleNamespace
 
 import pytest
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.input.vt100_parser import Vt100Parser
+from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.plain_text import PlainTextOutput
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 from rlm_cli.chat.line_readers import PlainReader, TerminalReader, history_path
 
-ENTER, CTRL_C, CTRL_D, CTRL_J, CTRL_R, UP = "\r", "\x03", "\x04", "\n", "\x12", "\x1b[A"
+ENTER, CTRL_C, CTRL_D, CTRL_J, CTRL_R, UP, LEFT = "\r", "\x03", "\x04", "\n", "\x12", "\x1b[A", "\x1b[D"
+SIZE = Size(rows=24, columns=80)
 
 
 @pytest.fixture
@@ -84,6 +90,43 @@ def test_pasted_control_characters_are_shown_safely_and_sent_unchanged(tmp_path)
         assert TerminalReader(tmp_path / "history").read() == pasted
     assert "a\ufffdb" in shown.getvalue()
     assert not set("\u202e\x1b\U000e0041\u2066") & set(shown.getvalue())
+
+
+def keys_of(text: str) -> list[KeyPress]:
+    keys: list[KeyPress] = []
+    Vt100Parser(keys.append).feed(text)
+    return keys
+
+
+def test_keys_of_an_answer_come_before_those_of_the_input_line(tmp_path) -> None:
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        reader = TerminalReader(tmp_path / "history")
+        reader.keep(keys_of(f"helo{LEFT}l{ENTER}\x1b[200~one\rtwo\x1b[201~{ENTER}beg"))
+        pipe.send_text("un" + ENTER)
+        assert [reader.read() for _ in range(3)] == ["hello", "one\ntwo", "begun"]
+        reader.keep(keys_of("dropped" + ENTER))
+        reader.forget()
+        pipe.send_text("next" + ENTER)
+        assert reader.read() == "next"
+
+
+def test_pastes_are_marked_during_an_answer(tmp_path) -> None:
+    shown = io.StringIO()
+    with (
+        create_pipe_input() as pipe,
+        create_app_session(input=pipe, output=Vt100_Output(shown, lambda: SIZE)),
+    ):
+        pipe.send_text("hello" + ENTER)
+        TerminalReader(tmp_path / "history").read()
+    assert re.findall(r"\x1b\[\?2004([hl])", shown.getvalue())[-1] == "h"
+
+
+def test_keys_of_an_answer_become_plain_lines(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"gun\n")))
+    reader = PlainReader()
+    reader.keep(keys_of(f"ong\x7fe{LEFT}\r漢字\u200d\r\x7fbe"))
+    assert [reader.read() for _ in range(3)] == ["one", "漢字\u200d", "begun"]
+    assert capsys.readouterr().err == "> one\n> 漢字\u200d\n> be"
 
 
 def test_plain_lines(monkeypatch, capsys) -> None:
