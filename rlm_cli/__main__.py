@@ -4,17 +4,24 @@ Other projects may also have packages called `models`, `data` or `tui`. If Pytho
 those instead of ours, `rlm` names the file and does not load it.
 """
 
-import importlib.util
+# Everything else is imported below, where Ctrl-C is handled.
+import os
 import signal
 import sys
-from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
 
 _PACKAGES = ("data", "models", "tui")
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.default_int_handler:  # else it is ignored, as in a background job
+        signal.signal(signal.SIGINT, _leave)
     conflict = package_conflict()
     if conflict is not None:
         sys.stderr.write(conflict)
@@ -24,8 +31,14 @@ def main() -> None:
 
     _prepare_streams()
     set_program(program_as_called(sys.argv, sys.orig_argv))
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run())
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+    signal.signal(signal.SIGINT, interrupt)
+    status = run()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is done; Python only cleans up
+    sys.exit(status)
 
 
 def package_conflict() -> str | None:
@@ -33,6 +46,8 @@ def package_conflict() -> str | None:
 
     Imports none of them.
     """
+    from pathlib import Path
+
     home = Path(__file__).resolve().parent.parent
     for name in _PACKAGES:
         found = _location(name)
@@ -48,8 +63,11 @@ def package_conflict() -> str | None:
     return None
 
 
-def _location(name: str) -> Path | None:
+def _location(name: str) -> "Path | None":
     """The file or folder `import name` would load."""
+    import importlib.util
+    from pathlib import Path
+
     spec = importlib.util.find_spec(name)
     if spec is None:
         return None
@@ -58,20 +76,36 @@ def _location(name: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations or ()), name))
 
 
-def _printable(path: Path) -> str:
+def _printable(path: "Path") -> str:
     """The path without control characters. `data.safe_text` may belong to another package here."""
     return "".join(character if character.isprintable() else "?" for character in str(path))
 
 
 def _prepare_streams() -> None:
-    """Write characters that the encoding of a stream lacks as escapes instead of raising."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    """Check what is written to stdout and stderr.
+
+    Exits if stdout is closed. Otherwise the first file that is opened would get what is printed.
+    """
+    if sys.stdout is None:
+        if sys.stderr is not None:
+            sys.stderr.write("error: Standard output is closed.\n")
+        sys.exit(1)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    from rlm_cli.streams import checked
+
+    sys.stdout = checked(sys.stdout)
+    sys.stderr = checked(sys.stderr)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """Exit through sys.exit, so that temporary files are removed. Training handles SIGTERM itself."""
+def _leave(number: int, frame: "FrameType | None") -> None:
+    """Exit at once. Nothing is open yet, and an exception would pass through half-imported modules."""
+    os._exit(128 + number)
+
+
+def _terminate(number: int, frame: "FrameType | None") -> None:
+    """Exit through sys.exit, so that temporary files are removed and an answer is kept. Training handles
+    these signals itself."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.exit(128 + number)
 

@@ -4,6 +4,7 @@ All command modules are imported here, so none of them may import torch at modul
 the core inside the function that needs it.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 from rlm_cli.program import program
+from rlm_cli.streams import OutputError, drop_broken_streams, flush_streams
 
 MAKE = "Make a model"
 USE = "Use it"
@@ -92,6 +94,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `arguments` follow the program's name; by default they are those of the process.
     """
     try:
+        status = _run(arguments)
+        flush_streams()
+    except OutputError as error:
+        drop_broken_streams([error.stream])
+        with contextlib.suppress(OutputError):  # the window may be closed
+            Output().error(error.as_rlm_error())
+        return ExitCode.FAILED
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
         status = app(args=arguments, prog_name="rlm", standalone_mode=False)
     except RlmError as error:
         Output().error(error)
@@ -99,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         Output().error(_usage_error(error))
         return ExitCode.USAGE
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return ExitCode.PAUSED
     return status if isinstance(status, int) else ExitCode.OK
 

@@ -8,8 +8,9 @@ import typer
 from data.errors import RlmError
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.format import format_age, format_count, format_loss, format_short_count
-from rlm_cli.output import Output, may_ask
+from rlm_cli.output import Output
 from rlm_cli.run_reference import reference
+from rlm_cli.streams import may_ask
 
 if TYPE_CHECKING:
     from data.corpus import Corpus

@@ -10,6 +10,7 @@ import typer
 
 from data.errors import UsageError
 from models.depth import DEFAULT_MODE, depth_of
+from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import WHERE_PANEL, env_option
 
 if TYPE_CHECKING:
@@ -199,8 +200,9 @@ def open_run(name: str | None, folder: Path | None) -> "Run":
 
 def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedModel":
     """Load the trained model. Imports torch."""
-    from models.device import choose_device, prepare_process
-    from models.runs.load import load_run
+    with no_lost_interrupt():
+        from models.device import choose_device, prepare_process
+        from models.runs.load import load_run
 
     choose_device(device or "cpu")  # report a mistake before loading the weights
     trained = load_run(run, device or "cpu")

@@ -1,7 +1,8 @@
 """Turns Ctrl-C and other signals into requests to the trainer."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,32 @@ from rlm_cli.program import program
 
 if TYPE_CHECKING:
     from models.training.control import Control
+
+
+@contextmanager
+def no_lost_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of the context if Ctrl-C was pressed inside.
+
+    Importing torch loses the exception when it is raised in a part that ignores exceptions.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield
+        return
+    pressed = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            raise KeyboardInterrupt
 
 
 class Choice(Enum):

@@ -6,15 +6,15 @@ read as markup.
 """
 
 import json
-import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from data.safe_text import safe_text
+from rlm_cli.streams import stderr_is_terminal, stdout_is_terminal
 from rlm_cli.wording import error_in_cli_words, in_cli_words
 
 if TYPE_CHECKING:
@@ -149,52 +149,6 @@ def write(text: str) -> None:
     """Write to stdout and flush, so that a pipe gets the text at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def terminal_streams() -> list[TextIO]:
-    """The streams of stdout and stderr that are terminals. A closed terminal no longer counts."""
-    return [stream for stream in _streams() if _is_terminal(stream)]
-
-
-def drop_broken_streams(gone: Collection[TextIO] = ()) -> None:
-    """Redirect closed pipes, and the streams in `gone`, to the null device.
-
-    Otherwise every later message fails, and Python prints an error at exit.
-    """
-    for stream in _streams():
-        try:
-            stream.flush()
-            broken = stream in gone
-        except OSError:
-            broken = True
-        if broken:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _streams() -> list[TextIO]:
-    """stdout and stderr, even while a progress bar has replaced them."""
-    return [getattr(stream, "rich_proxied_file", stream) for stream in (sys.stdout, sys.stderr)]
-
-
-def stdout_is_terminal() -> bool:
-    return _is_terminal(sys.stdout)
-
-
-def stderr_is_terminal() -> bool:
-    """Whether a progress bar can be drawn."""
-    return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
-
-
-def may_ask() -> bool:
-    """Whether a question can be answered: stdin and stderr are terminals, and this is not CI."""
-    return _is_terminal(sys.stdin) and stderr_is_terminal() and not os.environ.get("CI")
-
-
-def _is_terminal(stream: Any) -> bool:
-    try:
-        return bool(stream.isatty())
-    except (AttributeError, ValueError):  # no stream, or a closed one
-        return False
 
 
 def _console(*, stderr: bool) -> "Console":

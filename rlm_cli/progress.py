@@ -17,7 +17,8 @@ from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.history import History
 from rlm_cli.format import format_duration, format_short_count
-from rlm_cli.output import Form, Output, stderr_is_terminal, write
+from rlm_cli.output import Form, Output, write
+from rlm_cli.streams import stderr_is_terminal
 from rlm_cli.wording import in_cli_words
 
 _PLAIN_INTERVAL_S = 5.0

@@ -13,10 +13,11 @@ from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.format import format_duration, format_puzzle_scores
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
-from rlm_cli.output import Output, drop_broken_streams, may_ask, terminal_streams
+from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.progress import SilentView, View, progress_view
 from rlm_cli.run_reference import quoted_reference
+from rlm_cli.streams import OutputError, drop_broken_streams, may_ask, terminal_streams
 
 if TYPE_CHECKING:
     from models.runs.run import Run
@@ -63,10 +64,12 @@ def show_training(
             last = event
             try:
                 active_view.show(event)
-            except OSError:
-                # The pipe or terminal is closed. Save the run and print nothing more.
+            except OutputError as error:
+                # The pipe or terminal is closed, or the disk is full. Save the run.
                 control.pause()
-                drop_broken_streams()
+                drop_broken_streams([error.stream])
+                output.error(error.as_rlm_error())
+                interrupts.exit_code = ExitCode.FAILED
                 active_view = SilentView()
             if interrupts.terminal_closed:
                 drop_broken_streams(terminals)

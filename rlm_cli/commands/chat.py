@@ -35,6 +35,7 @@ from rlm_cli.generation_options import (
 from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
+from rlm_cli.streams import is_terminal
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ def chat(
     )
     check_threads(threads)
     # Read the pipe last, so that mistakes are reported before waiting for its end.
-    piped = None if _is_terminal(sys.stdin) else _piped_turn(output)
-    plain_input = fast or piped is not None or not _is_terminal(sys.stdout)
+    piped = None if is_terminal(sys.stdin) else _piped_turn(output)
+    plain_input = fast or piped is not None or not is_terminal(sys.stdout)
     # Keep keys typed during loading for the input line.
     with contextlib.nullcontext() if plain_input else unechoed_keys(mark_pastes=True):
         loaded = load_model(run, device, threads)
@@ -205,7 +206,3 @@ def _piped_turn(output: Output) -> str:
             hint=f"Pipe a prompt in: cat prompt.txt | {program()} chat",
         )
     return text
-
-
-def _is_terminal(stream: Any) -> bool:
-    return stream is not None and not stream.closed and bool(stream.isatty())

@@ -10,7 +10,8 @@ import typer
 
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.options import JsonOption, RunsDirOption
-from rlm_cli.output import Output, stderr_is_terminal, stdout_is_terminal
+from rlm_cli.output import Output
+from rlm_cli.streams import stderr_is_terminal, stdout_is_terminal
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:

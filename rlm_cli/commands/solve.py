@@ -12,6 +12,7 @@ import typer
 from data.errors import UsageError
 from models.wording import counted
 from rlm_cli.generation_options import check_threads
+from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (
     DeviceOption,
     JsonOption,
@@ -96,8 +97,9 @@ def solve(
     run = Run.open(run_name, find_runs_dir(runs_dir))
     puzzles = _puzzles(puzzle)
 
-    from models.device import prepare_process
-    from models.generation.solver import load_solver, solve_puzzles
+    with no_lost_interrupt():
+        from models.device import prepare_process
+        from models.generation.solver import load_solver, solve_puzzles
 
     if threads:
         prepare_process(threads)

@@ -7,6 +7,7 @@ import typer
 
 from data.errors import UsageError
 from rlm_cli.choose_run import can_ask_user, choose_until_planned
+from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (
     WHERE_PANEL,
     ArchitectureOption,
@@ -165,8 +166,9 @@ def _plan(
     request: "TrainRequest", folder: "Path", output: Output, progress: Output, *, may_ask: bool
 ) -> "Plan":
     """The plan of `request`. If it names no model, the user may choose a run to continue."""
-    from models.planning.candidates import candidates
-    from models.planning.plan import plan
+    with no_lost_interrupt():
+        from models.planning.candidates import candidates
+        from models.planning.plan import plan
     from models.runs.progress import read_corpus
     from rlm_cli.training_session import show_progress
 

@@ -145,7 +145,7 @@ def test_closed_event_pipe_pauses_the_run(home: Path) -> None:
     until_step(process, 2)
     assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(60) == 130
+    assert process.wait(60) == 1
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
 

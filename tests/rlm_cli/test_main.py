@@ -1,10 +1,16 @@
 """Starting `rlm` beside packages of the same names."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from rlm_cli.__main__ import package_conflict
+from rlm_cli.interrupts import no_lost_interrupt
 
 
 def test_no_package_conflict() -> None:
@@ -30,3 +36,31 @@ def test_folder_without_code_is_no_conflict(rlm, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "book.txt").write_text("text")
     assert rlm("--help").returncode == 0
+
+
+# Presses Ctrl-C while `rlm` imports its modules.
+INTERRUPTED = """
+import signal, sys
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Press())
+from rlm_cli.__main__ import main
+sys.argv = ["rlm", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["rlm_cli.app", "rlm_cli.commands.train"])
+def test_interrupt_while_starting_is_quiet(module: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", INTERRUPTED, module]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_interrupt_that_an_import_loses_is_raised_afterwards() -> None:
+    with pytest.raises(KeyboardInterrupt), no_lost_interrupt(), contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -17,6 +17,7 @@ from rlm_cli import training_session
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
+from rlm_cli.streams import OutputError
 from rlm_cli.training_session import show_progress, show_training
 
 TOTAL = 30
@@ -146,17 +147,20 @@ def test_signal_handlers_are_restored() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
-def test_broken_pipe_pauses_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_pipe_pauses_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     written = 0
 
     def write(text: str) -> None:
         nonlocal written
         written += 1
         if written > 3:
-            raise BrokenPipeError
+            raise OutputError(io.StringIO(), BrokenPipeError())
 
     monkeypatch.setattr("rlm_cli.progress.write", write)
-    assert ending(CountingTrainer(), {}, Form.JSON)[0] == "paused before step 5"
+    assert ending(CountingTrainer(), {}, Form.JSON) == ("paused before step 5", ExitCode.FAILED)
+    assert "nothing reads it" in capsys.readouterr().err
     assert written == 4
 
 
@@ -181,7 +185,10 @@ CHILD = """
 import sys, time
 from models.runs import events
 from rlm_cli.output import Output
+from rlm_cli.streams import checked
 from rlm_cli.training_session import show_training
+
+sys.stdout, sys.stderr = checked(sys.stdout), checked(sys.stderr)
 
 class Trainer:
     interrupted = paused = False

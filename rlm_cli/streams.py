@@ -1,0 +1,105 @@
+"""stdout and stderr: whether they are terminals, and what happens if they cannot be written."""
+
+import io
+import os
+import sys
+from collections.abc import Collection
+from typing import Any, TextIO
+
+from data.errors import RlmError
+
+
+class OutputError(Exception):
+    """stdout or stderr cannot be written: a full disk, a closed pipe or a closed window."""
+
+    def __init__(self, stream: TextIO, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.stream = stream
+        self.cause = cause
+
+    def as_rlm_error(self) -> RlmError:
+        """A sentence for the user."""
+        if isinstance(self.cause, BrokenPipeError):
+            return RlmError("Not all output was written: nothing reads it any more.")
+        return RlmError(f"The output cannot be written: {self.cause.strerror or self.cause}.")
+
+
+class CheckedStream(io.TextIOWrapper):
+    """A text stream that raises OutputError, so that no other OSError is taken for one of output."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            raise OutputError(self, error) from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise OutputError(self, error) from error
+
+
+def checked(stream: Any) -> Any:
+    """`stream` as a CheckedStream. Characters that its encoding lacks are written as escapes."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    return CheckedStream(
+        stream.buffer,
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+    )
+
+
+def flush_streams() -> None:
+    """Write what is still buffered. Raises OutputError."""
+    for stream in _streams():
+        stream.flush()
+
+
+def drop_broken_streams(gone: Collection[TextIO] = ()) -> None:
+    """Redirect streams that cannot be written, and those in `gone`, to the null device.
+
+    Otherwise every later message fails, and Python prints an error at exit.
+    """
+    for stream in _streams():
+        try:
+            stream.flush()
+            broken = stream in gone
+        except (OSError, OutputError):
+            broken = True
+        if broken:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def terminal_streams() -> list[TextIO]:
+    """The streams of stdout and stderr that are terminals. A closed terminal no longer counts."""
+    return [stream for stream in _streams() if is_terminal(stream)]
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether `stream` is a terminal. A missing or closed stream is none."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
+
+
+def stdout_is_terminal() -> bool:
+    return is_terminal(sys.stdout)
+
+
+def stderr_is_terminal() -> bool:
+    """Whether a progress bar can be drawn."""
+    return is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+
+
+def may_ask() -> bool:
+    """Whether a question can be answered: stdin and stderr are terminals, and this is not CI."""
+    return is_terminal(sys.stdin) and stderr_is_terminal() and not os.environ.get("CI")
+
+
+def _streams() -> list[TextIO]:
+    """stdout and stderr, even while a progress bar has replaced them."""
+    return [getattr(stream, "rich_proxied_file", stream) for stream in (sys.stdout, sys.stderr)]
