@@ -25,7 +25,19 @@ class OutputError(Exception):
 
 
 class CheckedStream(io.TextIOWrapper):
-    """A text stream that raises OutputError, so that no other OSError is taken for one of output."""
+    """A text stream that raises OutputError, so that no other OSError is taken for one of output.
+
+    Characters that the encoding lacks are written as escapes.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        super().__init__(
+            stream.buffer,
+            encoding=stream.encoding,
+            errors="backslashreplace",
+            line_buffering=stream.line_buffering,
+        )
+        self._stream = stream  # which would close the buffer when it is collected
 
     def write(self, text: str) -> int:
         try:
@@ -41,15 +53,8 @@ class CheckedStream(io.TextIOWrapper):
 
 
 def checked(stream: Any) -> Any:
-    """`stream` as a CheckedStream. Characters that its encoding lacks are written as escapes."""
-    if not isinstance(stream, io.TextIOWrapper):
-        return stream
-    return CheckedStream(
-        stream.buffer,
-        encoding=stream.encoding,
-        errors="backslashreplace",
-        line_buffering=stream.line_buffering,
-    )
+    """`stream` as a CheckedStream, unless it is no file."""
+    return CheckedStream(stream) if isinstance(stream, io.TextIOWrapper) else stream
 
 
 def flush_streams() -> None:
