@@ -13,6 +13,7 @@ from data.bpe_tokenizer import MAX_TOKEN_BYTES, BpeTokenizer, training_sample
 from data.corpus import Corpus
 from data.errors import UsageError
 from data.tokenizer import MAX_VOCAB_SIZE
+from data.wording import counted
 
 SAMPLE_BYTES = 8 * 10**6
 _MAX_WORDS = 250_000
@@ -34,7 +35,7 @@ def grow_bpe(
     room = MAX_VOCAB_SIZE - tokenizer.vocab_size
     if not 1 <= new_tokens <= room:
         raise UsageError(
-            f"A vocabulary of {tokenizer.vocab_size} tokens cannot grow by {new_tokens}.",
+            f"A vocabulary of {counted(tokenizer.vocab_size, 'token')} cannot grow by {new_tokens}.",
             hint=f"Choose from 1 to {room}; 256 is a good start." if room else "It is as large as it may be.",
         )
     merges = _learn_merges(

@@ -20,6 +20,7 @@ from data.tokenizer import (
     read_vocabulary,
     special_token_entries,
 )
+from data.wording import counted
 
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
 SAMPLE_BYTES = 32 * 10**6
@@ -100,7 +101,7 @@ class BpeTokenizer(Tokenizer):
 
     def shorten_to(self, size: int) -> "BpeTokenizer":
         if size < MIN_VOCAB_SIZE or len(self._merges) != self.vocab_size - MIN_VOCAB_SIZE:
-            raise TokenizerError(f"A vocabulary of byte pairs never had {size} tokens.")
+            raise TokenizerError(f"A vocabulary of byte pairs never had {counted(size, 'token')}.")
         return BpeTokenizer(
             list(self._vocab)[len(SPECIAL_TOKENS) : size], self._merges[: size - MIN_VOCAB_SIZE]
         )
@@ -142,7 +143,7 @@ def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAM
     """
     if not MIN_VOCAB_SIZE <= vocab_size <= MAX_VOCAB_SIZE:
         raise UsageError(
-            f"A vocabulary of {vocab_size} tokens is out of range for byte-pair encoding.",
+            f"A vocabulary of {counted(vocab_size, 'token')} is out of range for byte-pair encoding.",
             hint=f"Choose from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}; 4096 is a good start.",
         )
     library = _library_tokenizer(models.BPE())

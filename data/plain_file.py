@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from data.errors import RlmError
+from data.wording import byte_size
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -55,7 +56,7 @@ def read_plain_file(path: Path, limit: int, *, follow_links: bool = False) -> by
     except OSError as error:
         raise UnreadableFileError(f"'{path}' cannot be read: {error.strerror}.") from error
     if size > limit or len(content) > limit:
-        raise UnreadableFileError(f"'{path}' is larger than such a file may be ({limit / 1e6:,.1f} MB).")
+        raise UnreadableFileError(f"'{path}' is larger than such a file may be ({byte_size(limit)}).")
     return content
 
 

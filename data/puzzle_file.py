@@ -15,6 +15,7 @@ from data.storage import replace_file
 from data.sudoku_checker import require_unique
 from data.sudoku_text import grid_line, parse_grid
 from data.text_reader import Encoding, TextReader, encoding_by_mark
+from data.wording import counted
 
 _REPORTED_ROWS = 5
 _ROWS_BETWEEN_REPORTS = 200
@@ -140,7 +141,9 @@ class _Table:
         puzzle = parse_grid(puzzle_cell)
         first = next(iter(self.found), None)
         if first is not None and len(first) != len(puzzle):
-            raise UsageError(f"The puzzle has {len(puzzle)} cells, and those before it have {len(first)}.")
+            raise UsageError(
+                f"The puzzle has {counted(len(puzzle), 'cell')}, and those before it have {len(first)}."
+            )
         if puzzle.all():
             raise UsageError("The puzzle has no blank cell.")
         solution = require_unique(puzzle)

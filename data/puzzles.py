@@ -1,6 +1,5 @@
 """Sets of Sudoku puzzles: generated or read from a file, cached, and split for training and measuring."""
 
-import difflib
 import hashlib
 import io
 import json
@@ -14,6 +13,7 @@ import numpy as np
 from data.cache import CACHE_HINT
 from data.cache import cache_dir as cache_folder
 from data.errors import CorpusError, UsageError
+from data.nearest import did_you_mean
 from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
 from data.progress import Progress
 from data.puzzle_file import read_puzzles
@@ -21,6 +21,7 @@ from data.storage import replace_file
 from data.sudoku_generator import CLUES, HARD_CLUES, generate
 from data.sudoku_grid import geometry, geometry_of
 from data.sudoku_symmetry import symmetry_key
+from data.wording import counted
 
 FORMAT_VERSION = 1
 """Part of every name in the cache. It changes when the generator or the checks change."""
@@ -69,7 +70,7 @@ def open_puzzles(
     """
     name = str(source)
     if count is not None and count < 1:
-        raise UsageError(f"{count} puzzles cannot be trained on.", hint="Ask for at least 2.")
+        raise UsageError(f"{counted(count, 'puzzle')} cannot be trained on.", hint="Ask for at least 2.")
     folder = cache_folder(cache)
     if name.startswith("sudoku:"):
         size, clues, usual = _named_set(name)
@@ -105,7 +106,7 @@ def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tup
     wanted = min(DEFAULT_HELD_OUT, max(1, len(puzzles) // 10)) if held_out is None else held_out
     if not 1 <= wanted < len(puzzles):
         raise UsageError(
-            f"{wanted} of {len(puzzles)} puzzles cannot be held out.",
+            f"{wanted:,} of {counted(len(puzzles), 'puzzle')} cannot be held out.",
             hint=f"Hold out 1 to {len(puzzles) - 1}." if len(puzzles) > 1 else "Give more puzzles.",
         )
     keys = symmetry_key(puzzles.puzzles)
@@ -123,9 +124,13 @@ def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tup
     trained = np.flatnonzero(~np.isin(classes, classes[measured]))
     notes = []
     if len(measured) < wanted:
-        notes.append(f"{len(measured)} puzzles are held out instead of {wanted}: no more differ enough.")
+        notes.append(
+            f"{len(measured):,} of the puzzles are held out instead of {wanted:,}: no more differ enough."
+        )
     if left_out := len(puzzles) - len(measured) - len(trained):
-        notes.append(f"{left_out} puzzles equal a held-out one under a symmetry and are left out.")
+        notes.append(
+            f"Left out, since they equal a held-out one under a symmetry: {counted(left_out, 'puzzle')}."
+        )
     if not up_to_symmetry:
         new = np.count_nonzero(~np.isin(keys[measured], keys[trained]))
         notes.append(
@@ -155,9 +160,7 @@ def _content_hash(grids: np.ndarray) -> str:
 def _named_set(name: str) -> tuple[int, tuple[int, int], int]:
     name = name.replace("×", "x")
     if name not in _NAMED_SETS:
-        near = difflib.get_close_matches(name, PUZZLE_NAMES, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(PUZZLE_NAMES)}."
-        raise UsageError(f"There are no puzzles called '{name}'.", hint=hint)
+        raise UsageError(f"There are no puzzles called '{name}'.", hint=did_you_mean(name, PUZZLE_NAMES))
     return _NAMED_SETS[name]
 
 

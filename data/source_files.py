@@ -1,6 +1,5 @@
 """The files behind the paths a user gives: folders are searched, and streams are copied into the cache."""
 
-import difflib
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from typing import BinaryIO, Literal
 
 from data.cache import CACHE_HINT, cache_dir
 from data.errors import CorpusError, UsageError
+from data.nearest import nearest
 from data.storage import move_into_place, storing, temporary_beside, write_file
 
 Format = Literal["text", "jsonl"]
@@ -127,7 +127,7 @@ def _nearest(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f"Name a file or a folder that exists: {READABLE}."
-    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    close = nearest(path.name, names, count=3)
     if not close:
         return f"Name a file or a folder that exists: {READABLE}."
     return f"Did you mean {' or '.join(repr(str(path.parent / name)) for name in close)}?"

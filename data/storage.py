@@ -20,6 +20,7 @@ from typing import Any
 
 from data.errors import StorageError
 from data.plain_file import open_plain_file
+from data.wording import byte_size
 
 TEMPORARY_PREFIX = ".tmp-"
 _PIECE = 4 << 20  # bytes handed to the system at once: large enough for the disk, small enough for the cache
@@ -141,8 +142,7 @@ def require_space(folder: Path, size: int, what: str, hint: str | None = None) -
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
-            f"The disk is full: {in_megabytes(needed)} are needed for {what}, "
-            f"and {in_megabytes(free)} are free.",
+            f"The disk is full: {byte_size(needed)} are needed for {what}, and {byte_size(free)} are free.",
             hint=hint or _MAKE_ROOM,
         )
 
@@ -174,10 +174,6 @@ def digest_of(path: Path) -> FileDigest:
             sha256.update(piece)
             size += len(piece)
     return FileDigest(size, sha256.hexdigest())
-
-
-def in_megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
 
 
 def _write_all(descriptor: int, part: memoryview) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.errors import UsageError
 from data.sudoku_grid import SIZES, geometry, geometry_of
+from data.wording import counted
 
 Mark = Literal["frame", "blank", "clue", "filled", "changed"]
 """What a piece of a drawing is. A clue is a digit of the puzzle; "filled" and "changed" digits are not."""
@@ -28,7 +29,9 @@ def parse_grid(text: str, what: str = "puzzle") -> np.ndarray:
         raise UsageError(f"The {what} has {foreign.group()!a} in it.", hint=_HOW)
     n = next((n for n in SIZES if n * n == len(symbols)), None)
     if n is None:
-        raise UsageError(f"The {what} has {len(symbols)} cells, and a grid has 16, 36 or 81.", hint=_HOW)
+        raise UsageError(
+            f"The {what} has {counted(len(symbols), 'cell')}, and a grid has 16, 36 or 81.", hint=_HOW
+        )
     grid = np.frombuffer(symbols.replace(".", "0").encode("ascii"), dtype=np.uint8) - ord("0")
     if grid.max() > n:
         raise UsageError(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from data.errors import UsageError
+from data.nearest import did_you_mean
 
 if TYPE_CHECKING:  # this file needs no torch
     from models.recursive_lm import RecursiveLM
@@ -56,7 +57,7 @@ def depth_of(mode: str) -> Depth:
     try:
         return MODES[mode]
     except KeyError:
-        raise UsageError(f"There is no mode '{mode}'.", hint=f"Choose one of: {', '.join(MODES)}.") from None
+        raise UsageError(f"There is no mode '{mode}'.", hint=did_you_mean(mode, MODES)) from None
 
 
 FULL_DEPTH_PROB = 0.25

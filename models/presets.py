@@ -1,12 +1,12 @@
 """Named models and recipes, as data. Torch-free, so that the shell can complete their names."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from data.errors import UsageError
+from data.nearest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +214,4 @@ def preset_named(name: str, *, on_gpu: bool = False) -> Preset:
     if name in PRESETS:
         preset = PRESETS[name]
         return PRESETS[preset.on_gpu] if on_gpu and preset.on_gpu is not None else preset
-    near = difflib.get_close_matches(name, PRESETS, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(PRESETS)}."
-    raise UsageError(f"There is no preset '{name}'.", hint=hint)
+    raise UsageError(f"There is no preset '{name}'.", hint=did_you_mean(name, PRESETS))

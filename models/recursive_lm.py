@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import UsageError
+from data.wording import counted
 from models.depth import MODES, Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import Block
@@ -16,7 +17,6 @@ from models.layers.selection import Selection
 from models.layers.trace import COMPLETE, Ablation, Pass, Trace
 from models.losses import LossParts, next_token_loss
 from models.token_input import TokenInput
-from models.wording import counted
 
 States = tuple[Tensor, ...]
 """The states that are carried from cycle to cycle, (B, T, D) each. The first one is read out."""

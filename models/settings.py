@@ -4,7 +4,6 @@ A setting is called by its path, `section.field`, as in `training.minutes`.
 """
 
 import dataclasses
-import difflib
 import math
 import operator
 import types
@@ -13,6 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from data.errors import UsageError
+from data.nearest import nearest
 
 RENAMED = {
     "training.late_recursion": "training.shallow_fraction",
@@ -64,7 +64,7 @@ def unknown_setting(section: str, name: str, known: Collection[str]) -> UsageErr
         return UsageError(
             f"There is no setting {path}.", hint=f"It is now called {RENAMED[path]}.", field=path
         )
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     hint = f"Did you mean {section}.{near[0]}?" if near else f"Known: {', '.join(sorted(known))}."
     return UsageError(f"There is no setting {path}.", hint=hint, field=path)
 
@@ -85,6 +85,8 @@ def parse_value(value: Any, hint: Any, path: str) -> Any:
         raise _not_of_type(value, hint, path) from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise _not_of_type(value, hint, path)
+    if isinstance(converted, int) and abs(converted) >= 2**63:
+        raise UsageError(f"{path} is {_shown(converted)}; it must be below 2^63.", field=path)
     return converted
 
 
@@ -94,10 +96,7 @@ def _not_of_type(value: Any, hint: Any, path: str) -> UsageError:
 
 def _whole(value: Any) -> int:
     """`value` as the whole number it is, every digit kept. Raises ValueError, TypeError."""
-    number = int(value) if isinstance(value, str) else operator.index(value)
-    if abs(number) >= 2**63:
-        raise ValueError
-    return number
+    return int(value) if isinstance(value, str) else operator.index(value)
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,6 @@ the environment over the file. Of minutes, steps and epochs only one counts.
 """
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import typer
 
 from data.errors import UsageError
+from data.nearest import did_you_mean
 from data.plain_file import UnreadableFileError, read_plain_file
 from models.config import LENGTHS
 from models.planning.request import CreateRequest, Overrides, TrainRequest, parse_setting
@@ -78,7 +78,9 @@ def load_config_file(context: typer.Context, path: Path) -> Path:
                 hint=f"Remove it from the file and type --{key}.",
             )
         if key not in flags:
-            raise UsageError(f"'{path}' has an unknown key '{key}'.", hint=_nearest(key, flags))
+            raise UsageError(
+                f"'{path}' has an unknown key '{key}'.", hint=did_you_mean(key, sorted(flags), "There are")
+            )
         if not isinstance(value, (str, int, float)):
             raise UsageError(f"In '{path}', '{key}' must be a number or a string.")
     context.default_map = {flags[key]: value for key, value in values.items()}
@@ -180,8 +182,3 @@ def _read(path: Path) -> dict[str, Any]:
 def _rank(context: typer.Context, name: str) -> int:
     source = context.get_parameter_source(name)
     return _SOURCES.index(source.name) if source is not None and source.name in _SOURCES else len(_SOURCES)
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(names))}."

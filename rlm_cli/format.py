@@ -3,7 +3,7 @@
 import math
 import time
 
-from models.wording import counted
+from data.wording import counted
 
 
 def format_count(number: int) -> str:
@@ -20,14 +20,6 @@ def format_short_count(number: float) -> str:
             scaled = number / size
             return f"{scaled:.0f}{letter}" if scaled >= 100 else f"{scaled:.1f}{letter}"
     return f"{number:.0f}"
-
-
-def format_size(number: int) -> str:
-    """A number of bytes, as 1.5 MB."""
-    for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= scale:
-            return f"{number / scale:.1f} {unit}"
-    return f"{number} B"
 
 
 def format_duration(seconds: float) -> str:

@@ -32,6 +32,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UsageError
+from data.nearest import did_you_mean
 from models.config import ModelConfig
 from models.settings import from_dict
 
@@ -98,7 +99,5 @@ def skeleton(config: ModelConfig) -> "RecursiveLM":
 def _locate(name: str) -> tuple[Any, str]:
     key = name.replace("-", "_")
     if key not in ARCHITECTURES:
-        raise UsageError(
-            f"There is no architecture '{name}'.", hint=f"Choose one of: {', '.join(ARCHITECTURES)}."
-        )
+        raise UsageError(f"There is no architecture '{name}'.", hint=did_you_mean(name, ARCHITECTURES))
     return import_module(f"models.architectures.{key}"), ARCHITECTURES[key]

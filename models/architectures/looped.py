@@ -19,6 +19,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from data.wording import counted
 from models.config import ModelConfig, multiple_of
 from models.depth import Depth
 from models.layers.attention import AttentionContext
@@ -27,7 +28,6 @@ from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursive_lm import Hidden, RecursiveLM, States
 from models.settings import require
-from models.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)

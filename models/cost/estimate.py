@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 
 from data.errors import UsageError
+from data.wording import byte_size
 from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, muon_weights, state_bytes
 from models.cost.speed import MachineRates, formats, machine_rates, step_seconds
 from models.device import free_memory_bytes
 from models.recursive_lm import RecursiveLM
-from models.wording import gigabytes
 
 _WIDTH_BYTES, _FEED_FORWARD_BYTES = 52, 12
 """Per token and attention call, kept for the backward pass: for each unit of the width, and of the
@@ -48,7 +48,7 @@ def require_memory(
     free = free_memory_bytes(device)
     if needed > free:
         raise UsageError(
-            f"Training this model needs at least {gigabytes(needed)} of memory, and {gigabytes(free)} "
+            f"Training this model needs at least {byte_size(needed)} of memory, and {byte_size(free)} "
             f"are free on {device}.",
             hint="Choose a smaller width, context, vocabulary or batch: {model.d_model}, "
             "{model.context_length}, {model.vocab_size}, {training.batch_size}.",

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from data.document import Message, without_surrogates
 from data.errors import StorageError, UsageError
+from data.wording import counted
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.depth_notes import halt_note, mode_note
 from models.generation.prompt import Kind, conversation_prompt, unknown_characters
 from models.generation.settings import MAX_SEED, GenerationConfig
-from models.wording import counted
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer

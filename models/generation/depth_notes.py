@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from data.wording import counted
 from models.depth import Depth, depth_of, has_steps, is_trained
-from models.wording import counted
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM

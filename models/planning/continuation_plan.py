@@ -8,6 +8,7 @@ from data.errors import UsageError
 from data.prepare import PreparedData
 from data.replay import ReplaySample, save_sample
 from data.tokenizer import Tokenizer
+from data.wording import counted, percent
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.errors import RunError
@@ -22,7 +23,6 @@ from models.runs.run import Run
 from models.runs.run_config import ModelSection, ReplaySection, RunConfig
 from models.runs.typed_json import JsonObject
 from models.training.time_budget import REWARM_OTHER_TEXT
-from models.wording import percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class ContinuationPlan:
         return [
             ("run", self.run.name),
             ("knows", ", ".join(self.known)),
-            ("text", f"{name}: {self.corpus.characters:,} characters"),
+            ("text", f"{name}: {counted(self.corpus.characters, 'character')}"),
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed} ({self.replay.reason})"),
@@ -134,7 +134,7 @@ def require_full_context(data: PreparedData, model: ModelConfig, name: str) -> N
     """Raise UsageError where the text does not fill one context of the model it is for."""
     if not data.fills_context(model.context_length):
         raise UsageError(
-            f"The text is too short for run '{name}': {data.train_tokens:,} tokens to learn from do not "
-            f"fill one of its contexts of {model.context_length}.",
+            f"The text is too short for run '{name}': it has {counted(data.train_tokens, 'token')} to learn "
+            f"from, and one context is {model.context_length}.",
             hint="Give it more text, or train a new model on it: {fresh}",
         )

@@ -10,6 +10,7 @@ import torch
 from data.errors import UsageError
 from data.storage import storing
 from data.tokenizer import Tokenizer, load_tokenizer
+from data.wording import byte_size, counted
 from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, require_memory
@@ -24,7 +25,6 @@ from models.runs.run import Run
 from models.runs.run_config import ModelSection, RunConfig
 from models.runs.typed_json import JsonObject
 from models.settings import from_dict
-from models.wording import counted, megabytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +45,14 @@ class CreationPlan:
         return [
             ("run", self.name),
             ("model", f"{model.architecture}, width {model.d_model}, {counted(model.n_heads, 'head')}"),
-            ("vocabulary", f"{model.vocab_size:,} tokens"),
-            ("context", f"{model.context_length:,} tokens"),
+            ("vocabulary", counted(model.vocab_size, "token")),
+            ("context", counted(model.context_length, "token")),
             (
                 "parameters",
                 f"{cost.parameters:,} ({blocks:,} in blocks, {cost.embedding_parameters:,} in embeddings)",
             ),
-            ("weights", megabytes(4 * cost.parameters)),
-            ("training memory", f"about {megabytes(cost.training_bytes)}"),
+            ("weights", byte_size(4 * cost.parameters)),
+            ("training memory", f"about {byte_size(cost.training_bytes)}"),
             ("training speed", f"about {cost.tokens_per_second:,.0f} tokens/s on this machine"),
         ]
 
@@ -110,7 +110,7 @@ def plan_creation(request: CreateRequest, runs_dir: Path) -> CreationPlan:
     checked = from_dict(TrainingConfig, training, "training")
     if tokenizer is not None and model.vocab_size != tokenizer.vocab_size:
         raise UsageError(
-            f"The tokenizer has {tokenizer.vocab_size} tokens, not {model.vocab_size}.",
+            f"The tokenizer has {counted(tokenizer.vocab_size, 'token')}, not {model.vocab_size}.",
             hint="Leave {model.vocab_size} out: the tokenizer says it.",
             field="model.vocab_size",
         )

@@ -6,6 +6,7 @@ The figures come from runs on two CPU cores. They are defaults, and every one ca
 from data.corpus import Corpus
 from data.errors import CorpusError
 from data.prepare import PreparedData
+from data.wording import counted
 from models.architectures import DEFAULT_ARCHITECTURE
 from models.config import ModelConfig, TrainingConfig
 from models.settings import Settings
@@ -73,7 +74,7 @@ def fitting_context(data: PreparedData, context_length: int, *, is_chosen: bool)
     """
     if data.validation_tokens < MIN_VALIDATION_TOKENS:
         raise CorpusError(
-            f"The text is too short: only {data.validation_tokens} tokens of it are left to measure on, "
+            f"The text is too short: it leaves {counted(data.validation_tokens, 'token')} to measure on, "
             f"and {MIN_VALIDATION_TOKENS} are needed.",
             hint="Give it more text; of documents, the last tenth is what a model is measured on.",
         )
@@ -87,8 +88,8 @@ def fitting_context(data: PreparedData, context_length: int, *, is_chosen: bool)
         if shorter >= MIN_CONTEXT:
             more = f"Give it more text, or a shorter context: {{model.context_length={shorter}}}."
         raise CorpusError(
-            f"The text is too short: {data.train_tokens:,} tokens to learn from do not fill one context "
-            f"of {context_length}.",
+            f"The text is too short: it has {counted(data.train_tokens, 'token')} to learn from, and one "
+            f"context is {context_length}.",
             hint=more,
             field="model.context_length",
         )

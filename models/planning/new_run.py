@@ -11,6 +11,7 @@ from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, prepare
 from data.tokenizer import Tokenizer, suggest_tokenizer
+from data.wording import counted, percent
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import estimate, require_memory, sequences_at_once
@@ -29,7 +30,6 @@ from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
 from models.runs.run_names import suggest_name
-from models.wording import counted, percent
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""
@@ -100,8 +100,8 @@ def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
         share = data.unknown_characters / corpus.characters
         shown = percent(round(share, 2)) if share >= 0.01 else "less than 1 %"
         lost = (
-            f"{data.unknown_characters:,} of {corpus.characters:,} characters ({shown}) "
-            "are not in the tokenizer"
+            f"{data.unknown_characters:,} of {counted(corpus.characters, 'character')} ({shown}) "
+            f"{'is' if data.unknown_characters == 1 else 'are'} not in the tokenizer"
         )
         if share > MAX_UNKNOWN_SHARE:
             raise CorpusError(
@@ -112,8 +112,8 @@ def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
         yield NoticeGiven(message=f"{lost}; the model sees each of them as the same unknown one.")
     if corpus.kind != "text" and is_lopsided(data):
         yield NoticeGiven(
-            message=f"The documents are of very unequal length: {data.train_tokens:,} tokens to learn from, "
-            f"{data.validation_tokens:,} to measure on."
+            message="The documents are of very unequal length: "
+            f"{counted(data.train_tokens, 'token')} to learn from, {data.validation_tokens:,} to measure on."
         )
 
 
@@ -141,7 +141,7 @@ def _of_size(corpus: Corpus, vocab_size: int) -> Tokenizer:
     tokenizer = train_character_tokenizer(corpus)
     if tokenizer.vocab_size != vocab_size:
         raise UsageError(
-            f"The model was created for {vocab_size} tokens, and the characters of this text "
+            f"The model was created for {counted(vocab_size, 'token')}, and the characters of this text "
             f"make {tokenizer.vocab_size}.",
             hint="Take as many as the text has: {tokenizer=character}",
             field="tokenizer",
@@ -172,7 +172,7 @@ def _model(
     context = fitting_context(data, model.context_length, is_chosen=resolved.context_is_chosen)
     if context == model.context_length:
         return model
-    yield NoticeGiven(message=f"The text is short: the model sees {context} tokens at once.")
+    yield NoticeGiven(message=f"The text is short: the model sees {counted(context, 'token')} at once.")
     return replace(model, context_length=context)
 
 
@@ -184,7 +184,9 @@ def _fitted_to_memory(
     require_memory(model, training, resolved.device)
     batch_size, context = training.batch_size, model.config.context_length
     if batch_size > max(1, data.train_tokens // context) and "batch_size" in resolved.chosen:
-        yield NoticeGiven(message=f"A batch of {batch_size:,} sequences is more than the whole text.")
+        yield NoticeGiven(
+            message=f"A batch of {counted(batch_size, 'sequence')} is more than the whole text."
+        )
     fitting = sequences_at_once(model, training, resolved.device)
     if (training.micro_batch or 1) > fitting:
         yield NoticeGiven(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.puzzles import PuzzleSet, open_puzzles, split
+from data.wording import byte_size, counted
 from models.architectures import skeleton
 from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig, TrainingConfig
@@ -21,7 +22,6 @@ from models.runs.run import Run
 from models.runs.run_config import PUZZLES, DataSection, ModelSection, RunConfig
 from models.runs.run_names import suggest_name
 from models.runs.typed_json import JsonObject
-from models.wording import counted, megabytes
 
 PUZZLE_SEED = 0
 """Of the puzzles that are made: other trainings, whatever their seed, find the same ones in the cache."""
@@ -61,7 +61,7 @@ class PuzzlePlan:
             ("parameters", f"{cost.parameters:,} ({cost.embedding_parameters:,} in embeddings)"),
             ("batch", f"{counted(self.training.batch_size, 'puzzle')}, under random symmetries"),
             ("optimizer", "adamw" if self.training.optimizer == "adamw" else "muon and adamw"),
-            ("memory", f"about {megabytes(cost.training_bytes)}"),
+            ("memory", f"about {byte_size(cost.training_bytes)}"),
             ("length", self._length()),
         ]
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
+from data.nearest import did_you_mean
 from data.puzzles import PUZZLE_NAMES, size_of_named
 from data.sudoku_grid import SIZES
 from models.architectures import ARCHITECTURES, DEFAULT_PUZZLE_ARCHITECTURE, config_type, model_config
@@ -135,7 +136,7 @@ def _source(request: TrainRequest) -> str:
         if not request.task.startswith("sudoku:"):
             raise UsageError(
                 f"There is no task '{request.task}'.",
-                hint=f"Choose one of: {', '.join(PUZZLE_NAMES)}, or sudoku FILE.",
+                hint=did_you_mean(request.task, [*PUZZLE_NAMES, "sudoku FILE"]),
                 field="task",
             )
         if request.paths:

@@ -10,6 +10,7 @@ import torch
 
 from data.errors import UsageError
 from data.tokenizer import Tokenizer, load_tokenizer
+from data.wording import counted
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import require_memory
@@ -227,7 +228,7 @@ def _of_size(tokenizer: Tokenizer, vocab_size: int | None) -> Tokenizer:
     """`tokenizer`. Raises UsageError where another size was chosen."""
     if vocab_size not in (None, tokenizer.vocab_size):
         raise UsageError(
-            f"The tokenizer has {tokenizer.vocab_size} tokens, not {vocab_size}.",
+            f"The tokenizer has {counted(tokenizer.vocab_size, 'token')}, not {vocab_size}.",
             hint="Leave {model.vocab_size} out: the tokenizer says it.",
             field="model.vocab_size",
         )

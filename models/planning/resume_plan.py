@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from data.corpus import Corpus
 from data.errors import UsageError
+from data.wording import counted
 from models.config import TrainingConfig
 from models.growth.transaction import recover
 from models.planning.defaults import suggested_minutes
@@ -18,7 +19,6 @@ from models.runs.run_config import RunConfig
 from models.runs.text_search import save_paths
 from models.runs.typed_json import JsonObject
 from models.settings import from_dict
-from models.wording import counted
 
 _WHERE = ("device", "threads")
 """Settings that a run which goes on may be given anew."""

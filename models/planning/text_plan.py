@@ -12,6 +12,7 @@ from data.plain_file import read_plain_file
 from data.prepare import PreparedData
 from data.storage import replace_file, storing
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer
+from data.wording import about_minutes, byte_size, counted
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.planning.resolve import require_untrained
@@ -21,7 +22,6 @@ from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
 from models.runs.typed_json import JsonObject
-from models.wording import about_minutes, counted, megabytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +59,12 @@ class TextPlan:
                 f"{model.architecture}, width {model.d_model}, {heads}, {depth}",
             ),
             ("parameters", f"{cost.parameters:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
-            ("batch", f"{counted(training.batch_size, 'sequence')} of {model.context_length} tokens"),
+            (
+                "batch",
+                f"{counted(training.batch_size, 'sequence')} of {counted(model.context_length, 'token')}",
+            ),
             ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
-            ("memory", f"about {megabytes(cost.training_bytes)}"),
+            ("memory", f"about {byte_size(cost.training_bytes)}"),
             *growth_row(training),
             ("length", self._length()),
         ]
@@ -143,7 +146,8 @@ class TextPlan:
         if not is_lopsided(self.data):
             return "nine tenths to learn from"
         return (
-            f"{self.data.train_tokens:,} tokens to learn from, {self.data.validation_tokens:,} to measure on"
+            f"{counted(self.data.train_tokens, 'token')} to learn from, "
+            f"{self.data.validation_tokens:,} to measure on"
         )
 
     def _length(self) -> str:
@@ -160,7 +164,11 @@ def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:
     """The row of a plan that tells of growing on the way; none where it does not."""
     if training.grow_every is None:
         return []
-    words = f"by up to {training.grow_by:,} parameters every {training.grow_every:,} characters"
+    parameters, characters = (
+        counted(training.grow_by or 0, "parameter"),
+        counted(training.grow_every, "character"),
+    )
+    words = f"by up to {parameters} every {characters}"
     return [("grows", words)]
 
 

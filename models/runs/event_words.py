@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from data.wording import counted, percent
 from models.runs import events
 from models.runs.events import Event
-from models.wording import counted, percent
 
 END_REASONS = {
     "steps": "all steps done",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import UsageError
+from data.nearest import nearest
 from data.storage import clear_temporaries, replace_json, storing
 from models.errors import RunError
 from models.runs import control_requests
@@ -265,9 +266,11 @@ def _require_object(value: object) -> JsonObject:
 
 
 def _unknown(text: str, runs_dir: Path) -> UsageError:
-    from difflib import get_close_matches
-
     names = run_names(runs_dir)
-    near = get_close_matches(text, names, n=3, cutoff=0.5) or names[:3]
+    near = nearest(text, names, count=3, cutoff=0.5)
+    if names and not near:
+        return UsageError(
+            f"There is no run '{text}'.", hint=f"There are: {', '.join(names[:3])}. All: {{ls}}"
+        )
     hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: {train FILE}"
     return UsageError(f"There is no run '{text}'.", hint=hint)

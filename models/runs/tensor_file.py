@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from data.plain_file import open_plain_file
+from data.wording import byte_size
 from models.errors import CheckpointError
 from models.runs.migrations import CURRENT
 from models.runs.typed_json import JsonObject
@@ -110,7 +111,7 @@ def _check_seal(path: Path) -> None:
         if size != expected:
             raise ValueError(f"it has {size:,} of {expected:,} bytes")
         if size > psutil.virtual_memory().total:  # a hole in a file makes it any size
-            raise ValueError(f"its {size / 1e9:,.0f} GB are more than this machine's memory")
+            raise ValueError(f"its {byte_size(size)} are more than this machine's memory")
         metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
         seal = metadata.pop(_SEAL, None) if isinstance(metadata, dict) else None
         if seal is None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError, UsageError
+from data.wording import counted
 from models.depth import MODES, depth_of
 from models.generation.chat_commands import Command, help_rows, parse_line
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import SETTING_COMMANDS
 from models.generation.depth_notes import extrapolates
-from models.wording import counted
 from rlm_cli.chat import clipboard
 from rlm_cli.chat.answer_view import AnswerView
 from rlm_cli.chat.export import export

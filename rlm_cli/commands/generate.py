@@ -11,10 +11,10 @@ import typer
 
 from data.document import without_surrogates
 from data.errors import UsageError
+from data.wording import counted
 from models.depth import depth_of
 from models.generation.depth_notes import extrapolates, halt_note, mode_note
 from models.generation.prompt import prompt_of_text, unknown_characters
-from models.wording import counted
 from rlm_cli.generation_options import (
     HaltOption,
     HaltThresholdOption,

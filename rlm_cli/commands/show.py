@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
+from data.wording import byte_size, counted
 from models.depth import DEFAULT_MODE, MODES
-from models.wording import counted
 from rlm_cli.commands.ls import as_json
-from rlm_cli.format import format_age, format_loss, format_puzzle_scores, format_size
+from rlm_cli.format import format_age, format_loss, format_puzzle_scores
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
@@ -58,7 +58,7 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
         output.table(
             ("checkpoint", "step", "size", "pointers"),
             [
-                (one.name, f"{one.step:,}", format_size(one.size), ", ".join(report.pointers_to(one)))
+                (one.name, f"{one.step:,}", byte_size(one.size), ", ".join(report.pointers_to(one)))
                 for one in report.checkpoints
             ],
             right=("step", "size"),
@@ -170,7 +170,7 @@ def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
         best = "" if report.best_step is None else f", best at step {report.best_step:,}"
         yield "validation loss", f"{format_loss(summary.validation_loss)} nats per token{best}"
     yield from _mode_rows(evaluation)
-    yield "on disk", f"{format_size(report.run_bytes)}, weights {format_size(report.weights_bytes)}"
+    yield "on disk", f"{byte_size(report.run_bytes)}, weights {byte_size(report.weights_bytes)}"
     yield "changed", format_age(summary.modified)
 
 

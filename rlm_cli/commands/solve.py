@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from models.wording import counted
+from data.wording import counted
 from rlm_cli.generation_options import check_threads
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (

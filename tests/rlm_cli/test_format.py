@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_cli.format import format_age, format_duration, format_loss, format_short_count, format_size
+from rlm_cli.format import format_age, format_duration, format_loss, format_short_count
 
 
 @given(st.integers(0, 10**12))
@@ -23,7 +23,6 @@ def test_short_counts_stay_short(number: float) -> None:
 
 def test_formatted_examples() -> None:
     assert format_short_count(3_980_290) == "4.0M"
-    assert format_size(1_500_000) == "1.5 MB"
     assert format_duration(3723) == "1:02:03"
     assert format_loss(None) == format_loss(float("nan")) == "-"
     assert format_age(0, now=7200) == "2 hours ago"

@@ -80,7 +80,7 @@ def test_a_typed_context_that_is_not_filled_is_an_error_with_a_shorter_one(
     tmp_path: Path, context: int
 ) -> None:
     text = documents(tmp_path / "unequal.jsonl", *[1] * 9, 3000)
-    with pytest.raises(CorpusError, match=f"one context of {context}") as caught:
+    with pytest.raises(CorpusError, match=f"one context is {context}") as caught:
         planned(text, tmp_path / "runs", context_length=context)
     assert caught.value.hint is not None and f"{{model.context_length={context}}}" not in caught.value.hint
 

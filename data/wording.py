@@ -21,11 +21,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def gigabytes(size: int) -> str:
-    """A size in bytes: "1.5 GB", and in megabytes where it is less than a tenth of that."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else megabytes(size)
-
-
-def megabytes(size: int) -> str:
-    """A size in bytes: "1,234 MB", and "0.4 MB" below ten."""
-    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:,.1f} MB"
+def byte_size(size: float) -> str:
+    """A number of bytes, as 1.5 GB, 250 MB, 4.2 MB or 312 kB."""
+    for scale, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= 0.9995 * scale:
+            number = size / scale
+            return f"{number:.0f} {unit}" if number >= 99.95 else f"{number:.1f} {unit}"
+    return f"{size:.0f} B"

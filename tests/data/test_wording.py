@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.wording import about_minutes, counted
+from data.wording import about_minutes, byte_size, counted
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,14 @@ def test_one_is_one_and_the_rest_are_many(number: float, noun: str, words: str) 
 )
 def test_an_estimate_of_nothing_is_less_than_a_minute(seconds: float, words: str) -> None:
     assert about_minutes(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 B"), (999, "999 B"), (40_000, "40.0 kB"), (999_960, "1.0 MB"), (4_194_304, "4.2 MB"),
+        (250_000_000, "250 MB"), (1_500_000_000, "1.5 GB"), (3e13, "30.0 TB"),
+    ],
+)  # fmt: skip
+def test_a_size_has_the_unit_that_fits_it(size: float, words: str) -> None:
+    assert byte_size(size) == words
