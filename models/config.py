@@ -145,7 +145,7 @@ class TrainingConfig:
     device: str = "auto"
     """cpu, cuda, cuda:1, mps, or auto: the best there is."""
     number_format: str = "auto"
-    """float32, bfloat16, float16, or auto: the fastest one measured."""
+    """float32, bfloat16, float16, or auto: bfloat16 where the device has it and the model is large."""
     compile: str = "auto"
     """yes, no, or auto: where it pays for itself within the run."""
     threads: int = 0

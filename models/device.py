@@ -1,7 +1,10 @@
 """The machine a model runs on: device, number format, threads, memory."""
 
 import contextlib
+import platform
+import re
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import psutil
 import torch
@@ -10,6 +13,7 @@ from torch import Tensor
 from data.errors import UsageError
 
 NUMBER_FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_MOST_OF_FILE = 2**16
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -31,13 +35,6 @@ def prepare_process(threads: int = 0) -> int:
     # Deep recursion makes denormals, and a CPU computes with them a hundred times slower.
     torch.set_flush_denormal(True)
     return torch.get_num_threads()
-
-
-def likely_formats(device: torch.device) -> list[str]:
-    """Number formats worth measuring on `device`, float32 first."""
-    if computes_bfloat16(device):
-        return ["float32", "bfloat16"]
-    return ["float32", "float16"] if device.type == "cuda" else ["float32"]
 
 
 def computes_bfloat16(device: torch.device) -> bool:
@@ -83,3 +80,40 @@ def free_memory_bytes(device: torch.device) -> int:
 def to_device(array: Tensor, device: torch.device) -> Tensor:
     """`array` on `device`, without waiting for the copy."""
     return array.to(device, non_blocking=True)
+
+
+def has_device(name: str) -> bool:
+    """Whether this machine has a device of that name."""
+    try:
+        choose_device(name)
+    except UsageError:
+        return False
+    return True
+
+
+def machine_name(device: torch.device) -> str:
+    """What the figures and the rounding of `device` depend on: "Intel Xeon, AVX512, 8 cores"."""
+    host = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}, {core_count()} cores"
+    return host if device.type == "cpu" else f"{device_name(device)}, {host}"
+
+
+def device_name(device: torch.device) -> str:
+    """What `device` is called by who made it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"the {device.type}"
+
+
+def core_count() -> int:
+    """Processors of this machine, as the system counts them."""
+    return psutil.cpu_count() or 1
+
+
+def _processor() -> str:
+    """The name of the processor. Only Linux keeps it in a file."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            found = re.search(r"^model name\s*:\s*(.+)$", file.read(_MOST_OF_FILE), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor() or platform.machine()

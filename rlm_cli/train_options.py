@@ -77,7 +77,7 @@ NumberFormatOption = Annotated[
         "--number-format",
         setting="training.number_format",
         metavar="NAME",
-        help="float32, bfloat16 or float16. Without it: the fastest here.",
+        help="float32, bfloat16 or float16. Without it: what suits the device.",
         panel=WHERE_PANEL,
     ),
 ]

@@ -35,10 +35,10 @@ def _rates_measured_once() -> Iterator[None]:
 
     measure, known = estimate.machine_rates, {}
 
-    def rates(device: object, training: TrainingConfig) -> object:
-        key = (str(device), training.threads, training.number_format, training.optimizer)
+    def rates(device: object, training: TrainingConfig, number_format: str) -> object:
+        key = (str(device), training.threads, number_format, training.optimizer)
         if key not in known:
-            known[key] = measure(device, training)
+            known[key] = measure(device, training, number_format)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:

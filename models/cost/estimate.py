@@ -8,7 +8,8 @@ from data.errors import UsageError
 from data.wording import byte_size
 from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, muon_weights, state_bytes
-from models.cost.speed import MachineRates, formats, machine_rates, step_seconds
+from models.cost.number_format import NumberFormat, choose_number_format
+from models.cost.speed import MachineRates, machine_rates, step_seconds
 from models.device import free_memory_bytes
 from models.recursive_lm import RecursiveLM
 
@@ -33,6 +34,7 @@ class Estimate:
     embedding_parameters: int
     training_bytes: int
     tokens_per_second: float
+    number_format: NumberFormat
 
 
 def require_memory(
@@ -81,17 +83,16 @@ def _activation_bytes(model: RecursiveLM) -> int:
 
 def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:
     """Count the parameters and the memory, and find the speed from a few rates of the machine, which
-    takes a fifth of a second. The number format is the one that looks fastest, where it is open.
+    takes a fifth of a second.
 
     `model` may be a skeleton.
     """
     config = model.config
     total, embedding = model.parameter_counts()
-    rates = machine_rates(device, training)
-    number_format, seconds = min(
-        ((name, _mean_step_seconds(model, training, name, rates)) for name in formats(device, training)),
-        key=lambda one: one[1],
-    )
+    chosen = choose_number_format(config, training, device)
+    number_format = chosen.name
+    rates = machine_rates(device, training, number_format)
+    seconds = _mean_step_seconds(model, training, number_format, rates)
     at_once = min(training.micro_batch or training.batch_size, training.batch_size) * config.context_length
     copies = 0 if number_format == "float32" else 2 * total  # autocast holds weights in its format too
     held = _ALLOCATED * kept_bytes(model, number_format) + logit_bytes(model)
@@ -101,6 +102,7 @@ def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device)
         embedding_parameters=embedding,
         training_bytes=round(state_bytes(model, training) + copies + worked_with + at_once * held),
         tokens_per_second=training.batch_size * config.context_length / seconds,
+        number_format=chosen,
     )
 
 

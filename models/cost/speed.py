@@ -24,7 +24,7 @@ from models.cost.counts import (
     step_flops,
 )
 from models.depth import Depth
-from models.device import likely_formats, synchronize
+from models.device import synchronize
 from models.recursive_lm import RecursiveLM
 
 _MATRIX = 768
@@ -53,17 +53,12 @@ class MachineRates:
     draws: float
 
 
-def formats(device: torch.device, training: TrainingConfig) -> list[str]:
-    """The number formats that training may take."""
-    return likely_formats(device) if training.number_format == "auto" else [training.number_format]
-
-
-def machine_rates(device: torch.device, training: TrainingConfig) -> MachineRates:
+def machine_rates(device: torch.device, training: TrainingConfig, number_format: str) -> MachineRates:
     """Measure `device` with the threads of `training`, in a fifth of a second. The threads of the
     process are as before when it returns."""
     with _threads(training.threads):
         # Muon makes its updates orthogonal in bfloat16.
-        names = {*formats(device, training), *(["bfloat16"] if training.optimizer == "muon" else [])}
+        names = {number_format, *(["bfloat16"] if training.optimizer == "muon" else [])}
         products = {name: _product_rate(device, name) for name in names}
         return MachineRates(products, _memory_rate(device), _draw_rate(device))
 

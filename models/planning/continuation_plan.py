@@ -15,13 +15,14 @@ from models.errors import RunError
 from models.growth.transaction import commit
 from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
-from models.planning.text_plan import data_section, growth_row, length_in_words
+from models.planning.text_plan import data_section, growth_row, length_in_words, number_format_row
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, described_corpus, labels
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, ReplaySection, RunConfig
 from models.runs.typed_json import JsonObject
+from models.training.machine import is_of_this_machine
 from models.training.time_budget import REWARM_OTHER_TEXT
 
 
@@ -67,9 +68,16 @@ class ContinuationPlan:
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed} ({self.replay.reason})"),
             ("learning rate", f"rises again to {percent(REWARM_OTHER_TEXT)} of its peak"),
+            self._number_format_row(),
             *growth_row(self.training),
             ("length", length_in_words(self.training, self.model, self.data, expected)),
         ]
+
+    def _number_format_row(self) -> tuple[str, str]:
+        calibration = self._config().calibration
+        if calibration is not None and is_of_this_machine(calibration):
+            return "number format", f"{calibration.number_format}: as before"
+        return number_format_row(self.estimate)
 
     def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""

@@ -20,7 +20,7 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import estimate, require_memory
-from models.device import choose_device, prepare_process
+from models.device import choose_device, has_device, prepare_process
 from models.errors import RunError
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
@@ -43,7 +43,7 @@ from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.settings import from_dict, require
-from models.training.machine import choose_machine, has_device
+from models.training.machine import choose_machine
 
 _COMPARED_TOKENS = 8192
 """Of each text, to see how far it is from the others."""

@@ -13,6 +13,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, require_memory
 from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
+from models.planning.text_plan import number_format_row
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
@@ -61,6 +62,7 @@ class PuzzlePlan:
             ("parameters", f"{cost.parameters:,} ({cost.embedding_parameters:,} in embeddings)"),
             ("batch", f"{counted(self.training.batch_size, 'puzzle')}, under random symmetries"),
             ("optimizer", "adamw" if self.training.optimizer == "adamw" else "muon and adamw"),
+            number_format_row(cost),
             ("memory", f"about {byte_size(cost.training_bytes)}"),
             ("length", self._length()),
         ]
@@ -81,6 +83,7 @@ class PuzzlePlan:
             "training": asdict(self.training),
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
+            "number_format": self.estimate.number_format.name,
             "memory_bytes": self.estimate.training_bytes,
         }
 

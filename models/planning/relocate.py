@@ -8,7 +8,7 @@ from data.corpus import scan_corpus
 from data.errors import CorpusError
 from data.progress import Progress
 from data.puzzles import open_puzzles
-from models.device import choose_device
+from models.device import choose_device, has_device
 from models.growth.transaction import recover
 from models.runs.datasets import source_paths
 from models.runs.events import Event
@@ -16,7 +16,7 @@ from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.text_search import save_paths
-from models.training.machine import has_device, is_of_this_machine
+from models.training.machine import is_of_this_machine
 
 
 def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:

@@ -64,6 +64,7 @@ class TextPlan:
                 f"{counted(training.batch_size, 'sequence')} of {counted(model.context_length, 'token')}",
             ),
             ("optimizer", training.optimizer if training.optimizer == "adamw" else "muon and adamw"),
+            number_format_row(cost),
             ("memory", f"about {byte_size(cost.training_bytes)}"),
             *growth_row(training),
             ("length", self._length()),
@@ -83,6 +84,7 @@ class TextPlan:
             "training": asdict(self.training),
             "parameters": self.estimate.parameters,
             "embedding_parameters": self.estimate.embedding_parameters,
+            "number_format": self.estimate.number_format.name,
             "memory_bytes": self.estimate.training_bytes,
             "expected_tokens": round(self._expected_tokens()),
             "expected_seconds": round(self._expected_s(), 1),
@@ -158,6 +160,11 @@ class TextPlan:
 
     def _expected_s(self) -> float:
         return self._expected_tokens() / self.estimate.tokens_per_second
+
+
+def number_format_row(cost: Estimate) -> tuple[str, str]:
+    """The row of a plan that tells the number format, and why it is that one."""
+    return "number format", f"{cost.number_format.name}: {cost.number_format.reason}"
 
 
 def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ result is kept in the run, and a resumed run uses it as it stands.
 import copy
 import dataclasses
 import gc
+import math
 import time
 from collections.abc import Callable, Generator
 
@@ -15,8 +16,10 @@ from torch import Tensor
 
 from data.errors import StorageError
 from models.config import TrainingConfig
+from models.cost.measurements import keep, recall
+from models.cost.number_format import choose_number_format
 from models.depth import Depth
-from models.device import autocast, is_out_of_memory, likely_formats, synchronize, to_device
+from models.device import autocast, is_out_of_memory, synchronize, to_device
 from models.layers.compilation import compile_blocks, compiler_problem
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
@@ -24,12 +27,12 @@ from models.runs.run_config import Calibration
 from models.training.optimizer import Optimizers
 from models.training.time_budget import Length
 
-PROBE_TOKENS = 2048
-"""Tokens of a pass that compares number formats."""
 COMPILE_WORTH_S = {"cpu": 1800.0}
 """The shortest training, in seconds, for which trying to compile can pay. On a CPU the trial takes half
 a minute and gains a few percent at best."""
 COMPILE_WORTH_ELSEWHERE_S = 300.0
+COMPILE_REMEMBERED = 0.25
+"""The share of that length from which it is remembered whether a training was compiled."""
 MANY_STEPS = 1000
 """Assumed where the length is given in epochs."""
 
@@ -48,9 +51,7 @@ def calibrate(
     device = next(model.parameters()).device
     probe = Probe(copy.deepcopy(model), config, device)
     yield PreparationAdvanced(stage="measuring", done=0, total=3)
-    number_format = config.number_format
-    if number_format == "auto":
-        number_format = probe.fastest_format(blocks, likely_formats(device))
+    number_format = choose_number_format(model.config, config, device).name
     yield PreparationAdvanced(stage="measuring", done=1, total=3)
     micro_batch = probe.largest_micro_batch(blocks, config.micro_batch or len(blocks), number_format)
     yield PreparationAdvanced(stage="measuring", done=2, total=3)
@@ -68,11 +69,18 @@ def calibrate(
     mean_step_s = 0.5 * (calibration.shallow_step_s + calibration.deep_step_s)
     steps_s = (length.steps or MANY_STEPS) * mean_step_s
     seconds_ahead = length.budget_s if length.budget_s is not None else steps_s
-    worth_trying = config.compile == "auto" and seconds_ahead >= COMPILE_WORTH_S.get(
-        device.type, COMPILE_WORTH_ELSEWHERE_S
-    )
-    if config.compile == "yes" or worth_trying:
-        calibration = yield from _calibrate_compiled(probe, blocks, calibration, seconds_ahead, config)
+    if config.compile == "yes":
+        calibration = yield from _calibrate_compiled(probe, blocks, calibration, math.inf)
+    worth_s = COMPILE_WORTH_S.get(device.type, COMPILE_WORTH_ELSEWHERE_S)
+    if config.compile == "auto" and seconds_ahead >= COMPILE_REMEMBERED * worth_s:
+        what = _compiled_training(model, config, calibration, length)
+        before = recall(device, what)
+        if before is None and seconds_ahead >= worth_s:
+            calibration = yield from _calibrate_compiled(probe, blocks, calibration, seconds_ahead)
+        elif before:
+            calibration = yield from _calibrate_compiled(probe, blocks, calibration, math.inf)
+        if before is None:
+            keep(device, what, float(calibration.compiled))
     del probe
     gc.collect()
     return calibration
@@ -86,20 +94,40 @@ def out_of_memory() -> StorageError:
     )
 
 
+def _compiled_training(
+    model: RecursiveLM, config: TrainingConfig, eager: Calibration, length: Length
+) -> dict[str, object]:
+    """What decides whether compiling pays, beside the machine: with it the decision is kept, because a model
+    that is compiled rounds otherwise."""
+    return {
+        "what": "whether to compile",
+        "model": {"architecture": model.config.architecture, **dataclasses.asdict(model.config)},
+        "training": [config.batch_size, config.micro_batch, config.optimizer],
+        "number format": eager.number_format,
+        "threads": eager.threads,
+        "length": [length.minutes, length.steps, length.epochs],
+    }
+
+
 def _calibrate_compiled(
-    probe: "Probe", blocks: Tensor, eager: Calibration, seconds_ahead: float, config: TrainingConfig
+    probe: "Probe", blocks: Tensor, eager: Calibration, seconds_ahead: float
 ) -> Generator[Event, None, Calibration]:
+    """`eager`, or what a compiled model takes where that pays in the `seconds_ahead`; infinite ones are a
+    model that is compiled in any case."""
     problem = compiler_problem(probe.device)
     if problem is not None:
-        if config.compile == "yes":
+        if seconds_ahead == math.inf:
             yield NoticeGiven(message=f"Not compiled: {problem}.")
         return eager
-    yield PreparationAdvanced(stage="compiling", done=0, total=1)
+    yield PreparationAdvanced(stage="compiling", done=0, total=4)
     compile_blocks(probe.model)
     began = time.perf_counter()
     try:
-        for depth in (Depth(1), probe.model.trained_depth):
-            probe.step_s(blocks, eager.micro_batch, depth, eager.number_format)
+        for number, depth in enumerate((Depth(1), probe.model.trained_depth)):
+            loss = probe.loss(blocks[: eager.micro_batch], depth, eager.number_format)
+            yield PreparationAdvanced(stage="compiling", done=2 * number + 1, total=4)
+            loss.backward()
+            yield PreparationAdvanced(stage="compiling", done=2 * number + 2, total=4)
     except Exception as error:  # whatever a compiler raises, the uncompiled model still works
         yield NoticeGiven(message=f"Not compiled: the compiler failed ({type(error).__name__}).")
         return eager
@@ -110,11 +138,10 @@ def _calibrate_compiled(
         shallow_step_s=probe.step_s(blocks, eager.micro_batch, Depth(1), eager.number_format),
         deep_step_s=probe.step_s(blocks, eager.micro_batch, probe.model.trained_depth, eager.number_format),
     )
-    yield PreparationAdvanced(stage="compiling", done=1, total=1)
     gain = 1.0 - (compiled.shallow_step_s + compiled.deep_step_s) / (eager.shallow_step_s + eager.deep_step_s)
     # The real model compiles again, mostly out of the cache that the probe has filled.
     pays = gain * seconds_ahead > 0.5 * spent and gain > 0.05
-    return compiled if pays or config.compile == "yes" else eager
+    return compiled if pays or seconds_ahead == math.inf else eager
 
 
 class Probe:
@@ -124,17 +151,6 @@ class Probe:
         self.model = model.train()
         self.device = device
         self.optimizers = Optimizers(model, config)
-
-    def fastest_format(self, blocks: Tensor, formats: list[str]) -> str:
-        """The format whose forward and backward pass took least time."""
-        if len(formats) == 1:
-            return formats[0]
-        rows = blocks[: max(1, PROBE_TOKENS // blocks.size(1))]
-        return min(formats, key=lambda name: self._timed(rows, name))
-
-    def _timed(self, rows: Tensor, number_format: str) -> float:
-        self._pass(rows, Depth(1), number_format)
-        return min(self._clock(lambda: self._pass(rows, Depth(1), number_format)) for _ in range(2))
 
     def largest_micro_batch(self, blocks: Tensor, wanted: int, number_format: str) -> int:
         """`wanted` sequences at once, halved until the deepest step fits into memory."""
@@ -162,11 +178,14 @@ class Probe:
 
         return min(self._clock(step) for _ in range(2))
 
-    def _pass(self, rows: Tensor, depth: Depth, number_format: str) -> None:
+    def loss(self, rows: Tensor, depth: Depth, number_format: str) -> Tensor:
+        """The loss (scalar) of a few sequences (B, T + 1)."""
         rows = to_device(rows, self.device)
         with autocast(self.device, number_format):
-            parts = self.model.training_loss(rows[:, :-1], rows[:, 1:], depth)
-        parts.total.backward()
+            return self.model.training_loss(rows[:, :-1], rows[:, 1:], depth).total
+
+    def _pass(self, rows: Tensor, depth: Depth, number_format: str) -> None:
+        self.loss(rows, depth, number_format).backward()
 
     def _clock(self, action: Callable[[], None]) -> float:
         synchronize(self.device)

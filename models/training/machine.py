@@ -1,19 +1,12 @@
 """The device and the threads that a training goes on with, which may be on another machine than before."""
 
-import platform
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import torch
 
-from data.errors import UsageError
 from models.config import TrainingConfig
-from models.device import choose_device
+from models.device import choose_device, core_count, device_name, has_device, machine_name
 from models.runs.run_config import Calibration
-
-_MOST_OF_FILE = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,40 +50,3 @@ def is_of_this_machine(calibration: Calibration) -> bool:
     if calibration.machine is None:
         return calibration.threads <= core_count()
     return calibration.machine == machine_name(torch.device(calibration.device))
-
-
-def has_device(name: str) -> bool:
-    """Whether this machine has a device of that name."""
-    try:
-        choose_device(name)
-    except UsageError:
-        return False
-    return True
-
-
-def machine_name(device: torch.device) -> str:
-    """What the figures and the rounding of `device` depend on: "Intel Xeon, AVX512, 8 cores"."""
-    host = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}, {core_count()} cores"
-    return host if device.type == "cpu" else f"{device_name(device)}, {host}"
-
-
-def device_name(device: torch.device) -> str:
-    """What `device` is called by who made it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"the {device.type}"
-
-
-def core_count() -> int:
-    """Processors of this machine, as the system counts them."""
-    return psutil.cpu_count() or 1
-
-
-def _processor() -> str:
-    """The name of the processor. Only Linux keeps it in a file."""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            found = re.search(r"^model name\s*:\s*(.+)$", file.read(_MOST_OF_FILE), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()

@@ -9,7 +9,7 @@ import torch
 from data.errors import UsageError
 from models.architectures import build_model, skeleton
 from models.cost.estimate import require_memory
-from models.device import prepare_process
+from models.device import machine_name, prepare_process
 from models.errors import CheckpointError
 from models.growth.transaction import recover
 from models.runs.best_weights import restore_best_weights
@@ -19,7 +19,7 @@ from models.runs.events import Event, NoticeGiven
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.training.control import Control
-from models.training.machine import choose_machine, machine_name
+from models.training.machine import choose_machine
 from models.training.session import Session
 from models.training.tasks import open_task
 from models.training.time_budget import Length, TimeBudget, plan_steps

@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator
 
 from models.architectures.puzzle_model import PuzzleModel
 from models.config import TrainingConfig
-from models.device import is_out_of_memory, likely_formats, synchronize
+from models.cost.number_format import choose_number_format
+from models.device import is_out_of_memory, synchronize
 from models.layers.compilation import compile_blocks, compiler_problem
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.run_config import Calibration
@@ -27,22 +28,18 @@ def calibrate_puzzles(
     Puzzle models are small and their steps all alike: they are compiled only where `config` says so.
     """
     device = next(model.parameters()).device
-    formats = likely_formats(device) if config.number_format == "auto" else [config.number_format]
-    found: list[Calibration] = []
-    for number, number_format in enumerate(formats):
-        yield PreparationAdvanced(stage="measuring", done=number, total=len(formats))
-        start = Calibration(
-            device=str(device),
-            number_format=number_format,
-            compiled=False,
-            threads=threads,
-            micro_batch=config.micro_batch or config.batch_size,
-            shallow_step_s=1.0,
-            deep_step_s=1.0,
-        )
-        found.append(_timed(model, config, start, backward))
-    best = min(found, key=lambda one: one.deep_step_s)
-    yield PreparationAdvanced(stage="measuring", done=len(formats), total=len(formats))
+    yield PreparationAdvanced(stage="measuring", done=0, total=1)
+    start = Calibration(
+        device=str(device),
+        number_format=choose_number_format(model.config, config, device).name,
+        compiled=False,
+        threads=threads,
+        micro_batch=config.micro_batch or config.batch_size,
+        shallow_step_s=1.0,
+        deep_step_s=1.0,
+    )
+    best = _timed(model, config, start, backward)
+    yield PreparationAdvanced(stage="measuring", done=1, total=1)
     if config.compile == "yes":
         if (problem := compiler_problem(device)) is not None:
             yield NoticeGiven(message=f"Not compiled: {problem}.")

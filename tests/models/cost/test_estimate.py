@@ -73,7 +73,7 @@ def test_presets_are_planned_in_the_pieces_they_were(monkeypatch: pytest.MonkeyP
 
 
 def test_many_tokens_make_a_narrow_model_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimating, "machine_rates", lambda device, training: RATES)
+    monkeypatch.setattr(estimating, "machine_rates", lambda *_: RATES)
     training = TrainingConfig(steps=1, micro_batch=4)
     few, many = (
         estimate(skeleton(model_config({"d_model": 256, "n_heads": 4, "vocab_size": size})), training, CPU)
@@ -85,7 +85,7 @@ def test_many_tokens_make_a_narrow_model_slow(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_average_of_the_weights_takes_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimating, "machine_rates", lambda device, training: RATES)
+    monkeypatch.setattr(estimating, "machine_rates", lambda *_: RATES)
     config = model_config({"vocab_size": 90})
     without, averaged = (
         estimate(skeleton(config), TrainingConfig(steps=1, average_decay=decay), CPU) for decay in (0.0, 0.9)
@@ -127,5 +127,5 @@ def test_the_threads_come_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("models.cost.speed._memory_rate", lambda device: 1 / 0)
     before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError):
-        machine_rates(CPU, TrainingConfig(steps=1, threads=before + 1))
+        machine_rates(CPU, TrainingConfig(steps=1, threads=before + 1), "float32")
     assert torch.get_num_threads() == before

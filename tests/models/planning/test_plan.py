@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from data.errors import CorpusError, RlmError, UsageError
 from models.config import TrainingConfig
 from models.cost.estimate import Estimate
+from models.cost.number_format import NumberFormat
 from models.planning import create as creation
 from models.planning import new_run
 from models.planning.create import plan_creation
@@ -43,7 +44,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def estimate(model: Any, training: Any, device: Any) -> Estimate:
         total, embedding = model.parameter_counts()
-        return Estimate(total, embedding, 1_000_000, 10_000.0)
+        return Estimate(total, embedding, 1_000_000, 10_000.0, NumberFormat("float32", "as asked for"))
 
     for module in (new_run, creation):
         monkeypatch.setattr(module, "estimate", estimate)
@@ -234,7 +235,7 @@ def test_creating_follows_the_same_order(typed: set[str], named: bool) -> None:
     values = {name: TYPED[name][1] for name in typed}
     chosen = {f"{TYPED[name][0]}.{name}": TYPED[name][2] for name in TYPED if TYPED[name][0] == "model"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0))
+        patch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0, NumberFormat("float32", "")))
         found = plan_creation(
             create_request(name="owl", preset=preset, settings={**chosen, "training.seed": 6}, **values),
             Path("runs"),

@@ -11,12 +11,12 @@ import torch
 from data.cache import set_cache_dir
 from data.errors import CorpusError, UsageError
 from data.progress import result_of
+from models.device import machine_name
 from models.planning.extend import extend
 from models.planning.plan import plan
 from models.planning.relocate import choose_other_machine, relocate
 from models.planning.request import Overrides, TrainRequest
 from models.runs.run import Run
-from models.training.machine import machine_name
 from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]

@@ -13,6 +13,7 @@ from data.tokenizer import Tokenizer
 from models import device
 from models.cost import estimate
 from models.cost.estimate import Estimate
+from models.cost.number_format import NumberFormat
 from models.planning import create as creation
 from models.planning.create import plan_creation
 from models.planning.plan import plan
@@ -25,7 +26,7 @@ Create = Callable[..., Run]
 
 @pytest.fixture
 def create(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
-    monkeypatch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0))
+    monkeypatch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0, NumberFormat("float32", "")))
 
     def make(**said: Any) -> Run:
         shape = {"d_model": 32, "n_heads": 2, "context_length": 16}

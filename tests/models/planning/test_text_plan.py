@@ -13,6 +13,7 @@ from data.errors import CorpusError, StorageError, UsageError
 from models import architectures
 from models.cost import estimate as estimating
 from models.cost.estimate import Estimate
+from models.cost.number_format import NumberFormat
 from models.errors import RunBusyError
 from models.planning import create as creation
 from models.planning import new_run
@@ -33,7 +34,9 @@ TINY = {
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (new_run, creation):
-        monkeypatch.setattr(module, "estimate", lambda *_: Estimate(1, 1, 1, 1.0))
+        monkeypatch.setattr(
+            module, "estimate", lambda *_: Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
+        )
 
 
 def planned(text: Path, runs: Path, **said: Any) -> tuple[TextPlan, list[str]]:

@@ -1,7 +1,9 @@
 """Memory that runs out, before the first step and later; and measuring that leaves no trace."""
 
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,9 +18,10 @@ from models.config import TrainingConfig
 from models.losses import LossParts
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import load_checkpoint
-from models.runs.events import EvaluationFinished, MicroBatchHalved, RunFinished, StepFinished
+from models.runs.events import EvaluationFinished, Event, MicroBatchHalved, RunFinished, StepFinished
 from models.runs.run import Run
 from models.runs.run_config import Calibration
+from models.training import calibrate as calibrating
 from models.training.calibrate import Probe, calibrate
 from models.training.control import Control
 from models.training.time_budget import Length
@@ -85,6 +88,28 @@ def test_what_the_configuration_sets_is_not_measured(new_run: NewRun) -> None:
     config = TrainingConfig(steps=3, compile="no", number_format="bfloat16", micro_batch=2)
     calibration = result_of(calibrate(session.model, blocks, config, 1, Length(steps=3)))
     assert (calibration.number_format, calibration.micro_batch) == ("bfloat16", 2)
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_whether_a_model_is_compiled_is_decided_once(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, pays: bool
+) -> None:
+    tried = []
+
+    def compiled(
+        probe: Probe, blocks: torch.Tensor, eager: Calibration, seconds_ahead: float
+    ) -> Generator[Event, None, Calibration]:
+        tried.append(seconds_ahead)
+        yield from ()
+        return replace(eager, compiled=pays if len(tried) == 1 else seconds_ahead == math.inf)
+
+    monkeypatch.setattr(calibrating, "_calibrate_compiled", compiled)
+    session = session_of(new_run())
+    blocks = torch.from_numpy(session.task.sampler.batch(0, 4))
+    config, length = TrainingConfig(minutes=60), Length(minutes=60)
+    found = [result_of(calibrate(session.model, blocks, config, 1, length)).compiled for _ in range(2)]
+    assert found == [pays, pays]
+    assert len(tried) == (2 if pays else 1)
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0.001, 1), st.floats(0.001, 1))

@@ -1,0 +1,44 @@
+"""What was measured on a machine once and decides something, kept in the cache: so it is decided alike
+every time."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from data.cache import cache_dir
+from data.errors import StorageError
+from data.storage import replace_json
+from models.device import machine_name
+
+_LARGEST = 1 << 16
+
+
+def recall(device: torch.device, what: Mapping[str, object]) -> float | None:
+    """The number that was kept for `what` on this machine and this version of torch; None where none was."""
+    try:
+        path = _path(device, what)
+        if path.stat().st_size > _LARGEST:
+            return None
+        value = json.loads(path.read_text(encoding="utf-8"))["value"]
+    except (StorageError, OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def keep(device: torch.device, what: Mapping[str, object], value: float) -> None:
+    """Keep `value` for `what`. Where nothing can be written it is measured again the next time."""
+    with contextlib.suppress(StorageError):
+        replace_json(_path(device, what), {**_full(device, what), "value": value})
+
+
+def _path(device: torch.device, what: Mapping[str, object]) -> Path:
+    text = json.dumps(_full(device, what), sort_keys=True)
+    return cache_dir() / f"measured-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def _full(device: torch.device, what: Mapping[str, object]) -> dict[str, object]:
+    return {"machine": machine_name(device), "torch": str(torch.__version__), **what}
