@@ -31,6 +31,13 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def format_clock(moment: float, now: float | None = None) -> str:
+    """A time in seconds since the epoch, as 14:32 in local time; with the day if it is not today."""
+    at, today = time.localtime(moment), time.localtime(time.time() if now is None else now)
+    is_today = (at.tm_year, at.tm_yday) == (today.tm_year, today.tm_yday)
+    return time.strftime("%H:%M" if is_today else "%a %H:%M", at)
+
+
 def format_age(then: float, now: float | None = None) -> str:
     """A time in seconds since the epoch, as 5 minutes ago."""
     elapsed = max(0.0, (time.time() if now is None else now) - then)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.output import Output
-from rlm_cli.program import program
 
 if TYPE_CHECKING:
     from models.training.control import Control
@@ -127,18 +126,21 @@ class Interrupts:
             raise KeyboardInterrupt  # leaves the menu; `decide` pauses
 
 
-def ask_on_terminal(output: Output, run_name: str) -> Choice:
+def ask_on_terminal(output: Output) -> Choice:
     """Show the menu and read the choice. The end of input means pause."""
-    question = (
-        f"\n  1  pause and save    (continue later: {program()} resume {run_name})"
-        "\n  2  stop and finish   (with the best weights so far)"
-        "\n  3  continue"
-        "\n1, 2 or 3?"
-    )
+    question = "\n  1  p  pause and save\n  2  s  stop with the best weights\n  3  c  continue\n1, 2 or 3?"
     while True:
         answer = output.ask(question)
         if answer is None:
             return Choice.PAUSE
-        if answer in (choice.value for choice in Choice):
-            return Choice(answer)
+        if answer.lower() in _CHOICES:
+            return _CHOICES[answer.lower()]
         question = "1, 2 or 3?"
+
+
+_CHOICES = {
+    **{choice.value: choice for choice in Choice},
+    **dict.fromkeys(("p", "pause"), Choice.PAUSE),
+    **dict.fromkeys(("s", "stop"), Choice.STOP),
+    **dict.fromkeys(("c", "continue"), Choice.GO_ON),
+}

@@ -3,26 +3,27 @@
 `progress_view` chooses a view by the form of the output. `models.runs.event_words` gives the words.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from data.safe_text import safe_text
 from models.runs import events
 from models.runs.event_json import to_json
 from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.history import History
-from rlm_cli.format import format_duration, format_short_count
+from rlm_cli.format import format_clock, format_duration, format_short_count
 from rlm_cli.output import Form, Output, write
+from rlm_cli.pace import Pace
+from rlm_cli.progress_bar import ProgressBar
 from rlm_cli.streams import stderr_is_terminal
 from rlm_cli.wording import in_cli_words
 
 _PLAIN_INTERVAL_S = 5.0
-_REDRAW_INTERVAL_S = 0.15
 _HIDDEN_EVENTS = (events.CheckpointSaved, events.RunPaused, events.RunFailed, events.RunFinished)
 """Events without a line: checkpoints are routine, and the end is reported after the training."""
 
@@ -93,15 +94,20 @@ class PlainLines(SilentView):
         self._clock = clock
         self._next_line_at = 0.0
         self._stage = ""
+        self._pace = Pace(clock)
 
     def show(self, event: Event) -> None:
+        is_shown = self._pace.shows(event)
         if isinstance(event, events.PreparationAdvanced):
-            new_stage = event.stage != self._stage
-            self._stage = event.stage
-            self._print_at_intervals(_preparation_line(event), at_once=new_stage)
+            if event.stage != self._stage:
+                self._stage = event.stage
+                self._print_at_intervals(f"{event.stage}...", at_once=True)
+            elif event.total:
+                share = 100 * event.done / event.total
+                self._print_at_intervals(f"{event.stage}... {share:.0f}%", at_once=False)
         elif isinstance(event, events.StepFinished):
             self._print_at_intervals(step_line(event), at_once=event.step in (1, event.total_steps))
-        else:
+        elif is_shown:
             for line in event_lines(event):
                 self._output.say(line)
 
@@ -117,49 +123,39 @@ class LiveBar(SilentView):
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._progress, self._task = _bar(output)
+        self._bar = ProgressBar(output.stderr)
+        self._pace = Pace()
         self._history = History()
-        self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # the terminal may have hung up
-            self._progress.stop()
+        self._bar.stop()
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        self._progress.stop()
+        self._bar.stop()
         try:
             yield
         finally:
-            self._progress.start()
+            self._bar.start()
 
     def show(self, event: Event) -> None:
         self._history.add(event)
+        is_shown = self._pace.shows(event)
         if isinstance(event, events.PreparationAdvanced):
-            self._draw(event.stage, event.done, event.total)
+            self._bar.draw(event.stage, event.done, event.total)
         elif isinstance(event, events.EvaluationAdvanced):
-            self._draw("evaluating", event.done, event.total)
+            self._bar.draw("evaluating", event.done, event.total)
         elif isinstance(event, events.StepFinished):
-            self._draw("training", event.step, event.total_steps, _step_details(event, self._history))
-        else:
+            self._bar.draw("training", event.step, event.total_steps, step_details(event, self._history))
+        elif is_shown:
             for line in event_lines(event):
                 self._output.say(line)
-
-    def _draw(self, stage: str, done: int, total: int, text: str = "") -> None:
-        now = time.monotonic()
-        if now - self._drawn_at < _REDRAW_INTERVAL_S and done < total:
-            return
-        self._drawn_at = now
-        self._progress.update(
-            self._task, description=safe_text(stage), completed=done, total=total or None, details=text
-        )
-        self._progress.refresh()
 
 
 def event_lines(event: Event) -> list[str]:
@@ -186,34 +182,16 @@ def step_line(event: events.StepFinished) -> str:
     return "" if words is None else words.text
 
 
-def _bar(output: Output) -> tuple[Any, Any]:
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    progress = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%", markup=False),
-        TextColumn("{task.fields[details]}", markup=False),
-        console=output.stderr,
-        # Events redraw the bar. A thread for this would slow the training down.
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=False,
-        expand=True,
-    )
-    return progress, progress.add_task("starting", total=None, details="")
-
-
-def _preparation_line(event: events.PreparationAdvanced) -> str:
-    if not event.total:
-        return event.stage
-    return f"{event.stage} {100 * event.done / event.total:.0f}%"
-
-
-def _step_details(event: events.StepFinished, history: History) -> str:
-    """A short text beside the bar."""
-    validation = f"  val {history.evaluations[-1].validation_loss:.3f}" if history.evaluations else ""
-    return (
-        f"loss {event.loss:.3f}{validation}  {format_short_count(event.tokens_per_second)} tok/s"
-        f"  {format_duration(event.eta_s)} left"
-    )
+def step_details(event: events.StepFinished, history: History) -> list[tuple[int, str]]:
+    """Texts beside the bar, with their importance: the time left stays longest."""
+    details = [
+        (4, f"step {event.step:,}/{event.total_steps:,}"),
+        (3, f"loss {event.loss:.3f}"),
+        (0, f"{format_short_count(event.tokens_per_second)} tok/s"),
+        (5, f"{format_duration(event.eta_s)} left"),
+    ]
+    if history.evaluations:
+        details.insert(2, (2, f"val {history.evaluations[-1].validation_loss:.3f}"))
+    if math.isfinite(event.eta_s):
+        details.append((1, f"until {format_clock(time.time() + event.eta_s)}"))
+    return details

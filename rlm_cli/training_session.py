@@ -37,7 +37,7 @@ def follow_training(run: "Run", output: Output, planned_at: float | None = None)
 
     waited_s = 0.0 if planned_at is None else max(0.0, time.time() - planned_at)
     control = Control(began=time.monotonic() - waited_s)
-    last, code = show_training(run.record(train(run, control)), control, output, quoted_reference(run))
+    last, code = show_training(run.record(train(run, control)), control, output)
     match last:
         case events.RunFinished():
             _show_result(last, output, quoted_reference(run))
@@ -50,7 +50,7 @@ def follow_training(run: "Run", output: Output, planned_at: float | None = None)
 
 
 def show_training(
-    stream: Iterator[Event], control: "Control", output: Output, run_name: str
+    stream: Iterator[Event], control: "Control", output: Output
 ) -> tuple[Event | None, ExitCode]:
     """Show every event. After a Ctrl-C, ask the user what to do.
 
@@ -74,7 +74,7 @@ def show_training(
             if interrupts.terminal_closed:
                 drop_broken_streams(terminals)
             if interrupts.pending:
-                interrupts.decide(_question(view, control, output, run_name))
+                interrupts.decide(_question(view, control, output))
     return last, interrupts.exit_code
 
 
@@ -110,12 +110,12 @@ def interruptible_continuation(output: Output, run: "Run") -> Iterator[None]:
         raise typer.Exit(ExitCode.PAUSED) from None
 
 
-def _question(view: View, control: "Control", output: Output, run_name: str) -> Callable[[], Choice]:
+def _question(view: View, control: "Control", output: Output) -> Callable[[], Choice]:
     def ask() -> Choice:
         if not may_ask():
             return Choice.PAUSE
         with control.waiting(), view.suspended():
-            choice = ask_on_terminal(output, run_name)
+            choice = ask_on_terminal(output)
             if choice is not Choice.GO_ON:
                 output.say("Saving...")
             return choice

@@ -127,7 +127,7 @@ def test_no_held_out_puzzle_is_a_training_puzzle_under_any_symmetry(size: int) -
     assert "20 puzzles" in train.notes[0]
     assert is_solution_of(held_out.solutions, held_out.puzzles).all()
     few, most = split(disguised, 50)
-    assert len(most) == 9 and len(few) == 6 and "9 puzzles are held out instead of 50" in few.notes[0]
+    assert len(most) == 9 and len(few) == 6 and "9 of the puzzles are held out instead of 50" in few.notes[0]
 
 
 def test_4x4_puzzles_are_split_by_equality_with_a_note() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_cli.format import format_age, format_duration, format_loss, format_short_count
+from rlm_cli.format import format_age, format_clock, format_duration, format_loss, format_short_count
 
 
 @given(st.integers(0, 10**12))
@@ -25,5 +25,7 @@ def test_formatted_examples() -> None:
     assert format_short_count(3_980_290) == "4.0M"
     assert format_duration(3723) == "1:02:03"
     assert format_loss(None) == format_loss(float("nan")) == "-"
+    assert len(format_clock(1000, now=1000)) == 5
+    assert len(format_clock(1000 + 86_400, now=1000)) == 9
     assert format_age(0, now=7200) == "2 hours ago"
     assert format_age(100, now=50) == "just now"

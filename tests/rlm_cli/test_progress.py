@@ -11,7 +11,7 @@ from rich.console import Console
 from models.runs import events
 from models.runs.event_json import to_json
 from models.runs.events import Event
-from rlm_cli import progress
+from rlm_cli import progress, progress_bar
 from rlm_cli.output import Form, Output
 from rlm_cli.progress import JsonLines, LiveBar, PlainLines, SilentView, event_lines, progress_view
 
@@ -83,6 +83,7 @@ def test_plain_lines_come_every_few_seconds(capsys: pytest.CaptureFixture[str]) 
     assert steps[-1].startswith(f"step {TOTAL}/{TOTAL}")
     assert "\x1b" not in err
     assert "\r" not in err
+    assert [line for line in err.splitlines() if "..." in line] == ["reading...", "compiling..."]
     assert "validation loss 1.5000" in err
     assert "[bold]a" in err
 
@@ -99,7 +100,7 @@ def test_bar_shows_loss_and_speed_and_replaces_control_characters(monkeypatch: p
         emoji=False,
         color_system=None,
     )
-    monkeypatch.setattr(progress, "_REDRAW_INTERVAL_S", 0.0)
+    monkeypatch.setattr(progress_bar, "_REDRAW_INTERVAL_S", 0.0)
     view = LiveBar(output)
     with view:
         for event in a_stream():
@@ -108,7 +109,7 @@ def test_bar_shows_loss_and_speed_and_replaces_control_characters(monkeypatch: p
             screen.write("[the menu]")
         view.show(a_step(TOTAL - 1))
     drawn = screen.getvalue()
-    assert "loss 2.500  12.3k tok/s  1:05 left" in drawn
+    assert f"step 9/{TOTAL}  loss 2.500  12.3k tok/s  1:05 left  until " in drawn
     assert "val 1.500" in drawn.split("[the menu]")[1]
     assert "upon␛]0;x␇ [bold]a" in drawn
     assert "\x1b[2J" not in drawn
