@@ -1,5 +1,6 @@
 """Depth: how often shared weights are applied, and the named modes of the dial."""
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ MODES: Mapping[str, Depth] = MappingProxyType(
     }
 )
 DEFAULT_MODE = "normal"
+AUTO_MODE = "auto"
+"""Stands for the mode that `best_mode` gives."""
 
 
 def depth_of(mode: str) -> Depth:
@@ -58,6 +61,15 @@ def depth_of(mode: str) -> Depth:
         return MODES[mode]
     except KeyError:
         raise UsageError(f"There is no mode '{mode}'.", hint=did_you_mean(mode, MODES)) from None
+
+
+def best_mode(losses: Mapping[str, float]) -> str | None:
+    """The mode with the lowest of `losses`, in nats per token by mode; the shallower of equal ones.
+
+    None if no mode has a finite loss.
+    """
+    measured = [mode for mode in MODES if math.isfinite(losses.get(mode, math.nan))]
+    return min(measured, key=lambda mode: losses[mode], default=None)
 
 
 FULL_DEPTH_PROB = 0.25

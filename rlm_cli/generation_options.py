@@ -1,5 +1,6 @@
 """Options of `rlm generate` and `rlm chat`, and the settings they give."""
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from models.depth import DEFAULT_MODE, depth_of
+from models.depth import AUTO_MODE, DEFAULT_MODE, best_mode, depth_of
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import WHERE_PANEL, env_option
+from rlm_cli.output import Output
+from rlm_cli.program import program
 
 if TYPE_CHECKING:
     from models.generation.settings import GenerationConfig
@@ -22,6 +25,9 @@ SAMPLING_PANEL = "How it writes"
 _SMALL_MODEL = 30_000_000  # parameters
 _MAX_THREADS = 1024
 
+PromptArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[TEXT]", help="A prompt for RUN.", show_default=False)
+]
 TemperatureOption = Annotated[
     float | None,
     env_option(
@@ -149,7 +155,10 @@ def resolve_settings(
     from models.generation.settings import GenerationConfig
 
     merged = {**_run_settings(run), **(conversation or {})}
-    chosen_mode = mode if mode is not None else str(merged.pop("mode", DEFAULT_MODE))
+    saved_mode = str(merged.pop("mode", AUTO_MODE))
+    chosen_mode = mode if mode is not None else saved_mode
+    if chosen_mode == AUTO_MODE:
+        chosen_mode = best_mode(mode_losses(run)) or DEFAULT_MODE
     depth_of(chosen_mode)
     merged.update({name: value for name, value in typed.items() if value is not None})
     if natural:
@@ -163,13 +172,26 @@ def resolve_settings(
     return chosen_mode, GenerationConfig.from_dict(merged)
 
 
+def mode_losses(run: "Run") -> Mapping[str, float]:
+    """Nats per token by mode, as the training measured them; empty if it did not."""
+    from models.errors import RunError
+    from models.runs.evaluation import Evaluation
+
+    try:
+        evaluation = run.evaluation()
+    except RunError:  # it only advises
+        return {}
+    return evaluation.validation_loss_by_mode if isinstance(evaluation, Evaluation) else {}
+
+
 def _run_settings(run: "Run") -> dict[str, Any]:
     """The content of the run's generation_config.json, if any. Raises UsageError, RunError."""
     from models.generation.settings import GenerationConfig
 
     content = run.read_json("generation_config.json") or {}
     try:
-        depth_of(str(content.get("mode", DEFAULT_MODE)))
+        if (mode := str(content.get("mode", AUTO_MODE))) != AUTO_MODE:
+            depth_of(mode)
         GenerationConfig.from_dict(content)
     except UsageError as error:
         hint = f"It is in {run.path / 'generation_config.json'}."
@@ -196,6 +218,30 @@ def open_run(name: str | None, folder: Path | None) -> "Run":
     from rlm_cli.environment import runs_dir
 
     return Run.open(name, runs_dir(folder))
+
+
+def run_and_prompt(
+    name: str | None, words: list[str] | None, folder: Path | None, output: Output
+) -> "tuple[Run, str | None]":
+    """The run `name`, or the newest without a name, and the prompt in `words`.
+
+    Text that cannot be the name of a run is the prompt itself, for the newest run. Raises UsageError,
+    RunError.
+    """
+    from models.runs.run_names import NAME
+
+    try:
+        return open_run(name, folder), " ".join(words) if words else None
+    except UsageError as error:
+        if name is None:
+            raise
+        if words or NAME.fullmatch(name) or not any(map(str.isspace, name)):
+            text = shlex.quote(" ".join([name, *(words or [])]))
+            hint = f"{error.hint or ''} For a prompt: {program()} generate -p {text}".strip()
+            raise UsageError(error.message, hint=hint) from error
+    run = open_run(None, folder)
+    output.say(f"'{name}' is no run; it is the prompt for the newest run, {run.name}.", style="dim")
+    return run, name
 
 
 def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedModel":

@@ -71,8 +71,10 @@ def complete_architectures(incomplete: str) -> list[str]:
 
 def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of modes, for the shell."""
-    from models.depth import MODES
+    from models.depth import AUTO_MODE, MODES
 
+    if AUTO_MODE.startswith(incomplete):
+        yield AUTO_MODE, "the best measured"
     for mode, depth in MODES.items():
         if mode.startswith(incomplete):
             yield mode, f"{depth.cycles} cycles of {depth.steps}"
@@ -144,7 +146,8 @@ ModeOption = Annotated[
         "--mode",
         "-m",
         metavar="MODE",
-        help="How long it thinks about each token: fast, normal, deep, thorough or extreme.",
+        help="How long it thinks about each token: fast, normal, deep, thorough or extreme. "
+        "Default auto, the mode with the lowest measured loss.",
         autocompletion=complete_modes,
     ),
 ]

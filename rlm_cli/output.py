@@ -6,8 +6,9 @@ read as markup.
 """
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import RlmError
 from data.safe_text import safe_text
 from rlm_cli.streams import stderr_is_terminal, stdout_is_terminal
+from rlm_cli.word_wrap import WordWrap
 from rlm_cli.wording import error_in_cli_words, in_cli_words
 
 if TYPE_CHECKING:
@@ -79,6 +81,16 @@ class Output:
             self.stdout.print(_styled_text(text, style), end=end, soft_wrap=True)
         else:
             write((text if exact and not stdout_is_terminal() else safe_text(text)) + end)
+
+    def result_writer(self) -> Callable[[str], None]:
+        """A function that writes a result piece by piece, exactly to a file or a pipe.
+
+        On a terminal its lines are wrapped between words.
+        """
+        if self.is_json or not stdout_is_terminal() or os.environ.get("TERM") == "dumb":
+            return lambda text: self.result(text, end="", exact=True)
+        wrap = WordWrap(lambda: self.stdout.width)
+        return lambda text: write(wrap.push(safe_text(text)))
 
     def json(self, value: Any) -> None:
         """Write one line of ASCII JSON. Writes nothing in the other forms."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from models.generation.depth_notes import best_mode_words
 from models.runs import events
 from models.runs.event_words import END_REASONS, describe
 from models.runs.events import Event
@@ -131,6 +132,7 @@ def _show_result(event: events.RunFinished, output: Output, run: str) -> None:
         ("ended", f"{END_REASONS.get(event.reason, event.reason)}, at step {event.step:,}"),
         _final_evaluation(event),
         ("by mode", by_mode),
+        ("best mode", best_mode_words(event.validation_loss_by_mode) or ""),
         ("time", f"{format_duration(event.elapsed_s)} at {event.tokens_per_second:,.0f} tokens/s"),
     ]
     output.pairs(row for row in rows if row[1])

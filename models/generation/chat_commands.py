@@ -1,7 +1,7 @@
 """The table of chat commands, and the parser of a typed line. Every front end uses both. Torch-free.
 
 A command may always begin with a slash. The slash may be left out where the line is hardly text:
-`mode deep`, `temp 0.8`, `undo`. A line that starts with a space or with two slashes is always text.
+`mode deep`, `deep`, `temp 0.8`, `undo`. A line that starts with a space or with two slashes is always text.
 """
 
 import difflib
@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from data.errors import UsageError
-from models.depth import MODES
-from models.generation.settings import MAX_SEED
+from models.depth import AUTO_MODE, MODES
+from models.generation.settings import MAX_SEED, PENALTIES, TEMPERATURES, TOP_PS
 
 _NO_LIMIT = 10**9
 """The limit of an integer that needs none; larger numbers are refused."""
@@ -56,6 +56,8 @@ def parse_line(line: str) -> Command | str:
         word, _, rest = line[1:].strip().partition(" ")
         return _parse(_spec(word), rest.strip())
     word, _, rest = line.strip().partition(" ")
+    if not rest and word.lower() in MODES:
+        return Command("mode", word.lower())
     spec = COMMANDS.get("quit" if word == "exit" else word)
     if spec is None or (rest and not _is_likely_argument(spec, rest.strip())):
         return line
@@ -125,15 +127,14 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _number(name: str, low: float, high: float, *extra_values: float) -> Callable[[str], float]:
+def _number(name: str, low: float, high: float) -> Callable[[str], float]:
     def parse(argument: str) -> float:
         try:
             value = float(argument)
         except ValueError:
             raise UsageError(f"/{name} needs a number, not '{argument}'.") from None
-        if not (low <= value <= high or value in extra_values):
-            extra = "".join(f" or {value:g}" for value in extra_values)
-            raise UsageError(f"/{name} {argument} is out of range.", hint=f"From {low:g} to {high:g}{extra}.")
+        if not low <= value <= high:
+            raise UsageError(f"/{name} {argument} is out of range.", hint=f"From {low:g} to {high:g}.")
         return value
 
     return parse
@@ -158,11 +159,11 @@ def _seed(argument: str) -> int | str:
 
 
 def _mode(argument: str) -> str:
-    if argument.lower() in MODES:
+    if argument.lower() in (*MODES, AUTO_MODE):
         return argument.lower()
     raise UsageError(
         f"There is no mode '{argument}'.",
-        hint=_nearest(argument.lower(), MODES) + f"Modes: {', '.join(MODES)}.",
+        hint=_nearest(argument.lower(), MODES) + f"Modes: {', '.join(MODES)}; auto is the best measured.",
     )
 
 
@@ -177,22 +178,22 @@ def _switch(argument: str) -> bool:
 
 
 _TABLE = (
-    CommandSpec("mode", "NAME", "how long it thinks about each token: " + ", ".join(MODES),
+    CommandSpec("mode", "NAME", f"how long it thinks about each token: {', '.join(MODES)}, or auto",
                 _mode, slash_optional=True),
     CommandSpec(
-        "temp", "T", "temperature, 0.1 to 2.0; 0 always takes the likeliest token",
-        _number("temp", 0.1, 2.0, 0), ("temperature",), slash_optional=True,
+        "temp", "T", "temperature, such as 0.8; 0 always takes the likeliest token",
+        _number("temp", *TEMPERATURES), ("temperature",), slash_optional=True,
     ),
     CommandSpec("topk", "K", "sample among the K likeliest tokens; 0 is off",
                 _integer("topk", 0), ("top-k", "top_k"), slash_optional=True),
     CommandSpec("topp", "P", "sample among the fewest tokens that hold P of the probability; 1 is off",
-                _number("topp", 0.01, 1.0), ("top-p", "top_p"), slash_optional=True),
+                _number("topp", *TOP_PS), ("top-p", "top_p"), slash_optional=True),
     CommandSpec("minp", "P", "drop tokens below P of the likeliest one's probability; 0 is off",
                 _number("minp", 0.0, 1.0), ("min-p", "min_p"), slash_optional=True),
     CommandSpec("penalty", "X", "make tokens already used less likely; 1 is off",
-                _number("penalty", 0.5, 5.0), ("repetition",), slash_optional=True),
+                _number("penalty", *PENALTIES), ("repetition",), slash_optional=True),
     CommandSpec("ngram", "N", "never repeat N tokens in a row; 0 is off",
-                _integer("ngram", 0, 1000), slash_optional=True),
+                _integer("ngram", 0), slash_optional=True),
     CommandSpec("seed", "N|off", "same seed, same answer", _seed, slash_optional=True),
     CommandSpec("halt", "on|off|T", "stop recursing on a token once it is sure enough, T from 0 to 1",
                 _halt, slash_optional=True),

@@ -7,17 +7,18 @@ text so far stays in the conversation. Importing this module needs no torch; ans
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from data.document import Message, without_surrogates
 from data.errors import StorageError, UsageError
-from data.wording import counted
+from models.depth import AUTO_MODE, DEFAULT_MODE, best_mode
+from models.generation.answer_stats import AnswerStats
+from models.generation.chat_commands import Command
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
-from models.generation.depth_notes import halt_note, mode_note
+from models.generation.depth_notes import halt_note, measured_note, mode_note
 from models.generation.prompt import Kind, conversation_prompt, unknown_characters
 from models.generation.settings import MAX_SEED, GenerationConfig
 
@@ -40,48 +41,6 @@ class ChatModel(Protocol):
     def kind(self) -> Kind: ...
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerStats:
-    """Length, time and context of one answer."""
-
-    characters: int
-    tokens: int
-    seconds: float
-    mode: str
-    depth: str
-    temperature: float
-    mean_passes: float
-    context_used: int
-    context_length: int
-    dropped_turns: int
-    finished: str
-    """Why the answer ended: stop, eos, natural, length, or stopped by the user."""
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / self.seconds if self.seconds > 0 else 0.0
-
-    def context(self) -> str:
-        """Tokens in the context and its length, such as 120/256."""
-        dropped = f", {self.dropped_turns} oldest turns dropped" if self.dropped_turns > 1 else ""
-        dropped = ", the oldest turn dropped" if self.dropped_turns == 1 else dropped
-        return f"{self.context_used}/{self.context_length}{dropped}"
-
-    def line(self) -> str:
-        """The line below an answer."""
-        return " · ".join(
-            (
-                counted(self.characters, "character"),
-                f"{self.seconds:.1f} s",
-                f"{self.tokens_per_second:.0f} tokens/s",
-                f"{self.mode} {self.depth}",
-                f"temp {self.temperature:g}",
-                f"{counted(float(f'{self.mean_passes:.3g}'), 'pass')}/token",
-                f"context {self.context()}",
-            )
-        )
-
-
 class ChatSession:
     """The current conversation. `stats` describe the last answer.
 
@@ -90,13 +49,19 @@ class ChatSession:
     """
 
     def __init__(
-        self, chat_model: ChatModel, conversation: Conversation, store: ConversationStore | None = None
+        self,
+        chat_model: ChatModel,
+        conversation: Conversation,
+        store: ConversationStore | None = None,
+        losses: Mapping[str, float] | None = None,
     ) -> None:
         self.chat_model = chat_model
         self.conversation = conversation
         self.store = store
         self.stats: AnswerStats | None = None
         self.save_error: str | None = None
+        self.losses = losses or {}
+        """Measured nats per token by mode."""
         self._attempt = 0
 
     @property
@@ -106,6 +71,16 @@ class ChatSession:
     @settings.setter
     def settings(self, settings: ChatSettings) -> None:
         self.conversation.settings = settings
+
+    def change_setting(self, command: Command) -> None:
+        """Apply a command of SETTING_COMMANDS. Raises UsageError."""
+        if command == Command("mode", AUTO_MODE):
+            command = Command("mode", best_mode(self.losses) or DEFAULT_MODE)
+        self.settings = self.settings.with_command(command)
+
+    def measured_note(self) -> str | None:
+        """How the current mode compares with the best measured one, or None."""
+        return measured_note(self.settings.mode, self.losses) if self.chat_model.model.recursive else None
 
     def greeting(self) -> str:
         """One sentence on how the model answers."""
@@ -266,7 +241,6 @@ class ChatSession:
                 seconds=time.perf_counter() - began,
                 mode=settings.mode,
                 depth=str(settings.depth),
-                temperature=settings.generation.temperature,
                 mean_passes=passes / max(1, tokens),
                 context_used=min(length, len(prompt.ids) + tokens),
                 context_length=length,

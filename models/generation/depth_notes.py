@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from data.wording import counted
-from models.depth import Depth, depth_of, has_steps, is_trained
+from models.depth import MODES, Depth, best_mode, depth_of, has_steps, is_trained
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
@@ -29,6 +30,25 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
         trained = model.trained_depth if two_levels else model.passes(model.trained_depth)
         return f"Mode {mode} uses {uses}, training at most {trained}. This extrapolation may give worse text."
     return None
+
+
+def best_mode_words(losses: Mapping[str, float]) -> str | None:
+    """The mode with the lowest of `losses`, in nats per token by mode. None if all are equal."""
+    best = best_mode(losses)
+    if best is None or len(set(losses.values())) < 2:
+        return None
+    deeper = list(MODES)[list(MODES).index(best) + 1 :]
+    return f"{best}; deeper modes are worse" if any(mode in losses for mode in deeper) else best
+
+
+def measured_note(mode: str, losses: Mapping[str, float]) -> str | None:
+    """How `mode` compares with the best of `losses`, in nats per token by mode, or None."""
+    best, words = best_mode(losses), best_mode_words(losses)
+    if best is None or words is None:
+        return None
+    if mode == best or mode not in losses:
+        return f"The mode with the lowest measured loss is {words}."
+    return f"Mode {mode} measured worse than {best}: loss {losses[mode]:.4f} against {losses[best]:.4f}."
 
 
 def halt_note(model: RecursiveLM, mode: str, threshold: float | None) -> str | None:

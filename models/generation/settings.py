@@ -10,6 +10,9 @@ from data.errors import UsageError
 from models.runs.typed_json import JsonObject
 
 MAX_SEED = 2**63 - 1
+TEMPERATURES = (0.0, 10.0)
+PENALTIES = (0.1, 10.0)
+TOP_PS = (1e-6, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,15 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         _check(self.max_tokens is None or self.max_tokens >= 1, "max tokens", self.max_tokens, "1 or more")
-        _check(0 <= self.temperature <= 10, "temperature", self.temperature, "between 0 (greedy) and 10")
+        low, high = TEMPERATURES
+        allowed = f"between 0 (greedy) and {high:g}"
+        _check(low <= self.temperature <= high, "temperature", self.temperature, allowed)
         _check(self.top_k >= 0, "top-k", self.top_k, "0 (off) or more")
-        _check(0 < self.top_p <= 1, "top-p", self.top_p, "above 0 and at most 1 (off)")
+        _check(TOP_PS[0] <= self.top_p <= TOP_PS[1], "top-p", self.top_p, "above 0 and at most 1 (off)")
         _check(0 <= self.min_p <= 1, "min-p", self.min_p, "between 0 (off) and 1")
-        penalty = self.repetition_penalty
-        _check(0.1 <= penalty <= 10, "repetition penalty", penalty, "between 0.1 and 10; 1 is off")
+        penalty, (low, high) = self.repetition_penalty, PENALTIES
+        allowed = f"between {low:g} and {high:g}; 1 is off"
+        _check(low <= penalty <= high, "repetition penalty", penalty, allowed)
         _check(self.no_repeat_ngram >= 0, "n-gram length", self.no_repeat_ngram, "0 (off) or more")
         _check(all(self.stop), "stop string", "''", "at least one character long")
         _check(

@@ -28,6 +28,7 @@ class AnswerView:
 
         Always closes the iterator. A second Ctrl-C raises KeyboardInterrupt.
         """
+        write = self.output.result_writer()
         stream = settings.interactive and not settings.debug
         pieces: list[str] = []
         stopped = ended = False
@@ -38,7 +39,7 @@ class AnswerView:
                     if settings.debug:
                         self._show_token(token)
                     elif stream:
-                        self._write(token.text)
+                        write(token.text)
                     if keys.pressed():
                         stopped = True
                         break
@@ -49,15 +50,11 @@ class AnswerView:
             self.typed = keys.typed
             text = "".join(pieces)
             if not stream:
-                self._write(text)
+                write(text)
             # If `tokens` raised an error before its first token, print no empty line.
             if (pieces or ended) and not text.endswith("\n"):
-                self._write("\n")
+                write("\n")
         return stopped
-
-    def _write(self, text: str) -> None:
-        if text:
-            self.output.result(text, end="", exact=True)
 
     def _show_token(self, token: "GeneratedToken") -> None:
         text = repr(self._tokenizer.token_text(token.id))

@@ -7,19 +7,29 @@ from data.errors import UsageError
 from models.generation.chat_session import ChatSession
 from models.generation.conversation import write_private
 
+_FORMS = {".md": "md", ".markdown": "md", ".txt": "md", ".jsonl": "jsonl"}
+"""Forms by the ending of a file name."""
+
 
 def export(session: ChatSession, argument: str) -> Path:
     """Write the conversation and return the file. `argument` is `[md|jsonl] [FILE]`.
 
     Without FILE, the file is beside the saved conversation and replaces an earlier export. An existing
-    FILE is never overwritten. Raises UsageError, StorageError.
+    FILE is never overwritten. Without a form, the ending of FILE gives it. Raises UsageError, StorageError.
     """
     conversation = session.conversation
     if not conversation.turns:
         raise UsageError("There is nothing to export yet.")
     form, _, rest = argument.partition(" ")
-    if form not in ("md", "jsonl"):
-        form, rest = ("jsonl" if argument.endswith(".jsonl") else "md"), argument
+    if form not in ("", "md", "jsonl"):
+        ending, rest = os.path.splitext(argument.strip())[1].lower(), argument
+        if ending not in _FORMS:
+            raise UsageError(
+                "A conversation is exported as md or jsonl.",
+                hint=f"Say which: /export md {argument}, /export jsonl {argument}",
+            )
+        form = _FORMS[ending]
+    form = form or "md"
     if rest.strip():
         # Path.expanduser and Path.exists raise for an unknown user or an invalid name; these do not.
         path = Path(os.path.expanduser(rest.strip()))

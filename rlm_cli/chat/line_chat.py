@@ -56,11 +56,14 @@ class LineChat:
             "quit": lambda value: self._quit(),
         }
 
-    def run(self) -> None:
-        """Read and answer lines until the user leaves."""
+    def run(self, message: str | None = None) -> None:
+        """Answer `message`, then read and answer lines until the user leaves."""
         warned = False
         while not self._quitting:
             try:
+                if message is not None:
+                    first, message = message, None
+                    self.send(first)
                 line = self.reader.read()
                 warned = False
                 self.run_line(line)
@@ -81,6 +84,8 @@ class LineChat:
             return
         parsed = parse_line(line)
         if isinstance(parsed, Command):
+            if line.strip().lower() in MODES:
+                self._say_wrapped("Understood as /mode. A line that begins with a space is sent as text.")
             if parsed.name in SETTING_COMMANDS:
                 self._set(parsed)
             else:
@@ -114,14 +119,16 @@ class LineChat:
         if (stats := self.session.stats) is not None:
             if not stats.characters:
                 self.output.say("It wrote nothing.", style="dim")
-            self._say_wrapped(stats.line())
+            self.output.say(stats.line(), style="dim")
         if self.session.save_error:
             self.output.warn(self.session.save_error)
             self.session.save_error = None
 
     def _set(self, command: Command) -> None:
-        self.session.settings = self.session.settings.with_command(command)
+        self.session.change_setting(command)
         self.output.say(self.session.settings.describe(command.name), style="dim")
+        if command.name == "mode" and (note := self.session.measured_note()):
+            self._say_wrapped(note)
         if command.name in ("mode", "halt") and (note := self.session.mode_note()):
             self._say_wrapped(in_cli_words(note), style="yellow")
 
@@ -142,6 +149,7 @@ class LineChat:
                     else "no recursion",
                 ),
                 *session.settings.rows(),
+                *([("last answer", stats.details())] if stats else []),
                 ("context", stats.context() if stats else f"0/{model.config.context_length}"),
                 ("system", session.conversation.system or "none"),
                 ("turns", str(len(session.conversation.turns))),

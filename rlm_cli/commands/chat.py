@@ -19,6 +19,7 @@ from rlm_cli.generation_options import (
     NaturalOption,
     NgramOption,
     PenaltyOption,
+    PromptArgument,
     StopOption,
     TemperatureOption,
     TopKOption,
@@ -27,10 +28,11 @@ from rlm_cli.generation_options import (
     WriterSeedOption,
     check_threads,
     load_model,
-    open_run,
+    mode_losses,
     read_piped_text,
     refuse_system,
     resolve_settings,
+    run_and_prompt,
 )
 from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 def chat(
     run_name: RunArgument = None,
+    text: PromptArgument = None,
     resume: Annotated[
         bool, typer.Option("--continue", "-c", help="Continue the last conversation of this run.")
     ] = False,
@@ -72,8 +75,9 @@ def chat(
             rich_help_panel=SAMPLING_PANEL,
         ),
     ] = None,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="A plain loop: each message starts anew, nothing is saved.")
+    fast: Annotated[bool, typer.Option("--fast", help="Short for --mode fast.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="A plain loop: each message starts anew, nothing is saved.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show each token: id, text, probability, passes.")
@@ -87,24 +91,27 @@ def chat(
 
     A model trained on conversations answers in turns; one trained on plain
     text continues what you write. /help lists the commands. Piped text is
-    answered as one message.
+    answered as one message, and not saved.
 
     \b
     Examples:
       rlm chat
-      rlm chat book --mode deep
+      rlm chat book "Good morning" --mode deep
       rlm chat book -c
       cat prompt.txt | rlm chat book --temp 0.5 > answer.txt
     """  # fmt: skip
     output = Output.of(quiet=quiet)
-    if fast and resume:
-        raise UsageError("--fast and --continue exclude each other.", hint="Give one of them.")
-    run = open_run(run_name, runs_dir)
+    if plain and resume:
+        raise UsageError("--plain and --continue exclude each other.", hint="Give one of them.")
+    if fast and mode not in (None, "fast"):
+        raise UsageError(f"--fast and --mode {mode} exclude each other.", hint="Give one of them.")
+    run, message = run_and_prompt(run_name, text, runs_dir, output)
     if system is not None:
         refuse_system(run)
     store, conversation = _conversation(run, resume, output)
     chosen_mode, generation = resolve_settings(
-        run, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
+        run, mode="fast" if fast else mode, natural=natural, halt=halt, halt_threshold=halt_threshold,
+        stop=stop,
         conversation=_saved_settings(conversation),
         max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
         repetition_penalty=penalty, no_repeat_ngram=ngram, seed=seed,
@@ -113,22 +120,25 @@ def chat(
         conversation.settings, mode=chosen_mode, generation=generation, debug=debug
     )
     check_threads(threads)
-    # Read the pipe last, so that mistakes are reported before waiting for its end.
-    piped = None if is_terminal(sys.stdin) else _piped_turn(output)
-    plain_input = fast or piped is not None or not is_terminal(sys.stdout)
+    one_turn = not is_terminal(sys.stdin)
+    if one_turn and message is None:
+        # Read the pipe last, so that mistakes are reported before waiting for its end.
+        message = _piped_turn(output)
+    saves = not plain and (resume or not one_turn)
+    plain_input = plain or one_turn or not is_terminal(sys.stdout)
     # Keep keys typed during loading for the input line.
     with contextlib.nullcontext() if plain_input else unechoed_keys(mark_pastes=True):
         loaded = load_model(run, device, threads)
         for note in loaded.notes:
             output.warn(note)
-        session = _session(loaded, conversation, None if fast else store)
+        session = _session(loaded, conversation, store if saves else None)
         if system is not None:
             session.set_system(system)
         _greet(session, output)
-        if piped is None:
-            _talk(session, output, plain_input=plain_input, independent=fast)
+        if one_turn:
+            _one_turn(session, output, message or "")
         else:
-            _one_turn(session, output, piped)
+            _talk(session, output, message, plain_input=plain_input, independent=plain)
 
 
 def _session(
@@ -137,7 +147,7 @@ def _session(
     from models.generation.chat_session import ChatSession
 
     conversation.kind = loaded.kind  # the run may have learned another kind of text since then
-    return ChatSession(loaded, conversation, store)
+    return ChatSession(loaded, conversation, store, mode_losses(loaded.run))
 
 
 def _conversation(run: "Run", resume: bool, output: Output) -> "tuple[ConversationStore, Conversation]":
@@ -169,6 +179,8 @@ def _greet(session: "ChatSession", output: Output) -> None:
     name = f"{session.conversation.run}: {model.config.architecture}, {total:,} parameters."
     width = output.stderr.width
     output.say(wrap_text(f"{name} {session.greeting()}", width))
+    if note := session.measured_note():
+        output.say(wrap_text(note, width), style="dim")
     if note := session.mode_note():
         output.say(wrap_text(in_cli_words(note), width), style="yellow")
     if session.conversation.turns:
@@ -184,15 +196,17 @@ def _one_turn(session: "ChatSession", output: Output, text: str) -> None:
         raise typer.Exit(ExitCode.PAUSED)
 
 
-def _talk(session: "ChatSession", output: Output, *, plain_input: bool, independent: bool) -> None:
-    """Chat until the user leaves."""
+def _talk(
+    session: "ChatSession", output: Output, message: str | None, *, plain_input: bool, independent: bool
+) -> None:
+    """Chat until the user leaves. Answer `message` first."""
     from rlm_cli.chat.line_chat import LineChat, wrap_text
     from rlm_cli.chat.line_readers import PlainReader, TerminalReader, history_path
 
     keys = "/help lists the commands, Esc stops an answer, Ctrl-D leaves."
     output.say(wrap_text(keys, output.stderr.width), style="dim")
     reader = PlainReader() if plain_input else TerminalReader(history_path())
-    LineChat(session, output, reader, independent=independent).run()
+    LineChat(session, output, reader, independent=independent).run(message)
 
 
 def _piped_turn(output: Output) -> str:

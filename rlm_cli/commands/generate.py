@@ -13,7 +13,8 @@ from data.document import without_surrogates
 from data.errors import UsageError
 from data.wording import counted
 from models.depth import depth_of
-from models.generation.depth_notes import extrapolates, halt_note, mode_note
+from models.generation.answer_stats import ENDINGS
+from models.generation.depth_notes import extrapolates, halt_note, measured_note, mode_note
 from models.generation.prompt import prompt_of_text, unknown_characters
 from rlm_cli.generation_options import (
     HaltOption,
@@ -23,6 +24,7 @@ from rlm_cli.generation_options import (
     NaturalOption,
     NgramOption,
     PenaltyOption,
+    PromptArgument,
     StopOption,
     TemperatureOption,
     TopKOption,
@@ -31,10 +33,11 @@ from rlm_cli.generation_options import (
     WriterSeedOption,
     check_threads,
     load_model,
+    mode_losses,
     new_seed,
-    open_run,
     read_piped_text,
     resolve_settings,
+    run_and_prompt,
     unknown_note,
 )
 from rlm_cli.options import JsonOption, ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
@@ -52,6 +55,7 @@ _BATCH_SIZE = 32  # prompts generated together; more would only take memory
 
 def generate(
     run_name: RunArgument = None,
+    text: PromptArgument = None,
     prompts: Annotated[
         list[str] | None,
         typer.Option(
@@ -91,7 +95,9 @@ def generate(
       rlm generate book -p "She said" --temp 0 --json
     """  # fmt: skip
     output = Output.of(json=json, quiet=quiet)
-    run = open_run(run_name, runs_dir)
+    run, prompt = run_and_prompt(run_name, text, runs_dir, output)
+    if prompt is not None:
+        prompts = [prompt, *(prompts or [])]
     chosen_mode, config = resolve_settings(
         run, mode=mode, natural=natural, halt=halt, halt_threshold=halt_threshold, stop=stop,
         max_tokens=max_tokens, temperature=temperature,
@@ -104,6 +110,8 @@ def generate(
     loaded = load_model(run, device, threads)
     for warning in loaded.notes:
         output.warn(warning)
+    if loaded.model.recursive and (note := measured_note(chosen_mode, mode_losses(run))):
+        output.say(note, style="dim")
     # A mode without effect matters only if the user typed it.
     if (mode is not None or loaded.model.recursive) and (note := mode_note(loaded.model, chosen_mode)):
         output.say(in_cli_words(note), style="dim")
@@ -160,6 +168,7 @@ class _Generation:
         self.depth = depth_of(mode)
         self.config = config
         self.output = output
+        self._show = output.result_writer()
         self.results = [_Result(prompt) for prompt in prompts]
         self.seconds = 0.0
 
@@ -220,10 +229,6 @@ class _Generation:
         if self.loaded.kind != "messages":
             self._show(result.prompt)
 
-    def _show(self, text: str) -> None:
-        if text:
-            self.output.result(text, end="", exact=True)
-
     def _as_json(self) -> dict[str, Any]:
         return {
             "run": self.loaded.run.name,
@@ -274,15 +279,12 @@ class _Generation:
         return sum(result.passes for result in self.results) / max(1, self._tokens_written())
 
     def _stats_line(self) -> str:
-        return " · ".join(
-            (
-                f"{self.loaded.run.name}",
-                counted(self._tokens_written(), "token"),
-                f"{self.seconds:.1f} s",
-                f"{self._tokens_per_second():.0f} tokens/s",
-                f"{self.mode} {self.depth}",
-                f"temp {self.config.temperature:g}",
-                f"{counted(float(f'{self._passes_per_token():.3g}'), 'pass')}/token",
-                f"seed {self.config.seed}",
-            )
-        )
+        endings = [ENDINGS[one.finished] for one in self.results if one.finished in ENDINGS]
+        parts = [
+            counted(self._tokens_written(), "token"),
+            f"{self.seconds:.1f} s",
+            f"{self._tokens_per_second():.0f} tokens/s",
+            self.mode,
+            f"seed {self.config.seed}",
+        ]
+        return " · ".join([*parts, *(endings if len(self.results) == 1 else [])])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import RlmError
 from data.wording import byte_size, counted
 from models.depth import DEFAULT_MODE, MODES
+from models.generation.depth_notes import best_mode_words
 from rlm_cli.commands.ls import as_json
 from rlm_cli.format import format_age, format_loss, format_puzzle_scores
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
@@ -153,10 +154,7 @@ def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
     progress = f", step {summary.step:,} of {summary.total_steps:,}" if summary.total_steps else ""
     problem = in_cli_words(summary.problem or "")
     in_notes = any(problem in note for note in report.notes) or not problem
-    yield (
-        "status",
-        summary.status + progress + ("" if in_notes else f" ({problem})"),
-    )
+    yield "status", summary.status + progress + ("" if in_notes else f" ({problem})")
     if summary.failure is not None:
         failure = summary.failure
         words = " ".join(part for part in (failure.message, failure.hint) if part)
@@ -224,6 +222,8 @@ def _mode_rows(evaluation: "Evaluation | PuzzleEvaluation | None") -> Iterator[t
         deeper = ", deeper than trained" if mode in evaluation.extrapolated_modes else ""
         if math.isfinite(loss):
             yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{deeper})" if mode in MODES else "")
+    if words := best_mode_words(evaluation.validation_loss_by_mode):
+        yield "best mode", words
     if (passes := evaluation.passes_per_token) is not None:
         yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
 

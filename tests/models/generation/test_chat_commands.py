@@ -87,8 +87,8 @@ def test_misspelled_command_suggests_the_nearest(line: str, hint: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "/temp 9",
-        "temp 9",
+        "/temp 11",
+        "temp 11",
         "temp -1",
         "/temp x",
         "/topk -1",

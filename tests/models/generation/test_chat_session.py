@@ -7,6 +7,8 @@ import pytest
 
 from data.document import Message
 from data.errors import UsageError
+from models.generation.answer_stats import AnswerStats
+from models.generation.chat_commands import Command
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
@@ -44,8 +46,8 @@ def test_answer_is_added_to_the_conversation_and_saved(session: ChatSession) -> 
     assert (stats.tokens, stats.characters) == (8, len(answer))
     assert stats.context_used == 13
     assert stats.mean_passes == 2
-    for part in ("characters", " s ", "tokens/s", "normal", "temp 0", "passes/token", "context 13/16"):
-        assert part in stats.line()
+    assert stats.context() == "13/16"
+    assert stats.details() == "8 tokens, 2 passes per token at 2x2"
 
 
 def test_the_message_is_saved_before_the_answer(session: ChatSession) -> None:
@@ -101,7 +103,7 @@ def test_context_meter_counts_dropped_turns(session: ChatSession) -> None:
         list(session.answer("hello there"))
     assert session.stats is not None
     assert session.stats.dropped_turns >= 4
-    assert "oldest turns dropped" in session.stats.line()
+    assert "oldest turns dropped" in session.stats.context()
     assert session.stats.context_used <= 16
 
 
@@ -177,3 +179,24 @@ def test_settings_written_as_whole_floats_can_be_used(session: ChatSession) -> N
     session.settings = ChatSettings(generation=GenerationConfig.from_dict(values))
     assert len(list(session.answer("abc"))) == 3
     assert "seed 5" in session.settings.describe("seed")
+
+
+@pytest.mark.parametrize(
+    ("finished", "ending"),
+    [("eos", ""), ("natural", ""), ("length", " · length limit"), ("stopped", " · stopped by you")],
+)
+def test_line_below_an_answer_fits_a_row_and_says_why_it_ended(finished: str, ending: str) -> None:
+    stats = AnswerStats(
+        characters=123_456, tokens=100_000, seconds=1234.5, mode="thorough", depth="4x3", mean_passes=4.0,
+        context_used=128, context_length=128, dropped_turns=12, finished=finished,
+    )  # fmt: skip
+    assert stats.line() == f"123,456 characters · 1234.5 s · 81 tokens/s · thorough{ending}"
+    assert len(stats.line()) < 80
+
+
+def test_automatic_mode_is_the_best_measured(session: ChatSession) -> None:
+    session.change_setting(Command("mode", "auto"))
+    assert session.settings.mode == "normal"
+    session.losses = {"fast": 1.7, "normal": 1.6, "deep": 1.5}
+    session.change_setting(Command("mode", "auto"))
+    assert session.settings.mode == "deep"

@@ -6,7 +6,7 @@ import torch
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import MODES, Depth
-from models.generation.depth_notes import extrapolates, halt_note, mode_note
+from models.generation.depth_notes import best_mode_words, extrapolates, halt_note, measured_note, mode_note
 from models.generation.generate import GenerationConfig, generate
 
 CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,"
@@ -102,3 +102,31 @@ def test_note_on_a_mode_beyond_the_deepest() -> None:
     model = build_model(model_config({**small, "vocab_size": 20}))
     assert "no deeper than mode deep" in str(mode_note(model, "extreme"))
     assert mode_note(model, "deep") is None
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ({"fast": 1.556, "normal": 1.565, "deep": 1.575}, "fast; deeper modes are worse"),
+        ({"fast": 1.6, "normal": 1.5, "deep": 1.4}, "deep"),
+        ({"fast": 1.6, "normal": 1.5, "deep": 1.5}, "normal; deeper modes are worse"),
+        ({"fast": NAN, "normal": 1.5, "deep": 1.4, "thorough": NAN}, "deep; deeper modes are worse"),
+        ({"normal": 1.5}, None),
+        ({"fast": 1.5, "normal": 1.5}, None),
+        ({"fast": NAN}, None),
+        ({}, None),
+    ],
+)
+def test_best_mode_has_the_lowest_measured_loss(losses: dict[str, float], words: str | None) -> None:
+    assert best_mode_words(losses) == words
+
+
+def test_note_on_a_mode_that_measured_worse() -> None:
+    losses = {"fast": 1.556, "normal": 1.565, "deep": 1.575}
+    assert measured_note("deep", losses) == "Mode deep measured worse than fast: loss 1.5750 against 1.5560."
+    assert "lowest measured loss is fast" in str(measured_note("fast", losses))
+    assert "lowest measured loss is fast" in str(measured_note("extreme", losses))  # which was not measured
+    assert measured_note("deep", {}) is None

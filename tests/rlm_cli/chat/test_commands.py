@@ -3,12 +3,15 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from data.errors import UsageError
+from models.generation.chat_session import ChatSession
+from models.runs.evaluation import Evaluation
 from rlm_cli.app import main
 from rlm_cli.generation_options import load_model
 from tests.models.runs.example_config import WITH_TEXT
@@ -133,7 +136,8 @@ def test_invalid_arguments_exit_2_with_a_message(rlm, arguments) -> None:
         (("chat", "--temp", "-1"), "temperature"),
         (("chat", "--threads", "100000"), "threads"),
         (("chat", "--system", "Be kind."), "instructions"),
-        (("chat", "--fast", "-c"), "--fast"),
+        (("chat", "--plain", "-c"), "--plain"),
+        (("chat", "--fast", "-m", "deep"), "--fast"),
         (("generate", "--mode", "nonsense"), "nonsense"),
         (("generate", "--threads", "100000"), "threads"),
     ],
@@ -162,17 +166,8 @@ def test_invalid_run_settings_error_names_the_file(rlm, trained, content) -> Non
     assert "generation_config.json" in err
 
 
-def test_chats_started_in_the_same_second_are_both_saved(rlm, trained, monkeypatch) -> None:
-    # As if the second had asked for a name before the first had saved anything.
-    monkeypatch.setattr("models.generation.conversation.ConversationStore.new_name", lambda self: "now")
-    for message in (b"one", b"two"):
-        assert rlm("chat", "--max-tokens", "3", stdin=message)[0] == 0
-    saved = [json.loads(p.read_text()) for p in (trained.run.path / "conversations").glob("*.json")]
-    assert sorted(content["turns"][0]["content"] for content in saved) == ["one", "two"]
-
-
 def test_damaged_conversation_error_names_the_file(rlm, trained) -> None:
-    rlm("chat", "--max-tokens", "3", stdin=b"one")
+    rlm("chat", "-c", "--max-tokens", "3", stdin=b"one")
     (saved,) = (trained.run.path / "conversations").glob("*.json")
     saved.write_text(json.dumps({**json.loads(saved.read_text()), "settings": []}))
     code, out, err = rlm("chat", "-c", stdin=b"two")
@@ -180,22 +175,47 @@ def test_damaged_conversation_error_names_the_file(rlm, trained) -> None:
     assert saved.name in err
 
 
-def test_piped_text_is_one_turn(rlm, trained) -> None:
+def test_piped_text_is_one_turn_and_not_saved(rlm, trained, monkeypatch) -> None:
+    seen: list[str] = []
+    answer = ChatSession.answer
+    monkeypatch.setattr(ChatSession, "answer", lambda self, text: seen.append(text) or answer(self, text))
     code, out, err = rlm("chat", "--max-tokens", "8", "--seed", "1", stdin=b"mode deep\nand more\n")
     assert code == 0
     assert len(out) == 9
     assert "continues what you write" in err
-    assert "passes/token" in err
-    (saved,) = (trained.run.path / "conversations").glob("*.json")
-    turns = json.loads(saved.read_text())["turns"]
-    assert turns == [
-        {"role": "user", "content": "mode deep\nand more"},
-        {"role": "assistant", "content": out[:-1]},
-    ]
+    assert "tokens/s · normal · length limit" in err
+    assert seen == ["mode deep\nand more"]
+    assert not (trained.run.path / "conversations").exists()
+
+
+@pytest.mark.parametrize("command", ["chat", "generate"])
+@pytest.mark.parametrize(
+    ("arguments", "prompt"),
+    [(("small", "hello"), "hello"), (("small", "once", "upon"), "once upon"), (("once upon",), "once upon")],
+)
+def test_last_argument_is_the_prompt(rlm, monkeypatch, command, arguments, prompt: str) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(ChatSession, "unknown_characters", lambda self, text: seen.append(text) or "")
+    monkeypatch.setattr(
+        "rlm_cli.commands.generate.unknown_characters", lambda tokenizer, text: seen.append(text) or ""
+    )
+    code, _, err = rlm(command, *arguments, "--max-tokens", "2")
+    assert (code, seen) == (0, [prompt])
+    assert ("is no run; it is the prompt for the newest run, small" in err) == (arguments == ("once upon",))
+
+
+@pytest.mark.parametrize(
+    "arguments", [("generate", "hello"), ("generate", "one", "two three"), ("chat", "./x")]
+)
+def test_hint_shows_how_to_give_a_prompt(rlm, arguments) -> None:
+    code, _, err = rlm(*arguments)
+    assert code == 2
+    prompt = shlex.quote(" ".join(arguments[1:]))
+    assert f"For a prompt: rlm generate -p {prompt}" in " ".join(err.split())
 
 
 def test_a_chat_can_be_continued_with_its_settings(rlm, trained) -> None:
-    rlm("chat", "--max-tokens", "8", "--temp", "0.5", stdin=b"one")
+    rlm("chat", "-c", "--max-tokens", "8", "--temp", "0.5", stdin=b"one")
     _, _, err = rlm("chat", "-c", "--mode", "deep", stdin=b"two")
     assert "Continuing" in err
     (saved,) = (trained.run.path / "conversations").glob("*.json")
@@ -204,8 +224,8 @@ def test_a_chat_can_be_continued_with_its_settings(rlm, trained) -> None:
     assert (content["settings"]["mode"], content["settings"]["generation"]["max_tokens"]) == ("deep", 8)
 
 
-def test_fast_chat_saves_nothing(rlm, trained) -> None:
-    code, out, _ = rlm("chat", "--fast", "--max-tokens", "8", "--seed", "1", stdin=b"one")
+def test_plain_chat_saves_nothing(rlm, trained) -> None:
+    code, out, _ = rlm("chat", "--plain", "--max-tokens", "8", "--seed", "1", stdin=b"one")
     assert code == 0
     assert len(out) == 9
     assert not (trained.run.path / "conversations").exists()
@@ -216,6 +236,26 @@ def test_mode_without_effect_or_beyond_training_gives_a_note(rlm, trained) -> No
     assert "extrapolation" in rlm("chat", "-m", "extreme", "--max-tokens", "2", stdin=b"a")[2]
     object.__setattr__(trained, "kind", "messages")
     assert "answers in turns" in rlm("chat", "--max-tokens", "2", stdin=b"a")[2]
+
+
+def test_writing_starts_at_the_best_measured_mode(rlm, trained) -> None:
+    losses = {"fast": 1.5, "normal": 1.6, "deep": 1.7}
+    evaluation = Evaluation(step=1, after_steps=1, validation_loss=1.6, validation_loss_by_mode=losses)
+    trained.run.save_evaluation(evaluation)
+    flags = ("--max-tokens", "2")
+    assert "tokens/s · fast" in rlm("chat", "--fast", *flags, stdin=b"a")[2]
+    for mode in ((), ("--mode", "auto")):
+        assert generated(rlm, "-p", "a", *flags, *mode)["mode"] == "fast"
+    code, _, err = rlm("chat", *flags, stdin=b"a")
+    assert code == 0
+    assert "lowest measured loss is fast" in err
+    for command in ("chat", "generate"):
+        assert "deep measured worse than fast" in rlm(command, "-m", "deep", *flags, stdin=b"a")[2]
+    trained.run.write_json("generation_config.json", {"mode": "normal"})
+    assert generated(rlm, "-p", "a", *flags)["mode"] == "normal"
+    assert generated(rlm, "-p", "a", *flags, "--mode", "auto")["mode"] == "fast"
+    (trained.run.path / "evaluation.json").write_text("damaged")
+    assert generated(rlm, "-p", "a", *flags, "--mode", "auto")["mode"] == "normal"
 
 
 @pytest.mark.parametrize(

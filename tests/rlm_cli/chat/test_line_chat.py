@@ -67,7 +67,7 @@ def test_conversation_is_answered_and_saved(chat, capsys) -> None:
     out, err = capsys.readouterr()
     answers = [turn.content for turn in line_chat.session.conversation.turns if turn.role == "assistant"]
     assert out == "".join(answer if answer.endswith("\n") else answer + "\n" for answer in answers)
-    assert err.count("passes/token") == 2
+    assert err.count("tokens/s · normal · length limit") == 2
     assert line_chat.session.store.load("first") == line_chat.session.conversation
     assert line_chat.reader.lines == ["not read"]
 
@@ -116,7 +116,7 @@ _EVERY = {
 
 @pytest.mark.parametrize(
     "line",
-    ["/nonsense", "/", "/temp 9", "mode dep", "/retry", "/undo", "/continue", "/edit", "/copy", "/export",
+    ["/nonsense", "/", "/temp 11", "mode dep", "/retry", "/undo", "/continue", "/edit", "/copy", "/export",
      "/load nothing", "/load ../x", "/save ../x", "/compare", "/system be kind"],
 )  # fmt: skip
 def test_error_in_a_command_does_not_end_the_chat(chat, capsys, line: str) -> None:

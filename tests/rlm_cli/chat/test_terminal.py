@@ -102,7 +102,7 @@ def test_chat_on_a_terminal(terminal, tmp_path) -> None:
     chat.type("de\r")
     time.sleep(1.5)
     chat.type("\x1b")  # Esc stops, and what there is stays
-    chat.expect("passes/token")
+    chat.expect("stopped by you")
     chat.type("/continue\r")
     time.sleep(1.5)
     chat.type("mode deep\r")  # while it writes
@@ -121,8 +121,8 @@ def test_chat_on_a_terminal(terminal, tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_fast_chat_uses_plain_input(terminal, tmp_path) -> None:
-    chat = terminal("--fast", "--max-tokens", "5")
+def test_plain_chat_uses_plain_input(terminal, tmp_path) -> None:
+    chat = terminal("--plain", "--max-tokens", "5")
     chat.expect("> ")
     chat.type("abc\r")
     chat.expect("5 characters")
