@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import UsageError
-from models.analysis.statistics import Language, distinct_share
+from models.analysis.text_statistics import Language, distinct_share
 from models.analysis.words import tokens_of
 
 LEAST_CHARACTERS = 500
@@ -105,7 +105,7 @@ class Reference:
         if name == "semantic_meaning":  # noise is 0 by definition; stretches of a text differ a lot
             full, empty = 0.5 * float(np.mean(held_out)), 0.0
         else:
-            full = float(np.mean(held_out) - 2 * np.std(held_out))
+            full = float(np.mean(held_out) - 3 * np.std(held_out))
             empty = 0.0 if name == "token_diversity" else _mean(statistic, _NOISE[name](theirs))
         value = 100 * (found - empty) / (full - empty) if full > empty else 0.0
         return Score(name, min(most, max(0.0, value)), found, full, empty)

@@ -31,8 +31,7 @@ def sample_passage(
     trained on conversations. A newline as the prompt would give only spaces for an indented text."""
     from models.generation.generate import generate
 
-    prompt_of = _question if kind == "messages" else _first_words
-    prompt = prompt_of(tokenizer, validation, model.config.context_length)
+    prompt = prompt_at(tokenizer, kind, validation, model.config.context_length)
     was_training = model.training
     model.eval()
     try:
@@ -40,6 +39,12 @@ def sample_passage(
     finally:
         model.train(was_training)
     return Passage(tokenizer.decode(prompt).strip(), "".join(token.text for token in tokens))
+
+
+def prompt_at(tokenizer: Tokenizer, kind: str, tokens: np.ndarray, context_length: int) -> list[int]:
+    """The first words of `tokens` (N,), or its first question if the model was trained on conversations."""
+    prompt_of = _question if kind == "messages" else _first_words
+    return prompt_of(tokenizer, tokens, context_length)
 
 
 def _first_words(tokenizer: Tokenizer, validation: np.ndarray, context_length: int) -> list[int]:

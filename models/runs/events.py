@@ -23,7 +23,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationAdvanced(Event):
-    """Work before the first step: `stage` is reading, tokenizing, measuring or compiling."""
+    """Work before the first step or before a result: `stage` is reading, tokenizing, measuring, compiling or
+    writing."""
 
     lasting: ClassVar[bool] = False
     stage: str

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.analysis.ngram_model import NgramModel, Symbols
+from models.analysis.repetition import distinct_shares
 from models.analysis.words import is_word, tokens_of, word_pieces, words_of
 
 _FREQUENT_WORDS = 150
@@ -86,14 +87,9 @@ class Language:
 
 
 def distinct_share(text: str) -> float:
-    """The share of different ones among all single, pairs and triples of neighbouring words and marks,
-    the mean of the three (distinct-n of Li et al., 2016)."""
-    tokens = tokens_of(text)
-    shares = []
-    for length in (1, 2, 3):
-        grams = list(zip(*(tokens[start:] for start in range(length)), strict=False))
-        shares.append(len(set(grams)) / len(grams) if grams else 0.0)
-    return sum(shares) / len(shares)
+    """The share of different ones among all single, pairs and triples of neighbouring words and marks, the
+    mean of the three."""
+    return sum(distinct_shares(tokens_of(text))) / 3
 
 
 class _Associations:

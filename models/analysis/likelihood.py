@@ -1,0 +1,77 @@
+"""How likely a model finds held-out text at each mode, and how sure that figure is."""
+
+import math
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.evaluation.loss import evaluate
+from models.evaluation.modes import is_trained, modes_by_importance
+from models.analysis.run_texts import text_of
+from models.depth import Depth
+from models.runs.events import Event
+from models.runs.load import LoadedModel
+
+_BLOCKS = 20
+_TOKENS = 24_000
+"""Held-out tokens that each mode reads at most."""
+_SURE = 1.96
+"""Standard errors on each side of a 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """At one mode."""
+
+    bits_per_byte: float
+    interval: float
+    """The true figure of text of this kind is this far from it at most, 19 times of 20."""
+    loss: float
+    """Nats per token."""
+    passes: int
+    """Recursions that a token takes at most."""
+    trained: bool
+    """Whether training went as deep as this mode."""
+
+
+def likelihood_by_mode(
+    loaded: LoadedModel, held_out: np.ndarray, modes: Mapping[str, Depth], number_format: str
+) -> Generator[Event, None, dict[str, Likelihood]]:
+    """Read the same blocks of `held_out` (N,) at each of `modes`.
+
+    The interval is that of a mean over blocks, 1.96 standard errors: it says how much the choice of the
+    text matters, and not how much the choice of a seed for training would.
+    """
+    blocks = _blocks(held_out, loaded.model.config.context_length)
+    sizes = [len(text_of(loaded.tokenizer, block[1:]).encode()) for block in blocks]
+    found = {}
+    for mode, depth in modes.items():
+        nats = []
+        for block in blocks:
+            loss = yield from evaluate(loaded.model, block, depth, number_format)
+            nats.append(loss * (len(block) - 1))
+        bits = [one / math.log(2) / max(1, size) for one, size in zip(nats, sizes, strict=True)]
+        spread = float(np.std(bits, ddof=1)) if len(bits) > 1 else math.nan
+        found[mode] = Likelihood(
+            bits_per_byte=sum(nats) / math.log(2) / max(1, sum(sizes)),
+            interval=_SURE * spread / math.sqrt(len(bits)),
+            loss=sum(nats) / sum(len(block) - 1 for block in blocks),
+            passes=loaded.model.passes(depth),
+            trained=is_trained(loaded.model, depth),
+        )
+    return found
+
+
+def all_modes(loaded: LoadedModel) -> dict[str, Depth]:
+    """The modes of the model, shallow to deep."""
+    return dict(sorted(modes_by_importance(loaded.model), key=lambda item: item[1]))
+
+
+def _blocks(tokens: np.ndarray, context_length: int) -> list[np.ndarray]:
+    """Stretches of whole windows from all over `tokens` (N,), each (T + 1,)."""
+    windows = max(1, (len(tokens) - 1) // context_length)
+    count = min(_BLOCKS, windows)
+    per_block = max(1, min(windows // count, _TOKENS // _BLOCKS // context_length))
+    starts = np.linspace(0, windows - per_block, count).astype(int) * context_length
+    return [np.asarray(tokens[start : start + per_block * context_length + 1]) for start in starts]

@@ -1,0 +1,62 @@
+"""The text that a run learned last, for comparison with what its model writes."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import CorpusError
+from data.prepare import PreparedData, open_prepared, prepare
+from data.tokenizer import SPECIAL_TOKENS, Tokenizer
+from models.runs.events import Event
+from models.runs.load import LoadedModel
+from models.runs.progress import with_progress_events
+from models.runs.text_search import find_text
+
+_READ = 2_000_000
+"""Tokens of the training text that are read, from its beginning."""
+_HELD_OUT = 200_000
+"""The same of the held-out text."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTexts:
+    """Both parts of a text."""
+
+    learned: str
+    held_out: str
+    held_out_tokens: np.ndarray
+    """(N,) all of them, as they are measured on."""
+
+
+def texts_of(loaded: LoadedModel) -> Generator[Event, None, RunTexts]:
+    """What the run of `loaded` learned last. Nothing in the run is changed.
+
+    Raises CorpusError where the text is gone or has changed.
+    """
+    data = yield from _prepared(loaded)
+    tokenizer = loaded.tokenizer
+    return RunTexts(
+        learned=text_of(tokenizer, data.train[:_READ]),
+        held_out=text_of(tokenizer, data.validation[:_HELD_OUT]),
+        held_out_tokens=data.validation,
+    )
+
+
+def text_of(tokenizer: Tokenizer, tokens: np.ndarray) -> str:
+    """The text of `tokens` (N,). A blank line stands between two documents or two turns."""
+    controls = np.flatnonzero(np.asarray(tokens) < len(SPECIAL_TOKENS))
+    passages = (tokenizer.decode(part).strip() for part in np.split(np.asarray(tokens), controls))
+    return "\n\n".join(passage for passage in passages if passage)
+
+
+def _prepared(loaded: LoadedModel) -> Generator[Event, None, PreparedData]:
+    data = loaded.config.data
+    assert data is not None  # a model that was loaded has learned a text
+    if data.prepared is not None:
+        try:
+            return open_prepared(data.prepared)
+        except CorpusError:
+            pass  # the cache was emptied; the text itself is still there, or says that it is not
+    corpus = yield from with_progress_events(find_text(loaded.run, data.paths, data.content_hash))
+    return (yield from with_progress_events(prepare(corpus, loaded.tokenizer)))
