@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from data.errors import RlmError, UsageError
+from rlm_cli.commands.analyze import analyze
 from rlm_cli.commands.chat import chat
 from rlm_cli.commands.control import pause, sample, save, stop
 from rlm_cli.commands.create import create
@@ -60,6 +61,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(save)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(sample)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(ls)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(doctor)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(recover_tokenizer)
 

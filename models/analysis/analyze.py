@@ -77,5 +77,7 @@ def analyze_run(
             reference.quality(text), repetition(text), memorisation(text, texts.learned, texts.held_out)
         )
         by_mode[mode] = WrittenAnalysis(text, analysis)
-    held_out = TextAnalysis(reference.quality(texts.held_out), repetition(texts.held_out[: writing.characters]))
+    held_out = TextAnalysis(
+        reference.quality(texts.held_out), repetition(texts.held_out[: writing.characters])
+    )
     return RunAnalysis(by_mode, likelihood, held_out)

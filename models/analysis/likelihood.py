@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.loss import evaluate
-from models.evaluation.modes import is_trained, modes_by_importance
 from models.analysis.run_texts import text_of
-from models.depth import Depth
+from models.depth import Depth, is_trained
+from models.evaluation.loss import evaluate
+from models.evaluation.modes import modes_by_importance
 from models.runs.events import Event
 from models.runs.load import LoadedModel
 

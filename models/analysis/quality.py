@@ -25,6 +25,10 @@ LONG_WINDOW = 12_000
 LEARNED = 600_000
 """At most so many characters of a reference are counted."""
 _LEAST_WINDOWS, _MOST_WINDOWS = 3, 16
+_SPREAD = 2.5
+"""A text scores 100 up to so many standard deviations below the mean of held-out stretches."""
+_FOREIGN = 0.5
+"""Share of letters that the reference does not have from which on a text is in another script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Quality:
 
     scores: tuple[Score, ...]
     overall: float
-    """Geometric mean of the scores: one that is low cannot be made up for."""
+    """The mean of the first four scores times the diversity: a passage that is repeated counts once."""
     trigram_cosine: float
     """Cosine between the counts of three characters in a row in the text and in the reference, 0 to 1."""
     characters: int
@@ -71,8 +75,10 @@ class Reference:
                 f"The reference is too short to compare with: {len(held_out):,} characters are held out.",
                 hint=f"Give a reference of at least {5 * _LEAST_WINDOWS * LEAST_CHARACTERS:,} characters.",
             )
+        _require_words(learned, "reference")
         self._language = Language(learned[:LEARNED])
         self._held_out = held_out
+        self._scales: dict[tuple[str, int], tuple[float, float]] = {}
         self._trigrams = _trigrams(learned[:LEARNED])
 
     def quality(self, text: str) -> Quality:
@@ -82,37 +88,62 @@ class Reference:
                 f"The text has {len(text):,} characters; that is too short to judge.",
                 hint=f"Give at least {LEAST_CHARACTERS:,}, better 3,000 or more.",
             )
-        size = min(WINDOW, len(text), len(self._held_out) // _LEAST_WINDOWS)
-        theirs, ours = _windows(self._held_out, size), _windows(text, size)
-        long = min(LONG_WINDOW, len(text), len(self._held_out))
-        long_theirs, long_ours = _windows(self._held_out, long), _windows(text, long)
-        language = self._language
-        letters = self._score("character_coherence", lambda t: -language.character_bits(t), theirs, ours)
-        words = self._score("word_formation", language.known_share, theirs, ours)
+        _require_words(text, "text")
+        if self._language.unknown_letters(text) > _FOREIGN:
+            raise UsageError(
+                "The text and the reference share hardly a letter, so nothing can be said.",
+                hint="Give a reference in the language of the text.",
+            )
+        letters = self._score("character_coherence", text)
+        words = self._score("word_formation", text)
         # A sentence is made of words, and so is meaning: neither is better than the words are.
-        order = self._score("sentence_structure", lambda t: -language.order_bits(t), theirs, ours, words.value)
-        meaning = self._score("semantic_meaning", language.cohesion, long_theirs, long_ours, words.value)
-        diversity = self._score("token_diversity", distinct_share, theirs, ours)
+        order = self._score("sentence_structure", text, words.value)
+        meaning = self._score("semantic_meaning", text, words.value)
+        diversity = self._score("token_diversity", text)
+        overall = (letters.value + words.value + order.value + meaning.value) / 4 * diversity.value / 100
         scores = (letters, words, order, meaning, diversity)
-        overall = math.prod(score.value for score in scores) ** (1 / len(scores))
         return Quality(scores, overall, _cosine(_trigrams(text), self._trigrams), len(text))
 
-    def _score(
-        self, name: str, statistic: Callable[[str], float], theirs: list[str], ours: list[str], most: float = 100.0
-    ) -> Score:
-        """The mean statistic of `ours`, on a scale from noise to `theirs`; at most `most`."""
-        found, held_out = _mean(statistic, ours), [statistic(window) for window in theirs]
-        if name == "semantic_meaning":  # noise is 0 by definition; stretches of a text differ a lot
-            full, empty = 0.5 * float(np.mean(held_out)), 0.0
+    def _score(self, name: str, text: str, most: float = 100.0) -> Score:
+        """The mean statistic of windows of `text`, on a scale from noise to held-out text; at most `most`."""
+        if name == "semantic_meaning":
+            size = min(LONG_WINDOW, len(text), len(self._held_out))
         else:
-            full = float(np.mean(held_out) - 3 * np.std(held_out))
-            empty = 0.0 if name == "token_diversity" else _mean(statistic, _NOISE[name](theirs))
+            size = min(WINDOW, len(text), len(self._held_out) // _LEAST_WINDOWS)
+        if (name, size) not in self._scales:
+            self._scales[name, size] = self._scale(name, size)
+        full, empty = self._scales[name, size]
+        found = float(np.mean([self._statistic(name, window) for window in _windows(text, size)]))
         value = 100 * (found - empty) / (full - empty) if full > empty else 0.0
         return Score(name, min(most, max(0.0, value)), found, full, empty)
 
+    def _scale(self, name: str, size: int) -> tuple[float, float]:
+        """The statistics from which on the score is 100, and at which it is 0, for windows of `size`."""
+        windows = _windows(self._held_out, size)
+        held_out = [self._statistic(name, window) for window in windows]
+        if name == "semantic_meaning":  # 0 for words in a random order by definition
+            return 0.5 * float(np.mean(held_out)), 0.0
+        full = float(np.mean(held_out) - _SPREAD * np.std(held_out))
+        if name == "token_diversity":
+            return full, 0.0
+        noise = _shuffled_words if name == "sentence_structure" else _shuffled_characters
+        return full, float(np.mean([self._statistic(name, window) for window in noise(windows)]))
 
-def _mean(statistic: Callable[[str], float], windows: list[str]) -> float:
-    return float(np.mean([statistic(window) for window in windows]))
+    def _statistic(self, name: str, window: str) -> float:
+        language = self._language
+        statistics: dict[str, Callable[[str], float]] = {
+            "character_coherence": lambda text: -language.character_bits(text),
+            "word_formation": language.known_share,
+            "sentence_structure": lambda text: -language.order_bits(text),
+            "semantic_meaning": language.cohesion,
+            "token_diversity": distinct_share,
+        }
+        return statistics[name](window)
+
+
+def _require_words(text: str, what: str) -> None:
+    if not any(map(str.isalpha, text)):
+        raise UsageError(f"The {what} has no words.", hint="Give prose in any language.")
 
 
 def _windows(text: str, size: int) -> list[str]:
@@ -130,14 +161,6 @@ def _shuffled_characters(windows: list[str]) -> list[str]:
 def _shuffled_words(windows: list[str]) -> list[str]:
     draw = random.Random(0)
     return [" ".join(draw.sample(tokens, len(tokens))) for tokens in map(tokens_of, windows)]
-
-
-_NOISE = {
-    "character_coherence": _shuffled_characters,
-    "word_formation": _shuffled_characters,
-    "sentence_structure": _shuffled_words,
-}
-"""What has a score of 0, by name."""
 
 
 def _trigrams(text: str) -> Counter[str]:

@@ -41,7 +41,7 @@ def repetition(text: str) -> Repetition:
 
 
 def distinct_shares(tokens: Sequence[str]) -> tuple[float, float, float]:
-    """Share of different ones among single tokens, pairs and triples of neighbours; 0 where there are none."""
+    """Share of different ones among single tokens, pairs and triples of neighbours; 0 without any."""
     shares = []
     for length in (1, 2, 3):
         grams = list(zip(*(tokens[start:] for start in range(length)), strict=False))

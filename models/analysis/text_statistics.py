@@ -41,6 +41,11 @@ class Language:
         self._function_words = _most_frequent_half(words)
         self._associations = _Associations(self._content_stems(tokens))
 
+    def unknown_letters(self, text: str) -> float:
+        """Share of the letters of `text` that the language does not have, from 0 to 1."""
+        letters = [one for one in text if one.isalpha()]
+        return sum(one not in self._characters for one in letters) / max(1, len(letters))
+
     def character_bits(self, text: str) -> float:
         """Bits per character by the two characters before it; less is better."""
         return float(self._character_model.bits(self._encoded(text)).mean())
@@ -75,7 +80,11 @@ class Language:
     def _class_sequence(self, tokens: Sequence[str]) -> Symbols:
         known, unknown = self._classes, self._class_count
         numbers = [
-            known[token] if token in known else known.get(_ending(token), unknown) if is_word(token) else unknown
+            known[token]
+            if token in known
+            else known.get(_ending(token), unknown)
+            if is_word(token)
+            else unknown
             for token in tokens
         ]
         return np.array(numbers, dtype=np.int64)

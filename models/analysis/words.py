@@ -23,10 +23,7 @@ def tokens_of(text: str) -> list[str]:
     """The words and marks of `text` in order, lower case. A word is a run of letters, digits and the
     marks on them, with apostrophes inside it; in scripts without spaces it is one character."""
     kinds = text.translate(_kinds_of(text))
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a few letters have a longer lower case
-        lowered = "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
-    return [lowered[found.start() : found.end()] for found in _TOKEN.finditer(kinds)]
+    return [text[found.start() : found.end()].lower() for found in _TOKEN.finditer(kinds)]
 
 
 def is_word(token: str) -> bool:

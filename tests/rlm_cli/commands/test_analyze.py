@@ -1,0 +1,130 @@
+"""`rlm analyze`: a run, a file, standard input, and what it refuses."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rlm_cli.app import main
+
+FABLES = Path(__file__).parents[3] / "sample_corpora" / "fables.txt"
+TINY = [
+    "--d-model", "32", "--heads", "2", "--context", "32", "--batch-size", "4", "--threads", "1",
+    "--steps", "2", "--number-format", "float32", "--quiet",
+]  # fmt: skip
+SCORES = {
+    "character_coherence", "word_formation", "sentence_structure", "semantic_meaning", "token_diversity",
+    "overall", "trigram_cosine",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("home")
+    before = torch.get_num_threads()
+    text = FABLES.read_text(encoding="utf-8")
+    (folder / "book.txt").write_text(text[:24_000], encoding="utf-8")
+    (folder / "other.txt").write_text(text[24_000:30_000], encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("RLM_CACHE_DIR", str(folder / "cache"))
+        assert main(["train", "book.txt", *TINY]) == 0
+        assert main(["create", "empty", "--preset", "looped-small", "--vocab-size", "40", "--quiet"]) == 0
+        puzzles = ["train", "--task", "sudoku:4x4", "--name", "puzzles", "--steps", "1", "--quiet"]
+        assert main([*puzzles, "--d-model", "16", "--heads", "2", "--count", "40"]) == 0
+        yield folder
+    torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("RLM_CACHE_DIR", str(home / "cache"))
+
+
+def found(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["analyze", *arguments, "--json"]) == 0
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    assert main(["analyze", *arguments]) in (1, 2)
+    out, err = capsys.readouterr()
+    assert not out and "Traceback" not in err
+    return " ".join(err.split())
+
+
+def test_a_run_is_judged_by_the_text_it_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["book", "--characters", "600", "--prompts", "2", "--modes", "fast,normal"]
+    first = found(capsys, *arguments)
+    assert set(first["modes"]) == {"fast", "normal"}
+    normal = first["modes"]["normal"]
+    assert set(normal["scores"]) == SCORES
+    assert normal["scores"]["overall"] < 40 < 95 < first["held_out"]["scores"]["overall"]
+    assert normal["memorisation"]["copied_share"] == normal["memorisation"]["heldout_share"] == 0.0
+    assert 500 <= len(normal["text"]) == normal["characters"]
+    assert {"fast", "normal", "deep"} <= set(first["likelihood"])
+    assert all(one["interval"] > 0 for one in first["likelihood"].values())
+    again = found(capsys, *arguments[:-1], "fast")
+    assert again["modes"]["fast"] == first["modes"]["fast"], "the same seed writes and measures the same"
+
+
+def test_the_page_shows_scores_copies_and_likelihood(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", "book", "--characters", "600", "--prompts", "2", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    for expected in (
+        "word formation",
+        "overall",
+        "copied",
+        "longest repeat",
+        "bits per byte",
+        "beyond training",
+    ):
+        assert expected in out
+
+
+def test_a_file_is_judged_by_a_reference(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_file = found(capsys, "other.txt", "--reference", "book.txt")
+    assert of_file["scores"]["overall"] > 80
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("other.txt").read_bytes())))
+    piped = found(capsys, "-", "--reference", "book.txt")
+    assert piped["scores"] == pytest.approx(of_file["scores"], abs=1.0)
+
+
+def test_what_cannot_be_judged_is_refused_with_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("short.txt").write_text("Too short. " * 9)
+    Path("marks.txt").write_text("1 + 1 = 2; " * 300)
+    assert "nothing to compare" in refused(capsys, "other.txt")
+    assert "too short to judge" in refused(capsys, "short.txt", "--reference", "book.txt")
+    assert "no words" in refused(capsys, "marks.txt", "--reference", "book.txt")
+    assert "reference is too short" in refused(capsys, "other.txt", "--reference", "short.txt")
+    assert "no file" in refused(capsys, "other.txt", "--reference", "nowhere.txt")
+    assert "knows no text" in refused(capsys, "puzzles")
+    assert "not trained yet" in refused(capsys, "empty")
+    assert "nobody" in refused(capsys, "nobody")
+    assert "deepest" in refused(capsys, "book", "--modes", "deepest")
+    assert "exclude each other" in refused(capsys, "book", "--modes", "all", "--mode", "fast")
+
+
+@pytest.mark.slow
+def test_a_model_that_learned_a_page_by_heart_is_found(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "page.txt").write_text(FABLES.read_text(encoding="utf-8")[:5000], encoding="utf-8")
+    learned = ["train", "page.txt", "--steps", "700", "--d-model", "64", "--heads", "2", "--quiet", "--name"]
+    assert main([*learned, "death", "--set", "training.evaluations=1"]) == 0
+    (home / "page.txt").unlink()
+    assert found(capsys, "death")["modes"]["normal"]["memorisation"]["memorises"]
+    assert main(["train", str(FABLES), "--minutes", "0.5", "--quiet", "--name", "normal"]) == 0
+    assert not found(capsys, "normal")["modes"]["normal"]["memorisation"]["memorises"]
