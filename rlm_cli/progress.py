@@ -164,8 +164,8 @@ def event_lines(event: Event) -> list[str]:
         return []
     if isinstance(event, events.RunStarted) and not event.start_step:
         return []
-    if isinstance(event, events.SchedulePlanned) and event.step:  # it only changes the end of the bar
-        return []
+    if isinstance(event, events.SchedulePlanned) and event.step and not event.instead_of:
+        return []  # it only moves the end of the bar a little
     words = describe(event)
     if words is None:
         return []

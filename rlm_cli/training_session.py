@@ -9,7 +9,7 @@ import typer
 
 from models.generation.depth_notes import best_mode_words
 from models.runs import events
-from models.runs.event_words import END_REASONS, describe
+from models.runs.event_words import END_REASONS, describe, sittings
 from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.format import format_duration, format_puzzle_scores
@@ -133,7 +133,7 @@ def _show_result(event: events.RunFinished, output: Output, run: str) -> None:
         _final_evaluation(event),
         ("by mode", by_mode),
         ("best mode", best_mode_words(event.validation_loss_by_mode) or ""),
-        ("time", f"{format_duration(event.elapsed_s)} at {event.tokens_per_second:,.0f} tokens/s"),
+        ("time", f"{sittings(event, format_duration)}, at {event.tokens_per_second:,.0f} tokens/s"),
     ]
     output.pairs(row for row in rows if row[1])
     if event.exact_accuracy is not None:

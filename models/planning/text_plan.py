@@ -198,7 +198,9 @@ def length_in_words(
     expected = expected_tokens(training, model, data, tokens_per_second)
     tokens = f"about {expected / 1e6:.1f}M tokens" if expected >= 1e5 else f"about {expected:,.0f} tokens"
     if training.minutes is not None:
-        return f"{counted(training.minutes, 'minute')} at most, {tokens}"
+        fits = training.minutes * 60 * tokens_per_second
+        read = f", the text {counted(training.max_epochs, 'time')}" if training.max_epochs else ""
+        return f"{counted(training.minutes, 'minute')} at most, {tokens}{read if expected < fits else ''}"
     length = counted(training.steps, "step") if training.steps else counted(training.epochs or 1.0, "epoch")
     return f"{length}, {tokens}, {about_minutes(expected / tokens_per_second)}"
 

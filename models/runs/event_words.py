@@ -1,7 +1,7 @@
 """The one table that turns an event into words, for the training log and for the terminal."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from data.wording import counted, percent
@@ -10,6 +10,8 @@ from models.runs.events import Event
 
 END_REASONS = {
     "steps": "all steps done",
+    "time": "the time is up",
+    "epochs": "the text was read as often as planned",
     "target-loss": "target loss reached",
     "patience": "no better for a while",
     "stopped": "stopped by you",
@@ -42,9 +44,7 @@ def describe(event: Event) -> Words | None:
         case events.CheckpointSaved():
             return Words(f"Checkpoint at step {event.step:,} ({event.reason}).", event.path)
         case events.SchedulePlanned():
-            again = f" at step {event.step:,}" if event.step else ""
-            steps, seconds = counted(event.total_steps, "step"), _seconds(event.seconds_per_step)
-            return Words(f"Planned{again}: {steps}, about {seconds} each.")
+            return _planned(event)
         case events.CorpusStarted() | events.CorporaMeasured() | events.ModelExpanded():
             return _text_or_growth(event)
         case events.StepSkipped() | events.RolledBack() | events.MicroBatchHalved():
@@ -53,6 +53,14 @@ def describe(event: Event) -> Words | None:
             return _end(event)
         case _:
             return None
+
+
+def _planned(event: events.SchedulePlanned) -> Words:
+    again = f" at step {event.step:,}" if event.step else ""
+    before = f" instead of {event.instead_of:,}" if event.instead_of else ""
+    steps, seconds = counted(event.total_steps, "step"), _seconds(event.seconds_per_step)
+    reason = f", because {event.reason}" if event.reason else ""
+    return Words(f"Planned{again}: {steps}{before}, about {seconds} each{reason}.")
 
 
 def _started(event: events.RunStarted) -> Words:
@@ -173,8 +181,15 @@ def _end(event: events.RunPaused | events.RunFailed | events.RunFinished) -> Wor
                 f"Finished at step {event.step:,}: {END_REASONS.get(event.reason, event.reason)}.",
                 f"validation loss {_number(event.validation_loss)} at step {event.best_step:,} ({by_mode})  "
                 f"perplexity {_number(event.perplexity)}  bits per byte {_number(event.bits_per_byte)}  "
-                f"{_duration(event.elapsed_s)}",
+                f"{sittings(event, _duration)}",
             )
+
+
+def sittings(event: events.RunFinished, in_words: Callable[[float], str]) -> str:
+    """How long a training took: in this sitting and in total, where there was another."""
+    if event.sitting_s is None or event.elapsed_s - event.sitting_s < 1.0:
+        return in_words(event.elapsed_s)
+    return f"{in_words(event.sitting_s)} now, {in_words(event.elapsed_s)} in all"
 
 
 def _number(value: float) -> str:

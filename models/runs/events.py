@@ -182,6 +182,10 @@ class SchedulePlanned(Event):
     step: int
     total_steps: int
     seconds_per_step: float
+    reason: str = ""
+    """Why it is no longer what it was, or less than the time allows, as the end of a sentence."""
+    instead_of: int = 0
+    """The total when it was last said, where this differs from it by a tenth or more; else 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +240,7 @@ class RunFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """Training is complete. `reason` is steps, target-loss, patience or stopped.
+    """Training is complete. `reason` is steps, time, epochs, target-loss, patience or stopped.
 
     `validation_loss` is the loss of the best weights (those of `best_step`) over the whole validation
     part in non-overlapping windows, at the default mode; `validation_loss_by_mode` has every mode.
@@ -254,7 +258,10 @@ class RunFinished(Event):
     tokens_seen: int
     tokens_per_second: float
     elapsed_s: float
+    """Over all sittings."""
     path: str
+    sitting_s: float | None = None
+    """Since it went on the last time; None in logs of earlier versions."""
     passes_per_token: float | None = None
     """As in EvaluationFinished, at the default mode."""
     exact_accuracy: float | None = None

@@ -50,8 +50,9 @@ class Session:
         """Why there are no steps left; None while there are some."""
         self.best_is_unsaved = False
         """Whether the weights as they are were found best, and no checkpoint holds them yet."""
-        self.last_saved = self.began = control.now()
-        """`began` is the clock reading that the time trained counts from. Earlier sittings move it back."""
+        self.last_saved = self.began = self.sat_down = control.now()
+        """`began` is the clock reading that the time trained counts from. Earlier sittings move it back;
+        `sat_down` is when this one began."""
         self.step_seconds: list[float] = []
         """Of the last steps, the newest last."""
         self._step_began = time.monotonic()
@@ -178,7 +179,7 @@ class Session:
         """Whether there is no further step; `ended` says why."""
         counters = self.counters
         if self.ended is None and counters.step >= self.schedule.last_step:
-            self.ended = "steps"
+            self.ended = self.time_budget.end_reason(self.schedule.last_step)
         if self.control.wants("stop") and counters.last_evaluated == counters.step:
             self.ended = "stopped"
         return self.ended is not None

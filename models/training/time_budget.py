@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from data.wording import counted
 from models.config import TrainingConfig
 from models.depth import Depth
 from models.recursive_lm import RecursiveLM
@@ -24,6 +25,8 @@ FINAL_EVALUATION_S = 180.0
 FORWARD_SHARE = 0.35
 """The part of a training step's time that its forward pass takes without gradients."""
 FINAL_SAVE_S = 1.5
+SAID_CHANGE = 0.1
+"""The share of the steps by which a plan must change before the user is told again."""
 TOLERANCE = 0.03
 """The share of the steps left by which they may differ from what fits before they are planned again."""
 
@@ -95,6 +98,8 @@ class TimeBudget:
     length: Length = field(default_factory=Length)
     max_step: int | None = None
     """The step at which the text has been read `max_epochs` times; None where there is no such limit."""
+    said_steps: int | None = None
+    """The last step when the plan was last told to the user."""
     slowdown: float = 1.0
     """Real over calibrated step time."""
     _real_s: float = 0.0
@@ -160,8 +165,35 @@ class TimeBudget:
         possible = session.control.decide(possible)
         if is_worth_replanning(schedule.last_step - step, possible):
             session.schedule = schedule.ending_at(step + possible, step)
-            seconds = self.mean_step_s(progress) * self.slowdown
-            yield SchedulePlanned(step=step, total_steps=step + possible, seconds_per_step=seconds)
+            yield self.planned(step, step + possible, progress, before=schedule.last_step)
+
+    def planned(
+        self, step: int, last_step: int, progress: float, before: int | None = None
+    ) -> SchedulePlanned:
+        """The event of a plan up to `last_step`, where `before` was the last step until now."""
+        said = before if self.said_steps is None else self.said_steps
+        is_said = said is None or abs(last_step - said) >= SAID_CHANGE * said
+        if is_said:
+            self.said_steps = last_step
+        if last_step == self.max_step:
+            reason = f"the text has been read {counted(self.config.max_epochs or 0, 'time')} by then"
+        elif before is None:
+            reason = ""
+        else:
+            reason = f"the machine has become {'slower' if last_step < before else 'faster'}"
+        return SchedulePlanned(
+            step=step,
+            total_steps=last_step,
+            seconds_per_step=self.mean_step_s(progress) * self.slowdown,
+            reason=reason,
+            instead_of=(said or 0) if is_said else 0,
+        )
+
+    def end_reason(self, last_step: int) -> str:
+        """Why a training ends at its last step, as RunFinished has it."""
+        if self.budget_s is None:
+            return "steps"
+        return "epochs" if last_step == self.max_step else "time"
 
     def final_evaluation_s(self, elapsed_s: float = 0.0) -> float:
         """Seconds that the last evaluation may take after a training of `elapsed_s`."""
@@ -199,5 +231,4 @@ def plan_steps(session: "Session", length: Length) -> Iterator[Event]:
         session.schedule = Schedule.over(step, step + steps, length.rewarm_scale or 1.0)
         session.counters.without_better = 0
     if length.minutes is not None:
-        seconds = budget.mean_step_s(session.schedule.progress(step))
-        yield SchedulePlanned(step=step, total_steps=step + steps, seconds_per_step=seconds)
+        yield budget.planned(step, step + steps, session.schedule.progress(step))

@@ -3,7 +3,7 @@
 import pytest
 
 from models.runs import events
-from models.runs.event_words import describe
+from models.runs.event_words import describe, sittings
 from models.runs.events import Event
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
 
@@ -31,6 +31,12 @@ from tests.models.runs.example_events import evaluation, finished, paused, start
         (
             events.SchedulePlanned(step=9, total_steps=40, seconds_per_step=1.5),
             "Planned at step 9: 40 steps, about 1.5 s each.",
+        ),
+        (
+            events.SchedulePlanned(
+                step=9, total_steps=40, seconds_per_step=1.5, reason="it is slower", instead_of=1476
+            ),
+            "Planned at step 9: 40 steps instead of 1,476, about 1.5 s each, because it is slower.",
         ),
         (
             events.CorpusStarted(
@@ -73,3 +79,10 @@ def test_an_event_is_told_in_plain_words(event: Event, text: str) -> None:
 def test_progress_has_no_words() -> None:
     assert describe(events.EvaluationAdvanced(step=1, done=1, total=2)) is None
     assert describe(events.PreparationAdvanced(stage="reading", done=1, total=2)) is None
+
+
+def test_a_run_of_several_sittings_tells_the_time_of_this_one_and_of_all() -> None:
+    first, later = finished(elapsed_s=60.0, sitting_s=60.0), finished(elapsed_s=90.0, sitting_s=30.0)
+    assert sittings(first, str) == "60.0"
+    assert sittings(later, str) == "30.0 now, 90.0 in all"
+    assert sittings(finished(elapsed_s=90.0, sitting_s=None), str) == "90.0", "of an earlier version"

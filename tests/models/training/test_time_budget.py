@@ -91,12 +91,17 @@ def test_a_training_ends_in_time_however_fast_the_machine_is(
     assert deadline == 1060.0 and 50 <= planned < 60
     events = list(training_loop(session))
     last = events[-1]
-    assert isinstance(last, RunFinished) and last.reason == "steps"
+    assert isinstance(last, RunFinished) and last.reason == "time"
     assert 55 - 2 * seconds <= clock.now - 1000.0 <= 60  # 5 seconds are kept for the end
     assert last.step == pytest.approx(planned / seconds, rel=0.1)
     replanned = [event for event in events if isinstance(event, SchedulePlanned)]
     assert bool(replanned) == (seconds != 1.0)
     assert not replanned or replanned[-1].total_steps == last.step
+    word = "slower" if seconds > 1 else "faster"
+    said = [event for event in replanned if event.instead_of]
+    totals = [planned, *(event.total_steps for event in said)]
+    assert [event.instead_of for event in said] == totals[:-1] and bool(said) == bool(replanned)
+    assert not said or said[0].reason == f"the machine has become {word}"
     assert not replanned or replanned[-1].seconds_per_step == pytest.approx(seconds, rel=0.1)
 
 
@@ -190,11 +195,13 @@ def test_steps_at_the_trained_depth_take_more_time() -> None:
 
 def test_minutes_read_a_text_no_more_often_than_configured(new_run: NewRun) -> None:
     run = new_run(minutes=10_000, max_epochs=0.5, **QUIET)
-    session = session_of(run)
+    opening, session = list(open_session(run, Control())), session_of(run)
     steps = round(0.5 * session.task.sampler.blocks_per_epoch / 4)
+    (plan,) = (event for event in opening if isinstance(event, SchedulePlanned))
+    assert plan.reason == "the text has been read 0.5 times by then"
     assert session.time_budget.max_step == session.schedule.last_step == steps > MIN_STEPS
     last = list(train(run))[-1]
-    assert isinstance(last, RunFinished) and (last.step, last.reason) == (steps, "steps")
+    assert isinstance(last, RunFinished) and (last.step, last.reason) == (steps, "epochs")
     extend(run, minutes=10_000)
     longer = session_of(run)
     assert longer.time_budget.max_step is None and longer.schedule.last_step > 100 * steps
