@@ -23,6 +23,7 @@ from rlm_cli.commands.recover_tokenizer import recover_tokenizer
 from rlm_cli.commands.resume import resume
 from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
+from rlm_cli.commands.trace import trace
 from rlm_cli.commands.train import train
 from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
@@ -62,6 +63,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(sample)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(ls)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(trace)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(doctor)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(recover_tokenizer)
 

@@ -1,4 +1,4 @@
-"""`rlm analyze`: a run, a file, standard input, and what it refuses."""
+"""`rlm analyze` and `rlm trace`: a run, a file, standard input, a puzzle, and what they refuse."""
 
 import io
 import json
@@ -115,6 +115,38 @@ def test_what_cannot_be_judged_is_refused_with_the_next_step(capsys: pytest.Capt
     assert "nobody" in refused(capsys, "nobody")
     assert "deepest" in refused(capsys, "book", "--modes", "deepest")
     assert "exclude each other" in refused(capsys, "book", "--modes", "all", "--mode", "fast")
+
+
+def test_a_trace_shows_passes_depths_and_what_each_part_is_worth(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["trace", "book", "-p", "The owl said", "--mode", "deep", "--json"]) == 0
+    traced = json.loads(capsys.readouterr().out)
+    assert [one["number"] for one in traced["passes"]] == [1, 2, 3]
+    assert "".join(token["text"] for token in traced["tokens"]) == "The owl said"
+    assert {one["mode"] for one in traced["settings"]} >= {"fast", "normal", "deep"} and traced["ablations"]
+    assert main(["trace", "book", "-p", "The owl said", "--mode", "deep"]) == 0
+    out = capsys.readouterr().out
+    for expected in ("core", "entropy", "normal", "beyond training", "core frozen", "without cycle 2 of 3"):
+        assert expected in out
+    assert "\x1b" not in out
+
+
+def test_a_trace_of_a_puzzle_shows_the_grid_as_it_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["trace", "puzzles", "-p", "1...|..3.|.4..|...2"]) == 0
+    assert "step 1:" in capsys.readouterr().out
+
+
+def test_what_cannot_be_traced_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, expected in (
+        (["book", "-p", ""], "no text to trace"),
+        (["book", "-p", "owl", "--mode", "deepest"], "no mode"),
+        (["empty", "-p", "owl"], "not trained yet"),
+        (["puzzles", "-p", "owl"], "neither a file nor a puzzle"),
+    ):
+        capsys.readouterr()
+        assert main(["trace", *arguments]) in (1, 2)
+        assert expected in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.slow

@@ -1,0 +1,176 @@
+"""`rlm trace`: what happens inside a model on one text."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from data.errors import UsageError
+from models.depth import DEFAULT_MODE, depth_of
+from rlm_cli.generation_options import check_threads, load_model, open_run, read_piped_text
+from rlm_cli.options import (
+    DeviceOption,
+    JsonOption,
+    ModeOption,
+    QuietOption,
+    RunArgument,
+    RunsDirOption,
+    ThreadsOption,
+)
+from rlm_cli.output import Output
+
+if TYPE_CHECKING:
+    from models.analysis.trace import Guess, TextTrace
+
+_STYLES = ("blue", "cyan", "green", "yellow", "magenta", "red")
+"""Of a token, by the recursions it took: cold to warm."""
+
+
+def trace(
+    run_name: RunArgument = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", "-p", metavar="TEXT", help="The text. Without it: standard input."),
+    ] = None,
+    mode: ModeOption = None,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
+    runs_dir: RunsDirOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what happens inside a model on one text.
+
+    Every pass with its state and its guesses, the text at other depths, and
+    what each part of the recursion is worth: the loss without it. Of a
+    puzzle: the grid as it forms.
+
+    Examples:
+      rlm trace book -p "The owl said that"
+      rlm trace book -p "The owl said that" --mode deep
+      rlm trace book -p "The owl said that" --json
+    """
+    output = Output.of(json=json, quiet=quiet)
+    check_threads(threads)
+    depth = depth_of(mode or DEFAULT_MODE)
+    run = open_run(run_name, runs_dir)
+    text = read_piped_text()[0] if prompt is None else prompt
+    if not text:
+        raise UsageError("There is no text to trace.", hint="Give some with -p.")
+    if run.config().solves_puzzles:
+        _trace_puzzle(str(run.path), text, device, threads, output)
+        return
+    loaded = load_model(run, device, threads)
+
+    from models.analysis.trace import trace_text
+
+    for note in loaded.notes:
+        output.warn(note)
+    found = trace_text(loaded, text, depth)
+    if found.cut_tokens:
+        output.warn(f"The first {found.cut_tokens:,} tokens do not fit the model's context and are left out.")
+    output.json({"run": run.name, "path": str(run.path), **dataclasses.asdict(found)})
+    _show_passes(found, output)
+    _show_tokens(found, output)
+    _show_settings(found, output)
+    _show_ablations(found, output)
+
+
+def _trace_puzzle(path: str, puzzle: str, device: str | None, threads: int | None, output: Output) -> None:
+    """The grid as it forms, step by step."""
+    from rlm_cli.commands.solve import solve
+
+    solve(
+        path, puzzle, trace=True, device=device, threads=threads, json=output.is_json, quiet=output.is_quiet
+    )
+
+
+def _show_passes(found: "TextTrace", output: Output) -> None:
+    halting = any(one.halting is not None for one in found.passes)
+    output.result(f"Passes at depth {found.depth}, in the order they run:")
+    output.table(
+        (
+            "level",
+            "pass",
+            "norm",
+            "change",
+            "cosine",
+            "entropy",
+            "loss",
+            *(["halting"] if halting else []),
+            "next",
+        ),
+        [
+            (
+                one.level,
+                str(one.number),
+                f"{one.norm:.2f}",
+                _figure(one.change, ".0%"),
+                _figure(one.cosine, ".3f"),
+                f"{one.entropy:.2f}",
+                _figure(one.loss, ".3f"),
+                *([_figure(one.halting, ".2f")] if halting else []),
+                "  ".join(map(_guess, one.guesses)),
+            )
+            for one in found.passes
+        ],
+        right=("pass", "norm", "change", "cosine", "entropy", "loss", "halting"),
+        optional=("cosine", "norm", "entropy"),
+    )
+
+
+def _show_tokens(found: "TextTrace", output: Output) -> None:
+    """The text coloured by the recursions of each token, where they differ."""
+    if not found.routed:
+        return
+    least, most = (limit(one.passes for one in found.tokens) for limit in (min, max))
+    output.result("\nRecursions of each token:")
+    for token in found.tokens:
+        share = (token.passes - least) / max(1e-9, most - least)
+        output.result(token.text, style=_STYLES[round(share * (len(_STYLES) - 1))], end="")
+    output.result()
+    counts: dict[float, int] = {}
+    for token in found.tokens:
+        counts[token.passes] = counts.get(token.passes, 0) + 1
+    for passes, count in sorted(counts.items()):
+        share = (passes - least) / max(1e-9, most - least)
+        style = _STYLES[round(share * (len(_STYLES) - 1))]
+        output.result(f"  {passes:g} recursions: {count} of {len(found.tokens)} tokens", style=style)
+
+
+def _show_settings(found: "TextTrace", output: Output) -> None:
+    output.result("\nThe same text at other depths:")
+    output.table(
+        ("depth", "mode", "recursions", "loss", "next"),
+        [
+            (
+                one.depth,
+                f"{one.mode or ''}{'' if one.trained else ' (beyond training)'}".strip(),
+                f"{one.passes:.2f}",
+                _figure(one.loss, ".3f"),
+                _guess(one.guess),
+            )
+            for one in found.settings
+        ],
+        right=("recursions", "loss"),
+    )
+
+
+def _show_ablations(found: "TextTrace", output: Output) -> None:
+    if not found.ablations:
+        return
+    output.result(f"\nWhat each part is worth at depth {found.depth}, in nats per token of this text:")
+    output.table(
+        ("left out", "loss", "costs"),
+        [(one.name, f"{one.loss:.3f}", f"{one.cost:+.3f}") for one in found.ablations],
+        right=("loss", "costs"),
+    )
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _guess(guess: "Guess") -> str:
+    shown = {" ": "␣", "\n": "⏎", "\t": "⇥"}.get(guess.text, guess.text)
+    return f"{shown} {guess.probability:.0%}"
