@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,10 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
 def best_mode_words(losses: Mapping[str, float]) -> str | None:
     """The mode with the lowest of `losses`, in nats per token by mode. None if all are equal."""
     best = best_mode(losses)
-    if best is None or len(set(losses.values())) < 2:
+    measured = [mode for mode in MODES if math.isfinite(losses.get(mode, math.nan))]
+    if best is None or len({losses[mode] for mode in measured}) < 2:
         return None
-    deeper = list(MODES)[list(MODES).index(best) + 1 :]
-    return f"{best}; deeper modes are worse" if any(mode in losses for mode in deeper) else best
+    return best if best == measured[-1] else f"{best}; deeper modes are worse"
 
 
 def measured_note(mode: str, losses: Mapping[str, float]) -> str | None:
@@ -46,7 +47,7 @@ def measured_note(mode: str, losses: Mapping[str, float]) -> str | None:
     best, words = best_mode(losses), best_mode_words(losses)
     if best is None or words is None:
         return None
-    if mode == best or mode not in losses:
+    if mode == best or not math.isfinite(losses.get(mode, math.nan)):
         return f"The mode with the lowest measured loss is {words}."
     return f"Mode {mode} measured worse than {best}: loss {losses[mode]:.4f} against {losses[best]:.4f}."
 

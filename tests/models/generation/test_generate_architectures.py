@@ -113,10 +113,10 @@ NAN = float("nan")
         ({"fast": 1.556, "normal": 1.565, "deep": 1.575}, "fast; deeper modes are worse"),
         ({"fast": 1.6, "normal": 1.5, "deep": 1.4}, "deep"),
         ({"fast": 1.6, "normal": 1.5, "deep": 1.5}, "normal; deeper modes are worse"),
-        ({"fast": NAN, "normal": 1.5, "deep": 1.4, "thorough": NAN}, "deep; deeper modes are worse"),
+        ({"fast": NAN, "normal": 1.5, "deep": 1.4, "thorough": NAN}, "deep"),
         ({"normal": 1.5}, None),
         ({"fast": 1.5, "normal": 1.5}, None),
-        ({"fast": NAN}, None),
+        ({"fast": 1.5, "normal": NAN}, None),
         ({}, None),
     ],
 )
