@@ -5,7 +5,16 @@ from typing import Literal, Protocol
 
 Ending = Literal["stop", "eos", "natural", "length"]
 
-_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f]+[\"'\u201d\u2019\u00bb)\]*_]*(?=\s)|\n(?=\n)")
+_SPACED_MARKS = ".!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362\u17d4\u104b"
+"""Sentence ends before white space: Latin, Arabic, Urdu, Hindi, Armenian, Amharic, Khmer, Burmese."""
+_MARKS = "\u3002\uff01\uff1f\uff61"
+"""Sentence ends of Chinese and Japanese, which need no white space."""
+_CLOSING = "\"'\u201d\u2019\u00bb)\\]*_\u300d\u300f\uff09\u3011\u300b\u3009\u3015\uff63"
+_SENTENCE_END = re.compile(
+    rf"[{_SPACED_MARKS}{_MARKS}]+[{_CLOSING}]*(?=\s)"
+    rf"|[{_MARKS}][{_SPACED_MARKS}{_MARKS}]*[{_CLOSING}]*(?=[^{_SPACED_MARKS}{_MARKS}{_CLOSING}])"
+    r"|\n(?=\n)"
+)
 _ABBREVIATION = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms|Dr|St|Prof|No|vs|etc|[A-HJ-Z])\.$")
 _LOOKBACK = 64  # characters before the pending text that decide on a sentence end
 
@@ -22,8 +31,8 @@ class TextStream:
     """The text of one row.
 
     Text that may be the start of a stop string is delayed until more is known. So no part of a stop
-    string is shown, even if several tokens make it up. A natural end is a sentence end followed by
-    white space, after at least one letter or digit.
+    string is shown, even if several tokens make it up. A natural end is a sentence end after at least
+    one letter or digit; white space follows it in most scripts.
     """
 
     def __init__(self, decoder: Decoder, stop: tuple[str, ...] = (), natural: bool = False) -> None:

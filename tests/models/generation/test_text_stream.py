@@ -69,6 +69,11 @@ def test_without_stop_strings_text_is_not_delayed(text: str, data: st.DataObject
         ("\n\nfirst words. x", "\n\nfirst words."),
         ("wait... what", "wait..."),
         ("没有。 然后", "没有。"),
+        ("没有。然后", "没有。"),
+        ("「行こう。」と言った。", "「行こう。」"),
+        ("本当に！？そう", "本当に！？"),
+        ("वह आया। फिर", "वह आया।"),
+        ("هل جاء؟ نعم", "هل جاء؟"),
     ],
 )
 @given(data=st.data())
