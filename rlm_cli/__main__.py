@@ -34,7 +34,7 @@ def main() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+            signal.signal(number, exit_at_signal)
     signal.signal(signal.SIGINT, interrupt)
     status = run()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is done; Python only cleans up
@@ -103,10 +103,12 @@ def _leave(number: int, frame: "FrameType | None") -> None:
     os._exit(128 + number)
 
 
-def _terminate(number: int, frame: "FrameType | None") -> None:
+def exit_at_signal(number: int, frame: "FrameType | None") -> None:
     """Exit through sys.exit, so that temporary files are removed and an answer is kept. Training handles
     these signals itself."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if number != signal.SIGTERM:
+        signal.signal(number, signal.SIG_IGN)  # a closed window sends it more than once
     sys.exit(128 + number)
 
 

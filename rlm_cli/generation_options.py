@@ -3,6 +3,7 @@
 import shlex
 import sys
 import time
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -276,10 +277,18 @@ def new_seed() -> int:
 
 def unknown_note(characters: str) -> str:
     """A note for the user on characters that are not in the vocabulary."""
-    listed = " ".join(repr(character) for character in characters[:8])
+    listed = ", ".join(map(_character_words, characters[:8]))
     more = " …" if len(characters) > 8 else ""
     one = len(characters) == 1
     return (
         f"{listed}{more} {'was' if one else 'were'} not in the training text; "
         f"{'it is' if one else 'they are'} read as unknown."
     )
+
+
+def _character_words(character: str) -> str:
+    """'ï' (U+00EF). A character that does not show has its name instead, such as U+200D ZERO WIDTH JOINER."""
+    code = f"U+{ord(character):04X}"
+    if character.isprintable() and not unicodedata.combining(character):
+        return f"'{character}' ({code})"
+    return f"{code} {unicodedata.name(character, '')}".rstrip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,9 +30,23 @@ class Prompt:
     """How many of the oldest turns are missing or cut."""
 
 
+def familiar_form(tokenizer: Tokenizer, text: str) -> str:
+    """`text` without surrogates, its accents composed or decomposed as the vocabulary has them.
+
+    Systems differ: one types é as one character, another as e and a combining accent.
+    """
+    text = without_surrogates(text)
+    if text.isascii():
+        return text
+    forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+    if tokenizer.kind == "character":
+        return min(forms, key=lambda form: int((tokenizer.encode(form) == tokenizer.unk_id).sum()))
+    return min(forms, key=lambda form: len(tokenizer.encode(form)))
+
+
 def unknown_characters(tokenizer: Tokenizer, text: str) -> str:
     """The distinct characters of `text` that are not in the vocabulary, in their order."""
-    distinct = "".join(dict.fromkeys(without_surrogates(text)))
+    distinct = "".join(dict.fromkeys(familiar_form(tokenizer, text)))
     if tokenizer.kind != "character":
         return ""
     return "".join(
@@ -121,10 +136,10 @@ def _chat_prompt(tokenizer: Tokenizer, system: str, turns: Sequence[Message], ro
 
 def _chat_ids(tokenizer: Tokenizer, messages: Sequence[Message], *, open_end: bool = True) -> list[int]:
     """As in training: bos, then role, content and eos of each; `open_end` leaves out the last eos."""
-    messages = [Message(message.role, without_surrogates(message.content)) for message in messages]
+    messages = [Message(message.role, familiar_form(tokenizer, message.content)) for message in messages]
     ids = [int(token) for token in tokenizer.encode_chat(messages)]
     return ids[:-1] if open_end else ids
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
-    return [int(token) for token in tokenizer.encode(without_surrogates(text))]
+    return [int(token) for token in tokenizer.encode(familiar_form(tokenizer, text))]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.layout.processors import Processor
 
 PROMPT = "> "
+_MENU_ROWS = 5
 
 
 class LineReader(Protocol):
@@ -106,11 +107,13 @@ class TerminalReader:
             complete_while_typing=True,
             multiline=True,
             prompt_continuation="  ",
-            reserve_space_for_menu=5,
             enable_suspend=True,
         )
 
     def read(self, default: str = "") -> str:
+        # On a low terminal, room for the menu would hide the input line.
+        rows = self._session.app.output.get_size().rows
+        self._session.reserve_space_for_menu = _MENU_ROWS if rows > 2 * _MENU_ROWS else 0
         try:
             return self._session.prompt(PROMPT, default=default)
         finally:

@@ -1,5 +1,8 @@
 """The newest part of a conversation becomes the prompt and fits into the context."""
 
+import unicodedata
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +110,15 @@ def test_any_text_can_be_a_prompt(text: str) -> None:
     }
     unknown = unknown_characters(TOKENIZER, text)
     assert set(unknown) == set(without_surrogates(text)) - set("\nabcdefg ")
+
+
+@pytest.mark.parametrize("known", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("text", ["café", "Žižek", "각하", "naïve 日本"])
+@pytest.mark.parametrize("kind", ["text", "messages"])
+def test_accents_are_typed_in_either_form(known: str, typed: str, text: str, kind: str) -> None:
+    learned = unicodedata.normalize(known, text)
+    tokenizer = CharacterTokenizer("".join(sorted(set(learned))))
+    as_typed = unicodedata.normalize(typed, text)
+    assert unknown_characters(tokenizer, as_typed) == ""
+    assert prompt_of_text(tokenizer, kind, as_typed) == prompt_of_text(tokenizer, kind, learned)

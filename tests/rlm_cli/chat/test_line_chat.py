@@ -1,6 +1,7 @@
 """Every chat command, typed by a scripted user."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from models.generation.chat_commands import COMMANDS
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
+from models.generation.generate import GeneratedToken
 from models.generation.settings import GenerationConfig
+from rlm_cli.__main__ import exit_at_signal
 from rlm_cli.chat.answer_view import AnswerView
 from rlm_cli.chat.line_chat import LineChat, wrap_text
 from rlm_cli.output import Output
@@ -210,8 +213,6 @@ def test_escape_sequences_are_replaced_on_a_terminal_and_exact_in_a_pipe(
     chat, trained, capsys, monkeypatch
 ) -> None:
     def control_characters(*arguments, **more):
-        from models.generation.generate import GeneratedToken
-
         yield GeneratedToken(0, 20, "a\x1b]0;owned\x07b", 1.0, 2.0, "length")
 
     monkeypatch.setattr("models.generation.generate.generate", control_characters)
@@ -225,8 +226,10 @@ def test_escape_sequences_are_replaced_on_a_terminal_and_exact_in_a_pipe(
 
 
 def test_unknown_characters_give_a_note(chat, capsys) -> None:
-    chat("naïve")
-    assert "'ï'" in capsys.readouterr().err
+    chat("naïve e\u0301\u200d")
+    err = " ".join(capsys.readouterr().err.split())
+    listed = "'ï' (U+00EF), U+0301 COMBINING ACUTE ACCENT, U+200D ZERO WIDTH JOINER"
+    assert f"{listed} were not in the training text" in err
 
 
 def test_keys_typed_while_comparing_are_kept_for_the_input_line(chat, monkeypatch) -> None:
@@ -239,3 +242,29 @@ def test_keys_typed_while_comparing_are_kept_for_the_input_line(chat, monkeypatc
 
     monkeypatch.setattr(AnswerView, "show", show_and_type)
     assert chat("/compare abc").reader.kept == [KeyPress("x")] * len(MODES)
+
+
+def test_closed_window_keeps_the_answer(chat, trained, monkeypatch) -> None:
+    def close_the_window(*arguments, **more):
+        yield GeneratedToken(0, 20, "so far", 1.0, 2.0, None)
+        signal.raise_signal(signal.SIGHUP)
+        yield GeneratedToken(0, 20, " too late", 1.0, 2.0, None)
+
+    save = ChatSession.save
+
+    def save_at_a_second_signal(self) -> None:
+        if len(self.conversation.turns) == 2:
+            signal.raise_signal(signal.SIGHUP)
+        save(self)
+
+    before = {number: signal.signal(number, exit_at_signal) for number in (signal.SIGHUP, signal.SIGTERM)}
+    monkeypatch.setattr("models.generation.generate.generate", close_the_window)
+    monkeypatch.setattr(ChatSession, "save", save_at_a_second_signal)
+    try:
+        with pytest.raises(SystemExit):
+            chat("hello")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    saved = ConversationStore(trained.run.path / "conversations").load("first")
+    assert saved.last("assistant") == "so far"

@@ -121,6 +121,16 @@ def test_pastes_are_marked_during_an_answer(tmp_path) -> None:
     assert re.findall(r"\x1b\[\?2004([hl])", shown.getvalue())[-1] == "h"
 
 
+def test_low_terminal_shows_the_input_line(tmp_path) -> None:
+    shown = io.StringIO()
+    output = Vt100_Output(shown, lambda: Size(rows=4, columns=80))
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=output):
+        pipe.send_text("hello" + ENTER)
+        TerminalReader(tmp_path / "history").read()
+    assert "hello" in shown.getvalue()
+    assert "too small" not in shown.getvalue()
+
+
 def test_keys_of_an_answer_become_plain_lines(monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"gun\n")))
     reader = PlainReader()
