@@ -14,6 +14,7 @@ from data.errors import RlmError, UsageError
 from rlm_cli.commands.analyze import analyze
 from rlm_cli.commands.chat import chat
 from rlm_cli.commands.control import pause, sample, save, stop
+from rlm_cli.commands.copy import copy, rename
 from rlm_cli.commands.create import create
 from rlm_cli.commands.doctor import doctor
 from rlm_cli.commands.expand import expand
@@ -21,6 +22,7 @@ from rlm_cli.commands.generate import generate
 from rlm_cli.commands.ls import ls
 from rlm_cli.commands.recover_tokenizer import recover_tokenizer
 from rlm_cli.commands.resume import resume
+from rlm_cli.commands.rm import rm
 from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
 from rlm_cli.commands.trace import trace
@@ -36,6 +38,7 @@ MAKE = "Make a model"
 USE = "Use it"
 CONTROL = "Control a training"
 LOOK = "Look around"
+MANAGE = "Copy, rename and remove runs"
 
 app = typer.Typer(
     name="rlm",
@@ -64,6 +67,9 @@ app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(ls)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(trace)
+app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(copy)
+app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rename)
+app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rm)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(doctor)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(recover_tokenizer)
 

@@ -55,6 +55,21 @@ def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str
             yield run.name, " ".join(part for part in (run.architecture, run.status) if part)
 
 
+def complete_versions(context: typer.Context, incomplete: str) -> Iterator[str]:
+    """Names of the versions of the run that is typed already, for the shell."""
+    from data.errors import RlmError
+    from models.runs.run import Run
+    from models.runs.versions import versions
+    from rlm_cli.environment import runs_dir
+
+    try:
+        run = Run.open(context.params.get("run_name"), runs_dir(context.params.get("runs_dir")))
+        names = [version.name for version in versions(run, run.config())]
+    except (RlmError, OSError):
+        return
+    yield from (name for name in names if name.startswith(incomplete))
+
+
 def complete_presets(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of presets, for the shell."""
     from models.presets import PRESETS

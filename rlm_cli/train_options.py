@@ -86,7 +86,7 @@ ContinueOption = Annotated[
     typer.Option(
         "--continue",
         metavar="RUN",
-        help="Train this run on the text; it keeps what it learned before.",
+        help="Train this run on the text; it keeps what it learned before. With --name NEW, train a copy.",
         rich_help_panel=CONTINUE_PANEL,
     ),
 ]

@@ -15,6 +15,7 @@ from rlm_cli.program import program
 COMMANDS = frozenset(
     {"train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save", "sample"}
     | {"ls", "show", "analyze", "trace", "doctor", "recover-tokenizer"}
+    | {"copy", "rename", "rm"}
 )
 """The commands of `rlm`. A test compares them with the registered ones."""
 
@@ -34,6 +35,7 @@ _REQUEST_FLAGS = {
     "target_parameters": "--target-params",
     "like": "--like",
     "text": "--text",
+    "runs_dir": "--runs-dir",
     "halt": "--halt",
     "halt_threshold": "--halt-threshold",
 }

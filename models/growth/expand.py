@@ -133,6 +133,7 @@ class ExpansionPlan:
             snapshot.state,
             config=None,
             datasets=None,
+            version=None,
             micro_batch=self._micro_batch(snapshot.state.micro_batch),
         )
         if not self.keeps_tokenizer:  # losses are now per other tokens

@@ -1,12 +1,6 @@
-"""Writes the files of a run that grew from another, all of them or none.
-
-They are written into a staging folder inside the new run's folder. A folder that holds only this is an
-incomplete run, and the next expansion with that name takes it over. Then the files are moved to their
-places, config.json last: it makes the folder a run.
-"""
+"""Writes the files of a run that grew from another, all of them or none."""
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,11 +15,10 @@ from models.runs.datasets import Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFinished, RunPaused
-from models.runs.incomplete import STAGING
+from models.runs.new_run import staging
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.run_names import CONFIG_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +37,8 @@ class NewRunFiles:
 
     def write(self, run: Run) -> None:
         """Fill the folder of `run`, whose lock the caller holds. Raises StorageError."""
-        staging = run.path / STAGING
-        staged = Run(staging / run.name)
-        with storing(f"run '{run.name}'"):
-            staging.mkdir()
-            staged.path.mkdir()
-        self._write(staged, run)
-        with storing(f"run '{run.name}'"):
-            names = sorted(os.listdir(staged.path), key=lambda name: name == CONFIG_FILE)
-            for name in names:
-                os.rename(staged.path / name, run.path / name)
-            sync_directory(run.path)
-            staged.path.rmdir()
-            staging.rmdir()
+        with staging(run) as staged:
+            self._write(staged, run)
 
     def _write(self, staged: Run, run: Run) -> None:
         if self.tokenizer is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from data.corpus import Corpus
 from data.errors import UsageError
@@ -12,7 +13,7 @@ from data.wording import counted, percent
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.errors import RunError
-from models.growth.transaction import commit
+from models.growth.transaction import commit, recover, write_change
 from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
 from models.planning.text_plan import data_section, growth_row, length_in_words, number_format_row
@@ -21,7 +22,9 @@ from models.runs.datasets import Dataset, described_corpus, labels
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, ReplaySection, RunConfig
+from models.runs.run_folder import copying
 from models.runs.typed_json import JsonObject
+from models.runs.versions import VERSIONS, save_version, version_name
 from models.training.machine import is_of_this_machine
 from models.training.time_budget import REWARM_OTHER_TEXT
 
@@ -47,11 +50,21 @@ class ContinuationPlan:
     """What the earlier texts are called."""
     estimate: Estimate
     started_at: float
+    copy_name: str | None
+    """Of the copy that goes on in the place of the run; None where the run itself does."""
+    runs_dir: Path
 
     @property
     def run(self) -> Run:
-        """The run that goes on."""
+        """The run that goes on, or of which a copy does."""
         return self.content.run
+
+    @property
+    def version(self) -> str | None:
+        """The name under which the run keeps what it is now; None where a copy goes on."""
+        if self.copy_name is not None:
+            return None
+        return version_name(self.run, f"before-{self.corpus.name}", self.content.config)
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
@@ -61,7 +74,8 @@ class ContinuationPlan:
         replayed = f"{percent(self.replay.share)} old text" if self.replay.share else "none"
         expected = self.estimate.tokens_per_second
         return [
-            ("run", self.run.name),
+            ("run", self.run.name if self.copy_name is None else self.copy_name),
+            self._row_of_before(),
             ("knows", ", ".join(self.known)),
             ("text", f"{name}: {counted(self.corpus.characters, 'character')}"),
             ("vocabulary", vocabulary),
@@ -82,8 +96,10 @@ class ContinuationPlan:
     def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
         return {
-            "name": self.run.name,
+            "name": self.run.name if self.copy_name is None else self.copy_name,
             "resumes": False,
+            "copy_of": None if self.copy_name is None else self.run.name,
+            "version": self.version,
             "corpus": described_corpus(self.corpus),
             "known_corpora": list(self.known),
             "vocab_size": [self.content.model.vocab_size, self.model.vocab_size],
@@ -94,21 +110,41 @@ class ContinuationPlan:
         }
 
     def start(self) -> Run:
-        """Switch the run to the new text on disk; training does not start here.
+        """Switch the run, or a copy of it, to the new text on disk; training does not start here.
 
-        New replay samples come first, then one checkpoint that holds the whole change. Raises StorageError,
-        RunBusyError, and RunError where the run has changed since this was planned. The model, its texts and
-        its configuration are then as they were.
+        The run as it is becomes a version; then come new replay samples, and one checkpoint that holds the
+        whole change. Raises StorageError, RunBusyError, UsageError where the name of the copy is taken, and
+        RunError where the run has changed since this was planned. The run is then as it was, and there is
+        no copy.
         """
         with self.run.lock():
             if not self.content.is_current():
                 raise RunError(
                     f"Run '{self.run.name}' was changed by another process meanwhile.", hint="Try again."
                 )
-            for sample in self.new_samples:
-                save_sample(replay_folder(self.run), sample)
+            if self.copy_name is not None:
+                with copying(self.run, self.copy_name, self.runs_dir, without=(VERSIONS,)) as (run, staged):
+                    self._save_samples(staged)
+                    write_change(
+                        staged, self.snapshot, self._config(), self.tokenizer, datasets=self.datasets
+                    )
+                    recover(staged)
+                return run
+            if (version := self.version) is not None:
+                recover(self.run)
+                save_version(self.run, version)
+            self._save_samples(self.run)
             commit(self.run, self.snapshot, self._config(), self.tokenizer, datasets=self.datasets)
         return self.run
+
+    def _save_samples(self, run: Run) -> None:
+        for sample in self.new_samples:
+            save_sample(replay_folder(run), sample)
+
+    def _row_of_before(self) -> tuple[str, str]:
+        if self.copy_name is not None:
+            return "copy of", f"{self.run.name}, which stays as it is"
+        return "before this", f"kept as version {self.version}"
 
     def _config(self) -> RunConfig:
         before = self.content.config
@@ -117,6 +153,7 @@ class ContinuationPlan:
         replay = ReplaySection(share=self.replay.share, reason=self.replay.reason, corpora=earlier)
         return replace(
             before,
+            name=before.name if self.copy_name is None else self.copy_name,
             revision=before.revision + 1,
             vocab_size_before=self.content.model.vocab_size,
             corpus=self.corpus.name,

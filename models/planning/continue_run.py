@@ -42,6 +42,7 @@ from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.run_names import require_free_name
 from models.settings import from_dict, require
 from models.training.machine import choose_machine
 
@@ -52,7 +53,8 @@ _COMPARED_TOKENS = 8192
 def plan_continuation(
     request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None
 ) -> Generator[Event, None, ContinuationPlan | ResumePlan]:
-    """The plan of giving the run `request.continue_run` the text of `request`.
+    """The plan of giving the run `request.continue_run`, or a copy of it called `request.name`, the text of
+    `request`.
 
     The text is cut into tokens on the way, with those it adds to the vocabulary. Raises UsageError for what
     cannot be meant, CorpusError, RunError, RunBusyError, CheckpointError, TokenizerError.
@@ -60,6 +62,8 @@ def plan_continuation(
     started_at = time.time()
     run = Run.open(request.continue_run, runs_dir)
     _require_no_new_model(run, request)
+    if request.name is not None:
+        require_free_name(request.name, runs_dir)
     content = read_content(run)
     require_growing(request, content.config.training)
     if corpus is None:
@@ -68,12 +72,12 @@ def plan_continuation(
     run.require_idle()
     _require_trained(run, content.config)
     if corpus.content_hash == content.config.content_hash:
-        return plan_resume(run, content.config, corpus, request)
-    return (yield from _another_text(content, corpus, request, started_at))
+        return plan_resume(run, content.config, corpus, request, runs_dir)
+    return (yield from _another_text(content, corpus, request, started_at, runs_dir))
 
 
 def _another_text(
-    content: RunContent, corpus: Corpus, request: TrainRequest, started_at: float
+    content: RunContent, corpus: Corpus, request: TrainRequest, started_at: float, runs_dir: Path
 ) -> Generator[Event, None, ContinuationPlan]:
     config, old = content.config, content.model
     newest = content.newest()
@@ -115,6 +119,8 @@ def _another_text(
         known=tuple(name for key, name in labels(datasets).items() if key != corpus.content_hash),
         estimate=expected,
         started_at=started_at,
+        copy_name=request.name,
+        runs_dir=runs_dir,
     )
 
 
@@ -155,7 +161,7 @@ def _with_paths(datasets: list[Dataset], config: RunConfig) -> list[Dataset]:
 def _require_no_new_model(run: Run, request: TrainRequest) -> None:
     """Raise UsageError for what only a new model can be given."""
     shape = sorted(set(request.overrides.model) - {"dropout"})
-    fields = [name for name in ("preset", "tokenizer", "name") if getattr(request, name) is not None]
+    fields = [name for name in ("preset", "tokenizer") if getattr(request, name) is not None]
     if found := [*(f"model.{name}" for name in shape), *fields]:
         raise UsageError(
             f"Run '{run.name}' already has its model and tokenizer; drop {{{found[0]}}}.",

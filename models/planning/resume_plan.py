@@ -1,7 +1,8 @@
 """A run that is given the text it is at: it goes on as it is, for so much longer."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from data.corpus import Corpus
 from data.errors import UsageError
@@ -16,8 +17,10 @@ from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import source_paths
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.run_folder import copy_run
 from models.runs.text_search import save_paths
 from models.runs.typed_json import JsonObject
+from models.runs.versions import VERSIONS
 from models.settings import from_dict
 
 _WHERE = ("device", "threads")
@@ -35,6 +38,9 @@ class ResumePlan:
     steps: int | None
     device: str | None
     threads: int | None
+    copy_name: str | None
+    """Of the copy that goes on in the place of the run; None where the run itself does."""
+    runs_dir: Path
     started_at: float | None = None
 
     def rows(self) -> list[tuple[str, str]]:
@@ -45,7 +51,10 @@ class ResumePlan:
         elif self.steps is not None:
             length = f"{counted(self.steps, 'step')} more"
         return [
-            ("run", self.run.name),
+            (
+                "run",
+                self.run.name if self.copy_name is None else f"{self.copy_name}, a copy of {self.run.name}",
+            ),
             ("text", f"{self.corpus.name} (already training on it)"),
             ("status", self.status),
             ("length", length),
@@ -53,13 +62,22 @@ class ResumePlan:
 
     def to_dict(self) -> JsonObject:
         """The plan as JSON has it."""
-        return {"name": self.run.name, "resumes": True, "minutes": self.minutes, "steps": self.steps}
+        return {
+            "name": self.run.name if self.copy_name is None else self.copy_name,
+            "resumes": True,
+            "copy_of": None if self.copy_name is None else self.run.name,
+            "minutes": self.minutes,
+            "steps": self.steps,
+        }
 
     def start(self) -> Run:
-        """Give the run its new length, the place of its text, and where it goes on.
+        """Give the run, or a copy of it, its new length, the place of its text, and where it goes on.
 
-        Raises as `extend` does.
+        Raises as `extend` and `copy_run` do.
         """
+        if self.copy_name is not None:
+            copy = copy_run(self.run, self.copy_name, self.runs_dir, without=(VERSIONS,))
+            return replace(self, run=copy, copy_name=None).start()
         self._save_paths()
         if self.device is not None or self.threads is not None:
             choose_other_machine(self.run, device=self.device, threads=self.threads)
@@ -78,7 +96,9 @@ class ResumePlan:
                 save_paths(self.run, config, config.content_hash, paths)
 
 
-def plan_resume(run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest) -> ResumePlan:
+def plan_resume(
+    run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest, runs_dir: Path
+) -> ResumePlan:
     """The plan of going on with the text that `run` is at. Raises UsageError for what would change more
     than how long it trains."""
     for path in _changes(config, request):
@@ -108,6 +128,8 @@ def plan_resume(run: Run, config: RunConfig, corpus: Corpus, request: TrainReque
         steps=checked.steps,
         device=request.overrides.training.get("device"),
         threads=request.overrides.training.get("threads"),
+        copy_name=request.name,
+        runs_dir=runs_dir,
     )
 
 

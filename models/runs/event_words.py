@@ -45,6 +45,8 @@ def describe(event: Event) -> Words | None:
             return Words(f"Checkpoint at step {event.step:,} ({event.reason}).", event.path)
         case events.SchedulePlanned():
             return _planned(event)
+        case events.VersionRestored():
+            return Words(f"Went back to version {event.version}.")
         case events.CorpusStarted() | events.CorporaMeasured() | events.ModelExpanded():
             return _text_or_growth(event)
         case events.StepSkipped() | events.RolledBack() | events.MicroBatchHalved():

@@ -78,6 +78,14 @@ class CorpusStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRestored(Event):
+    """The run became again what its `version` is. What came before no longer counts; the last events of that
+    version follow."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorporaMeasured(Event):
     """The loss on the held-out part of every text the model knows, by name, at the default mode.
 

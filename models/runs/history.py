@@ -25,6 +25,7 @@ from models.runs.events import (
     SampleGenerated,
     SchedulePlanned,
     StepFinished,
+    VersionRestored,
 )
 from models.runs.run_config import RunConfig
 
@@ -89,6 +90,8 @@ class History:
                 _put(self.growths, event)
             case CorpusStarted():
                 self._start_text(event)
+            case VersionRestored():
+                self._start_over()
             case CorporaMeasured():
                 self.measured = event
             case NoticeGiven():
@@ -167,6 +170,12 @@ class History:
         if last is not None and (last.corpus, last.known_corpora) == (event.corpus, event.known_corpora):
             self.texts.pop()  # a crash before its first step
         self.texts.append(event)
+
+    def _start_over(self) -> None:
+        """Forget everything but the notices and the texts."""
+        self._go_back_to(-1)
+        self.step = 0
+        self.started = self.ended = self.total_steps = self.seconds_per_step = None
 
     def _go_back_to(self, step: int) -> None:
         """Forget what came after `step`."""

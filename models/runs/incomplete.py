@@ -8,7 +8,7 @@ from data.storage import TEMPORARY_PREFIX, remove_entry
 from models.runs.lock import LOCK_FILE, PID_FILE
 
 STAGING = f"{TEMPORARY_PREFIX}expansion"
-"""The folder in which a run grown from another is written; config.json is moved out of it last."""
+"""The folder in which a run made from another is written; config.json is moved out of it last."""
 _WRITTEN_FIRST = ("tokenizer.json", "datasets.json")  # files a new run gets before its config.json
 
 

@@ -23,7 +23,8 @@ from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.run_names import CONFIG_FILE, last_change
+from models.runs.run_folder import size_of_tree
+from models.runs.run_names import has_trace_of_run, last_change
 from models.runs.weights_file import weights_problem
 
 Status = Literal["created", "training", "paused", "finished", "damaged"]
@@ -40,11 +41,11 @@ _KINDS = (
     events.RunPaused,
     events.RunFailed,
     events.RunFinished,
+    events.VersionRestored,
 )
 _MARKS = {kind: b'{"event": "' + wire_name(kind).encode() + b'"' for kind in _KINDS}
 """What a line of each kind that matters here starts with."""
 _FILES = ("datasets.json", "evaluation.json", "generation_config.json")
-_TRACES = (CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class RunSummary:
     validation_loss: float | None
     modified: float
     corpus: str | None
+    bytes: int
+    """Of all its files, versions included."""
     problem: str | None = None
     failure: RunFailed | None = None
 
@@ -87,11 +90,7 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
             hint="Check its permissions, or name another folder.",
         ) from error
     paths = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
-    summaries = [
-        summarize(path)
-        for path in paths
-        if any(os.path.lexists(path / trace) for trace in _TRACES) and not is_incomplete(path)
-    ]
+    summaries = [summarize(path) for path in paths if has_trace_of_run(path) and not is_incomplete(path)]
     return sorted(summaries, key=lambda summary: summary.modified, reverse=True)
 
 
@@ -131,9 +130,17 @@ def summarize(path: Path) -> RunSummary:
         validation_loss=history.validation_loss,
         modified=last_change(run.path),
         corpus=_text(config and config.corpus, *(dataset.name for dataset in datasets)),
+        bytes=size_of_tree(run.path),
         problem=problem,
         failure=history.ended if status == "paused" and isinstance(history.ended, RunFailed) else None,
     )
+
+
+def has_finished(run: Run) -> bool:
+    """Whether no step is left of the training of `run`, whoever has its lock. Raises RunError."""
+    config = run.config()
+    history = glance(run.events_path, text_started_at(config))
+    return _status_when_idle(run, config, run.evaluation(), history) == "finished"
 
 
 def glance(path: Path, since: float | None) -> History:
@@ -175,8 +182,12 @@ def _first_and_last_lines(path: Path) -> list[bytes]:
 def _status(
     run: Run, config: RunConfig, evaluation: Evaluation | PuzzleEvaluation | None, history: History
 ) -> Status:
-    if run.is_busy():
-        return "training"
+    return "training" if run.is_busy() else _status_when_idle(run, config, evaluation, history)
+
+
+def _status_when_idle(
+    run: Run, config: RunConfig, evaluation: Evaluation | PuzzleEvaluation | None, history: History
+) -> Status:
     newest = newest_checkpoint(run.checkpoints_path)
     if newest is not None and newest.state.is_initial:
         return "paused"  # it has another text, and no step was taken on it yet

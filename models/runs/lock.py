@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from data.errors import StorageError
@@ -13,13 +14,20 @@ from models.runs.read_files import read_bounded
 LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
 _LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once
 
+_held_throughout: ContextVar[frozenset[Path]] = ContextVar("held_throughout", default=frozenset())
+"""Folders whose lock this thread holds for all the steps it takes."""
+
 
 @contextlib.contextmanager
 def holding_lock(folder: Path) -> Iterator[None]:
     """Be the one process that writes to the run in `folder`.
 
-    Raises RunBusyError that names the process which has it, StorageError.
+    Inside `holding_lock_throughout` of the same folder this does nothing. Raises RunBusyError that names the
+    process which has it, StorageError.
     """
+    if folder in _held_throughout.get():
+        yield
+        return
     from filelock import FileLock, Timeout  # 30 ms that listing runs has no use for
 
     lock = FileLock(folder / LOCK_FILE, timeout=_LOCK_PATIENCE_S, poll_interval=0.05)
@@ -37,6 +45,20 @@ def holding_lock(folder: Path) -> Iterator[None]:
             _remove_own_pid(folder)
         finally:
             lock.release()
+
+
+@contextlib.contextmanager
+def holding_lock_throughout(folder: Path) -> Iterator[None]:
+    """Hold the lock over several steps, each of which takes it for itself.
+
+    Between two steps no other process can change the run. Raises as `holding_lock`.
+    """
+    with holding_lock(folder):
+        token = _held_throughout.set(_held_throughout.get() | {folder})
+        try:
+            yield
+        finally:
+            _held_throughout.reset(token)
 
 
 def is_locked(folder: Path) -> bool:

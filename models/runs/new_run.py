@@ -1,18 +1,17 @@
-"""Makes the folder of a new run, and removes it where filling it fails."""
+"""Makes the folder of a new run, fills it all or nothing, and removes it where that fails."""
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import UsageError
-from data.storage import TEMPORARY_PREFIX, remove_entry
+from data.storage import remove_entry, storing, sync_directory
 from models.errors import RunBusyError
-from models.runs.incomplete import clear_incomplete
+from models.runs.incomplete import STAGING, clear_incomplete
 from models.runs.lock import LOCK_FILE
 from models.runs.run import Run
-from models.runs.run_names import suggest_name
+from models.runs.run_names import CONFIG_FILE, aside, suggest_name
 
 
 @contextlib.contextmanager
@@ -33,6 +32,27 @@ def new_run(name: str, runs_dir: Path, *, suggested_from: str | None = None) -> 
                 if name == taken:
                     raise
         yield run
+
+
+@contextlib.contextmanager
+def staging(run: Run) -> Iterator[Run]:
+    """A run of the same name in a folder inside the folder of `run`, which is new and locked, to be filled.
+
+    At the end its files are moved to their places, config.json last: it makes the folder a run. Until then
+    the folder is an incomplete run, and the next run of that name takes it over. Raises StorageError.
+    """
+    folder = run.path / STAGING
+    staged = Run(folder / run.name)
+    with storing(f"run '{run.name}'"):
+        folder.mkdir()
+        staged.path.mkdir()
+    yield staged
+    with storing(f"run '{run.name}'"):
+        for name in sorted(os.listdir(staged.path), key=lambda name: name == CONFIG_FILE):
+            os.rename(staged.path / name, run.path / name)
+        sync_directory(run.path)
+        staged.path.rmdir()
+        folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -66,7 +86,7 @@ def _remove(run: Run) -> None:
 
     It is renamed first. From then on the name is free, and what another process makes there stays.
     """
-    removed = run.path.with_name(f"{TEMPORARY_PREFIX}{run.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    removed = aside(run.path)
     try:
         os.rename(run.path, removed)
     except OSError:

@@ -3,7 +3,7 @@
     runs/<name>/
         config.json  tokenizer.json  model.safetensors
         events.jsonl  training.log  datasets.json  evaluation.json
-        checkpoints/step_000500/…  replay/  conversations/  control/
+        checkpoints/step_000500/…  replay/  versions/before-a-text/…  conversations/  control/
 
 Everything here works without torch, so that listing and completing names is quick.
 """
@@ -12,12 +12,11 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data.errors import UsageError
-from data.nearest import nearest
 from data.storage import clear_temporaries, replace_json, storing
 from models.errors import RunError
 from models.runs import control_requests
@@ -33,17 +32,18 @@ from models.runs.event_log import follow_events, read_events
 from models.runs.events import Event
 from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
-from models.runs.lock import holding_lock, is_locked, require_unlocked
+from models.runs.lock import holding_lock, holding_lock_throughout, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
 from models.runs.read_files import read_json
 from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
-from models.runs.run_names import CONFIG_FILE, NAME, name_is_taken, require_name, run_names
+from models.runs.run_names import CONFIG_FILE, NAME, name_is_taken, require_name, run_names, unknown_run
 from models.runs.typed_json import JsonObject, MismatchError, to_json
 
 EVALUATION_FILE = "evaluation.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
+_OTHER_FOLDERS = ("replay", "conversations")
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
 
@@ -91,7 +91,7 @@ class Run:
         if not (NAME.fullmatch(text) and os.path.lexists(path)):
             path = Path(os.path.expanduser(text))
             if not text or not os.path.exists(path):  # not Path.exists: it raises for a name too long
-                raise _unknown(text, runs_dir)
+                raise unknown_run(text, runs_dir)
         elif not (target := _resolved(path)).is_relative_to(_resolved(runs_dir)):
             raise RunError(f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {target}")
         run = cls(_resolved(path))
@@ -126,6 +126,10 @@ class Run:
     @property
     def checkpoints_path(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def versions_path(self) -> Path:
+        return self.path / "versions"
 
     def config(self) -> RunConfig:
         """The run's configuration, as this version of rlm has it. Raises RunError."""
@@ -227,9 +231,17 @@ class Run:
         """
         with holding_lock(self.path):
             clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
-            clear_temporaries(self.checkpoints_path)  # nobody writes there without the lock
+            for folder in (self.checkpoints_path, self.versions_path):  # written only under the lock
+                clear_temporaries(folder)
             control_requests.clear(self)
             yield
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Hold the lock over several steps that each take it, so that no other process comes between two.
+
+        Raises as `lock`.
+        """
+        return holding_lock_throughout(self.path)
 
     def is_busy(self) -> bool:
         """Whether a process holds the lock right now."""
@@ -241,7 +253,7 @@ class Run:
 
     def _refuse_links(self) -> None:
         # These are written or cleaned up in place, and a link would take that out of the run.
-        folders = (self.checkpoints_path, self.path / "replay", self.path / "conversations")
+        folders = (self.checkpoints_path, self.versions_path, *(self.path / name for name in _OTHER_FOLDERS))
         for path in (self.events_path, self.training_log_path, *folders):
             if path.is_symlink():
                 raise RunError(f"'{path}' is a link, and a run keeps everything in its own folder.")
@@ -263,14 +275,3 @@ def _require_object(value: object) -> JsonObject:
     if not isinstance(value, dict):
         raise MismatchError("it is not an object with names")
     return value
-
-
-def _unknown(text: str, runs_dir: Path) -> UsageError:
-    names = run_names(runs_dir)
-    near = nearest(text, names, count=3, cutoff=0.5)
-    if names and not near:
-        return UsageError(
-            f"There is no run '{text}'.", hint=f"There are: {', '.join(names[:3])}. All: {{ls}}"
-        )
-    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: {train FILE}"
-    return UsageError(f"There is no run '{text}'.", hint=hint)

@@ -3,14 +3,20 @@
 import contextlib
 import os
 import re
+import secrets
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from data.errors import UsageError
+from data.nearest import nearest
+from data.storage import TEMPORARY_PREFIX
 from models.runs.incomplete import is_incomplete
 
 CONFIG_FILE = "config.json"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+_TRACES = (CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors")
 
 
 def require_name(name: str) -> None:
@@ -32,13 +38,23 @@ def require_free_name(name: str, runs_dir: Path) -> None:
 
 def suggest_name(stem: str, runs_dir: Path) -> str:
     """A valid name no run has yet, close to `stem`: "alice", then "alice-2"."""
+    return free_name(stem, lambda name: os.path.lexists(runs_dir / name))
+
+
+def free_name(stem: str, is_taken: Callable[[str], bool]) -> str:
+    """A valid name that is not taken, close to `stem`."""
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-")[:56].rstrip(".-") or "run"
     number, name = 1, plain
-    while os.path.lexists(runs_dir / name):
+    while is_taken(name):
         number += 1
         name = f"{plain}-{number}"
     return name
+
+
+def aside(path: Path) -> Path:
+    """A free name beside `path` for what is about to be removed. Nothing of that name is listed."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def run_names(runs_dir: Path) -> list[str]:
@@ -51,6 +67,11 @@ def run_names(runs_dir: Path) -> list[str]:
                 if (path / CONFIG_FILE).is_file():
                     found.append((last_change(path), entry.name))
     return [name for _, name in sorted(found, reverse=True)]
+
+
+def has_trace_of_run(folder: Path) -> bool:
+    """Whether there is anything of a run in `folder`, damaged or not."""
+    return any(os.path.lexists(folder / name) for name in _TRACES)
 
 
 def last_change(path: Path) -> float:
@@ -66,5 +87,17 @@ def name_is_taken(name: str, runs_dir: Path) -> UsageError:
     """The error where a folder of `runs_dir` has that name."""
     return UsageError(
         f"There is already a run '{name}'.",
-        hint=f"Choose another, {{name={suggest_name(name, runs_dir)}}}, or go on with it: {{resume {name}}}",
+        hint=f"Choose another, such as {suggest_name(name, runs_dir)}, or go on with it: {{resume {name}}}",
     )
+
+
+def unknown_run(text: str, runs_dir: Path) -> UsageError:
+    """The error where nothing is called `text`, with the nearest names."""
+    names = run_names(runs_dir)
+    near = nearest(text, names, count=3, cutoff=0.5)
+    if names and not near:
+        return UsageError(
+            f"There is no run '{text}'.", hint=f"There are: {', '.join(names[:3])}. All: {{ls}}"
+        )
+    hint = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet; train one: {train FILE}"
+    return UsageError(f"There is no run '{text}'.", hint=hint)

@@ -105,6 +105,9 @@ class RunState:
     """Of a checkpoint that changes what the run is: its config.json, with the version of its format."""
     datasets: object | None = None
     """The same of datasets.json."""
+    version: Text | None = None
+    """Of a checkpoint that makes the run an earlier version again: the name of that version, which has the
+    best weights, the evaluation and the replay samples."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from data.wording import byte_size
 from rlm_cli.format import format_age, format_loss, format_short_count
 from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
@@ -33,10 +34,10 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
         output.say(f"No runs in {folder} yet. Make one:  {program()} train FILE")
         return
     output.table(
-        ("name", "status", "architecture", "parameters", "step", "loss", "text", "changed"),
+        ("name", "status", "architecture", "parameters", "step", "loss", "text", "size", "changed"),
         [_row(run) for run in runs],
-        right=("parameters", "step", "loss"),
-        optional=("architecture", "text", "parameters", "changed", "step", "loss"),
+        right=("parameters", "step", "loss", "size"),
+        optional=("size", "architecture", "text", "parameters", "changed", "step", "loss"),
     )
     for run in runs:
         if run.problem:
@@ -60,6 +61,7 @@ def as_json(run: "RunSummary") -> dict[str, Any]:
         "validation_loss": run.validation_loss,
         "corpus": run.corpus,
         "modified": run.modified,
+        "size_bytes": run.bytes,
         "problem": in_cli_words(run.problem) if run.problem else run.problem,
         "failure": None
         if (error := run.failure) is None
@@ -80,5 +82,6 @@ def _row(run: "RunSummary") -> tuple[str, ...]:
         f"{run.step:,}/{run.total_steps:,}" if run.total_steps else "-",
         format_loss(run.validation_loss),
         run.corpus or "-",
+        byte_size(run.bytes),
         format_age(run.modified),
     )

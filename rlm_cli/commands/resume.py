@@ -1,7 +1,7 @@
 """`rlm resume`: continue a paused or finished run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,11 +14,15 @@ from rlm_cli.options import (
     QuietOption,
     RunsDirOption,
     ThreadsOption,
+    complete_versions,
     run_argument,
 )
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
+
+if TYPE_CHECKING:
+    from models.runs.run import Run
 
 
 def resume(
@@ -31,6 +35,15 @@ def resume(
         int | None,
         typer.Option(
             metavar="N", min=1, help="Train for this many more steps.", rich_help_panel=LENGTH_PANEL
+        ),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="VERSION",
+            help="Go back first to what the run was before a text; rlm show lists its versions.",
+            autocompletion=complete_versions,
         ),
     ] = None,
     text: Annotated[
@@ -49,7 +62,8 @@ def resume(
 ) -> None:
     """Continue a run that was paused or interrupted.
 
-    With --minutes or --steps, also continue a finished run.
+    With --minutes or --steps, also continue a finished run. With --from, make the
+    run again what it was before it learned another text; what it is now is kept too.
     On the same machine it goes on bit for bit. A text that was moved together
     with the run is found; for any other place, give --text.
 
@@ -57,6 +71,7 @@ def resume(
       rlm resume
       rlm resume book
       rlm resume book --minutes 10
+      rlm resume book --from before-shakespeare
       rlm resume book --text texts/book.txt
       rlm resume book --device cpu --threads 4
     """
@@ -64,26 +79,47 @@ def resume(
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other.", hint="Give one of them.")
 
+    from models.runs.listing import has_finished
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.training_session import follow_training, show_progress
 
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
-    if text:
-        from models.planning.relocate import relocate
+    with run.hold():
+        if version is not None:
+            _go_back(run, version, output)
+        if text:
+            from models.planning.relocate import relocate
 
-        show_progress(relocate(run, text), output)
-    if device is not None or threads is not None:
-        from models.planning.relocate import choose_other_machine
+            show_progress(relocate(run, text), output)
+        if device is not None or threads is not None:
+            from models.planning.relocate import choose_other_machine
 
-        choose_other_machine(run, device=device, threads=threads)
-    if minutes is not None or steps is not None:
-        from models.planning.extend import extend
+            choose_other_machine(run, device=device, threads=threads)
+        if minutes is not None or steps is not None:
+            from models.planning.extend import extend
 
-        extend(run, minutes=minutes, steps=steps)
-    output.say(f"Resuming {run.name}.", style="dim")
-    raise typer.Exit(follow_training(run, output))
+            extend(run, minutes=minutes, steps=steps)
+        elif version is not None and has_finished(run):
+            name = quoted_reference(run)
+            output.say(f"Talk to it:  {program()} chat {name}")
+            output.say(f"Train it more:  {program()} resume {name} --minutes 5")
+            return
+        output.say(f"Resuming {run.name}.", style="dim")
+        raise typer.Exit(follow_training(run, output))
+
+
+def _go_back(run: "Run", version: str, output: Output) -> None:
+    """Make the run what its version is, and say so."""
+    from models.growth.return_to_version import return_to_version
+
+    saved, notes = return_to_version(run, version)
+    for note in notes:
+        output.warn(note)
+    output.say(f"{run.name} is what it was as {version}.")
+    if saved is not None:
+        output.say(f"What it was until now is kept as {saved}.")
 
 
 def _newest_paused(folder: Path) -> str:

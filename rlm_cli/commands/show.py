@@ -2,34 +2,29 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from data.errors import RlmError
 from data.wording import byte_size, counted
 from models.depth import DEFAULT_MODE, MODES
 from models.generation.depth_notes import best_mode_words
-from rlm_cli.commands.ls import as_json
 from rlm_cli.format import format_age, format_loss, format_puzzle_scores
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
-from rlm_cli.wording import error_in_cli_words, in_cli_words
+from rlm_cli.run_report import Report, describe_run
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
-    from models.runs.checkpoint_folder import SavedCheckpoint
     from models.runs.datasets import Dataset, Growth
     from models.runs.evaluation import Evaluation, PuzzleEvaluation
-    from models.runs.listing import RunSummary
-    from models.runs.run import Run
-    from models.runs.run_config import RunConfig
 
 
 def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     """Show details of one run.
 
-    Shows the model, its texts, the loss at each mode, checkpoints and sizes.
+    Shows the model, its texts, the loss at each mode, checkpoints, what it was before
+    each text (its versions), and sizes.
 
     Examples:
       rlm show
@@ -48,10 +43,11 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
     output.pairs(summary_rows(report))
     if len(report.datasets or ()) > 1:
         output.result()
+        now = "now" if report.is_measured_now else f"at step {report.measured_step:,}"
         output.table(
-            ("corpus", "when learned", "now", "change", "grown"),
+            ("corpus", "when learned", now, "change", "grown"),
             list(loss_rows(report.datasets or ())),
-            right=("when learned", "now", "change"),
+            right=("when learned", now, "change"),
             optional=("grown",),
         )
     if report.checkpoints:
@@ -65,85 +61,21 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
             right=("step", "size"),
             optional=("step", "size"),
         )
-    output.say(f"\n{_next_step(report, quoted_reference(run))}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Details of a run. The part of a damaged file is None, and a note gives the reason."""
-
-    summary: "RunSummary"
-    config: "RunConfig"
-    is_busy: bool
-    datasets: "Sequence[Dataset] | None"
-    evaluation: "Evaluation | PuzzleEvaluation | None"
-    checkpoints: "Sequence[SavedCheckpoint]"
-    pointers: dict[str, str]
-    """Checkpoint folder by pointer name."""
-    run_bytes: int
-    weights_bytes: int
-    notes: tuple[str, ...]
-
-    @property
-    def best_step(self) -> int | None:
-        best = self.pointers.get("best")
-        step = next((one.step for one in self.checkpoints if one.name == best), None)
-        return self.evaluation.step if step is None and self.evaluation is not None else step
-
-    def pointers_to(self, checkpoint: "SavedCheckpoint") -> list[str]:
-        return sorted(name for name, target in self.pointers.items() if target == checkpoint.name)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data with stable keys."""
-        from models.runs.typed_json import to_json
-
-        return {
-            **as_json(self.summary),
-            "busy": self.is_busy,
-            "config": _finite(self.config.to_json()),
-            "datasets": None
-            if self.datasets is None
-            else [_with_losses(_finite(to_json(one))) for one in self.datasets],
-            "evaluation": None if self.evaluation is None else _finite(to_json(self.evaluation)),
-            "best_step": self.best_step,
-            "checkpoints": [
-                {"name": one.name, "step": one.step, "bytes": one.size, "pointers": self.pointers_to(one)}
-                for one in self.checkpoints
+    if report.versions:
+        output.result()
+        output.table(
+            ("version", "step", "loss", "text", "size"),
+            [
+                (one.name, f"{one.step:,}", format_loss(one.validation_loss), one.corpus or "-",
+                 byte_size(one.bytes))
+                for one in report.versions
             ],
-            "bytes": {"run": self.run_bytes, "weights": self.weights_bytes},
-            "notes": list(self.notes),
-        }
-
-
-def describe_run(run: "Run") -> Report:
-    """Read the details of a run without torch. Raises RunError if its config.json is damaged."""
-    from models.runs.checkpoint_folder import complete_checkpoints, pointers_in
-    from models.runs.listing import summarize
-
-    config = run.config()
-    datasets: Sequence[Dataset] | None = None
-    evaluation: Evaluation | PuzzleEvaluation | None = None
-    notes = []
-    try:
-        datasets = run.datasets(config)
-    except RlmError as error:
-        notes.append(_sentence(error))
-    try:
-        evaluation = run.evaluation()
-    except RlmError as error:
-        notes.append(_sentence(error))
-    return Report(
-        summary=summarize(run.path),
-        config=config,
-        is_busy=run.is_busy(),
-        datasets=datasets,
-        evaluation=evaluation,
-        checkpoints=complete_checkpoints(run.checkpoints_path),
-        pointers=pointers_in(run.checkpoints_path),
-        run_bytes=_size_of_tree(run),
-        weights_bytes=_size_of_file(run.weights_path),
-        notes=tuple(notes),
-    )
+            right=("step", "loss", "size"),
+            optional=("size", "text"),
+        )  # fmt: skip
+        name = quoted_reference(run)
+        output.say(f"\nGo back to a version:  {program()} resume {name} --from {report.versions[-1].name}")
+    output.say(f"\n{_next_step(report, quoted_reference(run))}")
 
 
 def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
@@ -266,35 +198,3 @@ def _next_step(report: Report, name: str) -> str:
             return "It is in training now."
         case _:
             return f"List the runs:  {program()} ls"
-
-
-def _sentence(error: RlmError) -> str:
-    message, hint = error_in_cli_words(error)
-    return f"{message} {hint}" if hint else message
-
-
-def _with_losses(dataset: dict[str, Any]) -> dict[str, Any]:
-    return {"loss_when_learned": None, "loss_now": None} | dataset
-
-
-def _size_of_tree(run: "Run") -> int:
-    files = (path for path in run.path.rglob("*") if path.is_file() and not path.is_symlink())
-    return sum(_size_of_file(path) for path in files)
-
-
-def _size_of_file(path: Any) -> int:
-    try:
-        return int(path.stat().st_size)
-    except OSError:  # a training may have removed this checkpoint
-        return 0
-
-
-def _finite(value: Any) -> Any:
-    """Replace values that JSON cannot hold by null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return value

@@ -1,5 +1,6 @@
 """`rlm train`: train a model on text or puzzles."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,7 @@ from rlm_cli.options import (
 )
 from rlm_cli.output import Output
 from rlm_cli.program import program
+from rlm_cli.run_reference import quoted_reference
 from rlm_cli.train_options import (
     BatchSizeOption,
     ContinueOption,
@@ -67,7 +69,12 @@ def train(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", "-n", metavar="NAME", help="Name of the run. Without it: the file's name."),
+        typer.Option(
+            "--name",
+            "-n",
+            metavar="NAME",
+            help="Name of the run, or of a copy of --continue RUN. Without it: the file's name.",
+        ),
     ] = None,
     task: TaskOption = None,
     count: CountOption = None,
@@ -118,6 +125,7 @@ def train(
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       rlm train second.txt --continue book
+      rlm train second.txt --continue book --name book-2
       zcat archive.gz | rlm train - --name archive
       rlm train --task sudoku:6x6 --minutes 5
       rlm train --task sudoku puzzles.csv --arch hrm
@@ -152,14 +160,23 @@ def train(
             output.json(plan.to_dict())
             return
         output.pairs(plan.rows(), to_stderr=True)
-    continued_run = plan.run if isinstance(plan, (ContinuationPlan, ResumePlan)) else None
-    if continued_run is None:
-        interruptible = interruptible_creation(output)
-    else:
-        interruptible = interruptible_continuation(output, continued_run)
-    with interruptible:
-        run = plan.start()
-    raise typer.Exit(follow_training(run, output, plan.started_at))
+    continued_run = None
+    if isinstance(plan, (ContinuationPlan, ResumePlan)) and plan.copy_name is None:
+        continued_run = plan.run
+    if isinstance(plan, ContinuationPlan) and plan.version is not None:
+        output.say(
+            f"Go back to it at any time:  "
+            f"{program()} resume {quoted_reference(plan.run)} --from {plan.version}"
+        )
+    with ExitStack() as stack:
+        if continued_run is None:
+            interruptible = interruptible_creation(output)
+        else:
+            stack.enter_context(continued_run.hold())
+            interruptible = interruptible_continuation(output, continued_run)
+        with interruptible:
+            run = plan.start()
+        raise typer.Exit(follow_training(run, output, plan.started_at))
 
 
 def _plan(

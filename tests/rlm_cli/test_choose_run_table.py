@@ -51,6 +51,7 @@ def test_first_column_of_a_table_stays_readable(
 
 def _candidate(name: str, knows: dict[str, float | None], *hashes: str) -> Candidate:
     summary = RunSummary(
+        bytes=1,
         name=name,
         path=Path("runs") / name,
         architecture="mixture_of_recursions",

@@ -21,6 +21,7 @@ from models.runs.run import Run
 from models.runs.run_config import Calibration
 from models.training.control import Control
 from models.training.trainer import train
+from tests.models.growth.kills import Operations
 from tests.requests import train_request
 
 Configured = Callable[..., ModelConfig]
@@ -199,3 +200,11 @@ class FullDisk:
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     return FullDisk(monkeypatch)
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Operations]:
+    """What changes folders, counted, and ended where a test says."""
+    found = Operations(monkeypatch)
+    yield found
+    found.arm(0)

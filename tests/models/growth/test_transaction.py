@@ -1,7 +1,7 @@
 """A change of a run is one step: whoever is killed in its midst leaves the old run or the new one."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,46 +19,11 @@ from models.runs.load import load_run
 from models.runs.migrations import CURRENT
 from models.runs.run import Run
 from models.training import grow
+from tests.models.growth.kills import Killed, Operations
 
 NewRun = Callable[..., Run]
 Go = Callable[[Run], list[Event]]
 Plan = Callable[..., Any]
-CHANGING = ("rename", "replace", "remove", "unlink", "mkdir")
-
-
-class Killed(BaseException):
-    """Nothing catches it."""
-
-
-class Operations:
-    """Counts what changes folders, and ends everything at one of them, before it or after it is done."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count, self.kill_at, self.disk_full = 0, 0, False
-        for name in CHANGING:
-            monkeypatch.setattr(os, name, self._watched(getattr(os, name)))
-
-    def arm(self, kill_at: int) -> None:
-        self.count, self.kill_at = 0, kill_at
-
-    def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def operation(*arguments: Any, **more: Any) -> Any:
-            self.count += 1
-            if self.kill_at and self.count > self.kill_at:  # the dead do no tidying up
-                raise Killed
-            done = original(*arguments, **more)
-            if self.count == self.kill_at:
-                raise Killed
-            return done
-
-        return operation
-
-
-@pytest.fixture
-def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Operations]:
-    found = Operations(monkeypatch)
-    yield found
-    found.arm(0)
 
 
 @pytest.mark.slow

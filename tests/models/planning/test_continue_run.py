@@ -83,7 +83,6 @@ def test_a_near_text_that_is_read_often_leaves_more_to_replay(owl: Run, tmp_path
         ({"d_model": 64}, "d_model"),
         ({"architecture": "hrm"}, "architecture"),
         ({"preset": "hrm-4m"}, "preset"),
-        ({"name": "other"}, "name"),
         ({"tokenizer": "bpe"}, "tokenizer"),
         ({"replay": 1.5}, r"^replay is 1\.5"),
         ({"grow_vocab": 10}, r"\{grow_vocab\}"),
