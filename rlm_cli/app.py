@@ -27,6 +27,7 @@ from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
 from rlm_cli.commands.trace import trace
 from rlm_cli.commands.train import train
+from rlm_cli.commands.verify import verify
 from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
@@ -67,6 +68,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(ls)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(trace)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(verify)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(copy)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rename)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rm)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from models.runs.run import Run
 
 SAMPLING_PANEL = "How it writes"
-_SMALL_MODEL = 30_000_000  # parameters
+SMALL_MODEL = 30_000_000  # parameters
 _MAX_THREADS = 1024
 
 PromptArgument = Annotated[
@@ -254,7 +254,7 @@ def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedMo
     choose_device(device or "cpu")  # report a mistake before loading the weights
     trained = load_run(run, device or "cpu")
     # One token of a small model is too little work for several threads: they only wait for each other.
-    small = trained.model.parameter_counts()[0] < _SMALL_MODEL
+    small = trained.model.parameter_counts()[0] < SMALL_MODEL
     prepare_process(threads or (1 if small else 0))
     return trained
 

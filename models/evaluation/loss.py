@@ -61,35 +61,61 @@ def evaluate(
     to predict, for a comparison with the loss before the vocabulary grew.
     """
     length = model.config.context_length
-    device = next(model.parameters()).device
-    windows = math.ceil((len(tokens) - 1) / length)
-    n_windows = windows if max_tokens is None else min(windows, max(1, max_tokens // length))
-    rows = max(1, min(BATCH_TOKENS, BATCH_LOGITS // model.config.vocab_size) // length)
-    batches = (
-        validation_windows(tokens, length, rows)
-        if n_windows == windows
-        else _spread_windows(tokens, length, rows, n_windows)
-    )
+    rows = rows_per_batch(model)
+    n_windows, batches = evaluation_windows(tokens, length, rows, max_tokens)
     total, count, done = 0.0, 0, 0
     was_training = model.training
     model.eval()
     try:
         for inputs, targets in batches:
-            x = to_device(torch.from_numpy(inputs), device)  # (B, T)
-            y = to_device(torch.from_numpy(targets), device)  # (B, T)
-            with torch.inference_mode(), autocast(device, number_format):
-                output = model(x, depth)
-            logits = output.logits[..., :vocabulary].flatten(0, 1)  # (B * T, V)
-            loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
+            loss, passes = batch_loss(model, inputs, targets, depth, number_format, vocabulary)
             if histogram is not None:
-                histogram.add(output.passes[y != IGNORED])
-            total += loss.item()
+                histogram.add(passes)
+            total += loss
             count += int((targets != IGNORED).sum())
             done += len(inputs)
             yield EvaluationAdvanced(step=step, done=done, total=n_windows)
     finally:
         model.train(was_training)
     return total / max(1, count)
+
+
+def rows_per_batch(model: RecursiveLM) -> int:
+    """The number of windows that a batch of an evaluation has."""
+    tokens = min(BATCH_TOKENS, BATCH_LOGITS // model.config.vocab_size)
+    return max(1, tokens // model.config.context_length)
+
+
+def evaluation_windows(
+    tokens: np.ndarray, length: int, rows: int, max_tokens: int | None = None
+) -> tuple[int, Iterator[tuple[np.ndarray, np.ndarray]]]:
+    """The number of windows of `length` tokens that an evaluation of `tokens` (N,) reads, and the windows in
+    batches of `rows`: inputs (B, T) and targets (B, T). `max_tokens` is as in `evaluate`."""
+    windows = math.ceil((len(tokens) - 1) / length)
+    n_windows = windows if max_tokens is None else min(windows, max(1, max_tokens // length))
+    if n_windows == windows:
+        return windows, validation_windows(tokens, length, rows)
+    return n_windows, _spread_windows(tokens, length, rows, n_windows)
+
+
+def batch_loss(
+    model: RecursiveLM,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    depth: Depth,
+    number_format: str,
+    vocabulary: int | None = None,
+) -> tuple[float, Tensor]:
+    """The sum of the losses in nats over `inputs` and `targets` (B, T), and the passes (N,) of the tokens
+    that count. `vocabulary` is as in `evaluate`."""
+    device = next(model.parameters()).device
+    x = to_device(torch.from_numpy(inputs), device)  # (B, T)
+    y = to_device(torch.from_numpy(targets), device)  # (B, T)
+    with torch.inference_mode(), autocast(device, number_format):
+        output = model(x, depth)
+    logits = output.logits[..., :vocabulary].flatten(0, 1)  # (B * T, V)
+    loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
+    return loss.item(), output.passes[y != IGNORED]
 
 
 def bits_per_byte(nats_per_token: float, tokens: int, byte_count: int) -> float:

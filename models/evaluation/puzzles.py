@@ -98,7 +98,13 @@ def answer(
 
 def first_of(puzzles: PuzzleSet, count: int) -> PuzzleSet:
     """The first `count` of `puzzles`, whose order is random."""
-    return replace(puzzles, puzzles=puzzles.puzzles[:count], solutions=puzzles.solutions[:count], notes=())
+    return part_of(puzzles, 0, count)
+
+
+def part_of(puzzles: PuzzleSet, start: int, count: int) -> PuzzleSet:
+    """The `count` of `puzzles` from number `start` on, or as many as there are."""
+    part = slice(start, start + count)
+    return replace(puzzles, puzzles=puzzles.puzzles[part], solutions=puzzles.solutions[part], notes=())
 
 
 def without_first(puzzles: PuzzleSet, count: int) -> PuzzleSet:

@@ -43,10 +43,7 @@ def load_run(run: Run, device: str = "cpu") -> LoadedModel:
     or do not fit, TokenizerError.
     """
     config = run.config()
-    if config.data is None:
-        raise RunError(
-            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.name}}}"
-        )
+    require_trained(run, config)
     config.require_text(run.name)
     config = config_of_weights(run, config)
     model = load_model(run, config, device)
@@ -59,6 +56,14 @@ def load_run(run: Run, device: str = "cpu") -> LoadedModel:
         kind=_kind(run, config),
         notes=() if note is None else (note,),
     )
+
+
+def require_trained(run: Run, config: RunConfig) -> None:
+    """Raise RunError where the run has no text or puzzles to learn from."""
+    if config.data is None:
+        raise RunError(
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.name}}}"
+        )
 
 
 def _kind(run: Run, config: RunConfig) -> str:

@@ -1,0 +1,114 @@
+"""Checks of a run's files: its checkpoints, its weights and its tokenizer."""
+
+import os
+
+import numpy as np
+
+from data.document import without_surrogates
+from data.errors import RlmError
+from data.storage import TEMPORARY_PREFIX
+from data.tokenizer import Tokenizer
+from models.analysis.held_out import HeldOutPart
+from models.analysis.result import CheckResult
+from models.recursive_lm import RecursiveLM
+from models.runs.checkpoint_folder import SavedCheckpoint, open_folder, pointers_in
+from models.runs.run import Run
+from models.wording import counted, megabytes
+
+
+def check_checkpoints(run: Run) -> CheckResult:
+    """Whether every byte of every checkpoint is what was written, and every pointer leads to one."""
+    folder = run.checkpoints_path
+    intact: list[SavedCheckpoint] = []
+    problems = []
+    for name in _checkpoint_names(run):
+        try:
+            checkpoint = open_folder(folder / name)
+            damage = checkpoint.damage()
+        except RlmError as error:
+            damage, checkpoint = error.message.removesuffix("."), None
+        if damage is None and checkpoint is not None:
+            intact.append(checkpoint)
+        elif os.path.lexists(folder / name):  # else a training removed it meanwhile
+            problems.append(damage if checkpoint is None else f"{name}: {damage}")
+    names = {checkpoint.name for checkpoint in intact}
+    dangling = {
+        f"'{pointer}' points to {target}, which is not there"
+        for pointer, target in pointers_in(folder).items()
+        if target not in names and not os.path.lexists(folder / target)
+    }
+    problems += sorted(dangling)
+    if problems:
+        advice = f"{{resume {run.name}}} goes on from the newest intact one." if intact else ""
+        return CheckResult(
+            check="checkpoints",
+            verdict="not sound",
+            found="; ".join(str(problem) for problem in problems),
+            value=len(problems),
+            limit=0,
+            advice=advice,
+        )
+    if not intact:
+        return CheckResult(check="checkpoints", verdict="not applicable", found="the run has none")
+    size = megabytes(sum(checkpoint.size for checkpoint in intact))
+    found = f"{counted(len(intact), 'checkpoint')}, {size}, every byte is what was written"
+    return CheckResult(check="checkpoints", verdict="sound", found=found, value=0, limit=0)
+
+
+def check_weights(run: Run, model: RecursiveLM) -> CheckResult:
+    """Whether every number in the weights of `model` is finite."""
+    tensors = model.state_dict()
+    counts = {name: int((~tensor.isfinite()).sum()) for name, tensor in tensors.items()}
+    bad = {name: count for name, count in counts.items() if count}
+    total = sum(tensor.numel() for tensor in tensors.values())
+    if not bad:
+        found = f"all {total:,} numbers are finite"
+        return CheckResult(check="weights", verdict="sound", found=found, value=0, limit=0)
+    return CheckResult(
+        check="weights",
+        verdict="not sound",
+        found=f"{sum(bad.values()):,} of {total:,} numbers are not finite, the first in '{next(iter(bad))}'",
+        value=sum(bad.values()),
+        limit=0,
+        advice=f"Remove its model.safetensors, and make it again from a checkpoint: {{resume {run.name}}}",
+    )
+
+
+def check_round_trip(tokenizer: Tokenizer, part: HeldOutPart) -> CheckResult:
+    """Whether held-out text is the same after it was encoded and decoded.
+
+    A character that the vocabulary lacks is counted. It is lost by design, and comes back as U+FFFD.
+    """
+    characters = unknown = 0
+    for stretch in map(without_surrogates, part.stretches()):
+        ids = tokenizer.encode(stretch)
+        lacks = ids == tokenizer.unk_id
+        characters += len(stretch)
+        unknown += int(lacks.sum())
+        if tokenizer.decode(ids) != _without(stretch, lacks):
+            found = f"held-out text is not the same after encoding and decoding: {stretch[:20]!r}…"
+            return CheckResult(check="tokenizer", verdict="not sound", found=found)
+    if not characters:
+        found = "the text that was held out is not there any more"
+        return CheckResult(check="tokenizer", verdict="not measured", found=found)
+    lost = f", {unknown:,} of them not in the vocabulary" if unknown else ""
+    source = "held-out text" if part.corpus is not None else "held-out text from the cache"
+    found = f"{characters:,} characters of {source} come back as they were{lost}"
+    return CheckResult(check="tokenizer", verdict="sound", found=found, value=unknown)
+
+
+def _without(text: str, lacks: np.ndarray) -> str:
+    """`text` with U+FFFD for each character whose place in `lacks` (T,) is set."""
+    if not lacks.any() or len(lacks) != len(text):
+        return text
+    return "".join("\N{REPLACEMENT CHARACTER}" if gone else c for c, gone in zip(text, lacks, strict=True))
+
+
+def _checkpoint_names(run: Run) -> list[str]:
+    """The folders among the checkpoints, complete or not, in the order of their names."""
+    try:
+        names = os.listdir(run.checkpoints_path)
+    except OSError:
+        return []
+    folders = (name for name in names if os.path.isdir(run.checkpoints_path / name))
+    return sorted(name for name in folders if not name.startswith(TEMPORARY_PREFIX))

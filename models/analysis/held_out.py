@@ -1,0 +1,71 @@
+"""What was held out of a run's training, where it is still there."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.corpus import Corpus
+from data.errors import CorpusError, StorageError, UsageError
+from data.prepare import PreparedData, open_prepared, prepare
+from data.progress import result_of
+from data.puzzles import PuzzleSet
+from data.tokenizer import Tokenizer
+from models.evaluation.puzzles import without_first
+from models.recovery.held_out_text import held_out_text
+from models.runs.run import Run
+from models.runs.run_config import DataSection, RunConfig
+from models.runs.text_search import find_text
+from models.training.puzzles.task import EVALUATED, load_puzzles
+
+_DECODED_TOKENS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutPart:
+    """What was held out of the text that a run learned last."""
+
+    corpus: Corpus | None
+    """The text; None where it is gone or has changed."""
+    tokens: np.ndarray | None
+    """(N,), the tokens; None where the text is gone, and they are not in the cache either."""
+    tokenizer: Tokenizer
+
+    def stretches(self) -> Iterator[str]:
+        """Stretches of the text. Where it is gone, what its tokens in the cache decode to."""
+        if self.corpus is not None:
+            yield from held_out_text(self.corpus)
+        elif self.tokens is not None:
+            yield self.tokenizer.decode(self.tokens[:_DECODED_TOKENS])
+
+
+def open_held_out(run: Run, config: RunConfig, tokenizer: Tokenizer) -> HeldOutPart:
+    """What was held out of the run's text. Tokens that are not in the cache are made again."""
+    assert config.data is not None
+    try:
+        corpus = result_of(find_text(run, config.data.paths, config.data.content_hash))
+    except (CorpusError, UsageError):
+        corpus = None
+    tokens = _held_out_tokens(config.data, corpus, tokenizer)
+    return HeldOutPart(corpus, tokens, tokenizer)
+
+
+def held_out_puzzles(run: Run, config: RunConfig) -> PuzzleSet:
+    """The puzzles that the last evaluation was made on. Raises CorpusError, UsageError."""
+    assert config.data is not None
+    _, held_out = result_of(load_puzzles(run, config.data))
+    return without_first(held_out, EVALUATED)
+
+
+def _held_out_tokens(data: DataSection, corpus: Corpus | None, tokenizer: Tokenizer) -> np.ndarray | None:
+    prepared: PreparedData | None = None
+    if data.prepared is not None:
+        with contextlib.suppress(CorpusError):  # the cache was cleared
+            prepared = open_prepared(data.prepared)
+    if prepared is None and corpus is not None:
+        with contextlib.suppress(CorpusError, StorageError):  # no room in the cache
+            prepared = result_of(prepare(corpus, tokenizer))
+    if prepared is None or len(prepared.validation) < 2:
+        return None
+    return prepared.validation if int(prepared.validation.max()) < tokenizer.vocab_size else None

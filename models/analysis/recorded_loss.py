@@ -1,0 +1,146 @@
+"""Measures the losses of evaluation.json again.
+
+All of the held-out text is read where the time allows. Else batches from all over it are read, and the
+allowed difference grows by their standard errors.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from data.loader import IGNORED
+from data.progress import result_of
+from data.puzzles import PuzzleSet
+from models.analysis.result import CheckResult
+from models.architectures.puzzle_model import PuzzleModel
+from models.depth import MODES, Depth
+from models.device import likely_formats
+from models.evaluation.loss import batch_loss, evaluation_windows, rows_per_batch
+from models.evaluation.puzzles import part_of, score
+from models.recursive_lm import RecursiveLM
+from models.runs.evaluation import Evaluation, PuzzleEvaluation
+
+TOLERANCE = 1e-3
+"""Nats that two measurements in float32 differ by at most, on whatever machine."""
+TOLERANCE_OF_HALF = 2e-2
+"""The same where one of them is in bfloat16 or float16."""
+STANDARD_ERRORS = 4
+"""A sample may be this many standard errors away from the whole."""
+_PARTS, _FEWEST_PARTS = 32, 8
+"""Parts that what is held out is read in, and how many are always read."""
+_PUZZLES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A mean loss over `read` of `total` tokens or puzzles, and its standard error."""
+
+    loss: float
+    error: float
+    read: int
+    total: int
+
+    def against(self, recorded: float, tolerance: float, unit: str, mode: str | None = None) -> CheckResult:
+        """This loss against the `recorded` one, of the same `total`."""
+        limit = tolerance + STANDARD_ERRORS * self.error
+        difference = abs(self.loss - recorded)
+        part = f" on {self.read:,} of {self.total:,} {unit}" if self.read < self.total else ""
+        return CheckResult(
+            check="loss",
+            mode=mode,
+            verdict="sound" if difference <= limit else "not sound",
+            found=f"recorded {recorded:.4f}, measured {self.loss:.4f}{part} (may differ by {limit:.2g})",
+            value=difference,
+            limit=limit,
+            advice="" if difference <= limit else "The weights, the text or evaluation.json were changed.",
+        )
+
+
+def check_losses(
+    model: RecursiveLM, evaluation: Evaluation, tokens: np.ndarray, time_limit_s: float
+) -> Iterator[CheckResult]:
+    """The recorded loss at each mode against that on the held-out `tokens` (N,), one result for each mode.
+
+    Together they take about `time_limit_s` seconds.
+    """
+    number_format, tolerance = _format_and_tolerance(model, evaluation.number_format)
+    recorded = dict(evaluation.validation_loss_by_mode) or {"normal": evaluation.validation_loss}
+    ends, began = len(recorded), time.monotonic()
+    for number, (mode, loss) in enumerate(recorded.items(), start=1):
+        if mode not in MODES:
+            continue
+        deadline = began + time_limit_s * number / ends
+        found = measure(model, tokens, MODES[mode], number_format, evaluation.tokens_read, deadline)
+        yield found.against(loss, tolerance, "tokens", mode)
+
+
+def check_puzzle_loss(
+    model: PuzzleModel, evaluation: PuzzleEvaluation, puzzles: PuzzleSet, time_limit_s: float
+) -> CheckResult:
+    """The recorded loss against that on `puzzles`, those that it was measured on."""
+    number_format, tolerance = _format_and_tolerance(model, evaluation.number_format)
+    deadline, total = time.monotonic() + time_limit_s, len(puzzles)
+    losses, blanks, read = list[float](), list[int](), 0
+    while read < total and (len(losses) < _FEWEST_PARTS or time.monotonic() < deadline):
+        part = part_of(puzzles, read, _PUZZLES)
+        losses.append(result_of(score(model, part, evaluation.max_steps, number_format)).loss)
+        blanks.append(int((part.puzzles == 0).sum()))
+        read += len(part)
+    loss, error = _mean(losses, blanks, read / total)
+    return Measured(loss, error, read, total).against(evaluation.validation_loss, tolerance, "puzzles")
+
+
+def measure(
+    model: RecursiveLM,
+    tokens: np.ndarray,
+    depth: Depth,
+    number_format: str,
+    tokens_read: int | None,
+    deadline: float,
+) -> Measured:
+    """The mean loss over the windows that an evaluation of `tokens` (N,) read, or over every n-th batch of
+    them where all would take longer than until `deadline`, on the clock of time.monotonic().
+
+    `tokens_read` is the number of tokens that the evaluation read; None where it read all.
+    """
+    length, available = model.config.context_length, len(tokens) - 1
+    max_tokens = None if tokens_read is None or tokens_read >= available else tokens_read
+    n_windows = evaluation_windows(tokens, length, 1, max_tokens)[0]
+    rows = max(1, min(rows_per_batch(model), n_windows // _PARTS))
+    batches = math.ceil(n_windows / rows)
+    stride, losses, counts = 1, list[float](), list[int]()
+    for number, (inputs, targets) in enumerate(evaluation_windows(tokens, length, rows, max_tokens)[1]):
+        if number % stride:
+            continue
+        count = int((targets != IGNORED).sum())
+        losses.append(batch_loss(model, inputs, targets, depth, number_format)[0] / count)
+        counts.append(count)
+        if number == 0:  # the first call of a process is slow, so a second one is timed
+            began = time.monotonic()
+            batch_loss(model, inputs, targets, depth, number_format)
+            fitting = max(_FEWEST_PARTS, (deadline - began) / max(1e-9, time.monotonic() - began))
+            stride = max(1, math.ceil(batches / fitting))
+    loss, error = _mean(losses, counts, len(losses) / batches)
+    return Measured(loss, error, sum(counts), available if max_tokens is None else max_tokens)
+
+
+def _mean(losses: list[float], counts: list[int], share: float) -> tuple[float, float]:
+    """The mean of the `losses` of parts with these `counts`, and its standard error as an estimate of the
+    mean over all, of which the parts are this `share`."""
+    mean = float(np.average(losses, weights=counts))
+    spread = float(np.std(losses, ddof=1)) if len(losses) > 1 else 0.0
+    return mean, spread / math.sqrt(len(losses)) * math.sqrt(max(0.0, 1 - share))
+
+
+def _format_and_tolerance(model: torch.nn.Module, recorded: str | None) -> tuple[str, float]:
+    """The number format to measure in, that of the record if this device computes it, and the tolerance."""
+    recorded = recorded or "float32"
+    formats = likely_formats(next(model.parameters()).device)
+    return (
+        recorded if recorded in formats else "float32",
+        TOLERANCE if recorded == "float32" else TOLERANCE_OF_HALF,
+    )

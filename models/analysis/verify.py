@@ -1,0 +1,143 @@
+"""Whether a run is sound: its files, what its model computes, and the losses that were recorded.
+
+Nothing here knows an architecture. A text model is asked for its modes, a puzzle model for its supervision
+steps.
+"""
+
+from collections.abc import Iterator
+
+from data.errors import RlmError
+from models.analysis.files import check_checkpoints, check_round_trip, check_weights
+from models.analysis.held_out import HeldOutPart, held_out_puzzles, open_held_out
+from models.analysis.logits import check_cache, check_causality, check_depth, check_puzzle_depth
+from models.analysis.recorded_loss import check_losses, check_puzzle_loss
+from models.analysis.result import CheckResult
+from models.architectures.puzzle_model import PuzzleModel
+from models.errors import CheckpointError, RunError
+from models.generation.solver import load_solver
+from models.recursive_lm import RecursiveLM
+from models.runs.checkpoint_folder import newest_checkpoint
+from models.runs.compatibility import model_config_of
+from models.runs.evaluation import Evaluation, PuzzleEvaluation
+from models.runs.load import load_model, require_trained
+from models.runs.pending_change import config_of_weights
+from models.runs.run import Run
+from models.runs.run_config import RunConfig
+from models.runs.tokenizer import load_run_tokenizer
+
+CHECKS = ("checkpoints", "tokenizer", "weights", "causality", "cache", "depth", "loss")
+"""In the order in which `verify` makes them."""
+LOSS_TIME_S = 8.0
+"""Seconds that measuring the losses again takes, about."""
+_WHOLE_GRID = "a puzzle is read as a whole, by design"
+
+
+def verify(run: Run, device: str = "cpu", *, loss_time_s: float = LOSS_TIME_S) -> Iterator[CheckResult]:
+    """Check the run, and change nothing in it. Each result comes as soon as it is known.
+
+    Raises RunError where nothing is trained yet, CheckpointError where the weights are missing, UsageError
+    for a `device` that is not there.
+    """
+    config = run.config()
+    require_trained(run, config)
+    config = config_of_weights(run, config)
+    model, problem = None, None
+    try:
+        model = load_solver(run, device).model if config.solves_puzzles else load_model(run, config, device)
+    except CheckpointError as error:
+        if not run.weights_path.exists():
+            raise
+        problem = error
+    yield check_checkpoints(run)
+    tokenizer, part = _check_tokenizer(run, config)
+    yield tokenizer
+    weights = _unusable_weights(problem) if model is None else check_weights(run, model)
+    yield weights
+    if model is None or weights.verdict != "sound":
+        for check in CHECKS[CHECKS.index("weights") + 1 :]:
+            yield CheckResult(check=check, verdict="not measured", found="the weights cannot be used")
+    elif config.solves_puzzles:
+        yield from _puzzle_results(run, config, model, loss_time_s)
+    else:
+        yield from _text_results(run, model, part, loss_time_s)
+
+
+def _text_results(
+    run: Run, model: RecursiveLM, part: HeldOutPart | None, loss_time_s: float
+) -> Iterator[CheckResult]:
+    yield check_causality(model)
+    yield check_cache(model)
+    yield check_depth(model)
+    evaluation = _evaluation(run)
+    if isinstance(evaluation, CheckResult):
+        yield evaluation
+    elif part is None or part.tokens is None:
+        yield _no_loss("the text that was held out is not there any more")
+    elif isinstance(evaluation, Evaluation):
+        yield from check_losses(model, evaluation, part.tokens, loss_time_s)
+
+
+def _puzzle_results(
+    run: Run, config: RunConfig, model: RecursiveLM, loss_time_s: float
+) -> Iterator[CheckResult]:
+    assert isinstance(model, PuzzleModel)
+    yield CheckResult(check="causality", verdict="not applicable", found=_WHOLE_GRID)
+    yield CheckResult(check="cache", verdict="not applicable", found=_WHOLE_GRID)
+    yield check_puzzle_depth(model)
+    evaluation = _evaluation(run)
+    if isinstance(evaluation, CheckResult):
+        yield evaluation
+        return
+    try:
+        puzzles = held_out_puzzles(run, config)
+    except RlmError as error:
+        yield _no_loss(error.message.removesuffix("."))
+        return
+    if isinstance(evaluation, PuzzleEvaluation):
+        yield check_puzzle_loss(model, evaluation, puzzles, loss_time_s)
+
+
+def _check_tokenizer(run: Run, config: RunConfig) -> tuple[CheckResult, HeldOutPart | None]:
+    """The result, and what was held out of the run's text as the tokenizer encodes it."""
+    if config.solves_puzzles:
+        found = "a puzzle model reads digits and has no tokenizer"
+        return CheckResult(check="tokenizer", verdict="not applicable", found=found), None
+    try:
+        tokenizer, note = load_run_tokenizer(run, config, model_config_of(run, config).vocab_size)
+        part = open_held_out(run, config, tokenizer)
+        if note is None:
+            return check_round_trip(tokenizer, part), part
+        problem = note
+    except RlmError as error:
+        problem, part = error.message, None
+    advice = f"Repair it: {{recover-tokenizer {run.name}}}"
+    found = problem.removesuffix(".")
+    return CheckResult(check="tokenizer", verdict="not sound", found=found, advice=advice), part
+
+
+def _evaluation(run: Run) -> Evaluation | PuzzleEvaluation | CheckResult:
+    """What evaluation.json holds of the weights as they are, or why nothing can be compared with it."""
+    try:
+        evaluation = run.evaluation()
+    except RunError as error:
+        found = error.message.removesuffix(".")
+        return CheckResult(check="loss", verdict="not sound", found=found, advice=error.hint or "")
+    if evaluation is None:
+        return _no_loss("no loss is recorded: evaluation.json is written when a training ends")
+    newest, best = newest_checkpoint(run.checkpoints_path), run.history().best
+    steps = {one.step for one in (best,) if one is not None}
+    if newest is not None:
+        steps.add(newest.state.counters.best_step)
+    if steps - {evaluation.step}:
+        return _no_loss(f"evaluation.json is of step {evaluation.step:,}, and training went on since")
+    return evaluation
+
+
+def _unusable_weights(problem: CheckpointError | None) -> CheckResult:
+    assert problem is not None
+    found, advice = problem.message.removesuffix("."), problem.hint or ""
+    return CheckResult(check="weights", verdict="not sound", found=found, advice=advice)
+
+
+def _no_loss(why: str) -> CheckResult:
+    return CheckResult(check="loss", verdict="not measured", found=why)
