@@ -10,11 +10,12 @@ from data.safe_text import safe_text
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import SMALL_MODEL, WriterDeviceOption, check_threads
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption, ThreadsOption
-from rlm_cli.output import Output, stdout_is_terminal
+from rlm_cli.output import Output
+from rlm_cli.streams import stdout_is_terminal
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
-    from models.analysis.result import CheckResult
+    from models.analysis.soundness.result import CheckResult
 
 _STYLES = {"sound": "green", "not sound": "bold red", "not applicable": "dim", "not measured": "yellow"}
 _CHECK_WIDTH, _VERDICT_WIDTH = len("loss, thorough"), max(map(len, _STYLES))
@@ -44,7 +45,7 @@ def verify(
       rlm verify book
       rlm verify book --json
     """
-    from models.analysis.verify import verify as results_of
+    from models.analysis.soundness.verify import verify as results_of
     from models.device import prepare_process
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir

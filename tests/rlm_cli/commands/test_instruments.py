@@ -1,4 +1,4 @@
-"""`rlm analyze` and `rlm trace`: a run, a file, standard input, a puzzle, and what they refuse."""
+"""`rlm analyze`, `trace` and `verify`: a run, a file, standard input, a puzzle, and what they refuse."""
 
 import io
 import json
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from models.analysis.soundness.result import CheckResult
 from rlm_cli.app import main
 
 FABLES = Path(__file__).parents[3] / "sample_corpora" / "fables.txt"
@@ -160,3 +161,61 @@ def test_a_model_that_learned_a_page_by_heart_is_found(
     assert found(capsys, "death")["modes"]["normal"]["memorisation"]["memorises"]
     assert main(["train", str(FABLES), "--minutes", "0.5", "--quiet", "--name", "normal"]) == 0
     assert not found(capsys, "normal")["modes"]["normal"]["memorisation"]["memorises"]
+
+
+def verified(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["verify", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_sound_run_is_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = verified(capsys, "book", "--json")
+    report = json.loads(out)
+    assert code == 0 and report["sound"] is report["complete"] is True
+    verdicts = {one["check"]: one["verdict"] for one in report["checks"]}
+    assert set(verdicts.values()) == {"sound"} and {"causality", "cache", "depth", "loss"} <= set(verdicts)
+    assert "is sound" in err
+    code, out, err = verified(capsys, "puzzles", "--json")
+    verdicts = {one["check"]: one["verdict"] for one in json.loads(out)["checks"]}
+    assert code == 0 and verdicts["causality"] == "not applicable"
+    assert verdicts["loss"] == verdicts["depth"] == "sound"
+
+
+def test_a_fault_is_shown_with_the_next_step_and_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_a_fault(*arguments: object) -> Iterator[CheckResult]:
+        yield CheckResult(check="loss", mode="deep", verdict="sound", found="recorded 1, measured 1")
+        yield CheckResult(
+            check="weights", verdict="not sound", found="\x1b[2Jbad", advice="Do: {resume book}"
+        )
+
+    monkeypatch.setattr("models.analysis.soundness.verify.verify", with_a_fault)
+    code, out, err = verified(capsys, "book")
+    assert code == 1 and "\x1b" not in out
+    assert out.splitlines()[0].split() == ["loss,", "deep", "sound", "recorded", "1,", "measured", "1"]
+    assert "weights" in out.splitlines()[1] and "weights: Do: rlm resume book" in err
+    assert "not sound: weights." in err
+
+
+def test_ctrl_c_keeps_the_checks_that_were_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> Iterator[CheckResult]:
+        yield CheckResult(check="weights", verdict="sound", found="all 3 numbers are finite")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("models.analysis.soundness.verify.verify", interrupted)
+    code, out, err = verified(capsys, "book", "--json")
+    report = json.loads(out)
+    assert code == 130 and report["complete"] is False and report["sound"] is None
+    assert [one["check"] for one in report["checks"]] == ["weights"] and "Stopped" in err
+
+
+def test_what_cannot_be_verified_is_refused_with_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = verified(capsys, "empty")
+    assert code == 1 and not out and "not trained yet" in err and "rlm train" in err
+    code, out, err = verified(capsys, "boook")
+    assert code == 2 and not out and "Did you mean book" in err

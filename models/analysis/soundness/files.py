@@ -8,12 +8,12 @@ from data.document import without_surrogates
 from data.errors import RlmError
 from data.storage import TEMPORARY_PREFIX
 from data.tokenizer import Tokenizer
-from models.analysis.held_out import HeldOutPart
-from models.analysis.result import CheckResult
+from data.wording import byte_size, counted
+from models.analysis.soundness.held_out import HeldOutPart
+from models.analysis.soundness.result import CheckResult
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint_folder import SavedCheckpoint, open_folder, pointers_in
 from models.runs.run import Run
-from models.wording import counted, megabytes
 
 
 def check_checkpoints(run: Run) -> CheckResult:
@@ -50,7 +50,7 @@ def check_checkpoints(run: Run) -> CheckResult:
         )
     if not intact:
         return CheckResult(check="checkpoints", verdict="not applicable", found="the run has none")
-    size = megabytes(sum(checkpoint.size for checkpoint in intact))
+    size = byte_size(sum(checkpoint.size for checkpoint in intact))
     found = f"{counted(len(intact), 'checkpoint')}, {size}, every byte is what was written"
     return CheckResult(check="checkpoints", verdict="sound", found=found, value=0, limit=0)
 

@@ -7,11 +7,11 @@ steps.
 from collections.abc import Iterator
 
 from data.errors import RlmError
-from models.analysis.files import check_checkpoints, check_round_trip, check_weights
-from models.analysis.held_out import HeldOutPart, held_out_puzzles, open_held_out
-from models.analysis.logits import check_cache, check_causality, check_depth, check_puzzle_depth
-from models.analysis.recorded_loss import check_losses, check_puzzle_loss
-from models.analysis.result import CheckResult
+from models.analysis.soundness.files import check_checkpoints, check_round_trip, check_weights
+from models.analysis.soundness.held_out import HeldOutPart, held_out_puzzles, open_held_out
+from models.analysis.soundness.logits import check_cache, check_causality, check_depth, check_puzzle_depth
+from models.analysis.soundness.recorded_loss import check_losses, check_puzzle_loss
+from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.errors import CheckpointError, RunError
 from models.generation.solver import load_solver
@@ -23,7 +23,7 @@ from models.runs.load import load_model, require_trained
 from models.runs.pending_change import config_of_weights
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.tokenizer import load_run_tokenizer
+from models.runs.tokenizer import copies_inside, load_run_tokenizer
 
 CHECKS = ("checkpoints", "tokenizer", "weights", "causality", "cache", "depth", "loss")
 """In the order in which `verify` makes them."""
@@ -105,6 +105,9 @@ def _check_tokenizer(run: Run, config: RunConfig) -> tuple[CheckResult, HeldOutP
     try:
         tokenizer, note = load_run_tokenizer(run, config, model_config_of(run, config).vocab_size)
         part = open_held_out(run, config, tokenizer)
+        inside = next((copy for path, copy in copies_inside(run) if path == run.weights_path), None)
+        if note is None and inside is not None and inside.hash != tokenizer.hash:
+            note = "tokenizer.json is not the tokenizer that the weights were saved with"
         if note is None:
             return check_round_trip(tokenizer, part), part
         problem = note

@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from data.loader import IGNORED
 from data.progress import result_of
 from data.puzzles import PuzzleSet
-from models.analysis.result import CheckResult
+from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.depth import MODES, Depth
-from models.device import likely_formats
+from models.device import computes_bfloat16
 from models.evaluation.loss import batch_loss, evaluation_windows, rows_per_batch
 from models.evaluation.puzzles import part_of, score
 from models.recursive_lm import RecursiveLM
@@ -136,11 +135,10 @@ def _mean(losses: list[float], counts: list[int], share: float) -> tuple[float, 
     return mean, spread / math.sqrt(len(losses)) * math.sqrt(max(0.0, 1 - share))
 
 
-def _format_and_tolerance(model: torch.nn.Module, recorded: str | None) -> tuple[str, float]:
-    """The number format to measure in, that of the record if this device computes it, and the tolerance."""
-    recorded = recorded or "float32"
-    formats = likely_formats(next(model.parameters()).device)
-    return (
-        recorded if recorded in formats else "float32",
-        TOLERANCE if recorded == "float32" else TOLERANCE_OF_HALF,
-    )
+def _format_and_tolerance(model: RecursiveLM, recorded: str | None) -> tuple[str, float]:
+    """The number format to measure in, that of the record if this device has it, and the tolerance."""
+    if recorded in (None, "float32"):
+        return "float32", TOLERANCE
+    device = next(model.parameters()).device
+    is_here = device.type == "cuda" if recorded == "float16" else computes_bfloat16(device)
+    return str(recorded) if is_here else "float32", TOLERANCE_OF_HALF

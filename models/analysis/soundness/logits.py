@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from models.analysis.result import CheckResult
+from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.depth import Depth, is_trained
 from models.growth.check import tokens_to_check
@@ -16,6 +16,8 @@ from models.recursive_lm import RecursiveLM
 
 LARGEST_ROUNDING = 1e-4
 """A larger change of a logit is more than rounding."""
+SMALLEST_CHANGE = 1e-6
+"""A smaller change of a logit is nothing but rounding. Early in a training, depth changes little."""
 TOKENS = 32
 CACHED_PIECES = (8, 11, 12, 13, 14)
 """Where tokens are cut into pieces that a cache gets: a prompt, a second one, single tokens."""
@@ -128,14 +130,14 @@ def _largest_change(model: RecursiveLM, measure: Callable[[RecursiveLM, Depth], 
 
 
 def _depth_result(change: float, between: str) -> CheckResult:
-    is_sound = change > LARGEST_ROUNDING
+    is_sound = change > SMALLEST_CHANGE
     found = f"a deeper mode changes the output (by {change:.2g} or more, {between})"
     return CheckResult(
         check="depth",
         verdict="sound" if is_sound else "not sound",
         found=found if is_sound else f"more depth changes no logit, {between}: a deeper mode is wasted time",
         value=change,
-        limit=LARGEST_ROUNDING,
+        limit=SMALLEST_CHANGE,
     )
 
 

@@ -1,0 +1,1 @@
+"""Checks whether a trained model is sound, by its files and by what it computes."""
