@@ -67,7 +67,7 @@ _ALL = (
     Preset(
         name="recursive-48m",
         architecture="recursive_router",
-        summary="six layers, then one more up to twice, as a router says of each token: 48M parameters",
+        summary="six layers, then one more up to twice: 48M parameters with 50k tokens",
         model={
             "d_model": 512,
             "n_heads": 8,

@@ -6,11 +6,11 @@ the core inside the function that needs it.
 
 import contextlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from data.errors import RlmError, UsageError
+from data.errors import RlmError
 from rlm_cli.commands.analyze import analyze
 from rlm_cli.commands.chat import chat
 from rlm_cli.commands.control import pause, sample, save, stop
@@ -32,8 +32,8 @@ from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
-from rlm_cli.program import program
 from rlm_cli.streams import OutputError, drop_broken_streams, flush_streams
+from rlm_cli.usage_errors import usage_error
 
 MAKE = "Make a model"
 USE = "Use it"
@@ -123,18 +123,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         Output().error(error)
         return exit_code_of(error)
     except typer.TyperException as error:
-        Output().error(_usage_error(error))
+        Output().error(usage_error(error))
         return ExitCode.USAGE
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.PAUSED
     return status if isinstance(status, int) else ExitCode.OK
-
-
-def _usage_error(error: typer.TyperException) -> UsageError:
-    """An error of the parser as a UsageError with a hint."""
-    message = error.format_message().strip()
-    context: Any = getattr(error, "ctx", None)
-    # The parser is told "rlm" for the sake of shell completion.
-    command = program() + (context.command_path.removeprefix("rlm") if context is not None else "")
-    sentence = message if message.endswith((".", "?", ")")) else message + "."
-    return UsageError(sentence, hint=f"See: {command} --help")

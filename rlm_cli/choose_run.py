@@ -48,15 +48,15 @@ def choose_run(candidates: "list[Candidate]", corpus: "Corpus", output: Output) 
 
     ordered = suited_first(candidates, corpus.content_hash)
     output.table(
-        ("", "model", "architecture", "vocabulary", "parameters", "knows (loss)", "trained"),
+        ("", "model", "architecture", "vocabulary", "parameters", "knows (validation loss)", "trained"),
         [(str(number), *_row(one, corpus)) for number, one in enumerate(ordered, start=1)],
         right=("", "vocabulary", "parameters"),
-        optional=("vocabulary", "architecture", "parameters", "trained", "knows (loss)"),
-        wrap=("model", "knows (loss)"),
+        optional=("vocabulary", "architecture", "parameters", "trained", "knows (validation loss)"),
+        wrap=("model", "knows (validation loss)"),
         to_stderr=True,
     )
     models = f"1 for {ordered[0].summary.name}" if len(ordered) == 1 else f"1 to {len(ordered)} or a name"
-    choices = f"{models}, n for a new model, Enter to cancel:"
+    choices = f"{models}, n for a new one, Enter to cancel:"
     by_name = {one.summary.name: one for one in ordered}
     output.say(f"\nWhich model should learn {corpus.name}?")
     while True:
@@ -85,7 +85,7 @@ def _row(one: "Candidate", corpus: "Corpus") -> tuple[str, ...]:
     knows = f"{', '.join(texts[:_MAX_TEXTS])} and {more} more" if more > 1 else ", ".join(texts)
     this_text = ", this text" if corpus.content_hash in one.hashes else ""
     return (
-        summary.name,
+        summary.name if summary.status == "finished" else f"{summary.name} ({summary.status})",
         summary.architecture or "-",
         format_count(summary.vocab_size or 0),
         format_short_count(summary.parameters or 0),

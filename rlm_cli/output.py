@@ -143,7 +143,7 @@ class Output:
 
     def ask(self, question: str) -> str | None:
         """Write a question to stderr in every form and read one line. None at the end of input."""
-        self.stderr.print(_styled_text(question, ""), end=" ", soft_wrap=True)
+        self.stderr.print(_styled_text(question, ""), end=" ")
         line = sys.stdin.readline()
         return line.strip() if line else None
 

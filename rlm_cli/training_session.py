@@ -12,7 +12,7 @@ from models.runs import events
 from models.runs.event_words import END_REASONS, describe, sittings
 from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.format import format_duration, format_puzzle_scores
+from rlm_cli.format import format_duration, format_loss, format_puzzle_scores
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Output
 from rlm_cli.program import program
@@ -21,6 +21,7 @@ from rlm_cli.run_reference import quoted_reference
 from rlm_cli.streams import OutputError, drop_broken_streams, may_ask, terminal_streams
 
 if TYPE_CHECKING:
+    from models.runs.history import History
     from models.runs.run import Run
     from models.training.control import Control
 
@@ -41,7 +42,7 @@ def follow_training(run: "Run", output: Output, planned_at: float | None = None)
     last, code = show_training(run.record(train(run, control)), control, output)
     match last:
         case events.RunFinished():
-            _show_result(last, output, quoted_reference(run))
+            _show_result(last, run.history(), output, quoted_reference(run))
             return ExitCode.OK
         case events.RunPaused():
             if (words := describe(last)) is not None:
@@ -124,13 +125,14 @@ def _question(view: View, control: "Control", output: Output) -> Callable[[], Ch
     return ask
 
 
-def _show_result(event: events.RunFinished, output: Output, run: str) -> None:
+def _show_result(event: events.RunFinished, history: "History", output: Output, run: str) -> None:
     """Print the results of a finished run, and the next command for the reference `run`."""
     by_mode = "   ".join(f"{mode} {loss:.4f}" for mode, loss in event.validation_loss_by_mode.items())
     rows = [
         ("run", event.path),
         ("ended", f"{END_REASONS.get(event.reason, event.reason)}, at step {event.step:,}"),
         _final_evaluation(event),
+        ("  while training", _loss_on_a_part(event, history)),
         ("by mode", by_mode),
         ("best mode", best_mode_words(event.validation_loss_by_mode) or ""),
         ("time", f"{sittings(event, format_duration)}, at {event.tokens_per_second:,.0f} tokens/s"),
@@ -140,6 +142,16 @@ def _show_result(event: events.RunFinished, output: Output, run: str) -> None:
         output.say(f"\nSolve a puzzle:  {program()} solve {run} PUZZLE")
     else:
         output.say(f"\nTalk to it:  {program()} chat {run}")
+
+
+def _loss_on_a_part(event: events.RunFinished, history: "History") -> str:
+    """The loss that was shown for the best weights, where a part of the held-out text gave another one."""
+    if event.exact_accuracy is not None:
+        return ""
+    shown = [one for one in history.evaluations if one.step == event.best_step]
+    if not shown or format_loss(shown[-1].validation_loss) == format_loss(event.validation_loss):
+        return ""
+    return f"{format_loss(shown[-1].validation_loss)}, measured on a part of the held-out text"
 
 
 def _final_evaluation(event: events.RunFinished) -> tuple[str, str]:

@@ -16,7 +16,8 @@ class Candidate:
 
     summary: RunSummary
     knows: dict[str, float | None]
-    """By the name of each text, the loss on it now in nats per token; None where it was not measured yet."""
+    """By the name of each text, the validation loss on it now in nats per token; None where it was not
+    measured yet. That of the text the run is at is the one which every list of runs shows."""
     hashes: frozenset[str]
     """Of the content of these texts."""
 
@@ -43,5 +44,7 @@ def _candidate(summary: RunSummary) -> Candidate | None:
         return None
     datasets = run.datasets(config)
     names = labels(datasets)
-    losses = [one.loss_now for one in datasets]
-    return Candidate(summary, dict(zip(names.values(), losses, strict=True)), frozenset(names))
+    knows = {names[str(one.content_hash)]: one.loss_now for one in datasets}
+    if (current := names.get(config.content_hash)) is not None and summary.validation_loss is not None:
+        knows[current] = summary.validation_loss
+    return Candidate(summary, knows, frozenset(names))

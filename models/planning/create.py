@@ -16,7 +16,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
-from models.planning.preset_choice import counts_alike, preset_for
+from models.planning.preset_choice import counts_alike, preset_for, size_note
 from models.planning.request import CreateRequest, length_in, model_settings, without_length
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import save_weights
@@ -37,6 +37,8 @@ class CreationPlan:
     training: Mapping[str, Any]
     tokenizer: Tokenizer | None
     estimate: Estimate
+    notes: tuple[str, ...] = ()
+    """What the user should know of the preset."""
 
     def rows(self) -> list[tuple[str, str]]:
         """The model as a short table."""
@@ -95,6 +97,12 @@ def plan_creation(request: CreateRequest, runs_dir: Path) -> CreationPlan:
     trained in the memory there is, and TokenizerError."""
     overrides = request.overrides
     preset = preset_for(request.preset, overrides.training)
+    if request.tokenizer in ("character", "bpe"):
+        raise UsageError(
+            f"A {request.tokenizer} tokenizer is made from a text, and a new model has none yet.",
+            hint=f"Make both at once: {{train FILE name={request.name} tokenizer={request.tokenizer}}}",
+            field="tokenizer",
+        )
     tokenizer = load_tokenizer(request.tokenizer) if request.tokenizer is not None else None
     size = tokenizer.vocab_size if tokenizer is not None else DEFAULT_VOCAB_SIZE
     model = model_config({"vocab_size": size, **model_settings(overrides, preset)})
@@ -123,4 +131,5 @@ def plan_creation(request: CreateRequest, runs_dir: Path) -> CreationPlan:
         training=training,
         tokenizer=tokenizer,
         estimate=estimate(layout, checked, device),
+        notes=() if (note := size_note(preset, model.vocab_size)) is None else (note,),
     )

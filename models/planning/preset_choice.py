@@ -32,12 +32,19 @@ def vocabulary_note(preset: Preset | None, tokenizer: Tokenizer, suggested: str)
             f"Preset '{preset.name}' cuts the text into {_PIECES[tokenizer.kind]}, where "
             f"{_PIECES[suggested]} would suit it: {{tokenizer={suggested}}} takes those."
         )
-    if preset.vocab_size not in (None, tokenizer.vocab_size):
-        notes.append(
-            f"The size of preset '{preset.name}' is counted with {preset.vocab_size:,} tokens; here it "
-            f"has {tokenizer.vocab_size:,}."
-        )
+    if (note := size_note(preset, tokenizer.vocab_size)) is not None:
+        notes.append(note)
     return " ".join(notes) or None
+
+
+def size_note(preset: Preset | None, vocab_size: int) -> str | None:
+    """What a user should know where the size of a preset is that of another vocabulary."""
+    if preset is None or preset.vocab_size in (None, vocab_size):
+        return None
+    return (
+        f"The size of preset '{preset.name}' is counted with {preset.vocab_size:,} tokens; here it "
+        f"has {vocab_size:,}."
+    )
 
 
 def counts_alike(preset: Preset, tokenizer: Tokenizer | str | None) -> bool:

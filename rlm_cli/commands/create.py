@@ -6,6 +6,7 @@ import typer
 
 from data.errors import UsageError
 from rlm_cli.options import (
+    MODEL_PANEL,
     ArchitectureOption,
     ConfigOption,
     ContextOption,
@@ -16,9 +17,9 @@ from rlm_cli.options import (
     RunsDirOption,
     SeedOption,
     SetOption,
-    TokenizerOption,
     VocabularyOption,
     WidthOption,
+    env_option,
 )
 from rlm_cli.output import Output
 from rlm_cli.program import program
@@ -34,7 +35,12 @@ def create(
     n_heads: HeadsOption = None,
     context_length: ContextOption = None,
     vocab_size: VocabularyOption = None,
-    tokenizer: TokenizerOption = None,
+    tokenizer: Annotated[
+        str | None,
+        env_option(
+            "--tokenizer", metavar="FILE", help="A tokenizer.json file of another run.", panel=MODEL_PANEL
+        ),
+    ] = None,
     seed: SeedOption = None,
     settings: SetOption = None,
     config: ConfigOption = None,  # its callback has read the file
@@ -73,6 +79,8 @@ def create(
         configuration = read_configuration(context, settings)
         request = CreateRequest(**configuration.fields, overrides=configuration.overrides)
         plan = plan_creation(request, find_runs_dir(runs_dir))
+        for note in plan.notes:
+            output.warn(note)
         run = plan.start()
     output.pairs([*plan.rows(), ("folder", str(run.path))])
     output.json({"name": run.name, "path": str(run.path), **plan.to_dict()})

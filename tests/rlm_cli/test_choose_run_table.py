@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,6 +48,15 @@ def test_first_column_of_a_table_stays_readable(
     assert lines[0].startswith(first)
     names = {line.split("  ")[0] for line in lines}
     assert names >= ({"nanogpt-cpu", "ouroboros-beast"} if first == "preset" else {"torch", "threads"})
+
+
+def test_a_paused_run_is_marked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(Output, "ask", lambda output, question: "n")
+    finished = _candidate("hen", {}, "ab")
+    paused = replace(finished, summary=replace(finished.summary, name="owl", status="paused"))
+    choose_run([finished, paused], SimpleNamespace(name="river", content_hash="ab"), Output())  # type: ignore[arg-type]
+    shown = capsys.readouterr().err
+    assert "owl (paused)" in shown and "hen (" not in shown
 
 
 def _candidate(name: str, knows: dict[str, float | None], *hashes: str) -> Candidate:

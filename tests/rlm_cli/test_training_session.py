@@ -13,6 +13,7 @@ import pytest
 
 from models.runs import events
 from models.runs.events import Event
+from models.runs.history import History
 from rlm_cli import training_session
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
@@ -230,3 +231,23 @@ def test_a_terminal_that_is_closed_pauses_the_run(tmp_path: Path) -> None:
     _, status = os.waitpid(process, 0)
     assert end.read_text() == "saved"
     assert os.waitstatus_to_exitcode(status) == ExitCode.PAUSED
+
+
+@pytest.mark.parametrize(("shown", "is_told"), [(1.52, True), (1.50001, False)])
+def test_the_loss_of_the_step_lines_is_told_where_it_differs(
+    capsys: pytest.CaptureFixture[str], shown: float, is_told: bool
+) -> None:
+    history = History()
+    history.add(
+        events.EvaluationFinished(
+            step=9, epoch=1.0, train_loss=1.0, validation_loss=shown, perplexity=4.5, bits_per_byte=2.1,
+            best=True,
+        )
+    )  # fmt: skip
+    finished = events.RunFinished(
+        run="owl", reason="steps", step=9, best_step=9, validation_loss=1.5, validation_loss_by_mode={},
+        perplexity=4.5, bits_per_byte=2.1, parameters=1, tokens_seen=1, tokens_per_second=1.0, elapsed_s=1.0,
+        path="runs/owl",
+    )  # fmt: skip
+    training_session._show_result(finished, history, Output(), "owl")
+    assert ("1.5200, measured on a part" in capsys.readouterr().out) == is_told

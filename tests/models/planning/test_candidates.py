@@ -24,6 +24,7 @@ def test_runs_that_do_not_know_the_text_come_first(
     (of_both,) = (one for one in found if one.summary.name == "both")
     assert set(of_both.knows) == {"meadow", "river"}
     assert all(isinstance(loss, float) for loss in of_both.knows.values())
+    assert of_both.knows["river"] == of_both.summary.validation_loss
 
 
 def test_a_run_that_has_learned_nothing_is_no_candidate(tmp_path: Path, meadow_run: NewRun) -> None:

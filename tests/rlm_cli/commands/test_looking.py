@@ -99,8 +99,8 @@ def test_listing_has_every_run_with_its_values(runs: Path, capsys: pytest.Captur
     assert listed["new"]["parameters"] is None
     assert main(["ls"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split() == [
-        "name", "status", "architecture", "parameters", "step", "loss", "text", "size", "changed",
+    assert re.split(r" {2,}", out.splitlines()[0]) == [
+        "name", "status", "architecture", "parameters", "step", "validation loss", "text", "size", "changed",
     ]  # fmt: skip
     assert "123.5k" in out or "123k" in out
 
