@@ -115,7 +115,7 @@ def test_ctrl_c_without_a_training_sets_the_exit_code(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["trian"], "Did you mean 'train'?"),
+        (["trian"], "Did you mean 'train'"),
         (["ls", "--jsno"], "--json"),
         (["train"], "Missing argument"),
         (["train", "x.txt", "--steps", "many"], "--steps"),

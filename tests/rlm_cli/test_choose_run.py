@@ -213,7 +213,7 @@ def test_terminal_question_is_asked_and_followed(
 ) -> None:
     questions = answering(monkeypatch, "maybe", "1")
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    assert questions == ["1 for owl, n for a new model, Enter to cancel:"] * 2
+    assert questions == ["1 for owl, n for a new one, Enter to cancel:"] * 2
     shown = capsys.readouterr().err
     assert "Which model should learn river?" in shown
     assert "owl" in shown and "meadow" in shown and "looped" in shown
@@ -224,7 +224,7 @@ def test_run_name_is_a_valid_answer(folder: Path, monkeypatch: pytest.MonkeyPatc
     shutil.copytree(folder / "runs/owl", folder / "runs/fox")
     questions = answering(monkeypatch, "owl")
     assert main(["train", "river.txt", "--steps", "2"]) == 0
-    assert questions == ["1 to 2 or a name, n for a new model, Enter to cancel:"]
+    assert questions == ["1 to 2 or a name, n for a new one, Enter to cancel:"]
     assert knows(folder) == ["meadow", "river"]
 
 
