@@ -34,7 +34,17 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
         output.say(f"No runs in {folder} yet. Make one:  {program()} train FILE")
         return
     output.table(
-        ("name", "status", "architecture", "parameters", "step", "validation loss", "text", "size", "changed"),
+        (
+            "name",
+            "status",
+            "architecture",
+            "parameters",
+            "step",
+            "validation loss",
+            "text",
+            "size",
+            "changed",
+        ),
         [_row(run) for run in runs],
         right=("parameters", "step", "validation loss", "size"),
         optional=("size", "architecture", "text", "parameters", "changed", "step", "validation loss"),
