@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from data.document import Message, without_surrogates
-from data.errors import StorageError, UsageError
+from data.errors import RlmError, StorageError, UsageError
+from data.wording import counted
 from models.depth import AUTO_MODE, DEFAULT_MODE, best_mode
 from models.generation.answer_stats import AnswerStats
 from models.generation.chat_commands import Command
@@ -187,6 +188,17 @@ class ChatSession:
     def saved_names(self) -> list[str]:
         """Names of the saved conversations, newest first."""
         return self.store.names() if self.store else []
+
+    def preview(self, name: str) -> str:
+        """The length of a saved conversation and its first message."""
+        if self.store is None:
+            raise UsageError("This chat has no folder.")
+        try:
+            conversation = self.store.read(name)
+        except RlmError:
+            return "cannot be read"
+        first = next((turn.content for turn in conversation.turns if turn.role == "user"), "")
+        return f"{counted(len(conversation.turns), 'turn')}: {' '.join(first.split())}"
 
     def save(self) -> None:
         """Save the conversation unless it is empty."""

@@ -176,7 +176,13 @@ class ConversationStore:
         return write_private(self.path(conversation.name), conversation.to_json(), "the conversation")
 
     def load(self, name: str) -> Conversation:
-        """Read the conversation `name`. Saving it later replaces its file.
+        """Read the conversation `name`. Saving it later replaces its file. Raises as `read`."""
+        conversation = self.read(name)
+        self._claimed.add(name)
+        return conversation
+
+    def read(self, name: str) -> Conversation:
+        """The conversation `name`, to look at.
 
         Raises UsageError with the existing names if it is missing, RlmError if it is damaged.
         """
@@ -195,7 +201,6 @@ class ConversationStore:
                 f"The conversation in '{path}' is damaged.", hint="Move that file away."
             ) from error
         conversation.name = name  # the file may have been renamed
-        self._claimed.add(name)
         return conversation
 
     def remove(self, name: str) -> None:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from data.errors import UsageError
 from data.tokenizer import SPECIAL_TOKENS
+from models.generation.history import History
 from models.generation.sampling import (
+    exclude,
     min_p,
-    no_repeat_ngram,
     repetition_penalty,
     sample,
     temperature,
@@ -79,7 +80,7 @@ def generate(
     first_seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
     sampler = _Sampler(tokenizer, config)
     rows = [
-        _Row(index, _start(tokenizer, prompt), first_seed + index, tokenizer, config)
+        _Row(index, _start(tokenizer, prompt), first_seed + index, tokenizer, config, context_length)
         for index, prompt in enumerate(prompts)
     ]
     for row in rows:
@@ -121,10 +122,17 @@ class _Row:
     """One prompt with the tokens generated after it."""
 
     def __init__(
-        self, index: int, tokens: list[int], seed: int, tokenizer: Tokenizer, config: GenerationConfig
+        self,
+        index: int,
+        tokens: list[int],
+        seed: int,
+        tokenizer: Tokenizer,
+        config: GenerationConfig,
+        context_length: int,
     ) -> None:
         self.index = index
         self.tokens = tokens
+        self.history = History(tokens, context_length, config.no_repeat_ngram)
         self.start = 0  # the model sees tokens[start:]
         self.finished = False
         self.random = torch.Generator().manual_seed(seed % 2**63)
@@ -153,6 +161,7 @@ class _Row:
 
     def append(self, token: int, probability: float, passes: float) -> GeneratedToken:
         self.tokens.append(token)
+        self.history.add(token)
         if self._left is not None:
             self._left -= 1
         ending: Ending | None
@@ -166,6 +175,10 @@ class _Row:
                 text, ending = text + rest, ending or "length"
         self.finished = ending is not None
         return GeneratedToken(self.index, token, text, probability, passes, ending)
+
+
+def _ids(tokens: list[int]) -> Tensor:
+    return torch.tensor(tokens, dtype=torch.int64)
 
 
 class _Sampler:
@@ -184,9 +197,8 @@ class _Sampler:
         logits = logits.index_fill(0, self._forbidden, float("-inf"))
         model_probs = logits.softmax(-1)
         if config.repetition_penalty != 1 or config.no_repeat_ngram:
-            history = torch.tensor(row.tokens)
-            logits = repetition_penalty(logits, history, config.repetition_penalty)
-            logits = no_repeat_ngram(logits, history, config.no_repeat_ngram)
+            logits = repetition_penalty(logits, _ids(row.history.distinct()), config.repetition_penalty)
+            logits = exclude(logits, _ids(row.history.completing()))
         if config.temperature == 0:
             # `sample` raises the error for logits that are not finite.
             best = torch.where(torch.isfinite(model_probs).all(), logits.argmax(-1), -1)

@@ -58,18 +58,10 @@ def repetition_penalty(logits: Tensor, history: Tensor, penalty: float) -> Tenso
     return logits.scatter(-1, history, torch.where(seen > 0, seen / penalty, seen * penalty))
 
 
-def no_repeat_ngram(logits: Tensor, history: Tensor, n: int) -> Tensor:
-    """Exclude tokens from logits (V,) that would repeat an n-gram of `history` (T,).
-
-    If that would exclude every token, the logits stay unchanged.
-    """
-    if n <= 0 or history.shape[0] < n:
-        return logits
-    grams = history.unfold(0, n, 1)  # (T - n + 1, n)
-    prefix = history[history.shape[0] - (n - 1) :]  # (n - 1,)
-    completing = grams[(grams[:, :-1] == prefix).all(-1), -1]
-    banned = logits.index_fill(-1, completing, _EXCLUDED)
-    return banned if bool((banned > _EXCLUDED).any()) else logits
+def exclude(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Exclude `tokens` (N,) from logits (V,). If that would exclude all, the logits stay unchanged."""
+    excluded = logits.index_fill(-1, tokens, _EXCLUDED)
+    return excluded if bool((excluded > _EXCLUDED).any()) else logits
 
 
 def sample(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:

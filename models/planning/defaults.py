@@ -25,6 +25,11 @@ MAX_EPOCHS = 16.0
 """Beyond this many, held out against learning by heart, it gets no better."""
 WIDTHS_FOR_SHORT_TEXTS = ((120_000, 96), (400_000, 128))
 """Characters, and the width for a text of fewer."""
+SMALL_VOCABULARY = 1024
+"""Up to this size, a token is about one character."""
+CHARACTERS_PER_TOKEN = 3.0
+"""In a larger vocabulary."""
+MAX_CONVERSATION_CONTEXT = 512
 MIN_CONTEXT = 8
 """Tokens below which a context is not shortened for the sake of a small text."""
 MIN_VALIDATION_TOKENS = 16
@@ -43,9 +48,9 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
 
     Only the default architecture is fitted to the time; the others have widths of their own.
     """
-    suggested: Settings = {"context_length": _suggested_context(corpus)}
+    suggested: Settings = {"context_length": _suggested_context(corpus, vocab_size)}
     if architecture == DEFAULT_ARCHITECTURE:
-        is_small = vocab_size <= 1024
+        is_small = vocab_size <= SMALL_VOCABULARY
         suggested |= {"d_model": _suggested_width(corpus, training), "n_heads": 4}
         suggested |= {"ngram": 3 if is_small else 0, "tied": not is_small}
     return suggested | {"dropout": 0.3 if _may_overfit(corpus, training) else 0.0}
@@ -113,9 +118,17 @@ def _suggested_width(corpus: Corpus, training: TrainingConfig) -> int:
     return 192 if (training.minutes or SHORT_RUN_MINUTES) < SHORT_RUN_MINUTES else 256
 
 
-def _suggested_context(corpus: Corpus) -> int:
-    """The longest context of which the corpus holds some twenty, 16 to 128 tokens."""
+def _suggested_context(corpus: Corpus, vocab_size: int) -> int:
+    """The longest context of which the corpus holds some twenty, 16 to 128 tokens.
+
+    For conversations up to 512, so that two average ones fit: a chat then goes on from what was said.
+    """
     length = 128
+    if corpus.kind == "messages":
+        tokens = corpus.characters / max(1, corpus.documents)
+        tokens /= 1 if vocab_size <= SMALL_VOCABULARY else CHARACTERS_PER_TOKEN
+        while length < MAX_CONVERSATION_CONTEXT and length < 2 * tokens:
+            length *= 2
     while length > 16 and corpus.characters < 20 * length:
         length //= 2
     return length

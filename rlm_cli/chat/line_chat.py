@@ -22,6 +22,9 @@ from rlm_cli.wording import in_cli_words
 if TYPE_CHECKING:
     from models.generation.generate import GeneratedToken
 
+_LISTED = 20
+"""Conversations that /load lists."""
+
 
 class LineChat:
     """Reads lines and answers them until the user leaves.
@@ -210,7 +213,14 @@ class LineChat:
             self.output.say(resume_note(self.session), style="dim")
             return
         names = self.session.saved_names()
-        self.output.say("\n".join(names) if names else "No conversation is saved.")
+        if not names:
+            self.output.say("No conversation is saved.")
+            return
+        self.output.pairs(
+            [(name, _shorten(self.session.preview(name))) for name in names[:_LISTED]], to_stderr=True
+        )
+        if len(names) > _LISTED:
+            self.output.say(f"… and {len(names) - _LISTED:,} older.", style="dim")
 
     def _export(self, argument: str | None) -> None:
         self.output.say(f"Written to {export(self.session, argument or '')}.", style="dim")

@@ -11,6 +11,7 @@ from data.errors import UsageError
 from models.depth import MODES
 from models.generation.chat_commands import COMMANDS, Command, complete, help_rows, parse_line
 from models.generation.chat_settings import SETTING_COMMANDS, ChatSettings
+from models.generation.settings import GenerationConfig
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,12 @@ def test_misspelled_command_suggests_the_nearest(line: str, hint: str) -> None:
 def test_a_value_out_of_range_is_refused(line: str) -> None:
     with pytest.raises(UsageError):
         parse_line(line)
+
+
+@pytest.mark.parametrize("value", ["0", "0.05", "3", "10"])
+def test_commands_take_what_the_flags_take(value: str) -> None:
+    ChatSettings().with_command(parse_line(f"/temp {value}"))
+    GenerationConfig(temperature=float(value))
 
 
 def test_every_agreed_command_exists() -> None:

@@ -59,16 +59,12 @@ def test_a_penalty_never_makes_a_seen_token_more_likely(logits, penalty, data) -
             assert after[i] == logits[i]
 
 
-@given(st.lists(st.integers(0, 3), max_size=30), st.integers(0, 5))
-def test_no_ngram_appears_twice(history: list[int], n: int) -> None:
-    banned = set(range(4)) - remaining_tokens(
-        sampling.no_repeat_ngram(torch.zeros(4), torch.tensor(history, dtype=torch.int64), n)
-    )
-    grams = [tuple(history[i : i + n]) for i in range(len(history) - n + 1)] if n else []
-    repeating = {
-        t for t in range(4) if n and len(history) >= n and (*history[len(history) - n + 1 :], t) in grams
-    }
-    assert banned == (repeating if len(repeating) < 4 else set())
+@given(ROWS, st.data())
+def test_excluded_tokens_are_gone_unless_all_would_be(logits, data) -> None:
+    tokens = data.draw(st.lists(st.integers(0, len(logits) - 1), max_size=20))
+    after = sampling.exclude(logits, torch.tensor(tokens, dtype=torch.int64))
+    left = remaining_tokens(logits) - set(tokens)
+    assert remaining_tokens(after) == (left or remaining_tokens(logits))
 
 
 @given(ROWS, st.floats(1e-3, 10))

@@ -1,67 +1,21 @@
 """Every chat command, typed by a scripted user."""
 
-import json
 import signal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.key_binding import KeyPress
 
-from data.document import Message
 from models.depth import MODES
 from models.generation.chat_commands import COMMANDS
 from models.generation.chat_session import ChatSession
-from models.generation.chat_settings import ChatSettings
-from models.generation.conversation import Conversation, ConversationStore
+from models.generation.conversation import ConversationStore
 from models.generation.generate import GeneratedToken
-from models.generation.settings import GenerationConfig
 from rlm_cli.__main__ import exit_at_signal
 from rlm_cli.chat.answer_view import AnswerView
-from rlm_cli.chat.line_chat import LineChat, wrap_text
-from rlm_cli.output import Output
-
-
-class Script:
-    """A user who types these lines and leaves. An exception class among them is raised."""
-
-    def __init__(self, *lines) -> None:
-        self.lines = list(lines)
-        self.defaults: list[str] = []
-        self.kept: list[KeyPress] = []
-
-    def read(self, default: str = "") -> str:
-        self.defaults.append(default)
-        if not self.lines:
-            raise EOFError
-        line = self.lines.pop(0)
-        if not isinstance(line, str):
-            raise line
-        return line
-
-    def keep(self, keys: list[KeyPress]) -> None:
-        self.kept += keys
-
-    def forget(self) -> None:
-        self.kept = []
-
-
-@pytest.fixture
-def chat(trained):
-    def start(*lines, independent: bool = False) -> LineChat:
-        settings = ChatSettings(generation=GenerationConfig(max_tokens=12, seed=1))
-        store = ConversationStore(trained.run.path / "conversations")
-        session = ChatSession(trained, Conversation("first", "small", "text", settings=settings), store)
-        line_chat = LineChat(session, Output(), Script(*lines), independent=independent)
-        line_chat.run()
-        return line_chat
-
-    return start
-
-
-def roles(line_chat: LineChat) -> str:
-    return "".join(turn.role[0] for turn in line_chat.session.conversation.turns)
+from rlm_cli.chat.line_chat import wrap_text
+from tests.rlm_cli.chat.scripted_user import roles
 
 
 def test_conversation_is_answered_and_saved(chat, capsys) -> None:
@@ -180,15 +134,6 @@ def test_refused_command_prints_nothing_to_stdout(chat, capsys, command: str) ->
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", ["~none.such/talk", "a" * 5000, "zero\0byte", "lone\ud800surrogate"])
-def test_invalid_export_name_is_an_error(chat, capsys, tmp_path, monkeypatch, name: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    line_chat = chat("hello", f"/export {name}", "again")
-    assert capsys.readouterr().err.count("error:") == 1
-    assert [entry.name for entry in tmp_path.iterdir()] == ["runs"]
-    assert roles(line_chat) == "uaua"
-
-
 def test_comparing_names_modes_beyond_training(chat, capsys) -> None:
     chat("/compare abc")
     assert "Deeper than the model was trained: thorough, extreme." in capsys.readouterr().err
@@ -199,14 +144,6 @@ def test_wrapped_text_fits_and_keeps_its_words(text: str, width: int) -> None:
     shown = wrap_text(text, width)
     assert all(len(line) <= width for line in shown.split("\n"))
     assert "".join(shown.split()) == "".join(text.split())
-
-
-def test_exports_can_be_trained_on_and_never_overwrite(chat, tmp_path: Path, capsys) -> None:
-    target = tmp_path / "talk.jsonl"
-    line_chat = chat("hello", f"/export {target}", f"/export {target}")
-    written = [Message(**message) for message in json.loads(target.read_text())["messages"]]
-    assert written == line_chat.session.conversation.turns
-    assert "already exists" in capsys.readouterr().err
 
 
 def test_escape_sequences_are_replaced_on_a_terminal_and_exact_in_a_pipe(
@@ -268,3 +205,21 @@ def test_closed_window_keeps_the_answer(chat, trained, monkeypatch) -> None:
             signal.signal(number, handler)
     saved = ConversationStore(trained.run.path / "conversations").load("first")
     assert saved.last("assistant") == "so far"
+
+
+def test_saved_conversations_are_listed_with_a_preview(chat, trained, capsys) -> None:
+    chat("the fox\nand the crow", "/save talk", "/clear")
+    (trained.run.path / "conversations" / "broken.json").write_text("{")
+    capsys.readouterr()
+    line_chat = chat("/load")
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.split() == ["talk", "2", "turns:", "the", "fox", "and", "the", "crow"] for line in lines)
+    assert any(line.split() == ["broken", "cannot", "be", "read"] for line in lines)
+    assert roles(line_chat) == ""
+
+
+def test_a_bare_mode_is_a_command_and_says_so(chat, capsys) -> None:
+    line_chat = chat("deep", " fast")
+    assert line_chat.session.settings.mode == "deep"
+    assert [turn.content for turn in line_chat.session.conversation.turns][:1] == [" fast"]
+    assert "begins with a space is sent as text" in " ".join(capsys.readouterr().err.split())
