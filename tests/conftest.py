@@ -30,8 +30,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _rates_measured_once() -> Iterator[None]:
-    """Every plan measures the machine for 0.3 s. The tests of one process share the figures."""
+    """Every plan measures the machine for 0.3 s, and times the model. The tests of one process share the
+    figures, and time no model."""
     from models.cost import estimate
+    from models.training import speed
 
     measure, known = estimate.machine_rates, {}
 
@@ -43,6 +45,7 @@ def _rates_measured_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate, "machine_rates", rates)
+        patch.setattr(speed, "MAX_PARAMETERS", 0)
         yield
 
 

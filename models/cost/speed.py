@@ -56,7 +56,7 @@ class MachineRates:
 def machine_rates(device: torch.device, training: TrainingConfig, number_format: str) -> MachineRates:
     """Measure `device` with the threads of `training`, in a fifth of a second. The threads of the
     process are as before when it returns."""
-    with _threads(training.threads):
+    with with_threads(training.threads):
         # Muon makes its updates orthogonal in bfloat16.
         names = {number_format, *(["bfloat16"] if training.optimizer == "muon" else [])}
         products = {name: _product_rate(device, name) for name in names}
@@ -122,7 +122,8 @@ def _shortest(device: torch.device, action: Callable[[], Tensor]) -> float:
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def with_threads(count: int) -> Iterator[None]:
+    """So many threads for a while; 0 leaves them as they are."""
     before = torch.get_num_threads()
     try:
         if count:

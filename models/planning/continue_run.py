@@ -45,6 +45,7 @@ from models.runs.run_config import RunConfig
 from models.runs.run_names import require_free_name
 from models.settings import from_dict, require
 from models.training.machine import choose_machine
+from models.training.speed import with_measured_speed
 
 _COMPARED_TOKENS = 8192
 """Of each text, to see how far it is from the others."""
@@ -101,7 +102,7 @@ def _another_text(
     prepare_process(choose_machine(training, config.calibration).threads)
     moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
     snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
-    expected = estimate(layout, training, device)
+    expected = with_measured_speed(estimate(layout, training, device), new, training, device)
     read = expected_tokens(training, new, data, expected.tokens_per_second)
     replay = _replay(request, snapshot, new, data, samples, _unknown_share(tokenizer, samples, corpus), read)
     known = with_dataset(datasets, dataset_of(corpus))

@@ -25,6 +25,7 @@ from models.runs.run import Run
 from models.runs.run_config import ModelSection, RunConfig
 from models.runs.typed_json import JsonObject
 from models.settings import from_dict
+from models.training.speed import with_measured_speed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +131,6 @@ def plan_creation(request: CreateRequest, runs_dir: Path) -> CreationPlan:
         model=model,
         training=training,
         tokenizer=tokenizer,
-        estimate=estimate(layout, checked, device),
+        estimate=with_measured_speed(estimate(layout, checked, device), model, checked, device),
         notes=() if (note := size_note(preset, model.vocab_size)) is None else (note,),
     )

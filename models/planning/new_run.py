@@ -30,6 +30,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
 from models.runs.run_names import suggest_name
+from models.training.speed import with_measured_speed
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""
@@ -84,7 +85,9 @@ def plan_new_run(
         model=model,
         training=training,
         skeleton=layout,
-        estimate=estimate(layout, training, resolved.device),
+        estimate=with_measured_speed(
+            estimate(layout, training, resolved.device), model, training, resolved.device
+        ),
         started_at=started_at,
     )
 

@@ -178,6 +178,14 @@ class Probe:
 
         return min(self._clock(step) for _ in range(2))
 
+    def pass_s(self, rows: Tensor, depth: Depth, number_format: str) -> float:
+        """Seconds for one forward and backward pass of `rows` (B, T + 1)."""
+        return self._clock(lambda: self._pass(rows, depth, number_format))
+
+    def optimizer_s(self) -> float:
+        """Seconds for one step of the optimizers, with the gradients there are."""
+        return self._clock(lambda: self.optimizers.step(0.0))
+
     def loss(self, rows: Tensor, depth: Depth, number_format: str) -> Tensor:
         """The loss (scalar) of a few sequences (B, T + 1)."""
         rows = to_device(rows, self.device)
