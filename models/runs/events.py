@@ -193,7 +193,7 @@ class SchedulePlanned(Event):
     reason: str = ""
     """Why it is no longer what it was, or less than the time allows, as the end of a sentence."""
     instead_of: int = 0
-    """The total when it was last said, where this differs from it by a tenth or more; else 0."""
+    """The total when it was last said, where this differs from it by a quarter or more; else 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ FINAL_EVALUATION_S = 180.0
 FORWARD_SHARE = 0.35
 """The part of a training step's time that its forward pass takes without gradients."""
 FINAL_SAVE_S = 1.5
-SAID_CHANGE = 0.1
+SAID_CHANGE = 0.25
 """The share of the steps by which a plan must change before the user is told again."""
 TOLERANCE = 0.03
 """The share of the steps left by which they may differ from what fits before they are planned again."""
@@ -180,7 +180,7 @@ class TimeBudget:
         elif before is None:
             reason = ""
         else:
-            reason = f"the machine has become {'slower' if last_step < before else 'faster'}"
+            reason = f"the machine has become {'slower' if last_step < (said or before) else 'faster'}"
         return SchedulePlanned(
             step=step,
             total_steps=last_step,
