@@ -156,7 +156,7 @@ def _writing(run: str = RUN, prompt: str = "One") -> tuple[Command, ...]:
         "device": "cpu",
         "json": True,
     }
-    greedy = command("generate", run, temperature=0, **common)
+    greedy = command("generate", run, temperature=0, mode="normal", **common)
     sampled = command("generate", run, temperature=0.9, top_k=20, mode="deep", halt=True, **common)
     return greedy, sampled
 
