@@ -231,8 +231,9 @@ class Run:
         """
         with holding_lock(self.path):
             clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
-            for folder in (self.checkpoints_path, self.versions_path):  # written only under the lock
-                clear_temporaries(folder)
+            clear_temporaries(self.path / "conversations", _FORGOTTEN_AFTER_S)
+            for folder in (self.checkpoints_path, self.versions_path, self.path / "replay"):
+                clear_temporaries(folder)  # written only under the lock
             control_requests.clear(self)
             yield
 

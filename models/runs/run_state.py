@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
 
 from models.runs.typed_json import (
+    SMALLEST,
     AnyFloat,
     Count,
     Finite,
@@ -40,7 +41,7 @@ class Counters:
     """Of the last steps, smoothed."""
     without_better: Count = 0
     """Evaluations in a row that were not the best."""
-    rate_scale: Annotated[float, Limits(math.ulp(0.0), 1)] = 1.0
+    rate_scale: Annotated[float, Limits(SMALLEST, 1)] = 1.0
     """Factor of the learning rate; rollbacks make it smaller."""
     rollbacks: Count = 0
     recent_losses: list[AnyFloat] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Schedule:
     last_step: Count
     anchor_step: Count
     anchor_progress: Finite = 0.0
-    scale: Annotated[float, Limits(math.ulp(0.0), 1e3)] = 1.0
+    scale: Annotated[float, Limits(SMALLEST, 1e3)] = 1.0
     """Share of the peak learning rate that this training rises to."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 

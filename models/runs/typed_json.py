@@ -7,6 +7,7 @@ number, or the length of a text; `Annotated[str, OneOf(...)]` lists the texts th
 
 import dataclasses
 import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -50,7 +51,9 @@ class OneOf:
 Count = Annotated[int, Limits(0, 2**48)]
 Size = Annotated[int, Limits(1, 2**48)]
 Text = Annotated[str, Limits(1, 2**20)]
-Positive = Annotated[float, Limits(math.ulp(0.0), 1e300)]
+SMALLEST = sys.float_info.min
+"""The smallest positive number: smaller ones compare as 0 once training flushes denormals."""
+Positive = Annotated[float, Limits(SMALLEST, 1e300)]
 Finite = Annotated[float, Limits(-1e300, 1e300)]
 AnyFloat = Annotated[float, Limits(any_float=True)]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Annotated, Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -249,3 +250,9 @@ def replaced(content: Any, place: tuple[Any, ...], value: Any) -> Any:
 def test_every_record_keeps_keys_of_later_versions() -> None:
     for record_type in RECORDS:
         assert "foreign" in {one.name for one in fields(record_type)}, record_type
+
+
+def test_zero_is_not_positive_while_denormals_are_flushed() -> None:
+    torch.set_flush_denormal(True)
+    with pytest.raises(MismatchError, match="gradient_scale"):
+        RunState.from_json({**to_json(RunState.initial()), "gradient_scale": 0})
