@@ -230,7 +230,8 @@ class Run:
         RunBusyError that names the process which has it, StorageError.
         """
         with holding_lock(self.path):
-            clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
+            if not is_incomplete(self.path):  # else its staging folder is what shows that it is
+                clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
             clear_temporaries(self.path / "conversations", _FORGOTTEN_AFTER_S)
             for folder in (self.checkpoints_path, self.versions_path, self.path / "replay"):
                 clear_temporaries(folder)  # written only under the lock

@@ -1,5 +1,6 @@
 """The folder of a new run: filled under its lock, and removed where that fails."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from data.errors import StorageError, UsageError
 from models.errors import RunBusyError
 from models.runs import new_run as new_run_module
+from models.runs.incomplete import STAGING
 from models.runs.lock import LOCK_FILE, PID_FILE
 from models.runs.new_run import new_run
 from models.runs.run import Run
@@ -82,3 +84,16 @@ def test_a_suggested_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
         assert run.name == "owl-2"
     with pytest.raises(UsageError, match="already a run 'owl'"), new_run("owl", tmp_path):
         pass
+
+
+def test_an_expansion_that_was_killed_long_ago_is_made_again(tmp_path: Path) -> None:
+    """Its staging folder shows that it is incomplete, although it is old enough to be cleared."""
+    staging = tmp_path / "owl" / STAGING
+    staging.mkdir(parents=True)
+    (tmp_path / "owl" / LOCK_FILE).touch()
+    (tmp_path / "owl" / "checkpoints").mkdir()
+    os.utime(staging, (0, 0))
+    with new_run("owl", tmp_path) as run:
+        assert names(run.path) == [LOCK_FILE, PID_FILE]
+        run.save_config(CREATED)
+    assert Run.open("owl", tmp_path).config() == CREATED
