@@ -85,7 +85,7 @@ def save_sample(folder: Path, sample: ReplaySample) -> None:
     tensors = {"train": sample.train, "held_out": sample.held_out}
     what = f"the replay sample in '{folder}'"
     with storing(what):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)  # without its parent: the run may have been moved meanwhile
     replace_file(path, [safetensors.numpy.save(tensors, metadata)], what)
 
 

@@ -147,7 +147,7 @@ class ConversationStore:
         """Reserve `name` for this chat; False if it exists. Raises UsageError, StorageError."""
         path = self.path(name)
         with storing("the conversation"):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(exist_ok=True)  # without its parent: the run may have been moved meanwhile
             try:
                 write_file(path, [], 0o600)
             except FileExistsError:
@@ -173,7 +173,9 @@ class ConversationStore:
         while conversation.name not in self._claimed and not self.claim(conversation.name):
             number += 1
             conversation.name = f"{base[:56]}-{number}"
-        return write_private(self.path(conversation.name), conversation.to_json(), "the conversation")
+        path, content = self.path(conversation.name), conversation.to_json()
+        replace_file(path, [content.encode("utf-8", "replace")], "the conversation", mode=0o600)
+        return path
 
     def load(self, name: str) -> Conversation:
         """Read the conversation `name`. Saving it later replaces its file. Raises as `read`."""

@@ -10,7 +10,7 @@ import pytest
 
 from data.character_tokenizer import train_character_tokenizer
 from data.corpus import open_corpus
-from data.errors import CorpusError
+from data.errors import CorpusError, StorageError
 from data.plain_file import UnreadableFileError, open_to_append, read_plain_file
 from data.prepare import PreparedData, open_prepared, prepare
 from data.progress import result_of
@@ -104,3 +104,10 @@ def test_a_file_is_made_with_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_sample_does_not_bring_back_a_run_that_was_moved(tmp_path: Path) -> None:
+    tokens = np.arange(50, dtype=np.uint8)
+    with pytest.raises(StorageError):
+        save_sample(tmp_path / "moved" / "replay", ReplaySample("abc", tokens, tokens, 50))
+    assert not (tmp_path / "moved").exists()
