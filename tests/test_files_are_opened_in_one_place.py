@@ -16,7 +16,9 @@ REASONS = {
     "data/source_files.py": "a user names a pipe or a device, and it is copied into the cache",
     "data/prepare.py": "maps an open token file; writes tokens into its own temporary folder",
     "models/runs/tensor_file.py": "the library opens by name, after the file was checked",
-    "rlm_cli/output.py": "opens the null device",
+    "models/device.py": "reads what the system says of its processor",
+    "rlm_cli/__main__.py": "opens the null device",
+    "rlm_cli/streams.py": "opens the null device",
 }
 
 

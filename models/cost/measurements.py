@@ -4,13 +4,15 @@ every time."""
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from data.cache import cache_dir
-from data.errors import StorageError
+from data.errors import RlmError, StorageError
+from data.plain_file import read_plain_file
 from data.storage import replace_json
 from models.device import machine_name
 
@@ -20,19 +22,16 @@ _LARGEST = 1 << 16
 def recall(device: torch.device, what: Mapping[str, object]) -> float | None:
     """The number that was kept for `what` on this machine and this version of torch; None where none was."""
     try:
-        path = _path(device, what)
-        if path.stat().st_size > _LARGEST:
-            return None
-        value = json.loads(path.read_text(encoding="utf-8"))["value"]
-    except (StorageError, OSError, ValueError, KeyError, TypeError):
+        value = json.loads(read_plain_file(_path(device, what), _LARGEST))["value"]
+    except (RlmError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return float(value) if isinstance(value, (int, float)) else None
+    return value if type(value) is float and math.isfinite(value) else None
 
 
 def keep(device: torch.device, what: Mapping[str, object], value: float) -> None:
     """Keep `value` for `what`. Where nothing can be written it is measured again the next time."""
     with contextlib.suppress(StorageError):
-        replace_json(_path(device, what), {**_full(device, what), "value": value})
+        replace_json(_path(device, what), {**_full(device, what), "value": float(value)})
 
 
 def _path(device: torch.device, what: Mapping[str, object]) -> Path:
