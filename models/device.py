@@ -24,7 +24,10 @@ def choose_device(wanted: str = "auto") -> torch.device:
     kind, _, index = wanted.partition(":")
     beyond = index and not (index.isdecimal() and kind == "cuda" and int(index) < torch.cuda.device_count())
     if not available.get(kind, False) or beyond:
-        raise UsageError(f"This machine has no device '{wanted}'.", hint="See what it has: {doctor}")
+        raise UsageError(
+            f"This machine has no device '{wanted}'.",
+            hint="See what it has: {doctor}. Choose one: {training.device=cpu}",
+        )
     return torch.device(wanted)
 
 
@@ -89,6 +92,11 @@ def has_device(name: str) -> bool:
     except UsageError:
         return False
     return True
+
+
+def this_or_best_device(wanted: str) -> torch.device:
+    """The device `wanted` names, or the best there is where it is absent."""
+    return choose_device(wanted if has_device(wanted) else "auto")
 
 
 def machine_name(device: torch.device) -> str:

@@ -16,7 +16,7 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model, skeleton
 from models.config import ModelConfig
 from models.cost.estimate import pieces_for_larger, require_memory
-from models.device import choose_device, prepare_process
+from models.device import prepare_process, this_or_best_device
 from models.growth.axes import AXES, differences, grow_config
 from models.growth.check import require_same_output, tokens_to_check
 from models.growth.new_run_files import NewRunFiles
@@ -205,7 +205,7 @@ class ExpansionPlan:
     def _micro_batch(self, before: int) -> int:
         """Sequences per piece of a batch, so that the larger model fits into memory."""
         training = self.parent.config.training_config()
-        return pieces_for_larger(skeleton(self.model), training, choose_device(training.device), before)
+        return pieces_for_larger(skeleton(self.model), training, this_or_best_device(training.device), before)
 
 
 def plan_expansion(

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 import torch
 
 from models.config import TrainingConfig
-from models.device import choose_device, core_count, device_name, has_device, machine_name
+from models.device import (
+    choose_device,
+    core_count,
+    device_name,
+    has_device,
+    machine_name,
+    this_or_best_device,
+)
 from models.runs.run_config import Calibration
 
 
@@ -34,7 +41,7 @@ def choose_machine(training: TrainingConfig, calibration: Calibration | None) ->
     if is_of_this_machine(calibration):
         return Machine(choose_device(calibration.device), calibration.threads, calibration)
     missing = f"device '{training.device}'" if not has_device(training.device) else None
-    device = choose_device("auto" if missing else training.device)
+    device = this_or_best_device(training.device)
     most = core_count()
     too_many = f"{training.threads} cores" if training.threads > most else None
     lacks = " and no ".join(what for what in (missing, too_many) if what)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,15 @@ def test_a_batch_that_no_longer_fits_is_split(
     pieces = run.config().calibration.micro_batch
     assert 1 <= pieces < parent.config().calibration.micro_batch == 4
     assert load_checkpoint(run)[0].state.micro_batch == pieces
+
+
+def test_a_run_of_a_device_that_is_not_here_grows(new_run: NewRun, grow: Grow) -> None:
+    run = new_run()
+    config = run.config()
+    assert config.calibration is not None
+    elsewhere = replace(config.calibration, device="cuda:7", machine="a GPU")
+    run.save_config(replace(config, training={**config.training, "device": "cuda:7"}, calibration=elsewhere))
+    assert grow(run, core=2).start().config().calibration is not None
 
 
 def test_new_byte_pairs_come_from_the_text_of_the_run(
