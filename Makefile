@@ -34,7 +34,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/rlm train $(CORPUS) --minutes 2
+	$(BIN)/rlm train $(CORPUS) --minutes 2 --fresh
 	@echo
 	$(BIN)/rlm generate -p "One morning" --max-tokens 400
 	@echo

@@ -7,6 +7,7 @@ gigabytes needs no more of it than a page.
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -222,7 +223,7 @@ def _file_changed(source: Source) -> CorpusError:
 def _name_of(path: str | Path) -> str:
     if str(path) == "-":
         return "stdin"
-    resolved = Path(path).expanduser().resolve()
+    resolved = Path(os.path.expanduser(path)).resolve()
     name = resolved.with_suffix("") if resolved.suffix.lower() == ".gz" else resolved
     return (name.name if resolved.is_dir() else name.stem) or "corpus"
 

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
 
     Raises UsageError where there is no file, CorpusError where no row can be used.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.exists():
         raise UsageError(f"There is no file '{path}'.", hint="Give a CSV of puzzles, or sudoku:4x4.")
     total = path.stat().st_size
@@ -63,7 +64,7 @@ def write_puzzles(path: str | Path, puzzles: Iterable[np.ndarray], solutions: It
 
     An existing file is replaced. Raises StorageError.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     rows = [f"{grid_line(p)},{grid_line(s)}\n" for p, s in zip(puzzles, solutions, strict=True)]
     content = "".join(("puzzle,solution\n", *rows)).encode("ascii")
     if path.suffix.lower() == ".gz":

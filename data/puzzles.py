@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -80,7 +81,7 @@ def open_puzzles(
             cached = yield from _generate(size, wanted, clues, seed)
             _save_cached(path, *cached)
         return _set(name.replace(":", "-"), *cached)
-    file = Path(source).expanduser()
+    file = Path(os.path.expanduser(source))
     path = folder / f"{_cache_name(file.name, _file_hash(file), str(count))}.npy"
     if (cached := _load_cached(path)) is None:
         rows = yield from read_puzzles(file, count)

@@ -68,7 +68,7 @@ def count_files(count: int) -> str:
 def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
     if str(given) == "-":
         return [_copy_to_cache(sys.stdin.buffer, "standard input")]
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))
     try:
         path.stat()
     except FileNotFoundError:

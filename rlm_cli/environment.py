@@ -3,19 +3,37 @@
 import os
 from pathlib import Path
 
-from data.cache import set_cache_dir
+from data.cache import cache_dir, set_cache_dir
 from data.errors import UsageError
 
 
 def read_environment() -> None:
     """Set the cache folder from RLM_CACHE_DIR, and silence a warning of the tokenizers library.
 
-    Called once before each command.
+    Called once before each command. Raises StorageError if a cache folder is needed and cannot be made.
     """
     set_cache_dir(os.environ.get("RLM_CACHE_DIR"))
     # Without this, the library warns on stderr about a fork after encoding. Our child processes do not
     # encode.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    _replace_unusable_compiler_cache()
+
+
+def _replace_unusable_compiler_cache() -> None:
+    """Compile into the cache folder of rlm where the folder that torch was given cannot be made.
+
+    Otherwise importing a part of torch fails.
+    """
+    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    if not folder:
+        return
+    try:
+        os.makedirs(folder, exist_ok=True)
+        usable = os.access(folder, os.W_OK)
+    except OSError:
+        usable = False
+    if not usable:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_dir() / "compiled")
 
 
 def runs_dir(explicit: str | Path | None = None) -> Path:

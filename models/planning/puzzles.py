@@ -4,6 +4,7 @@ The default figures come from runs on two CPU cores. What suits an architecture 
 its own file.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,7 +158,7 @@ def _source(request: TrainRequest) -> str:
             "Puzzles to learn from cannot come from standard input: whoever resumes needs them again.",
             hint="Put them into a file: {train task=sudoku FILE}",
         )
-    return str(Path(request.paths[0]).expanduser().resolve())
+    return str(Path(os.path.expanduser(request.paths[0])).resolve())
 
 
 def _shape(overrides: Overrides, preset: Preset | None) -> Settings:

@@ -1,5 +1,6 @@
 """Tells a run where its texts are now, and on what it goes on."""
 
+import os
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,6 @@ def _read(config: RunConfig, paths: Sequence[str]) -> Generator[Progress, None, 
     data = config.data
     if data is not None and config.solves_puzzles:
         puzzles = yield from open_puzzles(paths[0], data.count, data.seed or 0)
-        return puzzles.content_hash, [str(Path(paths[0]).expanduser().resolve())]
+        return puzzles.content_hash, [str(Path(os.path.expanduser(paths[0])).resolve())]
     corpus = yield from scan_corpus(paths)
     return corpus.content_hash, source_paths(corpus)

@@ -1,6 +1,7 @@
 """`rlm analyze`: how good a text is, or what a model writes."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,7 +124,7 @@ def _run_of(source: str | None, runs_dir: Path | None) -> "Run | None":
     try:
         return Run.open(source, find_runs_dir(runs_dir))
     except RlmError:
-        if source is not None and Path(source).expanduser().is_file():
+        if source is not None and Path(os.path.expanduser(source)).is_file():
             return None
         raise
 
@@ -187,7 +188,9 @@ def _read(path: Path) -> str:
     from data.plain_file import read_plain_file
 
     try:
-        return read_plain_file(path.expanduser(), 64 * 2**20, follow_links=True).decode("utf-8-sig")
+        return read_plain_file(Path(os.path.expanduser(path)), 64 * 2**20, follow_links=True).decode(
+            "utf-8-sig"
+        )
     except FileNotFoundError:
         raise UsageError(f"There is no file '{path}'.") from None
     except UnicodeDecodeError:

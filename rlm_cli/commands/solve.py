@@ -156,7 +156,7 @@ def _puzzles(argument: str) -> "list[InputPuzzle]":
 
 def _require_writable(out: Path, *, force: bool) -> None:
     """Raise UsageError if `out` exists, unless it is a regular file and `force` is given."""
-    path = out.expanduser()
+    path = Path(os.path.expanduser(out))
     if os.path.lexists(path) and not (force and path.is_file()):
         hint = "Give another name, or overwrite it: --force" if path.is_file() else "Give another name."
         raise UsageError(f"'{out}' already exists.", hint=hint)
@@ -165,7 +165,7 @@ def _require_writable(out: Path, *, force: bool) -> None:
 def _file(argument: str) -> Path | None:
     """The file of that name, or None."""
     try:
-        path = Path(argument).expanduser()
+        path = Path(os.path.expanduser(argument))
         return path if path.is_file() else None
     except (OSError, RuntimeError, ValueError):  # not a valid name
         return None

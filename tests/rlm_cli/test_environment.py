@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from data.cache import cache_dir
-from data.errors import UsageError
+from data.cache import cache_dir, set_cache_dir
+from data.errors import StorageError, UsageError
 from rlm_cli.app import main
-from rlm_cli.environment import runs_dir
+from rlm_cli.environment import read_environment, runs_dir
 
 ROOT = Path(__file__).parents[2]
 READERS = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
@@ -38,6 +38,32 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
     assert main(["ls", "--runs-dir", str(tmp_path)]) == 0
     assert cache_dir() == tmp_path / "cache"
+
+
+def test_without_a_home_the_cache_is_refused_and_no_folder_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: "~/.cache/rlm")
+    set_cache_dir(None)
+    with pytest.raises(StorageError, match="no home folder") as caught:
+        cache_dir()
+    assert "RLM_CACHE_DIR" in str(caught.value.hint) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", ["a file/x", "a file"])
+def test_an_unusable_compiler_cache_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / given))
+    read_environment()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "cache" / "compiled")
+    usable = tmp_path / "mine"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(usable))
+    read_environment()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(usable)
     monkeypatch.delenv("RLM_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "system"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
