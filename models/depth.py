@@ -50,6 +50,8 @@ MODES: Mapping[str, Depth] = MappingProxyType(
         "extreme": Depth(6, 4),
     }
 )
+DEPTHS = (Depth(1, 1), Depth(2, 1), Depth(1, 2), Depth(2, 2), Depth(3, 2), Depth(4, 3), Depth(6, 4))
+"""The depths that instruments set side by side: those of the modes, and two between."""
 DEFAULT_MODE = "normal"
 AUTO_MODE = "auto"
 """Stands for the mode that `best_mode` gives."""
@@ -91,6 +93,12 @@ def sample_depth(trained: Depth, seed: int, step: int, full_depth_prob: float = 
 def has_steps(model: "RecursiveLM") -> bool:
     """Whether the `steps` of a depth change anything for this model."""
     return model.attention_calls(Depth(1, 2)) != model.attention_calls(Depth(1, 1))
+
+
+def effective_depth(model: "RecursiveLM", depth: Depth) -> Depth:
+    """What `depth` comes to in this model: some ignore the steps, go less deep, or do not recur at all."""
+    reached = model.reached(depth) if model.recursive else Depth(1)
+    return reached if has_steps(model) else Depth(reached.cycles)
 
 
 def is_trained(model: "RecursiveLM", depth: Depth) -> bool:

@@ -12,6 +12,7 @@ import typer
 
 from data.errors import RlmError
 from rlm_cli.commands.analyze import analyze
+from rlm_cli.commands.benchmark import benchmark
 from rlm_cli.commands.chat import chat
 from rlm_cli.commands.control import pause, sample, save, stop
 from rlm_cli.commands.copy import copy, rename
@@ -69,6 +70,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(trace)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(verify)
+app.add_typer(benchmark, name="benchmark", rich_help_panel=LOOK)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(copy)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rename)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rm)

@@ -14,7 +14,7 @@ from rlm_cli.program import program
 
 COMMANDS = frozenset(
     {"train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save", "sample"}
-    | {"ls", "show", "analyze", "trace", "verify", "doctor", "recover-tokenizer"}
+    | {"ls", "show", "analyze", "benchmark", "trace", "verify", "doctor", "recover-tokenizer"}
     | {"copy", "rename", "rm"}
 )
 """The commands of `rlm`. A test compares them with the registered ones."""

@@ -43,7 +43,7 @@ def likelihood_by_mode(
     The interval is that of a mean over blocks, 1.96 standard errors: it says how much the choice of the
     text matters, and not how much the choice of a seed for training would.
     """
-    blocks = _blocks(held_out, loaded.model.config.context_length)
+    blocks = blocks_of(held_out, loaded.model.config.context_length)
     sizes = [len(text_of(loaded.tokenizer, block[1:]).encode()) for block in blocks]
     found = {}
     for mode, depth in modes.items():
@@ -68,7 +68,7 @@ def all_modes(loaded: LoadedModel) -> dict[str, Depth]:
     return dict(sorted(modes_by_importance(loaded.model), key=lambda item: item[1]))
 
 
-def _blocks(tokens: np.ndarray, context_length: int) -> list[np.ndarray]:
+def blocks_of(tokens: np.ndarray, context_length: int) -> list[np.ndarray]:
     """Stretches of whole windows from all over `tokens` (N,), each (T + 1,)."""
     windows = max(1, (len(tokens) - 1) // context_length)
     count = min(_BLOCKS, windows)

@@ -9,14 +9,12 @@ from torch.nn import functional as F
 
 from data.errors import UsageError
 from data.tokenizer import Tokenizer
-from models.depth import MODES, Depth, has_steps, is_trained
+from models.depth import DEPTHS, MODES, Depth, effective_depth, has_steps, is_trained
 from models.generation.prompt import prompt_of_text
 from models.layers.trace import Ablation, Pass
 from models.recursive_lm import Output, RecursiveLM
 from models.runs.load import LoadedModel
 
-SETTINGS = (Depth(1, 1), Depth(2, 1), Depth(1, 2), Depth(2, 2), Depth(3, 2), Depth(4, 3), Depth(6, 4))
-"""The depths that are set side by side."""
 _GUESSES = 4
 
 
@@ -122,7 +120,7 @@ def trace_text(loaded: LoadedModel, text: str, depth: Depth) -> TextTrace:
     return TextTrace(
         text=text,
         cut_tokens=cut,
-        depth=str(depth) if has_steps(model) else str(_effective(model, depth).cycles),
+        depth=str(depth) if has_steps(model) else str(effective_depth(model, depth).cycles),
         passes=found,
         tokens=tuple(
             TokenFigures(tokenizer.token_text(token), passes, loss)
@@ -165,10 +163,12 @@ def _relative_change(before: Tensor, after: Tensor) -> float:
 
 def _settings(model: RecursiveLM, tokens: Tensor, tokenizer: Tokenizer) -> Iterator[SettingFigures]:
     """One for each depth that differs for this model."""
-    names = {_effective(model, MODES[mode]): mode for mode in reversed(list(MODES))}  # the first one stays
+    names = {
+        effective_depth(model, MODES[mode]): mode for mode in reversed(list(MODES))
+    }  # the first one stays
     seen = set()
-    for depth in SETTINGS:
-        effective = _effective(model, depth)
+    for depth in DEPTHS:
+        effective = effective_depth(model, depth)
         if effective in seen:
             continue
         seen.add(effective)
@@ -182,12 +182,6 @@ def _settings(model: RecursiveLM, tokens: Tensor, tokenizer: Tokenizer) -> Itera
             trained=is_trained(model, depth),
             guess=_guesses(output.logits, tokenizer)[0],
         )
-
-
-def _effective(model: RecursiveLM, depth: Depth) -> Depth:
-    """What `depth` comes to in this model: some ignore the steps, or go less deep."""
-    reached = model.reached(depth) if model.recursive else Depth(1)
-    return reached if has_steps(model) else Depth(reached.cycles)
 
 
 def _ablations(model: RecursiveLM, tokens: Tensor, depth: Depth, whole: Tensor) -> Iterator[AblationFigures]:

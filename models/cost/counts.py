@@ -40,15 +40,21 @@ class StepFlops:
 def step_flops(model: RecursiveLM, depth: Depth) -> StepFlops:
     """The operations of a training step at `depth`, per token."""
     config, calls = model.config, model.attention_calls(depth)
-    deepest = max(1, model.attention_calls(model.trained_depth))
     products = 2 * (1 + 2 * gradient_share(model, depth))
-    # Maps outside of blocks are used once each at the trained depth.
-    weights = _block_weights(model) * calls + _other_weights(model) * calls / deepest
     return StepFlops(
-        blocks=products * weights,
+        blocks=products * used_weights(model, depth),
         attention=products * 2 * config.context_length * config.d_model * calls,
         head=6 * config.vocab_size * config.d_model * model.readouts(depth),
     )
+
+
+def used_weights(model: RecursiveLM, depth: Depth) -> float:
+    """Weights between embedding and head that a forward pass at `depth` multiplies a token with. Those of a
+    block count at each of its calls."""
+    calls = model.attention_calls(depth)
+    deepest = max(1, model.attention_calls(model.trained_depth))
+    # Maps outside of blocks are used once each at the trained depth.
+    return _block_weights(model) * calls + _other_weights(model) * calls / deepest
 
 
 def gradient_share(model: RecursiveLM, depth: Depth) -> float:

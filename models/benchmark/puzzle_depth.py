@@ -1,0 +1,100 @@
+"""What supervision steps buy a model of puzzles, and which puzzles need them."""
+
+import itertools
+import time
+from collections.abc import Generator
+from dataclasses import replace
+
+import numpy as np
+
+from data.puzzles import PuzzleSet
+from models.benchmark.environment import environment
+from models.benchmark.report import Column, Plot, Report, Table, Value
+from models.evaluation.puzzles import exact_by_steps, first_of, score
+from models.generation.solver import Solver
+from models.runs.events import Event
+from models.training.puzzles.task import load_puzzles
+
+_PUZZLES = 512
+_GROUPS = 4
+_STEPS = (
+    Column("steps", "d"),
+    Column("solved", ".1%"),
+    Column("±", ".1%"),
+    Column("ms per puzzle", ".2f"),
+    Column("trained"),
+)
+_CLUES = (Column("clues"), Column("puzzles", "d"), Column("solved", ".1%"), Column("steps taken", ".2f"))
+
+
+def benchmark_puzzle_depth(solver: Solver) -> Generator[Event, None, Report]:
+    """The share of held-out puzzles that are solved after each number of steps, and by their clues."""
+    model, config = solver.model, solver.config
+    assert config.data is not None
+    _, held_out = yield from load_puzzles(solver.run, config.data)
+    puzzles = first_of(held_out, _PUZZLES)
+    trained = model.config.supervision_steps
+    steps = sorted({1, 2, max(1, trained // 2), trained, 2 * trained, 4 * trained})
+    rows: list[tuple[Value, ...]] = []
+    for number in steps:
+        began = time.perf_counter()
+        exact = yield from exact_by_steps(model, puzzles, [number], "float32")
+        share, spent = exact[number], time.perf_counter() - began
+        interval = 1.96 * (share * (1 - share) / len(puzzles)) ** 0.5
+        rows.append((number, share, interval, 1e3 * spent / len(puzzles), number <= trained))
+    by_clues = yield from _by_clues(solver, puzzles, 2 * trained)
+    device = next(model.parameters()).device
+    plot = Plot("steps", "solved")
+    return Report(
+        kind="depth",
+        subject=solver.run.name,
+        environment=environment(device, number_format="float32", corpus=config.data.content_hash),
+        tables=(
+            Table(
+                "steps",
+                "Puzzles solved after a number of steps",
+                _STEPS,
+                tuple(rows),
+                plot,
+            ),
+            Table("clues", "Puzzles solved by the number of their clues", _CLUES, tuple(by_clues)),
+        ),
+        verdicts=(_verdict(rows),),
+        notes=(f"The same {len(puzzles):,} puzzles, on none of which the model was trained.",),
+    )
+
+
+def _by_clues(
+    solver: Solver, puzzles: PuzzleSet, max_steps: int
+) -> Generator[Event, None, list[tuple[Value, ...]]]:
+    """Puzzles in groups of about the same size, from few clues to many."""
+    clues = (np.asarray(puzzles.puzzles) != 0).reshape(len(puzzles), -1).sum(axis=1)
+    edges = np.unique(np.quantile(clues, np.linspace(0, 1, _GROUPS + 1)).astype(int))
+    rows: list[tuple[Value, ...]] = []
+    for low, high in itertools.pairwise(edges) if len(edges) > 1 else [(edges[0], edges[0])]:
+        last = high == edges[-1]
+        chosen = (clues >= low) & ((clues <= high) if last else (clues < high))
+        if not chosen.any():
+            continue
+        found = yield from score(solver.model, _chosen(puzzles, chosen), max_steps, "float32")
+        name = f"{low}" if low == high else f"{low}–{high if last else high - 1}"
+        rows.append((name, int(chosen.sum()), found.exact_accuracy, found.mean_exit_step))
+    return rows
+
+
+def _chosen(puzzles: PuzzleSet, chosen: np.ndarray) -> PuzzleSet:
+    return replace(puzzles, puzzles=puzzles.puzzles[chosen], solutions=puzzles.solutions[chosen], notes=())
+
+
+def _verdict(rows: list[tuple[Value, ...]]) -> str:
+    def share(row: tuple[Value, ...]) -> float:
+        assert isinstance(row[1], float)
+        return row[1]
+
+    best = max(rows, key=lambda row: (share(row), -float(str(row[0]))))
+    first = rows[0]
+    return (
+        f"One step solves {share(first):.1%}. The most are solved after {best[0]} steps: {share(best):.1%}."
+        if best is not first
+        else f"More steps than one do not help: {share(first):.1%} are solved."
+    )

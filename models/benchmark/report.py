@@ -1,0 +1,101 @@
+"""What a benchmark found, as tables of numbers with the machine they were measured on. Torch-free."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from data.errors import UsageError
+
+Value = str | int | float | bool | None
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    format: str = ""
+    """How a number is written, as a format specification; empty for text."""
+
+    def text(self, value: Value) -> str:
+        """`value` as it is shown."""
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return format(value, self.format) if self.format and not isinstance(value, str) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A picture of a table: one column against another, a line for each value of `line`."""
+
+    x: str
+    y: str
+    line: str | None = None
+    log_x: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of values. The first column names the row."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    plot: Plot | None = None
+
+    def column(self, name: str) -> list[Value]:
+        """The values of one column."""
+        place = [column.name for column in self.columns].index(name)
+        return [row[place] for row in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one benchmark."""
+
+    kind: str
+    """speed, learn or depth."""
+    subject: str
+    """The run or the text that was measured."""
+    environment: Mapping[str, Value]
+    """Versions, machine, commit and seed."""
+    tables: tuple[Table, ...]
+    verdicts: tuple[str, ...] = ()
+    """What follows from the tables, in sentences."""
+    notes: tuple[str, ...] = field(default=())
+    """What a reader must know to judge the figures."""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; `from_json` reads them again."""
+        return {"format_version": FORMAT_VERSION, **asdict(self)}
+
+
+def from_json(value: object) -> Report:
+    """The report that `to_json` wrote. Raises UsageError where it is none."""
+    try:
+        assert isinstance(value, dict) and value["format_version"] == FORMAT_VERSION
+        tables = tuple(_table(one) for one in value["tables"])
+        texts = [tuple(str(one) for one in value[name]) for name in ("verdicts", "notes")]
+        return Report(str(value["kind"]), str(value["subject"]), dict(value["environment"]), tables, *texts)
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise UsageError("This is no result of a benchmark.", hint="Write one with --json.") from error
+
+
+def _table(value: Mapping[str, object]) -> Table:
+    columns, rows = value["columns"], value["rows"]
+    assert isinstance(columns, Sequence) and isinstance(rows, Sequence)
+    return Table(
+        str(value["name"]),
+        str(value["title"]),
+        tuple(Column(str(one["name"]), str(one["format"])) for one in columns),
+        tuple(tuple(_value(cell) for cell in row) for row in rows),
+    )
+
+
+def _value(cell: object) -> Value:
+    if cell is None or isinstance(cell, str | int | float | bool):
+        return cell
+    raise ValueError(cell)

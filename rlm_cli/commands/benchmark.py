@@ -1,0 +1,158 @@
+"""`rlm benchmark`: speed, depth, and two results side by side."""
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data.errors import UsageError
+from rlm_cli.generation_options import check_threads, load_model, open_run
+from rlm_cli.options import DeviceOption, JsonOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
+from rlm_cli.output import Form, Output
+from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from models.benchmark.report import Report
+    from models.runs.events import Event
+
+benchmark = typer.Typer(
+    cls=PlainHelpGroup,
+    help="Measure how fast a model is, and what depth costs and buys.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+_LARGEST_RESULT = 32 * 2**20
+
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", help="Write the result as Markdown.", show_default=False),
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write the result as a web page.", show_default=False),
+]
+
+
+@benchmark.command(cls=PlainHelpCommand)
+def speed(
+    run_name: RunArgument = None,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
+    runs_dir: RunsDirOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Time the training and the writing of a model, beside what the machine can do.
+
+    Examples:
+      rlm benchmark speed book
+      rlm benchmark speed book --html speed.html
+      rlm benchmark speed book --json > before.json
+    """
+    output = Output.of(json=json, quiet=quiet)
+    check_threads(threads)
+    run = open_run(run_name, runs_dir)
+    run.config().require_text(run.name)
+    loaded = load_model(run, device, threads)
+
+    from models.benchmark.speed import benchmark_speed
+
+    _finish(benchmark_speed(loaded), markdown, html, output)
+
+
+@benchmark.command(cls=PlainHelpCommand)
+def depth(
+    run_name: RunArgument = None,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
+    runs_dir: RunsDirOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what each depth of a model costs, what it buys, and where returns stop.
+
+    Examples:
+      rlm benchmark depth book
+      rlm benchmark depth sudoku-4x4
+      rlm benchmark depth book --html depth.html
+    """
+    output = Output.of(json=json, quiet=quiet)
+    check_threads(threads)
+    run = open_run(run_name, runs_dir)
+    if run.config().solves_puzzles:
+        from models.benchmark.puzzle_depth import benchmark_puzzle_depth
+        from models.device import prepare_process
+        from models.generation.solver import load_solver
+
+        prepare_process(threads or 0)
+        _finish(benchmark_puzzle_depth(load_solver(run, device or "cpu")), markdown, html, output)
+        return
+    loaded = load_model(run, device, threads)
+
+    from models.benchmark.depth import benchmark_depth
+
+    _finish(benchmark_depth(loaded), markdown, html, output)
+
+
+@benchmark.command(cls=PlainHelpCommand)
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A.json", help="A result, written with --json.")],
+    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another of the same kind.")],
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Set two results side by side.
+
+    Examples:
+      rlm benchmark compare before.json after.json
+    """
+    from models.benchmark.compare import compare as compare_reports
+
+    output = Output.of(json=json, quiet=quiet)
+    _write_and_show(compare_reports(_read(first), _read(second)), markdown, html, output)
+
+
+def _finish(
+    steps: "Generator[Event, None, Report]", markdown: Path | None, html: Path | None, output: Output
+) -> None:
+    """Run a benchmark with its progress, then write and show what it found."""
+    from rlm_cli.training_session import show_progress
+
+    report = show_progress(steps, Output(Form.QUIET) if output.is_json else output)
+    _write_and_show(report, markdown, html, output)
+
+
+def _write_and_show(report: "Report", markdown: Path | None, html: Path | None, output: Output) -> None:
+    from data.storage import replace_file
+    from rlm_cli import report_view
+
+    for path, page in ((markdown, report_view.markdown), (html, report_view.html_page)):
+        if path is not None:
+            replace_file(path.expanduser(), [page(report).encode()], f"'{path}'")
+            output.say(f"Written: {path}")
+    output.json(report.to_json())
+    report_view.show(report, output)
+
+
+def _read(path: Path) -> "Report":
+    from data.plain_file import read_plain_file
+    from models.benchmark.report import from_json
+
+    try:
+        content: Any = json_module.loads(
+            read_plain_file(path.expanduser(), _LARGEST_RESULT, follow_links=True)
+        )
+    except FileNotFoundError:
+        raise UsageError(f"There is no file '{path}'.", hint="Write one with --json.") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"'{path}' is no JSON.", hint="Write one with --json.") from None
+    return from_json(content)

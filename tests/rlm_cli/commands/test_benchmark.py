@@ -1,0 +1,95 @@
+"""`rlm benchmark` on a run of text and on one of puzzles."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.benchmark import speed
+from rlm_cli.app import main
+
+TINY = [
+    "--d-model", "16", "--heads", "2", "--threads", "1", "--steps", "1", "--quiet",
+    "--number-format", "float32",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("home")
+    before = torch.get_num_threads()
+    (folder / "book.txt").write_text("The owl counted mice by the old mill. " * 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("RLM_CACHE_DIR", str(folder / "cache"))
+        assert main(["train", "book.txt", "--context", "16", "--batch-size", "2", *TINY]) == 0
+        assert main(["train", "--task", "sudoku:4x4", "--count", "40", "--name", "puzzles", *TINY]) == 0
+        yield folder
+    torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("RLM_CACHE_DIR", str(home / "cache"))
+
+
+def test_depth_reads_the_same_text_at_every_depth(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["benchmark", "depth", "book", "--json", "--html", "d.html", "--markdown", "d.md"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (table,) = found["tables"]
+    assert [row[0] for row in table["rows"]] == ["1", "2", "3", "4", "6"]
+    assert all(row[3] > 0 and row[6] > 0 for row in table["rows"])
+    assert found["verdicts"] and found["environment"]["torch"] == torch.__version__
+    assert Path("d.html").read_text().startswith("<!doctype html>")
+    assert "Loss in nats" in Path("d.md").read_text()
+
+
+def test_depth_of_puzzles_has_steps_and_clues(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["benchmark", "depth", "puzzles", "--json"]) == 0
+    steps, clues = json.loads(capsys.readouterr().out)["tables"]
+    assert [row[0] for row in steps["rows"]] == sorted({row[0] for row in steps["rows"]})
+    assert all(0 <= row[1] <= 1 for row in steps["rows"]) and sum(row[1] for row in clues["rows"]) > 0
+
+
+def test_speed_times_training_and_writing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "_NEW_TOKENS", 4)
+    monkeypatch.setattr(speed, "_STEPS", 3)
+    before = Path("runs/book/model.safetensors").read_bytes()
+    capsys.readouterr()
+    assert main(["benchmark", "speed", "book", "--json"]) == 0
+    found = capsys.readouterr().out
+    parts, beside, writing = json.loads(found)["tables"]
+    times = {row[0]: row[1] for row in parts["rows"]}
+    assert set(times) == {"forward", "backward", "optimizer", "step"} and min(times.values()) > 0
+    assert all(row[1] > 0 for row in beside["rows"])
+    assert {(row[1], row[2]) for row in writing["rows"]} == {
+        (mode, batch) for mode in ("fast", "normal", "deep", "thorough", "extreme") for batch in (1, 8)
+    }
+    assert all(row[4] > 0 and row[6] > 0 for row in writing["rows"])
+    assert Path("runs/book/model.safetensors").read_bytes() == before, "the run is as it was"
+    Path("a.json").write_text(found)
+    assert main(["benchmark", "compare", "a.json", "a.json"]) == 0
+    assert "1.000" in capsys.readouterr().out
+
+
+def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("b.json").write_text("[1, 2")
+    for arguments, expected in (
+        (["speed", "puzzles"], "knows no text"),
+        (["depth", "nobody"], "nobody"),
+        (["compare", "nowhere.json", "b.json"], "no file"),
+        (["compare", "b.json", "b.json"], "no JSON"),
+        (["compare", "book.txt", "b.json"], "no JSON"),
+    ):
+        capsys.readouterr()
+        assert main(["benchmark", *arguments]) in (1, 2)
+        out, err = capsys.readouterr()
+        assert not out and expected in " ".join(err.split())
