@@ -1,5 +1,9 @@
 """Errors about runs. Every error of rlm is an RlmError (data/errors.py): a sentence, and a hint."""
 
+import os
+import shlex
+from pathlib import Path
+
 from data.errors import RlmError
 
 
@@ -29,3 +33,11 @@ class DivergedError(RlmError):
 
     The run stays as its last checkpoint has it.
     """
+
+
+def in_command(path: Path) -> str:
+    """How a command in a hint names the run in that folder: by its path, quoted as for a shell.
+
+    A front end writes the name instead where it means the same.
+    """
+    return shlex.quote(os.path.abspath(path))

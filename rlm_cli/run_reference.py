@@ -19,15 +19,34 @@ class NamedRun(Protocol):
 
 
 def reference(run: NamedRun) -> str:
-    """The name or path that `Run.open` accepts."""
-    from models.runs.run_names import require_name
+    """What names the run in a command without --runs-dir: its name where that is enough, else its path."""
+    return reference_to(run.path)
+
+
+def reference_to(path: Path) -> str:
+    """The reference of the run in that folder."""
+    if is_in_usual_folder(path):
+        return path.name
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else os.path.join(os.curdir, relative)
+
+
+def new_name_flags(path: Path) -> str:
+    """The flags that give a run in that folder its name, quoted for a shell."""
+    where = "" if is_in_usual_folder(path) else f" --runs-dir {shlex.quote(str(path.parent))}"
+    return f"--name {path.name}{where}"
+
+
+def is_in_usual_folder(path: Path) -> bool:
+    """Whether the run of that folder is found by its name alone."""
+    from models.runs.run_names import NAME
+    from rlm_cli.environment import runs_dir
 
     try:
-        require_name(run.name)
+        usual = runs_dir()
     except UsageError:
-        relative = os.path.relpath(run.path)
-        return str(run.path) if relative.startswith(os.pardir) else os.path.join(os.curdir, relative)
-    return run.name
+        return False
+    return NAME.fullmatch(path.name) is not None and usual.resolve() == path.parent.resolve()
 
 
 def quoted_reference(run: NamedRun) -> str:

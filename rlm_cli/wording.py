@@ -3,14 +3,19 @@
 The core knows no flags. Its messages put a setting or a command in braces: `{model.d_model}` becomes
 `--d-model`, `{training.beta2=0.9}` becomes `--set training.beta2=0.9`, and
 `{resume book training.minutes=5}` becomes `rlm resume book --minutes 5`, or `.venv/bin/rlm resume …` if that
-is how `rlm` was called. Other text in braces stays, and so does everything in single quotes: a message quotes
+is how `rlm` was called. A run stands there by its absolute path, and becomes its name or the shortest path
+that works. Other text in braces stays, and so does everything in single quotes: a message quotes
 the names of files and runs that way.
 """
 
+import os
 import re
+import shlex
+from pathlib import Path
 
 from data.errors import RlmError
 from rlm_cli.program import program
+from rlm_cli.run_reference import new_name_flags, reference_to
 
 COMMANDS = frozenset(
     {"train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save", "sample"}
@@ -41,7 +46,9 @@ _REQUEST_FLAGS = {
 }
 """Flags by the name of their request field."""
 
-_QUOTED_OR_BRACES = re.compile(r"(?<![^\s(])'.*?'(?=[\s.,:;)]|$)|\{([^{}\n]+)\}")
+_QUOTED_OR_BRACES = re.compile(
+    r"""(?<![^\s(])'.*?'(?=[\s.,:;)]|$)|\{((?:'[^'\n]*'|"[^"\n]*"|[^{}'"\n])+)\}"""
+)
 _SETTING = re.compile(r"(?:model|training)\.[a-z][a-z0-9_]*")
 
 
@@ -50,7 +57,7 @@ def in_cli_words(text: str) -> str:
     if "{" not in text:
         return text
     return _QUOTED_OR_BRACES.sub(
-        lambda found: (_as_typed(found[1].split(" ")) if found[1] else None) or found[0], text
+        lambda found: (_as_typed(_split(found[1])) if found[1] else None) or found[0], text
     )
 
 
@@ -71,16 +78,34 @@ def error_in_cli_words(error: RlmError) -> tuple[str, str | None]:
 
 def _as_typed(words: list[str]) -> str | None:
     """The words in braces as flags or a command, or None if they are neither."""
+    if not words:
+        return None
     if words[0] in COMMANDS:
-        return " ".join((program(), words[0], *(_as_flag(word) or word for word in words[1:])))
+        return " ".join((program(), words[0], *(_as_flag(word) or _as_argument(word) for word in words[1:])))
     flags = [_as_flag(word) for word in words]
     return None if None in flags else " ".join(str(flag) for flag in flags)
+
+
+def _split(words: str) -> list[str]:
+    """The words of a command; one in quotes may hold blanks."""
+    try:
+        return shlex.split(words)
+    except ValueError:
+        return words.split(" ")
+
+
+def _as_argument(word: str) -> str:
+    """The word as one types it. The core names runs by their absolute paths."""
+    return shlex.quote(reference_to(Path(word)) if os.path.isabs(word) else word)
 
 
 def _as_flag(word: str) -> str | None:
     """The flag for `word`, with its value if it has one; None if `word` is not a setting."""
     field, equals, value = word.partition("=")
     flag = flag_of(field)
+    if field == "name" and os.path.isabs(value):
+        return new_name_flags(Path(value))
     if flag is not None:
+        value = _as_argument(value)
         return f"{flag} {value}" if equals else flag
     return f"--set {word}" if _SETTING.fullmatch(field) else None

@@ -77,7 +77,7 @@ def load_solver(run: Run, device: str = "cpu") -> Solver:
     config = run.config()
     if config.data is None:
         raise RunError(f"Run '{run.name}' is not trained yet.", hint="Train one: {train task=sudoku:4x4}")
-    config.require_puzzles(run.name)
+    config.require_puzzles(run.path)
     model = load_model(run, config, device)
     if not isinstance(model, PuzzleModel) or model.config.task == "text":
         raise CheckpointError(

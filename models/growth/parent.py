@@ -127,7 +127,7 @@ def _weights(
     if snapshot is not None and math.isfinite(snapshot.state.counters.best_loss):
         raise CheckpointError(
             f"The model.safetensors of run '{run.name}' is missing.",
-            hint=f"Make it again from the newest checkpoint: {{resume {run.name}}}",
+            hint=f"Make it again from the newest checkpoint: {{resume {run.in_command}}}",
         )
     return None, None
 

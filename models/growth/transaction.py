@@ -67,7 +67,7 @@ def commit(
     try:
         recover(run)
     except StorageError as error:
-        error.hint = f"The change is made, and nothing is lost. Make room, then: {{resume {run.name}}}"
+        error.hint = f"The change is made, and nothing is lost. Make room, then: {{resume {run.in_command}}}"
         raise
 
 
@@ -139,7 +139,7 @@ def grown_best_weights(run: Run, config: RunConfig) -> dict[str, Tensor] | None:
     if model is None:
         raise CheckpointError(
             f"The model.safetensors of run '{run.name}' does not say which model it is of.",
-            hint=f"Make it again: {{resume {run.name}}}",
+            hint=f"Make it again: {{resume {run.in_command}}}",
         )
     old = model_config_of(run, dataclasses.replace(config, model=model))
     return grow_weights(old, new, weights)

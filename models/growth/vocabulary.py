@@ -18,23 +18,23 @@ def grow_vocabulary(parent: Parent, size: int) -> tuple[Tokenizer | None, TokenP
     Both None for a model that was created without a tokenizer. Raises UsageError for a character tokenizer
     and for a run without a text, CorpusError where the text is gone or has changed.
     """
-    tokenizer, name = parent.tokenizer, parent.run.name
+    tokenizer, run = parent.tokenizer, parent.run
     if tokenizer is None:
         return None, None
     if not isinstance(tokenizer, BpeTokenizer):
         raise UsageError(
-            f"Run '{name}' has a character tokenizer, and new characters come with a text.",
-            hint=f"Give it a text that has them: {{train FILE continue_run={name}}}",
+            f"Run '{run.name}' has a character tokenizer, and new characters come with a text.",
+            hint=f"Give it a text that has them: {{train FILE continue_run={run.in_command}}}",
         )
     data = parent.config.data
     if data is None:
         raise UsageError(
-            f"Run '{name}' has no text yet to learn more tokens from.",
-            hint=f"Train it first: {{train FILE name={name}}}",
+            f"Run '{run.name}' has no text yet to learn more tokens from.",
+            hint=f"Train it first: {{train FILE name={run.in_command}}}",
         )
-    more = f"Learn them from another text: {{train FILE continue_run={name} grow_vocab=N}}"
+    more = f"Learn them from another text: {{train FILE continue_run={run.in_command} grow_vocab=N}}"
     try:
-        corpus = result_of(find_text(parent.run, data.paths, data.content_hash))
+        corpus = result_of(find_text(run, data.paths, data.content_hash))
     except (CorpusError, UsageError) as error:
         raise CorpusError(f"New tokens come from the text of the run. {error.message}", hint=more) from error
     return grow_bpe(tokenizer, corpus, size - tokenizer.vocab_size)

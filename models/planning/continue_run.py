@@ -176,12 +176,14 @@ def _require_no_new_model(run: Run, request: TrainRequest) -> None:
 def _require_trained(run: Run, config: RunConfig) -> None:
     if config.data is None:
         raise UsageError(
-            f"Run '{run.name}' has learned nothing yet.", hint=f"Train it: {{train FILE name={run.name}}}"
+            f"Run '{run.name}' has learned nothing yet.",
+            hint=f"Train it: {{train FILE name={run.in_command}}}",
         )
-    config.require_text(run.name)
+    config.require_text(run.path)
     if not has_checkpoints(run):
         raise RunError(
-            f"Run '{run.name}' has not begun to learn its first text.", hint=f"Go on: {{resume {run.name}}}"
+            f"Run '{run.name}' has not begun to learn its first text.",
+            hint=f"Go on: {{resume {run.in_command}}}",
         )
 
 

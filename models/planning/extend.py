@@ -34,7 +34,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         config = recover(run)
         if config.data is None:
             raise UsageError(
-                f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
+                f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.in_command}}}"
             )
         _require_readable(run, config)
         if not config.solves_puzzles:

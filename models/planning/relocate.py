@@ -33,7 +33,7 @@ def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
         if content_hash not in known:
             raise CorpusError(
                 f"'{paths[0]}' is not what run '{run.name}' was trained on.",
-                hint=f"Give it as it was. A new text: {{train FILE continue_run={run.name}}}",
+                hint=f"Give it as it was. A new text: {{train FILE continue_run={run.in_command}}}",
             )
         save_paths(run, config, content_hash, found)
 

@@ -103,7 +103,7 @@ def require_untrained(run: Run, config: RunConfig) -> None:
     if config.data is not None:
         raise UsageError(
             f"There is already a run '{run.name}'.",
-            hint=f"Go on with it: {{resume {run.name}}}   Or choose another {{name}}.",
+            hint=f"Go on with it: {{resume {run.in_command}}}   Or choose another {{name}}.",
             field="name",
         )
 

@@ -138,10 +138,10 @@ def _restore(run: Run, config: RunConfig, diagnosis: Diagnosis, choice: Verified
 
 def _trained_config(run: Run) -> RunConfig:
     config = run.config()
-    config.require_text(run.name)
+    config.require_text(run.path)
     if config.data is None:
         raise RunError(
-            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.name}}}"
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.in_command}}}"
         )
     return config
 
@@ -155,7 +155,7 @@ def _reconstruct(
     run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int, like: Path | None, why: str
 ) -> Generator[Progress, None, Reconstruction]:
     """Raises TokenizerError that begins with `why` where there is nothing to reconstruct from."""
-    missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.name} like=FILE}}"
+    missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.in_command} like=FILE}}"
     if _data(config).tokenizer == "bpe":
         raise TokenizerError(
             f"{why.removesuffix('.')}, and it used byte pairs: only character models can be reconstructed.",
@@ -206,7 +206,7 @@ def _record_hash(run: Run, config: RunConfig, tokenizer_hash: str) -> bool:
 def _another_fault(run: Run, diagnosis: Diagnosis) -> TokenizerError:
     """The error where tokenizer.json is right and something else is wrong."""
     finding = diagnosis.findings[0]
-    hint = f"See the state of its weights: {{show {run.name}}}"
+    hint = f"See the state of its weights: {{show {run.in_command}}}"
     if finding.name == "wrong-size":
         hint = "Put the config.json back that it was trained with."
     return TokenizerError(

@@ -95,7 +95,7 @@ def _undecided(
     if texts.sample is None and (missing := texts.how_to_bring_back) is not None:
         hint = f"{missing}, and try again."
     elif texts.sample is not None and texts.model is None:
-        hint = f"See the state of its weights: {{show {run.name}}}"
+        hint = f"See the state of its weights: {{show {run.in_command}}}"
     if len(found) > 1:
         return TokenizerError(
             f"The tokenizers in {_places(found)} of run '{run.name}' disagree, and {why}.", hint=hint

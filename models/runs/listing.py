@@ -114,7 +114,7 @@ def summarize(path: Path) -> RunSummary:
     if status == "finished" and (lacking := weights_problem(run.weights_path)) is not None:
         status, problem = "damaged", f"it is finished, but its {lacking}"
         if newest_checkpoint(run.checkpoints_path) is not None:
-            problem += f"; get it back: {{resume {run.name}}}"
+            problem += f"; get it back: {{resume {run.in_command}}}"
     started = history.started
     dials = {} if config is None else config.model.dials
     return RunSummary(

@@ -44,7 +44,7 @@ def load_run(run: Run, device: str = "cpu") -> LoadedModel:
     """
     config = run.config()
     require_trained(run, config)
-    config.require_text(run.name)
+    config.require_text(run.path)
     config = config_of_weights(run, config)
     model = load_model(run, config, device)
     tokenizer, note = load_run_tokenizer(run, config, model.config.vocab_size)
@@ -62,7 +62,7 @@ def require_trained(run: Run, config: RunConfig) -> None:
     """Raise RunError where the run has no text or puzzles to learn from."""
     if config.data is None:
         raise RunError(
-            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.name}}}"
+            f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.in_command}}}"
         )
 
 
@@ -93,13 +93,13 @@ def _best_weights(run: Run) -> dict[str, Tensor]:
         if was_evaluated:
             raise CheckpointError(
                 f"The model.safetensors of run '{run.name}' is missing.",
-                hint=f"Make it again from the newest checkpoint: {{resume {run.name}}}",
+                hint=f"Make it again from the newest checkpoint: {{resume {run.in_command}}}",
             )
-        raise RunError(f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{resume {run.name}}}")
+        raise RunError(f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{resume {run.in_command}}}")
     try:
         weights, _ = load_weights(run.weights_path)
     except CheckpointError as error:
         if error.hint is None and was_evaluated:
-            error.hint = f"Make it again: {{resume {run.name}}}"
+            error.hint = f"Make it again: {{resume {run.in_command}}}"
         raise
     return weights

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.errors import StorageError
 from data.storage import replace_file, storing
-from models.errors import RunBusyError, RunError
+from models.errors import RunBusyError, RunError, in_command
 from models.runs.read_files import read_bounded
 
 LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
@@ -101,5 +101,5 @@ def _busy(folder: Path) -> RunBusyError:
         return RunBusyError(f"Another process is writing to run '{folder.name}'.", hint="Wait until it ends.")
     return RunBusyError(
         f"Process {pid} is writing to run '{folder.name}'.",
-        hint=f"Wait until it ends. If it trains, this pauses it: {{pause {folder.name}}}",
+        hint=f"Wait until it ends. If it trains, this pauses it: {{pause {in_command(folder)}}}",
     )

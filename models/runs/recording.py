@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from data.errors import RlmError, StorageError, UsageError
-from models.errors import RunBusyError
+from models.errors import RunBusyError, in_command
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFailed
 from models.runs.training_log import TrainingLogLines
@@ -31,7 +31,7 @@ def record_events(coming: Iterable[Event], event_log: Path, training_log: Path) 
         except Exception as error:
             if refused and isinstance(error, RunBusyError | UsageError):
                 raise
-            failed = run_failed(error)
+            failed = run_failed(error, event_log.parent)
             with contextlib.suppress(StorageError):  # the first error is the one to tell
                 logs.write(failed)
             yield failed
@@ -41,11 +41,13 @@ def record_events(coming: Iterable[Event], event_log: Path, training_log: Path) 
                 close()
 
 
-def run_failed(error: Exception) -> RunFailed:
-    """The event that tells of `error`."""
+def run_failed(error: Exception, folder: Path) -> RunFailed:
+    """The event that tells of `error` in the run in `folder`. Its hint names the run by its name: the folder
+    may be moved."""
     kind = type(error).__name__
     if isinstance(error, RlmError):
-        return RunFailed(kind=kind, message=error.message, hint=error.hint)
+        hint = None if error.hint is None else error.hint.replace(in_command(folder), folder.name)
+        return RunFailed(kind=kind, message=error.message, hint=hint)
     text = str(error)[:_LONGEST_MESSAGE]
     return RunFailed(kind=kind, message=f"{kind}: {text}" if text else kind)
 

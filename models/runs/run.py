@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.storage import clear_temporaries, replace_json, storing
-from models.errors import RunError
+from models.errors import RunError, in_command
 from models.runs import control_requests
 from models.runs.datasets import (
     DATASETS_FILE,
@@ -37,7 +37,14 @@ from models.runs.migrations import migrated, stamped
 from models.runs.read_files import read_json
 from models.runs.recording import record_events
 from models.runs.run_config import RunConfig
-from models.runs.run_names import CONFIG_FILE, NAME, name_is_taken, require_name, run_names, unknown_run
+from models.runs.run_names import (
+    CONFIG_FILE,
+    NAME,
+    name_is_taken,
+    require_name,
+    run_names,
+    unknown_run,
+)
 from models.runs.typed_json import JsonObject, MismatchError, to_json
 
 EVALUATION_FILE = "evaluation.json"
@@ -102,6 +109,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def in_command(self) -> str:
+        """How a command in a hint names the run."""
+        return in_command(self.path)
 
     @property
     def config_path(self) -> Path:

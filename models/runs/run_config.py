@@ -7,10 +7,11 @@ all of it. Change a configuration with `dataclasses.replace`, and write it with 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Self
 
 from models.config import ModelConfig, TrainingConfig
-from models.errors import RunError
+from models.errors import RunError, in_command
 from models.runs.typed_json import (
     Count,
     Finite,
@@ -173,18 +174,18 @@ class RunConfig:
     def solves_puzzles(self) -> bool:
         return self.data is not None and self.data.kind == PUZZLES
 
-    def require_text(self, name: str) -> None:
-        """Raise RunError where the run, called `name`, solves puzzles."""
+    def require_text(self, path: Path) -> None:
+        """Raise RunError where the run in the folder `path` solves puzzles."""
         if self.solves_puzzles:
             raise RunError(
-                f"Run '{name}' solves puzzles and knows no text.",
-                hint=f"Give it one: {{solve {name} PUZZLE}}",
+                f"Run '{path.name}' solves puzzles and knows no text.",
+                hint=f"Give it one: {{solve {in_command(path)} PUZZLE}}",
             )
 
-    def require_puzzles(self, name: str) -> None:
-        """Raise RunError where the run, called `name`, solves no puzzles."""
+    def require_puzzles(self, path: Path) -> None:
+        """Raise RunError where the run in the folder `path` solves no puzzles."""
         if not self.solves_puzzles:
             raise RunError(
-                f"Run '{name}' writes text and solves no puzzles.",
+                f"Run '{path.name}' writes text and solves no puzzles.",
                 hint="Train one that does: {train task=sudoku:4x4}",
             )

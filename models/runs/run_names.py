@@ -11,6 +11,7 @@ from pathlib import Path
 from data.errors import UsageError
 from data.nearest import nearest
 from data.storage import TEMPORARY_PREFIX
+from models.errors import in_command
 from models.runs.incomplete import is_incomplete
 
 CONFIG_FILE = "config.json"
@@ -85,9 +86,10 @@ def last_change(path: Path) -> float:
 
 def name_is_taken(name: str, runs_dir: Path) -> UsageError:
     """The error where a folder of `runs_dir` has that name."""
+    go_on = f"{{resume {in_command(runs_dir / name)}}}"
     return UsageError(
         f"There is already a run '{name}'.",
-        hint=f"Choose another, such as {suggest_name(name, runs_dir)}, or go on with it: {{resume {name}}}",
+        hint=f"Choose another, such as {suggest_name(name, runs_dir)}, or go on with it: {go_on}",
     )
 
 

@@ -24,7 +24,7 @@ def load_run_tokenizer(run: Run, config: RunConfig, vocab_size: int) -> tuple[To
     and no recorded hash says which is right.
     """
     expected = expected_hash(config)
-    remedy = f"Get it back: {{recover-tokenizer {run.name}}}"
+    remedy = f"Get it back: {{recover-tokenizer {run.in_command}}}"
     try:
         tokenizer = load_tokenizer_file(run.tokenizer_path)
         if _belongs(tokenizer, expected, vocab_size):

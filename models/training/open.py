@@ -34,7 +34,7 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
     restored_step = yield from restore_best_weights(run, config)
     if config.data is None:
         raise UsageError(
-            f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.name}}}"
+            f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.in_command}}}"
         )
     training = config.training_config()
     run.datasets(config)  # a damaged file is found now, not when all steps are done
@@ -46,7 +46,8 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
     ended = None if snapshot is None or length.extends else snapshot.state.ended
     if ended is not None and restored_step is None and _is_evaluated(run, snapshot):
         raise UsageError(
-            f"Run '{run.name}' is finished.", hint=f"Go on with it: {{resume {run.name} training.minutes=5}}"
+            f"Run '{run.name}' is finished.",
+            hint=f"Go on with it: {{resume {run.in_command} training.minutes=5}}",
         )
     if machine.notice is not None:
         yield NoticeGiven(message=machine.notice)

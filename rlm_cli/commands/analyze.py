@@ -108,7 +108,7 @@ def analyze(
         return
     from models.analysis.written_text import Writing
 
-    run.config().require_text(run.name)
+    run.config().require_text(run.path)
     writing = Writing(characters=characters, prompts=prompts, temperature=temperature, seed=seed)
     chosen = [mode] if mode is not None else None if modes is None else modes.split(",")
     _analyze_run(run, chosen, writing, reference, (device, threads), output)

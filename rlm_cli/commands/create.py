@@ -23,6 +23,7 @@ from rlm_cli.options import (
 )
 from rlm_cli.output import Output
 from rlm_cli.program import program
+from rlm_cli.run_reference import new_name_flags
 
 
 def create(
@@ -84,7 +85,7 @@ def create(
         run = plan.start()
     output.pairs([*plan.rows(), ("folder", str(run.path))])
     output.json({"name": run.name, "path": str(run.path), **plan.to_dict()})
-    output.say(f"\nTrain it:  {program()} train FILE --name {run.name}")
+    output.say(f"\nTrain it:  {program()} train FILE {new_name_flags(run.path)}")
 
 
 def _list_presets(output: Output) -> None:

@@ -11,6 +11,7 @@ from data.errors import UsageError
 from rlm_cli.options import JsonOption, QuietOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
+from rlm_cli.run_reference import new_name_flags, quoted_reference
 
 if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
@@ -110,11 +111,11 @@ def _next_step(run: "Run") -> str:
 
     match summarize(run.path).status:
         case "created":
-            return f"{program()} train FILE --name {run.name}"
+            return f"{program()} train FILE {new_name_flags(run.path)}"
         case "finished":
-            return f"{program()} resume {run.name} --minutes 5"
+            return f"{program()} resume {quoted_reference(run)} --minutes 5"
         case _:  # the schedule has steps left
-            return f"{program()} resume {run.name}"
+            return f"{program()} resume {quoted_reference(run)}"
 
 
 def parameters_in(text: str) -> int:

@@ -10,6 +10,7 @@ from rlm_cli.exit_codes import ExitCode
 from rlm_cli.options import JsonOption, RunsDirOption, complete_runs
 from rlm_cli.output import Output
 from rlm_cli.program import program
+from rlm_cli.run_reference import quoted_reference
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -102,7 +103,7 @@ def _check(run: "Run", like: Path | None, output: Output) -> None:
     output.json({"run": run.name, **diagnosis.to_dict()})
     _show_diagnosis(run, diagnosis, output)
     if not diagnosis.sound:
-        output.say(f"Repair it:  {program()} recover-tokenizer {run.name}")
+        output.say(f"Repair it:  {program()} recover-tokenizer {quoted_reference(run)}")
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -127,7 +128,7 @@ def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
     if recovery.renamed:
         output.result("config.json named another tokenizer and now names this one.")
     if run.weights_path.is_file():
-        output.say(f"Try it:  {program()} chat {run.name}")
+        output.say(f"Try it:  {program()} chat {quoted_reference(run)}")
 
 
 def _show_reconstruction(rebuilt: "Reconstruction", output: Output) -> None:

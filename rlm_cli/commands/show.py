@@ -11,7 +11,7 @@ from rlm_cli.format import format_age, format_loss, format_puzzle_scores
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
-from rlm_cli.run_reference import quoted_reference
+from rlm_cli.run_reference import new_name_flags, quoted_reference
 from rlm_cli.run_report import Report, describe_run
 from rlm_cli.wording import in_cli_words
 
@@ -194,7 +194,7 @@ def _next_step(report: Report, name: str) -> str:
         case "paused":
             return f"Continue:  {program()} resume {name}"
         case "created":
-            return f"Train it:  {program()} train FILE --name {name}"
+            return f"Train it:  {program()} train FILE {new_name_flags(report.summary.path)}"
         case "training":
             return "It is in training now."
         case _:

@@ -1,6 +1,8 @@
 """Settings and commands in messages of the core become flags and commands."""
 
 import dataclasses
+import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from data.errors import RlmError, UsageError
 from models.config import TrainingConfig
 from models.planning.request import TrainRequest
 from models.runs.events import NoticeGiven, RunFailed
+from models.runs.run import Run
 from models.settings import from_dict
 from rlm_cli.app import app
 from rlm_cli.output import Output
@@ -38,6 +41,27 @@ from rlm_cli.wording import COMMANDS, SETTING_FLAGS, flag_of, in_cli_words
 )
 def test_braces_become_flags_and_commands(text: str, words: str) -> None:
     assert in_cli_words(text) == words
+
+
+def test_a_run_is_named_so_that_the_line_works_when_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The core names it by its path. A run of the usual folder has a name that is enough."""
+    monkeypatch.chdir(tmp_path)
+    usual, other, odd = (Run(tmp_path / path) for path in ("runs/owl", "others/owl", "my {runs}/it's"))
+    assert in_cli_words(f"{{resume {usual.in_command} text=FILE}}") == "rlm resume owl --text FILE"
+    assert in_cli_words(f"{{resume {other.in_command}}}") == "rlm resume ./others/owl"
+    assert in_cli_words(f"{{train FILE name={usual.in_command}}}") == "rlm train FILE --name owl"
+    assert in_cli_words(f"{{train FILE name={other.in_command}}}") == (
+        f"rlm train FILE --name owl --runs-dir {tmp_path / 'others'}"
+    )
+    assert in_cli_words(f"{{train FILE continue_run={other.in_command}}}") == (
+        "rlm train FILE --continue ./others/owl"
+    )
+    words = in_cli_words(f"Go on: {{resume {odd.in_command}}}").removeprefix("Go on: ")
+    assert shlex.split(words) == ["rlm", "resume", "./my {runs}/it's"]
+    monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "others"))
+    assert in_cli_words(f"{{resume {other.in_command}}}") == "rlm resume owl"
 
 
 @pytest.mark.parametrize(

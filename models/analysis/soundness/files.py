@@ -39,7 +39,7 @@ def check_checkpoints(run: Run) -> CheckResult:
     }
     problems += sorted(dangling)
     if problems:
-        advice = f"{{resume {run.name}}} goes on from the newest intact one." if intact else ""
+        advice = f"{{resume {run.in_command}}} goes on from the newest intact one." if intact else ""
         return CheckResult(
             check="checkpoints",
             verdict="not sound",
@@ -70,7 +70,8 @@ def check_weights(run: Run, model: RecursiveLM) -> CheckResult:
         found=f"{sum(bad.values()):,} of {total:,} numbers are not finite, the first in '{next(iter(bad))}'",
         value=sum(bad.values()),
         limit=0,
-        advice=f"Remove its model.safetensors, and make it again from a checkpoint: {{resume {run.name}}}",
+        advice="Remove its model.safetensors, and make it again from a checkpoint: "
+        f"{{resume {run.in_command}}}",
     )
 
 

@@ -113,7 +113,7 @@ def _check_tokenizer(run: Run, config: RunConfig) -> tuple[CheckResult, HeldOutP
         problem = note
     except RlmError as error:
         problem, part = error.message, None
-    advice = f"Repair it: {{recover-tokenizer {run.name}}}"
+    advice = f"Repair it: {{recover-tokenizer {run.in_command}}}"
     found = problem.removesuffix(".")
     return CheckResult(check="tokenizer", verdict="not sound", found=found, advice=advice), part
 

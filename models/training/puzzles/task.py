@@ -294,6 +294,6 @@ def load_puzzles(run: Run, data: DataSection) -> Generator[Event, None, tuple[Pu
     if puzzles is None:
         raise CorpusError(
             f"The puzzles of {data.paths[0]} are gone, or no longer the ones this run was trained on.",
-            hint=f"Give them as they were: {{resume {run.name} text=FILE}}",
+            hint=f"Give them as they were: {{resume {run.in_command} text=FILE}}",
         )
     return split(puzzles, data.held_out, data.seed or 0)

@@ -35,7 +35,9 @@ def test_a_character_vocabulary_does_not_grow(new_run: NewRun, grow: Grow) -> No
     parent = new_run()
     with pytest.raises(UsageError, match="new characters come with a text") as caught:
         grow(parent, vocab=300)
-    assert caught.value.hint == "Give it a text that has them: {train FILE continue_run=owl}"
+    assert (
+        caught.value.hint == f"Give it a text that has them: {{train FILE continue_run={parent.in_command}}}"
+    )
     with pytest.raises(UsageError, match="Say what to grow") as caught:
         grow(parent)
     assert "--core" in (caught.value.hint or "") and "--vocab" not in (caught.value.hint or "")
@@ -84,7 +86,7 @@ def test_damaged_or_missing_weights_are_refused(
     parent.weights_path.unlink()
     with pytest.raises(CheckpointError, match="is missing") as caught:
         grow(parent, core=2)
-    assert "{resume owl}" in (caught.value.hint or "")
+    assert f"{{resume {parent.in_command}}}" in (caught.value.hint or "")
     assert run_names(runs) == ["owl"]
 
 

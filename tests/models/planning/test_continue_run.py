@@ -65,7 +65,7 @@ def test_more_of_a_text_that_is_gone_leaves_the_run_as_it_was(owl: Run, meadow: 
     meadow.unlink()
     with pytest.raises(CorpusError, match="is gone") as caught:
         extend(owl, steps=4)
-    assert "{train FILE continue_run=owl}" in (caught.value.hint or "")
+    assert f"{{train FILE continue_run={owl.in_command}}}" in (caught.value.hint or "")
     assert (owl.config(), summarize(owl.path).status) == (config, "finished")
 
 
@@ -174,7 +174,7 @@ def test_a_change_that_a_full_disk_interrupts_is_finished_later(
         patch.setattr(transaction, "save_weights", full)
         with pytest.raises(StorageError) as raised:
             planned.start()
-    assert raised.value.hint is not None and "{resume owl}" in raised.value.hint
+    assert raised.value.hint is not None and f"{{resume {owl.in_command}}}" in raised.value.hint
     assert [event.step for event in go(owl) if isinstance(event, StepFinished)][-1] == 5
 
 

@@ -92,5 +92,5 @@ def test_a_run_without_a_text_cannot_be_trained_or_extended(new_run: NewRun) -> 
     for more in (lambda: extend(run, steps=4), lambda: go(run)):
         with pytest.raises(UsageError, match="has no text yet") as caught:
             more()
-        assert caught.value.hint == "Train it: {train FILE name=owl}"
+        assert caught.value.hint == f"Train it: {{train FILE name={run.in_command}}}"
     assert run.config() == config

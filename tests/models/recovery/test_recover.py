@@ -389,7 +389,7 @@ def test_the_reason_why_nothing_decides_is_given(trained: Trained, strip: Strip)
     run.weights_path.write_bytes(content)
     with pytest.raises(TokenizerError, match="its model cannot be used") as caught:
         recovered(run)
-    assert caught.value.hint is not None and "{show owl}" in caught.value.hint
+    assert caught.value.hint is not None and f"{{show {run.in_command}}}" in caught.value.hint
     strip(run, "text")
     with pytest.raises(TokenizerError, match=r"'meadow' is no longer at 'gone\.txt'") as caught:
         recovered(run)
@@ -418,7 +418,7 @@ def test_loading_does_not_choose_between_copies_that_differ(trained: Trained, st
     strip(run, "hash")
     with pytest.raises(TokenizerError, match="copies in its weights differ") as caught:
         load_run(run)
-    assert caught.value.hint is not None and "{recover-tokenizer owl}" in caught.value.hint
+    assert caught.value.hint is not None and f"{{recover-tokenizer {run.in_command}}}" in caught.value.hint
 
 
 def test_an_edited_size_is_not_blamed_on_the_tokenizer(trained: Trained) -> None:

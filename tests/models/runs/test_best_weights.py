@@ -119,7 +119,7 @@ def test_a_finished_run_gets_its_weights_back_and_can_go_on(new_run: NewRun) -> 
     expected = weights_of(run)
     run.weights_path.unlink()
     (summary,) = list_runs(run.path.parent)
-    assert summary.status == "damaged" and "{resume owl}" in str(summary.problem)
+    assert summary.status == "damaged" and f"{{resume {run.in_command}}}" in str(summary.problem)
     finished = go(run)[-1]
     assert isinstance(finished, RunFinished) and finished.best_step == 6
     assert_same(weights_of(run), expected)

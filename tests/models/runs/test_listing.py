@@ -135,7 +135,7 @@ def test_a_finished_run_whose_weights_are_cut_short_is_damaged(tmp_path: Path) -
     assert summary.status == "damaged"
     assert summary.problem == (
         "it is finished, but its model.safetensors is cut short, or not a weights file; "
-        "get it back: {resume owl}"
+        f"get it back: {{resume {run.in_command}}}"
     )
 
 

@@ -127,4 +127,4 @@ def test_a_log_that_cannot_be_written_is_the_error(tmp_path: Path, monkeypatch: 
 
 
 def test_the_message_of_a_foreign_error_is_bounded() -> None:
-    assert len(recording.run_failed(RuntimeError("x" * 10**6)).message) < 3000
+    assert len(recording.run_failed(RuntimeError("x" * 10**6), Path()).message) < 3000

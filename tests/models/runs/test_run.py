@@ -241,7 +241,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
         with pytest.raises(RunBusyError, match=f"Process {process.pid}") as caught, run.lock():
             pass
-        assert "{pause alice}" in str(caught.value.hint)
+        assert f"{{pause {run.in_command}}}" in str(caught.value.hint)
         process.kill()
         process.wait()
     assert not run.is_busy()

@@ -58,7 +58,7 @@ def test_another_text_of_the_same_name_is_not_taken(tmp_path: Path) -> None:
         Path(path).write_text("another text, of which nothing is known\n" * 40, encoding="utf-8")
     with pytest.raises(CorpusError, match="no longer the one") as caught:
         result_of(find_text(run, paths, content_hash))
-    assert "{resume owl text=FILE}" in (caught.value.hint or "")
+    assert f"{{resume {run.in_command} text=FILE}}" in (caught.value.hint or "")
     shutil.rmtree(tmp_path / "texts")
     with pytest.raises(CorpusError, match="is gone"):
         result_of(find_text(run, paths, content_hash))

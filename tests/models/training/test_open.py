@@ -112,22 +112,22 @@ def test_resuming_makes_lost_weights_again(finished: Run) -> None:
     finished.weights_path.unlink()
     with pytest.raises(CheckpointError, match="is missing") as caught:
         load_run(finished)
-    assert caught.value.hint is not None and "{resume owl}" in caught.value.hint
+    assert caught.value.hint is not None and f"{{resume {finished.in_command}}}" in caught.value.hint
     assert isinstance(list(train(finished))[-1], RunFinished)  # evaluated again, and nothing else
     assert load_run(finished).notes == ()
 
 
 def test_a_run_without_a_step_is_not_trained_yet(new_run: NewRun) -> None:
     with pytest.raises(RunError, match="not trained yet") as caught:
-        load_run(new_run())
-    assert caught.value.hint == "Train it: {resume owl}"
+        load_run(run := new_run())
+    assert caught.value.hint == f"Train it: {{resume {run.in_command}}}"
 
 
 def test_damaged_weights_say_how_to_make_them_again(finished: Run) -> None:
     finished.weights_path.write_bytes(b"\0" * 99)
     with pytest.raises(CheckpointError) as caught:
         load_run(finished)
-    assert caught.value.hint is not None and "{resume owl}" in caught.value.hint
+    assert caught.value.hint is not None and f"{{resume {finished.in_command}}}" in caught.value.hint
 
 
 def test_a_pause_before_the_first_checkpoint_does_not_use_up_minutes(new_run: NewRun) -> None:

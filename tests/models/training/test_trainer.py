@@ -193,7 +193,7 @@ def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> N
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
     with pytest.raises(UsageError) as caught:
         go(run)
-    assert caught.value.hint == "Go on with it: {resume owl training.minutes=5}"
+    assert caught.value.hint == f"Go on with it: {{resume {run.in_command} training.minutes=5}}"
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
 
 

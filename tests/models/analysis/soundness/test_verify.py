@@ -117,7 +117,7 @@ def test_what_is_gone_is_not_measured(owl: Run, meadow: Path, tmp_path: Path) ->
     weights = owl.weights_path.rename(tmp_path / "weights")
     with pytest.raises(RlmError, match="missing") as caught:
         next(verify(owl))
-    assert "{resume owl}" in str(caught.value.hint)
+    assert f"{{resume {owl.in_command}}}" in str(caught.value.hint)
     weights.rename(owl.weights_path)
     (owl.path / "evaluation.json").unlink()
     assert "no loss is recorded" in faults(verify(owl), "not measured")["loss"]
