@@ -57,7 +57,7 @@ def speed(
     output = Output.of(json=json, quiet=quiet)
     check_threads(threads)
     run = open_run(run_name, runs_dir)
-    run.config().require_text(run.name)
+    run.config().require_text(run.path)
     loaded = load_model(run, device, threads)
 
     from models.benchmark.speed import benchmark_speed
