@@ -19,8 +19,7 @@ from typing import Any
 
 import torch
 
-from rlm_cli.__main__ import _prepare_streams, _terminate
-from rlm_cli.app import main as rlm
+from rlm_cli.__main__ import main as rlm
 from tests.fire.kill_switch import KillSwitch
 
 ROOT = Path(__file__).parents[2]
@@ -80,14 +79,13 @@ def run_and_exit(request: dict[str, Any], operations: int) -> None:
         sys.stdin = os.fdopen(0, "r", closefd=False)
         sys.stdout = os.fdopen(1, "w", closefd=False, encoding="utf-8")
         sys.stderr = os.fdopen(2, "w", closefd=False, encoding="utf-8")
-        _prepare_streams()
-        signal.signal(signal.SIGTERM, _terminate)
+        sys.argv = ["rlm", *request["arguments"]]
         signal.signal(signal.SIGINT, signal.default_int_handler)
         switch = KillSwitch(request["kill_at"])
-        code = rlm(request["arguments"])
-        os.write(operations, str(switch.count).encode())
+        rlm()
     except SystemExit as exit:
-        code = exit.code if isinstance(exit.code, int) else 1
+        code = exit.code if isinstance(exit.code, int) else 0 if exit.code is None else 1
+        os.write(operations, str(switch.count).encode())
     except BaseException:
         traceback.print_exc()
     finally:
