@@ -5,6 +5,8 @@ import re
 import select
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -39,11 +41,11 @@ sys.exit(main())
 class Terminal:
     """A process on its own pseudo-terminal."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.process, self.descriptor = pty.fork()
         if self.process == 0:
             os.environ.update(environment, TERM="xterm", PROMPT_TOOLKIT_NO_CPR="1")
-            os.execv(sys.executable, [sys.executable, "-c", _PROGRAM, *arguments])
+            os.execv(command[0], command)
         self.seen = ""
 
     def type(self, keys: str) -> None:
@@ -83,12 +85,20 @@ def terminal(tmp_path):
     (tmp_path / "runs" / "small" / "config.json").write_text(
         '{"format_version": 1, "model": {"architecture": "looped"}}'
     )
-    environment = {
+    (tmp_path / "program.py").write_text(_PROGRAM)
+    inherited = {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "RLM_HOME": str(tmp_path),
         "OMP_NUM_THREADS": "1",
     }
-    return lambda *arguments: Terminal(["chat", *arguments], environment)
+    chat = [sys.executable, "-c", _PROGRAM, "chat"]
+
+    def start(
+        *arguments: str, program: list[str] = chat, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Terminal:
+        return Terminal([*program, *arguments], {**inherited, **environment})
+
+    return start
 
 
 @pytest.mark.slow
@@ -113,11 +123,65 @@ def test_chat_on_a_terminal(terminal, tmp_path) -> None:
     assert "abc\nde" in chat.expect("[assistant]")
     time.sleep(0.5)
     chat.type("\x03")
-    chat.expect("leaves.")
+    chat.expect("to leave.")
     time.sleep(0.5)
     chat.type("\x03")
     assert chat.status() == 0
     assert (tmp_path / "chat_history").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.slow
+def test_text_typed_and_pasted_during_an_answer(terminal) -> None:
+    chat = terminal()
+    chat.expect("Ctrl-D leaves.")
+    chat.type("max 100000\r")
+    chat.expect("at most 100000 tokens")
+    chat.type("abc\r")
+    time.sleep(1.5)
+    chat.type("helworld\x1b[D\x1b[D\x1b[D\x1b[D\x1b[Dlo ")  # the cursor goes back to the middle
+    chat.type("\x1b[200~" + "漢字" * 300 + "\rзачем\x1b[201~")
+    time.sleep(0.3)
+    chat.type("\x1b")
+    chat.expect("stopped by you")
+    chat.type("\r")
+    time.sleep(1)
+    chat.type("\x1b")
+    chat.expect("stopped by you")
+    chat.type("/history\r")
+    shown = chat.expect("зачемworld")
+    message = "".join(shown[shown.rindex("[user]") :].split())  # wherever the lines are broken
+    assert "hello" + "漢字" * 300 + "зачемworld" in message
+    assert "\ufffd" not in shown
+    chat.type("\x04")
+    assert chat.status() == 0
+
+
+@pytest.mark.slow
+def test_suspended_chat_goes_on(tmp_path, terminal) -> None:
+    shell = terminal(program=["/bin/bash", "--norc", "-i"], environment={"PS1": "$ "})
+    shell.expect("$ ")
+    shell.type(f"{sys.executable} {tmp_path}/program.py chat --max-tokens 100000\n")
+    shell.expect("Ctrl-D leaves.")
+    for during_answer in (False, True):
+        if during_answer:
+            shell.type("abc\r")
+        time.sleep(1.5)
+        shell.type("\x1a")
+        shell.expect("Stopped")
+        shell.type("stty -a\n")
+        assert "-echo " not in shell.expect("-extproc")
+        shell.type("fg\n")
+        shell.expect("chat --max-tokens")
+        time.sleep(1)
+    shell.type("queued")
+    time.sleep(0.5)
+    shell.type("\x1b")
+    assert "queued" not in shell.expect("stopped by you").split("tokens/s")[0]  # keys are not echoed
+    shell.expect("queued")
+    shell.type("\x03\x04")
+    time.sleep(1)
+    shell.type("exit\n")
+    assert shell.status() == 0
 
 
 @pytest.mark.slow
