@@ -47,8 +47,7 @@ app = typer.Typer(
     cls=PlainHelpGroup,
     help="Recursive language models of your own text, on the machine you have.",
     epilog="Start with:  rlm train FILE\n\n"
-    "Most flags can be set in the environment: RLM_SEED=7 means --seed 7. Not these: --name, --continue, "
-    "--like, --set, --prompt, --stop, --system, the lengths of rlm resume and the sizes of rlm expand.",
+    "Most flags can be set in the environment: RLM_SEED=7 means --seed 7.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

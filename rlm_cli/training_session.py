@@ -139,7 +139,7 @@ def _show_result(event: events.RunFinished, history: "History", output: Output, 
     ]
     output.pairs(row for row in rows if row[1])
     if event.exact_accuracy is not None:
-        output.say(f"\nSolve a puzzle:  {program()} solve {run} PUZZLE")
+        output.say(f"\nSolve a puzzle:  {program()} solve {run} --random")
     else:
         output.say(f"\nTalk to it:  {program()} chat {run}")
 

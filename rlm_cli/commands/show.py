@@ -188,7 +188,7 @@ def _corpus_words(report: Report) -> str | None:
 def _next_step(report: Report, name: str) -> str:
     match report.summary.status:
         case "finished" if report.config.solves_puzzles:
-            return f"Solve a puzzle:  {program()} solve {name} PUZZLE"
+            return f"Solve a puzzle:  {program()} solve {name} --random"
         case "finished":
             return f"Talk to it:  {program()} chat {name}"
         case "paused":

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -42,12 +43,14 @@ def solve(
         typer.Argument(metavar="RUN", help="Name of a run or path to one.", autocompletion=complete_runs),
     ],
     puzzle: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="PUZZLE",
             help="The cells row by row, . or 0 for a blank; or a file of them, a CSV, or - for stdin.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    random: Annotated[bool, typer.Option("--random", help="Make a new puzzle instead of PUZZLE.")] = False,
     max_steps: Annotated[
         int | None,
         env_option(
@@ -81,6 +84,7 @@ def solve(
     by the rules.
 
     Examples:
+      rlm solve sudoku-6x6 --random
       rlm solve sudoku-4x4 "1...|..3.|.4..|...2"
       rlm solve sudoku-9x9 hard.txt --max-steps 64 --trace
       cat puzzles.csv | rlm solve sudoku-6x6 - --json
@@ -88,6 +92,11 @@ def solve(
     """
     output = Output.of(json=json, quiet=quiet)
     check_threads(threads)
+    if random == (puzzle is not None):
+        raise UsageError(
+            "PUZZLE and --random exclude each other." if random else "Missing argument 'PUZZLE'.",
+            hint=f"Have one made: {program()} solve {shlex.quote(run_name)} --random",
+        )
     if out is not None:
         _require_writable(out, force=force)
 
@@ -95,7 +104,7 @@ def solve(
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     run = Run.open(run_name, find_runs_dir(runs_dir))
-    puzzles = _puzzles(puzzle)
+    puzzles = [] if puzzle is None else _puzzles(puzzle)
 
     with no_lost_interrupt():
         from models.device import prepare_process
@@ -104,6 +113,8 @@ def solve(
     if threads:
         prepare_process(threads)
     solver = load_solver(run, device or "cpu")
+    if puzzle is None:
+        puzzles = [_random_puzzle(solver.size)]
     _require_solvable(puzzles, solver)
     start = time.perf_counter()
     limit = max_steps or solver.default_steps
@@ -152,6 +163,16 @@ def _puzzles(argument: str) -> "list[InputPuzzle]":
             f"'{argument}' is neither a file nor a puzzle.", hint=f"See: {program()} solve --help"
         )
     return [InputPuzzle(parse_grid(argument))]
+
+
+def _random_puzzle(size: int) -> "InputPuzzle":
+    from secrets import randbelow
+
+    from data.puzzle_input import InputPuzzle
+    from data.sudoku_generator import generate
+
+    puzzle, _ = next(generate(size, 1, seed=randbelow(2**31)))
+    return InputPuzzle(puzzle)
 
 
 def _require_writable(out: Path, *, force: bool) -> None:

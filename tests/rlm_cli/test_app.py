@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -188,15 +187,6 @@ def test_registered_commands_are_complete() -> None:
 
 def test_json_is_one_value(rlm) -> None:
     assert json.loads(rlm("ls", "--json").stdout) == []
-
-
-def test_help_names_the_flags_that_read_no_variable() -> None:
-    epilog = app.info.epilog or ""
-    group: Any = typer.main.get_command(app)
-    for name, command in group.commands.items():
-        for option in command.params:
-            if option.param_type_name == "option" and not option.is_flag and not option.envvar:
-                assert option.opts[0] in epilog or name in ("resume", "expand")
 
 
 def test_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,12 @@ def test_the_home_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyPatch)
         runs_dir()
 
 
+@pytest.mark.parametrize("task", [[], ["--task", "sudoku"]])
+def test_a_file_of_an_unknown_user_is_not_found(task: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "~nobody-of-that-name/x.csv", *task]) == 2
+    assert "There is no file" in capsys.readouterr().err
+
+
 def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
     assert main(["ls", "--runs-dir", str(tmp_path)]) == 0

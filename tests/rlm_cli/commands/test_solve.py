@@ -264,3 +264,10 @@ def test_puzzles_from_a_csv_can_be_learned(capsys: pytest.CaptureFixture[str], t
     assert "% of the grids" in capsys.readouterr().out
     assert main(["ls"]) == 0
     assert "mine" in capsys.readouterr().out
+
+
+def test_a_puzzle_can_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    puzzle = solved(capsys, "--random")["results"][0]["puzzle"]
+    assert len(puzzle) == 16 and 0 < puzzle.count(".") + puzzle.count("0") < 16
+    assert "solve four --random" in refused(capsys, "solve", "four")
+    assert "exclude each other" in refused(capsys, "solve", "four", PUZZLE, "--random")
