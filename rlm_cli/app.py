@@ -21,6 +21,7 @@ from rlm_cli.commands.doctor import doctor
 from rlm_cli.commands.expand import expand
 from rlm_cli.commands.generate import generate
 from rlm_cli.commands.ls import ls
+from rlm_cli.commands.plot import plot
 from rlm_cli.commands.recover_tokenizer import recover_tokenizer
 from rlm_cli.commands.resume import resume
 from rlm_cli.commands.rm import rm
@@ -66,6 +67,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(save)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(sample)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(ls)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(plot)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(trace)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(verify)

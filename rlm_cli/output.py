@@ -119,6 +119,16 @@ class Output:
         shown, shown_rows = _fit_columns(columns, list(rows), optional, wrap, console.width)
         self._lines(console, _grid(shown, shown_rows, right, wrap))
 
+    def styled_lines(self, lines: Iterable[Iterable[tuple[str, str]]], *, to_stderr: bool = False) -> None:
+        """Write lines whose parts each have a style. Use `to_stderr` if they are not the result."""
+        if self.is_quiet if to_stderr else self.is_json:
+            return
+        from rich.text import Text
+
+        console = self.stderr if to_stderr else self.stdout
+        for line in lines:
+            console.print(Text.assemble(*((safe_text(part), style) for part, style in line)), soft_wrap=True)
+
     def pairs(self, rows: Iterable[tuple[str, str]], *, to_stderr: bool = False) -> None:
         """Write names and values in two columns. Use `to_stderr` if they are not the result."""
         if self.is_quiet if to_stderr else self.is_json:

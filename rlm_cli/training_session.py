@@ -14,11 +14,19 @@ from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.format import format_duration, format_loss, format_puzzle_scores
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
-from rlm_cli.output import Output
+from rlm_cli.output import Form, Output
+from rlm_cli.plot.draw import show_curve_at_end
 from rlm_cli.program import program
 from rlm_cli.progress import SilentView, View, progress_view
 from rlm_cli.run_reference import quoted_reference
-from rlm_cli.streams import OutputError, drop_broken_streams, may_ask, terminal_streams
+from rlm_cli.streams import (
+    OutputError,
+    drop_broken_streams,
+    may_ask,
+    stderr_is_terminal,
+    stdout_is_terminal,
+    terminal_streams,
+)
 
 if TYPE_CHECKING:
     from models.runs.history import History
@@ -42,7 +50,7 @@ def follow_training(run: "Run", output: Output, planned_at: float | None = None)
     last, code = show_training(run.record(train(run, control)), control, output)
     match last:
         case events.RunFinished():
-            _show_result(last, run.history(), output, quoted_reference(run))
+            show_end(last, run, output)
             return ExitCode.OK
         case events.RunPaused():
             if (words := describe(last)) is not None:
@@ -123,6 +131,14 @@ def _question(view: View, control: "Control", output: Output) -> Callable[[], Ch
             return choice
 
     return ask
+
+
+def show_end(event: events.RunFinished, run: "Run", output: Output) -> None:
+    """Show the curve of a finished training on a terminal, then its results and the next command."""
+    history = run.history()
+    if output.form is Form.HUMAN and stdout_is_terminal() and stderr_is_terminal():
+        show_curve_at_end(history, output)
+    _show_result(event, history, output, quoted_reference(run))
 
 
 def _show_result(event: events.RunFinished, history: "History", output: Output, run: str) -> None:

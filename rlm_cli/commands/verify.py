@@ -9,6 +9,7 @@ import typer
 from data.safe_text import safe_text
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import SMALL_MODEL, WriterDeviceOption, check_threads
+from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
 from rlm_cli.streams import stdout_is_terminal
@@ -45,8 +46,9 @@ def verify(
       rlm verify book
       rlm verify book --json
     """
-    from models.analysis.soundness.verify import verify as results_of
-    from models.device import prepare_process
+    with no_lost_interrupt():
+        from models.analysis.soundness.verify import verify as results_of
+        from models.device import prepare_process
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
 

@@ -20,8 +20,8 @@ from rlm_cli.exit_codes import ExitCode, exit_code_of
 
 COMMANDS = (
     "train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save",
-    "sample", "ls", "show", "analyze", "trace", "verify", "doctor", "recover-tokenizer", "copy", "rename",
-    "rm",
+    "sample", "ls", "show", "plot", "analyze", "trace", "verify", "doctor", "recover-tokenizer", "copy",
+    "rename", "rm",
 )  # fmt: skip
 
 
