@@ -86,10 +86,8 @@ def complete_architectures(incomplete: str) -> list[str]:
 
 def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of modes, for the shell."""
-    from models.depth import AUTO_MODE, MODES
+    from models.depth import MODES
 
-    if AUTO_MODE.startswith(incomplete):
-        yield AUTO_MODE, "the best measured"
     for mode, depth in MODES.items():
         if mode.startswith(incomplete):
             yield mode, f"{depth.cycles} cycles of {depth.steps}"
@@ -156,6 +154,16 @@ SeedOption = Annotated[
     ),
 ]
 ModeOption = Annotated[
+    str | None,
+    env_option(
+        "--mode",
+        "-m",
+        metavar="MODE",
+        help="How long it thinks about each token: fast, normal, deep, thorough or extreme.",
+        autocompletion=complete_modes,
+    ),
+]
+WriterModeOption = Annotated[
     str | None,
     env_option(
         "--mode",

@@ -34,7 +34,7 @@ from rlm_cli.generation_options import (
     resolve_settings,
     run_and_prompt,
 )
-from rlm_cli.options import ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
+from rlm_cli.options import QuietOption, RunArgument, RunsDirOption, ThreadsOption, WriterModeOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.streams import is_terminal
@@ -53,7 +53,7 @@ def chat(
     resume: Annotated[
         bool, typer.Option("--continue", "-c", help="Continue the last conversation of this run.")
     ] = False,
-    mode: ModeOption = None,
+    mode: WriterModeOption = None,
     temperature: TemperatureOption = None,
     max_tokens: MaxTokensOption = None,
     top_k: TopKOption = None,

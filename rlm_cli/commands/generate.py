@@ -40,7 +40,14 @@ from rlm_cli.generation_options import (
     run_and_prompt,
     unknown_note,
 )
-from rlm_cli.options import JsonOption, ModeOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
+from rlm_cli.options import (
+    JsonOption,
+    QuietOption,
+    RunArgument,
+    RunsDirOption,
+    ThreadsOption,
+    WriterModeOption,
+)
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.wording import in_cli_words
@@ -63,7 +70,7 @@ def generate(
         ),
     ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="Each line of standard input is a prompt.")] = False,
-    mode: ModeOption = None,
+    mode: WriterModeOption = None,
     max_tokens: MaxTokensOption = None,
     temperature: TemperatureOption = None,
     top_k: TopKOption = None,
