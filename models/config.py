@@ -111,7 +111,7 @@ class TrainingConfig:
     """After warm-up: wsd (warm-up, stable, decay) stays at the peak, then falls in a line; cosine falls all
     along."""
     warmup_steps: int = 20
-    """Steps of rising rate at the start."""
+    """Steps of rising rate at the start; a tenth of the run at most."""
     cooldown: float = 0.6
     """Share of the run over which a wsd schedule falls."""
     final_rate: float = 0.02

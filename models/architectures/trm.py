@@ -3,10 +3,12 @@
 The same blocks f update the reasoning z and the answer y. One cycle is
 
     z <- f(x + y + z), `steps` times
-    y <- f(y + z), once
+    y <- norm(y + (f(y + z) - y) / n^p), once, in the n-th cycle
 
-where x is the embedding. y and z start as fixed random vectors, and y is read out. The blocks are post-norm,
-so that both states stay bounded at any depth. Over text f is causal. Over puzzles f sees the whole grid, and
+where x is the embedding and p is `answer_damping`. y and z start as fixed random vectors, and y is read out.
+The blocks are post-norm, so that both states stay bounded at any depth. With p = 0 the step is y <- f(y + z),
+as in the paper. Over text p is 2: a later cycle only refines the answer, so that a deeper mode is not worse.
+Over text f is causal. Over puzzles f sees the whole grid, and
 `models.architectures.puzzle_model` carries the states from one supervision step to the next.
 
 Depth: `cycles` is the number of updates of y, `steps` the number of updates of z in each cycle.
@@ -26,6 +28,7 @@ from models.architectures.two_state import TwoStateConfig
 from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.initialise import initialise
+from models.layers.norm import rms_norm
 from models.layers.post_norm import PostNormBlock
 from models.recursive_lm import States
 from models.settings import require
@@ -40,7 +43,9 @@ class TRMConfig(TwoStateConfig):
         {"layers": "layers", "loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
     block_axes: ClassVar[tuple[str, ...]] = ("layers",)
-    puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"layers": 2, "max_cycles": 1})
+    puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"layers": 2, "max_cycles": 1, "answer_damping": 0}
+    )
     d_model: int = 256
     """Width of both states."""
     n_heads: int = 4
@@ -57,12 +62,16 @@ class TRMConfig(TwoStateConfig):
     """How many of the last blocks have a gate: those that were added to a grown model."""
     max_steps: int = 2
     """The largest number of updates of z in a cycle in training."""
+    answer_damping: float = 2.0
+    """The n-th update of y is a step shorter by the factor n to this power; with 0 all steps are full."""
 
     def __post_init__(self) -> None:
         TwoStateConfig.__post_init__(self)
         for name in ("layers", "max_cycles", "max_steps"):
             require(1 <= getattr(self, name) <= 64, f"model.{name}", getattr(self, name), "1 to 64")
         require(self.d_feed_forward >= 8, "model.d_feed_forward", self.d_feed_forward, "at least 8")
+        damping = self.answer_damping
+        require(0 <= damping <= 8, "model.answer_damping", damping, "0 to 8")
         gated = self.gated_layers
         require(0 <= gated < self.layers, "model.gated_layers", gated, f"0 to {self.layers - 1}")
         require(self.mixer in ("attention", "mlp"), "model.mixer", self.mixer, "attention or mlp")
@@ -140,7 +149,9 @@ class TRM(PuzzleModel):
                 z = self.f(x + y + z, context, slots[first:])
                 context.record("reasoning", z)
         if frozen != "answer":
-            y = self.f(y + z, context, slots[-calls:])
+            proposed = self.f(y + z, context, slots[-calls:])
+            damping = self.config.answer_damping
+            y = rms_norm(y + (proposed - y) / (number + 1) ** damping) if damping else proposed
             context.record("answer", y)
         return y, z
 

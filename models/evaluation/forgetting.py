@@ -30,11 +30,13 @@ def losses_on(
     number_format: str,
     step: int,
     vocabulary: int | None = None,
+    max_tokens: int | None = None,
 ) -> Generator[Event, None, dict[str, float]]:
     """Nats per token at the default mode, by content hash. Texts too short to measure are left out.
 
-    Every measurement of a text reads the same tokens, so two of them can be compared. `vocabulary` is as
-    in `evaluate`; it does not apply to a text that holds later tokens.
+    Every measurement of a text reads the same tokens, so two of them can be compared. `vocabulary` and
+    `max_tokens` of each text are as in `evaluate`; `vocabulary` does not apply to a text that holds later
+    tokens.
     """
     depth = default_depth(model)
     losses: dict[str, float] = {}
@@ -43,6 +45,12 @@ def losses_on(
             continue
         allowed = None if vocabulary is None or text.tokens.max() >= vocabulary else vocabulary
         losses[text.content_hash] = yield from evaluate(
-            model, text.tokens, depth, number_format, step=step, vocabulary=allowed
+            model,
+            text.tokens,
+            depth,
+            number_format,
+            step=step,
+            max_tokens=max_tokens,
+            vocabulary=allowed,
         )
     return losses

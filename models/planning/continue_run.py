@@ -29,7 +29,7 @@ from models.growth.initial_snapshot import initial_snapshot
 from models.layers.initialise import no_init
 from models.planning.continuation_plan import ContinuationPlan, require_full_context
 from models.planning.defaults import suggested_minutes, suggested_model, suggested_training
-from models.planning.replay_share import Replay, chosen_share, once_more
+from models.planning.replay_share import Replay, chosen_share, is_read_often
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
 from models.planning.run_content import RunContent, read_content
@@ -142,7 +142,11 @@ def _replay(
     known_loss, new_loss = _losses(snapshot.model, model, samples, data.validation)
     sampled = sum(len(sample.train) for sample in samples)
     return chosen_share(
-        known_loss, new_loss, unknown_share, once_more(sampled, data.train_tokens, read_tokens)
+        known_loss,
+        new_loss,
+        unknown_share,
+        sampled / max(1.0, read_tokens),
+        has_spare_time=is_read_often(data.train_tokens, read_tokens),
     )
 
 

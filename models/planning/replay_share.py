@@ -14,6 +14,9 @@ READINGS = 2
 """How often a training reads at least what is kept of the earlier texts, up to the share for a far text.
 In 137 steps over a near, short text a fourth of replay let the first book get 2 % worse where a twentieth
 let it get 14 % worse, and cost the new text 0.9 %."""
+MOST_READINGS = 4
+"""How often a training reads at most what is kept of the earlier texts, where more than the default share
+would do it. A text that is read more often is learned by heart, and its held-out part gets worse."""
 OFTEN = 4
 """Readings of the new text beyond which it has some to spare."""
 STRANGE = 0.5
@@ -29,21 +32,28 @@ class Replay:
 
 
 def chosen_share(
-    known_loss: float | None, new_loss: float, unknown_share: float, repeated: float = 0.0
+    known_loss: float | None,
+    new_loss: float,
+    unknown_share: float,
+    one_reading: float = 1.0,
+    *,
+    has_spare_time: bool = False,
 ) -> Replay:
     """The share that suits how far a new text is from the known ones, and how long it is learned.
 
     `known_loss` is the model's mean loss on what it knows, `new_loss` on the new text, both in
     nats per token; `unknown_share` is the part of the new text's characters it has never seen.
-    `repeated` is the part of the training in which all that is kept of the earlier texts is read once, as
-    `once_more` has it.
+    `one_reading` is the share with which all that is kept of the earlier texts is read once, and
+    `has_spare_time` is whether the new text can give up some of its share, as `is_read_often` says.
     """
     if known_loss is None:
         return Replay(DEFAULT_SHARE, "the loss on the old text is not known")
-    by_loss = _between((new_loss - known_loss - NEAR) / (FAR - NEAR), OF_A_FAR_TEXT)
+    most = max(DEFAULT_SHARE, MOST_READINGS * one_reading)
+    by_loss = min(most, _between((new_loss - known_loss - NEAR) / (FAR - NEAR), OF_A_FAR_TEXT))
     by_characters = _between(unknown_share / STRANGE, OF_ANOTHER_ALPHABET)
-    by_distance = max(by_loss, by_characters)
-    share = round(max(by_distance, min(READINGS * repeated, OF_A_FAR_TEXT)), 3)
+    by_distance = max(by_loss, min(most, by_characters))
+    by_time = min(READINGS * one_reading, OF_A_FAR_TEXT) if has_spare_time else 0.0
+    share = round(max(by_distance, by_time), 3)
     if share > round(by_distance, 3):
         return Replay(share, "the new text is short, so there is time for the old")
     if by_characters >= by_loss and unknown_share >= 0.005:
@@ -54,13 +64,10 @@ def chosen_share(
     )
 
 
-def once_more(kept_tokens: int, new_tokens: int, read_tokens: float) -> float:
-    """The part of a training over `read_tokens` in which `kept_tokens` of earlier texts are read once: what
-    shakes them is a rate that rises again, however short the training, and that takes time to mend.
-
-    0 where the `new_tokens` of the new text are not read often: what it would give up, it has not learned.
-    """
-    return kept_tokens / read_tokens if read_tokens > OFTEN * new_tokens else 0.0
+def is_read_often(new_tokens: int, read_tokens: float) -> bool:
+    """Whether a training over `read_tokens` reads the `new_tokens` of the new text so often that it has time
+    to spare. What is not read often, it has not learned yet."""
+    return read_tokens > OFTEN * new_tokens
 
 
 def _between(distance: float, largest: float) -> float:

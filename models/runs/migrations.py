@@ -22,13 +22,13 @@ from models.runs.typed_json import JsonObject
 from models.settings import RENAMED_VALUES, renamed_fields
 
 CURRENT = {
-    "config.json": 2,
+    "config.json": 3,
     "datasets.json": 3,
     "evaluation.json": 1,
     "generation_config.json": 1,
     "state.json": 2,
     "events.jsonl": 1,
-    "safetensors": 3,
+    "safetensors": 4,
 }
 """The version each file is written in; one that is not listed is in its first."""
 
@@ -91,6 +91,19 @@ def _with_model_fields_of_2(section: Any) -> Any:
     return _renamed(section, renamed_fields("model")) if isinstance(section, dict) else section
 
 
+def config_2_to_3(value: Any) -> Any:
+    """The steps of trm's answer can get shorter; in earlier versions all of them were full."""
+    if not isinstance(value, dict) or "model" not in value:
+        return value
+    return {**value, _KEY: 3, "model": _with_full_answer_steps(value["model"])}
+
+
+def _with_full_answer_steps(section: Any) -> Any:
+    if not isinstance(section, dict) or section.get("architecture") != "trm":
+        return section
+    return {"answer_damping": 0.0, **section}
+
+
 def state_1_to_2(value: Any) -> Any:
     """`begins` became `is_initial`."""
     state = value.get("state") if isinstance(value, dict) else None
@@ -126,26 +139,37 @@ def safetensors_2_to_3(value: Any) -> Any:
         value["tensors"] = {
             _NGRAM_TENSOR.sub(r"\1ngram_embeddings.", name): tensors[name] for name in tensors
         }
-    if isinstance(metadata := value.get("metadata"), dict):
-        value["metadata"] = _with_config_of_2(metadata)
-    return value
+    return _with_config(value, _with_model_fields_of_2)
 
 
-def _with_config_of_2(metadata: JsonObject) -> JsonObject:
+def safetensors_3_to_4(value: Any) -> Any:
+    """As config_2_to_3, for the copy of the configuration. `value` is as in safetensors_2_to_3."""
+    if not isinstance(value, dict):
+        return value
+    return _with_config({**value, _KEY: 4}, _with_full_answer_steps)
+
+
+def _with_config(value: JsonObject, change: Callable[[Any], Any]) -> JsonObject:
+    """`value` with the copy of the configuration in its metadata changed, where there is a readable one."""
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict):
+        return value
     try:
         section = json.loads(metadata["config"])
     except (KeyError, TypeError, ValueError, RecursionError):
-        return metadata  # whoever needs it says what is wrong with it
-    return {**metadata, "config": json.dumps(_with_model_fields_of_2(section))}
+        return value  # whoever needs it says what is wrong with it
+    return {**value, "metadata": {**metadata, "config": json.dumps(change(section))}}
 
 
 _STEPS: dict[tuple[str, int], Callable[[Any], Any]] = {
     ("config.json", 1): config_1_to_2,
+    ("config.json", 2): config_2_to_3,
     ("datasets.json", 1): datasets_1_to_2,
     ("datasets.json", 2): datasets_2_to_3,
     ("state.json", 1): state_1_to_2,
     ("safetensors", 1): safetensors_1_to_2,
     ("safetensors", 2): safetensors_2_to_3,
+    ("safetensors", 3): safetensors_3_to_4,
 }
 """By file and the version it is in before the step."""
 

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from data.errors import CorpusError, RlmError
+from data.errors import CorpusError, UsageError
 from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import (
     REPLAY_BYTES,
@@ -41,7 +41,8 @@ def open_samples(
     is drawn now for later.
 
     All of them share one budget. A lost or damaged one is drawn again from its text if that is still
-    there, and is otherwise left out, with a notice. The caller holds the run's lock. Raises StorageError.
+    there, and is otherwise left out, with a notice. The caller holds the run's lock. Raises StorageError
+    where the tokens of a text that is still there cannot be stored.
     """
     current = config.content_hash
     earlier = [entry for entry in datasets if entry.content_hash not in (None, current)]
@@ -92,12 +93,13 @@ def _sample(
     else:
         fitting = thin_sample(stored, most)
         return (stored, True) if len(fitting.train) == len(stored.train) else (fitting, False)
-    drawn = yield from _drawn_again(run, entry, tokenizer, most)
-    if drawn is None:
+    try:
+        return (yield from _drawn_again(run, entry, tokenizer, most)), False
+    except (CorpusError, UsageError) as error:
         yield NoticeGiven(
-            message=f"{problem} Its text is gone too: '{entry.name}' cannot be replayed or measured."
+            message=f"{problem} {error.message} So '{entry.name}' cannot be replayed or measured."
         )
-    return drawn, False
+    return None, False
 
 
 def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
@@ -111,16 +113,16 @@ def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
 
 def _drawn_again(
     run: Run, entry: Dataset, tokenizer: Tokenizer, most: int
-) -> Generator[Event, None, ReplaySample | None]:
-    """The sample of a text whose tokens are in the cache, or which is still what it was; else None."""
+) -> Generator[Event, None, ReplaySample]:
+    """The sample of a text whose tokens are in the cache, or which is still what it was.
+
+    Raises CorpusError or UsageError where the text is gone, has changed or cannot be read; StorageError.
+    """
     if entry.prepared is not None:
         with contextlib.suppress(CorpusError):
             kept = open_prepared(entry.prepared)
             content_hash = str(entry.content_hash)
             return draw_sample(content_hash, kept.train, kept.validation, kept.validation_bytes, most)
-    try:
-        corpus = yield from with_progress_events(find_text(run, entry.paths, str(entry.content_hash)))
-        data = yield from with_progress_events(prepare(corpus, tokenizer))
-    except RlmError:
-        return None
+    corpus = yield from with_progress_events(find_text(run, entry.paths, str(entry.content_hash)))
+    data = yield from with_progress_events(prepare(corpus, tokenizer))
     return draw_sample(corpus.content_hash, data.train, data.validation, data.validation_bytes, most)

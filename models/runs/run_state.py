@@ -23,6 +23,9 @@ Seconds = Annotated[float, Limits(0, 1e12)]
 Amount = Annotated[float, Limits(0, 1e18)]
 """Of text, in characters."""
 
+WARMUP_SHARE = 0.1
+"""The most of a training that its warm-up takes. A warm-up as long as the training never reaches the peak."""
+
 
 @dataclass(slots=True)
 class Counters:
@@ -67,12 +70,18 @@ class Schedule:
     anchor_progress: Finite = 0.0
     scale: Annotated[float, Limits(SMALLEST, 1e3)] = 1.0
     """Share of the peak learning rate that this training rises to."""
+    warmup_steps: Count | None = None
+    """Steps of rising rate; None in a training of an earlier version, whose configuration says them."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def over(cls, first_step: int, last_step: int, scale: float = 1.0) -> "Schedule":
-        """The schedule of a training that begins."""
-        return cls(first_step, last_step, anchor_step=first_step, scale=scale)
+    def over(
+        cls, first_step: int, last_step: int, scale: float = 1.0, warmup_steps: int | None = None
+    ) -> "Schedule":
+        """The schedule of a training that begins. Its warm-up takes a tenth of its steps at most."""
+        if warmup_steps is not None:
+            warmup_steps = min(warmup_steps, int(WARMUP_SHARE * (last_step - first_step)))
+        return cls(first_step, last_step, anchor_step=first_step, scale=scale, warmup_steps=warmup_steps)
 
     def progress(self, step: int) -> float:
         """How far the training is after `step` steps, from 0 to 1."""

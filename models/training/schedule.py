@@ -12,7 +12,8 @@ from models.runs.run_state import Schedule
 
 def learning_rate_factor(schedule: Schedule, step: int, config: TrainingConfig) -> float:
     """The factor on every peak learning rate at `step`: warm-up, then the chosen schedule."""
-    warmup = min(1.0, (step - schedule.first_step + 1) / max(1, config.warmup_steps))
+    warmup_steps = config.warmup_steps if schedule.warmup_steps is None else schedule.warmup_steps
+    warmup = min(1.0, (step - schedule.first_step + 1) / max(1, warmup_steps))
     progress = schedule.progress(step)
     if config.schedule == "cosine":
         shape = 0.5 * (1.0 + math.cos(math.pi * progress))

@@ -116,30 +116,53 @@ class TextTask:
         yield CorporaMeasured(step=0, losses=by_label(self.datasets, losses), losses_before={})
 
     def evaluate(self, session: Session) -> Iterator[Event]:
-        counters, data, config = session.counters, self.data, session.config
+        counters, data = session.counters, self.data
         depth, histogram, sample = default_depth(session.model), DepthHistogram(), None
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
-            evaluation = evaluate(
-                model,
-                data.validation,
-                depth,
-                session.calibration.number_format,
-                step=counters.step,
-                max_tokens=config.evaluation_tokens,
-                histogram=histogram,
-            )
-            loss = yield from until_paused(evaluation, session.control)
-            if loss is None:
+            evaluation = self._loss_and_forgetting(session, model, histogram)
+            found = yield from until_paused(evaluation, session.control)
+            if found is None:
                 return
+            loss, forgetting = found
             if session.sample_due():
                 sample = sample_passage(model, self.tokenizer, self.kind, data.validation, depth)
-            best = session.keep_if_best(loss)
+            best = session.keep_if_best(loss + forgetting)
         counters.last_evaluated = counters.step
         bits = bits_per_byte(loss, data.validation_tokens, data.validation_bytes)
         yield evaluation_finished(session, loss, bits, best=best, passes_per_token=histogram.mean)
         if sample is not None:
             yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
         session.end_if_good_enough(loss)
+
+    def _loss_and_forgetting(
+        self, session: Session, model: RecursiveLM, histogram: DepthHistogram
+    ) -> Generator[Event, None, tuple[float, float]]:
+        """The loss on a part of what is held out, and by how much the loss on the earlier texts has risen
+        since the first step, on average; in nats per token.
+
+        Where nothing is replayed, the earlier texts are given up, and the second is 0.
+        """
+        number_format, step = session.calibration.number_format, session.counters.step
+        most = session.config.evaluation_tokens
+        loss = yield from evaluate(
+            model,
+            self.data.validation,
+            default_depth(model),
+            number_format,
+            step=step,
+            max_tokens=most,
+            histogram=histogram,
+        )
+        before = {one.content_hash: one.loss_before for one in self.datasets if one.loss_before is not None}
+        texts = [one for one in self._replayed_texts() if one.content_hash in before]
+        each = most // max(1, len(texts))
+        losses = yield from losses_on(model, texts, number_format, step, max_tokens=each)
+        risen = [now - before[content_hash] for content_hash, now in losses.items()]
+        return loss, sum(risen) / max(1, len(risen))
+
+    def _replayed_texts(self) -> tuple[HeldOutText, ...]:
+        """What is held out of the earlier texts, where they are replayed."""
+        return self.known[:-1] if isinstance(self.sampler, MixedSampler) else ()
 
     def sample(self, session: Session) -> Iterator[Event]:
         session.control.done("sample")
@@ -218,7 +241,8 @@ class TextTask:
         """Evaluations and samples on the way, the last evaluation, what is measured of known texts."""
         config, call_token_s = budget.config, budget.call_token_s()
         calls = budget.model.attention_calls(default_depth(budget.model))
-        tokens = min(config.evaluation_tokens, len(self.data.validation))
+        most = config.evaluation_tokens
+        tokens = min(most, len(self.data.validation)) + min(most, held_out_tokens(self._replayed_texts()))
         on_the_way_s = config.evaluations * tokens * calls * call_token_s + config.samples * SAMPLE_S
         measured_tokens = held_out_tokens(self.known) if self._measures_known_texts() else 0
         known_s = measured_tokens * calls * call_token_s * (2.0 if progress == 0.0 else 1.0)

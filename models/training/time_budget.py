@@ -228,7 +228,9 @@ def plan_steps(session: "Session", length: Length) -> Iterator[Event]:
     if length.extends and length.rewarm_scale is None:
         session.schedule = session.schedule.ending_at(step + steps, step)
     else:
-        session.schedule = Schedule.over(step, step + steps, length.rewarm_scale or 1.0)
+        session.schedule = Schedule.over(
+            step, step + steps, length.rewarm_scale or 1.0, session.config.warmup_steps
+        )
         session.counters.without_better = 0
     if length.minutes is not None:
         yield budget.planned(step, step + steps, session.schedule.progress(step))

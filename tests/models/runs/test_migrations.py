@@ -197,7 +197,8 @@ def test_the_fields_of_a_model_get_the_names_of_today(tmp_path: Path, old: str, 
 
 def test_the_configuration_of_a_pending_change_gets_the_names_of_today() -> None:
     state = {"config": {"format_version": 1, "model": {"architecture": "trm", "lookback": 2}}}
-    assert migrated("config.json", state["config"])["model"] == {"architecture": "trm", "ngram": 2}
+    found = migrated("config.json", state["config"])["model"]
+    assert found == {"answer_damping": 0.0, "architecture": "trm", "ngram": 2}
     assert migrated("config.json", {"model": {"ngram": 2}})["model"] == {"ngram": 2}
 
 
@@ -221,6 +222,17 @@ def test_the_configuration_that_travels_with_weights_gets_the_names_of_today() -
     assert json.loads(found["config"]) == {"architecture": "looped", "ngram": 3}
     for nonsense in ({}, {"config": "no json"}, {"config": "[]"}):
         assert migrated("safetensors", {"format_version": 2, "metadata": nonsense})["metadata"] == nonsense
+
+
+def test_trm_of_an_earlier_version_keeps_full_steps_of_its_answer() -> None:
+    earlier = {"architecture": "trm", "d_model": 32}
+    as_it_was = {"answer_damping": 0.0, **earlier}
+    assert migrated("config.json", {"format_version": 2, "model": earlier})["model"] == as_it_was
+    copy = {"config": json.dumps(earlier)}
+    found = migrated("safetensors", {"format_version": 3, "metadata": copy})["metadata"]
+    assert json.loads(found["config"]) == as_it_was
+    looped = {"architecture": "looped"}
+    assert migrated("config.json", {"format_version": 2, "model": looped})["model"] == looped
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """Training on another text: what stays, what is replayed, and what is measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from data.cache import set_cache_dir
-from data.replay import load_sample
+from data.progress import result_of
 from models.planning.continuation_plan import ContinuationPlan
 from models.planning.extend import extend
 from models.planning.replay_share import OF_A_FAR_TEXT
@@ -20,6 +19,7 @@ from models.runs.datasets import Dataset
 from models.runs.events import (
     CorporaMeasured,
     CorpusStarted,
+    EvaluationFinished,
     Event,
     RunFinished,
     RunPaused,
@@ -29,8 +29,10 @@ from models.runs.events import (
 from models.runs.listing import summarize
 from models.runs.load import load_run
 from models.runs.run import Run
+from models.training import text_task
 from models.training.control import Control
 from models.training.trainer import train
+from tests.models.training.sessions import session_of
 
 NewRun = Callable[..., Run]
 Go = Callable[[Run], list[Event]]
@@ -94,6 +96,37 @@ def test_replay_keeps_the_loss_on_an_earlier_text_low(
         assert earlier.loss_now is not None and earlier.loss_when_learned is not None
         losses[share] = earlier.loss_now - earlier.loss_when_learned
     assert losses[0.25] < losses[0.0] / 2
+
+
+@pytest.mark.parametrize(("share", "later_is_best"), [(0.2, False), (0.0, True)])
+def test_the_best_weights_know_the_earlier_texts_too_where_they_are_replayed(
+    owl: Run, river: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, share: float, later_is_best: bool
+) -> None:
+    plan(owl, river, replay=share).start()
+    session = session_of(owl)
+    result_of(session.task.begin(session))
+    meadow = session.task.datasets[0]
+    assert meadow.loss_before is not None
+
+    def measures(*losses: Any) -> Callable[..., Iterator[Event]]:
+        coming = iter(losses)
+
+        def measure(*arguments: Any, **settings: Any) -> Generator[Event, None, Any]:
+            yield from ()
+            return next(coming)
+
+        return measure
+
+    monkeypatch.setattr(text_task, "evaluate", measures(2.0, 1.9))  # the river is learned
+    rising = [{meadow.content_hash: meadow.loss_before + by} for by in (0.0, 0.3)]  # the meadow is forgotten
+    monkeypatch.setattr(text_task, "losses_on", measures(*rising if share else ({}, {})))
+    kept = [
+        event.best
+        for _ in range(2)
+        for event in session.task.evaluate(session)
+        if isinstance(event, EvaluationFinished)
+    ]
+    assert kept == [True, later_is_best]
 
 
 @pytest.mark.parametrize(
@@ -186,41 +219,6 @@ def test_a_run_that_once_learned_conversations_answers_as_one(
     assert load_run(owl).kind == "text"
 
 
-def test_an_earlier_text_is_replayed_after_its_file_is_gone(
-    owl: Run, meadow: Path, river: Path, go: Go, plan: Plan
-) -> None:
-    meadow.unlink()
-    plan(owl, river, replay=0.2).start()
-    events = go(owl)
-    assert "meadow" in [event for event in events if isinstance(event, CorporaMeasured)][-1].losses
-
-
-def test_a_damaged_sample_is_drawn_again_from_its_text(
-    owl: Run, meadow: Path, river: Path, go: Go, plan: Plan
-) -> None:
-    (sample,) = (owl.path / "replay").iterdir()
-    whole = load_sample(sample.parent, owl.config().content_hash)
-    sample.write_bytes(sample.read_bytes()[:100])
-    plan(owl, river, replay=0.2).start()
-    events = go(owl)
-    drawn = load_sample(sample.parent, whole.content_hash)
-    assert np.array_equal(drawn.train, whole.train) and np.array_equal(drawn.held_out, whole.held_out)
-    assert "meadow" in [event for event in events if isinstance(event, CorporaMeasured)][-1].losses
-
-
-def test_without_a_sample_and_its_text_training_goes_on_without_replay(
-    owl: Run, meadow: Path, river: Path, tmp_path: Path, go: Go, plan: Plan
-) -> None:
-    set_cache_dir(tmp_path / "another-cache")
-    (sample,) = (owl.path / "replay").iterdir()
-    sample.write_bytes(b"torn")
-    meadow.unlink()
-    plan(owl, river).start()
-    events = go(owl)
-    assert any("gone" in getattr(event, "message", "") for event in events)
-    assert isinstance(events[-1], RunFinished)
-
-
 def test_a_lost_tokenizer_is_put_back_when_training_goes_on(
     owl: Run, river: Path, go: Go, plan: Plan
 ) -> None:
@@ -266,7 +264,7 @@ def test_byte_pairs_are_added_for_another_text(tmp_path: Path, river: Path, go: 
     go(run)
     before = load_run(run)
     chosen = plan(run, river).replay  # bytes cover all there is, and letters are new all the same
-    assert "of its characters are new" in chosen.reason and chosen.share > OF_A_FAR_TEXT
+    assert "characters are new" in chosen.reason and chosen.share > OF_A_FAR_TEXT
     plan(run, river, grow_vocab=6, replay=0.2).start()
     go(run)
     after = load_run(run)

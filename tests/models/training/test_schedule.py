@@ -86,6 +86,21 @@ def test_another_end_keeps_what_is_done(stretch: tuple[int, int], share: float, 
     assert moved.progress(step + more // 2) <= 1.0
 
 
+@given(stretches, st.integers(0, 10_000))
+def test_a_warm_up_takes_a_tenth_at_most_and_reaches_the_peak(stretch: tuple[int, int], warmup: int) -> None:
+    config = TrainingConfig(warmup_steps=warmup, cooldown=0.5)
+    schedule = Schedule.over(*stretch, warmup_steps=warmup)
+    found = rates(schedule, config)
+    assert found.index(1.0) <= 0.1 * (stretch[1] - stretch[0])
+    assert rates(schedule.ending_at(stretch[1] + 1000, stretch[0]), config)[: len(found)].index(
+        1.0
+    ) == found.index(1.0)
+
+
+def test_a_training_of_an_earlier_version_keeps_its_warm_up() -> None:
+    assert rates(Schedule.over(0, 20), TrainingConfig(warmup_steps=40))[:3] == [1 / 40, 2 / 40, 3 / 40]
+
+
 def test_a_training_that_goes_on_warms_up_to_its_share_of_the_rate() -> None:
     config = TrainingConfig(warmup_steps=10, cooldown=0.5)
     found = rates(Schedule.over(1000, 1100, 0.5), config)
