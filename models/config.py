@@ -131,7 +131,7 @@ class TrainingConfig:
     samples: int = 5
     """Passages written over the run."""
     checkpoint_minutes: float = 0.5
-    """Most minutes between checkpoints."""
+    """Minutes between checkpoints; more where they would take over 2 % of the time. 0: after every step."""
     patience: int = 0
     """Stop after so many evaluations without a better loss; 0 never does."""
     target_loss: float | None = None

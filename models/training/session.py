@@ -133,6 +133,7 @@ class Session:
     def advance(self, batch: BatchLoss, depth: Depth) -> None:
         """Count a step, whether it was taken or skipped."""
         counters = self.counters
+        self.best_is_unsaved = False  # the weights have moved on
         counters.step += 1
         counters.position += batch.drawn
         counters.tokens_seen += self.tokens_per_step
@@ -206,10 +207,11 @@ class Session:
 
     def save_due(self) -> str | None:
         """Why a checkpoint is due now, or None."""
-        if self.best_is_unsaved:
+        budget, since_s = self.time_budget, self.control.now() - self.last_saved
+        # Where there is a deadline, the best weights may have to do without a checkpoint of their own.
+        if self.best_is_unsaved and self.control.decide(budget.deadline is None or budget.can_save(since_s)):
             return "best"
-        interval_s = self.config.checkpoint_minutes * 60
-        if self.control.decide(self.control.now() - self.last_saved > interval_s):
+        if self.control.decide(budget.save_is_due(since_s)):
             return "interval"
         return "request" if self.control.wants("save") else None
 
@@ -217,8 +219,10 @@ class Session:
         """Write a checkpoint. Raises StorageError."""
         chosen = {"latest": True, "pause": reason == "pause", "best": self.best_is_unsaved}
         pointers = [pointer for pointer, is_chosen in chosen.items() if is_chosen]
+        began = self.control.now()
         path = save_checkpoint(self.run, self.snapshot(), pointers=pointers, metadata=self._metadata())
         self.note_saved()
+        self.time_budget.save_s = self.last_saved - began
         return CheckpointSaved(step=self.counters.step, path=str(path), reason=reason)
 
     def note_saved(self) -> None:

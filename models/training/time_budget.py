@@ -25,6 +25,12 @@ FINAL_EVALUATION_S = 180.0
 FORWARD_SHARE = 0.35
 """The part of a training step's time that its forward pass takes without gradients."""
 FINAL_SAVE_S = 1.5
+SAVE_SHARE = 0.02
+"""The most of a training's time that its checkpoints take; where they are slow, they are further apart."""
+SAVE_SIZE = 4
+"""The size of a checkpoint as a multiple of the weights, about: the moments and the average come on top."""
+SAVE_RATE = 200e6
+"""Bytes in a second that a checkpoint is written with, about, until one was written."""
 SAID_CHANGE = 0.25
 """The share of the steps by which a plan must change before the user is told again."""
 TOLERANCE = 0.03
@@ -102,8 +108,14 @@ class TimeBudget:
     """The last step when the plan was last told to the user."""
     slowdown: float = 1.0
     """Real over calibrated step time."""
+    save_s: float = 0.0
+    """Seconds of one checkpoint: of the last one, or before it an estimate."""
     _real_s: float = 0.0
     _expected_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        weights = sum(parameter.nbytes for parameter in self.model.parameters())
+        self.save_s = SAVE_SIZE * weights / SAVE_RATE
 
     @property
     def budget_s(self) -> float | None:
@@ -137,10 +149,29 @@ class TimeBudget:
         """
         assert self.deadline is not None, "only a time can be turned into steps"
         seconds = self.deadline - now - reserve_s
+        seconds -= self.saving_s(seconds, progress)
         steps = int(seconds / (self.mean_step_s(progress) * self.slowdown))
         if self.max_step is not None:
             steps = min(steps, self.max_step - step)
         return max(MIN_STEPS if progress == 0.0 else 1, steps)
+
+    def save_is_due(self, since_s: float) -> bool:
+        """Whether to save so many seconds after the last checkpoint: as often as configured, but so that all
+        checkpoints together take SAVE_SHARE of the time at most. 0 minutes is after every step, always."""
+        interval_s = 60 * self.config.checkpoint_minutes
+        return since_s > interval_s and (interval_s == 0 or self.can_save(since_s))
+
+    def can_save(self, since_s: float) -> bool:
+        """Whether a checkpoint so many seconds after the last one takes SAVE_SHARE of the time at most."""
+        return self.save_s <= SAVE_SHARE * since_s
+
+    def saving_s(self, seconds: float, progress: float) -> float:
+        """Seconds of the checkpoints and best weights in the next `seconds`, from `progress` (0 to 1) on,
+        and of the last checkpoint."""
+        evaluations = self.config.evaluations * (1.0 - progress)
+        saves = evaluations + seconds / max(60 * self.config.checkpoint_minutes, self.save_s / SAVE_SHARE)
+        on_the_way_s = min(saves * self.save_s, SAVE_SHARE * seconds)
+        return on_the_way_s + self.save_s + evaluations * self.save_s / SAVE_SIZE
 
     def count_step(self, depth: Depth, real_s: float) -> None:
         """Note how long a step at `depth` really took."""

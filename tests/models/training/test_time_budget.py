@@ -43,12 +43,10 @@ def budget_of(architecture: str = "looped", deadline: float | None = 100.0, **tr
         shallow_step_s=SHALLOW_S,
         deep_step_s=DEEP_S,
     )
-    return TimeBudget(
-        model,
-        TrainingConfig(batch_size=4, **training),
-        calibration,
-        Length(minutes=100 / 60, deadline=deadline),
-    )
+    config = TrainingConfig(batch_size=4, **training)
+    budget = TimeBudget(model, config, calibration, Length(minutes=100 / 60, deadline=deadline))
+    budget.save_s = 0.0
+    return budget
 
 
 @pytest.fixture
@@ -62,6 +60,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 @pytest.fixture
+def slow_disk(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A disk on which a checkpoint takes 2 seconds; when each was begun."""
+    saved, save_checkpoint = [], session_module.save_checkpoint
+
+    def save(*arguments: Any, **settings: Any) -> Any:
+        saved.append(clock.now - 1000.0)
+        clock.now += 2.0
+        return save_checkpoint(*arguments, **settings)
+
+    monkeypatch.setattr(session_module, "save_checkpoint", save)
+    return saved
+
+
+@pytest.fixture
 def timed_session(
     new_run: NewRun, changed_calibration: NewRun, clock: SimpleNamespace
 ) -> Callable[..., Session]:
@@ -70,16 +82,21 @@ def timed_session(
     def make(seconds: float) -> Session:
         run = new_run("owl", "transformer", minutes=1, **QUIET)
         session = session_of(changed_calibration(run, shallow_step_s=1.0, deep_step_s=1.0), Control())
-        training_loss = session.model.training_loss
-
-        def slow(*arguments: Any) -> LossParts:
-            clock.now += seconds
-            return training_loss(*arguments)
-
-        session.model.training_loss = slow  # type: ignore[method-assign,assignment]
+        _take_steps_of(seconds, session, clock)
         return session
 
     return make
+
+
+def _take_steps_of(seconds: float, session: Session, clock: SimpleNamespace) -> None:
+    """Let each step of `session` take so long."""
+    training_loss = session.model.training_loss
+
+    def slow(*arguments: Any) -> LossParts:
+        clock.now += seconds
+        return training_loss(*arguments)
+
+    session.model.training_loss = slow  # type: ignore[method-assign,assignment]
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 4.0])
@@ -103,6 +120,19 @@ def test_a_training_ends_in_time_however_fast_the_machine_is(
     assert [event.instead_of for event in said] == totals[:-1] and bool(said) == bool(replanned)
     assert not said or said[0].reason == f"the machine has become {word}"
     assert not replanned or replanned[-1].seconds_per_step == pytest.approx(seconds, rel=0.1)
+
+
+def test_slow_checkpoints_are_rare_and_in_the_plan(
+    new_run: NewRun, changed_calibration: NewRun, slow_disk: list[float], clock: SimpleNamespace
+) -> None:
+    run = new_run("owl", "transformer", minutes=5, checkpoint_minutes=0.05, evaluations=10, samples=0)
+    session = session_of(changed_calibration(run, shallow_step_s=1.0, deep_step_s=1.0))
+    _take_steps_of(1.0, session, clock)
+    last = list(training_loop(session))[-1]
+    assert isinstance(last, RunFinished) and clock.now <= 1300.0
+    first, *on_the_way, final = slow_disk
+    assert first == 0.0 and final > 280
+    assert [round(at) for at in on_the_way] == [102, 204]  # 2 seconds in 102
 
 
 def test_time_in_which_a_user_is_asked_changes_no_plan(
