@@ -1,6 +1,6 @@
 """The losses of training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,8 +19,6 @@ class LossParts:
     """The cross-entropy of the next token, in nats per token."""
     passes: Tensor
     """The mean number of passes of a token."""
-    extras: dict[str, Tensor] = field(default_factory=dict)
-    """Further numbers of the architecture's own, by name."""
 
 
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -256,8 +256,7 @@ class MixtureOfRecursions(RecursiveLM):
         state, passes, expected = self.through_layers(tokens, depth, context)
         next_token = next_token_loss(self.readout(state), targets)
         total = next_token + self.config.ponder_cost * expected
-        extras = {"router_steps": expected.detach() / len(self.layers)}
-        return LossParts(total, next_token.detach(), passes.mean(), extras)
+        return LossParts(total, next_token.detach(), passes.mean())
 
     def through_layers(
         self, tokens: Tensor, depth: Depth, context: AttentionContext

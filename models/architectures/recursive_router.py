@@ -208,8 +208,7 @@ class RecursiveRouter(RecursiveLM):
             read_out = sum_of(states, probs) if self.config.router == "soft" else states[-1]
             next_token = self.losses(read_out, targets).sum() / count
             total = next_token + price
-        extras = {"router_passes": expected_passes(probs).mean().detach()}
-        return LossParts(total, next_token.detach(), 1 + n_passes.float().mean(), extras)
+        return LossParts(total, next_token.detach(), 1 + n_passes.float().mean())
 
     def through_stack(self, tokens: Tensor, context: AttentionContext) -> Tensor:
         """The output (B, T, D) of the stack for `tokens` (B, T)."""

@@ -147,7 +147,7 @@ class TwoStateModel(RecursiveLM):
         weights = [self.config.supervision_weight(number) for number in range(1, len(losses) + 1)]
         supervised = sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) / sum(weights)
         total = supervised + self.config.halting_weight * halting
-        return LossParts(total, losses[-1].detach(), passes.mean(), {"halting": halting.detach()})
+        return LossParts(total, losses[-1].detach(), passes.mean())
 
     def think(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> tuple[list[Tensor], Tensor]:
         """The answer state (B, T, D) after each cycle, and the cycles each token took (B, T)."""

@@ -36,7 +36,7 @@ from models.training.calibrate import calibrate
 from models.training.control import until_paused
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
-from models.training.tasks import BatchLoss
+from models.training.tasks import BatchLoss, weighted_sum
 from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
 
 SAMPLE_S = 0.5
@@ -80,16 +80,16 @@ class TextTask:
 
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
         blocks = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))
-        loss = passes = 0.0
+        losses, passes, shares = list[Tensor](), list[Tensor](), list[float]()
         for micro in blocks.split(session.calibration.micro_batch):  # (b, T + 1)
-            share = len(micro) / len(blocks)
+            shares.append(len(micro) / len(blocks))
             rows = to_device(micro, session.device)
             with autocast(session.device, session.calibration.number_format):
                 parts = session.model.training_loss(rows[:, :-1], rows[:, 1:], depth)
-            session.optimizers.backward(parts.total * share)
-            loss += parts.next_token.item() * share
-            passes += parts.passes.item() * share
-        return BatchLoss(loss, passes, len(blocks))
+            session.optimizers.backward(parts.total * shares[-1])
+            losses.append(parts.next_token.detach())
+            passes.append(parts.passes.detach())
+        return BatchLoss(weighted_sum(losses, shares), weighted_sum(passes, shares), len(blocks))
 
     def begin(self, session: Session) -> Iterator[Event]:
         """Before a further text: what is known of the earlier ones, with the vocabulary they had."""

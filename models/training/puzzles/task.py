@@ -35,7 +35,7 @@ from models.training.puzzles.carry import Carry
 from models.training.puzzles.sampler import PuzzleSampler
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
-from models.training.tasks import BatchLoss
+from models.training.tasks import BatchLoss, weighted_sum
 from models.training.time_budget import (
     FINAL_EVALUATION_SHARE,
     FINAL_SAVE_S,
@@ -215,18 +215,19 @@ def supervision_step(
     """Replace the puzzles of `carry` that are done, take one supervision step with all, and accumulate
     its gradients. The passes are the steps that the puzzles of this batch have had on average."""
     drawn = _refill(model, calibration, carry, sampler, position)
-    loss, thoughts = 0.0, list[Thought]()
+    losses, thoughts = list[Tensor](), list[Thought]()
     for first in range(0, len(carry.taken), calibration.micro_batch):
         puzzles, solutions, taken, states = carry.piece(slice(first, first + calibration.micro_batch))
         with autocast(puzzles.device, calibration.number_format):
             thought = model.ponder(puzzles, states)
             parts = model.puzzle_loss(thought, puzzles, solutions, taken, carry.puzzles)
         optimizers.backward(parts.total)
-        loss += parts.answer.item()
+        losses.append(parts.answer)
         thoughts.append(thought)
     carry.advance(thoughts, model.config.supervision_steps)
-    if not all(bool(state.isfinite().all()) for state in carry.states):
+    if not bool(torch.stack([state.isfinite().all() for state in carry.states]).all()):
         carry.reset()
+    loss = weighted_sum(losses, [1.0] * len(losses))
     return BatchLoss(loss, float(carry.taken.float().mean()), drawn)
 
 

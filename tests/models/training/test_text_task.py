@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from models.depth import Depth, sample_depth
 from models.runs.evaluation import Evaluation
@@ -39,6 +40,18 @@ def test_other_steps_draw_their_depth(new_run: NewRun) -> None:
     found = depths(run)
     assert found == [str(sample_depth(trained, 5, step, 0.0)) for step in range(12)]
     assert len(set(found)) > 1
+
+
+@pytest.mark.parametrize("micro_batch", [1, 4])
+def test_the_losses_of_a_step_are_read_once_and_not_with_each_micro_batch(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, micro_batch: int
+) -> None:
+    session, reads = session_of(new_run(micro_batch=micro_batch)), []
+    for name in ("item", "tolist"):  # a GPU is waited for here
+        real = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda tensor, real=real: reads.append(1) or real(tensor))
+    loss = session.task.backward(session, Depth(1)).loss
+    assert loss > 0 and len(reads) == 2  # the losses, and the passes
 
 
 @pytest.mark.parametrize("length", [{"steps": 3}, {"epochs": 0.1}])
