@@ -1,6 +1,12 @@
 """Turns Ctrl-C and other signals into requests to the trainer."""
 
+import math
+import os
 import signal
+import socket
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -40,6 +46,58 @@ def no_lost_interrupt() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
+GRACE_S = 2.0
+"""Seconds after a second Ctrl-C in which a training can still save."""
+
+
+def end_process() -> None:
+    """End the process as it stands. What was saved before is intact, and the system frees the run's lock."""
+    show_cursor = b"\x1b[?25h" if sys.stderr.isatty() else b""
+    os.write(2, show_cursor + b"\nStopped at once. The run stands at its last checkpoint.\n")
+    os._exit(ExitCode.PAUSED)
+
+
+class _SecondPress:
+    """A thread that calls `end` GRACE_S seconds after a second Ctrl-C.
+
+    Python calls a signal handler between two operations of the main thread, and a compiler or a large
+    matrix product can be one operation for long. The byte that each signal writes to a file comes at once.
+    """
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self.presses = 0
+        self.paused = False
+        """While the user is asked, Ctrl-C answers the question and is not counted."""
+        self._end = end
+
+    def start(self) -> None:
+        """Begin to count. Call it in the main thread."""
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        self._previous = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._count, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; `end` is not called any more."""
+        signal.set_wakeup_fd(self._previous)
+        self._sender.close()
+        self._thread.join()
+        self._receiver.close()
+
+    def _count(self) -> None:
+        deadline = math.inf
+        try:
+            while number := self._receiver.recv(1):
+                if number[0] == signal.SIGINT and not self.paused:
+                    self.presses += 1
+                if self.presses >= 2:
+                    deadline = min(deadline, time.monotonic() + GRACE_S)  # a third press moves it no further
+                    self._receiver.settimeout(max(0.001, deadline - time.monotonic()))
+        except TimeoutError:
+            self._end()
+
+
 class Choice(Enum):
     """The answers to the menu."""
 
@@ -52,11 +110,14 @@ class Interrupts:
     """A context in which signals change `control` instead of ending the program.
 
     The first Ctrl-C sets `control.interrupted`; after the next event, `decide` asks the user. A second
-    Ctrl-C pauses at once, and so do SIGTERM and SIGHUP. `exit_code` is the exit code of a pause. A
-    signal that was ignored before, as in a background job or under nohup, stays ignored.
+    Ctrl-C pauses at once, and so do SIGTERM and SIGHUP. Where the training does not get to pausing, as in
+    the compiler or in a step that takes long, the second Ctrl-C calls `end` after GRACE_S seconds.
+    `exit_code` is the exit code of a pause. A signal that was ignored before, as in a background job or
+    under nohup, stays ignored.
     """
 
-    def __init__(self, control: "Control") -> None:
+    def __init__(self, control: "Control", end: Callable[[], None] | None = None) -> None:
+        self._second_press = _SecondPress(end or end_process)
         self.exit_code = ExitCode.PAUSED
         self.terminal_closed = False
         self.pending = False
@@ -67,6 +128,7 @@ class Interrupts:
         self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        self._second_press.start()
         self._handle(signal.SIGTERM, self._terminate)
         hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
         for number, handler in ((signal.SIGINT, self._interrupt), (hang_up, self._hang_up)):
@@ -79,20 +141,21 @@ class Interrupts:
     ) -> None:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
+        self._second_press.stop()
 
     def decide(self, ask: Callable[[], Choice]) -> None:
         """Ask the user and pass the choice to the trainer. Call it between two events."""
-        self._in_menu = True
+        self._in_menu = self._second_press.paused = True
         try:
             choice = ask()
         except KeyboardInterrupt:
             choice = Choice.PAUSE
         finally:
-            self._in_menu = False
+            self._in_menu = self._second_press.paused = False
         self.pending = False
         self._control.interrupted = False
         if choice is Choice.GO_ON:
-            self._presses = 0
+            self._presses = self._second_press.presses = 0
             self._control.go_on()
         elif choice is Choice.STOP:
             self._control.stop()

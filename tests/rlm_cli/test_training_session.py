@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from models.runs import events
 from models.runs.events import Event
 from models.runs.history import History
-from rlm_cli import training_session
+from rlm_cli import interrupts, training_session
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
@@ -106,6 +107,29 @@ def test_a_second_interrupt_before_the_menu_pauses_at_once(monkeypatch: pytest.M
     trainer = CountingTrainer()
     assert ending(trainer, {5: [signal.SIGINT, signal.SIGINT]})[0] == "paused before step 5"
     assert trainer.calls == ["pause"]
+
+
+def test_a_second_interrupt_ends_a_training_that_does_not_get_to_pausing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interrupts, "GRACE_S", 0.01)
+    ended = threading.Event()
+    with Interrupts(CountingTrainer(), ended.set):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert ended.wait(60)  # no event comes meanwhile, as from a compiler
+
+
+@pytest.mark.parametrize(("presses", "grace_s"), [(1, 0.0), (2, 60.0)])
+def test_a_training_that_pauses_in_time_is_not_ended(
+    monkeypatch: pytest.MonkeyPatch, presses: int, grace_s: float
+) -> None:
+    monkeypatch.setattr(interrupts, "GRACE_S", grace_s)
+    ended = threading.Event()
+    with Interrupts(CountingTrainer(), ended.set):
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
+    assert not ended.is_set()
 
 
 def test_an_interrupt_in_the_menu_pauses() -> None:
