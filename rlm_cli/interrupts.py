@@ -46,7 +46,7 @@ def no_lost_interrupt() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-GRACE_S = 2.0
+GRACE_S = 1.5
 """Seconds after a second Ctrl-C in which a training can still save."""
 
 
