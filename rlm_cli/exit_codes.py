@@ -24,6 +24,9 @@ class ExitCode(IntEnum):
     PAUSED = 130
     """Stopped by the user. A training is saved."""
 
+    HUNG_UP = 129
+    """Stopped because the window was closed. A training is saved, and gives PAUSED."""
+
     TERMINATED = 143
     """Stopped by SIGTERM. A training is saved."""
 

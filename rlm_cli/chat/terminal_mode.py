@@ -20,10 +20,13 @@ def unechoed_keys(*, mark_pastes: bool = False) -> Iterator[bool]:
     """
     try:
         import termios
-
+    except ImportError:  # Windows does not change keys
+        yield False
+        return
+    try:
         descriptor = sys.stdin.fileno()
         before, changed = termios.tcgetattr(descriptor), termios.tcgetattr(descriptor)
-    except (ImportError, OSError, ValueError, AttributeError, termios.error):  # Windows, or no terminal
+    except (termios.error, OSError, ValueError, AttributeError):  # no terminal
         yield False
         return
     changed[0] &= ~termios.ICRNL
