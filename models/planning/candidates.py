@@ -1,7 +1,6 @@
 """The models of a folder that could go on with a text, for a person to choose from. Torch-free."""
 
-import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.errors import RlmError
@@ -22,14 +21,19 @@ class Candidate:
     """Of the content of these texts."""
 
 
-def candidates(runs_dir: Path) -> list[Candidate]:
-    """Every model that has learned, or begun to learn, a text; the one last trained comes first."""
-    found = []
+def candidates(runs_dir: Path) -> tuple[list[Candidate], list[RunSummary]]:
+    """Every model that has learned, or begun to learn, a text, the one last trained first; and the runs that
+    are damaged, which cannot go on before they are repaired."""
+    found, damaged = [], []
     for summary in list_runs(runs_dir):
-        if summary.status in ("finished", "paused", "training"):
-            with contextlib.suppress(RlmError):
-                found.append(_candidate(summary))
-    return [one for one in found if one is not None]
+        try:
+            if summary.status == "damaged":
+                damaged.append(summary)
+            elif summary.status != "created" and (candidate := _candidate(summary)) is not None:
+                found.append(candidate)
+        except RlmError as error:
+            damaged.append(replace(summary, status="damaged", problem=error.message))
+    return found, damaged
 
 
 def suited_first(found: list[Candidate], content_hash: str) -> list[Candidate]:

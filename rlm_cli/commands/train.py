@@ -52,6 +52,7 @@ from rlm_cli.train_options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.planning.candidates import Candidate
     from models.planning.plan import Plan
     from models.planning.request import TrainRequest
 
@@ -189,9 +190,11 @@ def _plan(
     from models.runs.progress import read_corpus
     from rlm_cli.training_session import show_progress
 
-    runs = []
+    runs: list[Candidate] = []
     if may_ask and not request.names_model and can_ask_user(output):
-        runs = candidates(folder)
+        runs, damaged = candidates(folder)
+        for one in damaged:
+            output.warn(f"Run '{one.name}' is damaged and left out: {one.problem}")
     if not runs:
         return show_progress(plan(request, folder), progress)
     corpus = show_progress(read_corpus(request.paths), progress)

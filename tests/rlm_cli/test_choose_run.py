@@ -256,6 +256,15 @@ def test_ctrl_c_while_starting_gives_a_true_message(
     assert "Stopped. Nothing was created." in capsys.readouterr().err
 
 
+def test_a_damaged_run_is_named_before_the_question(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "runs/owl/datasets.json").write_bytes(b"{")
+    answering(monkeypatch)
+    assert main(["train", "river.txt", "--steps", "2", "--dry-run"]) == 0
+    assert "Run 'owl' is damaged" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_answer_n_trains_a_new_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, "n")
     assert main(["train", "river.txt", "--steps", "2", "--threads", "1"]) == 0
