@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from data.errors import RlmError
 from data.plain_file import open_plain_file
-from models.errors import RunError
 from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import Dataset
@@ -24,7 +23,7 @@ from models.runs.incomplete import is_incomplete
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_folder import size_of_tree
-from models.runs.run_names import has_trace_of_run, last_change
+from models.runs.run_names import folders_in, has_trace_of_run, last_change
 from models.runs.weights_file import weights_problem
 
 Status = Literal["created", "training", "paused", "finished", "damaged"]
@@ -80,16 +79,7 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
     A folder with any trace of a run is listed, as damaged where it cannot be opened. Links and
     folders without such a trace are not. Raises RunError where `runs_dir` cannot be read.
     """
-    try:
-        entries = [entry for entry in os.scandir(runs_dir) if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RunError(
-            f"The folder '{runs_dir}' cannot be read: {error.strerror or error}.",
-            hint="Check its permissions, or name another folder.",
-        ) from error
-    paths = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
+    paths = [path for path in folders_in(runs_dir) if not path.name.startswith(".")]
     summaries = [summarize(path) for path in paths if has_trace_of_run(path) and not is_incomplete(path)]
     return sorted(summaries, key=lambda summary: summary.modified, reverse=True)
 

@@ -11,7 +11,7 @@ from models.errors import RunBusyError
 from models.runs.incomplete import STAGING, clear_incomplete
 from models.runs.lock import LOCK_FILE
 from models.runs.run import Run
-from models.runs.run_names import CONFIG_FILE, aside, suggest_name
+from models.runs.run_names import CONFIG_FILE, aside, require_name, suggest_name
 
 
 @contextlib.contextmanager
@@ -58,8 +58,7 @@ def staging(run: Run) -> Iterator[Run]:
 @contextlib.contextmanager
 def _locked_folder(name: str, runs_dir: Path) -> Iterator[Run]:
     """An empty folder under its lock. An error inside removes it, unless it was there before and not ours."""
-    path = runs_dir / name
-    is_ours = not os.path.lexists(path) or os.path.lexists(path / LOCK_FILE)
+    is_ours = _make_folder(name, runs_dir) or os.path.lexists(runs_dir / name / LOCK_FILE)
     run = Run.create(name, runs_dir)
     with contextlib.ExitStack() as stack:
         try:
@@ -79,6 +78,18 @@ def _locked_folder(name: str, runs_dir: Path) -> Iterator[Run]:
             else:
                 clear_incomplete(run.path)
             raise
+
+
+def _make_folder(name: str, runs_dir: Path) -> bool:
+    """Make the folder of a run; whether it was not there before. Raises UsageError, StorageError."""
+    require_name(name)
+    with storing(f"run '{name}'"):
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            (runs_dir / name).mkdir()
+        except FileExistsError:
+            return False
+    return True
 
 
 def _remove(run: Run) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from data.errors import UsageError
 from data.nearest import nearest
 from data.storage import TEMPORARY_PREFIX
-from models.errors import in_command
+from models.errors import RunError, in_command
 from models.runs.incomplete import is_incomplete
 
 CONFIG_FILE = "config.json"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 
-_TRACES = (CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors")
+_TRACES = {CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors"}
 
 
 def require_name(name: str) -> None:
@@ -59,20 +59,38 @@ def aside(path: Path) -> Path:
 
 
 def run_names(runs_dir: Path) -> list[str]:
-    """The names of the runs in a folder, the most recently changed first."""
+    """The names of the runs in a folder, the most recently changed first. Raises as `folders_in`."""
     found: list[tuple[float, str]] = []
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(runs_dir):
-            if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                path = Path(entry.path)
-                if (path / CONFIG_FILE).is_file():
-                    found.append((last_change(path), entry.name))
+    for path in folders_in(runs_dir):
+        if NAME.fullmatch(path.name) and os.path.isfile(path / CONFIG_FILE):
+            found.append((last_change(path), path.name))
     return [name for _, name in sorted(found, reverse=True)]
 
 
+def folders_in(runs_dir: Path) -> list[Path]:
+    """The folders in `runs_dir`, without links; none where it does not exist.
+
+    Raises RunError where it cannot be read.
+    """
+    try:
+        return [Path(entry.path) for entry in os.scandir(runs_dir) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(
+            f"The folder '{runs_dir}' cannot be read: {error.strerror or error}.",
+            hint="Check its permissions, or name another folder.",
+        ) from error
+
+
 def has_trace_of_run(folder: Path) -> bool:
-    """Whether there is anything of a run in `folder`, damaged or not."""
-    return any(os.path.lexists(folder / name) for name in _TRACES)
+    """Whether there is anything of a run in `folder`, damaged or not. Where nobody may look, there may be."""
+    try:
+        return not _TRACES.isdisjoint(os.listdir(folder))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def last_change(path: Path) -> float:

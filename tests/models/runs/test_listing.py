@@ -16,6 +16,7 @@ from models.runs.events import Event, NoticeGiven, PreparationAdvanced, RolledBa
 from models.runs.listing import glance, list_runs
 from models.runs.run import Run
 from models.runs.run_config import ModelSection
+from models.runs.run_names import run_names
 from models.runs.run_state import Counters, RunState, Schedule
 from tests.models.runs.example_config import CREATED, WITH_TEXT
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
@@ -266,3 +267,29 @@ def test_a_long_log_is_not_read_whole(tmp_path: Path) -> None:
     (summary,) = list_runs(tmp_path)
     assert time.process_time() - began < 0.2
     assert (summary.architecture, summary.step, summary.validation_loss) == ("hrm", 50, 2.0)
+
+
+def test_a_folder_that_may_not_be_read_is_not_told_as_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refused)
+    for look in (lambda: list_runs(tmp_path), lambda: run_names(tmp_path), lambda: Run.open(None, tmp_path)):
+        with pytest.raises(RunError, match="Permission denied"):
+            look()
+    with pytest.raises(RunError, match="Permission denied"):
+        Run.open("owl", tmp_path)
+
+
+def test_a_run_that_may_not_be_read_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "owl").mkdir()
+
+    def refused(path: object = None, *more: object, **others: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.listdir", refused)
+    monkeypatch.setattr("models.runs.listing.is_incomplete", lambda folder: False)
+    (summary,) = list_runs(tmp_path)
+    assert (summary.name, summary.status) == ("owl", "damaged")

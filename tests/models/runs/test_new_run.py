@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,24 @@ def test_an_expansion_that_was_killed_long_ago_is_made_again(tmp_path: Path) -> 
         assert names(run.path) == [LOCK_FILE, PID_FILE]
         run.save_config(CREATED)
     assert Run.open("owl", tmp_path).config() == CREATED
+
+
+def test_a_folder_that_another_process_makes_at_the_same_moment_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It made the folder just before this one would have, and has no lock in it yet."""
+    make = Path.mkdir
+
+    def made_by_another(path: Path, *arguments: Any, **more: Any) -> None:
+        if path.name == "owl" and not path.exists():
+            make(path)
+        make(path, *arguments, **more)
+
+    def fail(run: Run) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr(Path, "mkdir", made_by_another)
+    monkeypatch.setattr(Run, "lock", fail)
+    with pytest.raises(StorageError), new_run("owl", tmp_path):
+        pass
+    assert names(tmp_path) == ["owl"]
