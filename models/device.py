@@ -1,6 +1,7 @@
 """The machine a model runs on: device, number format, threads, memory."""
 
 import contextlib
+import os
 import platform
 import re
 from contextlib import AbstractContextManager
@@ -26,7 +27,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
     if not available.get(kind, False) or beyond:
         raise UsageError(
             f"This machine has no device '{wanted}'.",
-            hint="See what it has: {doctor}. Choose one: {training.device=cpu}",
+            hint="See what it has: {doctor}   Choose one: {training.device=cpu}",
         )
     return torch.device(wanted)
 
@@ -101,7 +102,7 @@ def this_or_best_device(wanted: str) -> torch.device:
 
 def machine_name(device: torch.device) -> str:
     """What the figures and the rounding of `device` depend on: "Intel Xeon, AVX512, 8 cores"."""
-    host = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}, {core_count()} cores"
+    host = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}, {psutil.cpu_count() or 1} cores"
     return host if device.type == "cpu" else f"{device_name(device)}, {host}"
 
 
@@ -113,7 +114,9 @@ def device_name(device: torch.device) -> str:
 
 
 def core_count() -> int:
-    """Processors of this machine, as the system counts them."""
+    """Processors that this process may use, as the system counts them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
     return psutil.cpu_count() or 1
 
 

@@ -95,7 +95,7 @@ def save_paths(run: Run, config: RunConfig, content_hash: str, paths: Sequence[s
 def _not_found(run: Run, paths: Sequence[str]) -> CorpusError:
     """The error where the text of a run is nowhere as it was."""
     again, another = f"{{resume {run.in_command} text=FILE}}", f"{{train FILE continue_run={run.in_command}}}"
-    hint = f"Say where it is now: {again}. To learn another: {another}"
+    hint = f"Say where it is now: {again}   To learn another: {another}"
     if STDIN in paths or not paths:
         return CorpusError(f"The text of run '{run.name}' came from standard input.", hint=hint)
     gone = next((path for path in paths if not os.path.exists(path)), None)
