@@ -122,7 +122,7 @@ DAMAGES: tuple[Damage, ...] = (
 
 def outside_of(path: Path) -> Path:
     """The folder beside the runs that nothing may write to."""
-    runs = next(parent for parent in path.parents if parent.name in ("runs", "cache"))
+    runs = next(parent for parent in path.parents if parent.name == "runs")
     outside = runs.parent / "outside"
     outside.mkdir(exist_ok=True)
     return outside

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fire.commands import Host, Outcome, content_of
-from tests.fire.damage import DAMAGES
+from tests.fire.damage import DAMAGES, cut, link_outside, parent_is_file, parent_is_link
 
 pytestmark = pytest.mark.slow
 FOLDERS = 300
@@ -16,6 +16,7 @@ PARTS = 6
 SEED = 12
 PUZZLE = "1...|..3.|.4..|...2"
 PATIENCE_S = 30.0
+MOVING = (link_outside, parent_is_link, parent_is_file)  # only of a run, which has a folder beside it
 
 READING = [["ls"], ["show", "RUN"], ["ls", "--json"], ["show", "RUN", "--json"]]
 TEXT = [
@@ -60,8 +61,9 @@ def damage_one(folder: Path, cache: Path, draw: random.Random) -> tuple[str, str
     where = folder / "runs" / run if draw.random() < 0.9 else cache
     files = sorted(path for path in where.rglob("*") if path.is_file() and not path.name.startswith(".lock"))
     path, damage = draw.choice(files), draw.choice(DAMAGES)
-    if damage.__name__.startswith("parent") and (where == cache or path.parent == folder / "runs" / run):
-        damage = DAMAGES[0]
+    is_parent = damage in (parent_is_link, parent_is_file)
+    if (is_parent and path.parent == folder / "runs" / run) or (where == cache and damage in MOVING):
+        damage = cut
     damage(path, draw)
     return run, f"{damage.__name__} {path.relative_to(where)}"
 
