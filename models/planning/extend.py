@@ -17,6 +17,7 @@ from models.runs.run_config import DataSection, Extension, RunConfig
 from models.runs.text_search import find_text
 from models.runs.tokenizer import load_run_tokenizer
 from models.training.machine import choose_machine
+from models.training.puzzles.task import load_puzzles
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -37,7 +38,9 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
                 f"Run '{run.name}' has no text yet.", hint=f"Train it: {{train FILE name={run.in_command}}}"
             )
         _require_readable(run, config)
-        if not config.solves_puzzles:
+        if config.solves_puzzles:
+            result_of(load_puzzles(run, config.data))
+        else:
             _require_text(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
         if snapshot is not None and not has_no_steps_yet(snapshot):

@@ -112,9 +112,9 @@ def watch(pid: int, output: int, terminal: int | None, request: dict[str, Any]) 
                 break
             written += piece
             continue
-        if keys and terminal is not None:  # it is quiet: it waits for a line
+        if terminal is not None:  # it is quiet: it waits for a line, and after the last one for the end
             line, _, keys = keys.partition(b"\n")
-            os.write(terminal, line + b"\r")
+            os.write(terminal, line + b"\r" if line else b"\x04")
         if time.monotonic() > deadline:
             hung = True
             os.kill(pid, signal.SIGKILL)

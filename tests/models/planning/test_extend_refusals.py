@@ -34,6 +34,7 @@ def test_a_length_out_of_bounds_is_refused(sudoku: Run, length: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("file", "section", "key", "wrong"),
     [
+        ("config.json", "data", "content_hash", "other"),
         ("config.json", "training", "beta1", []),
         ("config.json", "training", "grow_by", 0),
         ("config.json", "model", "n_heads", True),
