@@ -22,7 +22,7 @@ from data.jsonl import BrokenLine, read_records
 from data.progress import Progress, convert_yields, result_of
 from data.scan import FileSummary, Source, scan_file
 from data.source_files import count_files, find_source_files
-from data.text_reader import NotDecodableError, TextReader
+from data.text_reader import NotDecodableError, TextReader, named_encoding
 
 Kind = Literal["text", "documents", "messages"]
 Split = Literal["train", "validation"]
@@ -62,25 +62,31 @@ class Corpus:
             yield from _texts_of(source) if source.format == "text" else _records_of(source)
 
 
-def open_corpus(paths: Sequence[str | Path]) -> Corpus:
-    """Read and describe files, folders, or standard input ("-").
+def open_corpus(paths: Sequence[str | Path], encodings: Sequence[str] = ()) -> Corpus:
+    """Read and describe files, folders, or standard input ("-"). `encodings` is one name for all files, or
+    one for each; without it they are detected.
 
     Raises UsageError for a path that is not there, CorpusError for text that cannot be used.
     """
-    return result_of(scan_corpus(paths))
+    return result_of(scan_corpus(paths, encodings))
 
 
-def scan_corpus(paths: Sequence[str | Path]) -> Generator[Progress, None, Corpus]:
+def scan_corpus(
+    paths: Sequence[str | Path], encodings: Sequence[str] = ()
+) -> Generator[Progress, None, Corpus]:
     """`open_corpus` as a generator that yields its progress and returns the corpus."""
+    names = [named_encoding(name) for name in encodings]
     files, notes = find_source_files(paths)
     total = sum(file.size() for file in files)
     scans: list[FileSummary] = []
     skipped: list[CorpusError] = []
     counts = np.zeros(0, dtype=np.int64)
     documents_before = done = 0
-    for file in files:
+    for number, file in enumerate(files):
         try:
-            scanned, found = yield from _progress_in_all(scan_file(file, documents_before), done, total)
+            encoding = _encoding_for(number, len(files), names)
+            scan = scan_file(file, documents_before, encoding)
+            scanned, found = yield from _progress_in_all(scan, done, total)
         except CorpusError as error:
             if file.named:
                 raise
@@ -97,6 +103,13 @@ def scan_corpus(paths: Sequence[str | Path]) -> Generator[Progress, None, Corpus
     corpus = _describe(_name_of(paths[0]), scans, counts, (*notes, *_notes_on(scans)))
     _require_usable(corpus)
     return corpus
+
+
+def _encoding_for(number: int, files: int, names: Sequence[str]) -> str | None:
+    """The encoding of the file of that number; None where it is to be detected."""
+    if len(set(names)) == 1:
+        return names[0]
+    return names[number] if len(names) == files else None
 
 
 def _progress_in_all(

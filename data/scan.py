@@ -48,30 +48,43 @@ class FileSummary:
 
 
 def scan_file(
-    file: SourceFile, documents_before: int
+    file: SourceFile, documents_before: int, encoding: str | None = None
 ) -> Generator[int, None, tuple[FileSummary, np.ndarray]]:
     """Read one file; yields the bytes read so far, and returns the summary and the count of each code point.
 
-    A file that is not in the encoding it seemed to have is read a second time. `documents_before` is the
-    number of JSON Lines documents in the files before this one. Raises CorpusError where there is nothing to
-    use.
+    `encoding` is the one it was said to have; without it, a file that is not in the encoding it seemed to
+    have is read a second time. `documents_before` is the number of JSON Lines documents in the files before
+    this one. Raises CorpusError where there is nothing to use.
     """
-    scan = _FileScan(file, encoding_by_mark(file.path, file.label))
+    by_mark = encoding_by_mark(file.path, file.label)
+    scan = _FileScan(file, Encoding(encoding) if encoding is not None else by_mark)
     assumption = ""
     try:
         yield from scan.run()
     except NotDecodableError as error:
         beyond_ascii = int(scan.statistics.character_counts()[128:].sum())
-        encoding, assumption = detect_encoding(file.path, file.label, error.offset, beyond_ascii)
-        scan = _FileScan(file, encoding)
+        if encoding is None:
+            found, assumption = detect_encoding(file.path, file.label, error.offset, beyond_ascii)
+        else:
+            found = Encoding(encoding, "replace")
+            assumption = f"'{file.label}' is not all in {encoding} (byte {error.offset})"
+        scan = _FileScan(file, found)
         yield from scan.run()
     scan.require_content()
     counts = scan.statistics.character_counts()
     if assumption:
         lost = int(counts[0xFFFD]) if len(counts) > 0xFFFD else 0
+        if encoding is not None and 3 * lost > counts[128:].sum():
+            raise CorpusError(
+                f"{assumption}: {lost} characters would be lost.",
+                hint="Name another encoding with {encoding}, or leave it out.",
+                field="encoding",
+            )
         assumption += f", and {lost} broken characters became U+FFFD." if lost else "."
-    elif scan.encoding.name.startswith("utf-16") or scan.encoding.name.startswith("utf-32"):
-        assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its byte order mark."
+    elif scan.encoding.name not in ("utf-8", "utf-8-sig") and encoding is None:
+        assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its first bytes."
+    if scan.dropped_nuls:
+        assumption += f" {scan.dropped_nuls} NUL bytes of '{file.label}' were left out."
     scanned = FileSummary(
         source=scan.source(documents_before),
         label=file.label,
@@ -79,7 +92,7 @@ def scan_file(
         text_bytes=scan.statistics.bytes,
         has_messages=scan.has_messages,
         converted_line_ends=scan.converted_line_ends,
-        assumption=assumption,
+        assumption=assumption.strip(),
         broken=scan.broken_sentence(),
     )
     return scanned, counts
@@ -95,6 +108,7 @@ class _FileScan:
         self.documents = 0
         self.has_messages = False
         self.converted_line_ends = False
+        self.dropped_nuls = 0
         self.broken: list[BrokenLine] = []
         self.broken_count = 0
 
@@ -114,6 +128,7 @@ class _FileScan:
                     position = reader.position
                     yield position
         self.converted_line_ends = reader.converted_line_ends
+        self.dropped_nuls = reader.dropped_nuls
 
     def _add(self, record: str | tuple[Message, ...] | BrokenLine) -> None:
         if isinstance(record, BrokenLine):

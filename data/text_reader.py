@@ -3,13 +3,17 @@
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from encodings import aliases
 from pathlib import Path
 from typing import BinaryIO
 
-from data.errors import CorpusError
+from data.encoding_detection import CLOSE, Reading, readings, telling_words
+from data.errors import CorpusError, UsageError
+from data.nearest import nearest
 from data.plain_file import open_plain_file
 
 _PIECE_BYTES = 2**20
@@ -23,7 +27,14 @@ _MARKS = (
 )
 _TEXT_CONTROLS = b"\t\n\v\f\r\x1b\b"
 _CONTROLS = bytes(sorted({*range(0x20), 0x7F} - set(_TEXT_CONTROLS)))
-_SPARSE = 0.05
+_NOT_OF_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
+_MIN_BYTES_PER_NUL = 200
+"""A file with more NULs than one in so many bytes is binary."""
+_HEAD_BYTES = 64 * 2**10
+_EVIDENCE_BYTES = 16 * 2**10
+_WINDOWS_PER_BLOCK = 16
+_TELLING_LINES = re.compile(rb"(?:\A|\n)[^\n]{0,400}[\x80-\xff]")
+_JAPANESE_ESCAPES = (b"\x1b$B", b"\x1b$@")
 _BINARY_HINT = "rlm reads plain text; convert it first, or name another file."
 
 
@@ -43,11 +54,24 @@ class NotDecodableError(Exception):
         self.offset = offset
 
 
+class UnclearEncodingError(CorpusError):
+    """Two encodings give readings of a file that are about as likely."""
+
+    def __init__(self, label: str, candidates: tuple[Reading, ...]) -> None:
+        self.candidates = candidates
+        shown = " or ".join(f"{one.encoding} ({', '.join(telling_words(one.text))})" for one in candidates)
+        super().__init__(
+            f"'{label}' is not UTF-8, and its letters may be {shown}.",
+            hint=f"Name its encoding: {{encoding={candidates[0].encoding}}}",
+            field="encoding",
+        )
+
+
 class TextReader:
     """Iterates over the text of one file in pieces of about a million characters.
 
-    Line ends become \\n. Raises CorpusError for a file that cannot be read or is binary, NotDecodableError
-    for one that is not in the given encoding.
+    Line ends become \\n, and stray NULs are dropped. Raises CorpusError for a file that cannot be read or is
+    binary, NotDecodableError for one that is not in the given encoding.
     """
 
     def __init__(self, path: Path, label: str, encoding: Encoding) -> None:
@@ -56,6 +80,7 @@ class TextReader:
         self.position = 0
         """Bytes read from the disk so far."""
         self.converted_line_ends = False
+        self.dropped_nuls = 0
         self._path = path
 
     def __iter__(self) -> Iterator[str]:
@@ -64,10 +89,12 @@ class TextReader:
         multibyte = self.encoding.name.startswith(("utf-16", "utf-32"))
         unpacked = 0
         for block in self._blocks():
-            if not multibyte and (at := block.find(b"\0")) >= 0:
-                raise CorpusError(
-                    f"'{self.label}' is binary (a NUL at byte {unpacked + at}).", hint=_BINARY_HINT
-                )
+            if not multibyte and (zeros := block.count(0)):
+                if zeros * _MIN_BYTES_PER_NUL > len(block):
+                    at = unpacked + block.find(0)
+                    raise CorpusError(f"'{self.label}' is binary (a NUL at byte {at}).", hint=_BINARY_HINT)
+                self.dropped_nuls += zeros
+                block = block.replace(b"\0", b"")
             try:
                 piece = newlines.decode(block, final=not block)
             except UnicodeDecodeError as error:
@@ -97,10 +124,46 @@ class TextReader:
             ) from error
 
 
+def named_encoding(name: str) -> str:
+    """The standard name of a text encoding. Raises UsageError for an unknown one, with near names."""
+    try:
+        found = codecs.lookup(name)
+        found.incrementaldecoder("strict").decode(b"", final=True)
+        if not found._is_text_encoding or found.name in _NOT_OF_FILES:  # such as hex and rot13
+            raise LookupError
+    except (LookupError, ValueError, TypeError, UnicodeError):
+        known = sorted({*aliases.aliases, *aliases.aliases.values()})
+        close = nearest(name.lower().replace("-", "_"), known, count=3)
+        raise UsageError(
+            f"There is no text encoding '{name}'.",
+            hint=f"Did you mean {' or '.join(close)}?" if close else "Some are utf-8, cp1252 and cp1251.",
+            field="encoding",
+        ) from None
+    return found.name
+
+
 def encoding_by_mark(path: Path, label: str) -> Encoding:
-    """The encoding of a file by its byte order mark; UTF-8 without one."""
-    head = next(_read_range(path, label, 0, 4), b"")
-    return Encoding(next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8"))
+    """The encoding that the beginning of a file shows: by a byte order mark, by the zeros of UTF-16, or by
+    the escapes of ISO-2022-JP. UTF-8 where nothing shows."""
+    head = b"".join(_read_range(path, label, 0, _HEAD_BYTES))
+    if mark := next((name for mark, name in _MARKS if head.startswith(mark)), None):
+        return Encoding(mark)
+    if wide := _utf16_by_zeros(head):
+        return Encoding(wide)
+    if head.isascii() and any(escape in head for escape in _JAPANESE_ESCAPES):
+        return Encoding("iso2022_jp")
+    return Encoding("utf-8")
+
+
+def _utf16_by_zeros(head: bytes) -> str | None:
+    """UTF-16 has its zeros, of ASCII characters, on one side of each pair of bytes."""
+    zeros = [head[side::2].count(0) for side in (0, 1)]
+    if max(zeros) < max(2, len(head) // 100) or min(zeros) > max(zeros) // 50:
+        return None
+    name = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    text = codecs.getincrementaldecoder(name)("replace").decode(head)
+    printable = sum(character.isprintable() or character in "\t\r\n\f" for character in text)
+    return name if printable > 0.98 * len(text) else None
 
 
 def detect_encoding(path: Path, label: str, offset: int, valid_before: int) -> tuple[Encoding, str]:
@@ -108,13 +171,12 @@ def detect_encoding(path: Path, label: str, offset: int, valid_before: int) -> t
 
     `valid_before` is the number of characters beyond ASCII that were decoded before. Where these and the
     valid ones after are more than twice the broken ones, the file is UTF-8 with broken bytes. Raises
-    CorpusError where no encoding fits.
+    CorpusError where no encoding fits, UnclearEncodingError where two readings of the file are close.
     """
     marked = encoding_by_mark(path, label).name
-    if marked.startswith(("utf-16", "utf-32")):
-        return Encoding(
-            marked, "replace"
-        ), f"'{label}' is {marked.upper()} with broken bytes (first at byte {offset})"
+    if marked != "utf-8":
+        named = marked.removesuffix("-sig").upper()
+        return Encoding(marked, "replace"), f"'{label}' is {named} with broken bytes (first at byte {offset})"
     before = max(0, offset - _SAMPLE_BYTES // 4)
     sample = b"".join(
         [*_read_range(path, label, 0, _SAMPLE_BYTES), *_read_range(path, label, before, _SAMPLE_BYTES)]
@@ -126,33 +188,34 @@ def detect_encoding(path: Path, label: str, offset: int, valid_before: int) -> t
     valid = sum(character > "\x7f" for character in lenient) - broken
     if valid + valid_before > 2 * broken:
         return Encoding("utf-8", "replace"), f"'{label}' is UTF-8 with broken bytes (first at byte {offset})"
-    name: str | None = "cp1252" if _is_sparse_western(sample) else _detect(sample)
-    if name is None:
-        raise CorpusError(f"'{label}' is not text in any encoding known here.", hint="Convert it to UTF-8.")
-    return Encoding(
-        name, "replace"
-    ), f"'{label}' is not UTF-8 (byte {offset}); it was read as {name}, a guess"
+    best, second = readings(b"".join(_windows(path, label)))[:2]
+    if best.text.count("\N{REPLACEMENT CHARACTER}") > 0.01 * len(best.text):
+        raise CorpusError(
+            f"'{label}' is not text in any encoding known here.", hint="Name its encoding: {encoding=NAME}"
+        )
+    if best.score - second.score < CLOSE:
+        raise UnclearEncodingError(label, (best, second))
+    words = ", ".join(telling_words(best.text)) or "no word shows it"
+    return Encoding(best.encoding, "replace"), f"'{label}' is read as {best.encoding} ({words})"
 
 
-def _is_sparse_western(sample: bytes) -> bool:
-    """Whether the sample is ASCII except for a few bytes that are characters in Windows-1252. That is by far
-    the likeliest encoding then, and a detector has too few bytes to decide."""
-    beyond_ascii = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
-    try:
-        sample.decode("cp1252")
-    except UnicodeDecodeError:
-        return False
-    return beyond_ascii < _SPARSE * len(sample)
-
-
-def _detect(sample: bytes) -> str | None:
-    import charset_normalizer
-
-    best = charset_normalizer.from_bytes(sample).best()
-    if best is None:
-        return None
-    # Of encodings that decode the sample alike, this is the most frequent.
-    return "cp1252" if "cp1252" in best.could_be_from_charset else best.encoding
+def _windows(path: Path, label: str) -> Iterator[bytes]:
+    """Lines that have bytes beyond ASCII, from places all over the file, about 16 kB in all."""
+    left = _EVIDENCE_BYTES
+    for block in TextReader(path, label, Encoding("utf-8"))._blocks():
+        stride = max(1, len(block) // _WINDOWS_PER_BLOCK)
+        end = 0
+        for start in range(0, len(block), stride):
+            found = _TELLING_LINES.search(block, max(start, end))
+            if found is None:
+                break
+            end = found.start() + max(1024, stride if len(block) < _EVIDENCE_BYTES else 0)
+            line_end = block.rfind(b"\n", found.end(), end)
+            window = block[found.start() : line_end if line_end > 0 else end].lstrip(b"\n")
+            yield window + b"\n"
+            left -= len(window)
+            if left <= 0:
+                return
 
 
 def _unpack(raw: BinaryIO, path: Path) -> BinaryIO:

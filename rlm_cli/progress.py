@@ -49,7 +49,7 @@ def progress_view(output: Output) -> View:
     if output.form is Form.JSON:
         return JsonLines()
     if output.form is Form.QUIET:
-        return SilentView()
+        return WarningsOnly(output)
     return LiveBar(output) if stderr_is_terminal() else PlainLines(output)
 
 
@@ -70,6 +70,17 @@ class SilentView:
     @contextmanager
     def suspended(self) -> Iterator[None]:
         yield
+
+
+class WarningsOnly(SilentView):
+    """Prints warnings to stderr, and nothing else."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, events.NoticeGiven) and event.is_warning:
+            self._output.warn(event.message)
 
 
 class JsonLines(SilentView):

@@ -31,6 +31,7 @@ _REQUEST_FLAGS = {
     "name": "--name",
     "preset": "--preset",
     "task": "--task",
+    "encoding": "--encoding",
     "count": "--count",
     "tokenizer": "--tokenizer",
     "continue_run": "--continue",

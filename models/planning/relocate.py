@@ -16,7 +16,7 @@ from models.runs.events import Event
 from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.text_search import save_paths
+from models.runs.text_search import known_encodings, save_paths
 from models.training.machine import is_of_this_machine
 
 
@@ -26,7 +26,7 @@ def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
     It is the text that the run is at, or one it learned before. Raises CorpusError for any other, UsageError,
     RunError, StorageError; the run is then as it was.
     """
-    content_hash, found = yield from with_progress_events(_read(run.config(), paths))
+    content_hash, found = yield from with_progress_events(_read(run, run.config(), paths))
     with run.lock():
         config = recover(run)
         known = {config.content_hash, *(one.content_hash for one in run.datasets(config))}
@@ -61,11 +61,13 @@ def choose_other_machine(run: Run, *, device: str | None = None, threads: int | 
         run.save_config(replace(config, training={**config.training, **values}, calibration=None))
 
 
-def _read(config: RunConfig, paths: Sequence[str]) -> Generator[Progress, None, tuple[str, list[str]]]:
+def _read(
+    run: Run, config: RunConfig, paths: Sequence[str]
+) -> Generator[Progress, None, tuple[str, list[str]]]:
     """The content hash and the absolute paths of what is at `paths`."""
     data = config.data
     if data is not None and config.solves_puzzles:
         puzzles = yield from open_puzzles(paths[0], data.count, data.seed or 0)
         return puzzles.content_hash, [str(Path(os.path.expanduser(paths[0])).resolve())]
-    corpus = yield from scan_corpus(paths)
+    corpus = yield from scan_corpus(paths, known_encodings(run, config.content_hash or ""))
     return corpus.content_hash, source_paths(corpus)

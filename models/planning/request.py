@@ -76,12 +76,19 @@ class TrainRequest:
     """What to learn if it is not text: sudoku (of a file), sudoku:4x4 and so on."""
     count: int | None = None
     """How many puzzles."""
+    encoding: str | None = None
+    """Of the text's files; None where it is to be detected."""
     continue_run: str | None = None
     """The run that goes on with this text; None for a new one."""
     replay: float | None = None
     """Share of what it learns from then on that comes from its earlier texts."""
     grow_vocab: int | None = None
     """Byte pairs it learns then, besides those it has."""
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """The encoding as a corpus takes it."""
+        return () if self.encoding is None else (self.encoding,)
 
     @property
     def names_model(self) -> bool:

@@ -18,6 +18,7 @@ from models.cost.estimate import Estimate
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
+from models.runs.events import NoticeGiven
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
@@ -122,6 +123,9 @@ class TextPlan:
                 self.tokenizer.save(run.tokenizer_path)
             run.save_datasets([dataset_of(self.corpus)])
             run.save_config(self._config(run, lineage))
+            warnings = (NoticeGiven(message=note, is_warning=True) for note in self.corpus.notes)
+            for _ in run.record(warnings):
+                pass
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
                 (run.path / DATASETS_FILE).unlink(missing_ok=True)

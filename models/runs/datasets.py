@@ -39,6 +39,10 @@ class Dataset:
     documents: Count | None = None
     bytes: Count | None = None
     paths: tuple[Text, ...] = ()
+    encodings: tuple[Text, ...] = ()
+    """The encoding of each file."""
+    notes: tuple[Text, ...] = ()
+    """Sentences on what was assumed of the text, and what was left out."""
     prepared: Text | None = None
     """The name of its token files in the cache."""
     size: Count | None = None
@@ -102,7 +106,12 @@ def described_corpus(corpus: "Corpus") -> JsonObject:
 
 def dataset_of(corpus: "Corpus") -> Dataset:
     """A text before anything of it is learned."""
-    return Dataset(**described_corpus(corpus), paths=tuple(source_paths(corpus)))
+    return Dataset(
+        **described_corpus(corpus),
+        paths=tuple(source_paths(corpus)),
+        encodings=tuple(source.encoding.name for source in corpus.sources),
+        notes=corpus.notes,
+    )
 
 
 def source_paths(corpus: "Corpus") -> list[str]:

@@ -38,6 +38,8 @@ class NoticeGiven(Event):
     """A sentence the user should see once: an assumption made, a fallback taken."""
 
     message: str
+    is_warning: bool = False
+    """Whether it is shown even when little else is: something was lost or assumed of the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from data.corpus import Corpus, scan_corpus
 from data.errors import CorpusError, RlmError, UsageError
 from data.progress import Progress
+from models.errors import RunError
 from models.runs.datasets import with_paths
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -33,10 +34,24 @@ def find_text(run: Run, paths: Sequence[str], content_hash: str) -> Generator[Pr
 
     Raises CorpusError where it is gone or has changed, UsageError or CorpusError where it cannot be read.
     """
-    found = yield from find_content(run, paths, content_hash, scan_corpus)
+    encodings = known_encodings(run, content_hash)
+    found = yield from find_content(run, paths, content_hash, lambda place: scan_corpus(place, encodings))
     if found is None:
         raise _not_found(run, paths)
     return found
+
+
+def known_encodings(run: Run, content_hash: str) -> tuple[str, ...]:
+    """The encodings that the run has read the files of that text in.
+
+    Empty where none are noted or the notes cannot be read: they are then detected again, and the hash tells
+    whether the letters are the same.
+    """
+    try:
+        entries = run.datasets()
+    except RunError:
+        return ()
+    return next((one.encodings for one in entries if one.content_hash == content_hash), ())
 
 
 def find_content(

@@ -100,6 +100,9 @@ def summary_rows(report: Report) -> Iterator[tuple[str, str]]:
         best = "" if report.best_step is None else f", best at step {report.best_step:,}"
         yield "validation loss", f"{format_loss(summary.validation_loss)} nats per token{best}"
     yield from _mode_rows(evaluation)
+    for one in report.datasets or ():
+        for note in one.notes:
+            yield "text warning", in_cli_words(note)
     weights = f", weights {byte_size(report.weights_bytes)}" if report.weights_bytes else ""
     yield "on disk", byte_size(report.run_bytes) + weights
     yield "changed", format_age(summary.modified)

@@ -36,6 +36,7 @@ from rlm_cli.train_options import (
     BatchSizeOption,
     ContinueOption,
     CountOption,
+    EncodingOption,
     EpochsOption,
     FreshOption,
     GrowByOption,
@@ -78,6 +79,7 @@ def train(
         ),
     ] = None,
     task: TaskOption = None,
+    encoding: EncodingOption = None,
     count: CountOption = None,
     minutes: MinutesOption = None,
     steps: StepsOption = None,
@@ -197,7 +199,7 @@ def _plan(
             output.warn(f"Run '{one.name}' is damaged and left out: {one.problem}")
     if not runs:
         return show_progress(plan(request, folder), progress)
-    corpus = show_progress(read_corpus(request.paths), progress)
+    corpus = show_progress(read_corpus(request.paths, request.encodings), progress)
 
     def plan_for(run: str | None) -> "Plan":
         return show_progress(plan(replace(request, continue_run=run), folder, corpus), progress)

@@ -245,7 +245,7 @@ def test_an_encoding_that_is_not_utf_8_is_guessed_with_a_note(
     (tmp_path / "a.txt").write_bytes(text.encode(encoding))
     corpus = open_corpus([tmp_path / "a.txt"])
     assert text_of(corpus, "train") + text_of(corpus, "validation") == text
-    assert "not UTF-8 (byte " in corpus.notes[0] and "a guess" in corpus.notes[0]
+    assert "'a.txt' is read as cp125" in corpus.notes[0]
 
 
 def test_utf_8_with_a_few_broken_bytes_stays_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

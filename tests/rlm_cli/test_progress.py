@@ -13,7 +13,15 @@ from models.runs.event_json import to_json
 from models.runs.events import Event
 from rlm_cli import progress, progress_bar
 from rlm_cli.output import Form, Output
-from rlm_cli.progress import JsonLines, LiveBar, PlainLines, SilentView, event_lines, progress_view
+from rlm_cli.progress import (
+    JsonLines,
+    LiveBar,
+    PlainLines,
+    SilentView,
+    WarningsOnly,
+    event_lines,
+    progress_view,
+)
 
 TOTAL = 40
 
@@ -151,7 +159,7 @@ def test_blank_sample_is_described(prompt: str, text: str, lines: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("form", "kind"), [(Form.JSON, JsonLines), (Form.QUIET, SilentView), (Form.HUMAN, PlainLines)]
+    ("form", "kind"), [(Form.JSON, JsonLines), (Form.QUIET, WarningsOnly), (Form.HUMAN, PlainLines)]
 )
 def test_the_view_fits_the_form(form: Form, kind: type) -> None:
     assert type(progress_view(Output(form))) is kind
@@ -160,3 +168,11 @@ def test_the_view_fits_the_form(form: Form, kind: type) -> None:
 def test_a_terminal_gets_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "stderr_is_terminal", lambda: True)
     assert type(progress_view(Output())) is LiveBar
+
+
+def test_a_warning_is_shown_even_when_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    view = progress_view(Output(Form.QUIET))
+    view.show(events.NoticeGiven(message="3 lines were lost.", is_warning=True))
+    view.show(events.NoticeGiven(message="The text is short."))
+    captured = capsys.readouterr()
+    assert captured.err == "warning: 3 lines were lost.\n" and captured.out == ""
