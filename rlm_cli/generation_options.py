@@ -238,7 +238,7 @@ def run_and_prompt(
             raise
         if words or NAME.fullmatch(name) or not any(map(str.isspace, name)):
             text = shlex.quote(" ".join([name, *(words or [])]))
-            hint = f"{error.hint or ''} For a prompt: {program()} generate -p {text}".strip()
+            hint = f"{error.hint or ''}\nFor a prompt: {program()} generate -p {text}".strip()
             raise UsageError(error.message, hint=hint) from error
     run = open_run(None, folder)
     output.say(f"'{name}' is no run; it is the prompt for the newest run, {run.name}.", style="dim")

@@ -92,7 +92,7 @@ class ChatSession:
     def mode_note(self) -> str | None:
         """A warning about the current mode or halting, or None."""
         model, mode, generation = self.chat_model.model, self.settings.mode, self.settings.generation
-        note = mode_note(model, mode)
+        note = mode_note(model, mode, self.losses)
         if note is None and generation.halt:
             return halt_note(model, mode, generation.halt_threshold)
         return note

@@ -18,14 +18,17 @@ def extrapolates(model: RecursiveLM, depth: Depth) -> bool:
     return not is_trained(model, depth)
 
 
-def mode_note(model: RecursiveLM, mode: str) -> str | None:
-    """A note if `mode` has no effect or is deeper than training, or None."""
+def mode_note(model: RecursiveLM, mode: str, losses: Mapping[str, float] | None = None) -> str | None:
+    """A note if `mode` has no effect or is deeper than training, or None.
+
+    The best of `losses`, measured nats per token by mode, gets no warning for being deeper.
+    """
     depth = depth_of(mode)
     if not model.recursive:
         return f"This model has no recursion; mode {mode} changes nothing."
     if mode not in model.modes():
         return f"This model goes no deeper than mode {list(model.modes())[-1]}; mode {mode} is the same."
-    if extrapolates(model, depth):
+    if extrapolates(model, depth) and mode != best_mode(losses or {}):
         two_levels = has_steps(model)
         uses = str(depth) if two_levels else counted(model.passes(depth), "pass")
         trained = model.trained_depth if two_levels else model.passes(model.trained_depth)

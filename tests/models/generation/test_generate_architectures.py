@@ -104,6 +104,13 @@ def test_note_on_a_mode_beyond_the_deepest() -> None:
     assert mode_note(model, "deep") is None
 
 
+def test_best_measured_mode_is_not_warned_of() -> None:
+    small = {"d_model": 16, "n_heads": 2, "context_length": 8, "vocab_size": 20}
+    model = build_model(model_config(small))
+    assert "extrapolation" in str(mode_note(model, "extreme", {"normal": 1.5, "extreme": 1.6}))
+    assert mode_note(model, "extreme", {"normal": 1.5, "extreme": 1.4}) is None
+
+
 NAN = float("nan")
 
 

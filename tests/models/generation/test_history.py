@@ -19,6 +19,6 @@ def test_history_equals_a_search_in_the_window(tokens: list[int], length: int, n
 
 
 def test_a_long_text_keeps_only_its_window() -> None:
-    history = History(range(100_000), 64, 3)
+    history = History(range(10_000), 64, 3)
     assert len(history.distinct()) == 64
     assert len(history._followers) == 62
