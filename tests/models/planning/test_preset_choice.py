@@ -120,3 +120,17 @@ def test_a_loss_to_stop_at_counts_only_the_tokens_it_was_meant_for(tmp_path: Pat
 def test_only_the_published_presets_stop_at_a_loss() -> None:
     stopping = {name for name, preset in PRESETS.items() if preset.training.get("target_loss") is not None}
     assert stopping == {"ouroboros", "ouroboros-lite", "ouroboros-pro", "ouroboros-beast"}
+
+
+@pytest.mark.parametrize("kind", ["character", "bpe"])
+def test_a_kind_of_tokenizer_needs_a_text(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(UsageError, match="made from a text") as caught:
+        plan_creation(create_request(name="owl", tokenizer=kind), tmp_path)
+    assert f"{{train FILE name=owl tokenizer={kind}}}" in str(caught.value.hint)
+
+
+def test_creating_says_for_which_vocabulary_a_preset_has_its_size(tmp_path: Path) -> None:
+    settings = {"training.device": "cpu"}
+    planned = plan_creation(create_request(name="owl", preset="ouroboros-lite", settings=settings), tmp_path)
+    assert "tokens; here it has" in planned.notes[0]
+    assert not plan_creation(create_request(name="owl", architecture="looped"), tmp_path).notes
