@@ -33,14 +33,14 @@ def plot(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN]...",
+            metavar="RUN",
             help="Names of runs or paths to them. Without any: the newest.",
             autocompletion=complete_runs,
             show_default=False,
         ),
     ] = None,
     x: Annotated[
-        XAxis, env_option("--x", help="Optimizer steps, tokens read, or time trained.")
+        XAxis, env_option("--x", metavar="AXIS", help="step, tokens or time (trained).")
     ] = XAxis.STEP,
     log: Annotated[bool, typer.Option("--log", help="Logarithmic axes.")] = False,
     smooth: Annotated[
@@ -63,8 +63,7 @@ def plot(
     """Draw the loss curves of one or several runs.
 
     The line is the training loss, smoothed; the marks are the validation loss.
-    Steps that were rolled back are left out. An .svg or .html needs nothing
-    else; a .png needs the extra rlm[plot].
+    Steps that were rolled back are left out. A .png needs matplotlib.
 
     Examples:
       rlm plot

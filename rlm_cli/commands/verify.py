@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from models.analysis.soundness.result import CheckResult
 
 _STYLES = {"sound": "green", "not sound": "bold red", "not applicable": "dim", "not measured": "yellow"}
+_PIPE_WIDTH = 10_000
 _CHECK_WIDTH, _VERDICT_WIDTH = len("loss, thorough"), max(map(len, _STYLES))
 
 
@@ -90,15 +91,14 @@ def verify(
 def _show(result: "CheckResult", output: Output) -> None:
     """Print a result. On a terminal, what was found goes on below itself where it is too long."""
     check = result.check if result.mode is None else f"{result.check}, {result.mode}"
-    indent = " " * (_CHECK_WIDTH + _VERDICT_WIDTH + 4)
-    width = shutil.get_terminal_size().columns if stdout_is_terminal() else 10_000
-    found = safe_text(result.found)
-    if width < 2 * len(indent):  # too narrow for columns
-        lines = [found]
-    lines = textwrap.wrap(found, max(20, width - len(indent))) or [""]
+    columns = _CHECK_WIDTH + _VERDICT_WIDTH + 4
+    width = shutil.get_terminal_size().columns if stdout_is_terminal() else _PIPE_WIDTH
+    is_narrow = width < 2 * columns
+    indent = "\n" + " " * (2 if is_narrow else columns)
+    lines = textwrap.wrap(safe_text(result.found), max(20, width - len(indent)))
     output.result(f"{check:{_CHECK_WIDTH}}  ", end="")
     output.result(f"{result.verdict:{_VERDICT_WIDTH}}  ", style=_STYLES[result.verdict], end="")
-    output.result(f"\n{indent}".join(lines))
+    output.result((indent if is_narrow else "") + indent.join(lines))
 
 
 def _show_verdict(name: str, results: "list[CheckResult]", output: Output) -> None:

@@ -16,7 +16,7 @@ def png_chart(chart: Chart, title: str) -> bytes:
     except ImportError as error:
         raise RlmError(
             "A PNG needs matplotlib, which is not installed.",
-            hint="Install it: pip install 'rlm[plot]'. Or end the name in .svg or .html.",
+            hint="Install it: pip install matplotlib (the extra rlm[plot]). Or write an .svg or .html.",
         ) from error
     figure = Figure(figsize=(9.6, 5.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,57 +1,47 @@
 """Checks of a run's files: its checkpoints, its weights and its tokenizer."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 
 from data.document import without_surrogates
-from data.errors import RlmError
 from data.storage import TEMPORARY_PREFIX
 from data.tokenizer import Tokenizer
 from data.wording import byte_size, counted
 from models.analysis.soundness.held_out import HeldOutPart
 from models.analysis.soundness.result import CheckResult
+from models.errors import CheckpointError
 from models.recursive_lm import RecursiveLM
-from models.runs.checkpoint_folder import SavedCheckpoint, open_folder, pointers_in
+from models.runs.checkpoint_folder import open_folder, pointers_in
 from models.runs.run import Run
 
 
 def check_checkpoints(run: Run) -> CheckResult:
     """Whether every byte of every checkpoint is what was written, and every pointer leads to one."""
     folder = run.checkpoints_path
-    intact: list[SavedCheckpoint] = []
-    problems = []
+    problems, sizes = [], []
     for name in _checkpoint_names(run):
-        try:
-            checkpoint = open_folder(folder / name)
-            damage = checkpoint.damage()
-        except RlmError as error:
-            damage, checkpoint = error.message.removesuffix("."), None
-        if damage is None and checkpoint is not None:
-            intact.append(checkpoint)
+        size, problem = _size_and_problem(folder / name)
+        if problem is None:
+            sizes.append(size)
         elif os.path.lexists(folder / name):  # else a training removed it meanwhile
-            problems.append(damage if checkpoint is None else f"{name}: {damage}")
-    names = {checkpoint.name for checkpoint in intact}
-    dangling = {
-        f"'{pointer}' points to {target}, which is not there"
-        for pointer, target in pointers_in(folder).items()
-        if target not in names and not os.path.lexists(folder / target)
-    }
-    problems += sorted(dangling)
+            problems.append(problem)
+    for pointer, target in sorted(pointers_in(folder).items()):
+        if not os.path.lexists(folder / target):
+            problems.append(f"'{pointer}' points to {target}, which is not there")
     if problems:
-        advice = f"{{resume {run.in_command}}} goes on from the newest intact one." if intact else ""
         return CheckResult(
             check="checkpoints",
             verdict="not sound",
-            found="; ".join(str(problem) for problem in problems),
+            found="; ".join(problems),
             value=len(problems),
             limit=0,
-            advice=advice,
+            advice=f"{{resume {run.in_command}}} goes on from the newest intact one." if sizes else "",
         )
-    if not intact:
+    if not sizes:
         return CheckResult(check="checkpoints", verdict="not applicable", found="the run has none")
-    size = byte_size(sum(checkpoint.size for checkpoint in intact))
-    found = f"{counted(len(intact), 'checkpoint')}, {size}, every byte is what was written"
+    found = f"{counted(len(sizes), 'checkpoint')}, {byte_size(sum(sizes))}, all bytes as written"
     return CheckResult(check="checkpoints", verdict="sound", found=found, value=0, limit=0)
 
 
@@ -93,8 +83,8 @@ def check_round_trip(tokenizer: Tokenizer, part: HeldOutPart) -> CheckResult:
         found = "the text that was held out is not there any more"
         return CheckResult(check="tokenizer", verdict="not measured", found=found)
     lost = f", {unknown:,} of them not in the vocabulary" if unknown else ""
-    source = "held-out text" if part.corpus is not None else "held-out text from the cache"
-    found = f"{characters:,} characters of {source} come back as they were{lost}"
+    source = "" if part.corpus is not None else ", from the cache"
+    found = f"{characters:,} held-out characters come back unchanged{lost}{source}"
     return CheckResult(check="tokenizer", verdict="sound", found=found, value=unknown)
 
 
@@ -113,3 +103,13 @@ def _checkpoint_names(run: Run) -> list[str]:
         return []
     folders = (name for name in names if os.path.isdir(run.checkpoints_path / name))
     return sorted(name for name in folders if not name.startswith(TEMPORARY_PREFIX))
+
+
+def _size_and_problem(path: Path) -> tuple[int, str | None]:
+    """The bytes of a checkpoint, and what is wrong with it. Reads all of it."""
+    try:
+        checkpoint = open_folder(path)
+    except CheckpointError as error:
+        return 0, error.message.removesuffix(".")
+    damage = checkpoint.damage()
+    return checkpoint.size, None if damage is None else f"{checkpoint.name}: {damage}"

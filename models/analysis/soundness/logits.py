@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from data.wording import counted
 from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.depth import Depth, is_trained
@@ -31,7 +32,7 @@ def check_causality(model: RecursiveLM) -> CheckResult:
         return CheckResult(check="causality", verdict="not applicable", found="it sees one token at a time")
     change, mode = _largest_change(model, lambda one, depth: leak(one, tokens, depth))
     is_sound = change <= LARGEST_ROUNDING
-    found = f"a later token changes no logit, at {_count(model)} (at most {change:.1g})"
+    found = f"later tokens change nothing at {_count(model)} (max {change:.1g})"
     if not is_sound:
         found = f"a later token changes an earlier logit by {change:.2g}, at mode {mode}"
     return CheckResult(
@@ -49,7 +50,7 @@ def check_cache(model: RecursiveLM) -> CheckResult:
     tokens = _tokens_for(model)[:, : CACHED_PIECES[-1] + 1]
     change, mode = _largest_change(model, lambda one, depth: cache_error(one, tokens, depth))
     is_sound = change <= LARGEST_ROUNDING
-    found = f"changes no logit, at {_count(model)} (at most {change:.1g})"
+    found = f"same logits as without at {_count(model)} (max {change:.1g})"
     return CheckResult(
         check="cache",
         verdict="sound" if is_sound else "not sound",
@@ -76,7 +77,7 @@ def check_depth(model: RecursiveLM) -> CheckResult:
         for before, after in itertools.pairwise(compared)
     }
     (before, after), change = min(changes.items(), key=lambda item: item[1])
-    return _depth_result(change, f"from {before} to {after}")
+    return _depth_result(change, f"{before} to {after}")
 
 
 @torch.no_grad()
@@ -85,7 +86,7 @@ def check_puzzle_depth(model: PuzzleModel) -> CheckResult:
     puzzles = tokens_to_check(model.config).to(next(model.parameters()).device)
     first = model.ponder(puzzles)
     second = model.ponder(puzzles, first.states)
-    return _depth_result(float((second.logits - first.logits).abs().max()), "from step 1 to step 2")
+    return _depth_result(float((second.logits - first.logits).abs().max()), "step 1 to 2")
 
 
 @torch.no_grad()
@@ -131,7 +132,7 @@ def _largest_change(model: RecursiveLM, measure: Callable[[RecursiveLM, Depth], 
 
 def _depth_result(change: float, between: str) -> CheckResult:
     is_sound = change > SMALLEST_CHANGE
-    found = f"a deeper mode changes the output (by {change:.2g} or more, {between})"
+    found = f"deeper modes differ (min {change:.2g}, {between})"
     return CheckResult(
         check="depth",
         verdict="sound" if is_sound else "not sound",
@@ -147,5 +148,4 @@ def _tokens_for(model: RecursiveLM) -> Tensor:
 
 
 def _count(model: RecursiveLM) -> str:
-    modes = len(model.modes())
-    return "its one depth" if modes == 1 else f"all {modes} modes"
+    return counted(len(model.modes()), "mode")

@@ -14,6 +14,7 @@ import numpy as np
 from data.loader import IGNORED
 from data.progress import result_of
 from data.puzzles import PuzzleSet
+from data.wording import percent
 from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.depth import MODES, Depth
@@ -43,16 +44,16 @@ class Measured:
     read: int
     total: int
 
-    def against(self, recorded: float, tolerance: float, unit: str, mode: str | None = None) -> CheckResult:
+    def against(self, recorded: float, tolerance: float, mode: str | None = None) -> CheckResult:
         """This loss against the `recorded` one, of the same `total`."""
         limit = tolerance + STANDARD_ERRORS * self.error
         difference = abs(self.loss - recorded)
-        part = f" on {self.read:,} of {self.total:,} {unit}" if self.read < self.total else ""
+        part = f", {percent(self.read / self.total)} read" if self.read < self.total else ""
         return CheckResult(
             check="loss",
             mode=mode,
             verdict="sound" if difference <= limit else "not sound",
-            found=f"recorded {recorded:.4f}, measured {self.loss:.4f}{part} (may differ by {limit:.2g})",
+            found=f"recorded {recorded:.4f}, measured {self.loss:.4f} (± {limit:.2g}{part})",
             value=difference,
             limit=limit,
             advice="" if difference <= limit else "The weights, the text or evaluation.json were changed.",
@@ -74,7 +75,7 @@ def check_losses(
             continue
         deadline = began + time_limit_s * number / ends
         found = measure(model, tokens, MODES[mode], number_format, evaluation.tokens_read, deadline)
-        yield found.against(loss, tolerance, "tokens", mode)
+        yield found.against(loss, tolerance, mode)
 
 
 def check_puzzle_loss(
@@ -90,7 +91,7 @@ def check_puzzle_loss(
         blanks.append(int((part.puzzles == 0).sum()))
         read += len(part)
     loss, error = _mean(losses, blanks, read / total)
-    return Measured(loss, error, read, total).against(evaluation.validation_loss, tolerance, "puzzles")
+    return Measured(loss, error, read, total).against(evaluation.validation_loss, tolerance)
 
 
 def measure(
