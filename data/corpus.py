@@ -236,7 +236,7 @@ def _file_changed(source: Source) -> CorpusError:
 def _name_of(path: str | Path) -> str:
     if str(path) == "-":
         return "stdin"
-    resolved = Path(os.path.expanduser(path)).resolve()
+    resolved = Path(os.path.abspath(os.path.expanduser(path)))  # a link keeps its own name
     name = resolved.with_suffix("") if resolved.suffix.lower() == ".gz" else resolved
     return (name.name if resolved.is_dir() else name.stem) or "corpus"
 

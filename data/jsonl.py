@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from data.document import ROLES, Message, without_surrogates
+from data.safe_text import safe_text
 
 LINE_FORMATS = '{"text": …}, {"prompt": …, "completion": …} or {"messages": [{"role": …, "content": …}]}'
 MAX_LINE_CHARACTERS = 2**25
@@ -60,6 +61,7 @@ def _record(line: str) -> str | tuple[Message, ...]:
         raise _UnusableError("not JSON") from None
     if not isinstance(content, dict):
         raise _UnusableError("not a JSON object")
+    content = {key: value for key, value in content.items() if value is not None}
     if "messages" in content:
         return _messages(content["messages"])
     if "text" in content:
@@ -84,7 +86,8 @@ def _messages(content: object) -> tuple[Message, ...]:
             raise _UnusableError("a message is not an object")
         role = item.get("role")
         if role not in ROLES:
-            raise _UnusableError(f"a role is not one of {', '.join(ROLES)}")
+            shown = safe_text(str(role))[:40]
+            raise _UnusableError(f"the role '{shown}' is not one of {', '.join(ROLES)}")
         messages.append(Message(role, _text(item.get("content"), "content")))
     return tuple(messages)
 

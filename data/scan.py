@@ -152,6 +152,11 @@ class _FileScan:
                 f"No line of '{self.file.label}' can be used (line {first.number}: {first.reason}).",
                 hint=f"Each line is one of: {LINE_FORMATS}.",
             )
+        if self.broken_count > self.documents:
+            raise CorpusError(
+                f"Most of it is lost: {self.broken_sentence()}",
+                hint=f"Each line is one of: {LINE_FORMATS}.",
+            )
         if not self.statistics.characters:
             raise CorpusError(f"'{self.file.label}' is empty.", hint="Give a file with text in it.")
 

@@ -16,7 +16,7 @@ from data.storage import move_into_place, storing, temporary_beside, write_file
 Format = Literal["text", "jsonl"]
 
 READABLE = ".txt, .md, .jsonl, and these with .gz"
-_FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl"}
+_FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BLOCK = 2**20
 _SNIFFED = 64 * 2**10
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -55,9 +55,10 @@ def find_source_files(paths: Sequence[str | Path]) -> tuple[list[SourceFile], li
     notes: list[str] = []
     for given in paths:
         for source in _sources_at(given, notes):
-            if source.path in found:
+            source_path = source.path.resolve()
+            if source_path in found:
                 notes.append(f"'{source.label}' was given twice and is read once.")
-            found.setdefault(source.path, source)
+            found.setdefault(source_path, source)
     return list(found.values()), notes
 
 
@@ -82,9 +83,25 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
         with _open(path) as stream:
             return [_copy_to_cache(stream, str(path))]
     known = _format_of(path)
+    if known is None and _begins_as_jsonl(path):
+        known = "jsonl"
     if known is None:
         notes.append(f"'{path.name}' is read as plain text.")
-    return [SourceFile(path.resolve(), path.name, known or "text", named=True)]
+    return [SourceFile(_as_typed(path), path.name, known or "text", named=True)]
+
+
+def _as_typed(path: Path) -> Path:
+    """The absolute path, with its own name where it is a link: the name tells the format and packing."""
+    return path.parent.resolve() / path.name
+
+
+def _begins_as_jsonl(path: Path) -> bool:
+    """Whether a file of another name begins with a line of JSON Lines."""
+    try:
+        with path.open("rb") as raw:
+            return _looks_like_jsonl(raw.read(_SNIFFED))
+    except OSError:
+        return False
 
 
 def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
@@ -92,6 +109,8 @@ def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
     found: list[SourceFile] = []
     others = 0
     for parent, folders, files in os.walk(folder, onerror=_folder_refused):
+        linked = [name for name in folders if Path(parent, name).is_symlink() and not name.startswith(".")]
+        notes += [f"The linked folder '{Path(parent, name)}' is left out." for name in sorted(linked)]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             path = Path(parent, name)
@@ -102,7 +121,7 @@ def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
                 others += 1
                 continue
             label = path.relative_to(folder).as_posix()
-            found.append(SourceFile(path.resolve(), label, known, named=False))
+            found.append(SourceFile(_as_typed(path), label, known, named=False))
     if not found:
         but = f" that can be read, but {count_files(others)} of other types" if others else ""
         raise CorpusError(f"The folder '{folder}' holds no text{but}.", hint=f"These are read: {READABLE}.")

@@ -166,7 +166,7 @@ def load_tokenizer_file(path: Path) -> Tokenizer:
 def _load(path: Path, follow_links: bool) -> Tokenizer:
     try:
         content = read_plain_file(path, MAX_FILE_BYTES, follow_links=follow_links)
-        return tokenizer_from_json(content.decode("utf-8"), origin=f"'{path}'")
+        return tokenizer_from_json(content.decode("utf-8-sig"), origin=f"'{path}'")
     except FileNotFoundError:
         raise TokenizerError(f"There is no tokenizer at '{path}'.", hint=_FOREIGN_HINT) from None
     except UnreadableFileError as error:

@@ -116,7 +116,7 @@ def dataset_of(corpus: "Corpus") -> Dataset:
 
 def source_paths(corpus: "Corpus") -> list[str]:
     """The absolute paths of a text's files."""
-    return [str(Path(source.path).resolve()) for source in corpus.sources]
+    return [str(Path(source.path).absolute()) for source in corpus.sources]
 
 
 def labels(datasets: Iterable[Dataset]) -> dict[str, str]:
