@@ -27,7 +27,7 @@ def read_records(pieces: Iterable[str]) -> Iterator[str | tuple[Message, ...] | 
     for number, line in enumerate(_lines(pieces), start=1):
         if line is None:
             yield BrokenLine(number, f"longer than {MAX_LINE_CHARACTERS >> 20} million characters")
-        elif line.strip():
+        elif line.strip() not in ("", "[", "]", "],"):  # brackets of an array with a record a line
             try:
                 yield _record(line)
             except _UnusableError as error:
@@ -54,9 +54,17 @@ def _lines(pieces: Iterable[str]) -> Iterator[str | None]:
         yield "".join(held) if length <= MAX_LINE_CHARACTERS else None
 
 
+def _parsed(line: str) -> object:
+    """The value of a line, which may be one record of an array. Raises ValueError, RecursionError."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return json.loads(line.strip().removeprefix("[").removesuffix("]").rstrip().removesuffix(","))
+
+
 def _record(line: str) -> str | tuple[Message, ...]:
     try:
-        content = json.loads(line)
+        content = _parsed(line)
     except (ValueError, RecursionError):
         raise _UnusableError("not JSON") from None
     if not isinstance(content, dict):

@@ -61,3 +61,10 @@ def test_a_byte_order_mark_in_a_tokenizer_file_is_passed_over(tmp_path: Path) ->
     content = (tmp_path / "tokenizer.json").read_bytes()
     (tmp_path / "tokenizer.json").write_bytes(b"\xef\xbb\xbf" + content)
     assert load_tokenizer(tmp_path / "tokenizer.json").hash == tokenizer.hash
+
+
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ("[\n", "\n]\n")])
+def test_an_array_with_a_record_a_line_is_read(start: str, end: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(start + LINES.strip().replace("\n", ",\n") + end)
+    corpus = open_corpus([tmp_path / "a.jsonl"])
+    assert corpus.documents == 20 and not corpus.notes
