@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.runs.events import RolledBack
@@ -59,6 +59,7 @@ def test_losses_that_are_not_finite_are_left_out() -> None:
     assert [point.step for point in curves.training] == [1] and not curves.validation
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=50), st.floats(0, 0.99))
 def test_a_smoothed_curve_stays_within_the_losses(losses: list[float], weight: float) -> None:
     means = smoothed(losses, weight)

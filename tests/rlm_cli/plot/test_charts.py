@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import RlmError
@@ -49,6 +49,7 @@ def test_each_run_has_its_color_and_mark_and_ascii_does_without_braille() -> Non
     assert plain.isascii() and "." in plain and "|" in plain
 
 
+@settings(max_examples=30)
 @given(st.floats(1e-3, 1e6), st.floats(1e-3, 1e6), st.booleans(), st.booleans(), st.integers(2, 12))
 def test_ticks_are_few_distinct_and_inside(
     low: float, width: float, log: bool, time: bool, most: int

@@ -22,7 +22,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+# The others, which take longer, are in the long proofs.
+QUICK = ("looped", "recursive_router", "transformer")
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES],
+)
 def test_a_healthy_model_is_sound(architecture: str) -> None:
     model = stirred(small_model(architecture, ngram=3))
     results = [check_causality(model), check_cache(model), check_depth(model)]
