@@ -1,4 +1,4 @@
-"""`rlm benchmark`: speed, depth, and two results side by side."""
+"""`rlm benchmark`: speed, learning, depth, and two results side by side."""
 
 import json as json_module
 from pathlib import Path
@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
+from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import check_threads, load_model, open_run
 from rlm_cli.options import DeviceOption, JsonOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Form, Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from models.benchmark.report import Report
     from models.runs.events import Event
+    from models.training.control import Control
 
 benchmark = typer.Typer(
     cls=PlainHelpGroup,
-    help="Measure how fast a model is, and what depth costs and buys.",
+    help="Measure how fast a model is, how it learns, and what depth costs and buys.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -99,6 +101,99 @@ def depth(
     from models.benchmark.depth import benchmark_depth
 
     _finish(benchmark_depth(loaded), markdown, html, output)
+
+
+@benchmark.command(cls=PlainHelpCommand)
+def learn(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A text.")],
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, metavar="N", help="Steps of each.", show_default=False)
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", metavar="M", help="Minutes of each.", show_default=False)
+    ] = None,
+    architectures: Annotated[
+        str | None,
+        typer.Option("--archs", metavar="A,B", help="Architectures. Without it: all.", show_default=False),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=100, metavar="K", help="Trainings of each.")
+    ] = 1,
+    width: Annotated[int, typer.Option("--d-model", min=8, metavar="D", help="Width of the models.")] = 128,
+    heads: Annotated[int, typer.Option("--heads", min=1, metavar="H", help="Attention heads.")] = 4,
+    context: Annotated[int, typer.Option("--context", min=8, metavar="T", help="Context in tokens.")] = 128,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, metavar="B", help="Sequences a step.")
+    ] = 32,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", metavar="FOLDER", help="Where the runs are kept.", show_default=False),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Write the result as Markdown.", show_default=False),
+    ] = None,
+    html: HtmlOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train architectures on one text, beside dense models.
+
+    Each has beside it the dense model of equal parameters, the one of equal
+    computation and the best dense preset. Ctrl-C pauses; the same command
+    goes on where it was.
+
+    Examples:
+      rlm benchmark learn book.txt --minutes 3
+      rlm benchmark learn book.txt --steps 600 --seeds 2 --archs looped,hrm
+      rlm benchmark learn book.txt --steps 600 --save architectures.md
+    """
+    output = Output.of(json=json, quiet=quiet)
+    check_threads(threads)
+    if (steps is None) == (minutes is None):
+        raise UsageError("How long is each training?", hint="Give one of --steps and --minutes.")
+    from models.architectures import ARCHITECTURES
+    from models.benchmark.candidates import Shape
+    from models.benchmark.learn import LearnRequest, benchmark_learn
+    from models.training.control import Control
+
+    request = LearnRequest(
+        corpus=corpus,
+        architectures=list(ARCHITECTURES) if architectures is None else architectures.split(","),
+        shape=Shape(width, heads, context),
+        seeds=seeds,
+        steps=steps,
+        minutes=minutes,
+        batch_size=batch_size,
+        device=device or "auto",
+        threads=threads or 0,
+    )
+    length = f"{steps}-steps" if steps else f"{minutes:g}-minutes"
+    place = folder or Path("benchmarks") / f"{Path(corpus).stem}-{length}-width-{width}"
+    control = Control()
+    report, code = _learned(benchmark_learn(request, place, control), control, output)
+    if report is None:
+        output.say("Paused. The same command goes on where it was.")
+        raise typer.Exit(code)
+    _write_and_show(report, save, html, output)
+
+
+def _learned(
+    steps: "Generator[Event, None, Report | None]", control: "Control", output: Output
+) -> "tuple[Report | None, ExitCode]":
+    """Show the trainings. A Ctrl-C asks what to do, as in a training."""
+    from rlm_cli.training_session import show_training
+
+    report: Report | None = None
+
+    def events() -> "Iterator[Event]":
+        nonlocal report
+        report = yield from steps
+
+    _, code = show_training(events(), control, Output(Form.QUIET) if output.is_json else output)
+    return report, code
 
 
 @benchmark.command(cls=PlainHelpCommand)

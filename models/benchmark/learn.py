@@ -1,0 +1,139 @@
+"""How well architectures learn one text, beside dense models of equal parameters and equal computation."""
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import UsageError
+from models.benchmark.candidates import Candidate, Shape, candidates
+from models.benchmark.environment import environment
+from models.benchmark.learn_report import Outcome, learn_report
+from models.benchmark.report import Report
+from models.device import choose_device
+from models.planning.plan import plan
+from models.planning.request import Overrides, TrainRequest
+from models.planning.text_plan import TextPlan
+from models.runs.evaluation import Evaluation
+from models.runs.events import Event, NoticeGiven, RunFinished
+from models.runs.incomplete import is_incomplete
+from models.runs.run import Run
+from models.training.control import Control
+from models.training.trainer import train
+
+SAMPLES = 0
+"""Samples on the way would only take time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnRequest:
+    """What to compare."""
+
+    corpus: str
+    architectures: Sequence[str]
+    shape: Shape
+    seeds: int = 1
+    steps: int | None = None
+    minutes: float | None = None
+    batch_size: int = 32
+    device: str = "auto"
+    threads: int = 0
+
+    @property
+    def length(self) -> Mapping[str, object]:
+        """Of each training."""
+        return {"training.steps": self.steps} if self.steps else {"training.minutes": self.minutes}
+
+
+def benchmark_learn(
+    request: LearnRequest, folder: Path, control: Control
+) -> Generator[Event, None, Report | None]:
+    """Train every candidate with every seed, one after the other, and set their losses side by side.
+
+    Each training is a run in `folder`. A benchmark that was interrupted goes on there: what is finished is
+    kept, and what is half done is resumed. The order rotates from seed to seed. Returns None where
+    `control` paused it. Raises UsageError where `folder` holds the runs of another benchmark.
+    """
+    base = TrainRequest(paths=(request.corpus,), overrides=_overrides(request, {}, 0))
+    planned = yield from plan(base, folder)
+    assert isinstance(planned, TextPlan)  # the request names a new run of text
+    chosen = candidates(request.architectures, request.shape, planned.tokenizer.vocab_size)
+    jobs = [
+        (candidate, seed)
+        for seed in range(request.seeds)
+        for candidate in (*chosen[seed % len(chosen) :], *chosen[: seed % len(chosen)])
+    ]
+    outcomes: list[Outcome] = []
+    for number, (candidate, seed) in enumerate(jobs, 1):
+        yield NoticeGiven(message=f"Training {number} of {len(jobs)}: {candidate.name}, seed {seed}")
+        outcome = yield from _trained(request, candidate, seed, folder, planned.tokenizer.kind, control)
+        if outcome is None:
+            return None
+        outcomes.append(outcome)
+    device = choose_device(request.device)
+    kept = environment(
+        device,
+        corpus=planned.corpus.content_hash,
+        seeds=request.seeds,
+        batch_size=request.batch_size,
+        context=request.shape.context_length,
+        width=request.shape.d_model,
+    )
+    length = f"{request.steps:,} steps" if request.steps else f"{request.minutes:g} minutes"
+    return learn_report(planned.corpus.name, length, request.steps is None, chosen, outcomes, kept)
+
+
+def _trained(
+    request: LearnRequest, candidate: Candidate, seed: int, folder: Path, tokenizer: str, control: Control
+) -> Generator[Event, None, Outcome | None]:
+    """Train one candidate to its end, from where it stands. None: it was paused."""
+    name = f"{candidate.name}-seed-{seed}"
+    overrides = _overrides(request, candidate.model, seed)
+    path = folder / name
+    if path.exists() and not is_incomplete(path):
+        run = Run.open(name, folder)
+        _require_same(run, overrides, folder)
+    else:
+        one = TrainRequest(paths=(request.corpus,), name=name, tokenizer=tokenizer, overrides=overrides)
+        run = (yield from plan(one, folder)).start()
+    finished = _finished(run)
+    if finished is None:
+        yield from run.record(train(run, control))
+        finished = _finished(run)
+        if finished is None:
+            return None
+    evaluation = run.evaluation()
+    assert isinstance(evaluation, Evaluation)  # a run of text that has finished
+    return Outcome(candidate.name, seed, finished, evaluation)
+
+
+def _overrides(request: LearnRequest, model: Mapping[str, object], seed: int) -> Overrides:
+    fields: dict[str, object] = {f"model.{name}": value for name, value in model.items()}
+    training = {"seed": seed, "samples": SAMPLES, "batch_size": request.batch_size, "device": request.device}
+    fields |= {f"training.{name}": value for name, value in training.items()}
+    if request.threads:
+        fields["training.threads"] = request.threads
+    return Overrides({**fields, **request.length})
+
+
+def _require_same(run: Run, overrides: Overrides, folder: Path) -> None:
+    """Raise UsageError where the run was trained with other settings."""
+    config = run.config()
+    kept = {
+        "model": {**config.model.dials, "architecture": config.model.architecture},
+        "training": config.training,
+    }
+    for path, value in overrides.values.items():
+        section, _, name = path.partition(".")
+        if name in kept[section] and json.dumps(kept[section][name]) != json.dumps(value):
+            found = kept[section][name]
+            raise UsageError(
+                f"'{folder}' holds another benchmark: {run.name} has {name} {found}, not {value}.",
+                hint="Give another folder, or remove this one.",
+            )
+
+
+def _finished(run: Run) -> RunFinished | None:
+    """How the run ended, or None where it has not."""
+    ends = [event for event in run.events() if isinstance(event, RunFinished)]
+    return ends[-1] if ends else None

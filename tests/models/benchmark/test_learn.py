@@ -1,0 +1,102 @@
+"""Which dense models stand beside an architecture, and what follows from the losses."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from data.cache import set_cache_dir
+from data.errors import UsageError
+from data.progress import result_of
+from models.architectures import ARCHITECTURES
+from models.benchmark import candidates as candidates_module
+from models.benchmark.candidates import BEST_DENSE_PRESET, Candidate, Shape, candidates
+from models.benchmark.learn import LearnRequest, benchmark_learn
+from models.benchmark.learn_report import Outcome, learn_report
+from models.presets import PRESETS
+from models.runs.evaluation import Evaluation
+from models.runs.events import RunFinished, RunPaused
+from models.training.control import Control
+
+SHAPE = Shape(d_model=32, n_heads=2, context_length=32)
+
+
+def test_each_architecture_has_dense_models_of_equal_size_and_computation_beside_it() -> None:
+    found = {one.name: one for one in candidates(["looped", "ouroboros"], SHAPE, 60)}
+    assert BEST_DENSE_PRESET in found
+    for name in ("looped", "ouroboros"):
+        one = found[name]
+        assert one.equal_parameters is not None and one.equal_compute is not None
+        by_size, by_compute = found[one.equal_parameters], found[one.equal_compute]
+        assert by_size.parameters == pytest.approx(one.parameters, rel=0.25)
+        assert by_compute.flops_per_token == pytest.approx(one.flops_per_token, rel=0.25)
+        for dense in (by_size, by_compute):
+            assert dense.model["architecture"] == "transformer" and dense.model["d_model"] == 32
+            assert dense.equal_parameters is None
+    looped = found["looped"]
+    assert looped.equal_parameters == "dense-3", "a prelude, a shared block and a coda"
+    with pytest.raises(UsageError, match="no architecture 'loped'"):
+        candidates(["loped"], SHAPE, 60)
+
+
+def outcome(name: str, seed: int, loss: float) -> Outcome:
+    finished = RunFinished(
+        run=name, reason="steps", step=3, best_step=3, validation_loss=loss, validation_loss_by_mode={},
+        perplexity=1.0, bits_per_byte=1.0, parameters=1, tokens_seen=9, tokens_per_second=1.0, elapsed_s=1.0,
+        path="",
+    )  # fmt: skip
+    by_mode = {"fast": loss + 0.1, "normal": loss}
+    evaluation = Evaluation(step=3, after_steps=3, validation_loss=loss, validation_loss_by_mode=by_mode)
+    return Outcome(name, seed, finished, evaluation)
+
+
+def test_a_verdict_says_better_or_worse_and_whether_that_is_more_than_the_spread() -> None:
+    dense = Candidate("dense-3", {}, 100, 10, 1e6)
+    large = Candidate("dense-9", {}, 300, 10, 1.3e6)
+    looped = Candidate("looped", {}, 105, 10, 2e6, equal_parameters="dense-3", equal_compute="dense-9")
+    losses = {"dense-3": (1.50, 1.51), "dense-9": (1.44, 1.48), "looped": (1.46, 1.47)}
+    outcomes = [outcome(name, seed, loss) for name, two in losses.items() for seed, loss in enumerate(two)]
+    report = learn_report("book", "3 minutes", True, [looped, dense, large], outcomes, {})
+    (said,) = report.verdicts
+    assert (
+        "better by 0.0400 (more than the spread of 0.0100) than dense-3, the dense model of equal par" in said
+    )
+    assert "worse by 0.0050 (not more than the spread of 0.0400) than dense-9" in said
+    assert (
+        "of 0.65 times the computation per token, the nearest" in said
+        and "best dense one in equal time" in said
+    )
+    assert [row[0] for row in report.tables[0].rows] == ["dense-9", "looped", "dense-3"]
+    assert report.tables[1].rows[0][1:] == pytest.approx((1.56, 1.46))
+    one_seed = learn_report("book", "3 steps", False, [looped, dense, large], outcomes[::2], {})
+    assert "One seed each" in one_seed.verdicts[-1] and "equal time" not in one_seed.verdicts[0]
+
+
+def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_cache_dir(tmp_path / "cache")
+    small = {"d_model": 16, "n_heads": 2, "n_layers": 1}
+    tiny = replace(PRESETS[BEST_DENSE_PRESET], model=small)
+    monkeypatch.setattr(candidates_module, "PRESETS", {BEST_DENSE_PRESET: tiny})
+    (tmp_path / "book.txt").write_text("The owl counted mice by the old mill. " * 60)
+    request = LearnRequest(
+        corpus=str(tmp_path / "book.txt"), architectures=["looped"], shape=Shape(16, 2, 16), steps=2,
+        batch_size=2, device="cpu", threads=1,
+    )  # fmt: skip
+    control = Control()
+    control.pause()
+    events = list(benchmark_learn(request, tmp_path / "runs", control))
+    assert isinstance(events[-1], RunPaused)
+    report = result_of(benchmark_learn(request, tmp_path / "runs", Control()))
+    assert report is not None and {row[0] for row in report.tables[0].rows} >= {"looped", "dense-3"}
+    again = list(benchmark_learn(request, tmp_path / "runs", Control()))
+    assert not any(isinstance(event, RunFinished) for event in again), "all of them had ended"
+    with pytest.raises(UsageError, match="holds another benchmark"):
+        list(benchmark_learn(replace(request, batch_size=3), tmp_path / "runs", Control()))
+
+
+def test_every_architecture_has_its_candidates() -> None:
+    found = candidates(list(ARCHITECTURES), SHAPE, 60)
+    assert {one.name for one in found} >= {name for name in ARCHITECTURES if name != "transformer"}
+    assert len({one.name for one in found}) == len(found)
