@@ -116,7 +116,7 @@ def _matching_copy(run: Run, config: RunConfig, vocab_size: int) -> Tokenizer | 
 
 def _content(run: Run) -> bytes | Finding:
     try:
-        return read_plain_file(run.tokenizer_path, MAX_FILE_BYTES)
+        return read_plain_file(run.tokenizer_path, MAX_FILE_BYTES).removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
         return Finding("missing", "There is no tokenizer.json.")
     except UnreadableFileError as error:
@@ -143,10 +143,6 @@ def _why_unusable(content: bytes, trusted: Tokenizer | None, error: Exception) -
     try:
         json.loads(content.decode("utf-8"))
     except json.JSONDecodeError:
-        if content.startswith(codecs.BOM_UTF8):
-            return Finding(
-                "not-json", "tokenizer.json begins with a byte order mark, which JSON does not allow."
-            )
         if content.lstrip().startswith(b"{") and not whole:
             return Finding("truncated", "tokenizer.json ends in the middle of its JSON.")
         return Finding("not-json", "tokenizer.json is not JSON.")

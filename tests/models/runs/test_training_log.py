@@ -78,5 +78,5 @@ def test_a_figure_line_holds_what_was_promised() -> None:
 
 
 def test_a_sample_is_set_off_line_by_line() -> None:
-    lines = list(TrainingLogLines().of(SampleGenerated(step=3, prompt="Once", text="upon\na \x1b[31mtime")))
-    assert lines[1:] == ["    | upon", "    | a \u241b[31mtime"]
+    lines = list(TrainingLogLines().of(SampleGenerated(step=3, prompt="Once", text=" upon\na \x1b[31mtime")))
+    assert lines[0].endswith("Sample, step 3: Once upon") and lines[1:] == ["    | a \u241b[31mtime"]
