@@ -19,13 +19,13 @@ from models.planning.run_content import RunContent
 from models.planning.text_plan import data_section, growth_row, length_in_words, number_format_row
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, described_corpus, labels
+from models.runs.machine import is_of_this_machine
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, ReplaySection, RunConfig
 from models.runs.run_folder import copying
 from models.runs.typed_json import JsonObject
 from models.runs.versions import VERSIONS, save_version, version_name
-from models.training.machine import is_of_this_machine
 from models.training.time_budget import REWARM_OTHER_TEXT
 
 

@@ -29,6 +29,7 @@ from models.growth.initial_snapshot import initial_snapshot
 from models.layers.initialise import no_init
 from models.planning.continuation_plan import ContinuationPlan, require_full_context
 from models.planning.defaults import suggested_minutes, suggested_model, suggested_training
+from models.planning.measured_speed import with_measured_speed
 from models.planning.replay_share import Replay, chosen_share, is_read_often
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
@@ -38,14 +39,13 @@ from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot, has_checkpoints
 from models.runs.datasets import Dataset, dataset_of, labels, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
+from models.runs.machine import choose_machine
 from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_names import require_free_name
 from models.settings import from_dict, require
-from models.training.machine import choose_machine
-from models.training.speed import with_measured_speed
 
 _COMPARED_TOKENS = 8192
 """Of each text, to see how far it is from the others."""

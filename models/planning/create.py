@@ -16,6 +16,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
+from models.planning.measured_speed import with_measured_speed
 from models.planning.preset_choice import counts_alike, preset_for, size_note
 from models.planning.request import CreateRequest, length_in, model_settings, without_length
 from models.runs.best_weights import weights_metadata
@@ -25,7 +26,6 @@ from models.runs.run import Run
 from models.runs.run_config import ModelSection, RunConfig
 from models.runs.typed_json import JsonObject
 from models.settings import from_dict
-from models.training.speed import with_measured_speed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,11 @@ from models.growth.initial_snapshot import has_no_steps_yet
 from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of
+from models.runs.machine import choose_machine
 from models.runs.run import Run
 from models.runs.run_config import DataSection, Extension, RunConfig
 from models.runs.text_search import find_text
 from models.runs.tokenizer import load_run_tokenizer
-from models.training.machine import choose_machine
 from models.training.puzzles.task import load_puzzles
 
 

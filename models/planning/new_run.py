@@ -22,6 +22,7 @@ from models.planning.defaults import (
     suggested_model,
     suggested_training,
 )
+from models.planning.measured_speed import with_measured_speed
 from models.planning.preset_choice import vocabulary_note
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
@@ -30,7 +31,6 @@ from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
 from models.runs.run_names import suggest_name
-from models.training.speed import with_measured_speed
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""

@@ -13,11 +13,11 @@ from models.device import choose_device, has_device
 from models.growth.transaction import recover
 from models.runs.datasets import source_paths
 from models.runs.events import Event
+from models.runs.machine import is_of_this_machine
 from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.text_search import known_encodings, save_paths
-from models.training.machine import is_of_this_machine
 
 
 def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:

@@ -16,10 +16,10 @@ from models.runs.best_weights import restore_best_weights
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.events import Event, NoticeGiven
+from models.runs.machine import choose_machine
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.training.control import Control
-from models.training.machine import choose_machine
 from models.training.session import Session
 from models.training.tasks import open_task
 from models.training.time_budget import Length, TimeBudget, plan_steps

@@ -14,10 +14,10 @@ import torch
 from models.architectures import model_config, skeleton
 from models.config import TrainingConfig
 from models.cost.estimate import Estimate, estimate
+from models.planning.measured_speed import with_measured_speed
 from models.runs.events import StepFinished
 from models.runs.run import Run
 from models.training import speed
-from models.training.speed import with_measured_speed
 from models.training.trainer import training_loop
 from tests.models.training.sessions import session_of
 
