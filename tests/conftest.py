@@ -33,7 +33,7 @@ def _rates_measured_once() -> Iterator[None]:
     """Every plan measures the machine for 0.3 s, and times the model. The tests of one process share the
     figures, and time no model."""
     from models.cost import estimate
-    from models.training import speed
+    from models.planning import measured_speed
 
     measure, known = estimate.machine_rates, {}
 
@@ -45,7 +45,7 @@ def _rates_measured_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate, "machine_rates", rates)
-        patch.setattr(speed, "MAX_PARAMETERS", 0)
+        patch.setattr(measured_speed, "MAX_PARAMETERS", 0)
         yield
 
 

@@ -14,10 +14,10 @@ import torch
 from models.architectures import model_config, skeleton
 from models.config import TrainingConfig
 from models.cost.estimate import Estimate, estimate
+from models.planning import measured_speed
 from models.planning.measured_speed import with_measured_speed
 from models.runs.events import StepFinished
 from models.runs.run import Run
-from models.training import speed
 from models.training.trainer import training_loop
 from tests.models.training.sessions import session_of
 
@@ -53,7 +53,7 @@ def planned(run: Run, training: TrainingConfig) -> Estimate:
 def test_the_planned_speed_is_that_of_the_training(
     new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(speed, "MAX_PARAMETERS", 30_000_000)
+    monkeypatch.setattr(measured_speed, "MAX_PARAMETERS", 30_000_000)
     shape = dict(SHAPES[name])
     architecture, batch_size = shape.pop("architecture"), shape.pop("batch_size")
     ratios = []
@@ -88,8 +88,8 @@ def test_the_planned_speed_is_that_of_the_training(
 
 
 def test_measuring_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "MAX_PARAMETERS", 10**9)
-    monkeypatch.setattr(speed, "TIMED_S", 0.001)
+    monkeypatch.setattr(measured_speed, "MAX_PARAMETERS", 10**9)
+    monkeypatch.setattr(measured_speed, "TIMED_S", 0.001)
     config = model_config({"vocab_size": 11, "d_model": 16, "n_heads": 2, "context_length": 8})
     training = TrainingConfig(steps=1, batch_size=2, threads=2)
     expected = replace(estimate(skeleton(config), training, CPU), tokens_per_second=1e12)
@@ -100,7 +100,7 @@ def test_measuring_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_large_model_is_not_made_to_be_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "MAX_PARAMETERS", 10)
+    monkeypatch.setattr(measured_speed, "MAX_PARAMETERS", 10)
     config = model_config({"vocab_size": 11, "d_model": 16, "n_heads": 2, "context_length": 8})
     training = TrainingConfig(steps=1, batch_size=2)
     expected = estimate(skeleton(config), training, CPU)

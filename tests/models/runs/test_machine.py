@@ -11,11 +11,11 @@ from data.errors import UsageError
 from data.progress import result_of
 from models.config import TrainingConfig
 from models.device import core_count, machine_name
+from models.runs import machine
 from models.runs.events import Event, NoticeGiven
 from models.runs.machine import choose_machine
 from models.runs.run import Run
 from models.runs.run_config import Calibration
-from models.training import machine
 from models.training.control import Control
 from models.training.open import open_session
 from tests.models.training.sessions import session_of, take_step
