@@ -145,6 +145,8 @@ def _notes_on(scans: list[FileSummary]) -> Iterator[str]:
         yield f"Line ends of other systems (\\r\\n or \\r) are read as \\n in {_join_first(converted, ', ')}."
     if broken := [scanned.broken for scanned in scans if scanned.broken]:
         yield _join_first(broken, " ")
+    if remarks := [scanned.remarks for scanned in scans if scanned.remarks]:
+        yield _join_first(remarks, " ")
 
 
 def _require_usable(corpus: Corpus) -> None:

@@ -1,7 +1,7 @@
 """One file of a corpus read once: what it holds, and what was assumed or left out."""
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,16 @@ import numpy as np
 from data.document import Message
 from data.errors import CorpusError
 from data.jsonl import LINE_FORMATS, BrokenLine, read_records
+from data.other_formats import looks_like, refuse_documents
 from data.source_files import Format, SourceFile
-from data.text_reader import Encoding, NotDecodableError, TextReader, detect_encoding, encoding_by_mark
+from data.text_reader import (
+    Encoding,
+    NotDecodableError,
+    TextReader,
+    detect_encoding,
+    encoding_by_mark,
+    first_bytes,
+)
 
 _REPORTED_LINES = 5
 _COUNTED_TOGETHER = 2**20
@@ -45,6 +53,8 @@ class FileSummary:
     """A sentence on a guessed encoding, or ""."""
     broken: str
     """A sentence on lines that cannot be used, or ""."""
+    remarks: str
+    """Sentences on what is read and is probably not meant, or ""."""
 
 
 def scan_file(
@@ -56,6 +66,8 @@ def scan_file(
     have is read a second time. `documents_before` is the number of JSON Lines documents in the files before
     this one. Raises CorpusError where there is nothing to use.
     """
+    head = first_bytes(file.path, file.label)
+    refuse_documents(head, file.label)
     by_mark = encoding_by_mark(file.path, file.label)
     scan = _FileScan(file, Encoding(encoding) if encoding is not None else by_mark)
     assumption = ""
@@ -94,8 +106,27 @@ def scan_file(
         converted_line_ends=scan.converted_line_ends,
         assumption=assumption.strip(),
         broken=scan.broken_sentence(),
+        remarks=" ".join(_remarks(scan, counts, head, already_counted=bool(assumption))),
     )
     return scanned, counts
+
+
+def _remarks(scan: "_FileScan", counts: np.ndarray, head: bytes, *, already_counted: bool) -> Iterator[str]:
+    """What is read and is probably not meant. `already_counted` is whether the broken characters are."""
+    label = scan.file.label
+    kind = looks_like(head.decode(scan.encoding.name, "replace"), scan.file.path)
+    if kind and scan.file.format == "text":
+        yield f"'{label}' looks like {kind}: its markup is learned like text."
+    marks, broken = (int(counts[code]) if code < len(counts) else 0 for code in (0xFEFF, 0xFFFD))
+    if marks:
+        yield f"Byte order marks within '{label}' are read as characters ({marks})."
+    if broken and not already_counted:
+        yield f"Broken characters of '{label}', such as half of a surrogate pair, are U+FFFD ({broken})."
+    if scan.doubled_line_ends:
+        yield f"Line ends \\r\\r\\n of '{label}' are read as two ({scan.doubled_line_ends})."
+    if scan.unanswered:
+        total = f"{scan.unanswered} of {scan.conversations}"
+        yield f"{total} conversations of '{label}' have no answer, or an empty one."
 
 
 class _FileScan:
@@ -108,7 +139,8 @@ class _FileScan:
         self.documents = 0
         self.has_messages = False
         self.converted_line_ends = False
-        self.dropped_nuls = 0
+        self.dropped_nuls = self.doubled_line_ends = 0
+        self.conversations = self.unanswered = 0
         self.broken: list[BrokenLine] = []
         self.broken_count = 0
 
@@ -129,6 +161,7 @@ class _FileScan:
                     yield position
         self.converted_line_ends = reader.converted_line_ends
         self.dropped_nuls = reader.dropped_nuls
+        self.doubled_line_ends = reader.doubled_line_ends
 
     def _add(self, record: str | tuple[Message, ...] | BrokenLine) -> None:
         if isinstance(record, BrokenLine):
@@ -141,6 +174,9 @@ class _FileScan:
             self.statistics.add(record, f"text:{len(record)}:")
         else:
             self.has_messages = True
+            self.conversations += 1
+            answers = [message.content for message in record if message.role == "assistant"]
+            self.unanswered += not answers or not all(map(str.strip, answers))
             self.statistics.add("", f"messages:{len(record)}:")
             for message in record:
                 self.statistics.add(message.content, f"{message.role}:{len(message.content)}:")

@@ -81,13 +81,16 @@ class TextReader:
         """Bytes read from the disk so far."""
         self.converted_line_ends = False
         self.dropped_nuls = 0
+        self.doubled_line_ends = 0
+        """How many \\r\\r\\n there are; each is read as two line ends."""
         self._path = path
 
     def __iter__(self) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder(self.encoding.name)(self.encoding.errors)
-        newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
+        newlines = io.IncrementalNewlineDecoder(None, translate=True)
         multibyte = self.encoding.name.startswith(("utf-16", "utf-32"))
         unpacked = 0
+        before = ""
         for block in self._blocks():
             if not multibyte and (zeros := block.count(0)):
                 if zeros * _MIN_BYTES_PER_NUL > len(block):
@@ -96,12 +99,15 @@ class TextReader:
                 self.dropped_nuls += zeros
                 block = block.replace(b"\0", b"")
             try:
-                piece = newlines.decode(block, final=not block)
+                decoded = decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 held = len(error.object) - len(block)
                 raise NotDecodableError(max(0, unpacked - held + error.start)) from None
             unpacked += len(block)
-            if piece:
+            if "\r" in decoded:
+                self.doubled_line_ends += (before + decoded).count("\r\r\n")
+            before = decoded[-2:]
+            if piece := newlines.decode(decoded, final=not block):
                 yield piece
         self.converted_line_ends = newlines.newlines not in (None, "\n")
 
@@ -142,10 +148,15 @@ def named_encoding(name: str) -> str:
     return found.name
 
 
+def first_bytes(path: Path, label: str) -> bytes:
+    """The unpacked beginning of a file. Raises CorpusError where it cannot be read."""
+    return b"".join(_read_range(path, label, 0, _HEAD_BYTES))
+
+
 def encoding_by_mark(path: Path, label: str) -> Encoding:
     """The encoding that the beginning of a file shows: by a byte order mark, by the zeros of UTF-16, or by
     the escapes of ISO-2022-JP. UTF-8 where nothing shows."""
-    head = b"".join(_read_range(path, label, 0, _HEAD_BYTES))
+    head = first_bytes(path, label)
     if mark := next((name for mark, name in _MARKS if head.startswith(mark)), None):
         return Encoding(mark)
     if wide := _utf16_by_zeros(head):
