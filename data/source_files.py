@@ -68,6 +68,8 @@ def count_files(count: int) -> str:
 
 def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
     if str(given) == "-":
+        if sys.stdin is None:
+            raise UsageError("There is no standard input.", hint="Name a file.")
         return [_copy_to_cache(sys.stdin.buffer, "standard input")]
     path = Path(os.path.expanduser(given))
     try:

@@ -16,14 +16,6 @@ TaskOption = Annotated[
         help="Puzzles, not text: sudoku:4x4, :6x6, :9x9 or :9x9-hard makes them; sudoku reads a CSV.",
     ),
 ]
-EncodingOption = Annotated[
-    str | None,
-    env_option(
-        "--encoding",
-        metavar="NAME",
-        help="Encoding of the text files, for example cp1252. Without it: UTF-8, or detected.",
-    ),
-]
 CountOption = Annotated[
     int | None, env_option("--count", metavar="N", min=2, help="Number of puzzles to make or read.")
 ]

@@ -71,9 +71,12 @@ def check_tokenizer(run: Run) -> Diagnosis:
     return diagnose(run, config, TrainingTexts(run, config), model_config_of(run, config).vocab_size)
 
 
-def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress, None, Recovery]:
+def recover_tokenizer(
+    run: Run, like: Path | None = None, encoding: str | None = None
+) -> Generator[Progress, None, Recovery]:
     """Repair the run's tokenizer.json from the nearest copy or, where none is left, from the model and the
-    text `like`. A text `like` that the run was trained on is as good as a copy.
+    text `like`, whose encoding is detected if none is given. A text `like` that the run was trained on is as
+    good as a copy.
 
     config.json then records the hash of the new tokenizer, and for a reconstruction that of the lost one too.
     Nothing else in the run changes. A sound tokenizer stays, except a reconstruction: it is replaced once a
@@ -86,7 +89,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress,
         transaction.recover(run)
         config = _trained_config(run)
         vocab_size = model_config_of(run, config).vocab_size
-        texts = TrainingTexts(run, config, like)
+        texts = TrainingTexts(run, config, like, encoding)
         diagnosis = diagnose(run, config, texts, vocab_size)
         if diagnosis.sound and original_hash(config) is None:
             return Recovery(diagnosis)
@@ -97,7 +100,7 @@ def recover_tokenizer(run: Run, like: Path | None = None) -> Generator[Progress,
         choice = choose_copy(run, config, texts, vocab_size)
         if isinstance(choice, VerifiedCopy):
             return _restore(run, config, diagnosis, choice)
-        found = yield from _reconstruct(run, config, texts, vocab_size, like, why=choice)
+        found = yield from _reconstruct(run, config, texts, vocab_size, why=choice)
         # The file is written first. After a kill between the two, config.json still has the hash of the lost
         # tokenizer, and the same command with the same text makes the same reconstruction again.
         backup = replace_tokenizer(run, found.tokenizer)
@@ -152,7 +155,7 @@ def _data(config: RunConfig) -> DataSection:
 
 
 def _reconstruct(
-    run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int, like: Path | None, why: str
+    run: Run, config: RunConfig, texts: TrainingTexts, vocab_size: int, why: str
 ) -> Generator[Progress, None, Reconstruction]:
     """Raises TokenizerError that begins with `why` where there is nothing to reconstruct from."""
     missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.in_command} like=FILE}}"
@@ -163,10 +166,10 @@ def _reconstruct(
             if missing
             else "Put the tokenizer.json that it was trained with into the run.",
         )
-    if like is None:
+    if texts.like is None:
         other = f"a text in the same language: {command}"
         raise TokenizerError(why, hint=f"{missing}, or give {other}" if missing else f"Give {other}")
-    reference = read_reference_text(like)
+    reference = read_reference_text(texts.like, texts.like_encoding)
     model = load_model(run, config)
     return (
         yield from reconstruct(

@@ -32,13 +32,16 @@ _LEARNED = 0.9
 class TrainingTexts:
     """The texts of a run that have not changed since it was trained, and its model to read them with.
 
-    `like` is a text kept elsewhere that may be one of them.
+    `like` is a text kept elsewhere that may be one of them; `like_encoding` is its encoding, if known.
     """
 
-    def __init__(self, run: Run, config: RunConfig, like: Path | None = None) -> None:
+    def __init__(
+        self, run: Run, config: RunConfig, like: Path | None = None, like_encoding: str | None = None
+    ) -> None:
         self._run = run
         self._config = config
-        self._like = like
+        self.like = like
+        self.like_encoding = like_encoding
 
     @cached_property
     def datasets(self) -> list[Dataset]:
@@ -157,10 +160,10 @@ class TrainingTexts:
 
     @cached_property
     def _like_corpus(self) -> Corpus | None:
-        if self._like is None:
+        if self.like is None:
             return None
         try:
-            return open_corpus([str(self._like)])
+            return open_corpus([self.like], () if self.like_encoding is None else (self.like_encoding,))
         except (CorpusError, UsageError):
             return None
 

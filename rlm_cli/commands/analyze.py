@@ -9,7 +9,7 @@ import typer
 
 from data.errors import RlmError, UsageError
 from models.depth import DEFAULT_MODE, depth_of
-from rlm_cli.generation_options import check_threads, load_model, read_piped_text
+from rlm_cli.generation_options import check_threads, load_model
 from rlm_cli.options import (
     DeviceOption,
     JsonOption,
@@ -20,6 +20,7 @@ from rlm_cli.options import (
     complete_runs,
 )
 from rlm_cli.output import Form, Output
+from rlm_cli.text_options import EncodingOption
 
 if TYPE_CHECKING:
     from models.analysis.analyze import RunAnalysis, TextAnalysis
@@ -60,6 +61,7 @@ def analyze(
             show_default=False,
         ),
     ] = None,
+    encoding: EncodingOption = None,
     mode: ModeOption = None,
     modes: Annotated[
         str | None,
@@ -104,14 +106,15 @@ def analyze(
     run = _run_of(source, runs_dir)
     if run is None:
         assert source is not None
-        _analyze_file(source, reference, output)
+        _analyze_file(source, reference, encoding, output)
         return
     from models.analysis.written_text import Writing
 
     run.config().require_text(run.path)
     writing = Writing(characters=characters, prompts=prompts, temperature=temperature, seed=seed)
     chosen = [mode] if mode is not None else None if modes is None else modes.split(",")
-    _analyze_run(run, chosen, writing, reference, (device, threads), output)
+    reference_text = None if reference is None else _read(reference, encoding, output)
+    _analyze_run(run, chosen, writing, reference_text, (device, threads), output)
 
 
 def _run_of(source: str | None, runs_dir: Path | None) -> "Run | None":
@@ -129,7 +132,7 @@ def _run_of(source: str | None, runs_dir: Path | None) -> "Run | None":
         raise
 
 
-def _analyze_file(source: str, reference: Path | None, output: Output) -> None:
+def _analyze_file(source: str, reference: Path | None, encoding: str | None, output: Output) -> None:
     from models.analysis.analyze import analyze_text
 
     if reference is None:
@@ -137,8 +140,8 @@ def _analyze_file(source: str, reference: Path | None, output: Output) -> None:
             "There is nothing to compare this text with.",
             hint="Give a text of its language and kind with --reference FILE.",
         )
-    text = read_piped_text()[0] if source == STDIN else _read(Path(source))
-    found = analyze_text(text, _read(reference))
+    text = _read(source, encoding, output)
+    found = analyze_text(text, _read(reference, encoding, output))
     output.json({"source": source, "reference": str(reference), **_text_json(found)})
     _show_scores(found.quality, output)
     _show_details(found, output)
@@ -148,11 +151,10 @@ def _analyze_run(
     run: "Run",
     chosen: list[str] | None,
     writing: "Writing",
-    reference: Path | None,
+    reference: str | None,
     machine: tuple[str | None, int | None],
     output: Output,
 ) -> None:
-    reference_text = None if reference is None else _read(reference)
     loaded = load_model(run, *machine)
 
     from models.analysis.analyze import analyze_run
@@ -161,7 +163,7 @@ def _analyze_run(
     for note in loaded.notes:
         output.warn(note)
     depths = _depths(chosen, loaded.model.modes())
-    steps = analyze_run(loaded, depths, writing, reference_text)
+    steps = analyze_run(loaded, depths, writing, reference)
     found = show_progress(steps, Output(Form.QUIET) if output.is_json else output)
     output.json({"run": run.name, "path": str(run.path), **dataclasses.asdict(writing), **_run_json(found)})
     for number, (mode, written) in enumerate(found.by_mode.items()):
@@ -184,17 +186,14 @@ def _depths(chosen: list[str] | None, available: "dict[str, Depth]") -> "dict[st
     return {name: depth_of(name) for name in names}
 
 
-def _read(path: Path) -> str:
-    from data.plain_file import read_plain_file
+def _read(path: str | Path, encoding: str | None, output: Output) -> str:
+    """The text at a path, "-" for standard input. What was assumed is a warning."""
+    from data.whole_text import read_text
 
-    try:
-        return read_plain_file(Path(os.path.expanduser(path)), 64 * 2**20, follow_links=True).decode(
-            "utf-8-sig"
-        )
-    except FileNotFoundError:
-        raise UsageError(f"There is no file '{path}'.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"'{path}' is not UTF-8 text.", hint="Convert it first.") from None
+    text, notes = read_text(path, encoding)
+    for note in notes:
+        output.warn(note)
+    return text
 
 
 def _show_scores(quality: "Quality", output: Output) -> None:

@@ -11,6 +11,7 @@ from rlm_cli.options import JsonOption, RunsDirOption, complete_runs
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
+from rlm_cli.text_options import EncodingOption
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,6 +41,7 @@ def recover_tokenizer(
             "from it. The training text gives the exact tokenizer.",
         ),
     ] = None,
+    encoding: EncodingOption = None,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -65,7 +67,7 @@ def recover_tokenizer(
 
     from models.recovery.recover import recover_tokenizer
 
-    recovery = _with_stages(recover_tokenizer(run, like), output)
+    recovery = _with_stages(recover_tokenizer(run, like, encoding), output)
     output.json({"run": run.name, **recovery.to_dict()})
     _show_diagnosis(run, recovery.diagnosis, output)
     if recovery.source is None:

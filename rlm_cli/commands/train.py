@@ -32,11 +32,11 @@ from rlm_cli.options import (
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
+from rlm_cli.text_options import EncodingOption
 from rlm_cli.train_options import (
     BatchSizeOption,
     ContinueOption,
     CountOption,
-    EncodingOption,
     EpochsOption,
     FreshOption,
     GrowByOption,

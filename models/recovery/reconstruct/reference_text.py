@@ -7,6 +7,7 @@ import numpy as np
 
 from data.corpus import open_corpus
 from data.errors import UsageError
+from data.whole_text import beginning_of
 
 MAX_CHARACTERS = 400_000
 """How much of the text is read. More tells nothing further about a character."""
@@ -54,22 +55,14 @@ class ReferenceText:
         return float(-(measured * log_probs).sum() / max(1.0, measured.sum()))
 
 
-def read_reference_text(path: str | Path) -> ReferenceText:
+def read_reference_text(path: str | Path, encoding: str | None = None) -> ReferenceText:
     """The text at `path`: a file or a folder, as for training.
 
     Raises UsageError where there is none or it is too short, CorpusError where it is not text.
     """
-    corpus = open_corpus([path])
-    pieces: list[str] = []
-    length = 0
-    for _, document in corpus.split_documents():
-        for piece in document.pieces or [message.content for message in document.messages or ()]:
-            pieces.append(piece)
-            length += len(piece)
-        if length >= MAX_CHARACTERS:
-            break
+    corpus = open_corpus([path], () if encoding is None else (encoding,))
     first, last = PLACEHOLDERS
-    text = "".join(c for c in "".join(pieces)[:MAX_CHARACTERS] if not first <= c <= last)
+    text = "".join(c for c in beginning_of(corpus, MAX_CHARACTERS) if not first <= c <= last)
     if len(text) < MIN_CHARACTERS:
         raise UsageError(
             f"'{Path(path).name}' is too short to tell characters by: {len(text):,} characters.",
