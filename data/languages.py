@@ -69,6 +69,9 @@ LANGUAGES = (
     _latin("Croatian", "čžšćđ", _EAST, "i u je na se da su za od s a ne kao bio ali koji to iz po o"),
     _latin("Slovenian", "čšž", _EAST, "in je v na se da so za od s z ne kot bil pa ki to iz po o"),
     _latin("Romanian", "ăîâţş", _EAST, "de a si in la cu pe nu un o din care mai era ca"),
+    _latin(
+        "Romanian with commas", "ăîâțș", ("iso8859_16",), "de a si in la cu pe nu un o din care mai era ca"
+    ),
     _latin("Estonian", "äõüöšž", (*_BALTIC, *_WEST), "ja on ei ta see oli et aga kui ka oma mis siis"),
     _latin("Lithuanian", "ėžšųįūąčę", _BALTIC, "ir yra kad ne i su buvo jis ji bet kaip tai iki nuo"),
     _latin("Latvian", "āīšēūžļņģķč", _BALTIC, "un ir ka ar no uz tas bija par bet to ne vai kas"),

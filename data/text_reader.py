@@ -35,6 +35,7 @@ _EVIDENCE_BYTES = 16 * 2**10
 _WINDOWS_PER_BLOCK = 16
 _TELLING_LINES = re.compile(rb"(?:\A|\n)[^\n]{0,400}[\x80-\xff]")
 _JAPANESE_ESCAPES = (b"\x1b$B", b"\x1b$@")
+_COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
 _BINARY_HINT = "rlm reads plain text; convert it first, or name another file."
 
 
@@ -199,7 +200,9 @@ def detect_encoding(path: Path, label: str, offset: int, valid_before: int) -> t
     valid = sum(character > "\x7f" for character in lenient) - broken
     if valid + valid_before > 2 * broken:
         return Encoding("utf-8", "replace"), f"'{label}' is UTF-8 with broken bytes (first at byte {offset})"
-    best, second = readings(b"".join(_windows(path, label)))[:2]
+    best, *others = readings(b"".join(_windows(path, label)))
+    second = next(one for one in others if not _differ_by_commas(best, one))
+    twin = next((one for one in others if _differ_by_commas(best, one)), None)
     if best.text.count("\N{REPLACEMENT CHARACTER}") > 0.01 * len(best.text):
         raise CorpusError(
             f"'{label}' is not text in any encoding known here.", hint="Name its encoding: {encoding=NAME}"
@@ -207,7 +210,14 @@ def detect_encoding(path: Path, label: str, offset: int, valid_before: int) -> t
     if best.score - second.score < CLOSE:
         raise UnclearEncodingError(label, (best, second))
     words = ", ".join(telling_words(best.text)) or "no word shows it"
+    if twin is not None:
+        words += f"; {', '.join(telling_words(twin.text))} if it is {twin.encoding}"
     return Encoding(best.encoding, "replace"), f"'{label}' is read as {best.encoding} ({words})"
+
+
+def _differ_by_commas(one: Reading, other: Reading) -> bool:
+    """Whether two readings differ only in Romanian ş and ţ, which are the same bytes with a comma below."""
+    return one.text.translate(_COMMAS) == other.text.translate(_COMMAS)
 
 
 def _windows(path: Path, label: str) -> Iterator[bytes]:

@@ -38,6 +38,22 @@ PAGES = {
     "Korean": "소녀는 숲으로 가서 작은 집을 보았다. 그 집에는 노인이 살고 있었다.",
 }
 
+CYRILLIC = ("koi8_r", "cp1251", "cp866", "iso8859_5")
+GREEK = ("cp1253", "iso8859_7")
+CAPITALS = [
+    *(
+        (text, encoding)
+        for text in ("ВОЙНА И МИР", "ГЛАВА ПЕРВАЯ", "НОЧЬ БЫЛА ТИХАЯ")
+        for encoding in CYRILLIC
+    ),
+    *((text, encoding) for text in ("Η ΜΕΡΑ ΗΤΑΝ ΚΑΛΗ", "ΤΟ ΚΟΡΙΤΣΙ ΠΗΓΕ ΣΤΟ ΔΑΣΟΣ") for encoding in GREEK),
+    *((PAGES["Russian"].upper(), encoding) for encoding in CYRILLIC),
+    *((PAGES["Greek"].upper(), encoding) for encoding in GREEK),
+    *((PAGES[name].upper(), "cp1251") for name in ("Ukrainian", "Bulgarian")),
+    *((PAGES[name].upper(), "cp1252") for name in ("Finnish", "Swedish", "German", "Spanish")),
+]
+"""Pages of capitals only, and what they are kept in."""
+
 WESTERN = (
     *("Finnish", "Finnish without context", "Swedish", "Norwegian", "Danish", "Icelandic", "German"),
     *("Spanish", "Galician", "Portuguese", "French", "Italian"),

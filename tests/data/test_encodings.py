@@ -7,7 +7,7 @@ import pytest
 from data.corpus import open_corpus
 from data.encoding_detection import telling_words
 from data.errors import CorpusError, UsageError
-from tests.data.pages import KEPT_IN, PAGES
+from tests.data.pages import CAPITALS, KEPT_IN, PAGES
 from tests.data.test_corpus import text_of
 
 
@@ -35,6 +35,23 @@ def test_a_page_is_read_with_its_letters_or_refused(name: str, encoding: str, tm
         assert error.field == "encoding" and "{encoding" in str(error.hint)
         assert name in REFUSED
     assert read(tmp_path / "page.txt", encoding) == page
+
+
+@pytest.mark.parametrize(("page", "encoding"), CAPITALS)
+def test_capitals_are_read_with_their_letters_or_refused(page: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_bytes(f"{page}\n".encode(encoding))
+    try:
+        assert read(tmp_path / "page.txt") == f"{page}\n"
+    except CorpusError as error:
+        assert "{encoding=" in str(error.hint)
+
+
+def test_romanian_with_commas_below_is_said_to_be_possible(tmp_path: Path) -> None:
+    page = PAGES["Romanian"].translate(str.maketrans("şţ", "șț")) + "\n"
+    (tmp_path / "page.txt").write_bytes(page.encode("iso8859_16"))
+    (note,) = open_corpus([tmp_path / "page.txt"]).notes
+    assert "și" in note and "if it is iso8859_16" in note
+    assert read(tmp_path / "page.txt", "iso8859_16") == page
 
 
 REFUSED = ("Finnish without context", "Greek")
