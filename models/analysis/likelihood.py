@@ -15,7 +15,7 @@ from models.runs.load import LoadedModel
 
 _BLOCKS = 20
 _TOKENS = 24_000
-"""Held-out tokens that each mode reads at most."""
+"""Held-out tokens that each mode reads at most, unless windows are so long that a block has one alone."""
 _SURE = 1.96
 """Standard errors on each side of a 95 % interval."""
 
@@ -25,8 +25,9 @@ class Likelihood:
     """At one mode."""
 
     bits_per_byte: float
-    interval: float
-    """The true figure of text of this kind is this far from it at most, 19 times of 20."""
+    interval: float | None
+    """The true figure of text of this kind is this far from it at most, 19 times of 20. None: one block
+    does not say."""
     loss: float
     """Nats per token."""
     passes: int
@@ -52,10 +53,10 @@ def likelihood_by_mode(
             loss = yield from evaluate(loaded.model, block, depth, number_format)
             nats.append(loss * (len(block) - 1))
         bits = [one / math.log(2) / max(1, size) for one, size in zip(nats, sizes, strict=True)]
-        spread = float(np.std(bits, ddof=1)) if len(bits) > 1 else math.nan
+        error = float(np.std(bits, ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else None
         found[mode] = Likelihood(
             bits_per_byte=sum(nats) / math.log(2) / max(1, sum(sizes)),
-            interval=_SURE * spread / math.sqrt(len(bits)),
+            interval=None if error is None else _SURE * error,
             loss=sum(nats) / sum(len(block) - 1 for block in blocks),
             passes=loaded.model.passes(depth),
             trained=is_trained(loaded.model, depth),

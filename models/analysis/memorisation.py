@@ -10,8 +10,6 @@ SPAN = 40
 """Characters in a row that count as copied when they stand in the training text too."""
 EXCESS = 0.15
 """A model memorises when it copies this much more than held-out text shares with the training text."""
-_SEARCHED = 20_000_000
-"""Characters of the training text that are searched, from its beginning."""
 _PASSAGES = 3
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _WHITE_SPACE = re.compile(r"\s+")
@@ -38,7 +36,7 @@ class TrainingSpans:
     """The spans of a training text, ready to be looked up."""
 
     def __init__(self, training_text: str) -> None:
-        hashes = _span_hashes(_plain(training_text[:_SEARCHED]))
+        hashes = _span_hashes(_plain(training_text))
         hashes.sort()
         self._hashes = hashes
 

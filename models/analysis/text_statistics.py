@@ -36,7 +36,7 @@ class Language:
         words = Counter(token for token in tokens if is_word(token))
         self._pieces = frozenset(word_pieces([token for token in tokens if is_word(token)]))
         self._classes = _word_classes(words, tokens)
-        self._class_count = len(set(self._classes.values())) + 1
+        self._class_count = len(self._classes) + 1  # the last one: all other words and marks
         self._class_model = NgramModel(self._class_sequence(tokens), self._class_count, 3)
         self._function_words = _most_frequent_half(words)
         self._associations = _Associations(self._content_stems(tokens))
@@ -78,7 +78,7 @@ class Language:
         return np.array([self._characters.get(one, unknown) for one in text], dtype=np.int64)
 
     def _class_sequence(self, tokens: Sequence[str]) -> Symbols:
-        known, unknown = self._classes, self._class_count
+        known, unknown = self._classes, self._class_count - 1
         numbers = [
             known[token]
             if token in known

@@ -144,9 +144,7 @@ def _figures_of_passes(trace: Sequence[Pass], tokens: Tensor, tokenizer: Tokeniz
             level=one.level,
             number=one.number,
             norm=float(state.square().mean(-1).sqrt().mean()),
-            change=None
-            if previous is None
-            else float(((state - previous).norm(dim=-1) / state.norm(dim=-1)).mean()),
+            change=None if previous is None else _relative_change(previous, state),
             cosine=None if previous is None else float(F.cosine_similarity(state, previous, dim=-1).mean()),
             entropy=float(entropy.mean()),
             loss=float(losses.mean()) if len(losses) else None,

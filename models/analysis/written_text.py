@@ -64,4 +64,5 @@ def write(
                     stage="writing", done=done, total=writing.characters, unit="characters"
                 )
         passages += ["".join(row).strip() for row in rows]
+        written = sum(map(len, passages))
     return "\n\n".join(passage for passage in passages if passage)

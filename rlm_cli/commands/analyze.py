@@ -247,7 +247,7 @@ def _show_likelihood(by_mode: "dict[str, Likelihood] | Any", output: Output) -> 
             (
                 mode if one.trained else f"{mode} (beyond training)",
                 f"{one.bits_per_byte:.3f}",
-                f"± {one.interval:.3f}",
+                "" if one.interval is None else f"± {one.interval:.3f}",
                 f"{one.loss:.4f}",
                 str(one.passes),
             )
