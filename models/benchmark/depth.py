@@ -60,7 +60,7 @@ class Measured:
 
     def gain_over(self, other: "Measured") -> tuple[float, float]:
         """Nats per token less than `other`, and 1.96 standard errors of that over the blocks. The two read
-        the same blocks, so the choice of the text cancels out."""
+        the same blocks, so the choice of the text cancels out. Infinite where there is one block."""
         differences = np.subtract(other.nats, self.nats)
         if len(differences) < 2:
             return float(differences.mean()), math.inf
@@ -131,8 +131,9 @@ def table_of(measured: Sequence[Measured]) -> Table:
     """A row for each depth, and what it gains over the row above."""
     rows = []
     for place, one in enumerate(measured):
-        gain = one.gain_over(measured[place - 1]) if place else (None, None)
-        figures = (one.block_passes, one.loss, *gain, 1e6 * one.token_s, one.trained)
+        gain, interval = one.gain_over(measured[place - 1]) if place else (None, None)
+        known = interval if interval is None or math.isfinite(interval) else None
+        figures = (one.block_passes, one.loss, gain, known, 1e6 * one.token_s, one.trained)
         rows.append((one.name, one.mode, *figures))
     plot = Plot(x="µs per token", y="loss")
     return Table("depth", "Loss in nats per token at each depth", _COLUMNS, tuple(rows), plot)

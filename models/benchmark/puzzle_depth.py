@@ -1,6 +1,7 @@
 """What supervision steps buy a model of puzzles, and which puzzles need them."""
 
 import itertools
+import math
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -40,8 +41,15 @@ def benchmark_puzzle_depth(solver: Solver) -> Generator[Event, None, Report]:
         began = time.perf_counter()
         exact = yield from exact_by_steps(model, puzzles, [number], "float32")
         share, spent = exact[number], time.perf_counter() - began
-        interval = 1.96 * (share * (1 - share) / len(puzzles)) ** 0.5
-        rows.append((number, share, interval, 1e3 * spent / len(puzzles), number <= trained))
+        rows.append(
+            (
+                number,
+                share,
+                share_interval(share, len(puzzles)),
+                1e3 * spent / len(puzzles),
+                number <= trained,
+            )
+        )
     by_clues = yield from _by_clues(solver, puzzles, 2 * trained)
     device = next(model.parameters()).device
     plot = Plot("steps", "solved")
@@ -77,9 +85,17 @@ def _by_clues(
         if not chosen.any():
             continue
         found = yield from score(solver.model, _chosen(puzzles, chosen), max_steps, "float32")
-        name = f"{low}" if low == high else f"{low}–{high if last else high - 1}"
+        most = high if last else high - 1
+        name = f"{low}" if low == most else f"{low}–{most}"
         rows.append((name, int(chosen.sum()), found.exact_accuracy, found.mean_exit_step))
     return rows
+
+
+def share_interval(share: float, count: int) -> float:
+    """Half the width of Wilson's 95 % interval for a `share` of `count` that was found ("Probable Inference",
+    1927). It is not 0 where none or all were found."""
+    z = 1.96
+    return z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
 
 
 def _chosen(puzzles: PuzzleSet, chosen: np.ndarray) -> PuzzleSet:

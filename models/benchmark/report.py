@@ -1,5 +1,6 @@
 """What a benchmark found, as tables of numbers with the machine they were measured on. Torch-free."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -7,6 +8,8 @@ from data.errors import UsageError
 
 Value = str | int | float | bool | None
 FORMAT_VERSION = 1
+_FORMAT = re.compile(r"(,?(d|\.\d[f%]))?")
+"""The formats of columns. Any other could ask for a number of a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,6 @@ class Plot:
     x: str
     y: str
     line: str | None = None
-    log_x: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +78,39 @@ class Report:
 def from_json(value: object) -> Report:
     """The report that `to_json` wrote. Raises UsageError where it is none."""
     try:
-        assert isinstance(value, dict) and value["format_version"] == FORMAT_VERSION
+        if not isinstance(value, dict) or value["format_version"] != FORMAT_VERSION:
+            raise ValueError(FORMAT_VERSION)
         tables = tuple(_table(one) for one in value["tables"])
         texts = [tuple(str(one) for one in value[name]) for name in ("verdicts", "notes")]
         return Report(str(value["kind"]), str(value["subject"]), dict(value["environment"]), tables, *texts)
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UsageError("This is no result of a benchmark.", hint="Write one with --json.") from error
 
 
 def _table(value: Mapping[str, object]) -> Table:
     columns, rows = value["columns"], value["rows"]
-    assert isinstance(columns, Sequence) and isinstance(rows, Sequence)
-    return Table(
-        str(value["name"]),
-        str(value["title"]),
-        tuple(Column(str(one["name"]), str(one["format"])) for one in columns),
-        tuple(tuple(_value(cell) for cell in row) for row in rows),
-    )
+    if not (isinstance(columns, list) and columns and isinstance(rows, list)):
+        raise ValueError("a table without columns or rows")
+    read = tuple(_column(one) for one in columns)
+    return Table(str(value["name"]), str(value["title"]), read, tuple(_cells(row, read) for row in rows))
 
 
-def _value(cell: object) -> Value:
-    if cell is None or isinstance(cell, str | int | float | bool):
+def _column(value: Mapping[str, object]) -> Column:
+    name, form = str(value["name"]), str(value["format"])
+    if not _FORMAT.fullmatch(form):
+        raise ValueError(form)
+    return Column(name, form)
+
+
+def _cells(row: Sequence[object], columns: Sequence[Column]) -> tuple[Value, ...]:
+    return tuple(_value(cell, column) for cell, column in zip(row, columns, strict=True))
+
+
+def _value(cell: object, column: Column) -> Value:
+    if cell is None or isinstance(cell, str | bool):
         return cell
-    raise ValueError(cell)
+    if not isinstance(cell, int | float):
+        raise ValueError(cell)
+    float(cell)  # raises OverflowError for a number that no share can be taken of
+    column.text(cell)  # raises ValueError where the format is for other numbers
+    return cell

@@ -200,7 +200,6 @@ def _written(loaded: LoadedModel, depth: Depth, batch: int, prompt: int) -> tupl
     draw = torch.Generator().manual_seed(prompt)
     rows = torch.randint(16, loaded.model.config.vocab_size, (batch, prompt), generator=draw).tolist()
     config = GenerationConfig(max_tokens=_NEW_TOKENS, temperature=1.0, top_p=1.0, seed=0)
-    # A text that ended early would be another amount of work.
     tokens = generate(loaded.model, loaded.tokenizer, rows, depth, config)
     began = time.perf_counter()
     counted, first_s = 0, 0.0

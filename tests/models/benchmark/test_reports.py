@@ -8,6 +8,7 @@ import pytest
 from data.errors import UsageError
 from models.benchmark.compare import compare
 from models.benchmark.depth import Measured, table_of, verdicts
+from models.benchmark.puzzle_depth import share_interval
 from models.benchmark.report import Column, Plot, Report, Table, from_json
 from rlm_cli import report_view
 
@@ -35,6 +36,36 @@ def test_another_file_is_refused(damage: dict[str, object]) -> None:
     for other in ({**report().to_json(), **damage}, damage, [], 3):
         with pytest.raises(UsageError, match="no result of a benchmark"):
             from_json(other)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        (["", "zzz"], [["r", 1.5]]),
+        (["", "300000000.1f"], [["r", 1.5]]),
+        (["", "d"], [["r", 1.5]]),
+        (["", ".1f"], [["r"]]),
+        (["", ".1f"], [[]]),
+        (["", ".1f"], [["r", 10**400]]),
+        (["", ".1f"], "rows"),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_a_damaged_table_is_refused(columns: list[str], rows: object) -> None:
+    named = [{"name": f"c{number}", "format": form} for number, form in enumerate(columns)]
+    table = {"name": "t", "title": "T", "columns": named, "rows": rows}
+    with pytest.raises(UsageError, match="no result of a benchmark"):
+        from_json({**report().to_json(), "tables": [table]})
+
+
+def test_one_block_gives_no_interval() -> None:
+    table = table_of([depth("1", (2.0,), 1.0), depth("2", (1.9,), 1.0)])
+    assert table.column("±") == [None, None] and table.column("gains")[1] == pytest.approx(0.1)
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    assert share_interval(0.0, 50) == pytest.approx(0.0357, abs=1e-4)
+    assert share_interval(0.5, 100) == pytest.approx(0.0962, abs=1e-4)
 
 
 def test_a_comparison_has_what_was_measured_and_says_what_differs() -> None:
