@@ -6,6 +6,7 @@ read as markup.
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -93,9 +94,12 @@ class Output:
         return lambda text: write(wrap.push(safe_text(text)))
 
     def json(self, value: Any) -> None:
-        """Write one line of ASCII JSON. Writes nothing in the other forms."""
+        """Write one line of ASCII JSON. Writes nothing in the other forms.
+
+        A number that is not finite becomes null, since JSON has no word for it.
+        """
         if self.is_json:
-            write(json.dumps(value, allow_nan=False) + "\n")
+            write(json.dumps(_finite(value), allow_nan=False) + "\n")
 
     def table(
         self,
@@ -171,6 +175,14 @@ def write(text: str) -> None:
     """Write to stdout and flush, so that a pipe gets the text at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _console(*, stderr: bool) -> "Console":

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -31,10 +32,10 @@ def test_json_leaves_nothing_else_on_stdout(capsys: pytest.CaptureFixture[str]) 
     sink.result("text")
     sink.table(("a",), [("b",)])
     sink.pairs([("a", "b")])
-    sink.json({"value": "ß"})
+    sink.json({"value": "ß", "rows": ({"loss": math.nan}, [math.inf, 1.5])})
     out, _ = capsys.readouterr()
     assert out.isascii()
-    assert json.loads(out) == {"value": "ß"}
+    assert json.loads(out) == {"value": "ß", "rows": [{"loss": None}, [None, 1.5]]}
 
 
 def test_quiet_keeps_the_result_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
