@@ -26,6 +26,7 @@ benchmark = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+STDIN = "-"
 _LARGEST_RESULT = 32 * 2**20
 
 MarkdownOption = Annotated[
@@ -154,6 +155,11 @@ def learn(
     check_threads(threads)
     if (steps is None) == (minutes is None):
         raise UsageError("How long is each training?", hint="Give one of --steps and --minutes.")
+    if corpus == STDIN:
+        raise UsageError(
+            "Standard input can be read once, and every training reads the text.",
+            hint="Write it to a file first.",
+        )
     from models.architectures import ARCHITECTURES
     from models.benchmark.candidates import Shape
     from models.benchmark.learn import LearnRequest, benchmark_learn
@@ -161,7 +167,7 @@ def learn(
 
     request = LearnRequest(
         corpus=corpus,
-        architectures=list(ARCHITECTURES) if architectures is None else architectures.split(","),
+        architectures=list(ARCHITECTURES) if architectures is None else _names(architectures),
         shape=Shape(width, heads, context),
         seeds=seeds,
         steps=steps,
@@ -178,6 +184,11 @@ def learn(
         output.say("Paused. The same command goes on where it was.")
         raise typer.Exit(code)
     _write_and_show(report, save, html, output)
+
+
+def _names(architectures: str) -> list[str]:
+    """The architectures of --archs, which may be written with hyphens as for --arch."""
+    return [name.strip().replace("-", "_") for name in architectures.split(",")]
 
 
 def _learned(

@@ -85,6 +85,8 @@ def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) 
     for arguments, expected in (
         (["speed", "puzzles"], "knows no text"),
         (["depth", "nobody"], "nobody"),
+        (["learn", "-", "--steps", "1"], "Write it to a file"),
+        (["learn", "book.txt", "--steps", "1", "--archs", "recursive-router, none"], "architecture 'none'"),
         (["compare", "nowhere.json", "b.json"], "no file"),
         (["compare", "b.json", "b.json"], "no JSON"),
         (["compare", "book.txt", "b.json"], "no JSON"),
