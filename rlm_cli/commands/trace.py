@@ -7,7 +7,7 @@ import typer
 
 from data.errors import UsageError
 from models.depth import DEFAULT_MODE, depth_of
-from rlm_cli.generation_options import check_threads, load_model, open_run, read_piped_text
+from rlm_cli.generation_options import check_threads, load_model, open_run, read_piped_text, unknown_note
 from rlm_cli.options import (
     DeviceOption,
     JsonOption,
@@ -63,9 +63,12 @@ def trace(
     loaded = load_model(run, device, threads)
 
     from models.analysis.trace import trace_text
+    from models.generation.prompt import unknown_characters
 
     for note in loaded.notes:
         output.warn(note)
+    if unknown := unknown_characters(loaded.tokenizer, text):
+        output.say(unknown_note(unknown), style="dim")
     found = trace_text(loaded, text, depth)
     if found.cut_tokens:
         output.warn(f"The first {found.cut_tokens:,} tokens do not fit the model's context and are left out.")
