@@ -126,10 +126,13 @@ def test_a_trace_shows_passes_depths_and_what_each_part_is_worth(capsys: pytest.
     assert "".join(token["text"] for token in traced["tokens"]) == "The owl said"
     assert {one["mode"] for one in traced["settings"]} >= {"fast", "normal", "deep"} and traced["ablations"]
     assert main(["trace", "book", "-p", "The owl said", "--mode", "deep"]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "unknown" not in err
     for expected in ("core", "entropy", "normal", "beyond training", "core frozen", "without cycle 2 of 3"):
         assert expected in out
     assert "\x1b" not in out
+    assert main(["trace", "book", "-p", "The сова"]) == 0
+    assert "'с', 'о', 'в', 'а' were not in the training text" in capsys.readouterr().err
 
 
 def test_a_trace_of_a_puzzle_shows_the_grid_as_it_forms(capsys: pytest.CaptureFixture[str]) -> None:
