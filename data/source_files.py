@@ -116,9 +116,11 @@ def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             path = Path(parent, name)
-            known = _format_of(path)
             if name.startswith("."):
                 continue
+            known = _format_of(path)
+            if path.suffix.lower() == ".json" and path.is_file() and _begins_as_jsonl(path):
+                known = "jsonl"
             if known is None:
                 others += 1
                 continue
@@ -208,8 +210,9 @@ class _StreamBlocks:
 
 
 def _looks_like_jsonl(head: bytes) -> bool:
-    """Whether the first line is a JSON object. A stream has no file name that could tell."""
-    first = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+    """Whether the first line is a JSON object, or the first one of an array with a record a line."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().removeprefix(b"[").lstrip()
+    first = start.split(b"\n", 1)[0].rstrip().removesuffix(b",")
     if not first.startswith(b"{"):
         return False
     try:

@@ -68,3 +68,9 @@ def test_an_array_with_a_record_a_line_is_read(start: str, end: str, tmp_path: P
     (tmp_path / "a.jsonl").write_text(start + LINES.strip().replace("\n", ",\n") + end)
     corpus = open_corpus([tmp_path / "a.jsonl"])
     assert corpus.documents == 20 and not corpus.notes
+
+
+def test_an_array_called_json_is_read_when_named_and_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[\n" + LINES.strip().replace("\n", ",\n") + "\n]\n")
+    (tmp_path / "settings.json").write_text('{\n "width": 3\n}\n')
+    assert open_corpus([tmp_path / "a.json"]).documents == open_corpus([tmp_path]).documents == 20
