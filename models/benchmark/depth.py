@@ -143,6 +143,10 @@ def verdicts(measured: Sequence[Measured]) -> list[str]:
     """Where returns stop, and what the best depth costs and buys."""
     if len(measured) == 1:
         return ["This model does not recur: it has one depth."]
+    if len(measured[0].nats) == 1:
+        return [
+            "The held-out text is a single block, which does not say whether a depth is better by chance."
+        ]
     first, best = measured[0], measured[0]
     for one in measured[1:]:
         gain, interval = one.gain_over(best)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -259,8 +260,8 @@ def _show_likelihood(by_mode: "dict[str, Likelihood] | Any", output: Output) -> 
 
 
 def _quoted(text: str) -> str:
-    shown = " ".join(text.split())
-    return f"'{shown[:100]}{' …' if len(shown) > 100 else ''}' ({len(text)} characters)" if shown else "none"
+    shown = re.sub(r"\s+", " ", text)
+    return f"'{shown[:100]}{' …' if len(shown) > 100 else ''}' ({len(shown)} characters)" if shown else "none"
 
 
 def _text_json(found: "TextAnalysis") -> dict[str, Any]:

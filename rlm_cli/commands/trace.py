@@ -118,7 +118,8 @@ def _show_passes(found: "TextTrace", output: Output) -> None:
             for one in found.passes
         ],
         right=("pass", "norm", "change", "cosine", "entropy", "loss", "halting"),
-        optional=("cosine", "norm", "entropy"),
+        optional=("cosine", "norm", "entropy", "change", "halting"),
+        wrap=("next",),
     )
 
 
@@ -156,6 +157,8 @@ def _show_settings(found: "TextTrace", output: Output) -> None:
             for one in found.settings
         ],
         right=("recursions", "loss"),
+        optional=("depth", "next", "recursions"),
+        wrap=("mode",),
     )
 
 

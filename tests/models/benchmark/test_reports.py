@@ -59,7 +59,9 @@ def test_a_damaged_table_is_refused(columns: list[str], rows: object) -> None:
 
 
 def test_one_block_gives_no_interval() -> None:
-    table = table_of([depth("1", (2.0,), 1.0), depth("2", (1.9,), 1.0)])
+    measured = [depth("1", (2.0,), 1.0), depth("2", (1.9,), 1.0)]
+    assert "a single block" in verdicts(measured)[0]
+    table = table_of(measured)
     assert table.column("±") == [None, None] and table.column("gains")[1] == pytest.approx(0.1)
 
 
