@@ -36,6 +36,7 @@ from models.runs.checkpoint_folder import (
     open_folder,
     prune_folder,
     read_pointer,
+    require_room_for_pointers,
     state_text,
     write_pointer,
 )
@@ -110,8 +111,9 @@ def load_checkpoint(run: Run, pointer: str = "latest") -> tuple[Snapshot, list[s
     """What a pointer points to, every byte checked, and sentences the user should see.
 
     Where that checkpoint is missing or damaged, the newest intact one is taken and a note says
-    so. Raises CheckpointError where there is none.
+    so. Raises CheckpointError where there is none, and where training from it could not be saved.
     """
+    require_room_for_pointers(run.checkpoints_path)
     notes: list[str] = []
     for checkpoint in _candidates(run, pointer, notes):
         problem = checkpoint.damage()

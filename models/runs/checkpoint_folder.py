@@ -29,6 +29,8 @@ from models.runs.typed_json import JsonObject, MismatchError
 MODEL_FILE, TRAINING_FILE, STATE_FILE = "model.safetensors", "training.safetensors", "state.json"
 _LARGEST_STATE = 64 << 20
 _FOLDER_NAME = re.compile(r"step_(\d{6,12})(?:-(\d{1,6}))?", re.ASCII)
+POINTERS = ("latest", "best", "pause")
+"""What a training points to: its newest checkpoint, its best one, and the one of a pause."""
 _POINTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 
 
@@ -145,6 +147,16 @@ def read_pointer(folder: Path, pointer: str) -> str | None:
     except (FileNotFoundError, RunError, UnicodeDecodeError):
         return None
     return target if _FOLDER_NAME.fullmatch(target) else None
+
+
+def require_room_for_pointers(folder: Path) -> None:
+    """Raise CheckpointError where a folder stands in the place of a pointer that a training writes."""
+    for name in POINTERS:
+        if os.path.isdir(folder / name):
+            raise CheckpointError(
+                f"'{folder / name}' is a folder; a file that points to a checkpoint belongs there.",
+                hint="Move it away; the checkpoints themselves are not touched.",
+            )
 
 
 def write_pointer(folder: Path, pointer: str, target: str) -> None:

@@ -47,7 +47,7 @@ def analyze(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|FILE|-]",
+            metavar="RUN|FILE|-",
             help="A run, a text file, or - for standard input. Without it: the newest run.",
             autocompletion=complete_runs,
             show_default=False,

@@ -13,6 +13,7 @@ import torch
 
 from data.errors import StorageError
 from data.storage import TEMPORARY_PREFIX
+from models.errors import CheckpointError
 from models.runs.checkpoint import (
     Snapshot,
     load_checkpoint,
@@ -186,3 +187,11 @@ def test_weights_and_pointers_survive_a_failure_at_any_point(run: Run, disk: Fai
         assert point > 4
     assert load_weights(run.weights_path)[1] == {"step": "2"}
     assert load_checkpoint(run)[0].step == 1
+
+
+def test_a_folder_in_the_place_of_a_pointer_is_told_before_anything_is_trained(run: Run) -> None:
+    save_checkpoint(run, snapshot_of(1), pointers=("latest",))
+    (run.checkpoints_path / "best").mkdir()
+    with pytest.raises(CheckpointError, match="best' is a folder") as caught:
+        load_checkpoint(run)
+    assert caught.value.hint
