@@ -101,6 +101,25 @@ def effective_depth(model: "RecursiveLM", depth: Depth) -> Depth:
     return reached if has_steps(model) else Depth(reached.cycles)
 
 
+def distinct_depths(model: "RecursiveLM") -> list[Depth]:
+    """The depths that differ for this model: of those that come to the same, the first in DEPTHS."""
+    found: dict[Depth, Depth] = {}
+    for depth in DEPTHS:
+        found.setdefault(effective_depth(model, depth), depth)
+    return list(found.values())
+
+
+def depth_name(model: "RecursiveLM", depth: Depth) -> str:
+    """Cycles x steps, or cycles alone where the model has no steps."""
+    return str(depth) if has_steps(model) else str(effective_depth(model, depth).cycles)
+
+
+def mode_at(model: "RecursiveLM", depth: Depth) -> str | None:
+    """The first mode that comes to the same as `depth` in this model."""
+    wanted = effective_depth(model, depth)
+    return next((mode for mode, one in MODES.items() if effective_depth(model, one) == wanted), None)
+
+
 def is_trained(model: "RecursiveLM", depth: Depth) -> bool:
     """Whether training uses `depth`. If not, a mode of that depth extrapolates.
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from data.errors import UsageError
 from data.tokenizer import Tokenizer
-from models.depth import DEPTHS, MODES, Depth, effective_depth, has_steps, is_trained
+from models.depth import Depth, depth_name, distinct_depths, is_trained, mode_at
 from models.generation.prompt import prompt_of_text
 from models.layers.trace import Ablation, Pass
 from models.recursive_lm import Output, RecursiveLM
@@ -120,7 +120,7 @@ def trace_text(loaded: LoadedModel, text: str, depth: Depth) -> TextTrace:
     return TextTrace(
         text=text,
         cut_tokens=cut,
-        depth=str(depth) if has_steps(model) else str(effective_depth(model, depth).cycles),
+        depth=depth_name(model, depth),
         passes=found,
         tokens=tuple(
             TokenFigures(tokenizer.token_text(token), passes, loss)
@@ -161,20 +161,12 @@ def _relative_change(before: Tensor, after: Tensor) -> float:
 
 def _settings(model: RecursiveLM, tokens: Tensor, tokenizer: Tokenizer) -> Iterator[SettingFigures]:
     """One for each depth that differs for this model."""
-    names = {
-        effective_depth(model, MODES[mode]): mode for mode in reversed(list(MODES))
-    }  # the first one stays
-    seen = set()
-    for depth in DEPTHS:
-        effective = effective_depth(model, depth)
-        if effective in seen:
-            continue
-        seen.add(effective)
+    for depth in distinct_depths(model):
         output = model(tokens, depth)
         losses = _losses(output.logits, tokens)
         yield SettingFigures(
-            depth=str(depth) if has_steps(model) else str(effective.cycles),
-            mode=names.get(effective),
+            depth=depth_name(model, depth),
+            mode=mode_at(model, depth),
             passes=float(output.passes.mean()),
             loss=float(losses.mean()) if len(losses) else None,
             trained=is_trained(model, depth),

@@ -11,7 +11,7 @@ from models.analysis.likelihood import blocks_of
 from models.analysis.run_texts import texts_of
 from models.benchmark.environment import environment
 from models.benchmark.report import Column, Plot, Report, Table
-from models.depth import DEPTHS, MODES, Depth, effective_depth, has_steps, is_trained
+from models.depth import Depth, depth_name, distinct_depths, is_trained, mode_at
 from models.device import synchronize
 from models.evaluation.loss import evaluate
 from models.recursive_lm import RecursiveLM
@@ -113,11 +113,10 @@ def measure(
             synchronize(device)
             seconds[place].append((time.perf_counter() - began) / tokens)
             nats[place] = losses
-    names = {effective_depth(model, MODES[mode]): mode for mode in reversed(list(MODES))}
     return [
         Measured(
-            name=str(depth) if has_steps(model) else str(depth.cycles),
-            mode=names.get(effective_depth(model, depth)),
+            name=depth_name(model, depth),
+            mode=mode_at(model, depth),
             block_passes=model.attention_calls(depth),
             trained=is_trained(model, depth),
             nats=tuple(nats[place]),
@@ -144,9 +143,7 @@ def verdicts(measured: Sequence[Measured]) -> list[str]:
     if len(measured) == 1:
         return ["This model does not recur: it has one depth."]
     if len(measured[0].nats) == 1:
-        return [
-            "The held-out text is a single block, which does not say whether a depth is better by chance."
-        ]
+        return ["The held-out text is a single block, which cannot tell a gain from chance."]
     first, best = measured[0], measured[0]
     for one in measured[1:]:
         gain, interval = one.gain_over(best)
@@ -173,5 +170,4 @@ def _named(one: Measured) -> str:
 
 def _depths(model: RecursiveLM) -> list[Depth]:
     """The depths that differ for this model, by what they cost."""
-    found = {effective_depth(model, depth): depth for depth in reversed(DEPTHS)}
-    return sorted(found.values(), key=lambda depth: (model.attention_calls(depth), depth))
+    return sorted(distinct_depths(model), key=lambda depth: (model.attention_calls(depth), depth))
