@@ -106,19 +106,21 @@ def depth(
 
 @benchmark.command(cls=PlainHelpCommand)
 def learn(
-    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A text.")],
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A text file or a folder of them.")],
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, metavar="N", help="Steps of each.", show_default=False)
+        int | None,
+        typer.Option("--steps", min=1, metavar="N", help="Steps of each training.", show_default=False),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", metavar="M", help="Minutes of each.", show_default=False)
+        float | None,
+        typer.Option("--minutes", metavar="M", help="Minutes of each training.", show_default=False),
     ] = None,
     architectures: Annotated[
         str | None,
         typer.Option("--archs", metavar="A,B", help="Architectures. Without it: all.", show_default=False),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, max=100, metavar="K", help="Trainings of each.")
+        int, typer.Option("--seeds", min=1, max=100, metavar="K", help="Trainings of each model.")
     ] = 1,
     width: Annotated[int, typer.Option("--d-model", min=8, metavar="D", help="Width of the models.")] = 128,
     heads: Annotated[int, typer.Option("--heads", min=1, metavar="H", help="Attention heads.")] = 4,
@@ -134,7 +136,9 @@ def learn(
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option("--save", metavar="FILE", help="Write the result as Markdown.", show_default=False),
+        typer.Option(
+            "--save", "--markdown", metavar="FILE", help="Write the result as Markdown.", show_default=False
+        ),
     ] = None,
     html: HtmlOption = None,
     json: JsonOption = False,
