@@ -265,4 +265,7 @@ def _read(path: Path) -> "Report":
         raise UsageError(f"There is no file '{path}'.", hint="Write one with --json.") from None
     except (ValueError, RecursionError):
         raise UsageError(f"'{path}' is no JSON.", hint="Write one with --json.") from None
-    return from_json(content)
+    try:
+        return from_json(content)
+    except UsageError as error:
+        raise UsageError(f"'{path}' is no result of a benchmark.", hint=error.hint) from None

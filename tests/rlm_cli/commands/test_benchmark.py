@@ -82,6 +82,7 @@ def test_speed_times_training_and_writing(
 
 def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("b.json").write_text("[1, 2")
+    Path("c.json").write_text("[1, 2]")
     for arguments, expected in (
         (["speed", "puzzles"], "knows no text"),
         (["depth", "nobody"], "nobody"),
@@ -89,6 +90,7 @@ def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) 
         (["learn", "book.txt", "--steps", "1", "--archs", "recursive-router, none"], "architecture 'none'"),
         (["compare", "nowhere.json", "b.json"], "no file"),
         (["compare", "b.json", "b.json"], "no JSON"),
+        (["compare", "c.json", "b.json"], "'c.json' is no result"),
         (["compare", "book.txt", "b.json"], "no JSON"),
     ):
         capsys.readouterr()
