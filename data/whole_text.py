@@ -10,7 +10,7 @@ from data.wording import byte_size
 MAX_BYTES = 64 * 2**20
 
 
-def read_text(path: str | Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
+def whole_text(path: str | Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
     """The text at `path` and the notes on reading it. "-" is standard input.
 
     Raises UsageError and CorpusError as `open_corpus`, CorpusError also for more than MAX_BYTES.

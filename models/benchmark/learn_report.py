@@ -10,6 +10,8 @@ from models.depth import DEFAULT_MODE, MODES
 from models.runs.evaluation import Evaluation
 from models.runs.events import RunFinished
 
+_SAME = 5e-5
+"""Nats per token that are not shown as a difference."""
 _EQUAL = 1.1
 """Two models are called equal up to this ratio."""
 _COLUMNS = (
@@ -147,6 +149,8 @@ def _is_dense(chosen: Sequence[Candidate], name: str) -> bool:
 def _compared(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> str:
     """ "better by 0.0123 than", with whether that is more than the seeds differ."""
     difference = fmean(one.loss for one in ours) - fmean(one.loss for one in theirs)
+    if abs(difference) < _SAME:
+        return "as good as"
     word = "better" if difference < 0 else "worse"
     if len(ours) < 2 or len(theirs) < 2:
         return f"{word} by {abs(difference):.4f} than"

@@ -189,9 +189,9 @@ def _depths(chosen: list[str] | None, available: "dict[str, Depth]") -> "dict[st
 
 def _read(path: str | Path, encoding: str | None, output: Output) -> str:
     """The text at a path, "-" for standard input. What was assumed is a warning."""
-    from data.whole_text import read_text
+    from data.whole_text import whole_text
 
-    text, notes = read_text(path, encoding)
+    text, notes = whole_text(path, encoding)
     for note in notes:
         output.warn(note)
     return text
