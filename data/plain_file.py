@@ -64,6 +64,8 @@ def _open(path: Path, flags: int, mode: int) -> int:
     """A descriptor of a plain file. Raises OSError."""
     try:
         descriptor = os.open(path, flags, mode)
+    except ValueError as error:  # no file has a NUL in its name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
     except OSError as error:
         if error.errno == errno.ELOOP and flags & _NO_FOLLOW and os.path.islink(path):
             raise OSError(errno.ELOOP, "it is a link, not a plain file", str(path)) from error

@@ -111,3 +111,8 @@ def test_a_sample_does_not_bring_back_a_run_that_was_moved(tmp_path: Path) -> No
     with pytest.raises(StorageError):
         save_sample(tmp_path / "moved" / "replay", ReplaySample("abc", tokens, tokens, 50))
     assert not (tmp_path / "moved").exists()
+
+
+def test_no_file_has_a_nul_in_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_plain_file(tmp_path / "a\x00b", 10)
