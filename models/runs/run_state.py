@@ -60,8 +60,8 @@ class Counters:
 class Schedule:
     """Progress from 0 at `first_step` to 1 at `last_step`, on a straight line from the anchor.
 
-    The anchor moves only when the number of steps is planned again: the steps before it keep their
-    progress, and the rest is spread over the steps that are left.
+    The anchor moves only when the number of steps is planned again on the way: the steps before it keep
+    their progress, and the rest is spread over the steps that are left.
     """
 
     first_step: Count
@@ -92,6 +92,11 @@ class Schedule:
     def ending_at(self, last_step: int, step: int) -> "Schedule":
         """The same, with another end, planned after `step` steps."""
         return replace(self, last_step=last_step, anchor_step=step, anchor_progress=self.progress(step))
+
+    def going_on_to(self, last_step: int) -> "Schedule":
+        """The same with a later end, planned when the last step was taken. The anchor stays: from there
+        progress is less than it was, and the learning rate is no longer at its lowest."""
+        return replace(self, last_step=last_step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,8 +120,8 @@ class Task(Protocol):
         """Evaluate the best weights on all that is held out, and write evaluation.json, which says that
         the run is finished. The last event is RunFinished, and is returned."""
 
-    def reserve_s(self, budget: "TimeBudget", progress: float) -> float:
-        """Seconds to keep for what is not a step, from `progress` (0 to 1) to the end."""
+    def reserve_s(self, budget: "TimeBudget", progress: float, left_s: float) -> float:
+        """Seconds to keep for what is not a step, of the `left_s` from `progress` (0 to 1) to the end."""
 
     def max_step(self, config: TrainingConfig) -> int | None:
         """The step at which the data were read as often as the configuration allows; None for no limit."""

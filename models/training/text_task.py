@@ -237,7 +237,7 @@ class TextTask:
             step=step, losses=by_label(self.datasets, losses), losses_before=by_label(self.datasets, before)
         )
 
-    def reserve_s(self, budget: TimeBudget, progress: float) -> float:
+    def reserve_s(self, budget: TimeBudget, progress: float, left_s: float) -> float:
         """Evaluations and samples on the way, the last evaluation, what is measured of known texts."""
         config, call_token_s = budget.config, budget.call_token_s()
         calls = budget.model.attention_calls(default_depth(budget.model))
@@ -248,7 +248,7 @@ class TextTask:
         known_s = measured_tokens * calls * call_token_s * (2.0 if progress == 0.0 else 1.0)
         whole_s = trained_modes_cost_s(budget.model, len(self.data.validation), call_token_s)
         final_s = min(whole_s, budget.final_evaluation_s())
-        return final_s + known_s + (1.0 - progress) * on_the_way_s + FINAL_SAVE_S
+        return final_s + known_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + FINAL_SAVE_S
 
     def max_step(self, config: TrainingConfig) -> int | None:
         if config.max_epochs is None:

@@ -25,6 +25,9 @@ FINAL_EVALUATION_S = 180.0
 FORWARD_SHARE = 0.35
 """The part of a training step's time that its forward pass takes without gradients."""
 FINAL_SAVE_S = 1.5
+ON_THE_WAY_SHARE = 0.25
+"""The most of the time left that is kept for evaluations and samples on the way. What they take is only
+known when the speed is: where the first steps are slow, they would take all of it."""
 SAVE_SHARE = 0.02
 """The most of a training's time that its checkpoints take; where they are slow, they are further apart."""
 SAVE_SIZE = 4
@@ -35,6 +38,8 @@ SAID_CHANGE = 0.25
 """The share of the steps by which a plan must change before the user is told again."""
 TOLERANCE = 0.03
 """The share of the steps left by which they may differ from what fits before they are planned again."""
+SPARE_SHARE = 0.05
+"""The share of the minutes that may be left over after the last step. With more, the training goes on."""
 
 REWARM_SAME_TEXT = 0.15
 """Share of the peak rate at which a finished run goes on with its own text. More learns more in the end
@@ -147,13 +152,30 @@ class TimeBudget:
 
         A new training gets a few in any case; one under way gets at least one.
         """
+        steps = self._fitting(progress, step, self.left_s(now) - reserve_s)
+        return max(MIN_STEPS if progress == 0.0 else 1, steps)
+
+    def spare_steps(self, step: int, now: float, reserve_s: float) -> int:
+        """Steps for which there is time after the last planned `step`; 0 where little time is left over."""
+        assert self.budget_s is not None, "only a time can be left over"
+        seconds = self.left_s(now) - reserve_s
+        return max(0, self._fitting(1.0, step, seconds)) if seconds > SPARE_SHARE * self.budget_s else 0
+
+    def left_s(self, now: float) -> float:
+        """Seconds from `now` to the deadline, below 0 after it."""
         assert self.deadline is not None, "only a time can be turned into steps"
-        seconds = self.deadline - now - reserve_s
+        return self.deadline - now
+
+    def _fitting(self, progress: float, step: int, seconds: float) -> int:
+        """Steps that fit into `seconds`, with their checkpoints, below 0 where those alone take longer."""
         seconds -= self.saving_s(seconds, progress)
         steps = int(seconds / (self.mean_step_s(progress) * self.slowdown))
-        if self.max_step is not None:
-            steps = min(steps, self.max_step - step)
-        return max(MIN_STEPS if progress == 0.0 else 1, steps)
+        return steps if self.max_step is None else min(steps, self.max_step - step)
+
+    def on_the_way_s(self, needed_s: float, progress: float, left_s: float) -> float:
+        """Seconds to keep for evaluations and samples after `progress` (0 to 1), which take `needed_s` over
+        a whole training, where `left_s` are left."""
+        return min((1.0 - progress) * needed_s, ON_THE_WAY_SHARE * max(0.0, left_s))
 
     def save_is_due(self, since_s: float) -> bool:
         """Whether to save so many seconds after the last checkpoint: as often as configured, but so that all
@@ -185,18 +207,25 @@ class TimeBudget:
         self._real_s = self._expected_s = 0.0
 
     def replan(self, session: "Session") -> Iterator[Event]:
-        """Plan the steps left again where the machine turned out slower or faster than calibrated."""
+        """Plan the steps left again where the machine turned out slower or faster than calibrated. Where the
+        last step is taken and much time is left, go on."""
         self.update()
-        step, schedule = session.counters.step, session.schedule
-        if self.deadline is None or step >= schedule.last_step:
+        if self.deadline is None or session.ended is not None or session.control.wants("stop"):
             return
+        step, schedule, now = session.counters.step, session.schedule, session.control.now()
         progress = schedule.progress(step)
-        reserve_s = session.task.reserve_s(self, progress)
-        possible = self.steps_left(progress, step, session.control.now(), reserve_s)
-        possible = session.control.decide(possible)
-        if is_worth_replanning(schedule.last_step - step, possible):
+        reserve_s = session.task.reserve_s(self, progress, self.left_s(now))
+        if step >= schedule.last_step:
+            spare = session.control.decide(self.spare_steps(step, now, reserve_s))
+            if spare == 0:
+                return
+            session.schedule = schedule.going_on_to(step + spare)
+        else:
+            possible = session.control.decide(self.steps_left(progress, step, now, reserve_s))
+            if not is_worth_replanning(schedule.last_step - step, possible):
+                return
             session.schedule = schedule.ending_at(step + possible, step)
-            yield self.planned(step, step + possible, progress, before=schedule.last_step)
+        yield self.planned(step, session.schedule.last_step, progress, before=schedule.last_step)
 
     def planned(
         self, step: int, last_step: int, progress: float, before: int | None = None
@@ -248,8 +277,9 @@ def plan_steps(session: "Session", length: Length) -> Iterator[Event]:
     """Give `session` the schedule that `length` asks for, where it asks for one."""
     step, budget, sampler = session.counters.step, session.time_budget, session.task.sampler
     if length.minutes is not None:
-        reserve_s = session.task.reserve_s(budget, 0.0)
-        steps = session.control.decide(budget.steps_left(0.0, step, session.control.now(), reserve_s))
+        now = session.control.now()
+        reserve_s = session.task.reserve_s(budget, 0.0, budget.left_s(now))
+        steps = session.control.decide(budget.steps_left(0.0, step, now, reserve_s))
     elif length.steps is not None:
         steps = length.steps
     elif length.epochs is not None:

@@ -182,10 +182,10 @@ class PuzzleTask:
         yield finished
         return finished
 
-    def reserve_s(self, budget: TimeBudget, progress: float) -> float:
+    def reserve_s(self, budget: TimeBudget, progress: float, left_s: float) -> float:
         """Evaluations on the way, and the last one."""
         on_the_way_s = budget.config.evaluations * EVALUATED * USUAL_STEPS * _thought_s(budget)
-        return on_the_way_s * (1.0 - progress) + self._final_s(budget) + FINAL_SAVE_S
+        return budget.on_the_way_s(on_the_way_s, progress, left_s) + self._final_s(budget) + FINAL_SAVE_S
 
     def max_step(self, config: TrainingConfig) -> int | None:
         return None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,6 +121,51 @@ def test_a_training_ends_in_time_however_fast_the_machine_is(
     assert [event.instead_of for event in said] == totals[:-1] and bool(said) == bool(replanned)
     assert not said or said[0].reason == f"the machine has become {word}"
     assert not replanned or replanned[-1].seconds_per_step == pytest.approx(seconds, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "first", "others", "evaluations"),
+    [(8.0, 8.0, 2.0, 10), (2.0, 60.0, 1.0, 0)],
+)
+def test_a_slow_first_step_does_not_end_a_training_early(
+    new_run: NewRun,
+    changed_calibration: NewRun,
+    clock: SimpleNamespace,
+    calibrated: float,
+    first: float,
+    others: float,
+    evaluations: int,
+) -> None:
+    run = new_run("owl", "transformer", minutes=2, evaluations=evaluations, samples=0)
+    run = changed_calibration(run, shallow_step_s=calibrated, deep_step_s=calibrated)
+    session = session_of(run, Control())
+    training_loss = session.model.training_loss
+
+    def slow_at_first(*arguments: Any) -> LossParts:
+        clock.now += others if session.counters.step else first
+        return training_loss(*arguments)
+
+    session.model.training_loss = slow_at_first  # type: ignore[method-assign,assignment]
+    last = list(training_loop(session))[-1]
+    assert isinstance(last, RunFinished) and last.reason == "time"
+    assert 105 <= clock.now - 1000.0 <= 120
+
+
+def test_a_training_goes_on_where_more_than_a_little_time_is_left() -> None:
+    budget = budget_of("transformer", deadline=200.0)  # 100 seconds, from 100 on
+    budget.config = replace(budget.config, evaluations=0)
+    assert budget.spare_steps(10, now=194.0, reserve_s=0.0) == 6
+    assert budget.spare_steps(10, now=194.0, reserve_s=2.0) == 0  # 4 seconds are little
+    assert budget.spare_steps(10, now=210.0, reserve_s=0.0) == 0
+    budget.max_step = 10
+    assert budget.spare_steps(10, now=150.0, reserve_s=0.0) == 0
+
+
+def test_what_is_kept_for_evaluations_leaves_time_for_steps() -> None:
+    budget = budget_of("transformer")
+    assert budget.on_the_way_s(10.0, progress=0.5, left_s=80.0) == 5.0
+    assert budget.on_the_way_s(1000.0, progress=0.5, left_s=80.0) == 20.0
+    assert budget.on_the_way_s(1000.0, progress=0.5, left_s=-1.0) == 0.0
 
 
 def test_slow_checkpoints_are_rare_and_in_the_plan(
