@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from rlm_cli.program import program
@@ -11,7 +12,15 @@ _PROGRAM = re.compile(r"\brlm (?=[a-z\[])")
 
 
 class PlainHelpCommand(TyperCommand):
-    """A command with plain help."""
+    """A command with plain help, which the errors of its parser point to."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            if getattr(error, "ctx", None) is None:  # as where a flag has no value
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
 
     def get_usage(self, ctx: Any) -> str:
         return _as_called(super().get_usage(ctx))

@@ -34,3 +34,11 @@ def test_a_variable_and_a_file_are_named(
     monkeypatch.setenv("RLM_STEPS", "abc")
     assert main(["train", "book.txt"]) == 2
     assert "RLM_STEPS is 'abc', which is not a whole number." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["resume", "book", "--steps"], ["resume", "--bogus"]])
+def test_the_hint_names_the_help_of_the_command(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(arguments) == 2
+    assert "resume --help" in capsys.readouterr().err
