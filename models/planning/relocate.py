@@ -41,8 +41,8 @@ def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
 def choose_other_machine(run: Run, *, device: str | None = None, threads: int | None = None) -> None:
     """Have `run` go on with this device and so many threads. It is measured when it does.
 
-    Where it was measured with these, nothing changes. Raises UsageError for a device this machine has not,
-    RunError, StorageError.
+    Where it was measured with these, nothing changes. Raises UsageError for a device this machine has not and
+    for an impossible number of threads, RunError, StorageError; the run is then as it was.
     """
     if device is not None:
         choose_device(device)
@@ -58,7 +58,9 @@ def choose_other_machine(run: Run, *, device: str | None = None, threads: int | 
             return
         kept = training.device if has_device(training.device) else "auto"
         values = {"device": device or kept, "threads": training.threads if threads is None else threads}
-        run.save_config(replace(config, training={**config.training, **values}, calibration=None))
+        changed = replace(config, training={**config.training, **values}, calibration=None)
+        changed.training_config()  # a value out of bounds is refused before it is saved
+        run.save_config(changed)
 
 
 def _read(

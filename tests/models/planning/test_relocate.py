@@ -81,3 +81,11 @@ def test_a_device_and_threads_that_are_new_are_measured_and_no_others(new_run: N
     assert run.config().training_config().threads == here.threads + 1
     with pytest.raises(UsageError, match="no device"):
         choose_other_machine(run, device="cuda:99")
+
+
+def test_an_impossible_number_of_threads_is_refused_and_not_saved(new_run: NewRun) -> None:
+    run = new_run()
+    before = run.config()
+    with pytest.raises(UsageError, match="at most 1,024"):
+        choose_other_machine(run, threads=9999)
+    assert run.config() == before
