@@ -31,11 +31,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A picture of a table: one column against another, a line for each value of `line`."""
+    """A picture of a table: one column against another."""
 
     x: str
     y: str
-    line: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

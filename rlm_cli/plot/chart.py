@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rlm_cli.format import format_duration, format_short_count
@@ -21,6 +21,8 @@ class Series:
     number: int
     """Of the run. The curves of a run have one colour."""
     kind: Literal["line", "marks"]
+    labels: tuple[str, ...] = ()
+    """A text beside each mark, in a picture. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,7 @@ class Chart:
 
 def chart_of(series: Sequence[Series], *, x_label: str, y_label: str, is_time: bool, log: bool) -> Chart:
     """A chart with axes that all points fit on. Logarithmic axes leave out points that are not above 0."""
-    kept = [
-        Series(
-            one.name,
-            tuple((x, y) for x, y in one.points if not log or (x > 0 and y > 0)),
-            one.number,
-            one.kind,
-        )
-        for one in series
-    ]
+    kept = [_above_zero(one) for one in series] if log else list(series)
     xs = [x for one in kept for x, _ in one.points]
     ys = [y for one in kept for _, y in one.points]
     write = format_duration if is_time else _short
@@ -103,6 +97,11 @@ def chart_of(series: Sequence[Series], *, x_label: str, y_label: str, is_time: b
         Axis(x_label, *_span(xs), log, write, is_time, whole=not is_time),
         Axis(y_label, *_span(ys), log, lambda value: f"{value:.4g}"),
     )
+
+
+def _above_zero(series: Series) -> Series:
+    """A curve without the points that a logarithmic axis cannot show. Its marks lose their labels."""
+    return replace(series, points=tuple((x, y) for x, y in series.points if x > 0 and y > 0), labels=())
 
 
 def _short(number: float) -> str:

@@ -37,10 +37,15 @@ _STYLE = f"""
 
 def svg_chart(chart: Chart, title: str) -> str:
     """The chart as an SVG document. `title` and the names of the curves may be foreign text."""
+    return svg_element(chart, title).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+
+
+def svg_element(chart: Chart, title: str) -> str:
+    """The same as a part of a page, which needs no namespace."""
     height = HEIGHT + _legend_height(chart)
     body = "\n".join(_elements(chart, title, height))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDTH} {height}" role="img">\n'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img">\n'
         f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n{body}\n</svg>\n"
     )
 
@@ -53,7 +58,7 @@ def html_page(chart: Chart, title: str) -> str:
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{_text(title)}</title>\n"
         "<style>body { margin: 0 } svg { display: block; width: 100%; max-height: 100vh }</style>\n"
-        f"</head>\n<body>\n{svg_chart(chart, title)}</body>\n</html>\n"
+        f"</head>\n<body>\n{svg_element(chart, title)}</body>\n</html>\n"
     )
 
 
@@ -88,7 +93,12 @@ def _curve(chart: Chart, series: Series, top: float, bottom: float, right: float
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         return f'<polyline class="line c{color}" points="{points}"/>'
     mark = f'<circle class="mark c{color}" r="3.5"'
-    return "".join(f'{mark} cx="{x:.1f}" cy="{y:.1f}"/>' for x, y in places)
+    marks = [f'{mark} cx="{x:.1f}" cy="{y:.1f}"/>' for x, y in places]
+    labels = [
+        f'<text x="{x + 7:.1f}" y="{y - 7:.1f}">{_text(label)}</text>'
+        for (x, y), label in zip(places, series.labels, strict=bool(series.labels))
+    ]
+    return "".join([*marks, *labels])
 
 
 def _legend(chart: Chart) -> Iterator[str]:
