@@ -60,11 +60,7 @@ def analyze_run(
         reference = Reference(texts.learned, texts.held_out)
     else:
         reference = Reference(reference_text)
-    calibration = loaded.config.calibration
-    number_format = "float32" if calibration is None else calibration.number_format
-    likelihood = yield from likelihood_by_mode(
-        loaded, texts.held_out_tokens, all_modes(loaded), number_format
-    )
+    likelihood = yield from likelihood_by_mode(loaded, texts.held_out_tokens, all_modes(loaded))
     by_mode = {}
     for mode, depth in modes.items():
         text = yield from write(loaded, texts.held_out_tokens, depth, writing)

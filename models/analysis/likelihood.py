@@ -16,8 +16,8 @@ from models.runs.load import LoadedModel
 _BLOCKS = 20
 _TOKENS = 24_000
 """Held-out tokens that each mode reads at most, unless windows are so long that a block has one alone."""
-_SURE = 1.96
-"""Standard errors on each side of a 95 % interval."""
+STANDARD_ERRORS = 1.96
+"""On each side of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Likelihood:
 
 
 def likelihood_by_mode(
-    loaded: LoadedModel, held_out: np.ndarray, modes: Mapping[str, Depth], number_format: str
+    loaded: LoadedModel, held_out: np.ndarray, modes: Mapping[str, Depth]
 ) -> Generator[Event, None, dict[str, Likelihood]]:
     """Read the same blocks of `held_out` (N,) at each of `modes`.
 
@@ -50,13 +50,13 @@ def likelihood_by_mode(
     for mode, depth in modes.items():
         nats = []
         for block in blocks:
-            loss = yield from evaluate(loaded.model, block, depth, number_format)
+            loss = yield from evaluate(loaded.model, block, depth, loaded.number_format)
             nats.append(loss * (len(block) - 1))
         bits = [one / math.log(2) / max(1, size) for one, size in zip(nats, sizes, strict=True)]
         error = float(np.std(bits, ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else None
         found[mode] = Likelihood(
             bits_per_byte=sum(nats) / math.log(2) / max(1, sum(sizes)),
-            interval=None if error is None else _SURE * error,
+            interval=None if error is None else STANDARD_ERRORS * error,
             loss=sum(nats) / sum(len(block) - 1 for block in blocks),
             passes=loaded.model.passes(depth),
             trained=is_trained(loaded.model, depth),

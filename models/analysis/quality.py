@@ -1,6 +1,6 @@
 """How good a text is, by comparison with held-out text of the same kind: five scores from 0 to 100.
 
-docs/metrics.md has the formulas with examples.
+docs/metrics.md has the formulas, and what known texts score.
 """
 
 import math
@@ -62,7 +62,7 @@ class Reference:
     """What a text is compared with.
 
     `learned` is counted: the words, the order of words, what stands near what. `held_out` is of the same
-    kind and not part of it: its scores are 100 by definition. Without it, the last fifth of `learned` is
+    kind and not part of it, and says which statistics score 100. Without it, the last fifth of `learned` is
     held out. Raises UsageError where either is too short.
     """
 

@@ -11,6 +11,8 @@ from data.tokenizer import SPECIAL_TOKENS, Tokenizer
 from models.runs.events import Event
 from models.runs.load import LoadedModel
 from models.runs.progress import with_progress_events
+from models.runs.run import Run
+from models.runs.run_config import RunConfig
 from models.runs.text_search import find_text
 
 _READ = 2_000_000
@@ -34,7 +36,7 @@ def texts_of(loaded: LoadedModel) -> Generator[Event, None, RunTexts]:
 
     Raises CorpusError where the text is gone or has changed.
     """
-    data = yield from _prepared(loaded)
+    data = yield from prepared_text(loaded.run, loaded.config, loaded.tokenizer)
     tokenizer = loaded.tokenizer
     return RunTexts(
         learned=text_of(tokenizer, data.train[:_READ]),
@@ -50,13 +52,18 @@ def text_of(tokenizer: Tokenizer, tokens: np.ndarray) -> str:
     return "\n\n".join(passage for passage in passages if passage)
 
 
-def _prepared(loaded: LoadedModel) -> Generator[Event, None, PreparedData]:
-    data = loaded.config.data
-    assert data is not None  # a model that was loaded has learned a text
+def prepared_text(run: Run, config: RunConfig, tokenizer: Tokenizer) -> Generator[Event, None, PreparedData]:
+    """The tokens of the text that the run learned last, from the cache or made again.
+
+    Raises CorpusError where the text is gone or has changed, UsageError where it cannot be read, and
+    StorageError.
+    """
+    data = config.data
+    assert data is not None  # a run that is trained has learned a text
     if data.prepared is not None:
         try:
             return open_prepared(data.prepared)
         except CorpusError:
             pass  # the cache was emptied; the text itself is still there, or says that it is not
-    corpus = yield from with_progress_events(find_text(loaded.run, data.paths, data.content_hash))
-    return (yield from with_progress_events(prepare(corpus, loaded.tokenizer)))
+    corpus = yield from with_progress_events(find_text(run, data.paths, data.content_hash))
+    return (yield from with_progress_events(prepare(corpus, tokenizer)))

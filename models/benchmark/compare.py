@@ -44,7 +44,7 @@ def _compared(first: Table, second: Table) -> Table:
                 continue
             assert isinstance(before, int | float) and isinstance(after, int | float)
             share = after / before if before else None
-            rows.append((f"{row[0]}", column.name, column.text(before), column.text(after), share))
+            rows.append((row[0], column.name, column.text(before), column.text(after), share))
     columns = (
         Column(first.columns[0].name),
         Column("figure"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.analysis.likelihood import blocks_of
+from models.analysis.likelihood import STANDARD_ERRORS, blocks_of
 from models.analysis.run_texts import texts_of
 from models.benchmark.environment import environment
 from models.benchmark.report import Column, Plot, Report, Table
@@ -18,7 +18,6 @@ from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, PreparationAdvanced
 from models.runs.load import LoadedModel
 
-_SURE = 1.96
 _ROUNDS = 3
 """Times that every depth reads the text. Depths take turns, so that the machine's load meets all alike."""
 _COLUMNS = (
@@ -64,7 +63,8 @@ class Measured:
         differences = np.subtract(other.nats, self.nats)
         if len(differences) < 2:
             return float(differences.mean()), math.inf
-        return float(differences.mean()), _SURE * float(differences.std(ddof=1)) / math.sqrt(len(differences))
+        error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+        return float(differences.mean()), STANDARD_ERRORS * error
 
 
 def benchmark_depth(loaded: LoadedModel) -> Generator[Event, None, Report]:
@@ -75,8 +75,7 @@ def benchmark_depth(loaded: LoadedModel) -> Generator[Event, None, Report]:
     model = loaded.model
     texts = yield from texts_of(loaded)
     blocks = blocks_of(texts.held_out_tokens, model.config.context_length)
-    calibration = loaded.config.calibration
-    number_format = "float32" if calibration is None else calibration.number_format
+    number_format = loaded.number_format
     measured = yield from measure(model, blocks, number_format)
     device = next(model.parameters()).device
     data = loaded.config.data
@@ -157,10 +156,9 @@ def verdicts(measured: Sequence[Measured]) -> list[str]:
         f"It gains {gain:.4f} ± {interval:.4f} nats per token over {_named(first)} "
         f"and takes {best.token_s / first.token_s:.1f} times as long.",
     ]
-    worse = [_named(one) for one in measured if (change := one.gain_over(best))[0] < -change[1]]
-    deeper = [name for name in worse if name not in {_named(first)}]
-    if deeper:
-        found.append(f"Worse than it by more than chance: {', '.join(deeper)}.")
+    worse = [_named(one) for one in measured[1:] if (change := one.gain_over(best))[0] < -change[1]]
+    if worse:
+        found.append(f"Worse than it by more than chance: {', '.join(worse)}.")
     return found
 
 

@@ -21,9 +21,6 @@ from models.runs.run import Run
 from models.training.control import Control
 from models.training.trainer import train
 
-SAMPLES = 0
-"""Samples on the way would only take time."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnRequest:
@@ -109,7 +106,8 @@ def _trained(
 
 def _overrides(request: LearnRequest, model: Mapping[str, object], seed: int) -> Overrides:
     fields: dict[str, object] = {f"model.{name}": value for name, value in model.items()}
-    training = {"seed": seed, "samples": SAMPLES, "batch_size": request.batch_size, "device": request.device}
+    training = {"seed": seed, "batch_size": request.batch_size, "device": request.device}
+    training["samples"] = 0  # they would only take time
     fields |= {f"training.{name}": value for name, value in training.items()}
     if request.threads:
         fields["training.threads"] = request.threads
@@ -135,5 +133,5 @@ def _require_same(run: Run, overrides: Overrides, folder: Path) -> None:
 
 def _finished(run: Run) -> RunFinished | None:
     """How the run ended, or None where it has not."""
-    ends = [event for event in run.events() if isinstance(event, RunFinished)]
-    return ends[-1] if ends else None
+    ended = run.history().ended
+    return ended if isinstance(ended, RunFinished) else None

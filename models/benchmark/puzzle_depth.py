@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from data.puzzles import PuzzleSet
+from models.analysis.likelihood import STANDARD_ERRORS
 from models.benchmark.environment import environment
 from models.benchmark.report import Column, Plot, Report, Table, Value
 from models.evaluation.puzzles import exact_by_steps, first_of, score
@@ -41,15 +42,8 @@ def benchmark_puzzle_depth(solver: Solver) -> Generator[Event, None, Report]:
         began = time.perf_counter()
         exact = yield from exact_by_steps(model, puzzles, [number], "float32")
         share, spent = exact[number], time.perf_counter() - began
-        rows.append(
-            (
-                number,
-                share,
-                share_interval(share, len(puzzles)),
-                1e3 * spent / len(puzzles),
-                number <= trained,
-            )
-        )
+        interval = share_interval(share, len(puzzles))
+        rows.append((number, share, interval, 1e3 * spent / len(puzzles), number <= trained))
     by_clues = yield from _by_clues(solver, puzzles, 2 * trained)
     device = next(model.parameters()).device
     plot = Plot("steps", "solved")
@@ -58,13 +52,7 @@ def benchmark_puzzle_depth(solver: Solver) -> Generator[Event, None, Report]:
         subject=solver.run.name,
         environment=environment(device, number_format="float32", corpus=config.data.content_hash),
         tables=(
-            Table(
-                "steps",
-                "Puzzles solved after a number of steps",
-                _STEPS,
-                tuple(rows),
-                plot,
-            ),
+            Table("steps", "Puzzles solved after a number of steps", _STEPS, tuple(rows), plot),
             Table("clues", "Puzzles solved by the number of their clues", _CLUES, tuple(by_clues)),
         ),
         verdicts=(_verdict(rows),),
@@ -94,7 +82,7 @@ def _by_clues(
 def share_interval(share: float, count: int) -> float:
     """Half the width of Wilson's 95 % interval for a `share` of `count` that was found ("Probable Inference",
     1927). It is not 0 where none or all were found."""
-    z = 1.96
+    z = STANDARD_ERRORS
     return z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
 
 

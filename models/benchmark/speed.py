@@ -68,7 +68,7 @@ def benchmark_speed(loaded: LoadedModel) -> Generator[Event, None, Report]:
     device = next(model.parameters()).device
     training = loaded.config.training_config()
     calibration = loaded.config.calibration
-    number_format = "float32" if calibration is None else calibration.number_format
+    number_format = loaded.number_format
     batch = training.batch_size if calibration is None else min(training.batch_size, calibration.micro_batch)
     yield PreparationAdvanced(stage="measuring the machine", done=0, total=1)
     product_rate = machine_rates(device, training, number_format).products[number_format]

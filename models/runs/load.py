@@ -35,6 +35,12 @@ class LoadedModel:
     notes: tuple[str, ...] = ()
     """Sentences for the user, such as a fallback that was taken."""
 
+    @property
+    def number_format(self) -> str:
+        """The format that it was trained in."""
+        calibration = self.config.calibration
+        return "float32" if calibration is None else calibration.number_format
+
 
 def load_run(run: Run, device: str = "cpu") -> LoadedModel:
     """The run's best weights, in float32 and evaluation mode.

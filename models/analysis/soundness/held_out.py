@@ -1,6 +1,5 @@
 """What was held out of a run's training, where it is still there."""
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,14 +7,14 @@ import numpy as np
 
 from data.corpus import Corpus
 from data.errors import CorpusError, StorageError, UsageError
-from data.prepare import PreparedData, open_prepared, prepare
 from data.progress import result_of
 from data.puzzles import PuzzleSet
 from data.tokenizer import Tokenizer
+from models.analysis.run_texts import prepared_text
 from models.evaluation.puzzles import without_first
 from models.recovery.held_out_text import held_out_text
 from models.runs.run import Run
-from models.runs.run_config import DataSection, RunConfig
+from models.runs.run_config import RunConfig
 from models.runs.text_search import find_text
 from models.training.puzzles.task import EVALUATED, load_puzzles
 
@@ -47,8 +46,7 @@ def open_held_out(run: Run, config: RunConfig, tokenizer: Tokenizer) -> HeldOutP
         corpus = result_of(find_text(run, config.data.paths, config.data.content_hash))
     except (CorpusError, UsageError):
         corpus = None
-    tokens = _held_out_tokens(config.data, corpus, tokenizer)
-    return HeldOutPart(corpus, tokens, tokenizer)
+    return HeldOutPart(corpus, _held_out_tokens(run, config, tokenizer), tokenizer)
 
 
 def held_out_puzzles(run: Run, config: RunConfig) -> PuzzleSet:
@@ -58,14 +56,11 @@ def held_out_puzzles(run: Run, config: RunConfig) -> PuzzleSet:
     return without_first(held_out, EVALUATED)
 
 
-def _held_out_tokens(data: DataSection, corpus: Corpus | None, tokenizer: Tokenizer) -> np.ndarray | None:
-    prepared: PreparedData | None = None
-    if data.prepared is not None:
-        with contextlib.suppress(CorpusError):  # the cache was cleared
-            prepared = open_prepared(data.prepared)
-    if prepared is None and corpus is not None:
-        with contextlib.suppress(CorpusError, StorageError):  # no room in the cache
-            prepared = result_of(prepare(corpus, tokenizer))
-    if prepared is None or len(prepared.validation) < 2:
+def _held_out_tokens(run: Run, config: RunConfig, tokenizer: Tokenizer) -> np.ndarray | None:
+    try:
+        prepared = result_of(prepared_text(run, config, tokenizer))
+    except (CorpusError, UsageError, StorageError):  # the text is gone, or there is no room in the cache
         return None
-    return prepared.validation if int(prepared.validation.max()) < tokenizer.vocab_size else None
+    if len(prepared.validation) < 2 or int(prepared.validation.max()) >= tokenizer.vocab_size:
+        return None
+    return prepared.validation
