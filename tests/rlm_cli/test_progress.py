@@ -124,8 +124,13 @@ def test_bar_shows_loss_and_speed_and_replaces_control_characters(monkeypatch: p
 
 
 def test_every_kind_of_event_can_be_shown_by_every_view(capsys: pytest.CaptureFixture[str]) -> None:
-    for view in (SilentView(), JsonLines(), PlainLines(Output()), LiveBar(Output())):
+    events_shown = len(list(a_stream()))
+    for view, is_silent in ((SilentView(), True), (PlainLines(Output()), False), (LiveBar(Output()), False)):
         shown_by(view, a_stream())
+        out, err = capsys.readouterr()
+        assert out == "" and (err == "") == is_silent
+    shown_by(JsonLines(), a_stream())
+    assert len(capsys.readouterr().out.splitlines()) == events_shown
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

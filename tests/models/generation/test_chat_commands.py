@@ -107,8 +107,8 @@ def test_a_value_out_of_range_is_refused(line: str) -> None:
 
 @pytest.mark.parametrize("value", ["0", "0.05", "3", "10"])
 def test_commands_take_what_the_flags_take(value: str) -> None:
-    ChatSettings().with_command(parse_line(f"/temp {value}"))
-    GenerationConfig(temperature=float(value))
+    settings = ChatSettings().with_command(parse_line(f"/temp {value}"))
+    assert settings.generation.temperature == GenerationConfig(temperature=float(value)).temperature
 
 
 def test_every_agreed_command_exists() -> None:
