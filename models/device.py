@@ -107,7 +107,7 @@ def machine_name(device: torch.device) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """What `device` is called by who made it."""
+    """The name that the maker gave to `device`."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"the {device.type}"

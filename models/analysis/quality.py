@@ -23,12 +23,12 @@ compared with stretches of the reference of the same length."""
 LONG_WINDOW = 12_000
 """The same for the meaning, which needs room for a text to change its subject."""
 LEARNED = 600_000
-"""At most so many characters of a reference are counted."""
+"""The most characters of a reference that are counted."""
 _LEAST_WINDOWS, _MOST_WINDOWS = 3, 16
 _SPREAD = 2.5
-"""A text scores 100 up to so many standard deviations below the mean of held-out stretches."""
+"""Standard deviations below the mean of held-out stretches at which a text still scores 100."""
 _FOREIGN = 0.5
-"""Share of letters that the reference does not have from which on a text is in another script."""
+"""A text is in another script if the reference lacks this share of its letters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,4 @@
-"""What was measured on a machine once and decides something, kept in the cache: so it is decided alike
-every time."""
+"""Measurements that decide something. They are kept in the cache, so a machine decides alike every time."""
 
 import contextlib
 import hashlib
@@ -20,7 +19,7 @@ _LARGEST = 1 << 16
 
 
 def recall(device: torch.device, what: Mapping[str, object]) -> float | None:
-    """The number that was kept for `what` on this machine and this version of torch; None where none was."""
+    """The number kept for `what` on this machine with this version of torch; None without one."""
     try:
         value = json.loads(read_plain_file(_path(device, what), _LARGEST))["value"]
     except (RlmError, OSError, ValueError, KeyError, TypeError, RecursionError):

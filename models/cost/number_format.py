@@ -21,8 +21,8 @@ of smaller models took 0.9 to 1.1 times as long in bfloat16 as in float32, those
 TENSOR_CORES = (7, 0)
 """The compute capability of the first CUDA device that multiplies float16 faster than float32."""
 _TRAP = 2.0
-"""Times as long as in float32 that a product takes in a format which the device only emulates. Others are
-faster than float32, so noise does not reach it."""
+"""A format in which a product takes this many times as long as in float32 is only emulated. One that the
+device has is faster than float32, so noise does not reach this figure."""
 _MATRIX, _TRIES = 512, 5
 
 

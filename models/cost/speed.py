@@ -123,7 +123,7 @@ def _shortest(device: torch.device, action: Callable[[], Tensor]) -> float:
 
 @contextlib.contextmanager
 def with_threads(count: int) -> Iterator[None]:
-    """So many threads for a while; 0 leaves them as they are."""
+    """Use `count` threads inside the context; 0 changes nothing."""
     before = torch.get_num_threads()
     try:
         if count:

@@ -1,4 +1,4 @@
-"""Makes a run again what it was before it learned another text."""
+"""Returns a run to what it was before it learned another text."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def return_to_version(run: Run, name: str) -> tuple[str | None, list[str]]:
 
 
 def _save_present(run: Run, config: RunConfig) -> str | None:
-    """Keep what the run is now as a version, and return its name; None where one is that already."""
+    """Keep what the run is now as a version, and return its name; None where a version is the same."""
     if not has_checkpoints(run) or is_saved(run, config):
         return None
     name = version_name(run, f"after-{config.corpus or 'a-text'}", config)

@@ -19,11 +19,11 @@ from models.training.calibrate import Probe
 from models.training.time_budget import TimeBudget
 
 MAX_PARAMETERS = 30_000_000
-"""Of a model that is made to be timed. A larger one takes too long, and the rule fits it better."""
+"""The largest model that is timed. A larger one takes too long, and the rule fits it better."""
 TIMED_S = 0.4
 """Seconds of passes at each depth, and half as many of steps of the optimizer."""
 PASS_S = 0.1
-"""Seconds of one pass, about: of as many sequences as take so long."""
+"""Seconds that one pass takes, about. The number of sequences is chosen for it."""
 
 
 def with_measured_speed(
@@ -65,7 +65,7 @@ def _mean_step_s(
 
 
 def _mean_s(timed: Callable[[], float], seconds: float) -> float:
-    """The mean of what `timed` returns, called until it comes to so many seconds; the first call warms up."""
+    """The mean of what `timed` returns. It is called once to warm up, then until the sum is `seconds`."""
     timed()
     found: list[float] = []
     while sum(found) < seconds:

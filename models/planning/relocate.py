@@ -1,4 +1,4 @@
-"""Tells a run where its texts are now, and on what it goes on."""
+"""Records where the texts of a run are now, and the device and threads that it goes on with."""
 
 import os
 from collections.abc import Generator, Sequence

@@ -37,7 +37,7 @@ class LoadedModel:
 
     @property
     def number_format(self) -> str:
-        """The format that it was trained in."""
+        """The number format that it was trained in."""
         calibration = self.config.calibration
         return "float32" if calibration is None else calibration.number_format
 

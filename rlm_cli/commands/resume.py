@@ -111,7 +111,7 @@ def resume(
 
 
 def _go_back(run: "Run", version: str, output: Output) -> None:
-    """Make the run what its version is, and say so."""
+    """Return the run to a version, and say so."""
     from models.growth.return_to_version import return_to_version
 
     saved, notes = return_to_version(run, version)

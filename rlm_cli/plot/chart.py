@@ -53,7 +53,7 @@ class Axis:
         return [(value, text) for text, value in reversed(by_text.items())]
 
     def _choices(self) -> Iterator[list[float]]:
-        """Round numbers, ever fewer."""
+        """Lists of round numbers, each with fewer than the one before."""
         if self.log and self.high / self.low >= 10:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             for factors in ((1, 2, 5), (1, 3), (1,)):

@@ -91,7 +91,7 @@ def check_puzzle_depth(model: PuzzleModel) -> CheckResult:
 
 @torch.no_grad()
 def leak(model: RecursiveLM, tokens: Tensor, depth: Depth) -> float:
-    """The largest change of a logit before a place from which on all of `tokens` (1, T) are others."""
+    """The largest change of a logit before a place, when all of `tokens` (1, T) from it on are replaced."""
     length, vocabulary = tokens.size(1), model.config.vocab_size
     places = sorted({1, length // 2, length - 1})
     rows = tokens.repeat(1 + len(places), 1)  # (1 + P, T), the first one unchanged

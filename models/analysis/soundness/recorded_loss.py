@@ -31,7 +31,7 @@ TOLERANCE_OF_HALF = 2e-2
 STANDARD_ERRORS = 4
 """A sample may be this many standard errors away from the whole."""
 _PARTS, _FEWEST_PARTS = 32, 8
-"""Parts that what is held out is read in, and how many are always read."""
+"""The number of parts that the held-out data are read in, and the number that is read in any case."""
 _PUZZLES = 16
 
 
@@ -130,7 +130,7 @@ def measure(
 
 def _mean(losses: list[float], counts: list[int], share: float) -> tuple[float, float]:
     """The mean of the `losses` of parts with these `counts`, and its standard error as an estimate of the
-    mean over all, of which the parts are this `share`."""
+    mean over everything. `share` is how much of everything was read, 0 to 1."""
     mean = float(np.average(losses, weights=counts))
     spread = float(np.std(losses, ddof=1)) if len(losses) > 1 else 0.0
     return mean, spread / math.sqrt(len(losses)) * math.sqrt(max(0.0, 1 - share))
