@@ -43,45 +43,52 @@ _BLIND = {
 """What each score sees, and what it cannot see."""
 
 
+SourceArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN|FILE|-",
+        help="A run, a text file, or - for standard input. Without it: the newest run.",
+        autocompletion=complete_runs,
+        show_default=False,
+    ),
+]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE",
+        help="Text to compare with. A run has its own.",
+        show_default=False,
+    ),
+]
+ModesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--modes", metavar="all|MODE,MODE", help="Let it write at several modes.", show_default=False
+    ),
+]
+CharactersOption = Annotated[
+    int, typer.Option("--characters", min=500, max=200_000, metavar="N", help="How much it writes.")
+]
+PromptsOption = Annotated[
+    int, typer.Option("--prompts", min=1, max=256, metavar="N", help="Beginnings that it goes on from.")
+]
+TemperatureOption = Annotated[
+    float, typer.Option("--temp", min=0.0, max=2.0, metavar="T", help="Temperature of the writing.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The same seed writes the same.")]
+
+
 def analyze(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RUN|FILE|-",
-            help="A run, a text file, or - for standard input. Without it: the newest run.",
-            autocompletion=complete_runs,
-            show_default=False,
-        ),
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            "--reference",
-            metavar="FILE",
-            help="Text to compare with. A run has its own.",
-            show_default=False,
-        ),
-    ] = None,
+    source: SourceArgument = None,
+    reference: ReferenceOption = None,
     encoding: EncodingOption = None,
     mode: ModeOption = None,
-    modes: Annotated[
-        str | None,
-        typer.Option(
-            "--modes", metavar="all|MODE,MODE", help="Let it write at several modes.", show_default=False
-        ),
-    ] = None,
-    characters: Annotated[
-        int, typer.Option("--characters", min=500, max=200_000, metavar="N", help="How much it writes.")
-    ] = 6000,
-    prompts: Annotated[
-        int, typer.Option("--prompts", min=1, max=256, metavar="N", help="Beginnings that it goes on from.")
-    ] = 8,
-    temperature: Annotated[
-        float, typer.Option("--temp", min=0.0, max=2.0, metavar="T", help="Temperature of the writing.")
-    ] = 0.8,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, metavar="N", help="The same seed writes the same.")
-    ] = 0,
+    modes: ModesOption = None,
+    characters: CharactersOption = 6000,
+    prompts: PromptsOption = 8,
+    temperature: TemperatureOption = 0.8,
+    seed: SeedOption = 0,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,

@@ -104,42 +104,52 @@ def depth(
     _finish(benchmark_depth(loaded), markdown, html, output)
 
 
+StepsOption = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, metavar="N", help="Steps of each training.", show_default=False),
+]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option("--minutes", metavar="M", help="Minutes of each training.", show_default=False),
+]
+ArchitecturesOption = Annotated[
+    str | None,
+    typer.Option("--archs", metavar="A,B", help="Architectures. Without it: all.", show_default=False),
+]
+SeedsOption = Annotated[
+    int, typer.Option("--seeds", min=1, max=100, metavar="K", help="Trainings of each model.")
+]
+WidthOption = Annotated[int, typer.Option("--d-model", min=8, metavar="D", help="Width of the models.")]
+HeadsOption = Annotated[int, typer.Option("--heads", min=1, metavar="H", help="Attention heads.")]
+ContextOption = Annotated[int, typer.Option("--context", min=8, metavar="T", help="Context in tokens.")]
+BatchOption = Annotated[int, typer.Option("--batch-size", min=1, metavar="B", help="Sequences a step.")]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--folder", metavar="FOLDER", help="Where the runs are kept.", show_default=False),
+]
+SaveOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", "--markdown", metavar="FILE", help="Write the result as Markdown.", show_default=False
+    ),
+]
+
+
 @benchmark.command(cls=PlainHelpCommand)
 def learn(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A text file or a folder of them.")],
-    steps: Annotated[
-        int | None,
-        typer.Option("--steps", min=1, metavar="N", help="Steps of each training.", show_default=False),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", metavar="M", help="Minutes of each training.", show_default=False),
-    ] = None,
-    architectures: Annotated[
-        str | None,
-        typer.Option("--archs", metavar="A,B", help="Architectures. Without it: all.", show_default=False),
-    ] = None,
-    seeds: Annotated[
-        int, typer.Option("--seeds", min=1, max=100, metavar="K", help="Trainings of each model.")
-    ] = 1,
-    width: Annotated[int, typer.Option("--d-model", min=8, metavar="D", help="Width of the models.")] = 128,
-    heads: Annotated[int, typer.Option("--heads", min=1, metavar="H", help="Attention heads.")] = 4,
-    context: Annotated[int, typer.Option("--context", min=8, metavar="T", help="Context in tokens.")] = 128,
-    batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, metavar="B", help="Sequences a step.")
-    ] = 32,
+    steps: StepsOption = None,
+    minutes: MinutesOption = None,
+    architectures: ArchitecturesOption = None,
+    seeds: SeedsOption = 1,
+    width: WidthOption = 128,
+    heads: HeadsOption = 4,
+    context: ContextOption = 128,
+    batch_size: BatchOption = 32,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--folder", metavar="FOLDER", help="Where the runs are kept.", show_default=False),
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            "--save", "--markdown", metavar="FILE", help="Write the result as Markdown.", show_default=False
-        ),
-    ] = None,
+    folder: FolderOption = None,
+    save: SaveOption = None,
     html: HtmlOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
