@@ -11,6 +11,7 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     from models.benchmark.report import Report, Table
 
+_COMMENT = "<!-- results, "
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c1e21; --soft: #5f6670; --line: #d9dde3; --page: #ffffff;
   --band: #f4f6f8; --accent: #2563c9; }
@@ -55,18 +56,41 @@ def cells(table: "Table") -> Iterator[tuple[str, ...]]:
         yield tuple(column.text(value) for column, value in zip(table.columns, row, strict=True))
 
 
-def markdown(report: "Report") -> str:
-    """The report as a Markdown page."""
-    lines = [f"# {_title(report)}", ""]
+def markdown(report: "Report", heading: str = "#") -> str:
+    """The report as Markdown, under a heading of that level."""
+    lines = [f"{heading} {_title(report)}", ""]
     lines += [line for verdict in report.verdicts for line in (verdict, "")]
     for table in report.tables:
-        lines += [f"## {table.title}", "", _row([column.name for column in table.columns])]
+        lines += [f"{heading}# {table.title}", "", _row([column.name for column in table.columns])]
         lines.append(_row(["---:" if column.format else "---" for column in table.columns]))
         lines += [_row(row) for row in cells(table)]
         lines.append("")
     lines += [f"* {note}" for note in report.notes]
     lines += ["", "Measured with: " + _environment(report) + "."]
     return safe_text("\n".join(lines)) + "\n"
+
+
+def markdown_page(report: "Report", page: str = "") -> str:
+    """A page with the report, or `page` with the report in place of an earlier one of the same subject.
+
+    A report stands between two comments that name its subject. In a page that holds the results of other
+    subjects alone, this one comes last.
+    """
+    start, end = (f"{_comment(word, report)}\n" for word in ("start", "end"))
+    section = start + markdown(report, "##" if page else "#") + end
+    before, _, rest = page.partition(start)
+    _, ended, after = rest.partition(end)
+    return before + section + after if ended or not page else f"{page.rstrip()}\n\n{section}"
+
+
+def holds_results(page: str) -> bool:
+    """Whether a Markdown page has a place for results."""
+    return _COMMENT in page
+
+
+def _comment(word: str, report: "Report") -> str:
+    title = safe_text(_title(report)).replace("--", "- -")
+    return f"{_COMMENT}{word} of: {title} -->"
 
 
 def html_page(report: "Report") -> str:

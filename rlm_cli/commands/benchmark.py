@@ -12,6 +12,7 @@ from rlm_cli.generation_options import check_threads, load_model, open_run
 from rlm_cli.options import DeviceOption, JsonOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Form, Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
+from rlm_cli.report_pages import ReportPages
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -37,6 +38,7 @@ HtmlOption = Annotated[
     Path | None,
     typer.Option("--html", metavar="FILE", help="Write the result as a web page.", show_default=False),
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")]
 
 
 @benchmark.command(cls=PlainHelpCommand)
@@ -46,6 +48,7 @@ def speed(
     threads: ThreadsOption = None,
     markdown: MarkdownOption = None,
     html: HtmlOption = None,
+    force: ForceOption = False,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -58,6 +61,7 @@ def speed(
       rlm benchmark speed book --json > before.json
     """
     output = Output.of(json=json, quiet=quiet)
+    pages = ReportPages.of(markdown, html, force)
     check_threads(threads)
     run = open_run(run_name, runs_dir)
     run.config().require_text(run.path)
@@ -65,7 +69,7 @@ def speed(
 
     from models.benchmark.speed import benchmark_speed
 
-    _finish(benchmark_speed(loaded), markdown, html, output)
+    _finish(benchmark_speed(loaded), pages, output)
 
 
 @benchmark.command(cls=PlainHelpCommand)
@@ -75,6 +79,7 @@ def depth(
     threads: ThreadsOption = None,
     markdown: MarkdownOption = None,
     html: HtmlOption = None,
+    force: ForceOption = False,
     runs_dir: RunsDirOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -87,6 +92,7 @@ def depth(
       rlm benchmark depth book --html depth.html
     """
     output = Output.of(json=json, quiet=quiet)
+    pages = ReportPages.of(markdown, html, force)
     check_threads(threads)
     run = open_run(run_name, runs_dir)
     if run.config().solves_puzzles:
@@ -95,13 +101,13 @@ def depth(
         from models.generation.solver import load_solver
 
         prepare_process(threads or 0)
-        _finish(benchmark_puzzle_depth(load_solver(run, device or "cpu")), markdown, html, output)
+        _finish(benchmark_puzzle_depth(load_solver(run, device or "cpu")), pages, output)
         return
     loaded = load_model(run, device, threads)
 
     from models.benchmark.depth import benchmark_depth
 
-    _finish(benchmark_depth(loaded), markdown, html, output)
+    _finish(benchmark_depth(loaded), pages, output)
 
 
 StepsOption = Annotated[
@@ -151,6 +157,7 @@ def learn(
     folder: FolderOption = None,
     save: SaveOption = None,
     html: HtmlOption = None,
+    force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -166,6 +173,7 @@ def learn(
       rlm benchmark learn book.txt --steps 600 --save architectures.md
     """
     output = Output.of(json=json, quiet=quiet)
+    pages = ReportPages.of(save, html, force)
     check_threads(threads)
     if (steps is None) == (minutes is None):
         raise UsageError("How long is each training?", hint="Give one of --steps and --minutes.")
@@ -197,7 +205,7 @@ def learn(
     if report is None:
         output.say("Paused. The same command goes on where it was.")
         raise typer.Exit(code)
-    _write_and_show(report, save, html, output)
+    _write_and_show(report, pages, output)
 
 
 def _names(architectures: str) -> list[str]:
@@ -227,6 +235,7 @@ def compare(
     second: Annotated[Path, typer.Argument(metavar="B.json", help="Another of the same kind.")],
     markdown: MarkdownOption = None,
     html: HtmlOption = None,
+    force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -238,27 +247,22 @@ def compare(
     from models.benchmark.compare import compare as compare_reports
 
     output = Output.of(json=json, quiet=quiet)
-    _write_and_show(compare_reports(_read(first), _read(second)), markdown, html, output)
+    pages = ReportPages.of(markdown, html, force)
+    _write_and_show(compare_reports(_read(first), _read(second)), pages, output)
 
 
-def _finish(
-    steps: "Generator[Event, None, Report]", markdown: Path | None, html: Path | None, output: Output
-) -> None:
+def _finish(steps: "Generator[Event, None, Report]", pages: ReportPages, output: Output) -> None:
     """Run a benchmark with its progress, then write and show what it found."""
     from rlm_cli.training_session import show_progress
 
     report = show_progress(steps, Output(Form.QUIET) if output.is_json else output)
-    _write_and_show(report, markdown, html, output)
+    _write_and_show(report, pages, output)
 
 
-def _write_and_show(report: "Report", markdown: Path | None, html: Path | None, output: Output) -> None:
-    from data.storage import replace_file
+def _write_and_show(report: "Report", pages: ReportPages, output: Output) -> None:
     from rlm_cli import report_view
 
-    for path, page in ((markdown, report_view.markdown), (html, report_view.html_page)):
-        if path is not None:
-            replace_file(path.expanduser(), [page(report).encode()], f"'{path}'")
-            output.say(f"Written: {path}")
+    pages.write(report, output)
     output.json(report.to_json())
     report_view.show(report, output)
 

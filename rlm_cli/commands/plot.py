@@ -1,6 +1,5 @@
 """`rlm plot`: the loss curves of runs."""
 
-import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from data.errors import RlmError, UsageError
 from rlm_cli.options import JsonOption, RunsDirOption, complete_runs, env_option
 from rlm_cli.output import Output
+from rlm_cli.output_file import require_free
 from rlm_cli.run_reference import reference
 
 if TYPE_CHECKING:
@@ -115,12 +115,9 @@ def _check(smooth: float | None, out: Path | None, force: bool) -> None:
         raise UsageError(f"--smooth is {smooth}; it must be at least 0 and below 1.")
     if out is None:
         return
-    path = out.expanduser()
-    if path.suffix.lower() not in _ENDINGS:
+    if out.suffix.lower() not in _ENDINGS:
         raise UsageError(f"'{out}' is no kind of picture that rlm draws.", hint=f"End it in {_AS_WORDS}.")
-    if os.path.lexists(path) and not (force and path.is_file()):
-        hint = "Give another name, or overwrite it: --force" if path.is_file() else "Give another name."
-        raise UsageError(f"'{out}' already exists.", hint=hint)
+    require_free(out, force=force)
 
 
 def _label(run: "Run", runs: "dict[Path, Run]") -> str:

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from models.benchmark import speed
+from models.benchmark.report import Report
 from rlm_cli.app import main
+from rlm_cli.report_view import holds_results, markdown_page
 
 TINY = [
     "--d-model", "16", "--heads", "2", "--threads", "1", "--steps", "1", "--quiet",
@@ -97,3 +99,35 @@ def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) 
         assert main(["benchmark", *arguments]) in (1, 2)
         out, err = capsys.readouterr()
         assert not out and expected in " ".join(err.split())
+
+
+def test_a_page_is_written_beside_what_stands_there(capsys: pytest.CaptureFixture[str]) -> None:
+    first, again, other = (
+        Report("learn", subject, {"commit": commit}, ())
+        for subject, commit in (("tide.txt, 9 steps", "a"), ("tide.txt, 9 steps", "b"), ("crow.txt", "c"))
+    )
+    page = "# What we saw\n\n" + markdown_page(first)
+    page = markdown_page(again, markdown_page(other, page)) + "The end.\n"
+    assert page.startswith("# What we saw") and page.endswith("The end.\n")
+    assert (
+        page.count("tide.txt") == 3 and "commit b" in page and "commit a" not in page and "commit c" in page
+    )
+    assert holds_results(page) and not holds_results("# A page of a person\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["depth", "book"], ["learn", "crow.txt", "--steps", "1"], ["compare", "a.json", "b.json"]]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.md").write_text("# A page of a person\n")
+    Path("folder").mkdir(exist_ok=True)
+    for path, said in (
+        ("mine.md", "--force"),
+        ("folder", "already exists"),
+        ("none/x.md", "no folder 'none'"),
+    ):
+        assert main(["benchmark", *arguments, "--markdown", path]) == 2
+        assert said in capsys.readouterr().err
+    assert Path("mine.md").read_text() == "# A page of a person\n"
