@@ -18,7 +18,7 @@ import numpy as np
 
 from data.document import Document, Message
 from data.errors import CorpusError
-from data.jsonl import BrokenLine, read_records
+from data.jsonl import BrokenRecord, read_records
 from data.progress import Progress, convert_yields, result_of
 from data.scan import FileSummary, Source, scan_file
 from data.source_files import count_files, find_source_files
@@ -56,7 +56,7 @@ class Corpus:
         """Every document and its split, streamed from the files in one pass.
 
         The validation part is the last tenth of each plain text, and whole documents from the end of each
-        JSON Lines file. Raises CorpusError where a file has changed since it was described.
+        file of records. Raises CorpusError where a file has changed since it was described.
         """
         for source in self.sources:
             yield from _texts_of(source) if source.format == "text" else _records_of(source)
@@ -209,7 +209,7 @@ class _SplitText:
 def _records_of(source: Source) -> Iterator[tuple[Split, Document]]:
     count = 0
     for record in read_records(_reader(source)):
-        if isinstance(record, BrokenLine):
+        if isinstance(record, BrokenRecord):
             continue
         split: Split = "train" if count < source.train_units else "validation"
         yield split, _document(record)

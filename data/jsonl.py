@@ -1,72 +1,63 @@
-"""JSON Lines to documents. A broken line is reported by number, and the rest goes on."""
+"""JSON records to documents. A broken record is reported by its line, and the rest goes on."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from data.document import ROLES, Message, without_surrogates
+from data.json_values import Broken, json_values
 from data.safe_text import safe_text
 
-LINE_FORMATS = '{"text": …}, {"prompt": …, "completion": …} or {"messages": [{"role": …, "content": …}]}'
-MAX_LINE_CHARACTERS = 2**25
+RECORD_FORMATS = '{"text": …}, {"prompt": …, "completion": …} or {"messages": [{"role": …, "content": …}]}'
+MAX_RECORD_CHARACTERS = 2**25
+_KEYS = ({"text"}, {"messages"}, {"prompt", "completion"})
+_BEGINS_LONG_RECORD = re.compile(r'\{\s*"(?:text|messages|prompt)"\s*:')
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenLine:
-    """A line that holds no document. Lines count from 1."""
+class BrokenRecord:
+    """A record that holds no document, and the line it begins on. Lines count from 1."""
 
-    number: int
+    line: int
     reason: str
 
 
-def read_records(pieces: Iterable[str]) -> Iterator[str | tuple[Message, ...] | BrokenLine]:
-    """What each line holds: a text, the messages of a conversation, or why neither.
+def read_records(pieces: Iterable[str]) -> Iterator[str | tuple[Message, ...] | BrokenRecord]:
+    """What each record holds: a text, the messages of a conversation, or why neither.
 
-    Empty lines are passed over. `pieces` are cut anywhere.
+    Records follow each other or stand in arrays, each on one line or on several. `pieces` are cut anywhere.
     """
-    for number, line in enumerate(_lines(pieces), start=1):
-        if line is None:
-            yield BrokenLine(number, f"longer than {MAX_LINE_CHARACTERS >> 20} million characters")
-        elif line.strip() not in ("", "[", "]", "],"):  # brackets of an array with a record a line
+    for line, value in json_values(pieces, MAX_RECORD_CHARACTERS):
+        if isinstance(value, Broken):
+            yield BrokenRecord(line, value.reason)
+        else:
             try:
-                yield _record(line)
+                yield _record(value)
             except _UnusableError as error:
-                yield BrokenLine(number, str(error))
+                yield BrokenRecord(line, str(error))
+
+
+def begins_with_record(head: str) -> bool:
+    """Whether a text begins as records do: with a JSON object on one line, or with one that has their keys.
+    `head` may be cut anywhere."""
+    start = head.removeprefix("\ufeff").lstrip().removeprefix("[").lstrip()
+    if not start.startswith("{"):
+        return False
+    try:
+        value, end = json.JSONDecoder().raw_decode(start)
+    except (ValueError, RecursionError):
+        return _BEGINS_LONG_RECORD.match(start) is not None
+    if "\n" not in start[:end]:
+        return start[end:].lstrip(" \t\r,]")[:1] in ("", "\n", "{")
+    return any(keys <= set(value) for keys in _KEYS)
 
 
 class _UnusableError(Exception):
     pass
 
 
-def _lines(pieces: Iterable[str]) -> Iterator[str | None]:
-    """The lines of a text, None for one too long to be held."""
-    held: list[str] = []
-    length = 0
-    for piece in pieces:
-        *complete, rest = piece.split("\n")
-        for part in complete:
-            length += len(part)
-            yield "".join((*held, part)) if length <= MAX_LINE_CHARACTERS else None
-            held, length = [], 0
-        length += len(rest)
-        held = [*held, rest] if length <= MAX_LINE_CHARACTERS else []
-    if length:
-        yield "".join(held) if length <= MAX_LINE_CHARACTERS else None
-
-
-def _parsed(line: str) -> object:
-    """The value of a line, which may be one record of an array. Raises ValueError, RecursionError."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return json.loads(line.strip().removeprefix("[").removesuffix("]").rstrip().removesuffix(","))
-
-
-def _record(line: str) -> str | tuple[Message, ...]:
-    try:
-        content = _parsed(line)
-    except (ValueError, RecursionError):
-        raise _UnusableError("not JSON") from None
+def _record(content: object) -> str | tuple[Message, ...]:
     if not isinstance(content, dict):
         raise _UnusableError("not a JSON object")
     content = {key: value for key, value in content.items() if value is not None}

@@ -9,7 +9,7 @@ import numpy as np
 
 from data.document import Message
 from data.errors import CorpusError
-from data.jsonl import LINE_FORMATS, BrokenLine, read_records
+from data.jsonl import RECORD_FORMATS, BrokenRecord, read_records
 from data.other_formats import looks_like, refuse_documents
 from data.source_files import Format, SourceFile
 from data.text_reader import (
@@ -28,7 +28,7 @@ _COUNTED_TOGETHER = 2**20
 @dataclass(frozen=True, slots=True)
 class Source:
     """One file as it was found. The split is after `train_units`: characters of a plain text, documents of a
-    JSON Lines file."""
+    file of records."""
 
     path: Path
     format: Format
@@ -52,7 +52,7 @@ class FileSummary:
     assumption: str
     """A sentence on a guessed encoding, or ""."""
     broken: str
-    """A sentence on lines that cannot be used, or ""."""
+    """A sentence on records that cannot be used, or ""."""
     remarks: str
     """Sentences on what is read and is probably not meant, or ""."""
 
@@ -63,7 +63,7 @@ def scan_file(
     """Read one file; yields the bytes read so far, and returns the summary and the count of each code point.
 
     `encoding` is the one it was said to have; without it, a file that is not in the encoding it seemed to
-    have is read a second time. `documents_before` is the number of JSON Lines documents in the files before
+    have is read a second time. `documents_before` is the number of documents in the files of records before
     this one. Raises CorpusError where there is nothing to use.
     """
     head = first_bytes(file.path, file.label)
@@ -141,7 +141,7 @@ class _FileScan:
         self.converted_line_ends = False
         self.dropped_nuls = self.doubled_line_ends = 0
         self.conversations = self.unanswered = 0
-        self.broken: list[BrokenLine] = []
+        self.broken: list[BrokenRecord] = []
         self.broken_count = 0
 
     def run(self) -> Generator[int, None, None]:
@@ -163,8 +163,8 @@ class _FileScan:
         self.dropped_nuls = reader.dropped_nuls
         self.doubled_line_ends = reader.doubled_line_ends
 
-    def _add(self, record: str | tuple[Message, ...] | BrokenLine) -> None:
-        if isinstance(record, BrokenLine):
+    def _add(self, record: str | tuple[Message, ...] | BrokenRecord) -> None:
+        if isinstance(record, BrokenRecord):
             self.broken_count += 1
             if len(self.broken) < _REPORTED_LINES:
                 self.broken.append(record)
@@ -185,13 +185,13 @@ class _FileScan:
         if self.broken and not self.documents:
             first = self.broken[0]
             raise CorpusError(
-                f"No line of '{self.file.label}' can be used (line {first.number}: {first.reason}).",
-                hint=f"Each line is one of: {LINE_FORMATS}.",
+                f"No record of '{self.file.label}' can be used (line {first.line}: {first.reason}).",
+                hint=f"Each record is one of: {RECORD_FORMATS}.",
             )
         if self.broken_count > self.documents:
             raise CorpusError(
                 f"Most of it is lost: {self.broken_sentence()}",
-                hint=f"Each line is one of: {LINE_FORMATS}.",
+                hint=f"Each record is one of: {RECORD_FORMATS}.",
             )
         if not self.statistics.characters:
             raise CorpusError(f"'{self.file.label}' is empty.", hint="Give a file with text in it.")
@@ -199,10 +199,12 @@ class _FileScan:
     def broken_sentence(self) -> str:
         if not self.broken:
             return ""
-        lines = "; ".join(f"line {line.number}: {line.reason}" for line in self.broken)
+        first = "; ".join(f"line {one.line}: {one.reason}" for one in self.broken)
         more = "; …" if self.broken_count > len(self.broken) else ""
         total = self.broken_count + self.documents
-        return f"{self.broken_count} of {total} lines of '{self.file.label}' cannot be used ({lines}{more})."
+        return (
+            f"{self.broken_count} of {total} records of '{self.file.label}' cannot be used ({first}{more})."
+        )
 
     def source(self, documents_before: int) -> Source:
         if self.file.format == "text":

@@ -1,8 +1,9 @@
 """The files behind the paths a user gives: folders are searched, and streams are copied into the cache."""
 
-import json
+import codecs
 import os
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,18 @@ from typing import BinaryIO, Literal
 
 from data.cache import CACHE_HINT, cache_dir
 from data.errors import CorpusError, UsageError
+from data.jsonl import begins_with_record
 from data.nearest import nearest
 from data.storage import move_into_place, storing, temporary_beside, write_file
+from data.text_reader import encoding_of_head, first_bytes, has_many_nuls
 
 Format = Literal["text", "jsonl"]
 
-READABLE = ".txt, .md, .jsonl, and these with .gz"
+READABLE = ".txt, .md, .jsonl, .json, and these with .gz"
 _FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BLOCK = 2**20
 _SNIFFED = 64 * 2**10
 _GZIP_MAGIC = b"\x1f\x8b"
-_MAY_HOLD_NUL = (_GZIP_MAGIC, b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")  # packed, or UTF-16, or UTF-32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
         with _open(path) as stream:
             return [_copy_to_cache(stream, str(path))]
     known = _format_of(path)
-    if known is None and _begins_as_jsonl(path):
+    if known is None and _holds_records(path):
         known = "jsonl"
     if known is None:
         notes.append(f"'{path.name}' is read as plain text.")
@@ -97,41 +99,49 @@ def _as_typed(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _begins_as_jsonl(path: Path) -> bool:
-    """Whether a file of another name begins with a line of JSON Lines."""
+def _holds_records(path: Path) -> bool:
+    """Whether a file begins with a JSON record, or cannot be read, which is said when it is."""
     try:
-        with path.open("rb") as raw:
-            return _looks_like_jsonl(raw.read(_SNIFFED))
-    except OSError:
-        return False
+        head = first_bytes(path, path.name)
+    except CorpusError:
+        return True
+    return _begins_with_record(head)
 
 
 def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
     """Every readable file below a folder in the order of their paths, without hidden ones."""
     found: list[SourceFile] = []
     others = 0
-    for parent, folders, files in os.walk(folder, onerror=_folder_refused):
-        linked = [name for name in folders if Path(parent, name).is_symlink() and not name.startswith(".")]
-        notes += [f"The linked folder '{Path(parent, name)}' is left out." for name in sorted(linked)]
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            path = Path(parent, name)
-            if name.startswith("."):
-                continue
-            known = _format_of(path)
-            if path.suffix.lower() == ".json" and path.is_file() and _begins_as_jsonl(path):
-                known = "jsonl"
-            if known is None:
-                others += 1
-                continue
-            label = path.relative_to(folder).as_posix()
-            found.append(SourceFile(_as_typed(path), label, known, named=False))
+    for path in _files_below(folder):
+        known = _format_of(path)
+        if _type_of(path) == ".json" and path.is_file() and _holds_records(path):
+            known = "jsonl"
+        if known is None:
+            others += 1
+            continue
+        label = path.relative_to(folder).as_posix()
+        found.append(SourceFile(_as_typed(path), label, known, named=False))
     if not found:
         but = f" that can be read, but {count_files(others)} of other types" if others else ""
         raise CorpusError(f"The folder '{folder}' holds no text{but}.", hint=f"These are read: {READABLE}.")
     if others:
         notes.append(f"{count_files(others)} of other types in '{folder}' left out.")
     return sorted(found, key=lambda source: source.label)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of those below it. A linked folder is searched last, unless its files have
+    come before, so a circle of links ends."""
+    searched: set[str] = set()
+    waiting = [folder]
+    for top in waiting:
+        for parent, folders, files in os.walk(top, onerror=_folder_refused):
+            real = os.path.realpath(parent)
+            folders[:] = [] if real in searched else sorted(name for name in folders if name[0] != ".")
+            if real not in searched:
+                searched.add(real)
+                yield from (Path(parent, name) for name in files if name[0] != ".")
+            waiting += [path for name in folders if (path := Path(parent, name)).is_symlink()]
 
 
 def _folder_refused(error: OSError) -> None:
@@ -141,8 +151,12 @@ def _folder_refused(error: OSError) -> None:
 
 
 def _format_of(path: Path) -> Format | None:
-    name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return _FORMATS.get(name.suffix.lower())
+    return _FORMATS.get(_type_of(path))
+
+
+def _type_of(path: Path) -> str:
+    """The ending of a name in small letters, without .gz."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
 
 
 def _nearest(path: Path) -> str:
@@ -181,7 +195,7 @@ def _copy_to_cache(stream: BinaryIO, label: str) -> SourceFile:
                     f"Nothing came from {label}.",
                     hint="Pipe some in: put 'cat book.txt |' before the command.",
                 )
-            format: Format = "jsonl" if _looks_like_jsonl(blocks.head) else "text"
+            format: Format = "jsonl" if _begins_with_record(_unpacked(blocks.head)) else "text"
             ending = {"jsonl": ".jsonl", "text": ".txt"}[format]
             if blocks.head.startswith(_GZIP_MAGIC):
                 ending += ".gz"
@@ -200,29 +214,31 @@ class _StreamBlocks:
         self._label = label
 
     def __iter__(self) -> Iterator[bytes]:
+        has_nuls = False
         while block := self._stream.read(_BLOCK):
-            self.head = self.head or block[:_SNIFFED]
-            if b"\0" in block and not self.head.startswith(_MAY_HOLD_NUL):
+            if not self.head:
+                self.head = block[:_SNIFFED]
+                has_nuls = self.head.startswith(_GZIP_MAGIC) or encoding_of_head(self.head).is_wide
+            if not has_nuls and has_many_nuls(block):
                 raise CorpusError(
                     f"What came from {self._label} is binary, not text.", hint="Pipe plain text in."
                 )
             yield block
 
 
-def _looks_like_jsonl(head: bytes) -> bool:
-    """Whether the first line is a JSON object, or the first one of an array with a record a line."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().removeprefix(b"[").lstrip()
-    first = start.split(b"\n", 1)[0].rstrip().removesuffix(b",")
-    if not first.startswith(b"{"):
-        return False
+def _begins_with_record(head: bytes) -> bool:
+    encoding = encoding_of_head(head).name
+    return begins_with_record(codecs.getincrementaldecoder(encoding)("replace").decode(head))
+
+
+def _unpacked(head: bytes) -> bytes:
+    """The beginning of a stream, unpacked where it is gzip."""
+    if not head.startswith(_GZIP_MAGIC):
+        return head
     try:
-        return isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
-        return (
-            len(head) == _SNIFFED
-            and b"\n" not in head
-            and first.startswith((b'{"messages"', b'{"text"', b'{"prompt"'))
-        )
+        return zlib.decompressobj(wbits=31).decompress(head, _SNIFFED)
+    except zlib.error:
+        return b""  # the fault is told when the text is read
 
 
 def _shorten(text: str) -> str:

@@ -46,6 +46,11 @@ class Encoding:
     name: str
     errors: str = "strict"
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether its text has bytes of zero."""
+        return self.name.startswith(("utf-16", "utf-32"))
+
 
 class NotDecodableError(Exception):
     """The bytes at `offset` of the (unpacked) file do not fit the encoding."""
@@ -89,12 +94,11 @@ class TextReader:
     def __iter__(self) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder(self.encoding.name)(self.encoding.errors)
         newlines = io.IncrementalNewlineDecoder(None, translate=True)
-        multibyte = self.encoding.name.startswith(("utf-16", "utf-32"))
         unpacked = 0
         before = ""
         for block in self._blocks():
-            if not multibyte and (zeros := block.count(0)):
-                if zeros * _MIN_BYTES_PER_NUL > len(block):
+            if not self.encoding.is_wide and (zeros := block.count(0)):
+                if has_many_nuls(block):
                     at = unpacked + block.find(0)
                     raise CorpusError(f"'{self.label}' is binary (a NUL at byte {at}).", hint=_BINARY_HINT)
                 self.dropped_nuls += zeros
@@ -149,15 +153,24 @@ def named_encoding(name: str) -> str:
     return found.name
 
 
+def has_many_nuls(block: bytes) -> bool:
+    """Whether bytes that are not UTF-16 or UTF-32 have too many NULs for a text."""
+    return block.count(0) * _MIN_BYTES_PER_NUL > len(block)
+
+
 def first_bytes(path: Path, label: str) -> bytes:
     """The unpacked beginning of a file. Raises CorpusError where it cannot be read."""
     return b"".join(_read_range(path, label, 0, _HEAD_BYTES))
 
 
 def encoding_by_mark(path: Path, label: str) -> Encoding:
-    """The encoding that the beginning of a file shows: by a byte order mark, by the zeros of UTF-16, or by
+    """`encoding_of_head` of a file. Raises CorpusError where it cannot be read."""
+    return encoding_of_head(first_bytes(path, label))
+
+
+def encoding_of_head(head: bytes) -> Encoding:
+    """The encoding that the beginning of a text shows: by a byte order mark, by the zeros of UTF-16, or by
     the escapes of ISO-2022-JP. UTF-8 where nothing shows."""
-    head = first_bytes(path, label)
     if mark := next((name for mark, name in _MARKS if head.startswith(mark)), None):
         return Encoding(mark)
     if wide := _utf16_by_zeros(head):

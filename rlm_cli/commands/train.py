@@ -65,7 +65,7 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Text files (.txt, .md, .jsonl or .gz), folders, or - for standard input.",
+            help="Text files (.txt, .md, .jsonl, .json or .gz), folders, or - for standard input.",
             show_default=False,
         ),
     ] = None,

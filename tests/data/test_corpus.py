@@ -164,11 +164,11 @@ def test_texts_and_conversations_can_be_one_corpus(tmp_path: Path) -> None:
 
 def test_broken_lines_are_counted_and_their_numbers_given(tmp_path: Path) -> None:
     good = [json.dumps({"text": f"text {i}"}) for i in range(10)]
-    (tmp_path / "x.jsonl").write_text("\n".join([good[0], "{oops", *good[1:], *["[]"] * 9]))
+    (tmp_path / "x.jsonl").write_text("\n".join([good[0], "{oops", *good[1:], *["[1]"] * 9]))
     corpus = open_corpus([tmp_path / "x.jsonl"])
     assert corpus.documents == 10
     (note,) = corpus.notes
-    assert "10 of 20 lines of 'x.jsonl'" in note and "line 2: not JSON" in note and "…" in note
+    assert "10 of 20 records of 'x.jsonl'" in note and "line 2: not JSON" in note and "…" in note
     assert len(list(corpus.documents_of("train"))) == 9
 
 
@@ -287,7 +287,7 @@ def test_line_ends_of_other_systems_become_newlines(tmp_path: Path) -> None:
         ("a.txt", b"text\0text", "binary"),
         ("a.txt", bytes(range(1, 256)) * 40, "binary"),
         ("a.txt", b"ab" * 2**20 + b"\0", "binary"),
-        ("a.jsonl", b"{oops\n[1]\n", "No line of 'a.jsonl' can be used"),
+        ("a.jsonl", b"{oops\n[1]\n", "No record of 'a.jsonl' can be used"),
         ("a.jsonl", b"\n\n", "is empty"),
         ("a.jsonl", b'{"text": "only one"}\n', "only one document"),
         ("a.txt.gz", b"not packed at all", "not a whole gzip file"),

@@ -1,6 +1,9 @@
 """Files as people have them: other names, links, nulls, and mostly broken lines."""
 
+import gzip
+import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -28,7 +31,7 @@ def test_null_is_absent(tmp_path: Path) -> None:
 
 def test_mostly_broken_lines_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(LINES + "{broken\n" * 50)
-    with pytest.raises(CorpusError, match="50 of 70 lines"):
+    with pytest.raises(CorpusError, match="50 of 70 records"):
         open_corpus([tmp_path / "a.jsonl"])
 
 
@@ -46,12 +49,36 @@ def test_a_link_keeps_its_typed_name_and_format(tmp_path: Path) -> None:
     assert corpus.sources[0].path.name == "train.jsonl"
 
 
-def test_a_linked_folder_is_named_among_what_is_left_out(tmp_path: Path) -> None:
-    (tmp_path / "shelf").mkdir()
-    (tmp_path / "other").mkdir()
-    (tmp_path / "shelf" / "a.jsonl").write_text(LINES)
+def labels(folder: Path) -> list[str]:
+    corpus = open_corpus([folder])
+    assert not corpus.notes
+    return [source.path.relative_to(folder.parent).as_posix() for source in corpus.sources]
+
+
+def test_a_linked_folder_is_followed_and_each_file_is_read_once(tmp_path: Path) -> None:
+    for name in ("shelf/z", "other/deep"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "shelf" / "z" / "a.txt").write_text("A crow sat on a tree.\n")
+    (tmp_path / "other" / "deep" / "b.txt").write_text("A fox sat below it.\n")
     (tmp_path / "shelf" / "linked").symlink_to(tmp_path / "other")
-    assert any("linked" in note and "left out" in note for note in open_corpus([tmp_path / "shelf"]).notes)
+    (tmp_path / "shelf" / "again").symlink_to(tmp_path / "other" / "deep")
+    (tmp_path / "shelf" / "a_link").symlink_to(tmp_path / "shelf" / "z")
+    (tmp_path / "other" / "back").symlink_to(tmp_path / "shelf")
+    (tmp_path / "other" / "self").symlink_to(tmp_path / "other")
+    assert labels(tmp_path / "shelf") == ["other/deep/b.txt", "shelf/z/a.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_neither_pipe_nor_device_in_a_linked_folder_is_read(tmp_path: Path) -> None:
+    for name in ("shelf", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "shelf" / "a.txt").write_text("A crow sat on a tree.\n")
+    os.mkfifo(tmp_path / "other" / "pipe.txt")
+    os.mkfifo(tmp_path / "other" / "pipe.json")
+    (tmp_path / "other" / "zero.txt").symlink_to("/dev/zero")
+    (tmp_path / "shelf" / "linked").symlink_to(tmp_path / "other")
+    corpus = open_corpus([tmp_path / "shelf"])
+    assert len(corpus.sources) == 1 and "2 files skipped" in " ".join(corpus.notes)
 
 
 def test_a_byte_order_mark_in_a_tokenizer_file_is_passed_over(tmp_path: Path) -> None:
@@ -74,3 +101,65 @@ def test_an_array_called_json_is_read_when_named_and_in_a_folder(tmp_path: Path)
     (tmp_path / "a.json").write_text("[\n" + LINES.strip().replace("\n", ",\n") + "\n]\n")
     (tmp_path / "settings.json").write_text('{\n "width": 3\n}\n')
     assert open_corpus([tmp_path / "a.json"]).documents == open_corpus([tmp_path]).documents == 20
+
+
+RECORDS = [{"text": f"document {i}."} for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(RECORDS),
+        json.dumps(RECORDS, indent=2),
+        json.dumps(RECORDS, indent=0),
+        "".join(json.dumps(record) for record in RECORDS),
+        " ".join(json.dumps(record, indent="\t") for record in RECORDS),
+    ],
+    ids=["array on one line", "array on several", "array without indents", "one line", "several lines"],
+)
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.data", "a.json.gz", "a.jsonl.gz", "folder", "-"])
+def test_records_are_read_in_any_layout(
+    content: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = gzip.compress(content.encode())
+    path = tmp_path / (f"{name}/a.json.gz" if name == "folder" else name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(packed if path.suffix == ".gz" else content.encode())
+    for stream in (content.encode(), packed) if name == "-" else (b"",):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stream)))
+        corpus = open_corpus(["-" if name == "-" else tmp_path / name])
+        assert (corpus.kind, corpus.documents, corpus.notes) == ("documents", 20, ())
+
+
+def test_a_broken_record_on_several_lines_is_one_and_is_told_with_its_line(tmp_path: Path) -> None:
+    content = json.dumps(RECORDS, indent=2).replace('"document 3."', '"document 3.",')
+    (tmp_path / "a.json").write_text(content)
+    corpus = open_corpus([tmp_path / "a.json"])
+    assert corpus.documents == 19
+    assert "1 of 20 records of 'a.json' cannot be used (line 11: not JSON)" in corpus.notes[0]
+
+
+def test_a_damaged_packed_file_of_records_in_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(LINES)
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(LINES.encode(), mtime=0)[:-12])
+    (note,) = open_corpus([tmp_path]).notes
+    assert "'b.json.gz' is not a whole gzip file" in note
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("content", ["A crow sat on a tree.\n" * 20, LINES], ids=["text", "records"])
+def test_utf_16_without_a_mark_is_read_from_standard_input_as_from_a_file(
+    encoding: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = content.encode(encoding)
+    (tmp_path / "a.data").write_bytes(packed)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(packed)))
+    piped, kept = open_corpus(["-"]), open_corpus([tmp_path / "a.data"])
+    assert piped.content_hash == kept.content_hash and piped.characters == kept.characters
+    assert f"is {encoding.upper()} by its first bytes" in piped.notes[0]
+
+
+def test_a_stray_nul_on_standard_input_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = b"A crow sat on a tree.\n" * 50 + b"\0The end.\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stream)))
+    assert "1 NUL bytes" in open_corpus(["-"]).notes[0]
