@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from data.errors import RlmError
+from data.format import format_age, format_count, format_loss, format_short_count
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.format import format_age, format_count, format_loss, format_short_count
 from rlm_cli.output import Output
 from rlm_cli.run_reference import reference
 from rlm_cli.streams import may_ask

@@ -11,12 +11,12 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from data.format import format_clock, format_duration, format_short_count
 from models.runs import events
 from models.runs.event_json import to_json
 from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.history import History
-from rlm_cli.format import format_clock, format_duration, format_short_count
 from rlm_cli.output import Form, Output, write
 from rlm_cli.pace import Pace
 from rlm_cli.progress_bar import ProgressBar

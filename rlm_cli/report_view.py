@@ -131,7 +131,7 @@ def _row(row: Sequence[str]) -> str:
 
 def _picture(table: "Table") -> str:
     """The points of the table's plot as a picture, each named by its row."""
-    from rlm_cli.plot.chart import Series, chart_of
+    from models.charts.chart import Series, chart_of
     from rlm_cli.plot.svg_chart import svg_element
 
     plot = table.plot

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from data.format import format_age, format_loss, format_short_count
 from data.wording import byte_size
-from rlm_cli.format import format_age, format_loss, format_short_count
 from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from data.errors import UsageError
+from data.format import format_loss
 from data.wording import byte_size
 from rlm_cli.choose_run import can_ask_user
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.format import format_loss
 from rlm_cli.options import JsonOption, QuietOption, RunsDirOption, complete_runs
 from rlm_cli.output import Output
 

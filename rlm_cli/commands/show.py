@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from data.format import format_age, format_loss, format_puzzle_scores
 from data.wording import byte_size, counted
 from models.depth import DEFAULT_MODE, MODES
 from models.generation.depth_notes import best_mode_words
-from rlm_cli.format import format_age, format_loss, format_puzzle_scores
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program

@@ -1,1 +1,1 @@
-"""Loss curves as a chart: in the terminal, as an SVG, a page or a picture."""
+"""Loss curves as a chart: from runs, in the terminal, as an SVG, a page or a picture."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data.errors import RlmError
+from models.charts.chart import Chart, Series, chart_of
+from models.charts.terminal_chart import draw_chart
 from models.runs.history import History
 from models.runs.loss_curves import CurveAxis, LossCurves, LossPoint, smoothed
 from rlm_cli.output import Output
-from rlm_cli.plot.chart import Chart, Series, chart_of
-from rlm_cli.plot.terminal_chart import draw_chart
 
 FEWEST_STEPS = 20
 """A training with fewer steps is not shown as a curve at its end."""

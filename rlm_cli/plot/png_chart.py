@@ -4,7 +4,7 @@ import io
 
 from data.errors import RlmError
 from data.safe_text import safe_text
-from rlm_cli.plot.chart import Chart
+from models.charts.chart import Chart
 from rlm_cli.plot.svg_chart import COLORS
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from data.safe_text import safe_text
-from rlm_cli.plot.chart import Chart, Series
+from models.charts.chart import Chart, Series
 
 WIDTH, HEIGHT = 960, 540
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 60, 50

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import RlmError
-from rlm_cli.format import format_duration
-from rlm_cli.plot.chart import Axis, Chart, Series, chart_of
+from data.format import format_duration
+from models.charts.chart import Axis, Chart, Series, chart_of
+from models.charts.terminal_chart import draw_chart
 from rlm_cli.plot.png_chart import png_chart
 from rlm_cli.plot.svg_chart import html_page, svg_chart
-from rlm_cli.plot.terminal_chart import draw_chart
 
 FALLING = tuple((float(x), 1 + 4 / x) for x in range(1, 60))
 HOSTILE = "\x1b[2J</text><script>alert(1)</script>$"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_cli.format import format_age, format_clock, format_duration, format_loss, format_short_count
+from data.format import format_age, format_clock, format_duration, format_loss, format_short_count
 
 
 @given(st.integers(0, 10**12))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rlm_cli.format import format_duration, format_short_count
+from data.format import format_duration, format_short_count
 
 Point = tuple[float, float]
 _ROUND = (1, 2, 5)

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from rlm_cli.plot.chart import Axis, Chart, Series
+from models.charts.chart import Axis, Chart, Series
 
 StyledLine = list[tuple[str, str]]
 """The parts of a line, each with its style."""
