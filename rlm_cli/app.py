@@ -113,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         flush_streams()
     except OutputError as error:
         drop_broken_streams([error.stream])
+        if error.is_closed_pipe:
+            return ExitCode.PIPE_CLOSED
         with contextlib.suppress(OutputError):  # the window may be closed
             Output().error(error.as_rlm_error())
         return ExitCode.FAILED

@@ -27,6 +27,10 @@ class ExitCode(IntEnum):
     HUNG_UP = 129
     """Stopped because the window was closed. A training is saved, and gives PAUSED."""
 
+    PIPE_CLOSED = 141
+    """Ended quietly because nothing reads the output any more, as in `rlm ls | head -1`. A training is
+    saved."""
+
     TERMINATED = 143
     """Stopped by SIGTERM. A training is saved."""
 

@@ -17,10 +17,15 @@ class OutputError(Exception):
         self.stream = stream
         self.cause = cause
 
+    @property
+    def is_closed_pipe(self) -> bool:
+        """Whether the program that read the output has ended, as `head` does after its lines."""
+        return isinstance(self.cause, BrokenPipeError)
+
     def as_rlm_error(self) -> RlmError:
         """A sentence for the user."""
-        if isinstance(self.cause, BrokenPipeError):
-            return RlmError("Not all output was written: nothing reads it any more.")
+        if self.is_closed_pipe:
+            return RlmError("Nothing reads the output any more.")
         return RlmError(f"The output cannot be written: {self.cause.strerror or self.cause}.")
 
 

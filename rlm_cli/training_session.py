@@ -79,7 +79,7 @@ def show_training(
                 control.pause()
                 drop_broken_streams([error.stream])
                 output.error(error.as_rlm_error())
-                interrupts.exit_code = ExitCode.FAILED
+                interrupts.exit_code = ExitCode.PIPE_CLOSED if error.is_closed_pipe else ExitCode.FAILED
                 active_view = SilentView()
             if interrupts.terminal_closed:
                 drop_broken_streams(terminals)

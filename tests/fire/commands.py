@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-EXIT_CODES = {0, 1, 2, 3, 130, 143}
+EXIT_CODES = {0, 1, 2, 3, 130, 141, 143}
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _COMES_AND_GOES = {".lock", ".lock-pid"}
 _LOGS = {"events.jsonl", "training.log"}

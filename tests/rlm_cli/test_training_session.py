@@ -184,8 +184,8 @@ def test_broken_pipe_pauses_the_run(
             raise OutputError(io.StringIO(), BrokenPipeError())
 
     monkeypatch.setattr("rlm_cli.progress.write", write)
-    assert ending(CountingTrainer(), {}, Form.JSON) == ("paused before step 5", ExitCode.FAILED)
-    assert "nothing reads it" in capsys.readouterr().err
+    assert ending(CountingTrainer(), {}, Form.JSON) == ("paused before step 5", ExitCode.PIPE_CLOSED)
+    assert "Nothing reads the output" in capsys.readouterr().err
     assert written == 4
 
 
