@@ -15,7 +15,7 @@ from models.depth import AUTO_MODE, DEFAULT_MODE, best_mode, depth_of
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import WHERE_PANEL, env_option
 from rlm_cli.output import Output
-from rlm_cli.program import program
+from rlm_cli.program import program, runs_dir_flag
 
 if TYPE_CHECKING:
     from models.generation.settings import GenerationConfig
@@ -238,7 +238,9 @@ def run_and_prompt(
             raise
         if words or NAME.fullmatch(name) or not any(map(str.isspace, name)):
             text = shlex.quote(" ".join([name, *(words or [])]))
-            hint = f"{error.hint or ''}\nFor a prompt: {program()} generate -p {text}".strip()
+            hint = (
+                f"{error.hint or ''}\nFor a prompt: {program()} generate{runs_dir_flag()} -p {text}".strip()
+            )
             raise UsageError(error.message, hint=hint) from error
     run = open_run(None, folder)
     output.say(f"'{name}' is no run; it is the prompt for the newest run, {run.name}.", style="dim")

@@ -103,6 +103,15 @@ def run_argument(without: str) -> Any:
     )
 
 
+def _note_runs_dir(context: typer.Context, folder: Path | None) -> Path | None:
+    """Have hints repeat the folder, unless the environment names it too."""
+    from rlm_cli.program import set_runs_dir
+
+    source = context.get_parameter_source("runs_dir")
+    set_runs_dir(None if getattr(source, "name", None) == "ENVIRONMENT" else folder)
+    return folder
+
+
 RunArgument = Annotated[str | None, run_argument("the newest")]
 RunsDirOption = Annotated[
     Path | None,
@@ -112,6 +121,7 @@ RunsDirOption = Annotated[
         help="Folder of the runs, instead of ./runs.",
         panel=WHERE_PANEL,
         file_okay=False,
+        callback=_note_runs_dir,
     ),
 ]
 JsonOption = Annotated[

@@ -1,11 +1,14 @@
-"""The name by which `rlm` was called, for hints that can be typed as they are printed."""
+"""The name by which `rlm` was called and the folder of runs that was typed, for hints that can be typed as
+they are printed."""
 
 import os
 import shlex
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 _name = "rlm"
+_runs_dir: Path | None = None
 
 
 def program() -> str:
@@ -17,6 +20,17 @@ def set_program(name: str) -> None:
     """Use `name` in every later hint."""
     global _name
     _name = name
+
+
+def runs_dir_flag() -> str:
+    """` --runs-dir FOLDER`, quoted for a shell, where the command has no other way to find the runs."""
+    return "" if _runs_dir is None else f" --runs-dir {shlex.quote(str(_runs_dir))}"
+
+
+def set_runs_dir(folder: Path | None) -> None:
+    """Use `folder` in every later hint. None where a command finds the runs without a flag."""
+    global _runs_dir
+    _runs_dir = folder
 
 
 def program_as_called(arguments: Sequence[str], python_arguments: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from rlm_cli.program import program
 
 _NAMES = {"int": "a whole number", "float": "a number", "finite": "a number", "bool": "true or false"}
 _BOUNDS = {"ge": "{} or more", "gt": "more than {}", "le": "at most {}", "lt": "less than {}"}
-_PATH = re.compile(r"(?:dir|file|path) (?P<path>'.*') is (?P<what>a file|a directory|not readable)\.", re.DOTALL)
+_PATH = re.compile(r"(?:dir|file|path) (?P<path>'.*') is (?P<what>a file|a directory|not readable)\.", re.S)
 _PATH_WORDS = {
     "a file": "which is a file and no folder",
     "a directory": "which is a folder and no file",

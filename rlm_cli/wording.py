@@ -4,8 +4,8 @@ The core knows no flags. Its messages put a setting or a command in braces: `{mo
 `--d-model`, `{training.beta2=0.9}` becomes `--set training.beta2=0.9`, and
 `{resume book training.minutes=5}` becomes `rlm resume book --minutes 5`, or `.venv/bin/rlm resume …` if that
 is how `rlm` was called. A run stands there by its absolute path, and becomes its name or the shortest path
-that works. Other text in braces stays, and so does everything in single quotes: a message quotes
-the names of files and runs that way.
+that works. A command without such a path repeats the `--runs-dir` that was typed. Other text in braces
+stays, and so does everything in single quotes: a message quotes the names of files and runs that way.
 """
 
 import os
@@ -14,7 +14,7 @@ import shlex
 from pathlib import Path
 
 from data.errors import RlmError
-from rlm_cli.program import program
+from rlm_cli.program import program, runs_dir_flag
 from rlm_cli.run_reference import new_name_flags, reference_to
 
 COMMANDS = frozenset(
@@ -82,9 +82,15 @@ def _as_typed(words: list[str]) -> str | None:
     if not words:
         return None
     if words[0] in COMMANDS:
-        return " ".join((program(), words[0], *(_as_flag(word) or _as_argument(word) for word in words[1:])))
+        typed = " ".join((program(), words[0], *(_as_flag(word) or _as_argument(word) for word in words[1:])))
+        return typed if _has_place(words) else typed + runs_dir_flag()
     flags = [_as_flag(word) for word in words]
     return None if None in flags else " ".join(str(flag) for flag in flags)
+
+
+def _has_place(words: list[str]) -> bool:
+    """Whether the command finds its run without --runs-dir: by its path, or since it takes no folder."""
+    return words[0] == "benchmark" or any(os.path.isabs(word.split("=", 1)[-1]) for word in words[1:])
 
 
 def _split(words: str) -> list[str]:

@@ -36,7 +36,6 @@ from rlm_cli.generation_options import (
 )
 from rlm_cli.options import QuietOption, RunArgument, RunsDirOption, ThreadsOption, WriterModeOption
 from rlm_cli.output import Output
-from rlm_cli.program import program
 from rlm_cli.streams import is_terminal
 from rlm_cli.wording import in_cli_words
 
@@ -217,6 +216,6 @@ def _piped_turn(output: Output) -> str:
     if not text.strip():
         raise UsageError(
             "There is no terminal and no piped text.",
-            hint=f"Pipe a prompt in: cat prompt.txt | {program()} chat",
+            hint="Pipe a prompt in: cat prompt.txt | {chat}",
         )
     return text

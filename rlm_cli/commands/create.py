@@ -65,9 +65,7 @@ def create(
         _list_presets(output)
         return
     if name is None:
-        raise UsageError(
-            "The new run needs a name.", hint=f"For example: {program()} create tiny --preset hrm-4m"
-        )
+        raise UsageError("The new run needs a name.", hint="For example: {create tiny preset=hrm-4m}")
 
     from rlm_cli.training_session import interruptible_creation
 

@@ -49,7 +49,6 @@ from rlm_cli.options import (
     WriterModeOption,
 )
 from rlm_cli.output import Output
-from rlm_cli.program import program
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _all_prompts(typed: list[str] | None, lines: bool, output: Output) -> list[s
     """The typed prompts and the piped ones. Piped text is read only if needed."""
     no_prompt = UsageError(
         "There is no prompt.",
-        hint=f'Give one with -p "TEXT", or pipe one in: cat FILE | {program()} generate',
+        hint='Give one with -p "TEXT", or pipe one in: cat FILE | {generate}',
     )
     if typed and not lines:
         return [without_surrogates(text) for text in typed]

@@ -6,7 +6,6 @@ from data.format import format_age, format_loss, format_short_count
 from data.wording import byte_size
 from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
-from rlm_cli.program import program
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def ls(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     runs = list_runs(folder)
     output.json([as_json(run) for run in runs])
     if not runs:
-        output.say(f"No runs in {folder} yet. Make one:  {program()} train FILE")
+        output.say(f"No runs in {folder} yet. Make one:  {in_cli_words('{train FILE}')}")
         return
     output.table(
         (

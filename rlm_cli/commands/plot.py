@@ -11,7 +11,6 @@ from data.errors import RlmError, UsageError
 from rlm_cli.options import JsonOption, RunsDirOption, complete_runs, env_option
 from rlm_cli.output import Output
 from rlm_cli.output_file import require_free
-from rlm_cli.run_reference import reference
 
 if TYPE_CHECKING:
     from models.runs.loss_curves import LossCurves
@@ -128,9 +127,8 @@ def _label(run: "Run", runs: "dict[Path, Run]") -> str:
 def _no_steps(run: "Run") -> RlmError:
     from models.runs.listing import summarize
 
-    name = reference(run)
     created = summarize(run.path).status == "created"
-    train = f"{{train FILE name={name}}}" if created else f"{{resume {name}}}"
+    train = f"{{train FILE name={run.in_command}}}" if created else f"{{resume {run.in_command}}}"
     return RlmError(f"Run '{run.name}' has no step yet, so there is no curve.", hint=f"Train it: {train}")
 
 

@@ -133,6 +133,6 @@ def _newest_paused(folder: Path) -> str:
     hint = (
         f"Continue a finished one: {program()} resume {quoted_reference(runs[0])} --minutes 5"
         if runs
-        else f"Train one: {program()} train FILE"
+        else "Train one: {train FILE}"
     )
     raise UsageError(f"No run in {folder} is paused.", hint=hint)

@@ -201,4 +201,4 @@ def _next_step(report: Report, name: str) -> str:
         case "training":
             return "It is in training now."
         case _:
-            return f"List the runs:  {program()} ls"
+            return f"List the runs:  {in_cli_words('{ls}')}"

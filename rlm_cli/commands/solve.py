@@ -24,7 +24,7 @@ from rlm_cli.options import (
     env_option,
 )
 from rlm_cli.output import Output
-from rlm_cli.program import program
+from rlm_cli.program import program, runs_dir_flag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ def solve(
     if random == (puzzle is not None):
         raise UsageError(
             "PUZZLE and --random exclude each other." if random else "Missing argument 'PUZZLE'.",
-            hint=f"Have one made: {program()} solve {shlex.quote(run_name)} --random",
+            hint=f"Have one made: {program()} solve{runs_dir_flag()} {shlex.quote(run_name)} --random",
         )
     if out is not None:
         _require_writable(out, force=force)
@@ -152,9 +152,7 @@ def _puzzles(argument: str) -> "list[InputPuzzle]":
 
     if argument == "-":
         if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError(
-                "There is no puzzle on standard input.", hint=f"cat FILE | {program()} solve RUN -"
-            )
+            raise UsageError("There is no puzzle on standard input.", hint="cat FILE | {solve RUN -}")
         return puzzles_from_stream(sys.stdin.buffer, "standard input")
     if (path := _file(argument)) is not None:
         return puzzles_from_file(path)

@@ -14,7 +14,7 @@ from models.planning.request import TrainRequest
 from models.runs.events import NoticeGiven, RunFailed
 from models.runs.run import Run
 from models.settings import from_dict
-from rlm_cli.app import app
+from rlm_cli.app import app, main
 from rlm_cli.output import Output
 from rlm_cli.progress import JsonLines, PlainLines
 from rlm_cli.wording import COMMANDS, SETTING_FLAGS, flag_of, in_cli_words
@@ -62,6 +62,37 @@ def test_a_run_is_named_so_that_the_line_works_when_typed(
     assert shlex.split(words) == ["rlm", "resume", "./my {runs}/it's"]
     monkeypatch.setenv("RLM_RUNS_DIR", str(tmp_path / "others"))
     assert in_cli_words(f"{{resume {other.in_command}}}") == "rlm resume owl"
+
+
+def test_a_command_repeats_the_folder_that_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my runs" / "owl").mkdir(parents=True)
+    (tmp_path / "my runs" / "owl" / "config.json").write_text("{}")
+    where = "--runs-dir 'my runs'"
+    for arguments, hint in (
+        (["show", "nothing", "--runs-dir", "my runs"], f"rlm ls {where}"),
+        (["show", "--runs-dir", "my runs/none"], "rlm train FILE --runs-dir 'my runs/none'"),
+        (["resume", "--runs-dir", "my runs/none"], "rlm train FILE --runs-dir 'my runs/none'"),
+        (["ls", "--runs-dir", "my runs/none"], "rlm train FILE --runs-dir 'my runs/none'"),
+        (["pause", "--runs-dir", "my runs"], f"rlm ls {where}"),
+        (["create", "--runs-dir", "my runs"], f"rlm create tiny --preset hrm-4m {where}"),
+        (["generate", "nothing", "--runs-dir", "my runs"], f"rlm generate {where} -p nothing"),
+        (["solve", "owl", "--runs-dir", "my runs"], f"rlm solve {where} owl --random"),
+    ):
+        main(arguments)
+        assert hint in capsys.readouterr().err, arguments
+    path = Run(tmp_path / "my runs" / "owl").in_command
+    assert in_cli_words(f"{{resume {path}}}") == "rlm resume './my runs/owl'"
+    assert in_cli_words(f"{{train FILE name={path}}}") == (
+        f"rlm train FILE --name owl --runs-dir '{tmp_path / 'my runs'}'"
+    )
+    main(["show", "nothing"])
+    assert "rlm train FILE\n" in capsys.readouterr().err
+    monkeypatch.setenv("RLM_RUNS_DIR", "my runs")
+    main(["show", "nothing"])
+    assert "All: rlm ls\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
