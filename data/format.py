@@ -39,7 +39,9 @@ def format_clock(moment: float, now: float | None = None) -> str:
 
 
 def format_age(then: float, now: float | None = None) -> str:
-    """A time in seconds since the epoch, as 5 minutes ago."""
+    """A time in seconds since the epoch, as 5 minutes ago. A dash for 0, where it is not known."""
+    if then <= 0:
+        return "-"
     elapsed = max(0.0, (time.time() if now is None else now) - then)
     for scale, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if elapsed >= scale:

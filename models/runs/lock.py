@@ -63,7 +63,7 @@ def holding_lock_throughout(folder: Path) -> Iterator[None]:
 
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock right now."""
-    if not (folder / PID_FILE).exists():
+    if not os.path.exists(folder / PID_FILE):
         return False
     from filelock import FileLock, Timeout
 

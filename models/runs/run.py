@@ -40,6 +40,7 @@ from models.runs.run_config import RunConfig
 from models.runs.run_names import (
     CONFIG_FILE,
     NAME,
+    is_there,
     name_is_taken,
     require_name,
     run_names,
@@ -95,9 +96,9 @@ class Run:
             name_or_path = names[0]
         text = str(name_or_path)
         path = runs_dir / text
-        if not (NAME.fullmatch(text) and os.path.lexists(path)):
+        if not (NAME.fullmatch(text) and is_there(path, follow_links=False)):
             path = Path(os.path.expanduser(text))
-            if not text or not os.path.exists(path):  # not Path.exists: it raises for a name too long
+            if not text or not is_there(path):
                 raise unknown_run(text, runs_dir)
         elif not (target := _resolved(path)).is_relative_to(_resolved(runs_dir)):
             raise RunError(f"Run '{text}' is a link that leads elsewhere.", hint=f"Give its path: {target}")
@@ -145,7 +146,7 @@ class Run:
 
     def config(self) -> RunConfig:
         """The run's configuration, as this version of rlm has it. Raises RunError."""
-        if not self.path.is_dir():
+        if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise RunError(f"'{self.path}' is not a folder.", hint="Give the folder of a run, or its name.")
         try:
             config = read_json(self.config_path, _LARGEST_CONFIG)
@@ -269,7 +270,7 @@ class Run:
         # These are written or cleaned up in place, and a link would take that out of the run.
         folders = (self.checkpoints_path, self.versions_path, *(self.path / name for name in _OTHER_FOLDERS))
         for path in (self.events_path, self.training_log_path, *folders):
-            if path.is_symlink():
+            if os.path.islink(path):
                 raise RunError(f"'{path}' is a link, and a run keeps everything in its own folder.")
 
     def _json_path(self, name: str) -> Path:

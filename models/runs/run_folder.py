@@ -27,6 +27,7 @@ from models.runs.run_names import (
     NAME,
     aside,
     has_trace_of_run,
+    is_there,
     name_is_taken,
     require_free_name,
     unknown_run,
@@ -43,15 +44,15 @@ def find_folder(name_or_path: str, runs_dir: Path) -> Path:
     Raises UsageError where there is none, and RunError for a link and for a folder that holds no run.
     """
     path = runs_dir / name_or_path
-    if not (NAME.fullmatch(name_or_path) and os.path.lexists(path)):
+    if not (NAME.fullmatch(name_or_path) and is_there(path, follow_links=False)):
         path = Path(os.path.expanduser(name_or_path))
-        if not name_or_path or not os.path.lexists(path):
+        if not name_or_path or not is_there(path, follow_links=False):
             raise unknown_run(name_or_path, runs_dir)
     path = path.absolute()
-    if path.is_symlink():
+    if os.path.islink(path):
         raise RunError(f"'{path}' is a link, and rlm leaves links alone.", hint="Give the folder itself.")
     path = path.resolve()
-    if not path.is_dir() or not has_trace_of_run(path):
+    if not os.path.isdir(path) or not has_trace_of_run(path):
         raise RunError(f"'{path}' is not a run.", hint="See what there is: {ls}")
     if path.parent != runs_dir.resolve():
         raise UsageError(

@@ -59,10 +59,13 @@ def aside(path: Path) -> Path:
 
 
 def run_names(runs_dir: Path) -> list[str]:
-    """The names of the runs in a folder, the most recently changed first. Raises as `folders_in`."""
+    """The names of the runs in a folder, the most recently changed first. Raises as `folders_in`.
+
+    A folder into which nobody may look counts as a run, the oldest.
+    """
     found: list[tuple[float, str]] = []
     for path in folders_in(runs_dir):
-        if NAME.fullmatch(path.name) and os.path.isfile(path / CONFIG_FILE):
+        if NAME.fullmatch(path.name) and is_there(path / CONFIG_FILE):
             found.append((last_change(path), path.name))
     return [name for _, name in sorted(found, reverse=True)]
 
@@ -81,6 +84,17 @@ def folders_in(runs_dir: Path) -> list[Path]:
             f"The folder '{runs_dir}' cannot be read: {error.strerror or error}.",
             hint="Check its permissions, or name another folder.",
         ) from error
+
+
+def is_there(path: Path, *, follow_links: bool = True) -> bool:
+    """Whether there is something at `path`, or may be, where nobody may look."""
+    try:
+        os.stat(path, follow_symlinks=follow_links)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # too long a name, or a NUL in it
+        return False
+    return True
 
 
 def has_trace_of_run(folder: Path) -> bool:

@@ -130,9 +130,8 @@ def _newest_paused(folder: Path) -> str:
     paused = next((run for run in runs if run.status == "paused"), None)
     if paused is not None:
         return reference(paused)
-    hint = (
-        f"Continue a finished one: {program()} resume {quoted_reference(runs[0])} --minutes 5"
-        if runs
-        else "Train one: {train FILE}"
-    )
+    finished = next((run for run in runs if run.status == "finished"), None)
+    hint = "See what there is: {ls}" if runs else "Train one: {train FILE}"
+    if finished is not None:
+        hint = f"Continue a finished one: {program()} resume {quoted_reference(finished)} --minutes 5"
     raise UsageError(f"No run in {folder} is paused.", hint=hint)

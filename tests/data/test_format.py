@@ -27,5 +27,6 @@ def test_formatted_examples() -> None:
     assert format_loss(None) == format_loss(float("nan")) == "-"
     assert len(format_clock(1000, now=1000)) == 5
     assert len(format_clock(1000 + 86_400, now=1000)) == 9
-    assert format_age(0, now=7200) == "2 hours ago"
+    assert format_age(1, now=7201) == "2 hours ago"
+    assert format_age(0.0) == "-"
     assert format_age(100, now=50) == "just now"

@@ -1,5 +1,6 @@
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data.errors import UsageError
 from data.storage import write_file
 from models.errors import RunError
 from models.runs.checkpoint_folder import MODEL_FILE, STATE_FILE, TRAINING_FILE, state_text
@@ -14,8 +16,10 @@ from models.runs.evaluation import Evaluation
 from models.runs.event_json import to_json
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced, RolledBack, RunFailed, SchedulePlanned
 from models.runs.listing import glance, list_runs
+from models.runs.lock import require_unlocked
 from models.runs.run import Run
 from models.runs.run_config import ModelSection
+from models.runs.run_folder import find_folder
 from models.runs.run_names import run_names
 from models.runs.run_state import Counters, RunState, Schedule
 from tests.models.runs.example_config import CREATED, WITH_TEXT
@@ -293,3 +297,32 @@ def test_a_run_that_may_not_be_read_is_listed(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("models.runs.listing.is_incomplete", lambda folder: False)
     (summary,) = list_runs(tmp_path)
     assert (summary.name, summary.status) == ("owl", "damaged")
+
+
+def test_a_run_into_which_nobody_may_look_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a run of another user is. What is read through its folder is refused, also to lstat."""
+    closed = make_run(tmp_path, "owl").path
+
+    def refusing(original: Callable[..., object]) -> Callable[..., object]:
+        def call(path: object, *arguments: object, **more: object) -> object:
+            text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+            reads_folder = text == str(closed) and original in (os_listdir, os_scandir)
+            if reads_folder or text.startswith(f"{closed}/"):
+                raise PermissionError(13, "Permission denied", text)
+            return original(path, *arguments, **more)
+
+        return call
+
+    os_listdir, os_scandir = os.listdir, os.scandir
+    for name in ("stat", "lstat", "open", "listdir", "scandir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    (summary,) = list_runs(tmp_path)
+    assert summary.status == "damaged" and "Permission denied" in str(summary.problem)
+    for name_or_path in (None, "owl", closed):
+        with pytest.raises(RunError, match=r"config\.json' cannot be read: Permission denied"):
+            Run.open(name_or_path, tmp_path)
+    with pytest.raises(UsageError) as raised:
+        Run.open("owk", tmp_path)
+    assert raised.value.hint == "Did you mean owl?"
+    assert find_folder("owl", tmp_path) == closed
+    require_unlocked(closed)
