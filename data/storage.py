@@ -82,15 +82,15 @@ def write_file(path: Path, pieces: Iterable[bytes | memoryview], mode: int = 0o6
 def copy_file(source: Path, target: Path, *, link: bool = False) -> None:
     """Create `target` with the content and the mode of a plain file, synced; a link is refused.
 
-    With `link` both may share their place on the disk. That is for files which are replaced and never
-    written to in place. Raises OSError.
+    Its owner may write it, also where the source is read-only. With `link` both may share their place on the
+    disk. That is for files which are replaced and never written to in place. Raises OSError.
     """
     if link and stat.S_ISREG(source.lstat().st_mode):
         with contextlib.suppress(OSError):  # not every filesystem can
             os.link(source, target, follow_symlinks=False)
             return
     with open_plain_file(source, follow_links=False) as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode) | stat.S_IWUSR
         write_file(target, iter(lambda: file.read(_PIECE), b""), mode)
 
 

@@ -19,6 +19,7 @@ from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.events import RunFinished, RunPaused, RunStarted
+from models.runs.lock import holding_lock_to_read
 from models.runs.read_files import read_bounded
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
@@ -70,7 +71,7 @@ def read_parent(run: Run) -> Parent:
 
     Raises RunBusyError, and RunError, CheckpointError or TokenizerError where a part is damaged.
     """
-    with run.lock():
+    with holding_lock_to_read(run.path):
         config = recover(run)
         model = model_config_of(run, config)
         tokenizer, note = _tokenizer(run, config, model.vocab_size)

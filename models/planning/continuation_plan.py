@@ -19,6 +19,7 @@ from models.planning.run_content import RunContent
 from models.planning.text_plan import data_section, growth_row, length_in_words, number_format_row
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, described_corpus, labels
+from models.runs.lock import holding_lock_to_read
 from models.runs.machine import is_of_this_machine
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
@@ -117,7 +118,7 @@ class ContinuationPlan:
         RunError where the run has changed since this was planned. The run is then as it was, and there is
         no copy.
         """
-        with self.run.lock():
+        with self.run.lock() if self.copy_name is None else holding_lock_to_read(self.run.path):
             if not self.content.is_current():
                 raise RunError(
                     f"Run '{self.run.name}' was changed by another process meanwhile.", hint="Try again."

@@ -1,18 +1,22 @@
 """The lock of a run: one process writes to it, and the system lets go of the lock if that dies."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
 from data.errors import StorageError
+from data.plain_file import open_plain_file
 from data.storage import replace_file, storing
 from models.errors import RunBusyError, RunError, in_command
 from models.runs.read_files import read_bounded
 
 LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
 _LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once
+
+_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 _held_throughout: ContextVar[frozenset[Path]] = ContextVar("held_throughout", default=frozenset())
 """Folders whose lock this thread holds for all the steps it takes."""
@@ -61,6 +65,42 @@ def holding_lock_throughout(folder: Path) -> Iterator[None]:
             _held_throughout.reset(token)
 
 
+@contextlib.contextmanager
+def holding_lock_to_read(folder: Path) -> Iterator[None]:
+    """Let no process write to the run in `folder` while it is read.
+
+    Where this process may not write, as on a read-only disk, nothing is written for it. Raises as
+    `holding_lock`.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(holding_lock(folder))
+        except StorageError as error:
+            if getattr(error.__cause__, "errno", None) not in _READ_ONLY:
+                raise
+            stack.enter_context(_shared_lock(folder))
+        yield
+
+
+@contextlib.contextmanager
+def _shared_lock(folder: Path) -> Iterator[None]:
+    """The lock as far as a reader can have it: where there is a lock file, and a system that shares locks.
+
+    Raises RunBusyError where another process is writing.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            import fcntl
+
+            file = stack.enter_context(open_plain_file(folder / LOCK_FILE, follow_links=False))
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(folder) from None
+        except (ImportError, OSError):
+            pass
+        yield
+
+
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock right now."""
     if not os.path.exists(folder / PID_FILE):
@@ -72,8 +112,13 @@ def is_locked(folder: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # somebody else's folder: we could not hold it either
-        return False
+    except OSError:  # somebody else's folder, or a read-only disk
+        pass
+    try:
+        with _shared_lock(folder):
+            return False
+    except RunBusyError:
+        return True
 
 
 def _own_pid() -> bytes:

@@ -20,7 +20,7 @@ from data.storage import (
 from models.errors import RunError
 from models.runs.control_requests import CONTROL_FOLDER
 from models.runs.incomplete import is_incomplete
-from models.runs.lock import LOCK_FILE, PID_FILE, holding_lock
+from models.runs.lock import LOCK_FILE, PID_FILE, holding_lock, holding_lock_to_read
 from models.runs.new_run import new_run, staging
 from models.runs.run import Run
 from models.runs.run_names import (
@@ -111,10 +111,11 @@ def rename_run(run: Run, name: str, runs_dir: Path) -> Run:
 def copy_run(run: Run, name: str, runs_dir: Path, without: Collection[str] = ()) -> Run:
     """A new run in `runs_dir` that is what `run` is now. `without` are names of what is not copied.
 
-    All or nothing. Raises UsageError for an impossible or taken name, RunBusyError where a process has either
-    run, RunError where there is a link in the folder, StorageError.
+    It only reads `run`, which may be on a read-only disk. All or nothing. Raises UsageError for an impossible
+    or taken name, RunBusyError where a process has either run, RunError where there is a link in the folder,
+    StorageError.
     """
-    with run.lock(), copying(run, name, runs_dir, without) as (_, staged):
+    with holding_lock_to_read(run.path), copying(run, name, runs_dir, without) as (_, staged):
         staged.save_config(replace(run.config(), name=name))
     return Run.open(name, runs_dir)
 

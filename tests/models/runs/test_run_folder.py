@@ -1,14 +1,19 @@
 """Copying, renaming and removing whole runs."""
 
+import errno
+import fcntl
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from data.errors import RlmError, StorageError, UsageError
 from models.errors import RunBusyError, RunError
 from models.runs import run_folder
 from models.runs.listing import list_runs
+from models.runs.lock import LOCK_FILE, PID_FILE
 from models.runs.run import Run
 from models.runs.run_folder import copy_run, find_folder, remove_run, rename_run, size_of_tree
 from tests.models.runs.example_config import CREATED
@@ -38,13 +43,39 @@ def test_a_copy_has_what_the_run_has(owl: Run) -> None:
     (owl.path / "control" / "pause").touch()
     before = content(owl.path)
     copy = copy_run(owl, "hawk", owl.path.parent)
-    assert content(owl.path) == {name: before[name] for name in before if not name.startswith("control")}
-    assert {**content(copy.path), "config.json": b""} == {**content(owl.path), "config.json": b""}
+    assert content(owl.path) == before, "copying only reads"
+    copied = {name: before[name] for name in before if not name.startswith("control")}
+    assert {**content(copy.path), "config.json": b""} == {**copied, "config.json": b""}
     assert copy.config().name == "hawk"
     (copy.path / "replay" / "sample").write_bytes(b"changed")
     assert (owl.path / "replay" / "sample").read_bytes() == b"ab"
     with pytest.raises(UsageError, match="already a run 'hawk'"):
         copy_run(owl, "hawk", owl.path.parent)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_run_on_a_read_only_disk_is_copied(owl: Run, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with owl.lock():
+        pass
+    before, acquire = content(owl.path), FileLock.acquire
+    os.chmod(owl.path / "replay" / "sample", 0o444)
+
+    def refused(lock: FileLock, *arguments: Any, **more: Any) -> Any:
+        if Path(lock.lock_file).parent == owl.path:
+            raise OSError(number, os.strerror(number))
+        return acquire(lock, *arguments, **more)
+
+    monkeypatch.setattr(FileLock, "acquire", refused)
+    copy = copy_run(owl, "hawk", owl.path.parent)
+    assert (copy.path / "replay" / "sample").stat().st_mode & 0o777 == 0o644, "the owner may write the copy"
+    assert content(owl.path) == before
+    with (owl.path / LOCK_FILE).open() as file:  # another machine trains it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        (owl.path / PID_FILE).touch()
+        assert owl.is_busy()
+        with pytest.raises(RunBusyError, match="is writing to run 'owl'"):
+            copy_run(owl, "wren", owl.path.parent)
+    assert not owl.is_busy() and names(owl.path.parent) == ["hawk", "owl"]
 
 
 @pytest.mark.parametrize("name", ["../hawk", "a/b", "", ".hidden"])
