@@ -18,11 +18,12 @@ import numpy as np
 
 from data.document import Document, Message
 from data.errors import CorpusError
+from data.file_encoding import named_encoding
 from data.jsonl import BrokenRecord, read_records
 from data.progress import Progress, convert_yields, result_of
 from data.scan import FileSummary, Source, scan_file
 from data.source_files import count_files, find_source_files
-from data.text_reader import NotDecodableError, TextReader, named_encoding
+from data.text_reader import NotDecodableError, TextReader
 
 Kind = Literal["text", "documents", "messages"]
 Split = Literal["train", "validation"]
@@ -72,11 +73,16 @@ def open_corpus(paths: Sequence[str | Path], encodings: Sequence[str] = ()) -> C
 
 
 def scan_corpus(
-    paths: Sequence[str | Path], encodings: Sequence[str] = ()
+    paths: Sequence[str | Path], encodings: Sequence[str] = (), *, guess: bool = True
 ) -> Generator[Progress, None, Corpus]:
-    """`open_corpus` as a generator that yields its progress and returns the corpus."""
+    """`open_corpus` as a generator that yields its progress and returns the corpus.
+
+    Where two encodings of a file are close, the likelier is taken, and a note names the other. Must it not
+    `guess`, it raises UnclearEncodingError for a single file that can be read again in another encoding.
+    """
     names = [named_encoding(name) for name in encodings]
     files, notes = find_source_files(paths)
+    guess = guess or len(files) > 1 or not files[0].named or files[0].is_copy
     total = sum(file.size() for file in files)
     scans: list[FileSummary] = []
     skipped: list[CorpusError] = []
@@ -85,7 +91,7 @@ def scan_corpus(
     for number, file in enumerate(files):
         try:
             encoding = _encoding_for(number, len(files), names)
-            scan = scan_file(file, documents_before, encoding)
+            scan = scan_file(file, documents_before, encoding, guess=guess)
             scanned, found = yield from _progress_in_all(scan, done, total)
         except CorpusError as error:
             if file.named:
@@ -140,7 +146,7 @@ def _describe(name: str, scans: list[FileSummary], counts: np.ndarray, notes: tu
 
 def _notes_on(scans: list[FileSummary]) -> Iterator[str]:
     if assumptions := [scanned.assumption for scanned in scans if scanned.assumption]:
-        yield _join_first(assumptions, " ")
+        yield f"{_join_first(assumptions, ' ')} Where that is wrong, name the encoding: {{encoding=NAME}}"
     if converted := [f"'{scanned.label}'" for scanned in scans if scanned.converted_line_ends]:
         yield f"Line ends of other systems (\\r\\n or \\r) are read as \\n in {_join_first(converted, ', ')}."
     if broken := [scanned.broken for scanned in scans if scanned.broken]:

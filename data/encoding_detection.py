@@ -9,10 +9,12 @@ same text are one.
 import codecs
 import math
 import re
+import string
 from collections import Counter
 from dataclasses import dataclass
 
 from data.languages import HANGUL, KANJI, LANGUAGES, SIMPLIFIED, TRADITIONAL, Language
+from data.safe_text import safe_text
 
 CLOSE = 6.0
 """Two readings whose scores differ by less, in nats, are close."""
@@ -21,6 +23,7 @@ _COMMONNESS = {
     "cp1252": 0.0, "cp932": 0.0, "gb18030": 0.0, "cp1251": 0.0, "cp1250": -0.5, "big5": -0.5, "euc_jp": -0.5,
     "cp949": -0.5, "cp1254": -1.0, "cp1253": -1.0, "cp1257": -1.0, "iso8859_2": -1.0, "koi8_r": -1.0,
     "cp1255": -1.0, "cp1256": -1.0, "cp874": -1.0, "iso8859_7": -1.5, "koi8_u": -1.5, "iso8859_15": -2.0,
+    "mac_cyrillic": -4.0,
 }  # fmt: skip
 """In nats; -3 for an encoding that is not here."""
 _RARE_ENCODING = -3.0
@@ -31,10 +34,14 @@ _WORD = 8.0
 _MARKS = frozenset("“”‘’–—…«»„‚°§€£½·¿¡ºª´\xa0×")
 _BESIDE_LETTERS = frozenset("“”‘’–—…«»„‚¿¡·\xa0")
 """Those that may stand beside a letter."""
+_NEVER_FIRST = frozenset("’”»–—")
+"""Those that do not open a word in scripts other than Latin."""
 _IDEOGRAPHIC_MARKS = frozenset("、。，！？：；（）「」『』“”‘’…—《》ー～　・")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _WIDE = {"gb18030": 0x4E00, "big5": 0x4E00, "cp932": 0x4E00, "euc_jp": 0x4E00, "cp949": 0xAC00}
 _WORDS = re.compile(r"[^\W\d_]+")
+_BETWEEN_WORDS = re.compile(r"[\s{}]+")
+"""A message shows what stands in braces in other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,18 @@ def telling_words(text: str, count: int = 3) -> list[str]:
     """The first different words of a text that have letters beyond ASCII."""
     words = (word for word in _WORDS.findall(text) if not word.isascii())
     return [word[:20] for word in list(dict.fromkeys(words))[:count]]
+
+
+def differing_words(one: str, other: str, count: int = 3) -> tuple[list[str], list[str]]:
+    """The first different words of each of two readings that are not in the other."""
+    first, second = (dict.fromkeys(map(_shown, _BETWEEN_WORDS.split(text))) for text in (one, other))
+    in_first = [word for word in first if word not in second]
+    in_second = [word for word in second if word not in first]
+    return in_first[:count], in_second[:count]
+
+
+def _shown(word: str) -> str:
+    return safe_text(word.strip(string.punctuation))[:20]
 
 
 def _encodings() -> dict[str, list[Language]]:
@@ -111,7 +130,10 @@ def _narrow_score(occurrences: list[tuple[str, str, float]], language: Language,
         rank = ranks.get(character)
         if rank is None and character.isupper():
             rank = ranks.get(character.lower())
-        value = _foreign(character, around) if rank is None else math.log(1 / (rank + 2) / total)
+        if rank is None:
+            value = _foreign(character, around, is_latin=language.is_latin)
+        else:
+            value = math.log(1 / (rank + 2) / total)
         if character.isupper():
             value += _UPPER + (_MISPLACED if around[0] in "al" else 0)
         if not language.is_latin and character.isalpha() and set(around) & set("aA"):
@@ -123,7 +145,7 @@ def _narrow_score(occurrences: list[tuple[str, str, float]], language: Language,
     return score
 
 
-def _foreign(character: str, around: str) -> float:
+def _foreign(character: str, around: str, *, is_latin: bool) -> float:
     """What a character costs that is no letter of the language."""
     if character == _REPLACEMENT:
         return _BROKEN
@@ -131,7 +153,7 @@ def _foreign(character: str, around: str) -> float:
         return _STRANGE_LETTER
     inside = " " not in around and character not in "’·"
     beside_letter = around != "  " and character not in _BESIDE_LETTERS
-    opens_word = around[0] == " " != around[1] and character == "’"
+    opens_word = around[0] == " " != around[1] and character in ("’" if is_latin else _NEVER_FIRST)
     misplaced = inside or beside_letter or opens_word
     return (_PUNCTUATION if character in _MARKS else _SYMBOL) + (_MISPLACED if misplaced else 0)
 

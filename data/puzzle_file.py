@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import CorpusError, UsageError
+from data.file_encoding import encoding_by_mark
 from data.progress import Progress
 from data.puzzle_table import ROW_FORMAT, Columns, numbered_lines
 from data.storage import replace_file
 from data.sudoku_checker import require_unique
 from data.sudoku_text import grid_line, parse_grid
-from data.text_reader import Encoding, TextReader, encoding_by_mark
+from data.text_reader import Encoding, TextReader
 from data.wording import counted
 
 _REPORTED_ROWS = 5

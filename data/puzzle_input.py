@@ -13,9 +13,10 @@ from typing import BinaryIO
 import numpy as np
 
 from data.errors import UsageError
+from data.file_encoding import encoding_by_mark
 from data.puzzle_table import PUZZLE_COLUMNS, ROW_FORMAT, Columns, numbered_lines
 from data.sudoku_text import has_grid_length, parse_grid, parse_grids
-from data.text_reader import Encoding, TextReader, encoding_by_mark
+from data.text_reader import Encoding, TextReader
 
 MOST_CHARACTERS = 64 << 20
 """Of one input, because all of it is kept in memory."""

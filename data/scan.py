@@ -9,6 +9,7 @@ import numpy as np
 
 from data.document import Message
 from data.errors import CorpusError
+from data.file_encoding import detect_encoding, encoding_by_mark
 from data.jsonl import RECORD_FORMATS, BrokenRecord, read_records
 from data.other_formats import looks_like, refuse_documents
 from data.source_files import Format, SourceFile
@@ -16,8 +17,6 @@ from data.text_reader import (
     Encoding,
     NotDecodableError,
     TextReader,
-    detect_encoding,
-    encoding_by_mark,
     first_bytes,
 )
 
@@ -58,12 +57,13 @@ class FileSummary:
 
 
 def scan_file(
-    file: SourceFile, documents_before: int, encoding: str | None = None
+    file: SourceFile, documents_before: int, encoding: str | None = None, *, guess: bool = True
 ) -> Generator[int, None, tuple[FileSummary, np.ndarray]]:
     """Read one file; yields the bytes read so far, and returns the summary and the count of each code point.
 
     `encoding` is the one it was said to have; without it, a file that is not in the encoding it seemed to
-    have is read a second time. `documents_before` is the number of documents in the files of records before
+    have is read a second time, and must it not `guess` between two close encodings, it raises
+    UnclearEncodingError. `documents_before` is the number of documents in the files of records before
     this one. Raises CorpusError where there is nothing to use.
     """
     head = first_bytes(file.path, file.label)
@@ -76,7 +76,9 @@ def scan_file(
     except NotDecodableError as error:
         beyond_ascii = int(scan.statistics.character_counts()[128:].sum())
         if encoding is None:
-            found, assumption = detect_encoding(file.path, file.label, error.offset, beyond_ascii)
+            found, assumption = detect_encoding(
+                file.path, file.label, error.offset, beyond_ascii, guess=guess
+            )
         else:
             found = Encoding(encoding, "replace")
             assumption = f"'{file.label}' is not all in {encoding} (byte {error.offset})"
@@ -84,7 +86,8 @@ def scan_file(
         yield from scan.run()
     scan.require_content()
     counts = scan.statistics.character_counts()
-    if assumption:
+    counted = bool(assumption)
+    if counted:
         lost = int(counts[0xFFFD]) if len(counts) > 0xFFFD else 0
         if encoding is not None and 3 * lost > counts[128:].sum():
             raise CorpusError(
@@ -95,8 +98,6 @@ def scan_file(
         assumption += f", and {lost} broken characters became U+FFFD." if lost else "."
     elif scan.encoding.name not in ("utf-8", "utf-8-sig") and encoding is None:
         assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its first bytes."
-    if scan.dropped_nuls:
-        assumption += f" {scan.dropped_nuls} NUL bytes of '{file.label}' were left out."
     scanned = FileSummary(
         source=scan.source(documents_before),
         label=file.label,
@@ -104,9 +105,9 @@ def scan_file(
         text_bytes=scan.statistics.bytes,
         has_messages=scan.has_messages,
         converted_line_ends=scan.converted_line_ends,
-        assumption=assumption.strip(),
+        assumption=assumption,
         broken=scan.broken_sentence(),
-        remarks=" ".join(_remarks(scan, counts, head, already_counted=bool(assumption))),
+        remarks=" ".join(_remarks(scan, counts, head, already_counted=counted)),
     )
     return scanned, counts
 
@@ -120,6 +121,8 @@ def _remarks(scan: "_FileScan", counts: np.ndarray, head: bytes, *, already_coun
     marks, broken = (int(counts[code]) if code < len(counts) else 0 for code in (0xFEFF, 0xFFFD))
     if marks:
         yield f"Byte order marks within '{label}' are read as characters ({marks})."
+    if scan.dropped_nuls:
+        yield f"{scan.dropped_nuls} NUL bytes of '{label}' were left out."
     if broken and not already_counted:
         yield f"Broken characters of '{label}', such as half of a surrogate pair, are U+FFFD ({broken})."
     if scan.doubled_line_ends:

@@ -11,10 +11,11 @@ from typing import BinaryIO, Literal
 
 from data.cache import CACHE_HINT, cache_dir
 from data.errors import CorpusError, UsageError
+from data.file_encoding import encoding_of_head
 from data.jsonl import begins_with_record
 from data.nearest import nearest
 from data.storage import move_into_place, storing, temporary_beside, write_file
-from data.text_reader import encoding_of_head, first_bytes, has_many_nuls
+from data.text_reader import first_bytes, has_many_nuls
 
 Format = Literal["text", "jsonl"]
 
@@ -34,6 +35,8 @@ class SourceFile:
     label: str
     format: Format
     named: bool
+    is_copy: bool = False
+    """Whether it is a copy of a stream, which cannot be read twice."""
 
     def size(self) -> int:
         """Bytes on the disk; 0 for a file that has gone."""
@@ -201,7 +204,7 @@ def _copy_to_cache(stream: BinaryIO, label: str) -> SourceFile:
                 ending += ".gz"
             path = folder / (digest.sha256[:32] + ending)
             move_into_place(temporary, path)
-    return SourceFile(path, label, format, named=True)
+    return SourceFile(path, label, format, named=True, is_copy=True)
 
 
 class _StreamBlocks:

@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.corpus import Corpus, open_corpus
+from data.corpus import Corpus, scan_corpus
 from data.errors import CorpusError
+from data.progress import result_of
 from data.wording import byte_size
 
 MAX_BYTES = 64 * 2**20
 
 
-def whole_text(path: str | Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
+def whole_text(
+    path: str | Path, encoding: str | None = None, *, guess: bool = True
+) -> tuple[str, tuple[str, ...]]:
     """The text at `path` and the notes on reading it. "-" is standard input.
 
-    Raises UsageError and CorpusError as `open_corpus`, CorpusError also for more than MAX_BYTES.
+    Raises UsageError and CorpusError as `scan_corpus`, CorpusError also for more than MAX_BYTES.
     """
-    corpus = open_corpus([path], () if encoding is None else (encoding,))
+    corpus = result_of(scan_corpus([path], () if encoding is None else (encoding,), guess=guess))
     if corpus.bytes > MAX_BYTES:
         raise CorpusError(
             f"'{corpus.name}' is too large to be read at once ({byte_size(corpus.bytes)}).",

@@ -68,7 +68,7 @@ def plan_continuation(
     content = read_content(run)
     require_growing(request, content.config.training)
     if corpus is None:
-        corpus = yield from read_corpus(request.paths, request.encodings)
+        corpus = yield from read_corpus(request.paths, request.encodings, guess=request.guess_encoding)
         content = read_content(run)
     run.require_idle()
     _require_trained(run, content.config)

@@ -78,6 +78,9 @@ class TrainRequest:
     """How many puzzles."""
     encoding: str | None = None
     """Of the text's files; None where it is to be detected."""
+    guess_encoding: bool = True
+    """Whether the likelier of two close encodings is taken. Without it, planning raises
+    UnclearEncodingError."""
     continue_run: str | None = None
     """The run that goes on with this text; None for a new one."""
     replay: float | None = None

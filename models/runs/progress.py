@@ -20,10 +20,12 @@ def with_progress_events(work: Generator[Progress, None, Outcome]) -> Generator[
     return convert_yields(work, _as_event)
 
 
-def read_corpus(paths: Sequence[str | Path], encodings: Sequence[str] = ()) -> Generator[Event, None, Corpus]:
-    """The description of the text at `paths`, read as `open_corpus` does. What was assumed or lost is a
+def read_corpus(
+    paths: Sequence[str | Path], encodings: Sequence[str] = (), *, guess: bool = True
+) -> Generator[Event, None, Corpus]:
+    """The description of the text at `paths`, read as `scan_corpus` does. What was assumed or lost is a
     warning. Raises UsageError, CorpusError."""
-    corpus = yield from with_progress_events(scan_corpus(paths, encodings))
+    corpus = yield from with_progress_events(scan_corpus(paths, encodings, guess=guess))
     for note in corpus.notes:
         yield NoticeGiven(message=note, is_warning=True)
     return corpus

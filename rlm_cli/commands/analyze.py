@@ -10,6 +10,7 @@ import typer
 
 from data.errors import RlmError, UsageError
 from models.depth import DEFAULT_MODE, depth_of
+from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.generation_options import check_threads, load_model
 from rlm_cli.options import (
     DeviceOption,
@@ -198,7 +199,10 @@ def _read(path: str | Path, encoding: str | None, output: Output) -> str:
     """The text at a path, "-" for standard input. What was assumed is a warning."""
     from data.whole_text import whole_text
 
-    text, notes = whole_text(path, encoding)
+    def read(encoding: str | None, guess: bool) -> tuple[str, tuple[str, ...]]:
+        return whole_text(path, encoding, guess=guess)
+
+    text, notes = read_in_chosen_encoding(read, encoding, output)
     for note in notes:
         output.warn(note)
     return text

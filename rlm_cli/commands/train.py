@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
+from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.choose_run import can_ask_user, choose_until_planned
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (
@@ -53,6 +54,7 @@ from rlm_cli.train_options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from data.corpus import Corpus
     from models.planning.candidates import Candidate
     from models.planning.plan import Plan
     from models.planning.request import TrainRequest
@@ -197,11 +199,19 @@ def _plan(
         runs, damaged = candidates(folder)
         for one in damaged:
             output.warn(f"Run '{one.name}' is damaged and left out: {one.problem}")
-    if not runs:
-        return show_progress(plan(request, folder), progress)
-    corpus = show_progress(read_corpus(request.paths, request.encodings), progress)
+
+    def new_plan(encoding: str | None, guess: bool) -> "Plan":
+        asked = replace(request, encoding=encoding, guess_encoding=guess)
+        return show_progress(plan(asked, folder), progress)
+
+    def text(encoding: str | None, guess: bool) -> "Corpus":
+        asked = replace(request, encoding=encoding)
+        return show_progress(read_corpus(asked.paths, asked.encodings, guess=guess), progress)
 
     def plan_for(run: str | None) -> "Plan":
         return show_progress(plan(replace(request, continue_run=run), folder, corpus), progress)
 
+    if not runs:
+        return read_in_chosen_encoding(new_plan, request.encoding, output)
+    corpus = read_in_chosen_encoding(text, request.encoding, output)
     return choose_until_planned(plan_for, runs, corpus, output)

@@ -250,7 +250,7 @@ def test_an_encoding_that_is_not_utf_8_is_guessed_with_a_note(
 
 def test_utf_8_with_a_few_broken_bytes_stays_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data.text_reader._PIECE_BYTES", 1000)
-    monkeypatch.setattr("data.text_reader._SAMPLE_BYTES", 64)
+    monkeypatch.setattr("data.file_encoding._SAMPLE_BYTES", 64)
     broken = FRENCH.encode() + b"plain " * 100 + b"\xff\n" + FRENCH.encode() + b"caf\xc3"
     (tmp_path / "a.txt").write_bytes(broken)
     corpus = open_corpus([tmp_path / "a.txt"])
