@@ -31,8 +31,13 @@ def from_json(line: str) -> Event | None:
     try:
         fields = json.loads(line)
         event_type = _TYPES[fields["event"]]
-        known = {field.name: field.type for field in dataclasses.fields(event_type)}
-        return event_type(**{key: _typed(fields[key], known[key]) for key in fields.keys() & known})
+        known = _FIELDS[event_type]
+        values = {
+            key: value if type(value) is known[key] else _typed(value, known[key])
+            for key, value in fields.items()
+            if key in known
+        }
+        return event_type(**values)
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
@@ -78,3 +83,4 @@ _TYPES: dict[str, type[Event]] = {
     for value in list(vars(events).values())
     if isinstance(value, type) and issubclass(value, Event) and value is not Event
 }
+_FIELDS = {kind: {field.name: field.type for field in dataclasses.fields(kind)} for kind in _TYPES.values()}

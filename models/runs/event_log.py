@@ -5,9 +5,9 @@ newline is there, and a line that is not one of our events is skipped. After a c
 step may be there twice; `models.runs.history` knows which line counts.
 """
 
+import contextlib
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +18,7 @@ from models.runs.events import Event
 
 _LONGEST_LINE = 4 << 20  # bytes; a longer line is not ours
 _PIECE = 1 << 20
+_COMPARED = 256  # bytes before the position: the last line, by its time, is in no other log
 _LARGEST_LOG = 2 << 30  # bytes; the rest of a larger file, such as one with a hole in it, is not read
 
 
@@ -62,30 +63,59 @@ def append_event(log: LineAppender, event: Event) -> None:
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The events a log holds now, in order. A missing log holds none."""
-    return follow_events(path, stop=lambda: True)
-
-
-def follow_events(path: Path, stop: Callable[[], bool], poll_s: float = 0.2) -> Iterator[Event]:
-    """The events of a log from its first line on, waiting for more until `stop()` returns True.
-
-    What is in the log when `stop` turns true is still given. A log that does not exist yet is
-    waited for; one that became shorter was replaced, and is read again from its start.
-    """
-    position, torn = 0, b""
-    while True:
-        last_round = stop()  # before reading, so that nothing written until now is missed
-        while piece := _read_piece(path, position):
-            position += len(piece)
-            *lines, torn = (torn + piece).split(b"\n")
-            if len(torn) > _LONGEST_LINE:
-                torn = torn[:_LONGEST_LINE]  # enough to keep it unreadable, little enough to hold
+    """The events a log holds now, in order. A log that is missing or cannot be read holds none."""
+    reader = LogReader(path)
+    with contextlib.suppress(OSError):
+        while lines := reader.read():
             yield from (event for line in lines if (event := parse_line(line)) is not None)
-        if last_round:
-            return
-        time.sleep(poll_s)
-        if _size(path) < position:
-            position, torn = 0, b""
+
+
+class LogReader:
+    """Reads the lines of a log piece by piece, and those that are added later.
+
+    A torn last line waits for its end. A log that became shorter or has other bytes than before was
+    replaced: it is read again from its start, and `restarts` is one more.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.restarts = 0
+        self.is_behind = False
+        """Whether the last piece was a full one, so that more waits."""
+        self._path = path
+        self._position, self._torn = 0, b""
+        self._before = b""
+        """The last bytes that were read. They are compared each time."""
+
+    def read(self) -> list[bytes]:
+        """The next whole lines, about a MiB of them; empty where there are no more for now.
+
+        Raises OSError where the file cannot be read, FileNotFoundError where it is not there.
+        """
+        lines: list[bytes] = []
+        while not lines and (piece := self._next_piece()):
+            self.is_behind = len(piece) == _PIECE
+            self._position += len(piece)
+            self._before = (self._before + piece)[-_COMPARED:]
+            *lines, torn = (self._torn + piece).split(b"\n")
+            self._torn = torn[: _LONGEST_LINE + 1]  # enough to keep it unreadable, little enough to hold
+        return lines
+
+    def _next_piece(self) -> bytes:
+        try:
+            with open_plain_file(self._path, follow_links=False) as file:
+                file.seek(self._position - len(self._before))
+                if file.read(len(self._before)) != self._before:
+                    self._restart()
+                    file.seek(0)
+                return file.read(min(_PIECE, max(0, _LARGEST_LOG - self._position)))
+        except FileNotFoundError:
+            if self._position:
+                self._restart()
+            raise
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        self._position, self._torn, self._before = 0, b"", b""
 
 
 def parse_line(line: bytes) -> Event | None:
@@ -96,19 +126,3 @@ def parse_line(line: bytes) -> Event | None:
         return from_json(line.decode("utf-8"))
     except (ValueError, RecursionError):  # not UTF-8; nested without end
         return None
-
-
-def _read_piece(path: Path, position: int) -> bytes:
-    try:
-        with open_plain_file(path, follow_links=False) as file:
-            file.seek(position)
-            return file.read(min(_PIECE, max(0, _LARGEST_LOG - position)))
-    except OSError:  # not there yet, or removed: nothing to read for now
-        return b""
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

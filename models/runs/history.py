@@ -136,6 +136,10 @@ class History:
         ended = self.ended if isinstance(self.ended, RunFinished) else self.best
         return ended.validation_loss if ended is not None and math.isfinite(ended.validation_loss) else None
 
+    def passes_over(self, step: int) -> bool:
+        """Whether a step of that number is not held once a later one follows it."""
+        return self._points.passes_over(step)
+
     def loss_curve(self) -> list[tuple[int, float]]:
         """Step and training loss of `steps`."""
         return [(event.step, event.loss) for event in self.steps]
@@ -206,13 +210,16 @@ class _Points:
 
     def add(self, event: StepFinished) -> None:
         self.last = event
-        if event.step % self._stride and self._held:
+        if self.passes_over(event.step):
             return
         self._held.append(event)
         if len(self._held) > MAX_POINTS:
             self._stride *= 2
             first, *others = self._held
             self._held = [first, *(one for one in others if one.step % self._stride == 0)]
+
+    def passes_over(self, step: int) -> bool:
+        return bool(self._held) and step % self._stride != 0
 
     def drop_after(self, step: int) -> None:
         while self._held and self._held[-1].step > step:

@@ -28,7 +28,7 @@ from models.runs.datasets import (
     datasets_to_json,
 )
 from models.runs.evaluation import Evaluation, PuzzleEvaluation, evaluation_from_json
-from models.runs.event_log import follow_events, read_events
+from models.runs.event_log import read_events
 from models.runs.events import Event
 from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
@@ -230,10 +230,6 @@ class Run:
         for event in self.events():
             history.add(event)
         return history
-
-    def follow(self, stop: Callable[[], bool], poll_s: float = 0.2) -> Iterator[Event]:
-        """Every event from the first on, waiting for more until `stop()` is true."""
-        return follow_events(self.events_path, stop, poll_s)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

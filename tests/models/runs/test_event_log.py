@@ -1,6 +1,4 @@
 import errno
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import StorageError
-from models.runs.event_log import LineAppender, append_event, follow_events, read_events
+from models.runs.event_log import LineAppender, LogReader, append_event, parse_line, read_events
 from models.runs.events import Event, NoticeGiven, RunPaused
 
 events = st.builds(NoticeGiven, message=st.text(), time=st.floats(0, 1e10)) | st.builds(
@@ -60,44 +58,36 @@ def test_a_missing_log_holds_nothing(tmp_path: Path) -> None:
     assert list(read_events(tmp_path / "events.jsonl")) == []
 
 
-def test_following_gives_everything_in_order_whatever_the_pieces(tmp_path: Path) -> None:
+def test_the_pieces_a_log_comes_in_make_no_difference(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     expected = [NoticeGiven(message=f"number {number}") for number in range(50)]
     write(tmp_path / "source", expected)
     content = (tmp_path / "source").read_bytes()
-    done = threading.Event()
-
-    def trickle() -> None:
-        time.sleep(0.02)
-        with path.open("ab", buffering=0) as file:
-            for start in range(0, len(content), 97):
-                file.write(content[start : start + 97])
-                time.sleep(0.0005)
-        done.set()
-
-    writer = threading.Thread(target=trickle)
-    writer.start()
-    assert list(follow_events(path, done.is_set, poll_s=0.005)) == expected
-    writer.join()
+    reader, lines = LogReader(path), []
+    with pytest.raises(FileNotFoundError):
+        reader.read()
+    with path.open("ab", buffering=0) as file:
+        for start in range(0, len(content), 97):
+            file.write(content[start : start + 97])
+            lines += reader.read()
+    assert [parse_line(line) for line in lines] == expected
+    assert reader.read() == [] and reader.restarts == 0
 
 
-def test_a_replaced_log_is_read_from_its_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("message", ["new", "a new message that is longer than both of the old ones were"])
+@pytest.mark.parametrize("is_removed_first", [False, True])
+def test_a_replaced_log_is_read_from_its_start(tmp_path: Path, message: str, is_removed_first: bool) -> None:
     path = tmp_path / "events.jsonl"
-    write(path, [NoticeGiven(message="a long first message of the run before")] * 3)
-    rounds = 0
-
-    def stop() -> bool:
-        nonlocal rounds
-        rounds += 1
-        if rounds == 2:
-            path.unlink()
-            write(path, [NoticeGiven(message="new")])
-        return rounds > 4
-
-    messages = [
-        event.message for event in follow_events(path, stop, poll_s=0.001) if isinstance(event, NoticeGiven)
-    ]
-    assert len(messages) == 4 and messages[-1] == "new"
+    write(path, [NoticeGiven(message="a first message")] * 2)
+    reader = LogReader(path)
+    assert len(reader.read()) == 2
+    path.unlink()
+    if is_removed_first:
+        with pytest.raises(FileNotFoundError):
+            reader.read()
+    write(path, [NoticeGiven(message=message)] * 3)
+    assert len(reader.read()) == 3 and reader.read() == []
+    assert reader.restarts == 1
 
 
 def test_a_line_cut_short_by_a_full_disk_does_not_spoil_the_next(

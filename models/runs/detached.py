@@ -1,0 +1,43 @@
+"""Starting `rlm` as a process that goes on when its terminal and the process that started it end.
+
+Whether a run is trained, and whether its trainer lives, is what the run's lock says: `Run.is_busy`.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.plain_file import open_to_append
+from data.storage import storing
+
+_started: dict[int, "subprocess.Popen[bytes]"] = {}
+
+
+def start_detached(arguments: Sequence[str], log: Path) -> int:
+    """Start `rlm` with `arguments` in a session of its own, and return its process id.
+
+    It reads nothing, and what it prints is added to the file `log`. It finds the packages that this process
+    found, and runs in the same folder. Raises StorageError where it cannot be started.
+    """
+    with storing("the output of the detached process"), open_to_append(log) as output:
+        child = subprocess.Popen(
+            # -P: a folder called data or models in the folder of the user is not imported.
+            [sys.executable, "-P", "-m", "rlm_cli", *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    _started[child.pid] = child
+    return child.pid
+
+
+def exit_code(process: int) -> int | None:
+    """How a process of `start_detached` ended, negative for a signal; None while it lives.
+
+    A process that stays open for long calls it now and then, so that no ended one remains in the system.
+    """
+    return _started[process].poll()
