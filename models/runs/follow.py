@@ -1,7 +1,7 @@
 """Following a run that another process trains, by its log."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models.errors import RunError
@@ -9,6 +9,7 @@ from models.runs.event_json import wire_name
 from models.runs.event_log import LogReader, parse_line
 from models.runs.events import Event, StepFinished
 from models.runs.history import History, text_started_at
+from models.runs.live_progress import read_progress
 from models.runs.run import Run
 
 _STEP = re.compile(
@@ -28,6 +29,8 @@ class Follower:
         self._run = Run(folder.resolve())
         self._log = LogReader(self._run.events_path)
         self.history = self._new_history()
+        self._last_time = 0.0
+        """Of the last event of the log, in seconds since the epoch."""
 
     @property
     def restarts(self) -> int:
@@ -36,34 +39,51 @@ class Follower:
     def poll(self) -> Sequence[Event]:
         """The events on the lines that were added since the last call, taken into `history`.
 
-        Where more than a MiB of lines waits, steps that the history does not hold are left out. Raises
-        RunError where the run is no longer there, or its log cannot be read.
+        Where more than a MiB of lines waits, steps that the history does not hold are left out.
+        `history.progress` is what the training is at between two events, which no line tells. Raises RunError
+        where the run is no longer there, or its log cannot be read.
         """
         events: list[Event] = []
-        while True:
-            restarts = self._log.restarts
-            lines = self._read()
-            if self._log.restarts != restarts:
-                self.history = self._new_history()
-                events.clear()
-            if not lines:
-                return events
-            events += _fold(lines, self.history, sparsely=self._log.is_behind)
+        while lines := self._read():
+            events += self._take(lines, sparsely=self._log.is_behind)
+        self._take_progress()
+        return events
+
+    def every_event(self) -> Iterator[Event]:
+        """As `poll`, with every step and piece by piece."""
+        while lines := self._read():
+            yield from self._take(lines, sparsely=False)
+        self._take_progress()
 
     def _read(self) -> list[bytes]:
+        restarts = self._log.restarts
+        lines: list[bytes] = []
         try:
-            return self._log.read()
+            lines = self._log.read()
         except FileNotFoundError:
             if not self._run.config_path.exists():
                 raise RunError(
                     f"Run '{self._run.name}' is no longer there.", hint="See what there is: {ls}"
                 ) from None
-            return []
         except OSError as error:
             raise RunError(
                 f"The log of run '{self._run.name}' cannot be read: {error.strerror or error}.",
                 hint=f"Look at '{self._run.events_path}'.",
             ) from error
+        if self._log.restarts != restarts:
+            self.history, self._last_time = self._new_history(), 0.0
+        return lines
+
+    def _take(self, lines: Sequence[bytes], *, sparsely: bool) -> list[Event]:
+        events = _fold(lines, self.history, sparsely=sparsely)
+        if events:
+            self._last_time = events[-1].time
+        return events
+
+    def _take_progress(self) -> None:
+        progress = read_progress(self._run.path)
+        if progress is not None and progress.time > self._last_time:
+            self.history.add(progress)
 
     def _new_history(self) -> History:
         return History(since=text_started_at(self._run.config()))

@@ -9,23 +9,26 @@ from data.errors import RlmError, StorageError, UsageError
 from models.errors import RunBusyError, in_command
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFailed
+from models.runs.live_progress import ProgressFile
 from models.runs.training_log import TrainingLogLines
 
 _LONGEST_MESSAGE = 2000  # characters of an error that is not ours: some carry a whole stack
 
 
 def record_events(coming: Iterable[Event], event_log: Path, training_log: Path) -> Iterator[Event]:
-    """Write each lasting event to both logs, then pass every event on.
+    """Write each lasting event to both logs, and progress for other processes, then pass every event on.
 
     An error that ends `coming` is recorded and passed on as RunFailed, and then raised. A refusal
     (RunBusyError or UsageError before the first event) leaves the logs alone. Raises StorageError where
     a log cannot be written. A generator is closed at the end, also where the caller stops early.
     """
     refused = True
+    progress = ProgressFile(event_log.parent)
     with _Logs(event_log, training_log) as logs:
         try:
             for event in coming:
                 refused = False
+                progress.note(event)
                 logs.write(event)
                 yield event
         except Exception as error:

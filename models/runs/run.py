@@ -32,6 +32,7 @@ from models.runs.event_log import read_events
 from models.runs.events import Event
 from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
+from models.runs.live_progress import clear_progress
 from models.runs.lock import holding_lock, holding_lock_throughout, is_locked, require_unlocked
 from models.runs.migrations import migrated, stamped
 from models.runs.read_files import read_json
@@ -235,8 +236,8 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Be the one process that writes to this run. The system lets go of it if we die.
 
-        What an interrupted write left behind is cleared, and so are old control requests. Raises
-        RunBusyError that names the process which has it, StorageError.
+        What an interrupted write left behind is cleared, and so are requests to an earlier training and its
+        progress. Raises RunBusyError that names the process which has it, StorageError.
         """
         with holding_lock(self.path):
             if not is_incomplete(self.path):  # else its staging folder is what shows that it is
@@ -245,6 +246,7 @@ class Run:
             for folder in (self.checkpoints_path, self.versions_path, self.path / "replay"):
                 clear_temporaries(folder)  # written only under the lock
             control_requests.clear(self)
+            clear_progress(self.path)
             yield
 
     def hold(self) -> AbstractContextManager[None]:

@@ -1,7 +1,7 @@
 """Following a log: the same history as reading it whole, whatever happens to it meanwhile."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import RunError
-from models.runs import event_log, history
+from models.runs import event_log, history, live_progress
+from models.runs.control_requests import CONTROL_FOLDER
 from models.runs.event_json import to_json
 from models.runs.event_log import LineAppender, append_event
-from models.runs.events import Event, NoticeGiven, RolledBack
+from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced, RolledBack
 from models.runs.follow import Follower
 from models.runs.run import Run
 from tests.models.runs.example_config import CREATED
@@ -135,3 +136,59 @@ def test_most_steps_of_a_long_log_are_left_out(run: Run) -> None:
     follower = Follower(run.path)
     assert len(follower.poll()) < count / 2
     assert content(follower.history) == content(run.history())
+
+
+def test_every_event_leaves_no_step_out(run: Run) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event_log, "_PIECE", 2000)
+        patch.setattr(history, "MAX_POINTS", 4)
+        written = [started(), *(step(number) for number in range(1, 101))]
+        write(run, written)
+        assert list(Follower(run.path).every_event()) == written
+        assert len(Follower(run.path).poll()) < 60
+
+
+def test_progress_between_two_events_is_followed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_progress, "INTERVAL_S", 0.0)
+    tokenizing = PreparationAdvanced(stage="tokenizing", done=1, total=3)
+
+    def training() -> Iterator[Event]:
+        yield tokenizing
+        yield started()
+        yield EvaluationAdvanced(step=0, done=1, total=2)
+
+    follower = Follower(run.path)
+    recorded = run.record(training())
+    next(recorded)
+    assert follower.poll() == [] and follower.history.progress == tokenizing
+    assert follower.history.phase == "preparing"
+    next(recorded)
+    assert len(follower.poll()) == 1 and follower.history.progress is None
+    assert not list((run.path / CONTROL_FOLDER).iterdir())
+    evaluating = next(recorded)
+    follower.poll()
+    assert follower.history.progress == evaluating
+    with run.lock():  # the next process removes what the last one left
+        assert not list((run.path / CONTROL_FOLDER).iterdir())
+
+
+def test_old_and_foreign_progress_is_ignored(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run, [started()])
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (run.path / CONTROL_FOLDER).mkdir()
+    place = run.path / CONTROL_FOLDER / "progress"
+    old = PreparationAdvanced(stage="compiling", done=1, total=3, time=1.0)
+    for text in (to_json(old), to_json(step(1)), "{", "", " " * 10_000):
+        place.write_text(text)
+        follower = Follower(run.path)
+        follower.poll()
+        assert follower.history.progress is None
+    place.unlink()
+    place.parent.rmdir()
+    place.parent.symlink_to(outside)
+    monkeypatch.setattr(live_progress, "INTERVAL_S", 0.0)
+    live_progress.ProgressFile(run.path).note(PreparationAdvanced(stage="compiling", done=1, total=3))
+    assert not list(outside.iterdir())
