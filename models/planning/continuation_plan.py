@@ -25,8 +25,9 @@ from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_config import ModelSection, ReplaySection, RunConfig
 from models.runs.run_folder import copying
+from models.runs.run_names import VERSIONS
 from models.runs.typed_json import JsonObject
-from models.runs.versions import VERSIONS, save_version, version_name
+from models.runs.versions import save_version, version_name
 from models.training.time_budget import REWARM_OTHER_TEXT
 
 

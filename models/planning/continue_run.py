@@ -44,7 +44,7 @@ from models.runs.progress import read_corpus, with_progress_events
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.run_names import require_free_name
+from models.runs.run_names import refuse_version, require_free_name
 from models.settings import from_dict, require
 
 _COMPARED_TOKENS = 8192
@@ -63,7 +63,9 @@ def plan_continuation(
     started_at = time.time()
     run = Run.open(request.continue_run, runs_dir)
     _require_no_new_model(run, request)
-    if request.name is not None:
+    if request.name is None:
+        refuse_version(run.path)
+    else:
         require_free_name(request.name, runs_dir)
     content = read_content(run)
     require_growing(request, content.config.training)

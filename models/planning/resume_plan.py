@@ -18,9 +18,9 @@ from models.runs.datasets import source_paths
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_folder import copy_run
+from models.runs.run_names import VERSIONS
 from models.runs.text_search import save_paths
 from models.runs.typed_json import JsonObject
-from models.runs.versions import VERSIONS
 from models.settings import from_dict
 
 _WHERE = ("device", "threads")

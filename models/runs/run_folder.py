@@ -29,7 +29,9 @@ from models.runs.run_names import (
     has_trace_of_run,
     is_there,
     name_is_taken,
+    refuse_version,
     require_free_name,
+    run_of_version,
     unknown_run,
 )
 
@@ -39,7 +41,7 @@ _FORGOTTEN_AFTER_S = 60.0
 
 
 def find_folder(name_or_path: str, runs_dir: Path) -> Path:
-    """The folder of a run in `runs_dir`, damaged or not, by its name or path.
+    """The folder of a run in `runs_dir` or of a version of one, damaged or not, by its name or path.
 
     Raises UsageError where there is none, and RunError for a link and for a folder that holds no run.
     """
@@ -54,10 +56,11 @@ def find_folder(name_or_path: str, runs_dir: Path) -> Path:
     path = path.resolve()
     if not os.path.isdir(path) or not has_trace_of_run(path):
         raise RunError(f"'{path}' is not a run.", hint="See what there is: {ls}")
-    if path.parent != runs_dir.resolve():
+    run = run_of_version(path) or path
+    if run.parent != runs_dir.resolve():
         raise UsageError(
             f"'{path}' is not in the folder of the runs, '{runs_dir}'.",
-            hint=f"Name its folder: {{runs_dir={path.parent}}}",
+            hint=f"Name its folder: {{runs_dir={run.parent}}}",
         )
     return path
 
@@ -68,14 +71,20 @@ def remove_run(path: Path) -> None:
     It is renamed first, so a kill leaves no part of a run that is listed. Raises RunBusyError, StorageError.
     """
     clear_temporaries(path.parent, _FORGOTTEN_AFTER_S)  # of a removal that was killed
-    with storing(f"the removal of run '{path.name}'"), holding_lock(path):
+    with holding_lock(path):
+        remove_whole(path, f"run '{path.name}'")
+
+
+def remove_whole(path: Path, what: str) -> None:
+    """Rename the folder `path` to a name that is not listed, and remove it. Raises StorageError."""
+    with storing(f"the removal of {what}"):
         removed = aside(path)
         os.rename(path, removed)
         try:
             remove_entry(removed)
         except OSError as error:
             raise StorageError(
-                f"Run '{path.name}' is gone, but not all of its files: {error.strerror or error}.",
+                f"{what[0].upper()}{what[1:]} is gone, but not all of its files: {error.strerror or error}.",
                 hint=f"Remove what is left: {removed}",
             ) from error
 
@@ -83,8 +92,9 @@ def remove_run(path: Path) -> None:
 def rename_run(run: Run, name: str, runs_dir: Path) -> Run:
     """Give the run in `runs_dir` another name, in one step.
 
-    Raises UsageError for an impossible or taken name, RunBusyError, StorageError.
+    Raises UsageError for an impossible or taken name and for a version, RunBusyError, StorageError.
     """
+    refuse_version(run.path)
     require_free_name(name, runs_dir)
     target = run.path.with_name(name)
     with run.lock():

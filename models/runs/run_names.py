@@ -15,6 +15,7 @@ from models.errors import RunError, in_command
 from models.runs.incomplete import is_incomplete
 
 CONFIG_FILE = "config.json"
+VERSIONS = "versions"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 _TRACES = {CONFIG_FILE, "events.jsonl", "checkpoints", "model.safetensors"}
@@ -105,6 +106,23 @@ def has_trace_of_run(folder: Path) -> bool:
         return True
     except OSError:
         return False
+
+
+def run_of_version(path: Path) -> Path | None:
+    """The folder of the run of which `path` is a version, or None where it is none."""
+    owner = path.parent.parent
+    return owner if path.parent.name == VERSIONS and is_there(owner / CONFIG_FILE) else None
+
+
+def refuse_version(path: Path) -> None:
+    """Raise UsageError where the run in `path` is a version of another one: it stays as it is."""
+    if (owner := run_of_version(path)) is None:
+        return
+    raise UsageError(
+        f"'{path.name}' is a version that run '{owner.name}' keeps as it is.",
+        hint=f"Go back to it: {{resume {in_command(owner)} --from {path.name}}}   "
+        f"Or make it a run of its own: {{copy {in_command(path)} NEW}}",
+    )
 
 
 def last_change(path: Path) -> float:

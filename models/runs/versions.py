@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data.errors import RlmError, UsageError
 from data.storage import move_into_place, remove_entry, storing, temporary_beside
+from models.errors import RunError
 from models.runs.checkpoint_folder import (
     SavedCheckpoint,
     complete_checkpoints,
@@ -22,12 +23,13 @@ from models.runs.checkpoint_folder import (
 )
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFinished, RunPaused
+from models.runs.pending_change import pending_change
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.run_folder import copy_tree
-from models.runs.run_names import CONFIG_FILE, NAME, aside, free_name
+from models.runs.run_folder import copy_tree, remove_whole
+from models.runs.run_names import CONFIG_FILE, NAME, VERSIONS, aside, free_name
+from models.runs.weights_file import weights_problem
 
-VERSIONS = "versions"
 _LEFT_OUT = ("checkpoints", "conversations", VERSIONS, "events.jsonl", "training.log")
 """Of a run, in a version: it has two checkpoints, and of the events the last ones that count."""
 
@@ -80,6 +82,38 @@ def save_version(run: Run, name: str) -> None:
                 os.rename(folder / name, removed)
                 remove_entry(removed)
             move_into_place(temporary, folder / name)
+
+
+def remove_version(run: Run, name: str) -> None:
+    """Remove a version of `run`, damaged or not.
+
+    Raises RunError where the run is going back to it, or has nothing else to go on from; RunBusyError,
+    StorageError.
+    """
+    version = Run(run.versions_path / name)
+    with run.lock(), version.lock():
+        change = pending_change(run, run.config())
+        if change is not None and change.state.version == name:
+            raise RunError(
+                f"Run '{run.name}' is going back to its version '{name}'.",
+                hint=f"Let it end that first: {{resume {run.in_command}}}",
+            )
+        if _is_all_there_is(run, name):
+            raise RunError(
+                f"Version '{name}' is the only state of run '{run.name}' that is whole.",
+                hint=f"To remove all of the run: {{rm {run.in_command}}}",
+            )
+        remove_whole(version.path, f"version '{name}' of run '{run.name}'")
+
+
+def _is_all_there_is(run: Run, name: str) -> bool:
+    """Whether only this version of `run` has a checkpoint, and the run has no weights."""
+    versions_of_run = versions(run, run.config())
+    whole = [one.name for one in versions_of_run if newest_checkpoint(one.checkpoints_path) is not None]
+    has_own_state = (
+        newest_checkpoint(run.checkpoints_path) is not None or weights_problem(run.weights_path) is None
+    )
+    return whole == [name] and not has_own_state
 
 
 def is_saved(run: Run, config: RunConfig) -> bool:

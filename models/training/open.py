@@ -19,6 +19,7 @@ from models.runs.events import Event, NoticeGiven
 from models.runs.machine import choose_machine
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
+from models.runs.run_names import refuse_version
 from models.training.control import Control
 from models.training.session import Session
 from models.training.tasks import open_task
@@ -30,6 +31,7 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
 
     Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
     """
+    refuse_version(run.path)
     config = recover(run)
     restored_step = yield from restore_best_weights(run, config)
     if config.data is None:

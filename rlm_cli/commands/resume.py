@@ -81,11 +81,13 @@ def resume(
 
     from models.runs.listing import has_finished
     from models.runs.run import Run
+    from models.runs.run_names import refuse_version
     from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.training_session import follow_training, show_progress
 
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
+    refuse_version(run.path)
     with run.hold():
         if version is not None:
             _go_back(run, version, output)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -60,6 +61,31 @@ def test_a_person_sees_what_goes_and_is_asked(
     shown = capsys.readouterr().err
     assert all(word in shown for word in ("owl", "created", "size", "best loss", "for good?"))
     assert (runs / "owl").exists() == stays
+
+
+def test_one_version_is_removed(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    owl = Run(runs / "owl")
+    owl.save_config(replace(CREATED, revision=1))
+    version = Run.create("before-tide", owl.versions_path)
+    version.save_config(CREATED)
+    assert main(["show", "owl"]) == 0
+    assert "before-tide" in capsys.readouterr().out
+    assert main(["resume", str(version.path), "--steps", "2"]) == 2
+    assert "Or make it a run of its own: rlm copy" in " ".join(capsys.readouterr().err.split())
+    assert main(["rm", str(version.path)]) == 2
+    assert "whether version before-tide of owl may go" in capsys.readouterr().err
+    assert main(["rm", str(version.path), "--yes", "--json"]) == 0
+    (removed,) = json.loads(capsys.readouterr().out)
+    assert (removed["name"], removed["version_of"]) == ("before-tide", "owl")
+    assert main(["show", "owl"]) == 0
+    assert "before-tide" not in "".join(capsys.readouterr()) and left(runs) == ["hawk", "owl"]
+
+
+def test_a_version_goes_with_its_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = Run.create("before-tide", runs / "owl" / "versions")
+    version.save_config(CREATED)
+    assert main(["rm", "owl", str(version.path), "--yes", "--json"]) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["owl"]
 
 
 def test_copy_and_rename(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
