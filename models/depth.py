@@ -65,13 +65,19 @@ def depth_of(mode: str) -> Depth:
         raise UsageError(f"There is no mode '{mode}'.", hint=did_you_mean(mode, MODES)) from None
 
 
-def best_mode(losses: Mapping[str, float]) -> str | None:
-    """The mode with the lowest of `losses`, in nats per token by mode; the shallower of equal ones.
+MODE_TOLERANCE = 0.002
+"""Nats per token, 0.2 % of the perplexity. A deeper mode takes longer for every token. A gain below this is
+within the chance of one held-out text, and does not count."""
 
-    None if no mode has a finite loss.
+
+def best_mode(losses: Mapping[str, float]) -> str | None:
+    """The shallowest mode whose loss is within MODE_TOLERANCE of the lowest of `losses`, by mode.
+
+    Give it the losses of trained modes only. None if no mode has a finite loss.
     """
     measured = [mode for mode in MODES if math.isfinite(losses.get(mode, math.nan))]
-    return min(measured, key=lambda mode: losses[mode], default=None)
+    lowest = min((losses[mode] for mode in measured), default=math.nan)
+    return next((mode for mode in measured if losses[mode] <= lowest + MODE_TOLERANCE), None)
 
 
 FULL_DEPTH_PROB = 0.25

@@ -174,7 +174,7 @@ def resolve_settings(
 
 
 def mode_losses(run: "Run") -> Mapping[str, float]:
-    """Nats per token by mode, as the training measured them; empty if it did not."""
+    """Nats per token by trained mode, as the training measured them; empty if it did not."""
     from models.errors import RunError
     from models.runs.evaluation import Evaluation
 
@@ -182,7 +182,7 @@ def mode_losses(run: "Run") -> Mapping[str, float]:
         evaluation = run.evaluation()
     except RunError:  # it only advises
         return {}
-    return evaluation.validation_loss_by_mode if isinstance(evaluation, Evaluation) else {}
+    return evaluation.trained_mode_losses if isinstance(evaluation, Evaluation) else {}
 
 
 def _run_settings(run: "Run") -> dict[str, Any]:

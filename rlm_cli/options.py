@@ -180,7 +180,7 @@ WriterModeOption = Annotated[
         "-m",
         metavar="MODE",
         help="How long it thinks about each token: fast, normal, deep, thorough or extreme. "
-        "Default auto, the mode with the lowest measured loss.",
+        "Default auto, the best measured mode.",
         autocompletion=complete_modes,
     ),
 ]

@@ -13,6 +13,7 @@ from models.runs import events
 from models.runs.event_words import END_REASONS, describe, sittings
 from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
+from rlm_cli.generation_options import mode_losses
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
 from rlm_cli.plot.draw import show_curve_at_end
@@ -138,11 +139,12 @@ def show_end(event: events.RunFinished, run: "Run", output: Output) -> None:
     history = run.history()
     if output.form is Form.HUMAN and stdout_is_terminal() and stderr_is_terminal():
         show_curve_at_end(history, output)
-    _show_result(event, history, output, quoted_reference(run))
+    _show_result(event, history, output, run)
 
 
-def _show_result(event: events.RunFinished, history: "History", output: Output, run: str) -> None:
-    """Print the results of a finished run, and the next command for the reference `run`."""
+def _show_result(event: events.RunFinished, history: "History", output: Output, run: "Run") -> None:
+    """Print the results of a finished run, and the next command."""
+    name = quoted_reference(run)
     by_mode = "   ".join(f"{mode} {loss:.4f}" for mode, loss in event.validation_loss_by_mode.items())
     rows = [
         ("run", event.path),
@@ -150,14 +152,14 @@ def _show_result(event: events.RunFinished, history: "History", output: Output, 
         _final_evaluation(event),
         ("  while training", _loss_on_a_part(event, history)),
         ("by mode", by_mode),
-        ("best mode", best_mode_words(event.validation_loss_by_mode) or ""),
+        ("best mode", best_mode_words(mode_losses(run)) or ""),
         ("time", f"{sittings(event, format_duration)}, at {event.tokens_per_second:,.0f} tokens/s"),
     ]
     output.pairs(row for row in rows if row[1])
     if event.exact_accuracy is not None:
-        output.say(f"\nSolve a puzzle:  {program()} solve {run} --random")
+        output.say(f"\nSolve a puzzle:  {program()} solve {name} --random")
     else:
-        output.say(f"\nTalk to it:  {program()} chat {run}")
+        output.say(f"\nTalk to it:  {program()} chat {name}")
 
 
 def _loss_on_a_part(event: events.RunFinished, history: "History") -> str:

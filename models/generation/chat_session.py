@@ -62,7 +62,7 @@ class ChatSession:
         self.stats: AnswerStats | None = None
         self.save_error: str | None = None
         self.losses = losses or {}
-        """Measured nats per token by mode."""
+        """Measured nats per token by trained mode."""
         self._attempt = 0
 
     @property
@@ -92,7 +92,7 @@ class ChatSession:
     def mode_note(self) -> str | None:
         """A warning about the current mode or halting, or None."""
         model, mode, generation = self.chat_model.model, self.settings.mode, self.settings.generation
-        note = mode_note(model, mode, self.losses)
+        note = mode_note(model, mode)
         if note is None and generation.halt:
             return halt_note(model, mode, generation.halt_threshold)
         return note
@@ -198,7 +198,7 @@ class ChatSession:
         except RlmError:
             return "cannot be read"
         first = next((turn.content for turn in conversation.turns if turn.role == "user"), "")
-        return f"{counted(len(conversation.turns), 'turn')}: {' '.join(first.split())}"
+        return f"{counted(conversation.exchanges, 'exchange')}: {' '.join(first.split())}"
 
     def save(self) -> None:
         """Save the conversation unless it is empty."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from data.wording import counted
-from models.depth import MODES, Depth, best_mode, depth_of, has_steps, is_trained
+from models.depth import MODE_TOLERANCE, MODES, Depth, best_mode, depth_of, has_steps, is_trained
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
@@ -18,17 +18,14 @@ def extrapolates(model: RecursiveLM, depth: Depth) -> bool:
     return not is_trained(model, depth)
 
 
-def mode_note(model: RecursiveLM, mode: str, losses: Mapping[str, float] | None = None) -> str | None:
-    """A note if `mode` has no effect or is deeper than training, or None.
-
-    The best of `losses`, measured nats per token by mode, gets no warning for being deeper.
-    """
+def mode_note(model: RecursiveLM, mode: str) -> str | None:
+    """A note if `mode` has no effect or is deeper than training, or None."""
     depth = depth_of(mode)
     if not model.recursive:
         return f"This model has no recursion; mode {mode} changes nothing."
     if mode not in model.modes():
         return f"This model goes no deeper than mode {list(model.modes())[-1]}; mode {mode} is the same."
-    if extrapolates(model, depth) and mode != best_mode(losses or {}):
+    if extrapolates(model, depth):
         two_levels = has_steps(model)
         uses = str(depth) if two_levels else counted(model.passes(depth), "pass")
         trained = model.trained_depth if two_levels else model.passes(model.trained_depth)
@@ -37,21 +34,25 @@ def mode_note(model: RecursiveLM, mode: str, losses: Mapping[str, float] | None 
 
 
 def best_mode_words(losses: Mapping[str, float]) -> str | None:
-    """The mode with the lowest of `losses`, in nats per token by mode. None if all are equal."""
+    """The best of `losses`, in nats per token by trained mode. None if all are equal."""
     best = best_mode(losses)
     measured = [mode for mode in MODES if math.isfinite(losses.get(mode, math.nan))]
     if best is None or len({losses[mode] for mode in measured}) < 2:
         return None
-    return best if best == measured[-1] else f"{best}; deeper modes are worse"
+    deeper = measured[measured.index(best) + 1 :]
+    if not deeper:
+        return best
+    are_worse = all(losses[mode] > losses[best] + MODE_TOLERANCE for mode in deeper)
+    return f"{best}; deeper modes are {'worse' if are_worse else 'no better'}"
 
 
 def measured_note(mode: str, losses: Mapping[str, float]) -> str | None:
-    """How `mode` compares with the best of `losses`, in nats per token by mode, or None."""
+    """How `mode` compares with the best of `losses`, in nats per token by trained mode, or None."""
     best, words = best_mode(losses), best_mode_words(losses)
     if best is None or words is None:
         return None
-    if mode == best or not math.isfinite(losses.get(mode, math.nan)):
-        return f"The mode with the lowest measured loss is {words}."
+    if not losses.get(mode, math.nan) > losses[best] + MODE_TOLERANCE:
+        return f"The best measured mode is {words}."
     return f"Mode {mode} measured worse than {best}: loss {losses[mode]:.4f} against {losses[best]:.4f}."
 
 

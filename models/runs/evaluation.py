@@ -28,6 +28,12 @@ class Evaluation:
     number_format: Text | None = None
     foreign: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def trained_mode_losses(self) -> dict[str, float]:
+        """The losses of the modes that training used, for the choice of the best one."""
+        losses = self.validation_loss_by_mode.items()
+        return {mode: loss for mode, loss in losses if mode not in self.extrapolated_modes}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PuzzleEvaluation:

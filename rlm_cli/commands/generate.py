@@ -116,13 +116,10 @@ def generate(
     loaded = load_model(run, device, threads)
     for warning in loaded.notes:
         output.warn(warning)
-    losses = mode_losses(run)
-    if loaded.model.recursive and (note := measured_note(chosen_mode, losses)):
+    if loaded.model.recursive and (note := measured_note(chosen_mode, mode_losses(run))):
         output.say(note, style="dim")
     # A mode without effect matters only if the user typed it.
-    if (mode is not None or loaded.model.recursive) and (
-        note := mode_note(loaded.model, chosen_mode, losses)
-    ):
+    if (mode is not None or loaded.model.recursive) and (note := mode_note(loaded.model, chosen_mode)):
         output.say(in_cli_words(note), style="dim")
     if config.halt and (note := halt_note(loaded.model, chosen_mode, config.halt_threshold)):
         output.say(in_cli_words(note), style="dim")

@@ -158,7 +158,7 @@ def _mode_rows(evaluation: "Evaluation | PuzzleEvaluation | None") -> Iterator[t
         deeper = ", deeper than trained" if mode in evaluation.extrapolated_modes else ""
         if math.isfinite(loss):
             yield f"  {mode}", f"{loss:.4f}" + (f"  ({MODES[mode]}{deeper})" if mode in MODES else "")
-    if words := best_mode_words(evaluation.validation_loss_by_mode):
+    if words := best_mode_words(evaluation.trained_mode_losses):
         yield "best mode", words
     if (passes := evaluation.passes_per_token) is not None:
         yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"

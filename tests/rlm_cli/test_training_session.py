@@ -15,6 +15,7 @@ import pytest
 from models.runs import events
 from models.runs.events import Event
 from models.runs.history import History
+from models.runs.run import Run
 from rlm_cli import interrupts, training_session
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
@@ -259,7 +260,7 @@ def test_a_terminal_that_is_closed_pauses_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("shown", "is_told"), [(1.52, True), (1.50001, False)])
 def test_the_loss_of_the_step_lines_is_told_where_it_differs(
-    capsys: pytest.CaptureFixture[str], shown: float, is_told: bool
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shown: float, is_told: bool
 ) -> None:
     history = History()
     history.add(
@@ -273,5 +274,5 @@ def test_the_loss_of_the_step_lines_is_told_where_it_differs(
         perplexity=4.5, bits_per_byte=2.1, parameters=1, tokens_seen=1, tokens_per_second=1.0, elapsed_s=1.0,
         path="runs/owl",
     )  # fmt: skip
-    training_session._show_result(finished, history, Output(), "owl")
+    training_session._show_result(finished, history, Output(), Run(tmp_path / "owl"))
     assert ("1.5200, measured on a part" in capsys.readouterr().out) == is_told

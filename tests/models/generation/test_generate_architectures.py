@@ -104,11 +104,9 @@ def test_note_on_a_mode_beyond_the_deepest() -> None:
     assert mode_note(model, "deep") is None
 
 
-def test_best_measured_mode_is_not_warned_of() -> None:
+def test_a_mode_beyond_training_is_called_an_extrapolation() -> None:
     small = {"d_model": 16, "n_heads": 2, "context_length": 8, "vocab_size": 20}
-    model = build_model(model_config(small))
-    assert "extrapolation" in str(mode_note(model, "extreme", {"normal": 1.5, "extreme": 1.6}))
-    assert mode_note(model, "extreme", {"normal": 1.5, "extreme": 1.4}) is None
+    assert "extrapolation" in str(mode_note(build_model(model_config(small)), "extreme"))
 
 
 NAN = float("nan")
@@ -119,7 +117,10 @@ NAN = float("nan")
     [
         ({"fast": 1.556, "normal": 1.565, "deep": 1.575}, "fast; deeper modes are worse"),
         ({"fast": 1.6, "normal": 1.5, "deep": 1.4}, "deep"),
-        ({"fast": 1.6, "normal": 1.5, "deep": 1.5}, "normal; deeper modes are worse"),
+        ({"fast": 1.6, "normal": 1.5, "deep": 1.5}, "normal; deeper modes are no better"),
+        ({"fast": 1.6, "normal": 1.5, "deep": 1.4994, "thorough": 1.6}, "normal; deeper modes are no better"),
+        ({"fast": 1.5015, "normal": 1.5, "deep": 1.51}, "fast; deeper modes are no better"),
+        ({"fast": 1.6, "normal": 1.5, "deep": 1.497}, "deep"),
         ({"fast": NAN, "normal": 1.5, "deep": 1.4, "thorough": NAN}, "deep"),
         ({"normal": 1.5}, None),
         ({"fast": 1.5, "normal": 1.5}, None),
@@ -134,6 +135,7 @@ def test_best_mode_has_the_lowest_measured_loss(losses: dict[str, float], words:
 def test_note_on_a_mode_that_measured_worse() -> None:
     losses = {"fast": 1.556, "normal": 1.565, "deep": 1.575}
     assert measured_note("deep", losses) == "Mode deep measured worse than fast: loss 1.5750 against 1.5560."
-    assert "lowest measured loss is fast" in str(measured_note("fast", losses))
-    assert "lowest measured loss is fast" in str(measured_note("extreme", losses))  # which was not measured
+    assert "best measured mode is fast" in str(measured_note("fast", losses))
+    assert "best measured mode is fast" in str(measured_note("extreme", losses))  # which was not measured
+    assert "best measured mode is fast" in str(measured_note("normal", {"fast": 1.5, "normal": 1.4994}))
     assert measured_note("deep", {}) is None

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -248,9 +249,15 @@ def test_writing_starts_at_the_best_measured_mode(rlm, trained) -> None:
         assert generated(rlm, "-p", "a", *flags, *mode)["mode"] == "fast"
     code, _, err = rlm("chat", *flags, stdin=b"a")
     assert code == 0
-    assert "lowest measured loss is fast" in err
+    assert "best measured mode is fast" in err
     for command in ("chat", "generate"):
         assert "deep measured worse than fast" in rlm(command, "-m", "deep", *flags, stdin=b"a")[2]
+    deeper = {"fast": 1.5, "normal": 1.4, "deep": 1.3994, "extreme": 1.2}
+    trained.run.save_evaluation(
+        replace(evaluation, validation_loss_by_mode=deeper, extrapolated_modes=("extreme",))
+    )
+    assert generated(rlm, "-p", "a", *flags)["mode"] == "normal", "neither a chance gain nor an extrapolation"
+    trained.run.save_evaluation(evaluation)
     trained.run.write_json("generation_config.json", {"mode": "normal"})
     assert generated(rlm, "-p", "a", *flags)["mode"] == "normal"
     assert generated(rlm, "-p", "a", *flags, "--mode", "auto")["mode"] == "fast"
