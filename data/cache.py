@@ -35,7 +35,10 @@ def cache_dir(explicit: str | Path | None = None) -> Path:
 def _system_folder() -> Path:
     import platformdirs  # only here, so that `rlm --help` can choose a folder without loading it
 
-    folder = Path(platformdirs.user_cache_dir("rlm", appauthor=False))
+    try:
+        folder = Path(platformdirs.user_cache_dir("rlm", appauthor=False))
+    except RuntimeError:
+        folder = Path("~")
     if not folder.is_absolute():  # "~/.cache/rlm": there is no home folder
         raise StorageError(
             "There is no home folder for the cache.", hint="Set RLM_CACHE_DIR to a folder you can write to."

@@ -11,7 +11,7 @@ def require_free(file: Path, *, force: bool) -> None:
 
     Asked before the work begins, so that nothing is measured in vain.
     """
-    path = file.expanduser()
+    path = Path(os.path.expanduser(file))  # Path.expanduser raises for an unknown user
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder '{file.parent}'.", hint="Make it first, or give another name.")
     if os.path.lexists(path) and not (force and path.is_file()):

@@ -1,5 +1,6 @@
 """The Markdown page and the web page that a benchmark writes."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,14 +44,14 @@ class ReportPages:
 
 
 def _write(path: Path, page: str, output: Output) -> None:
-    replace_file(path.expanduser(), [page.encode()], f"'{path}'")
+    replace_file(Path(os.path.expanduser(path)), [page.encode()], f"'{path}'")
     output.say(f"Written: {path}")
 
 
 def _page_with_results(path: Path) -> str:
     """The text of a page that holds results already; empty where there is no such page."""
     try:
-        page = read_plain_file(path.expanduser(), _LARGEST_PAGE, follow_links=True).decode()
+        page = read_plain_file(Path(os.path.expanduser(path)), _LARGEST_PAGE, follow_links=True).decode()
     except (FileNotFoundError, UnreadableFileError, UnicodeDecodeError):
         return ""
     return page if report_view.holds_results(page) else ""

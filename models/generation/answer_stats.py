@@ -30,8 +30,8 @@ class AnswerStats:
 
     def context(self) -> str:
         """Tokens in the context and its length, such as 120/256."""
-        dropped = f", {self.dropped_turns} oldest turns dropped" if self.dropped_turns > 1 else ""
-        dropped = ", the oldest turn dropped" if self.dropped_turns == 1 else dropped
+        dropped = f", {self.dropped_turns} oldest messages dropped" if self.dropped_turns > 1 else ""
+        dropped = ", the oldest message dropped" if self.dropped_turns == 1 else dropped
         return f"{self.context_used}/{self.context_length}{dropped}"
 
     def line(self) -> str:

@@ -41,6 +41,11 @@ class Conversation:
         """The content of the last turn of `role`, or None."""
         return next((turn.content for turn in reversed(self.turns) if turn.role == role), None)
 
+    @property
+    def exchanges(self) -> int:
+        """Messages of the user, each with its answer."""
+        return sum(turn.role == "user" for turn in self.turns)
+
     def undo(self) -> str | None:
         """Remove the last user message and everything after it. Returns the message, or None."""
         for i in range(len(self.turns) - 1, -1, -1):

@@ -155,7 +155,7 @@ class LineChat:
                 *([("last answer", stats.details())] if stats else []),
                 ("context", stats.context() if stats else f"0/{model.config.context_length}"),
                 ("system", session.conversation.system or "none"),
-                ("turns", str(len(session.conversation.turns))),
+                ("exchanges", str(session.conversation.exchanges)),
                 ("saved in", str(saved_in)),
             ],
             to_stderr=True,
@@ -261,7 +261,7 @@ def resume_note(session: ChatSession) -> str:
     conversation = session.conversation
     last = conversation.last("user")
     last_message = f"; last: {_shorten(last)}" if last else ""
-    return f"Continuing {conversation.name}, {counted(len(conversation.turns), 'turn')}{last_message}"
+    return f"Continuing {conversation.name}, {counted(conversation.exchanges, 'exchange')}{last_message}"
 
 
 def wrap_text(text: str, width: int) -> str:

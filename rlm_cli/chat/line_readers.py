@@ -1,5 +1,6 @@
 """Reads the user's lines: an input line with editing on a terminal, or plain reading."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable
@@ -96,7 +97,7 @@ class TerminalReader:
     """An input line by prompt_toolkit. Enter sends; Ctrl-J or a trailing backslash makes a new line;
     up and down show the history and Ctrl-R searches it. The history is saved in a file."""
 
-    def __init__(self, history_file: Path) -> None:
+    def __init__(self, history_file: Path | None) -> None:
         from prompt_toolkit import PromptSession
 
         self._session: PromptSession[str] = PromptSession(
@@ -132,27 +133,42 @@ class TerminalReader:
         clear_typeahead(self._session.app.input)
 
 
-def history_path() -> Path:
-    """The history file, in RLM_HOME or else in the user's state folder."""
+def history_path() -> Path | None:
+    """The history file, in RLM_HOME or else in the user's state folder. None for a user without a home."""
     if home := os.environ.get("RLM_HOME"):
-        return Path(os.path.expanduser(home)) / "chat_history"
-    from platformdirs import user_state_path
+        folder = Path(os.path.expanduser(home))
+    else:
+        from platformdirs import user_state_path
 
-    return user_state_path("rlm", appauthor=False) / "chat_history"
+        try:
+            folder = user_state_path("rlm", appauthor=False)
+        except RuntimeError:
+            return None
+    return None if str(folder).startswith("~") else folder / "chat_history"
 
 
-def _history(file: Path) -> "History":
-    """The history in `file`, readable by its owner only; in memory if the file cannot be opened."""
+def _history(file: Path | None) -> "History":
+    """The history in `file`, readable by its owner only; in memory if there is no file, or it cannot be
+    opened."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
+    class KeptHistory(FileHistory):
+        """A history in a file. A message that cannot be added to the file stays in memory."""
+
+        def store_string(self, string: str) -> None:
+            with contextlib.suppress(OSError):
+                super().store_string(string)
+
+    if file is None:
+        return InMemoryHistory()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open_to_append(file.resolve(), 0o600) as opened:
             if hasattr(os, "fchmod"):
                 os.fchmod(opened.fileno(), 0o600)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where links lead in a circle
         return InMemoryHistory()
-    return FileHistory(str(file))
+    return KeptHistory(str(file))
 
 
 def _bindings() -> "KeyBindings":

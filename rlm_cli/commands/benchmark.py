@@ -1,6 +1,7 @@
 """`rlm benchmark`: speed, learning, depth, and two results side by side."""
 
 import json as json_module
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -273,7 +274,7 @@ def _read(path: Path) -> "Report":
 
     try:
         content: Any = json_module.loads(
-            read_plain_file(path.expanduser(), _LARGEST_RESULT, follow_links=True)
+            read_plain_file(Path(os.path.expanduser(path)), _LARGEST_RESULT, follow_links=True)
         )
     except FileNotFoundError:
         raise UsageError(f"There is no file '{path}'.", hint="Write one with --json.") from None

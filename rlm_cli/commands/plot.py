@@ -1,5 +1,6 @@
 """`rlm plot`: the loss curves of runs."""
 
+import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -97,7 +98,7 @@ def plot(
         return
     from data.storage import replace_file
 
-    path = out.expanduser()
+    path = Path(os.path.expanduser(out))
     replace_file(path, [file_content(chart, path, f"Loss of {', '.join(curves)}")], f"'{out}'")
     output.result(str(out))
 

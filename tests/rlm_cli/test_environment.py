@@ -52,6 +52,13 @@ def test_without_a_home_the_cache_is_refused_and_no_folder_appears(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: "~/.cache/rlm")
     set_cache_dir(None)
+    with pytest.raises(StorageError, match="no home folder"):
+        cache_dir()
+
+    def refused(*_: object, **__: object) -> str:  # as newer versions do
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_dir", refused)
     with pytest.raises(StorageError, match="no home folder") as caught:
         cache_dir()
     assert "RLM_CACHE_DIR" in str(caught.value.hint) and not list(tmp_path.iterdir())

@@ -103,7 +103,7 @@ def test_context_meter_counts_dropped_turns(session: ChatSession) -> None:
         list(session.answer("hello there"))
     assert session.stats is not None
     assert session.stats.dropped_turns >= 4
-    assert "oldest turns dropped" in session.stats.context()
+    assert "oldest messages dropped" in session.stats.context()
     assert session.stats.context_used <= 16
 
 

@@ -86,6 +86,12 @@ def test_turns_can_be_removed_and_answered_again(chat) -> None:
     line_chat = chat("one", "two", "/retry", "/continue", "/undo", "/edit three")
     assert [turn.content for turn in line_chat.session.conversation.turns if turn.role == "user"] == ["three"]
     assert roles(line_chat) == "ua"
+    assert line_chat.session.conversation.exchanges == 1
+
+
+def test_status_counts_exchanges(chat, capsys) -> None:
+    chat("one", "two", "/status")
+    assert ["exchanges", "2"] in [line.split() for line in "".join(capsys.readouterr()).splitlines()]
 
 
 def test_last_message_can_be_edited(chat) -> None:
@@ -213,7 +219,9 @@ def test_saved_conversations_are_listed_with_a_preview(chat, trained, capsys) ->
     capsys.readouterr()
     line_chat = chat("/load")
     lines = capsys.readouterr().err.splitlines()
-    assert any(line.split() == ["talk", "2", "turns:", "the", "fox", "and", "the", "crow"] for line in lines)
+    assert ["talk", "1", "exchange:", *["the", "fox", "and", "the", "crow"]] in [
+        line.split() for line in lines
+    ]
     assert any(line.split() == ["broken", "cannot", "be", "read"] for line in lines)
     assert roles(line_chat) == ""
 

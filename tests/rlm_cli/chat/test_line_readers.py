@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import stat
 import sys
 from types import SimpleNamespace
@@ -75,8 +76,28 @@ def test_history_file_is_in_rlm_home(monkeypatch, tmp_path) -> None:
     assert history_path() == tmp_path / "chat_history"
     monkeypatch.delenv("RLM_HOME")
     assert "rlm" in str(history_path())
+
+
+def test_a_user_without_a_home_has_no_history_file(monkeypatch, tmp_path, typing) -> None:
+    """As in a container, where the user is only a number."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RLM_HOME", "~none.such")
-    assert history_path().name == "chat_history"
+    assert history_path() is None
+    for name in ("RLM_HOME", "HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert history_path() is None
+    assert typing("hello" + ENTER, history=None) == "hello"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_that_cannot_be_added_to_stays_in_memory(monkeypatch, tmp_path) -> None:
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        reader = TerminalReader(tmp_path / "state" / "history")
+        shutil.rmtree(tmp_path / "state")  # or the disk is full
+        pipe.send_text("hello" + ENTER)
+        assert reader.read() == "hello"
+        assert reader._session.history.get_strings() == ["hello"]
 
 
 def test_pasted_control_characters_are_shown_safely_and_sent_unchanged(tmp_path) -> None:
