@@ -16,7 +16,13 @@ from models.errors import RunError
 from models.growth.transaction import commit, recover, write_change
 from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
-from models.planning.text_plan import data_section, growth_row, length_in_words, number_format_row
+from models.planning.text_plan import (
+    data_section,
+    growth_row,
+    length_in_words,
+    number_format_row,
+    record_notes,
+)
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, described_corpus, labels
 from models.runs.lock import holding_lock_to_read
@@ -131,12 +137,14 @@ class ContinuationPlan:
                         staged, self.snapshot, self._config(), self.tokenizer, datasets=self.datasets
                     )
                     recover(staged)
+                    record_notes(staged, self.corpus)
                 return run
             if (version := self.version) is not None:
                 recover(self.run)
                 save_version(self.run, version)
             self._save_samples(self.run)
             commit(self.run, self.snapshot, self._config(), self.tokenizer, datasets=self.datasets)
+            record_notes(self.run, self.corpus)
         return self.run
 
     def _save_samples(self, run: Run) -> None:

@@ -13,8 +13,9 @@ from models.planning.defaults import suggested_minutes
 from models.planning.extend import extend
 from models.planning.relocate import choose_other_machine
 from models.planning.request import TrainRequest
+from models.planning.text_plan import record_notes
 from models.runs.checkpoint_folder import newest_checkpoint
-from models.runs.datasets import source_paths
+from models.runs.datasets import source_paths, with_files
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_folder import copy_run
@@ -78,22 +79,28 @@ class ResumePlan:
         if self.copy_name is not None:
             copy = copy_run(self.run, self.copy_name, self.runs_dir, without=(VERSIONS,))
             return replace(self, run=copy, copy_name=None).start()
-        self._save_paths()
+        self._save_files()
         if self.device is not None or self.threads is not None:
             choose_other_machine(self.run, device=self.device, threads=self.threads)
         if self.minutes is not None or self.steps is not None:
             extend(self.run, minutes=self.minutes, steps=self.steps)
         return self.run
 
-    def _save_paths(self) -> None:
-        """Have the run find its text where it was given now, unless that was a stream and it has a file."""
+    def _save_files(self) -> None:
+        """Have the run find its text where it was given now, unless that was a stream and it has a file, and
+        record what was assumed of it."""
         with self.run.lock():
             config, paths = recover(self.run), tuple(source_paths(self.corpus))
             assert config.data is not None
+            record_notes(self.run, self.corpus)
             if self.corpus.name == "stdin" and all(map(os.path.exists, config.data.paths)):
                 return
-            if config.content_hash == self.corpus.content_hash and config.data.paths != paths:
-                save_paths(self.run, config, config.content_hash, paths)
+            if config.content_hash == self.corpus.content_hash:
+                known = self.run.datasets(config)
+                if (found := with_files(known, self.corpus)) != known:
+                    self.run.save_datasets(found)
+                if config.data.paths != paths:
+                    save_paths(self.run, config, config.content_hash, paths)
 
 
 def plan_resume(

@@ -123,9 +123,7 @@ class TextPlan:
                 self.tokenizer.save(run.tokenizer_path)
             run.save_datasets([dataset_of(self.corpus)])
             run.save_config(self._config(run, lineage))
-            warnings = (NoticeGiven(message=note, is_warning=True) for note in self.corpus.notes)
-            for _ in run.record(warnings):
-                pass
+            record_notes(run, self.corpus)
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
                 (run.path / DATASETS_FILE).unlink(missing_ok=True)
@@ -164,6 +162,12 @@ class TextPlan:
 
     def _expected_s(self) -> float:
         return self._expected_tokens() / self.estimate.tokens_per_second
+
+
+def record_notes(run: Run, corpus: Corpus) -> None:
+    """Record what was assumed of a text and what was left out as warnings of the run. Raises StorageError."""
+    for _ in run.record(NoticeGiven(message=note, is_warning=True) for note in corpus.notes):
+        pass
 
 
 def number_format_row(cost: Estimate) -> tuple[str, str]:

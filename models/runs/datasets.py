@@ -142,12 +142,25 @@ def with_dataset(datasets: Sequence[Dataset], entry: Dataset) -> list[Dataset]:
     if known is None:
         return [*datasets, entry]
     said = {name: value for name, value in _values(entry).items() if value}
+    if entry.paths:
+        said["notes"] = entry.notes  # on these files
     return [replace(known, **said) if one is known else one for one in datasets]
 
 
 def with_paths(datasets: Sequence[Dataset], content_hash: str, paths: Sequence[str]) -> list[Dataset]:
     """`datasets`, with `paths` as the place of the text of that hash."""
     return [replace(one, paths=tuple(paths)) if _is_of(one, content_hash) else one for one in datasets]
+
+
+def with_files(datasets: Sequence[Dataset], corpus: "Corpus") -> list[Dataset]:
+    """`datasets`, with the files that a known text was read from now, and the notes on them."""
+    read = dataset_of(corpus)
+    return [
+        replace(one, paths=read.paths, encodings=read.encodings, notes=read.notes)
+        if _is_of(one, corpus.content_hash)
+        else one
+        for one in datasets
+    ]
 
 
 def with_losses(
