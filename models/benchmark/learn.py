@@ -5,6 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.corpus import Corpus
 from data.errors import UsageError
 from models.benchmark.candidates import Candidate, Shape, candidates
 from models.benchmark.environment import environment
@@ -21,12 +22,16 @@ from models.runs.run import Run
 from models.training.control import Control
 from models.training.trainer import train
 
+_ANOTHER_FOLDER = "Give another folder, or remove this one."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnRequest:
     """What to compare."""
 
     corpus: str
+    encoding: str | None = None
+    """Of the text; None where it is to be detected."""
     architectures: Sequence[str]
     shape: Shape
     seeds: int = 1
@@ -51,7 +56,9 @@ def benchmark_learn(
     kept, and what is half done is resumed. The order rotates from seed to seed. Returns None where
     `control` paused it. Raises UsageError where `folder` holds the runs of another benchmark.
     """
-    base = TrainRequest(paths=(request.corpus,), overrides=_overrides(request, {}, 0))
+    base = TrainRequest(
+        paths=(request.corpus,), encoding=request.encoding, overrides=_overrides(request, {}, 0)
+    )
     planned = yield from plan(base, folder)
     assert isinstance(planned, TextPlan)  # the request names a new run of text
     chosen = candidates(request.architectures, request.shape, planned.tokenizer.vocab_size)
@@ -63,7 +70,7 @@ def benchmark_learn(
     outcomes: list[Outcome] = []
     for number, (candidate, seed) in enumerate(jobs, 1):
         yield NoticeGiven(message=f"Training {number} of {len(jobs)}: {candidate.name}, seed {seed}")
-        outcome = yield from _trained(request, candidate, seed, folder, planned.tokenizer.kind, control)
+        outcome = yield from _trained(request, candidate, seed, folder, planned, control)
         if outcome is None:
             return None
         outcomes.append(outcome)
@@ -81,18 +88,20 @@ def benchmark_learn(
 
 
 def _trained(
-    request: LearnRequest, candidate: Candidate, seed: int, folder: Path, tokenizer: str, control: Control
+    request: LearnRequest, candidate: Candidate, seed: int, folder: Path, planned: TextPlan, control: Control
 ) -> Generator[Event, None, Outcome | None]:
-    """Train one candidate to its end, from where it stands. None: it was paused."""
+    """Train one candidate to its end, from where it stands, on the text that is `planned`. None: it was
+    paused."""
     name = f"{candidate.name}-seed-{seed}"
     overrides = _overrides(request, candidate.model, seed)
     path = folder / name
     if path.exists() and not is_incomplete(path):
         run = Run.open(name, folder)
-        _require_same(run, overrides, folder)
+        _require_same(run, overrides, planned.corpus, folder)
     else:
+        tokenizer = planned.tokenizer.kind
         one = TrainRequest(paths=(request.corpus,), name=name, tokenizer=tokenizer, overrides=overrides)
-        run = (yield from plan(one, folder)).start()
+        run = (yield from plan(one, folder, planned.corpus)).start()
     finished = _finished(run)
     if finished is None:
         yield from run.record(train(run, control))
@@ -114,9 +123,13 @@ def _overrides(request: LearnRequest, model: Mapping[str, object], seed: int) ->
     return Overrides({**fields, **request.length})
 
 
-def _require_same(run: Run, overrides: Overrides, folder: Path) -> None:
-    """Raise UsageError where the run was trained with other settings."""
+def _require_same(run: Run, overrides: Overrides, corpus: Corpus, folder: Path) -> None:
+    """Raise UsageError where the run was trained on another text or with other settings."""
     config = run.config()
+    if config.content_hash != corpus.content_hash:
+        raise UsageError(
+            f"'{folder}' holds another benchmark: {run.name} learned another text.", hint=_ANOTHER_FOLDER
+        )
     kept = {
         "model": {**config.model.dials, "architecture": config.model.architecture},
         "training": config.training,
@@ -127,7 +140,7 @@ def _require_same(run: Run, overrides: Overrides, folder: Path) -> None:
             found = kept[section][name]
             raise UsageError(
                 f"'{folder}' holds another benchmark: {run.name} has {name} {found}, not {value}.",
-                hint="Give another folder, or remove this one.",
+                hint=_ANOTHER_FOLDER,
             )
 
 

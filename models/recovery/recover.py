@@ -171,14 +171,17 @@ def _reconstruct(
         raise TokenizerError(why, hint=f"{missing}, or give {other}" if missing else f"Give {other}")
     reference = read_reference_text(texts.like, texts.like_encoding)
     model = load_model(run, config)
-    return (
-        yield from reconstruct(
+    try:
+        found = yield from reconstruct(
             RecursiveTextModel(model, default_depth(model)),
             reference,
             bounds=_bounds(texts, vocab_size),
             expected=original_hash(config) or expected_hash(config),
         )
-    )
+    except TokenizerError as error:
+        error.hint = " ".join(filter(None, (error.hint, *reference.notes)))
+        raise
+    return replace(found, notes=reference.notes)
 
 
 def _bounds(texts: TrainingTexts, vocab_size: int) -> Sequence[int]:

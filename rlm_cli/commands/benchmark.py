@@ -14,6 +14,7 @@ from rlm_cli.options import DeviceOption, JsonOption, QuietOption, RunArgument, 
 from rlm_cli.output import Form, Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 from rlm_cli.report_pages import ReportPages
+from rlm_cli.text_options import EncodingOption
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -145,6 +146,7 @@ SaveOption = Annotated[
 @benchmark.command(cls=PlainHelpCommand)
 def learn(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A text file or a folder of them.")],
+    encoding: EncodingOption = None,
     steps: StepsOption = None,
     minutes: MinutesOption = None,
     architectures: ArchitecturesOption = None,
@@ -190,6 +192,7 @@ def learn(
 
     request = LearnRequest(
         corpus=corpus,
+        encoding=encoding,
         architectures=list(ARCHITECTURES) if architectures is None else _names(architectures),
         shape=Shape(width, heads, context),
         seeds=seeds,

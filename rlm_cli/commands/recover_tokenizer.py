@@ -134,6 +134,8 @@ def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
 
 
 def _show_reconstruction(rebuilt: "Reconstruction", output: Output) -> None:
+    for note in rebuilt.notes:
+        output.warn(note)
     order = "in" if rebuilt.in_order else "not in"
     output.result()
     output.table(

@@ -1,6 +1,6 @@
 """A text in the model's language, as numbers: its characters, and how they follow each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ _SMOOTHING = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ReferenceText:
-    """`characters` are the distinct ones by code point; `codes` (N,) is the text as places in them."""
+    """`characters` are the distinct ones by code point; `codes` (N,) is the text as places in them. `notes`
+    are sentences on what was assumed of the text."""
 
     characters: str
     codes: np.ndarray
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> np.ndarray:
@@ -68,7 +70,7 @@ def read_reference_text(path: str | Path, encoding: str | None = None) -> Refere
             f"'{Path(path).name}' is too short to tell characters by: {len(text):,} characters.",
             hint=f"Give a text of the same language with {MIN_CHARACTERS:,} or more; 100,000 is good.",
         )
-    return reference_text_of(text)
+    return replace(reference_text_of(text), notes=corpus.notes)
 
 
 def reference_text_of(text: str) -> ReferenceText:

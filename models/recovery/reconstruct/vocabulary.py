@@ -31,7 +31,8 @@ class ReconstructedCharacter:
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
     """A vocabulary and how far to trust it. `loss`, `unigram_loss` and `bigram_loss` are nats per character
-    of the reference text. `exact`: the recorded hash proves it."""
+    of the reference text. `exact`: the recorded hash proves it. `notes` are sentences on what was assumed of
+    that text."""
 
     characters: tuple[ReconstructedCharacter, ...]
     in_order: bool
@@ -39,6 +40,7 @@ class Reconstruction:
     loss: float
     unigram_loss: float
     bigram_loss: float
+    notes: tuple[str, ...] = ()
 
     @property
     def tokenizer(self) -> CharacterTokenizer:
@@ -58,6 +60,7 @@ class Reconstruction:
             "single_loss": self.unigram_loss,
             "pair_loss": self.bigram_loss,
             "uncertain": self.uncertain,
+            "notes": list(self.notes),
             "characters": [
                 {
                     "id": one.id,

@@ -94,6 +94,8 @@ def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
     assert not any(isinstance(event, RunFinished) for event in again), "all of them had ended"
     with pytest.raises(UsageError, match="holds another benchmark"):
         list(benchmark_learn(replace(request, batch_size=3), tmp_path / "runs", Control()))
+    with pytest.raises(UsageError, match="learned another text"):
+        list(benchmark_learn(replace(request, encoding="cp037"), tmp_path / "runs", Control()))
 
 
 def test_every_architecture_has_its_candidates() -> None:

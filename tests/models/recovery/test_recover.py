@@ -410,6 +410,17 @@ def test_the_given_text_may_be_the_training_text(trained: Trained, strip: Strip,
     assert run.tokenizer_path.read_bytes() == original
 
 
+def test_the_given_text_is_read_in_the_encoding_that_is_named(trained: Trained, strip: Strip) -> None:
+    run = trained()
+    (text,) = run.config().data.paths
+    like = run.path.parent / "like.txt"
+    like.write_bytes(Path(text).read_text(encoding="utf-8").encode("cp037"))  # nothing shows this one
+    strip(run, "copies", "text")
+    original = damage(run, "delete")
+    assert result_of(recover_tokenizer(run, like, "cp037")).source == "corpus"
+    assert run.tokenizer_path.read_bytes() == original
+
+
 def test_loading_does_not_choose_between_copies_that_differ(trained: Trained, strip: Strip) -> None:
     run = trained()
     tokenizer = put_a_wrong_copy_into(run)
@@ -467,7 +478,7 @@ def test_a_second_reconstruction_keeps_the_hash_of_the_lost_tokenizer(
 ) -> None:
     run = trained()
     like = Path(run.path.parent / "like.txt")
-    like.write_text("The hen hears the bee; is it 7? " * 200)
+    like.write_bytes("The hen hears the bée; is it là, près du café? ".encode("cp1252") * 200)
     strip(run, "copies", "text")
     right = run.config().data.tokenizer_hash
     tokenizer = load_tokenizer(run.tokenizer_path)
@@ -488,7 +499,9 @@ def test_a_second_reconstruction_keeps_the_hash_of_the_lost_tokenizer(
 
         monkeypatch.setattr("models.recovery.recover.reconstruct", made)
         run.tokenizer_path.unlink()
-        assert recovered(run, like).source == "reconstruction"
+        recovery = recovered(run, like)
+        assert recovery.source == "reconstruction" and recovery.reconstruction is not None
+        assert "read as cp1252" in recovery.reconstruction.notes[0]
         data = run.config().data
         assert data.tokenizer_hash == load_run(run).tokenizer.hash != right
         assert data.reconstructed_from_hash == right

@@ -112,9 +112,13 @@ def test_a_model_that_cannot_read_the_reference_text(
 ) -> None:
     without_copies(run)
     like = tmp_path / "like.txt"
-    like.write_text("a bad egg had a big head\n" * 300)
-    assert main(["recover-tokenizer", "owl", "--like", str(like)]) == 1  # it was never trained
-    assert "not in the language" in capsys.readouterr().err
+    like.write_bytes("a bad egg had a big head, là, près du café\n".encode("cp1252") * 300)
+    command = ["recover-tokenizer", "owl", "--like", str(like)]
+    assert main(command) == 1  # it was never trained
+    error = " ".join(capsys.readouterr().err.split())
+    assert "not in the language" in error and "read as cp1252" in error and "--encoding NAME" in error
+    assert main([*command, "--encoding", "nonsense"]) == 2
+    assert "no text encoding 'nonsense'" in capsys.readouterr().err
     assert not run.tokenizer_path.exists()
 
 
