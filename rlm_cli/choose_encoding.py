@@ -44,11 +44,11 @@ def choose_encoding(unclear: "UnclearEncodingError", output: Output) -> str:
     output.say(f"\nWhich words are right in {unclear.label}?")
     names = [encoding for encoding, _ in unclear.choices]
     while True:
-        answer = output.ask(f"1 to {len(names)}, Enter to cancel:")
+        answer = output.ask("1 or 2, Enter to cancel:")
         if not answer:
             output.say("Nothing was changed.")
             raise typer.Exit(ExitCode.OK)
         if answer in names:
             return answer
-        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(names):
+        if answer in ("1", "2"):
             return names[int(answer) - 1]
