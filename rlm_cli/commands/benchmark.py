@@ -272,7 +272,7 @@ def _write_and_show(report: "Report", pages: ReportPages, output: Output) -> Non
 
 
 def _read(path: Path) -> "Report":
-    from data.plain_file import read_plain_file
+    from data.plain_file import UnreadableFileError, read_plain_file
     from models.benchmark.report import from_json
 
     try:
@@ -281,6 +281,8 @@ def _read(path: Path) -> "Report":
         )
     except FileNotFoundError:
         raise UsageError(f"There is no file '{path}'.", hint="Write one with --json.") from None
+    except UnreadableFileError as error:
+        raise UsageError(error.message, hint="Give a file that was written with --json.") from error
     except (ValueError, RecursionError):
         raise UsageError(f"'{path}' is no JSON.", hint="Write one with --json.") from None
     try:
