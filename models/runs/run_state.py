@@ -112,6 +112,8 @@ class RunState:
     steps_without_overflow: Count = 0
     ended: Text | None = None
     """Why there is no next step; None where there is one."""
+    seconds_left: Finite | None = None
+    """To the end of the training's minutes, below 0 after it; None where its length is not a time."""
     revision: Count = 0
     """How often the run grew or was given another text before this checkpoint."""
     is_initial: bool = False

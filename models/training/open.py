@@ -76,7 +76,7 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
         training,
         calibration,
         length,
-        max_step=None if length.extends else task.max_step(training),
+        max_step=None if config.extension is not None else task.max_step(training),
     )
     if snapshot is not None:
         session.restore(snapshot)

@@ -250,6 +250,7 @@ class Session:
         tensors = self.optimizers.state() | self.task.tensors()
         if self.average is not None:
             tensors |= {f"average.{name}": value for name, value in self.average.state().items()}
+        budget = self.time_budget
         state = RunState(
             counters=self.counters,
             schedule=self.schedule,
@@ -258,6 +259,7 @@ class Session:
             gradient_scale=self.optimizers.gradient_scale,
             steps_without_overflow=self.optimizers.steps_without_overflow,
             ended=self.ended,
+            seconds_left=None if budget.deadline is None else budget.left_s(self.control.now()),
             revision=self.run_config.revision,
         )
         return Snapshot(self.counters.step, self.model.state_dict(), tensors, state)

@@ -51,7 +51,7 @@ REWARM_OTHER_TEXT = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How much training lies ahead. Where no field but `extends` is set, the schedule stands already."""
+    """How much training lies ahead. Where no field is set, the schedule stands already."""
 
     minutes: float | None = None
     steps: int | None = None
@@ -62,6 +62,8 @@ class Length:
     """Whether this is more training for a run that has some."""
     rewarm_scale: float | None = None
     """Share of the peak rate to rise to again, where an earlier training had ended."""
+    is_planned: bool = False
+    """Whether the schedule of the minutes stands already: they were begun in an earlier sitting."""
 
     @property
     def budget_s(self) -> float | None:
@@ -80,16 +82,15 @@ class Length:
             epochs = training.epochs
             if (training.minutes, training.steps, epochs) == (None, None, None):
                 epochs = 1.0
-            return cls(
-                training.minutes,
-                training.steps,
-                epochs,
-                deadline=None if training.minutes is None else began + 60 * training.minutes,
-                rewarm_scale=None if state is None else REWARM_OTHER_TEXT,
-            )
+            deadline = None if training.minutes is None else began + 60 * training.minutes
+            rewarm = None if state is None else REWARM_OTHER_TEXT
+            return cls(training.minutes, training.steps, epochs, deadline=deadline, rewarm_scale=rewarm)
         extension = config.extension
         if extension is None or extension.from_step != state.counters.step:
-            return cls()
+            minutes = (extension or training).minutes
+            if minutes is None or state.seconds_left is None:
+                return cls()
+            return cls(minutes, deadline=began + state.seconds_left, is_planned=True)
         return cls(
             extension.minutes,
             extension.steps,
@@ -275,6 +276,8 @@ def is_worth_replanning(planned: int, possible: int) -> bool:
 
 def plan_steps(session: "Session", length: Length) -> Iterator[Event]:
     """Give `session` the schedule that `length` asks for, where it asks for one."""
+    if length.is_planned:
+        return
     step, budget, sampler = session.counters.step, session.time_budget, session.task.sampler
     if length.minutes is not None:
         now = session.control.now()

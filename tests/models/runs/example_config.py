@@ -70,6 +70,7 @@ COMPLETE_STATE = RunState(
     schedule=Schedule(0, 9, 4, 0.25, 0.5),
     micro_batch=2,
     ended="steps",
+    seconds_left=1.5,
     revision=1,
     is_initial=True,
     config={"model": {"architecture": "looped"}},

@@ -175,7 +175,7 @@ def test_the_length_is_kept_when_paused_before_the_first_step(
 
 
 def test_a_minute_long_run_keeps_its_steps_when_paused(new_run: NewRun) -> None:
-    """Minutes become steps once; a resumed run goes on with those, whatever the time of day."""
+    """Minutes become steps; a resumed run goes on with those, until it is time to plan again."""
     run = new_run(minutes=3, evaluations=0)
     first = go(run, 12)
     paused = first[-1]

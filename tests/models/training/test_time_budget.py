@@ -15,7 +15,7 @@ from models.config import TrainingConfig
 from models.depth import Depth
 from models.losses import LossParts
 from models.planning.extend import extend
-from models.runs.events import RunFinished, SchedulePlanned, StepFinished
+from models.runs.events import RunFinished, RunPaused, SchedulePlanned, StepFinished
 from models.runs.run import Run
 from models.runs.run_config import Calibration
 from models.training import control as control_module
@@ -121,6 +121,53 @@ def test_a_training_ends_in_time_however_fast_the_machine_is(
     assert [event.instead_of for event in said] == totals[:-1] and bool(said) == bool(replanned)
     assert not said or said[0].reason == f"the machine has become {word}"
     assert not replanned or replanned[-1].seconds_per_step == pytest.approx(seconds, rel=0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 4.0])
+def test_a_pause_keeps_the_minutes_that_are_left(
+    timed_session: Callable[..., Session], clock: SimpleNamespace, seconds: float
+) -> None:
+    """Of a minute, a pause after ten steps; a day later the training goes on, and takes the rest of it."""
+    session = timed_session(seconds)
+    for event in training_loop(session):
+        if isinstance(event, StepFinished) and event.step == 10:
+            session.control.pause()
+    assert isinstance(event, RunPaused)
+    trained_s = clock.now - 1000.0
+    clock.now += 86_400
+    later = session_of(session.run, Control())
+    assert later.schedule == session.schedule, "a pause alone changes no plan"
+    assert later.time_budget.deadline == pytest.approx(clock.now + 60 - trained_s)
+    _take_steps_of(seconds, later, clock)
+    last = list(training_loop(later))[-1]
+    assert isinstance(last, RunFinished) and last.reason == "time"
+    assert 55 - 2 * seconds <= clock.now - 86_400 - 1000.0 <= 60
+
+
+def test_the_minutes_of_more_training_are_kept_too(
+    new_run: NewRun, changed_calibration: NewRun, clock: SimpleNamespace
+) -> None:
+    run = new_run("owl", "transformer", steps=2, **QUIET)
+    for _ in run.record(train(run)):
+        pass
+    extend(run, minutes=1)
+    session = session_of(changed_calibration(run, shallow_step_s=1.0, deep_step_s=1.0), Control())
+    _take_steps_of(1.0, session, clock)
+    for event in training_loop(session):
+        if isinstance(event, StepFinished) and event.step == 22:
+            session.control.pause()
+    later = session_of(run, Control())
+    assert later.time_budget.deadline == clock.now + 40 and later.time_budget.max_step is None
+    assert later.schedule == session.schedule
+
+
+def test_a_training_in_steps_has_no_deadline_after_a_pause(new_run: NewRun, clock: SimpleNamespace) -> None:
+    session = session_of(new_run("owl", "transformer", steps=5, **QUIET), Control())
+    for event in training_loop(session):
+        if isinstance(event, StepFinished) and event.step == 2:
+            session.control.pause()
+    assert session.snapshot().state.seconds_left is None
+    assert session_of(session.run, Control()).time_budget.deadline is None
 
 
 @pytest.mark.parametrize(
