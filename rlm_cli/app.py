@@ -29,6 +29,7 @@ from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
 from rlm_cli.commands.trace import trace
 from rlm_cli.commands.train import train
+from rlm_cli.commands.tui import tui
 from rlm_cli.commands.verify import verify
 from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
@@ -67,6 +68,8 @@ app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(save)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(sample)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(ls)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(show)
+app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(tui)
+app.command("ui", cls=PlainHelpCommand, hidden=True)(tui)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(plot)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(trace)

@@ -20,7 +20,7 @@ from rlm_cli.run_reference import new_name_flags, reference_to
 COMMANDS = frozenset(
     {"train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save", "sample"}
     | {"ls", "show", "plot", "analyze", "benchmark", "trace", "verify", "doctor", "recover-tokenizer"}
-    | {"copy", "rename", "rm"}
+    | {"copy", "rename", "rm", "tui", "ui"}
 )
 """The commands of `rlm`. A test compares them with the registered ones."""
 

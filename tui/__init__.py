@@ -1,1 +1,1 @@
-"""The full-screen front end. Nothing here yet: the line-mode commands come first."""
+"""The full-screen application: `rlm tui`. It shows runs and asks trainings, which are other processes."""

@@ -86,22 +86,35 @@ class Chart:
     y: Axis
 
 
-def chart_of(series: Sequence[Series], *, x_label: str, y_label: str, is_time: bool, log: bool) -> Chart:
-    """A chart with axes that all points fit on. Logarithmic axes leave out points that are not above 0."""
-    kept = [_above_zero(one) for one in series] if log else list(series)
+def chart_of(
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    is_time: bool,
+    log: bool,
+    log_x: bool | None = None,
+) -> Chart:
+    """A chart with axes that all points fit on. `log` is of both axes, unless `log_x` says otherwise.
+
+    Logarithmic axes leave out points that are not above 0.
+    """
+    log_x = log if log_x is None else log_x
+    kept = [_above_zero(one, log_x, log) for one in series] if log or log_x else list(series)
     xs = [x for one in kept for x, _ in one.points]
     ys = [y for one in kept for _, y in one.points]
     write = format_duration if is_time else _short
     return Chart(
         tuple(one for one in kept if one.points),
-        Axis(x_label, *_span(xs), log, write, is_time, whole=not is_time),
+        Axis(x_label, *_span(xs), log_x, write, is_time, whole=not is_time),
         Axis(y_label, *_span(ys), log, lambda value: f"{value:.4g}"),
     )
 
 
-def _above_zero(series: Series) -> Series:
+def _above_zero(series: Series, log_x: bool, log_y: bool) -> Series:
     """A curve without the points that a logarithmic axis cannot show. Its marks lose their labels."""
-    return replace(series, points=tuple((x, y) for x, y in series.points if x > 0 and y > 0), labels=())
+    points = ((x, y) for x, y in series.points if (x > 0 or not log_x) and (y > 0 or not log_y))
+    return replace(series, points=tuple(points), labels=())
 
 
 def _short(number: float) -> str:

@@ -71,6 +71,9 @@ class RunSummary:
     """Of all its files, versions included."""
     problem: str | None = None
     failure: RunFailed | None = None
+    was_killed: bool = False
+    """Whether its last training ended without a word, as by a kill or a crash of the machine."""
+    last_step: events.StepFinished | None = None
 
 
 def list_runs(runs_dir: Path) -> list[RunSummary]:
@@ -79,9 +82,14 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
     A folder with any trace of a run is listed, as damaged where it cannot be opened. Links and
     folders without such a trace are not. Raises RunError where `runs_dir` cannot be read.
     """
-    paths = [path for path in folders_in(runs_dir) if not path.name.startswith(".")]
-    summaries = [summarize(path) for path in paths if has_trace_of_run(path) and not is_incomplete(path)]
+    summaries = [summarize(path) for path in run_folders(runs_dir)]
     return sorted(summaries, key=lambda summary: summary.modified, reverse=True)
+
+
+def run_folders(runs_dir: Path) -> list[Path]:
+    """The folders that `list_runs` lists, in no order. Raises as it does."""
+    paths = [path for path in folders_in(runs_dir) if not path.name.startswith(".")]
+    return [path for path in paths if has_trace_of_run(path) and not is_incomplete(path)]
 
 
 def summarize(path: Path) -> RunSummary:
@@ -123,6 +131,8 @@ def summarize(path: Path) -> RunSummary:
         bytes=size_of_tree(run.path),
         problem=problem,
         failure=history.ended if status == "paused" and isinstance(history.ended, RunFailed) else None,
+        was_killed=status == "paused" and history.phase == "training",
+        last_step=history.last_step,
     )
 
 

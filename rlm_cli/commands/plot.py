@@ -74,9 +74,10 @@ def plot(
     """
     output = Output.of(json=json)
     _check(smooth, out, force)
+    from models.runs.loss_chart import chart_of_runs
     from models.runs.loss_curves import LossCurves
     from rlm_cli.environment import runs_dir as find_runs_dir
-    from rlm_cli.plot.draw import chart_of_runs, file_content, show_chart
+    from rlm_cli.plot.draw import file_content, show_chart
 
     folder = find_runs_dir(runs_dir)
     runs = {run.path: run for run in _opened(names, folder)}

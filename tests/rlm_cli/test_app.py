@@ -21,7 +21,7 @@ from rlm_cli.exit_codes import ExitCode, exit_code_of
 COMMANDS = (
     "train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save",
     "sample", "ls", "show", "plot", "analyze", "trace", "verify", "doctor", "recover-tokenizer", "copy",
-    "rename", "rm",
+    "rename", "rm", "tui",
 )  # fmt: skip
 
 
@@ -180,7 +180,8 @@ def test_terminating_a_command_ends_with_143(tmp_path: Path) -> None:
 
 
 def test_registered_commands_are_complete() -> None:
-    assert {info.callback.__name__ for info in app.registered_commands if info.callback} == {
+    shown = [info.callback for info in app.registered_commands if not info.hidden]
+    assert {function.__name__ for function in shown if function} == {
         command.replace("-", "_") for command in COMMANDS
     }
 

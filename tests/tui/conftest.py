@@ -1,0 +1,74 @@
+"""Runs with small recorded logs, and the application over them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from models.runs.event_json import to_json
+from models.runs.events import Event
+from models.runs.run import Run
+from tests.models.runs.example_config import WITH_TEXT
+from tests.models.runs.example_events import evaluation, step
+from tui.app import RlmApp
+
+SIZES = [(80, 24), (140, 45), (40, 12)]
+HOSTILE = "[bold]no[/bold] \x1b[31mred\x1b[0m \u202e\x9b2J"
+
+Drive = Callable[[Pilot[None]], Awaitable[None]]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Callable[..., Run]:
+    """`record("owl", [started(), step(1)])`: a run with this log."""
+
+    def make(name: str, events: Iterable[Event] = (), config=WITH_TEXT) -> Run:
+        run = Run.create(name, tmp_path / "runs")
+        run.save_config(config)
+        run.events_path.write_text("".join(to_json(event) + "\n" for event in events), encoding="utf-8")
+        return run
+
+    return make
+
+
+def steps(count: int, total: int = 100, **more) -> list[Event]:
+    """A training of so many steps whose loss falls, with an evaluation every ten."""
+    events: list[Event] = []
+    for number in range(1, count + 1):
+        events.append(step(number, 4.0 - 2.0 * number / total, total_steps=total, **more))
+        if number % 10 == 0:
+            events.append(evaluation(4.1 - 2.0 * number / total, number))
+    return events
+
+
+@pytest.fixture
+def drive(tmp_path: Path):
+    """`drive(do, size)`: run the application over the runs, and `do(pilot)` in it."""
+
+    def run(do: Drive, size: tuple[int, int] = (80, 24)) -> RlmApp:
+        app = RlmApp(tmp_path / "runs")
+
+        async def go() -> None:
+            async with app.run_test(size=size) as pilot:
+                await do(pilot)
+
+        asyncio.run(go())
+        return app
+
+    return run
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], object], limit_s: float = 10.0) -> None:
+    """Wait until `holds()`."""
+    ends = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < ends, "it never came"
+        await pilot.pause(0.01)
+
+
+def shown(app: RlmApp) -> str:
+    """The screen as text."""
+    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())

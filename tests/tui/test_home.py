@@ -1,0 +1,230 @@
+"""The home screen: what it shows, and its keys."""
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import OptionList, Static
+
+from models.runs.events import RunFailed
+from tests.models.runs.example_config import CREATED
+from tests.models.runs.example_events import paused, started
+from tests.tui.conftest import HOSTILE, SIZES, shown, steps, until
+from tui import app as app_module
+from tui.app import RlmApp
+from tui.messages import TrainingRefused, TrainingStarted
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.help import HelpScreen
+from tui.screens.home import HomeScreen
+from tui.screens.plot import PlotScreen
+
+
+async def ready(pilot: Pilot[None], runs: int) -> HomeScreen:
+    home = pilot.app.screen
+    assert isinstance(home, HomeScreen)
+    await until(pilot, lambda: len(home.table.rows_shown) == runs)
+    await pilot.pause()
+    return home
+
+
+async def select(pilot: Pilot[None], home: HomeScreen, name: str) -> None:
+    names = [row.summary.name for row in home.table.rows_shown]
+    home.table.move_cursor(row=names.index(name))
+    await pilot.pause()
+    assert home.table.selected.summary.name == name
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_runs_and_damaged_ones_among_them_are_shown(record, drive, size: tuple[int, int]) -> None:
+    record("owl", [started(), *steps(30), paused(30)])
+    (record("broken").path / "config.json").write_text("{", encoding="utf-8")
+    record("hare", [started(), RunFailed(kind="X", message=HOSTILE)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 3)
+        text = shown(pilot.app)
+        for word in ("owl", "paused", "broken", "damaged", "failed", "3.5" if size[0] < 80 else "▇"):
+            assert word in text
+        await select(pilot, home, "hare")
+        await pilot.pause()
+        text = shown(pilot.app)
+        assert "\x1b" not in text and "\x9b" not in text and "\u202e" not in text
+        assert size[1] < 18 or "[bold]no[/bold] ␛[31mred" in text
+
+    drive(do, size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_folder_without_runs_says_what_to_type(drive, size: tuple[int, int]) -> None:
+    async def do(pilot: Pilot[None]) -> None:
+        empty = pilot.app.screen.query_one("#empty", Static)
+        await until(pilot, lambda: empty.display)
+        await pilot.pause()
+        assert "There is no run" in shown(pilot.app) and "train FILE" in shown(pilot.app)
+
+    drive(do, size)
+
+
+def test_a_new_run_appears_and_the_cursor_stays_on_its_run(record, drive) -> None:
+    record("owl", [started(), *steps(30), paused(30)])
+    record("fox", [started(), *steps(30), paused(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 2)
+        await select(pilot, home, home.table.rows_shown[1].summary.name)
+        before = home.table.selected.summary.name
+        record("hen")
+        await ready(pilot, 3)
+        assert home.table.selected.summary.name == before
+
+    drive(do)
+
+
+def test_deleting_asks_and_names_what_goes(record, drive) -> None:
+    run, kept = record("owl", steps(30)), record("fox", steps(30))
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 2)
+        await select(pilot, home, "owl")
+        await pilot.press("d")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        assert "Delete owl?" in shown(pilot.app) and "checkpoints" in shown(pilot.app)
+        await pilot.press("enter")  # the first choice keeps it
+        assert isinstance(pilot.app.screen, HomeScreen) and run.path.exists()
+        await pilot.press("d", "y")
+        await until(pilot, lambda: not run.path.exists())
+        await ready(pilot, 1)
+        assert kept.path.exists()
+
+    drive(do)
+
+
+def test_a_training_is_not_deleted_and_only_an_interrupted_run_is_resumed(record, drive) -> None:
+    run = record("owl", [started(), *steps(30)])
+    record("fox", config=CREATED)
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 2)
+        await select(pilot, home, "owl")
+        assert home.table.selected.state == "training"
+        assert home.check_action("delete", ()) is None and home.check_action("resume", ()) is None
+        await pilot.press("d")
+        assert pilot.app.screen is home
+        await select(pilot, home, "fox")
+        assert home.check_action("delete", ()) and home.check_action("resume", ()) is None
+
+    with run.lock():
+        drive(do)
+
+
+def test_resuming_starts_a_process_and_shows_why_it_refuses(
+    record, drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = record("owl", [started(), *steps(30), paused(30)])
+    calls: list[list[str]] = []
+
+    class Refused:
+        def __init__(self, arguments: list[str]) -> None:
+            calls.append(arguments)
+
+        def refusal(self, wait_s: float) -> str:
+            return HOSTILE
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(app_module, "Launch", Refused)
+    messages: list[object] = []
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 1)
+        monkeypatch.setattr(RlmApp, "on_training_refused", lambda app, message: messages.append(message))
+        monkeypatch.setattr(RlmApp, "on_training_started", lambda app, message: messages.append(message))
+        await pilot.press("r")
+        assert home.is_current
+        await until(pilot, lambda: len(messages) == 2)
+
+    drive(do)
+    assert calls == [["resume", str(run.path), "--quiet"]]
+    assert isinstance(messages[0], TrainingStarted) and isinstance(messages[1], TrainingRefused)
+
+
+def test_marked_runs_are_plotted_together(record, drive) -> None:
+    record("owl", steps(60))
+    record("fox", steps(60))
+    record("new", config=CREATED)
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 3)
+        for name in ("owl", "fox"):
+            await select(pilot, home, name)
+            await pilot.press("space")
+        assert len(home.table.marked) == 2 and "● owl" in shown(pilot.app)
+        await pilot.press("p")
+        screen = pilot.app.screen
+        assert isinstance(screen, PlotScreen) and set(screen.runs) == {"owl", "fox"}
+        await until(pilot, lambda: screen.curves)
+        await pilot.pause()
+        assert "owl training" in shown(pilot.app) and "⠉" in shown(pilot.app)
+        await pilot.press("l", "x", "s")
+        assert (screen.log_axes, screen.axis, screen.is_smooth) == (True, "tokens", False)
+        await pilot.press("escape")
+        assert pilot.app.screen is home
+
+    drive(do)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_help_lists_the_keys_and_the_palette_what_can_run(record, drive, size: tuple[int, int]) -> None:
+    record("owl", steps(30))
+
+    async def do(pilot: Pilot[None]) -> None:
+        await ready(pilot, 1)
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        await pilot.pause()
+        assert "Draw the losses" in shown(pilot.app) or size[1] < 18
+        await pilot.press("escape")
+        await pilot.press("ctrl+p", *"plot")
+        results = pilot.app.screen.query_one(OptionList)
+        await until(pilot, lambda: results.option_count)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PlotScreen))
+
+    drive(do, size)
+
+
+def test_a_run_without_steps_says_so_where_a_curve_would_be(record, drive) -> None:
+    record("new", config=CREATED)
+
+    async def do(pilot: Pilot[None]) -> None:
+        await ready(pilot, 1)
+        await pilot.press("p")
+        await until(pilot, lambda: "No step yet: new." in shown(pilot.app))
+
+    drive(do)
+
+
+def test_the_application_survives_every_size_and_both_themes(record, drive) -> None:
+    record("owl", steps(30))
+
+    async def do(pilot: Pilot[None]) -> None:
+        await ready(pilot, 1)
+        for width, height in ((20, 5), (200, 60), (40, 12)):
+            await pilot.resize_terminal(width, height)
+        await pilot.press("f2")
+        assert pilot.app.theme == "rlm-light"
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert pilot.app.is_running
+
+    drive(do)
+
+
+def test_a_folder_that_cannot_be_read_is_said(drive, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file", encoding="utf-8")
+
+    async def do(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "cannot be read" in " ".join(shown(pilot.app).split()))
+
+    drive(do)

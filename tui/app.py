@@ -1,0 +1,111 @@
+"""The application: its themes, its bindings on every screen, and the way to each screen."""
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from data.errors import RlmError
+from data.safe_text import safe_text
+from tui.launcher import Launch
+from tui.messages import TrainingRefused, TrainingStarted
+from tui.palette import BindingCommands
+from tui.screens.help import HelpScreen
+from tui.screens.home import HomeScreen
+from tui.theme import DARK, LIGHT, THEMES
+
+Severity = Literal["information", "warning", "error"]
+_REFUSES_WITHIN_S = 60.0
+"""Seconds in which a process that cannot train a run has said so."""
+
+
+class RlmApp(App[None]):
+    """The full-screen front end over the runs in one folder.
+
+    `words` turns settings and commands in messages of the core, which stand in braces, into what a user can
+    type.
+    """
+
+    TITLE = "rlm"
+    CSS_PATH = sorted(Path(__file__).parent.rglob("*.tcss"))
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-narrow"),
+        (60, "-medium"),
+        (110, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]
+    COMMANDS = App.COMMANDS | {BindingCommands}
+    BINDINGS = [
+        Binding("f1,question_mark", "help", "Help", id="app.help", tooltip="The keys of this screen",
+                key_display="?"),
+        Binding("f2", "change_light", "Light or dark", id="app.light", show=False,
+                tooltip="Change between the light and the dark theme"),
+        Binding("ctrl+q", "quit", "Leave", id="app.leave", priority=True,
+                tooltip="Leave the application; trainings go on"),
+        Binding("ctrl+c", "interrupt", "Interrupt", id="app.interrupt", show=False,
+                tooltip="On a run in training: pause, stop or go on"),
+    ]  # fmt: skip
+
+    def __init__(self, runs_dir: Path, words: Callable[[str], str] = str) -> None:
+        super().__init__()
+        self.runs_dir = runs_dir
+        self.words = words
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+
+    def get_default_screen(self) -> Screen[None]:
+        return HomeScreen(self.runs_dir)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
+
+    def say(self, text: str, *, severity: Severity = "information") -> None:
+        """Show a remark for some seconds."""
+        self.notify(safe_text(self.words(text)), severity=severity, markup=False)
+
+    def say_error(self, error: RlmError) -> None:
+        """Show an error with its hint."""
+        self.say("\n".join(part for part in (error.message, error.hint) if part), severity="error")
+
+    def start_training(self, run: str, arguments: list[str]) -> None:
+        """Start a command of rlm that trains `run`, and say how that went."""
+        try:
+            launch = Launch(arguments)
+        except RlmError as error:
+            self.say_error(error)
+            return
+        self.post_message(TrainingStarted(run))
+
+        def watch() -> None:
+            reason = launch.refusal(_REFUSES_WITHIN_S)
+            launch.close()
+            if reason is not None and self.is_running:
+                self.post_message(TrainingRefused(run, reason))
+
+        threading.Thread(target=watch, daemon=True).start()
+
+    def on_training_started(self, message: TrainingStarted) -> None:
+        self.say(f"{message.run} goes on in a process of its own.")
+
+    def on_training_refused(self, message: TrainingRefused) -> None:
+        self.say(f"{message.run} does not go on. {message.reason}", severity="error")
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_change_light(self) -> None:
+        self.theme = LIGHT.name if self.theme != LIGHT.name else DARK.name
+
+    def action_interrupt(self) -> None:
+        self.say("Nothing is interrupted here. Ctrl-Q leaves the application.")
+
+
+def run_app(runs_dir: Path, words: Callable[[str], str]) -> None:
+    """Run the application on the terminal until the user leaves."""
+    RlmApp(runs_dir, words).run()

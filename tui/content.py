@@ -1,0 +1,20 @@
+"""Text as a widget shows it: as it is, never as markup and never with live control characters."""
+
+from textual.content import Content
+
+from data.safe_text import safe_text
+
+
+def plain(text: str, style: str = "") -> Content:
+    """`text` made safe, in one style."""
+    return Content.styled(safe_text(text), style) if style else Content(safe_text(text))
+
+
+def joined(*parts: tuple[str, str] | str) -> Content:
+    """Several texts made safe, one after another, each with its style where it is a pair."""
+    return Content.assemble(*(plain(part) if isinstance(part, str) else plain(*part) for part in parts))
+
+
+def lines(rows: list[Content]) -> Content:
+    """The contents below each other."""
+    return Content("\n").join(rows)

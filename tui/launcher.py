@@ -1,0 +1,45 @@
+"""Starts trainings as processes of their own, which go on when the application is closed."""
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.safe_text import safe_text
+from models.runs.detached import exit_code, start_detached
+
+_LONGEST_REASON = 2000  # bytes
+_POLL_S = 0.1
+
+
+class Launch:
+    """A command of rlm in a process that no terminal and no parent ends. Raises StorageError."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._output, name = tempfile.mkstemp(prefix="rlm-")
+        try:
+            self.process = start_detached(arguments, Path(name))
+        finally:
+            with contextlib.suppress(OSError):  # what has it open still reads and writes it
+                os.unlink(name)
+
+    def refusal(self, wait_s: float) -> str | None:
+        """Why the process ended with an error within `wait_s` seconds; None where it did not."""
+        ends = time.monotonic() + wait_s
+        while (code := exit_code(self.process)) is None and time.monotonic() < ends:
+            time.sleep(_POLL_S)
+        if not code:
+            return None
+        words = os.pread(self._output, _LONGEST_REASON, 0).decode("utf-8", "replace")
+        return safe_text(words).strip().removeprefix("error: ") or f"It ended with exit code {code}."
+
+    def close(self) -> None:
+        """Let go of what the process printed. It goes on."""
+        os.close(self._output)
+
+
+def resume_arguments(run: Path) -> list[str]:
+    """The command that goes on with a run."""
+    return ["resume", str(run), "--quiet"]

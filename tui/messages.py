@@ -1,0 +1,46 @@
+"""What workers tell the screens. Messages of high rate are nudges: a later one replaces those that wait."""
+
+from collections.abc import Mapping, Sequence
+
+from textual.message import Message
+
+from models.runs.loss_curves import LossCurves
+from tui.run_list import RunRow
+
+
+class RunsRead(Message):
+    """The folder of the runs was read. `problem` says why it could not be."""
+
+    def __init__(self, rows: Sequence[RunRow], problem: str | None = None) -> None:
+        super().__init__()
+        self.rows = rows
+        self.problem = problem
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, RunsRead)
+
+
+class CurvesRead(Message):
+    """The logs of runs were read for their curves, by name. `problem` says which could not be."""
+
+    def __init__(self, curves: Mapping[str, LossCurves], problem: str) -> None:
+        super().__init__()
+        self.curves = curves
+        self.problem = problem
+
+
+class TrainingStarted(Message):
+    """A training was started in a process of its own, and is still at work."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self.run = run
+
+
+class TrainingRefused(Message):
+    """A process that was to train a run ended at once. `reason` is what it wrote."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__()
+        self.run = run
+        self.reason = reason

@@ -1,0 +1,220 @@
+"""The first screen: the runs, and what can be done with each."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+
+from data.errors import RlmError
+from data.format import format_age, format_count, format_loss
+from data.wording import byte_size, counted
+from models.runs.run_folder import find_folder, remove_run
+from tui.content import joined, lines, plain
+from tui.launcher import resume_arguments
+from tui.messages import RunsRead
+from tui.run_list import RESUMABLE, RunList, RunRow
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.plot import PlotScreen
+from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
+
+if TYPE_CHECKING:
+    from tui.app import RlmApp
+
+_INTERVAL_S = 1.0
+
+
+class HomeScreen(Screen[None]):
+    """The runs of a folder, read again every second in a thread."""
+
+    HELP_TEXT = (
+        "These are the runs, the newest first. A training is shown live. It is a process of its own and goes "
+        "on when you leave."
+    )
+    BINDINGS = [
+        Binding("r", "resume", "Resume", id="home.resume", tooltip="Go on with a run that was interrupted"),
+        Binding("p", "plot", "Plot", id="home.plot", tooltip="Draw the losses of this or the marked runs"),
+        Binding("space", "mark", "Mark", id="home.mark", tooltip="Mark up to four runs to plot together"),
+        Binding("d,delete", "delete", "Delete", id="home.delete", tooltip="Delete the run, after a question"),
+    ]
+
+    def __init__(self, runs_dir: Path) -> None:
+        super().__init__()
+        self.runs = RunList(runs_dir)
+        self.problem: str | None = None
+        self._reading = False
+
+    @property
+    def rlm(self) -> "RlmApp":
+        return cast("RlmApp", self.app)
+
+    @property
+    def table(self) -> RunTable:
+        return self.query_one(RunTable)
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title", classes="title")
+        yield RunTable(id="runs")
+        yield Static(id="empty")
+        yield Static(id="about")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.table.display = False
+        self.read_runs()
+        self._timer = self.set_interval(_INTERVAL_S, self.read_runs)
+
+    def on_screen_suspend(self) -> None:
+        self._timer.pause()
+
+    def on_screen_resume(self) -> None:
+        if hasattr(self, "_timer"):
+            self._timer.resume()
+            self.read_runs()
+
+    def read_runs(self) -> None:
+        """Read the folder in a thread, unless that is under way."""
+        if not self._reading:
+            self._reading = True
+            self._read()
+
+    @work(thread=True, group="runs")
+    def _read(self) -> None:
+        try:
+            message = RunsRead(self.runs.read())
+        except RlmError as error:
+            message = RunsRead((), error.message)
+        finally:
+            self._reading = False
+        self.post_message(message)
+
+    def on_runs_read(self, message: RunsRead) -> None:
+        self.problem = message.problem
+        table = self.table
+        table.show(message.rows)
+        had_focus, table.display = table.display, bool(message.rows)
+        if table.display and not had_focus:
+            table.focus()
+        self.query_one("#empty").display = not message.rows
+        self._write_texts()
+        self.refresh_bindings()
+
+    def _write_texts(self) -> None:
+        rows, folder = self.table.rows_shown, str(self.runs.folder)
+        training = sum(row.state in ("training", "preparing") for row in rows)
+        more = f", {training} in training" if training else ""
+        self.query_one("#title", Static).update(
+            joined(("rlm", "bold $primary"), f"   {counted(len(rows), 'run')} in {folder}{more}")
+        )
+        if self.problem:
+            text = plain(self.problem, "$error")
+        else:
+            text = lines([
+                plain(f"There is no run in {folder} yet."),
+                plain(self.rlm.words("Make one in another terminal:  {train FILE}")),
+                plain("It appears here as soon as it is there."),
+            ])  # fmt: skip
+        self.query_one("#empty", Static).update(text)
+        selected = self.table.selected
+        self.query_one("#about", Static).update(plain("") if selected is None else self._about(selected))
+
+    def _about(self, row: RunRow) -> Content:
+        """Some lines about one run."""
+        summary = row.summary
+        about = [summary.architecture, f"text {summary.corpus}" if summary.corpus else None]
+        if summary.parameters is not None:
+            about.append(f"{format_count(summary.parameters)} parameters")
+        about.append(byte_size(summary.bytes))
+        total = f" of {format_count(summary.total_steps)}" if summary.total_steps else ""
+        figures = (
+            f"step {format_count(summary.step)}{total}, best loss {format_loss(summary.validation_loss)}"
+        )
+        color = STATE_COLORS.get(row.state)
+        rows = [
+            joined((summary.name, "bold"), "  ", (row.state, f"${color}" if color else "")),
+            plain(", ".join(part for part in about if part)),
+            plain(f"{figures}, changed {format_age(summary.modified)}"),
+        ]
+        if summary.problem:
+            rows.append(plain(self.rlm.words(summary.problem), "$warning"))
+        elif summary.failure is not None:
+            words = " ".join(part for part in (summary.failure.message, summary.failure.hint) if part)
+            rows.append(plain(self.rlm.words(words), "$warning"))
+        elif row.state == "killed":
+            rows.append(
+                plain("Its last training ended without a word. r resumes from its checkpoint.", "$warning")
+            )
+        return lines(rows)
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        self._write_texts()
+        self.refresh_bindings()
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        row = self.table.selected
+        if row is not None:
+            self.app.push_screen(PlotScreen({row.summary.name: row.summary.path}))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        row = self.table.selected if self.is_mounted else None
+        if action == "resume":
+            return True if row is not None and row.state in RESUMABLE else None
+        if action in ("plot", "mark"):
+            return True if row is not None else None
+        if action == "delete":
+            return True if row is not None and row.state not in ("training", "preparing") else None
+        return True
+
+    def action_resume(self) -> None:
+        row = self.table.selected
+        if row is not None:
+            self.rlm.start_training(row.summary.name, resume_arguments(row.summary.path))
+
+    def action_plot(self) -> None:
+        table = self.table
+        rows = [row for row in table.rows_shown if str(row.summary.path) in table.marked]
+        if not rows and table.selected is not None:
+            rows = [table.selected]
+        if rows:
+            self.app.push_screen(PlotScreen({row.summary.name: row.summary.path for row in rows}))
+
+    def action_mark(self) -> None:
+        row = self.table.selected
+        if row is not None and not self.table.mark(str(row.summary.path)):
+            self.rlm.say(f"At most {MOST_MARKED} runs are plotted together.")
+
+    def action_delete(self) -> None:
+        row = self.table.selected
+        if row is None:
+            return
+        summary = row.summary
+        question = lines([
+            plain(str(summary.path), "bold"),
+            plain(f"{row.state}, {byte_size(summary.bytes)}, step {format_count(summary.step)}, "
+                  f"best loss {format_loss(summary.validation_loss)}"),
+            plain("Its weights, checkpoints, versions and conversations go for good."),
+        ])  # fmt: skip
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._delete(summary.path)
+
+        self.app.push_screen(
+            ConfirmScreen(f"Delete {summary.name}?", question, "Delete it", "Keep it"), answered
+        )
+
+    @work(thread=True, group="delete")
+    def _delete(self, path: Path) -> None:
+        try:
+            remove_run(find_folder(path.name, self.runs.folder))
+        except RlmError as error:
+            self.app.call_from_thread(self.rlm.say_error, error)
+            return
+        with contextlib.suppress(RuntimeError):  # the application was left meanwhile
+            self.app.call_from_thread(self.rlm.say, f"Deleted {path.name}.")
+            self.app.call_from_thread(self.read_runs)

@@ -1,0 +1,1 @@
+"""The parts of screens, each with its style sheet beside it."""
