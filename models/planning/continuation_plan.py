@@ -137,14 +137,14 @@ class ContinuationPlan:
                         staged, self.snapshot, self._config(), self.tokenizer, datasets=self.datasets
                     )
                     recover(staged)
-                    record_notes(staged, self.corpus)
+                    record_notes(staged, self.corpus.notes)
                 return run
             if (version := self.version) is not None:
                 recover(self.run)
                 save_version(self.run, version)
             self._save_samples(self.run)
             commit(self.run, self.snapshot, self._config(), self.tokenizer, datasets=self.datasets)
-            record_notes(self.run, self.corpus)
+            record_notes(self.run, self.corpus.notes)
         return self.run
 
     def _save_samples(self, run: Run) -> None:

@@ -13,7 +13,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, require_memory
 from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
-from models.planning.text_plan import number_format_row
+from models.planning.text_plan import number_format_row, record_notes
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
@@ -38,6 +38,8 @@ class PuzzlePlan:
     count: int | None
     learned: PuzzleSet
     held_out: PuzzleSet
+    notes: tuple[str, ...]
+    """On what of the file was left out."""
     content_hash: str
     model: ModelConfig
     training: TrainingConfig
@@ -111,6 +113,7 @@ class PuzzlePlan:
                     ),
                 )
             )
+            record_notes(run, self.notes)
         return run
 
     def _dataset(self) -> Dataset:
@@ -120,6 +123,7 @@ class PuzzlePlan:
             kind=PUZZLES,
             size=self.learned.size,
             puzzles=len(self.learned),
+            notes=self.notes,
         )
 
     def _length(self) -> str:
@@ -141,7 +145,7 @@ def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None
     puzzles = yield from with_progress_events(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
     for note in learned.notes:
-        yield NoticeGiven(message=note)
+        yield NoticeGiven(message=note, is_warning=note in puzzles.notes)
     model, training = resolved.model(puzzles.size), resolved.training(puzzles.size)
     layout = skeleton(model)
     require_memory(layout, training, resolved.device)
@@ -152,6 +156,7 @@ def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None
         count=request.count,
         learned=learned,
         held_out=held_out,
+        notes=puzzles.notes,
         content_hash=puzzles.content_hash,
         model=model,
         training=training,

@@ -92,7 +92,7 @@ class ResumePlan:
         with self.run.lock():
             config, paths = recover(self.run), tuple(source_paths(self.corpus))
             assert config.data is not None
-            record_notes(self.run, self.corpus)
+            record_notes(self.run, self.corpus.notes)
             if self.corpus.name == "stdin" and all(map(os.path.exists, config.data.paths)):
                 return
             if config.content_hash == self.corpus.content_hash:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -123,7 +123,7 @@ class TextPlan:
                 self.tokenizer.save(run.tokenizer_path)
             run.save_datasets([dataset_of(self.corpus)])
             run.save_config(self._config(run, lineage))
-            record_notes(run, self.corpus)
+            record_notes(run, self.corpus.notes)
         except BaseException:
             with contextlib.suppress(OSError, StorageError):
                 (run.path / DATASETS_FILE).unlink(missing_ok=True)
@@ -164,9 +164,10 @@ class TextPlan:
         return self._expected_tokens() / self.estimate.tokens_per_second
 
 
-def record_notes(run: Run, corpus: Corpus) -> None:
-    """Record what was assumed of a text and what was left out as warnings of the run. Raises StorageError."""
-    for _ in run.record(NoticeGiven(message=note, is_warning=True) for note in corpus.notes):
+def record_notes(run: Run, notes: Sequence[str]) -> None:
+    """Record what was assumed of a text or of puzzles, and what was left out, as warnings of the run. Raises
+    StorageError."""
+    for _ in run.record(NoticeGiven(message=note, is_warning=True) for note in notes):
         pass
 
 

@@ -4,11 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from data.cache import set_cache_dir
+from data.progress import result_of
+from data.sudoku_generator import generate
+from data.sudoku_text import grid_line
+from models.planning import plan as planning
 from models.planning.resume_plan import ResumePlan
 from models.runs.events import NoticeGiven
 from models.runs.run import Run
 from rlm_cli.commands.show import summary_rows
 from rlm_cli.run_report import describe_run
+from tests.requests import train_request
 
 Plan = Callable[..., Any]
 
@@ -45,3 +51,15 @@ def test_warnings_follow_the_file_of_a_text_that_is_given_again(owl: Run, meadow
     plan(owl, meadow, steps=3).start()
     (known,) = owl.datasets()
     assert known.notes == () and known.encodings == ("utf-8",) and known.paths == (str(meadow),)
+
+
+def test_lost_rows_of_a_file_of_puzzles_are_kept(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path / "cache")
+    rows = [f"{grid_line(puzzle)},{grid_line(solution)}" for puzzle, solution in generate(6, 6, seed=1)]
+    (tmp_path / "set.csv").write_text("\n".join([*rows, "12,34"]))
+    request = train_request(
+        paths=(str(tmp_path / "set.csv"),), task="sudoku", device="cpu", architecture="trm", steps=2
+    )
+    run = result_of(planning.plan(request, tmp_path / "runs")).start()
+    (note,) = warnings(run)
+    assert "line 7" in note and run.datasets()[0].notes == (note,)
