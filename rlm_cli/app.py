@@ -29,8 +29,10 @@ from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
 from rlm_cli.commands.trace import trace
 from rlm_cli.commands.train import train
+from rlm_cli.commands.train_run import train_run
 from rlm_cli.commands.tui import tui
 from rlm_cli.commands.verify import verify
+from rlm_cli.commands.watch import watch
 from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
@@ -62,6 +64,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(expand)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(chat)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(generate)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(solve)
+app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(watch)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(pause)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(stop)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(save)
@@ -80,6 +83,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rename)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rm)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(doctor)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(recover_tokenizer)
+app.command(cls=PlainHelpCommand, hidden=True)(train_run)
 
 
 def _show_version(show: bool) -> None:

@@ -131,6 +131,15 @@ QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print only the result.", rich_help_panel=WHERE_PANEL),
 ]
+DetachOption = Annotated[
+    bool,
+    typer.Option(
+        "--detach",
+        "-d",
+        help="Train in the background. rlm watch follows it, and rlm pause pauses it.",
+        rich_help_panel=WHERE_PANEL,
+    ),
+]
 DeviceOption = Annotated[
     str | None,
     env_option(

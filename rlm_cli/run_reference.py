@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data.errors import UsageError
+from models.errors import RunError
 
 
 class NamedRun(Protocol):
@@ -52,3 +53,13 @@ def is_in_usual_folder(path: Path) -> bool:
 def quoted_reference(run: NamedRun) -> str:
     """The reference, quoted for a shell."""
     return shlex.quote(reference(run))
+
+
+def newest_in_training(folder: Path) -> str:
+    """The reference of the newest run in `folder` that a process trains. Raises RunError if there is none."""
+    from models.runs.listing import list_runs
+
+    for run in list_runs(folder):
+        if run.status == "training":
+            return reference(run)
+    raise RunError(f"No run in '{folder}' is training.", hint="See which runs there are: {ls}")

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from models.errors import RunError
 from rlm_cli.options import QuietOption, RunsDirOption, run_argument
 from rlm_cli.output import Output
-from rlm_cli.run_reference import reference
+from rlm_cli.run_reference import newest_in_training
 
 if TYPE_CHECKING:
     from models.runs.control_requests import Request
@@ -76,15 +75,6 @@ def _send(run_name: str | None, runs_dir: Path | None, quiet: bool, kind: "Reque
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     folder = find_runs_dir(runs_dir)
-    run = Run.open(run_name if run_name is not None else _newest_in_training(folder), folder)
+    run = Run.open(run_name if run_name is not None else newest_in_training(folder), folder)
     request(run, kind)
     Output.of(quiet=quiet).say(f"Asked {run.name} to {meaning}.")
-
-
-def _newest_in_training(folder: Path) -> str:
-    from models.runs.listing import list_runs
-
-    for run in list_runs(folder):
-        if run.status == "training":
-            return reference(run)
-    raise RunError(f"No run in '{folder}' is training.", hint="See which runs there are: {ls}")

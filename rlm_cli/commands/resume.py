@@ -9,6 +9,7 @@ from data.errors import UsageError
 from rlm_cli.options import (
     LENGTH_PANEL,
     WHERE_PANEL,
+    DetachOption,
     DeviceOption,
     JsonOption,
     QuietOption,
@@ -57,6 +58,7 @@ def resume(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
+    detach: DetachOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -74,6 +76,7 @@ def resume(
       rlm resume book --from before-shakespeare
       rlm resume book --text texts/book.txt
       rlm resume book --device cpu --threads 4
+      rlm resume book --detach
     """
     output = Output.of(json=json, quiet=quiet)
     if minutes is not None and steps is not None:
@@ -84,6 +87,7 @@ def resume(
     from models.runs.run_names import refuse_version
     from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.training_session import follow_training, show_progress
+    from rlm_cli.watching import train_detached
 
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
@@ -109,7 +113,9 @@ def resume(
             output.say(f"Train it more:  {program()} resume {name} --minutes 5")
             return
         output.say(f"Resuming {run.name}.", style="dim")
-        raise typer.Exit(follow_training(run, output))
+        if not detach:
+            raise typer.Exit(follow_training(run, output))
+    raise typer.Exit(train_detached(run, output))
 
 
 def _go_back(run: "Run", version: str, output: Output) -> None:

@@ -15,6 +15,7 @@ from rlm_cli.options import (
     ArchitectureOption,
     ConfigOption,
     ContextOption,
+    DetachOption,
     DeviceOption,
     HeadsOption,
     JsonOption,
@@ -113,6 +114,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan only.", rich_help_panel=WHERE_PANEL)
     ] = False,
+    detach: DetachOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -127,6 +129,7 @@ def train(
     Examples:
       rlm train book.txt
       rlm train book.txt --minutes 8 --name book
+      rlm train book.txt --detach
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       rlm train second.txt --continue book
@@ -142,6 +145,7 @@ def train(
         raise UsageError("--fresh and --continue exclude each other.", hint="Give one of them.")
 
     from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
+    from rlm_cli.watching import train_detached
 
     with interruptible_creation(output):
         from models.planning.continuation_plan import ContinuationPlan
@@ -181,7 +185,9 @@ def train(
             interruptible = interruptible_continuation(output, continued_run)
         with interruptible:
             run = plan.start()
-        raise typer.Exit(follow_training(run, output, plan.started_at))
+        if not detach:
+            raise typer.Exit(follow_training(run, output, plan.started_at))
+    raise typer.Exit(train_detached(run, output, plan.started_at))
 
 
 def _plan(

@@ -19,7 +19,7 @@ from rlm_cli.app import app, main
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 
 COMMANDS = (
-    "train", "resume", "create", "expand", "chat", "generate", "solve", "pause", "stop", "save",
+    "train", "resume", "create", "expand", "chat", "generate", "solve", "watch", "pause", "stop", "save",
     "sample", "ls", "show", "plot", "analyze", "trace", "verify", "doctor", "recover-tokenizer", "copy",
     "rename", "rm", "tui",
 )  # fmt: skip

@@ -1,0 +1,187 @@
+"""Shows a training that runs in another process, and starts one there."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.errors import RlmError
+from data.plain_file import UnreadableFileError, read_plain_file
+from models.errors import RunError
+from models.runs import events
+from models.runs.detached import exit_code, start_detached
+from models.runs.event_words import describe
+from models.runs.events import Event
+from models.runs.follow import Follower
+from models.runs.history import History
+from rlm_cli.exit_codes import ExitCode
+from rlm_cli.output import Output
+from rlm_cli.program import program
+from rlm_cli.progress import View, progress_view
+from rlm_cli.run_reference import quoted_reference, reference
+
+if TYPE_CHECKING:
+    from models.runs.run import Run
+
+OUTPUT_FILE = "detached.log"
+"""What a detached training prints: its warnings, its error or its results."""
+_POLL_S = 0.2
+_LOCK_PATIENCE_S = 2.0  # longer than a training needs from its last event to letting go of the lock
+_LARGEST_OUTPUT = 64 << 20  # bytes
+_ENDS = (events.RunPaused, events.RunFailed, events.RunFinished)
+_CODES = {"DivergedError": ExitCode.DIVERGED, "UsageError": ExitCode.USAGE}
+"""The exit code of a training by the kind of its error; FAILED for every other one."""
+
+
+def watch_training(run: "Run", output: Output) -> ExitCode:
+    """Show the training of `run` until it ends, then how it ended.
+
+    With JSON output, show every event of its log. Ctrl-C leaves the training alone. Raises RunError where
+    nothing trains the run and no event tells of an end.
+    """
+    follower = Follower(run.path)
+    try:
+        with progress_view(output) as view:
+            if output.is_json:
+                _show(view, follower.every_event())
+            else:
+                follower.poll()
+            earlier = follower.history.ended
+            if earlier is not None:
+                _wait_until_idle(run)
+            was_training = run.is_busy()
+            if was_training:
+                output.say(f"Watching {run.name}. Ctrl-C leaves it training.", style="dim")
+                if not output.is_json:
+                    _show(view, _last_events(follower.history))
+                _show_until(_ENDS, follower, view, run.is_busy)
+                _wait_until_idle(run)
+    except KeyboardInterrupt:
+        return _leave(run, output)
+    if was_training and follower.history.ended is earlier:
+        raise _ended_without_a_word(run)
+    return _report_end(run, follower.history, output)
+
+
+def train_detached(run: "Run", output: Output, planned_at: float | None = None) -> int:
+    """Train `run` in a process of its own, and return when its first step follows. The exit code is returned.
+
+    `planned_at` as in `follow_training`. Where the training fails before, its error is shown.
+    """
+    follower = Follower(run.path)
+    follower.poll()
+    earlier = follower.history.ended
+    log = run.path / OUTPUT_FILE
+    printed_before = len(_content(log))
+    arguments = ["train-run", str(run.path), "--program", program()]
+    if planned_at is not None:
+        arguments += ["--planned-at", str(planned_at)]
+    process = start_detached(arguments, log)
+    try:
+        with progress_view(output) as view:
+            started = _show_until(
+                (events.RunStarted,), follower, view, is_running=lambda: exit_code(process) is None
+            )
+    except KeyboardInterrupt:
+        return _leave(run, output)
+    if started:
+        output.result(reference(run))
+        output.say(f"Follow it:  {program()} watch {quoted_reference(run)}")
+        return ExitCode.OK
+    ended = follower.history.ended
+    if ended is not None and ended is not earlier:
+        _report_end(run, follower.history, output)
+    else:
+        output.error(_printed_error(_content(log)[printed_before:]) or _ended_without_a_word(run))
+    code = exit_code(process)
+    return ExitCode.FAILED if code is None or code < 0 else code
+
+
+def _show(view: View, shown: Iterable[Event]) -> None:
+    for event in shown:
+        view.show(event)
+
+
+def _show_until(
+    ends: tuple[type[Event], ...], follower: Follower, view: View, is_running: Callable[[], bool]
+) -> bool:
+    """Show what comes, until it is one of `ends` or nothing runs any more. Returns whether one came."""
+    progress: Event | None = None
+    while True:
+        was_running = is_running()  # looked at first, so that all that was written until then is read
+        for event in follower.every_event():
+            view.show(event)
+            if isinstance(event, ends):
+                return True
+        if not was_running:
+            return False
+        if follower.history.progress not in (None, progress):
+            progress = follower.history.progress
+            view.show(progress)
+        time.sleep(_POLL_S)
+
+
+def _last_events(history: History) -> list[Event]:
+    """The events that tell where a training is."""
+    last = [history.evaluations[-1] if history.evaluations else None, history.last_step]
+    return [event for event in last if event is not None]
+
+
+def _wait_until_idle(run: "Run") -> None:
+    """Let a process that trained `run` let go of it. One that trains on is not waited for."""
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while run.is_busy() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _leave(run: "Run", output: Output) -> ExitCode:
+    name = quoted_reference(run)
+    output.say(f"\n{run.name} goes on training.")
+    output.say(f"Follow it:  {program()} watch {name}")
+    output.say(f"Pause it:   {program()} pause {name}")
+    return ExitCode.PAUSED
+
+
+def _report_end(run: "Run", history: History, output: Output) -> ExitCode:
+    """Say how the training ended, and what comes next. Raises RunError where no event tells of an end."""
+    go_on = f"Continue:  {program()} resume {quoted_reference(run)}"
+    match history.ended:
+        case events.RunFinished() as finished:
+            from rlm_cli.training_session import show_end
+
+            show_end(finished, run, output)
+            return ExitCode.OK
+        case events.RunPaused() as paused:
+            if (words := describe(paused)) is not None:
+                output.say(words.text)
+            output.say(go_on)
+            return ExitCode.OK
+        case events.RunFailed() as failed:
+            output.error(RlmError(failed.message, hint=failed.hint))
+            output.say(go_on)
+            return _CODES.get(failed.kind, ExitCode.FAILED)
+    if history.phase == "new":
+        raise RunError(
+            f"Run '{run.name}' is not training.", hint=f"Have it train: {{resume {run.in_command}}}"
+        )
+    raise _ended_without_a_word(run)
+
+
+def _ended_without_a_word(run: "Run") -> RunError:
+    return RunError(
+        f"The process that trained '{run.name}' ended without a word: it crashed, or was killed.",
+        hint=f"Go on from its last checkpoint: {{resume {run.in_command}}}",
+    )
+
+
+def _printed_error(text: str) -> RlmError | None:
+    """The error that a process printed, with what follows it; None where it printed nothing."""
+    message, _, hint = text.strip().removeprefix("error: ").partition("\n")
+    return RlmError(message, hint=hint or None) if message else None
+
+
+def _content(path: Path) -> str:
+    try:
+        return read_plain_file(path, _LARGEST_OUTPUT).decode("utf-8", "replace")
+    except (FileNotFoundError, UnreadableFileError):
+        return ""
