@@ -158,9 +158,7 @@ def resolve_settings(
     merged = {**_run_settings(run), **(conversation or {})}
     saved_mode = str(merged.pop("mode", AUTO_MODE))
     chosen_mode = mode if mode is not None else saved_mode
-    if chosen_mode == AUTO_MODE:
-        chosen_mode = best_mode(mode_losses(run)) or DEFAULT_MODE
-    depth_of(chosen_mode)
+    chosen_mode = resolve_mode(run, chosen_mode)
     merged.update({name: value for name, value in typed.items() if value is not None})
     if natural:
         merged["natural_stop"] = True
@@ -171,6 +169,13 @@ def resolve_settings(
     if stop is not None:
         merged["stop"] = [text.replace("\\n", "\n").replace("\\t", "\t") for text in stop]
     return chosen_mode, GenerationConfig.from_dict(merged)
+
+
+def resolve_mode(run: "Run", mode: str) -> str:
+    """`mode`, or for "auto" the mode with the lowest measured loss. Raises UsageError for an unknown mode."""
+    chosen = (best_mode(mode_losses(run)) or DEFAULT_MODE) if mode == AUTO_MODE else mode
+    depth_of(chosen)
+    return chosen
 
 
 def mode_losses(run: "Run") -> Mapping[str, float]:

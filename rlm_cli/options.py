@@ -86,11 +86,13 @@ def complete_architectures(incomplete: str) -> list[str]:
 
 def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of modes, for the shell."""
-    from models.depth import MODES
+    from models.depth import AUTO_MODE, MODES
 
     for mode, depth in MODES.items():
         if mode.startswith(incomplete):
             yield mode, f"{depth.cycles} cycles of {depth.steps}"
+    if AUTO_MODE.startswith(incomplete):
+        yield AUTO_MODE, "the one with the lowest measured loss"
 
 
 def run_argument(without: str) -> Any:
@@ -178,7 +180,8 @@ ModeOption = Annotated[
         "--mode",
         "-m",
         metavar="MODE",
-        help="How long it thinks about each token: fast, normal, deep, thorough or extreme.",
+        help="How long it thinks about each token: fast, normal, deep, thorough or extreme; "
+        "or auto, the one with the lowest measured loss. Default normal.",
         autocompletion=complete_modes,
     ),
 ]
@@ -193,6 +196,11 @@ WriterModeOption = Annotated[
         autocompletion=complete_modes,
     ),
 ]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write the result as a web page.", show_default=False),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")]
 PresetOption = Annotated[
     str | None,
     env_option(

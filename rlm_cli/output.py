@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
@@ -143,6 +144,13 @@ class Output:
         """Write a remark to stderr, such as the next command. Writes nothing when quiet."""
         if not self.is_quiet:
             self.stderr.print(_styled_text(text, style))
+
+    def write_file(self, path: Path, content: str) -> None:
+        """Write a page that was asked for into a file, and say where it is. Raises StorageError."""
+        from data.storage import replace_file
+
+        replace_file(Path(os.path.expanduser(path)), [content.encode()], f"'{path}'")
+        self.say(f"Written: {path}")
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, even when quiet."""

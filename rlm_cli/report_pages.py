@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.plain_file import UnreadableFileError, read_plain_file
-from data.storage import replace_file
 from rlm_cli import report_view
 from rlm_cli.output import Output
 from rlm_cli.output_file import require_free
@@ -38,14 +37,9 @@ class ReportPages:
     def write(self, report: "Report", output: Output) -> None:
         """Write the pages that were asked for. Raises StorageError."""
         if self.markdown is not None:
-            _write(self.markdown, report_view.markdown_page(report, self.earlier), output)
+            output.write_file(self.markdown, report_view.markdown_page(report, self.earlier))
         if self.html is not None:
-            _write(self.html, report_view.html_page(report), output)
-
-
-def _write(path: Path, page: str, output: Output) -> None:
-    replace_file(Path(os.path.expanduser(path)), [page.encode()], f"'{path}'")
-    output.say(f"Written: {path}")
+            output.write_file(self.html, report_view.html_page(report))
 
 
 def _page_with_results(path: Path) -> str:

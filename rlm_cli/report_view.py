@@ -1,37 +1,22 @@
 """A benchmark's report as a table on the terminal, as Markdown, and as one HTML page without a network."""
 
-import html
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from data.safe_text import safe_text
 from rlm_cli.output import Output
+from rlm_cli.page import finding, note, page, text
+from rlm_cli.page import table as html_table
+from rlm_cli.plot.svg_chart import svg_element
 
 if TYPE_CHECKING:
-    from models.benchmark.report import Report, Table
+    from models.benchmark.report import Report, Table, Value
 
 _COMMENT = "<!-- results, "
-_STYLE = """
-:root { color-scheme: light dark; --text: #1c1e21; --soft: #5f6670; --line: #d9dde3; --page: #ffffff;
-  --band: #f4f6f8; --accent: #2563c9; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #e6e8eb; --soft: #9aa3ad; --line: #3a4048; --page: #15181c; --band: #1e2227;
-    --accent: #7cb0ff; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
-  margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: 0.2rem; }
-h2 { font-size: 1.1rem; margin-top: 2rem; }
-.verdict { border-left: 4px solid var(--accent); background: var(--band); padding: 0.5rem 1rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.3rem 0.8rem; border-bottom: 1px solid var(--line); text-align: right; }
-td { white-space: nowrap; }
-th { color: var(--soft); font-weight: 600; }
-th:first-child, td:first-child { text-align: left; }
-.soft { color: var(--soft); font-size: 0.9rem; }
-svg { max-width: 100%; height: auto; }
-"""
+_KINDS = {"better": "good", "worse": "bad"}
+_SURE_VERDICT = re.compile(r"\b(better|worse) by [\d.]+(?= \(more than)")
 
 
 def show(report: "Report", output: Output) -> None:
@@ -46,8 +31,8 @@ def show(report: "Report", output: Output) -> None:
         output.result()
         for verdict in report.verdicts:
             output.result(verdict)
-    for note in report.notes:
-        output.say(note, style="dim")
+    for remark in report.notes:
+        output.say(remark, style="dim")
 
 
 def cells(table: "Table") -> Iterator[tuple[str, ...]]:
@@ -65,7 +50,7 @@ def markdown(report: "Report", heading: str = "#") -> str:
         lines.append(_row(["---:" if column.format else "---" for column in table.columns]))
         lines += [_row(row) for row in cells(table)]
         lines.append("")
-    lines += [f"* {note}" for note in report.notes]
+    lines += [f"* {remark}" for remark in report.notes]
     lines += ["", "Measured with: " + _environment(report) + "."]
     return safe_text("\n".join(lines)) + "\n"
 
@@ -95,22 +80,33 @@ def _comment(word: str, report: "Report") -> str:
 
 def html_page(report: "Report") -> str:
     """The report as one self-contained page: tables and pictures, no script and no network."""
-    parts = [f"<h1>{_text(_title(report))}</h1>", f'<p class="soft">{_text(_environment(report))}</p>']
-    parts += [f'<p class="verdict">{_text(verdict)}</p>' for verdict in report.verdicts]
+    return page(_title(report), _parts(report))
+
+
+def _parts(report: "Report") -> Iterator[str]:
+    yield note(_environment(report))
+    yield from (finding(_colored(verdict)) for verdict in report.verdicts)
     for table in report.tables:
-        parts.append(f"<h2>{_text(table.title)}</h2>")
+        yield f"<h2>{text(table.title)}</h2>"
         if table.plot is not None:
-            parts.append(_picture(table))
-        head = "".join(f"<th>{_text(column.name)}</th>" for column in table.columns)
-        rows = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in cells(table))
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        parts.append(f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>')
-    parts += [f'<p class="soft">{_text(note)}</p>' for note in report.notes]
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{_text(_title(report))}</title><style>{_STYLE}</style>"
-    )
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+            yield _picture(table)
+        names = [column.name for column in table.columns]
+        rows = (
+            [_cell(table, row, place, cell) for place, cell in enumerate(shown)]
+            for row, shown in zip(table.rows, cells(table), strict=True)
+        )
+        yield html_table(names, rows, [one.name for one in table.columns if one.format])
+    yield from map(note, report.notes)
+
+
+def _colored(verdict: str) -> str:
+    """A verdict with what is better or worse by more than chance in colour."""
+    return _SURE_VERDICT.sub(lambda found: f'<b class="{_KINDS[found[1]]}">{found[0]}</b>', text(verdict))
+
+
+def _cell(table: "Table", row: Sequence["Value"], place: int, shown: str) -> str:
+    kind = table.judge(row, place) or _KINDS.get(shown, "")
+    return f'<b class="{kind}">{text(shown)}</b>' if kind else text(shown)
 
 
 def _title(report: "Report") -> str:
@@ -121,10 +117,6 @@ def _environment(report: "Report") -> str:
     return ", ".join(f"{name} {value}" for name, value in report.environment.items() if value is not None)
 
 
-def _text(text: str) -> str:
-    return html.escape(safe_text(text))
-
-
 def _row(row: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
 
@@ -132,19 +124,20 @@ def _row(row: Sequence[str]) -> str:
 def _picture(table: "Table") -> str:
     """The points of the table's plot as a picture, each named by its row."""
     from models.charts.chart import Series, chart_of
-    from rlm_cli.plot.svg_chart import svg_element
 
     plot = table.plot
     assert plot is not None
-    found = [
-        ((float(x), float(y)), str(row[0]))
+    found = {
+        str(row[0]): (float(x), float(y))
         for x, y, row in zip(table.column(plot.x), table.column(plot.y), table.rows, strict=True)
         if isinstance(x, int | float) and isinstance(y, int | float) and math.isfinite(x + y)
-    ]
+    }
     if len(found) < 2:
         return ""
-    points, names = tuple(point for point, _ in found), tuple(name for _, name in found)
-    line = Series(plot.y, points, 0, "line")
-    marks = Series(table.columns[0].name, points, 0, "marks", labels=names)
-    chart = chart_of([line, marks], x_label=plot.x, y_label=plot.y, is_time=False, log=False)
+    series = [] if plot.groups else [Series(plot.y, tuple(found.values()), 0, "line")]
+    for number, (group, members) in enumerate((plot.groups or {table.columns[0].name: [*found]}).items()):
+        names = tuple(name for name in found if name in members)
+        points = tuple(found[name] for name in names)
+        series.append(Series(group, points, number, "marks", labels=names))
+    chart = chart_of(series, x_label=plot.x, y_label=plot.y, is_time=False, log=False)
     return svg_element(chart, f"{plot.y} against {plot.x}")

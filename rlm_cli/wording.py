@@ -40,6 +40,7 @@ _REQUEST_FLAGS = {
     "grow_vocab": "--grow-vocab",
     "target_parameters": "--target-params",
     "like": "--like",
+    "reference": "--reference",
     "text": "--text",
     "runs_dir": "--runs-dir",
     "halt": "--halt",

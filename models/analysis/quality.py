@@ -25,6 +25,8 @@ LONG_WINDOW = 12_000
 LEARNED = 600_000
 """The most characters of a reference that are counted."""
 _LEAST_WINDOWS, _MOST_WINDOWS = 3, 16
+LEAST_HELD_OUT = _LEAST_WINDOWS * LEAST_CHARACTERS
+"""Characters of held-out text that say what such text scores."""
 _SPREAD = 2.5
 """Standard deviations below the mean of held-out stretches at which a text still scores 100."""
 _FOREIGN = 0.5
@@ -70,10 +72,10 @@ class Reference:
         if held_out is None:
             cut = len(learned) * 4 // 5
             learned, held_out = learned[:cut], learned[cut:]
-        if len(held_out) < _LEAST_WINDOWS * LEAST_CHARACTERS:
+        if len(held_out) < LEAST_HELD_OUT:
             raise UsageError(
                 f"The reference is too short to compare with: {len(held_out):,} characters are held out.",
-                hint=f"Give a reference of at least {5 * _LEAST_WINDOWS * LEAST_CHARACTERS:,} characters.",
+                hint=f"Give a reference of at least {5 * LEAST_HELD_OUT:,} characters.",
             )
         _require_words(learned, "reference")
         self._language = Language(learned[:LEARNED])

@@ -14,7 +14,8 @@ from models.settings import Settings
 
 DENSE = "transformer"
 BEST_DENSE_PRESET = "dense-small"
-_MOST_BLOCKS = 48
+MOST_BLOCKS = 48
+"""Of a dense model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def candidates(architectures: Sequence[str], shape: Shape, vocab_size: int) -> l
     for name in architectures:
         if name not in ARCHITECTURES:
             raise UsageError(f"There is no architecture '{name}'.", hint=did_you_mean(name, ARCHITECTURES))
-    dense = [_dense(shape, blocks, vocab_size) for blocks in range(1, _MOST_BLOCKS + 1)]
+    dense = [_dense(shape, blocks, vocab_size) for blocks in range(1, MOST_BLOCKS + 1)]
     found: list[Candidate] = []
     needed: dict[str, Candidate] = {}
     for name in dict.fromkeys(one for one in architectures if one != DENSE):

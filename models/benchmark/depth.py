@@ -24,10 +24,10 @@ _COLUMNS = (
     Column("depth"),
     Column("mode"),
     Column("block passes", "d"),
-    Column("loss", ".4f"),
-    Column("gains", ".4f"),
+    Column("loss", ".4f", "lower"),
+    Column("gains", ".4f", "above zero"),
     Column("±", ".4f"),
-    Column("µs per token", ".1f"),
+    Column("µs per token", ".1f", "lower"),
     Column("trained"),
 )
 

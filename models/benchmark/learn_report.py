@@ -1,11 +1,11 @@
 """From the losses of trained models to a verdict on each of them. Torch-free."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from models.benchmark.candidates import BEST_DENSE_PRESET, Candidate
-from models.benchmark.report import Column, Report, Table, Value
+from models.benchmark.candidates import BEST_DENSE_PRESET, MOST_BLOCKS, Candidate
+from models.benchmark.report import Column, Plot, Report, Table, Value
 from models.depth import DEFAULT_MODE, MODES
 from models.runs.evaluation import Evaluation
 from models.runs.events import RunFinished
@@ -16,9 +16,9 @@ _EQUAL = 1.1
 """Two models are called equal up to this ratio."""
 _COLUMNS = (
     Column("model"),
-    Column("loss", ".4f"),
+    Column("loss", ".4f", "lower"),
     Column("spread", ".4f"),
-    Column("bits per byte", ".3f"),
+    Column("bits per byte", ".3f", "lower"),
     Column("best mode"),
     Column("in blocks", ",d"),
     Column("in embeddings", ",d"),
@@ -57,7 +57,7 @@ def learn_report(
     modes = [
         mode for mode in MODES if any(mode in one.evaluation.validation_loss_by_mode for one in outcomes)
     ]
-    mode_columns = (Column("model"), *(Column(mode, ".4f") for mode in modes))
+    mode_columns = (Column("model"), *(Column(mode, ".4f", "lower") for mode in modes))
     equal = "time" if is_equal_time else "number of steps"
     return Report(
         kind="learn",
@@ -69,6 +69,7 @@ def learn_report(
                 f"Held-out loss at each model's best mode, after the same {equal}",
                 _COLUMNS,
                 tuple(_row(one, by_name[one.name]) for one in ranked),
+                Plot("MFLOP per token", "loss", _groups(ranked)),
             ),
             Table(
                 "modes",
@@ -79,11 +80,19 @@ def learn_report(
         ),
         verdicts=tuple(_verdicts(chosen, by_name, is_equal_time)),
         notes=(
-            "dense-N has N unshared blocks and is otherwise built as the others are.",
+            f"dense-N has N unshared blocks, at most {MOST_BLOCKS}, and is otherwise built as the others.",
             "Loss is in nats per token; spread is the distance between the best and the worst seed.",
             f"All models share width, context and batch, but {BEST_DENSE_PRESET} has its own width.",
         ),
     )
+
+
+def _groups(ranked: Sequence[Candidate]) -> dict[str, list[str]]:
+    """The names of the architectures, and those of the dense models beside them."""
+    return {
+        "architectures": [one.name for one in ranked if one.equal_parameters is not None],
+        "dense": [one.name for one in ranked if one.equal_parameters is None],
+    }
 
 
 def _row(candidate: Candidate, outcomes: Sequence[Outcome]) -> tuple[Value, ...]:
@@ -119,12 +128,9 @@ def _verdicts(
         if one.equal_parameters is None or one.equal_compute is None:
             continue
         by_size, by_compute = named[one.equal_parameters], named[one.equal_compute]
-        size = _ratio(by_size.parameters / one.parameters, "parameters")
-        work = _ratio(by_compute.flops_per_token / one.flops_per_token, "computation per token")
-        ours = by_name[one.name]
         parts = [
-            f"{_compared(ours, by_name[by_size.name])} {by_size.name}, the dense model of {size}",
-            f"{_compared(ours, by_name[by_compute.name])} {by_compute.name}, the one of {work}",
+            f"{_compared(by_name[one.name], by_name[other.name])} {_described(other, one, nearest)}"
+            for other, nearest in _partners(by_size, by_compute, one)
         ]
         dense = [name for name, outcomes in by_name.items() if _is_dense(chosen, name) and outcomes]
         if is_equal_time:
@@ -138,8 +144,30 @@ def _verdicts(
     return found
 
 
+def _partners(
+    by_size: Candidate, by_compute: Candidate, one: Candidate
+) -> Iterator[tuple[Candidate, str | None]]:
+    """The dense models beside `one`, and in what each is not equal, though no other is nearer."""
+    if by_size is not by_compute:
+        yield by_size, None if _is_equal(by_size.parameters / one.parameters) else "parameters"
+    is_equal = _is_equal(by_compute.flops_per_token / one.flops_per_token)
+    yield by_compute, None if is_equal else "computation"
+
+
+def _described(dense: Candidate, one: Candidate, nearest: str | None) -> str:
+    """In what a dense model equals `one`, and in what it does not."""
+    size = _ratio(dense.parameters / one.parameters, "parameters")
+    work = _ratio(dense.flops_per_token / one.flops_per_token, "computation per token")
+    remark = "" if nearest is None else f" (no dense model here is nearer in {nearest})"
+    return f"{dense.name}, which has {size} and {work}{remark}"
+
+
 def _ratio(share: float, of: str) -> str:
-    return f"equal {of}" if 1 / _EQUAL <= share <= _EQUAL else f"{share:.2g} times the {of}, the nearest"
+    return f"equal {of}" if _is_equal(share) else f"{share:.2g} times the {of}"
+
+
+def _is_equal(share: float) -> bool:
+    return 1 / _EQUAL <= share <= _EQUAL
 
 
 def _is_dense(chosen: Sequence[Candidate], name: str) -> bool:

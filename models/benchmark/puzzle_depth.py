@@ -21,7 +21,7 @@ _PUZZLES = 512
 _GROUPS = 4
 _STEPS = (
     Column("steps", "d"),
-    Column("solved", ".1%"),
+    Column("solved", ".1%", "higher"),
     Column("±", ".1%"),
     Column("ms per puzzle", ".2f"),
     Column("trained"),

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeGuard, get_args
 
 from data.errors import UsageError
 
 Value = str | int | float | bool | None
+Better = Literal["", "lower", "higher", "above zero"]
 FORMAT_VERSION = 1
 _FORMAT = re.compile(r"(,?(d|\.\d[f%]))?")
 """The formats of columns. Any other could ask for a number of a gigabyte."""
@@ -19,6 +21,8 @@ class Column:
     name: str
     format: str = ""
     """How a number is written, as a format specification; empty for text."""
+    better: Better = ""
+    """Which numbers are better. Empty: neither, or it depends."""
 
     def text(self, value: Value) -> str:
         """`value` as it is shown."""
@@ -35,6 +39,8 @@ class Plot:
 
     x: str
     y: str
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The names of the rows of each group, which has its own colour. Empty: one line through all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,26 @@ class Table:
         """The values of one column."""
         place = [column.name for column in self.columns].index(name)
         return [row[place] for row in self.rows]
+
+    def judge(self, row: Sequence[Value], place: int) -> Literal["", "good", "bad"]:
+        """Whether the cell at `place` of `row` is the best of its column. A gain is good above zero and bad
+        below, if it is more than the next column says chance makes of it."""
+        column, value = self.columns[place], row[place]
+        if not column.better or not is_number(value):
+            return ""
+        if column.better == "above zero":
+            sure = row[place + 1] if place + 1 < len(row) else None
+            if not is_number(sure) or abs(value) <= sure:
+                return ""
+            return "good" if value > 0 else "bad"
+        values = [one for one in self.column(column.name) if is_number(one)]
+        best = max(values) if column.better == "higher" else min(values)
+        return "good" if value == best and len(set(map(column.text, values))) > 1 else ""
+
+
+def is_number(value: Value) -> TypeGuard[int | float]:
+    """Whether a value is one that can be compared."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +108,7 @@ def from_json(value: object) -> Report:
         tables = tuple(_table(one) for one in value["tables"])
         texts = [tuple(str(one) for one in value[name]) for name in ("verdicts", "notes")]
         return Report(str(value["kind"]), str(value["subject"]), dict(value["environment"]), tables, *texts)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, StopIteration) as error:
         raise UsageError("This is no result of a benchmark.", hint="Write one with --json.") from error
 
 
@@ -98,7 +124,8 @@ def _column(value: Mapping[str, object]) -> Column:
     name, form = str(value["name"]), str(value["format"])
     if not _FORMAT.fullmatch(form):
         raise ValueError(form)
-    return Column(name, form)
+    better = next(one for one in get_args(Better) if one == value.get("better", ""))
+    return Column(name, form, better)
 
 
 def _cells(row: Sequence[object], columns: Sequence[Column]) -> tuple[Value, ...]:

@@ -29,7 +29,7 @@ _NEW_TOKENS = 64
 _ROUNDS = 3
 _TRAINING = (
     Column("part"),
-    Column("ms per step", ".1f"),
+    Column("ms per step", ".1f", "lower"),
     Column("spread", ".1f"),
     Column("share", ".0%"),
 )
@@ -38,9 +38,9 @@ _WRITING = (
     Column("mode"),
     Column("batch", "d"),
     Column("prompt", "d"),
-    Column("tokens/s", ",.0f"),
+    Column("tokens/s", ",.0f", "higher"),
     Column("spread", ",.0f"),
-    Column("first token ms", ".1f"),
+    Column("first token ms", ".1f", "lower"),
     Column("of memory speed", ".1%"),
 )
 

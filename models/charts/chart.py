@@ -7,6 +7,8 @@ from typing import Literal
 
 from data.format import format_duration, format_short_count
 
+_LEAST_SPAN = 2e-3
+"""Of the y-axis, as a share of its numbers: four digits tell its ticks apart."""
 Point = tuple[float, float]
 _ROUND = (1, 2, 5)
 _ROUND_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0)
@@ -107,7 +109,7 @@ def chart_of(
     return Chart(
         tuple(one for one in kept if one.points),
         Axis(x_label, *_span(xs), log_x, write, is_time, whole=not is_time),
-        Axis(y_label, *_span(ys), log, lambda value: f"{value:.4g}"),
+        Axis(y_label, *_span(ys, _LEAST_SPAN), log, lambda value: f"{value:.4g}"),
     )
 
 
@@ -122,7 +124,11 @@ def _short(number: float) -> str:
     return format_short_count(number).replace(".0", "")
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    """The least and the greatest of `values`, a little apart where they are one."""
+def _span(values: Sequence[float], least: float = 0.0) -> tuple[float, float]:
+    """The least and the greatest of `values`, a little apart where they are one, and at least the share
+    `least` of the greatest apart."""
     low, high = min(values, default=1.0), max(values, default=1.0)
-    return (low, high) if high > low else (low - 0.05 * abs(low) - 1e-9, high + 0.05 * abs(high) + 1e-9)
+    if not high > low:
+        return low - 0.05 * abs(low) - 1e-9, high + 0.05 * abs(high) + 1e-9
+    more = max(0.0, least * max(abs(low), abs(high)) - (high - low)) / 2
+    return low - more, high + more

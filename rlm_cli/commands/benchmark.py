@@ -10,7 +10,16 @@ import typer
 from data.errors import UsageError
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import check_threads, load_model, open_run
-from rlm_cli.options import DeviceOption, JsonOption, QuietOption, RunArgument, RunsDirOption, ThreadsOption
+from rlm_cli.options import (
+    DeviceOption,
+    ForceOption,
+    HtmlOption,
+    JsonOption,
+    QuietOption,
+    RunArgument,
+    RunsDirOption,
+    ThreadsOption,
+)
 from rlm_cli.output import Form, Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 from rlm_cli.report_pages import ReportPages
@@ -36,11 +45,6 @@ MarkdownOption = Annotated[
     Path | None,
     typer.Option("--markdown", metavar="FILE", help="Write the result as Markdown.", show_default=False),
 ]
-HtmlOption = Annotated[
-    Path | None,
-    typer.Option("--html", metavar="FILE", help="Write the result as a web page.", show_default=False),
-]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")]
 
 
 @benchmark.command(cls=PlainHelpCommand)

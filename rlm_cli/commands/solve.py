@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from data.puzzle_input import InputPuzzle
     from data.sudoku_text import Mark
     from models.generation.solver import Solution, Solver
+    from models.runs.run import Run
 
 _STYLES: "dict[Mark, str]" = {"frame": "dim", "filled": "green", "changed": "bold yellow"}
 """Styles of the parts of a drawn grid."""
@@ -104,16 +105,30 @@ def solve(
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     run = Run.open(run_name, find_runs_dir(runs_dir))
-    puzzles = [] if puzzle is None else _puzzles(puzzle)
+    puzzles = None if puzzle is None else read_puzzles(puzzle)
+    solve_and_show(run, puzzles, output, machine=(device, threads), max_steps=max_steps, trace=trace, out=out)
 
+
+def solve_and_show(
+    run: "Run",
+    puzzles: "list[InputPuzzle] | None",
+    output: Output,
+    *,
+    machine: tuple[str | None, int | None],
+    max_steps: int | None = None,
+    trace: bool = False,
+    out: Path | None = None,
+) -> "list[Solution]":
+    """Solve `puzzles`, or a new one, and print the answers. `machine` is the device and the threads."""
     with no_lost_interrupt():
         from models.device import prepare_process
         from models.generation.solver import load_solver, solve_puzzles
 
+    device, threads = machine
     if threads:
         prepare_process(threads)
     solver = load_solver(run, device or "cpu")
-    if puzzle is None:
+    if puzzles is None:
         puzzles = [_random_puzzle(solver.size)]
     _require_solvable(puzzles, solver)
     start = time.perf_counter()
@@ -143,9 +158,10 @@ def solve(
         f"{' each' if len(solutions) > 1 else ''} · {seconds:.2f} s",
         style="dim",
     )
+    return solutions
 
 
-def _puzzles(argument: str) -> "list[InputPuzzle]":
+def read_puzzles(argument: str) -> "list[InputPuzzle]":
     """Puzzles in `argument`, or in the file or stream that it names. Raises UsageError."""
     from data.puzzle_input import InputPuzzle, puzzles_from_file, puzzles_from_stream
     from data.sudoku_text import parse_grid

@@ -1,15 +1,26 @@
 """`rlm trace`: what happens inside a model on one text."""
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data.errors import UsageError
+from data.wording import counted
 from models.depth import DEFAULT_MODE, depth_of
-from rlm_cli.generation_options import check_threads, load_model, open_run, read_piped_text, unknown_note
+from rlm_cli.generation_options import (
+    check_threads,
+    load_model,
+    open_run,
+    read_piped_text,
+    resolve_mode,
+    unknown_note,
+)
 from rlm_cli.options import (
     DeviceOption,
+    ForceOption,
+    HtmlOption,
     JsonOption,
     ModeOption,
     QuietOption,
@@ -18,9 +29,11 @@ from rlm_cli.options import (
     ThreadsOption,
 )
 from rlm_cli.output import Output
+from rlm_cli.output_file import require_free
 
 if TYPE_CHECKING:
     from models.analysis.trace import Guess, TextTrace
+    from models.runs.run import Run
 
 _STYLES = ("blue", "cyan", "green", "yellow", "magenta", "red")
 """Of a token, by the recursions it took: cold to warm."""
@@ -33,6 +46,8 @@ def trace(
         typer.Option("--prompt", "-p", metavar="TEXT", help="The text. Without it: standard input."),
     ] = None,
     mode: ModeOption = None,
+    html: HtmlOption = None,
+    force: ForceOption = False,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
@@ -48,17 +63,20 @@ def trace(
     Examples:
       rlm trace book -p "The owl said that"
       rlm trace book -p "The owl said that" --mode deep
+      rlm trace book -p "The owl said that" --mode auto --html trace.html
       rlm trace book -p "The owl said that" --json
     """
     output = Output.of(json=json, quiet=quiet)
     check_threads(threads)
-    depth = depth_of(mode or DEFAULT_MODE)
+    if html is not None:
+        require_free(html, force=force)
     run = open_run(run_name, runs_dir)
+    mode = resolve_mode(run, mode or DEFAULT_MODE)
     text = read_piped_text()[0] if prompt is None else prompt
     if not text:
         raise UsageError("There is no text to trace.", hint="Give some with -p.")
     if run.config().solves_puzzles:
-        _trace_puzzle(str(run.path), text, device, threads, output)
+        _trace_puzzle(run, text, html, (device, threads), output)
         return
     loaded = load_model(run, device, threads)
 
@@ -69,23 +87,31 @@ def trace(
         output.warn(note)
     if unknown := unknown_characters(loaded.tokenizer, text):
         output.say(unknown_note(unknown), style="dim")
-    found = trace_text(loaded, text, depth)
+    found = trace_text(loaded, text, depth_of(mode))
     if found.cut_tokens:
         output.warn(f"The first {found.cut_tokens:,} tokens do not fit the model's context and are left out.")
-    output.json({"run": run.name, "path": str(run.path), **dataclasses.asdict(found)})
+    if html is not None:
+        from rlm_cli.trace_page import trace_page
+
+        output.write_file(html, trace_page(found, run.name, mode))
+    output.json({"run": run.name, "path": str(run.path), "mode": mode, **dataclasses.asdict(found)})
     _show_passes(found, output)
     _show_tokens(found, output)
     _show_settings(found, output)
     _show_ablations(found, output)
 
 
-def _trace_puzzle(path: str, puzzle: str, device: str | None, threads: int | None, output: Output) -> None:
+def _trace_puzzle(
+    run: "Run", puzzle: str, html: Path | None, machine: tuple[str | None, int | None], output: Output
+) -> None:
     """The grid as it forms, step by step."""
-    from rlm_cli.commands.solve import solve
+    from rlm_cli.commands.solve import read_puzzles, solve_and_show
 
-    solve(
-        path, puzzle, trace=True, device=device, threads=threads, json=output.is_json, quiet=output.is_quiet
-    )
+    solutions = solve_and_show(run, read_puzzles(puzzle), output, machine=machine, trace=True)
+    if html is not None:
+        from rlm_cli.puzzle_page import puzzle_page
+
+        output.write_file(html, puzzle_page(solutions, run.name))
 
 
 def _show_passes(found: "TextTrace", output: Output) -> None:
@@ -124,8 +150,9 @@ def _show_passes(found: "TextTrace", output: Output) -> None:
 
 
 def _show_tokens(found: "TextTrace", output: Output) -> None:
-    """The text coloured by the recursions of each token, where they differ."""
+    """The text coloured by the recursions of each token, or how many all of them take."""
     if not found.routed:
+        output.result(f"\nEvery token takes {counted(found.tokens[0].passes, 'recursion')}.")
         return
     least, most = (limit(one.passes for one in found.tokens) for limit in (min, max))
     output.result("\nRecursions of each token:")

@@ -42,11 +42,25 @@ def file_content(chart: Chart, path: Path, title: str) -> bytes:
 
             return svg_chart(chart, title).encode()
         case ".html":
-            from rlm_cli.plot.svg_chart import html_page
-
-            return html_page(chart, title).encode()
+            return _page(chart, title).encode()
         case ".png":
             from rlm_cli.plot.png_chart import png_chart
 
             return png_chart(chart, title)
     raise RlmError(f"'{path}' is no picture that rlm can draw.", hint="End its name in .svg, .html or .png.")
+
+
+def _page(chart: Chart, title: str) -> str:
+    """The chart, and how low each of its curves goes; the lowest curve of each kind stands out."""
+    from rlm_cli.page import page, table, text
+    from rlm_cli.plot.svg_chart import svg_element
+
+    lowest = {series.name: min(y for _, y in series.points) for series in chart.series}
+    kinds = [[one.name for one in chart.series if one.kind == kind] for kind in ("line", "marks")]
+    best = {min(names, key=lowest.__getitem__) for names in kinds if len(names) > 1}
+    rows = []
+    for series in chart.series:
+        low = f"{lowest[series.name]:.4f}"
+        shown = f'<b class="good">{low}</b>' if series.name in best else low
+        rows.append((text(series.name), shown, f"{series.points[-1][1]:.4f}"))
+    return page(title, [svg_element(chart, ""), table(("curve", "lowest", "last"), rows, ("lowest", "last"))])

@@ -5,7 +5,7 @@ import io
 from data.errors import RlmError
 from data.safe_text import safe_text
 from models.charts.chart import Chart
-from rlm_cli.plot.svg_chart import COLORS
+from rlm_cli.plot.palette import CURVES, LIGHT
 
 
 def png_chart(chart: Chart, title: str) -> bytes:
@@ -24,7 +24,7 @@ def png_chart(chart: Chart, title: str) -> bytes:
     for series in chart.series:
         xs, ys = zip(*series.points, strict=True)
         look = {"linewidth": 1.2} if series.kind == "line" else {"linestyle": "", "marker": "o"}
-        color = COLORS[series.number % len(COLORS)]
+        color = LIGHT.curves[series.number % CURVES]
         axes.plot(xs, ys, color=color, label=_literal(series.name), **look)
     axes.set(xscale="log" if chart.x.log else "linear", yscale="log" if chart.y.log else "linear")
     for axis, scale in ((axes.xaxis, chart.x), (axes.yaxis, chart.y)):

@@ -1,84 +1,91 @@
-"""A chart as an SVG, and as a page of its own. Both load nothing, and are light or dark as the reader is."""
+"""A chart as an SVG: it loads nothing, and is light or dark as the reader is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 
 from data.safe_text import safe_text
 from models.charts.chart import Chart, Series
+from rlm_cli.plot.palette import CURVES, DARK, LIGHT, Palette
 
-WIDTH, HEIGHT = 960, 540
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 60, 50
-_LEGEND_ROW, _LETTER = 20, 7.5
-COLORS = ("#1f77b4", "#d9730d", "#2ca02c", "#c2185b", "#7b52c7", "#8c564b")
-_ON_DARK = ("#6cb6ff", "#ffa657", "#7ee787", "#ff7bac", "#c8a6ff", "#d2a08f")
+_LEFT, _RIGHT, _BOTTOM = 70, 20, 50
+_TITLE_ROW, _LEGEND_ROW, _LETTER = 24, 20, 7.5
 
 
-def _color_rules(colors: Sequence[str]) -> str:
-    return "\n".join(
-        f".chart .line.c{number} {{ stroke: {color} }} .chart .mark.c{number} {{ fill: {color} }}"
-        for number, color in enumerate(colors)
-    )
+def _rules(colors: Palette) -> str:
+    """Not variables, which few programs but browsers know."""
+    rules = [
+        f".chart .paper {{ fill: {colors.page} }}",
+        f".chart text {{ fill: {colors.text} }}",
+        f".chart .grid {{ stroke: {colors.line} }}",
+    ]
+    for number, color in enumerate(colors.curves):
+        rules.append(f".chart .line.c{number} {{ stroke: {color} }}")
+        rules.append(f".chart .mark.c{number} {{ fill: {color} }}")
+    return "\n".join(rules)
 
 
-_STYLE = f"""
-.chart {{ --paper: #ffffff; --ink: #1f2328; --grid: #d8dee4; font: 13px system-ui, sans-serif }}
-.chart .paper {{ fill: var(--paper) }}
-.chart text {{ fill: var(--ink) }}
+STYLE = f"""
+.chart {{ font: 13px system-ui, sans-serif }}
 .chart .title {{ font-size: 16px; font-weight: 600 }}
-.chart .grid {{ stroke: var(--grid); stroke-width: 1 }}
+.chart .grid {{ stroke-width: 1 }}
 .chart .line {{ fill: none; stroke-width: 1.8; stroke-linejoin: round }}
-{_color_rules(COLORS)}
+{_rules(LIGHT)}
 @media (prefers-color-scheme: dark) {{
-.chart {{ --paper: #15181c; --ink: #e6e8eb; --grid: #343a42 }}
-{_color_rules(_ON_DARK)}
+{_rules(DARK)}
 }}
 """
+"""CSS of every chart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """In pixels. A legend of several rows makes a chart higher."""
+
+    width: int = 960
+    height: int = 540
+
+
+LARGE = Size()
+SMALL = Size(470, 280)
+"""For two charts side by side."""
 
 
 def svg_chart(chart: Chart, title: str) -> str:
     """The chart as an SVG document. `title` and the names of the curves may be foreign text."""
-    return svg_element(chart, title).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    element = svg_element(chart, title).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return element.replace("</title>", f"</title>\n<style>{STYLE}</style>", 1)
 
 
-def svg_element(chart: Chart, title: str) -> str:
-    """The same as a part of a page, which needs no namespace."""
-    height = HEIGHT + _legend_height(chart)
-    body = "\n".join(_elements(chart, title, height))
+def svg_element(chart: Chart, title: str, size: Size = LARGE) -> str:
+    """The same as a part of a page, which needs `STYLE` once and no namespace."""
+    body = "\n".join(_elements(chart, title, size))
+    height = size.height + _legend_height(chart, size)
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img">\n'
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n{body}\n</svg>\n"
+        f'<svg class="chart" viewBox="0 0 {size.width} {height}" role="img">\n'
+        f"<title>{_text(title)}</title>\n{body}\n</svg>\n"
     )
 
 
-def html_page(chart: Chart, title: str) -> str:
-    """The chart as a page of its own."""
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{_text(title)}</title>\n"
-        "<style>body { margin: 0 } svg { display: block; width: 100%; max-height: 100vh }</style>\n"
-        f"</head>\n<body>\n{svg_element(chart, title)}</body>\n</html>\n"
-    )
-
-
-def _elements(chart: Chart, title: str, height: int) -> Iterator[str]:
-    top, bottom = _TOP + _legend_height(chart), height - _BOTTOM
-    right = WIDTH - _RIGHT
-    yield f'<rect class="paper" width="{WIDTH}" height="{height}"/>'
-    yield f'<text class="title" x="{_LEFT}" y="24">{_text(title)}</text>'
-    yield from _legend(chart)
-    for value, text in chart.y.ticks(9):
+def _elements(chart: Chart, title: str, size: Size) -> Iterator[str]:
+    legend = _legend_height(chart, size)
+    height = size.height + legend
+    top, bottom, right = _TITLE_ROW + _LEGEND_ROW + 16 + legend, height - _BOTTOM, size.width - _RIGHT
+    yield f'<rect class="paper" width="{size.width}" height="{height}"/>'
+    yield f'<text class="title" x="{_LEFT}" y="{_TITLE_ROW}">{_text(title)}</text>'
+    yield from _legend(chart, size)
+    for value, text in chart.y.ticks(max(2, size.height // 55)):
         y = bottom - chart.y.place(value) * (bottom - top)
         yield f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
         yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_text(text)}</text>'
-    for value, text in chart.x.ticks(9):
+    for value, text in chart.x.ticks(max(2, size.width // 100)):
         x = _LEFT + chart.x.place(value) * (right - _LEFT)
         yield f'<line class="grid" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}"/>'
         yield f'<text x="{x:.1f}" y="{bottom + 20}" text-anchor="middle">{_text(text)}</text>'
     center, middle = (_LEFT + right) / 2, (top + bottom) / 2
-    yield f'<text x="{center}" y="{height - 10}" text-anchor="middle">{chart.x.label}</text>'
-    yield f'<text transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">{chart.y.label}</text>'
+    yield f'<text x="{center}" y="{height - 10}" text-anchor="middle">{_text(chart.x.label)}</text>'
+    turned = f'transform="translate(18 {middle}) rotate(-90)"'
+    yield f'<text {turned} text-anchor="middle">{_text(chart.y.label)}</text>'
     for series in chart.series:
         yield _curve(chart, series, top, bottom, right)
 
@@ -88,22 +95,28 @@ def _curve(chart: Chart, series: Series, top: float, bottom: float, right: float
         (_LEFT + chart.x.place(x) * (right - _LEFT), bottom - chart.y.place(y) * (bottom - top))
         for x, y in series.points
     ]
-    color = series.number % len(COLORS)
+    color = series.number % CURVES
     if series.kind == "line" and len(places) > 1:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         return f'<polyline class="line c{color}" points="{points}"/>'
     mark = f'<circle class="mark c{color}" r="3.5"'
     marks = [f'{mark} cx="{x:.1f}" cy="{y:.1f}"/>' for x, y in places]
     labels = [
-        f'<text x="{x + 7:.1f}" y="{y - 7:.1f}">{_text(label)}</text>'
-        for (x, y), label in zip(places, series.labels, strict=bool(series.labels))
+        _label(label, x, y, right) for (x, y), label in zip(places, series.labels, strict=bool(series.labels))
     ]
     return "".join([*marks, *labels])
 
 
-def _legend(chart: Chart) -> Iterator[str]:
-    for series, (x, y) in zip(chart.series, _legend_places(chart), strict=True):
-        color = series.number % len(COLORS)
+def _label(text: str, x: float, y: float, right: float) -> str:
+    """A text beside a mark: on its right where there is room."""
+    if x + 7 + _LETTER * len(text) <= right:
+        return f'<text x="{x + 7:.1f}" y="{y - 7:.1f}">{_text(text)}</text>'
+    return f'<text x="{x - 7:.1f}" y="{y - 7:.1f}" text-anchor="end">{_text(text)}</text>'
+
+
+def _legend(chart: Chart, size: Size) -> Iterator[str]:
+    for series, (x, y) in zip(chart.series, _legend_places(chart, size), strict=True):
+        color = series.number % CURVES
         if series.kind == "line":
             yield f'<polyline class="line c{color}" points="{x},{y - 4} {x + 18},{y - 4}"/>'
         else:
@@ -111,22 +124,23 @@ def _legend(chart: Chart) -> Iterator[str]:
         yield f'<text x="{x + 24}" y="{y}">{_text(series.name)}</text>'
 
 
-def _legend_places(chart: Chart) -> list[tuple[float, int]]:
+def _legend_places(chart: Chart, size: Size) -> list[tuple[float, int]]:
     """Where each entry of the legend begins, from left to right in rows."""
     places = []
-    x, y = float(_LEFT), 46
+    x, y = float(_LEFT), _TITLE_ROW + _LEGEND_ROW + 2
     for series in chart.series:
         width = 44 + _LETTER * len(series.name)
-        if x > _LEFT and x + width > WIDTH - _RIGHT:
+        if x > _LEFT and x + width > size.width - _RIGHT:
             x, y = float(_LEFT), y + _LEGEND_ROW
         places.append((x, y))
         x += width
     return places
 
 
-def _legend_height(chart: Chart) -> int:
+def _legend_height(chart: Chart, size: Size) -> int:
     """What the rows of the legend after the first add to the height."""
-    return max((y for _, y in _legend_places(chart)), default=46) - 46
+    first = _TITLE_ROW + _LEGEND_ROW + 2
+    return max((y for _, y in _legend_places(chart, size)), default=first) - first
 
 
 def _text(text: str) -> str:

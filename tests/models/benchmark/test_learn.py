@@ -59,15 +59,21 @@ def test_a_verdict_says_better_or_worse_and_whether_that_is_more_than_the_spread
     report = learn_report("book", "3 minutes", True, [looped, dense, large], outcomes, {})
     (said,) = report.verdicts
     assert (
-        "better by 0.0400 (more than the spread of 0.0100) than dense-3, the dense model of equal par" in said
+        "better by 0.0400 (more than the spread of 0.0100) than dense-3, "
+        "which has equal parameters and 0.5 times the computation per token;" in said
     )
-    assert "worse by 0.0050 (not more than the spread of 0.0400) than dense-9" in said
     assert (
-        "of 0.65 times the computation per token, the nearest" in said
-        and "best dense one in equal time" in said
+        "worse by 0.0050 (not more than the spread of 0.0400) than dense-9, which has 2.9 times the "
+        "parameters and 0.65 times the computation per token (no dense model here is nearer in" in said
     )
+    assert "best dense one in equal time" in said
     assert [row[0] for row in report.tables[0].rows] == ["dense-9", "looped", "dense-3"]
     assert report.tables[1].rows[0][1:] == pytest.approx((1.56, 1.46))
+    assert any("at most 48" in note for note in report.notes)
+    same = replace(looped, flops_per_token=1.05e6, equal_compute="dense-3")
+    (said,) = learn_report("book", "3 minutes", False, [same, dense, large], outcomes, {}).verdicts
+    assert said.endswith("than dense-3, which has equal parameters and equal computation per token.")
+    assert said.count("dense-3") == 1
     one_seed = learn_report("book", "3 steps", False, [looped, dense, large], outcomes[::2], {})
     assert "One seed each" in one_seed.verdicts[-1] and "equal time" not in one_seed.verdicts[0]
 

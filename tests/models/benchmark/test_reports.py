@@ -18,7 +18,9 @@ def depth(name: str, nats: tuple[float, ...], seconds: float, mode: str | None =
 
 
 def report(loss: float = 1.5, machine: str = "a laptop", kind: str = "depth") -> Report:
-    columns = (Column("depth"), Column("block passes", "d"), Column("loss", ".3f"), Column("trained"))
+    columns = (
+        Column("depth"), Column("block passes", "d"), Column("loss", ".3f", "lower"), Column("trained"),
+    )  # fmt: skip
     rows = (("1", 3, loss, True), ("2", 4, 1.4, True), ("6 | <b>\x1b[31m", 8, None, False))
     table = Table("depth", "Loss at each depth", columns, rows, Plot("block passes", "loss"))
     return Report(kind, "book", {"machine": machine, "seed": 0}, (table,), ("It helps.",), ("A note.",))
@@ -72,8 +74,9 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
 
 def test_a_comparison_has_what_was_measured_and_says_what_differs() -> None:
     found = compare(report(1.5), report(3.0, "another"))
-    assert found.tables[0].rows[0] == ("1", "loss", "1.500", "3.000", 2.0)
-    assert found.tables[0].rows[1:] == (("2", "loss", "1.400", "1.400", 1.0),)
+    assert found.tables[0].rows[0] == ("1", "loss", "1.500", "3.000", 2.0, "worse")
+    assert found.tables[0].rows[1:] == (("2", "loss", "1.400", "1.400", 1.0, "the same"),)
+    assert "better in 0 figures and worse in 1 figure" in found.verdicts[0]
     assert "two machines" in found.notes[0] and any("another" in note for note in found.notes)
     assert compare(report(), report()).notes == ()
     with pytest.raises(UsageError, match="a result of depth, the other of speed"):

@@ -7,11 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from models.analysis.analyze import RunAnalysis, TextAnalysis, WrittenAnalysis, reference_of
+from models.analysis.memorisation import memorisation
+from models.analysis.repetition import repetition
+from models.analysis.run_texts import RunTexts
 from models.analysis.soundness.result import CheckResult
+from models.depth import best_mode
+from models.runs.run import Run
+from rlm_cli.analysis_view import run_as_json, show_run_analysis
 from rlm_cli.app import main
+from rlm_cli.generation_options import mode_losses
+from rlm_cli.output import Output
 
 FABLES = Path(__file__).parents[3] / "sample_corpora" / "fables.txt"
 TINY = [
@@ -56,6 +66,10 @@ def found(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]
     return result
 
 
+def best_of_book() -> str:
+    return best_mode(mode_losses(Run.open("book", Path("runs")))) or "none was measured"
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     capsys.readouterr()
     assert main(["analyze", *arguments]) in (1, 2)
@@ -65,9 +79,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_a_run_is_judged_by_the_text_it_learned(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["book", "--characters", "600", "--prompts", "2", "--modes", "fast,normal"]
+    arguments = ["book", "--characters", "600", "--prompts", "2", "--modes", "auto,fast,normal"]
     first = found(capsys, *arguments)
-    assert set(first["modes"]) == {"fast", "normal"}
+    assert set(first["modes"]) == {"fast", "normal", best_of_book()}
     normal = first["modes"]["normal"]
     assert set(normal["scores"]) == SCORES
     assert normal["scores"]["overall"] < 40 < 95 < first["held_out"]["scores"]["overall"]
@@ -91,6 +105,24 @@ def test_the_page_shows_scores_copies_and_likelihood(capsys: pytest.CaptureFixtu
         "beyond training",
     ):
         assert expected in out
+
+
+def test_a_run_of_a_page_has_no_scores_but_all_else(capsys: pytest.CaptureFixture[str]) -> None:
+    text = FABLES.read_text(encoding="utf-8")
+    texts = [RunTexts(text[:size], text[size:][: size // 9], np.zeros(0)) for size in (4_500, 9_000)]
+    (none, why), (reference, _) = (reference_of(one, None) for one in texts)
+    assert none is None and why is not None and "too short" in why.message
+    assert reference is not None and reference.quality(text[20_000:24_000]).overall > 80
+    written = TextAnalysis(
+        None, repetition(text[:900]), memorisation(text[:900], text[:4500], text[4500:5000])
+    )
+    held_out = TextAnalysis(None, repetition(text[4500:5000]))
+    found = RunAnalysis({"normal": WrittenAnalysis(text[:900], written)}, {}, held_out, why)
+    show_run_analysis(found, Output())
+    out, err = capsys.readouterr()
+    assert "There are no scores." in err and "with --reference." in err
+    assert "100.0% of its spans" in out and "it memorises" in out and "cosine" not in out
+    assert run_as_json(found)["modes"]["normal"]["scores"] is None
 
 
 def test_a_file_is_judged_by_a_reference(
@@ -131,14 +163,19 @@ def test_a_trace_shows_passes_depths_and_what_each_part_is_worth(capsys: pytest.
     for expected in ("core", "entropy", "normal", "beyond training", "core frozen", "without cycle 2 of 3"):
         assert expected in out
     assert "\x1b" not in out
+    assert main(["trace", "book", "-p", "The owl said", "--mode", "auto", "--html", "t.html", "--json"]) == 0
+    traced = json.loads(capsys.readouterr().out)
+    assert traced["mode"] == best_of_book()
+    assert f"Trace of book at mode {traced['mode']}" in Path("t.html").read_text(encoding="utf-8")
     assert main(["trace", "book", "-p", "The сова"]) == 0
     assert "'а' (U+0430) were not in the training text" in capsys.readouterr().err
 
 
 def test_a_trace_of_a_puzzle_shows_the_grid_as_it_forms(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert main(["trace", "puzzles", "-p", "1...|..3.|.4..|...2"]) == 0
+    assert main(["trace", "puzzles", "-p", "1...|..3.|.4..|...2", "--html", "p.html"]) == 0
     assert "step 1:" in capsys.readouterr().out
+    assert "olved</b> in" in Path("p.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_traced_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +184,7 @@ def test_what_cannot_be_traced_is_refused(capsys: pytest.CaptureFixture[str]) ->
         (["book", "-p", "owl", "--mode", "deepest"], "no mode"),
         (["empty", "-p", "owl"], "not trained yet"),
         (["puzzles", "-p", "owl"], "neither a file nor a puzzle"),
+        (["book", "-p", "owl", "--html", "book.txt"], "'book.txt' already exists"),
     ):
         capsys.readouterr()
         assert main(["trace", *arguments]) in (1, 2)
@@ -161,7 +199,9 @@ def test_a_model_that_learned_a_page_by_heart_is_found(
     learned = ["train", "page.txt", "--steps", "700", "--d-model", "64", "--heads", "2", "--quiet", "--name"]
     assert main([*learned, "death", "--set", "training.evaluations=1"]) == 0
     (home / "page.txt").unlink()
-    assert found(capsys, "death")["modes"]["normal"]["memorisation"]["memorises"]
+    death = found(capsys, "death")
+    assert death["modes"]["normal"]["memorisation"]["memorises"]
+    assert death["modes"]["normal"]["scores"] is None and "too short" in death["unscored"]
     assert main(["train", str(FABLES), "--minutes", "0.5", "--quiet", "--name", "normal"]) == 0
     assert not found(capsys, "normal")["modes"]["normal"]["memorisation"]["memorises"]
 

@@ -299,4 +299,5 @@ def test_the_shell_completes_runs_presets_and_modes(runs: Path, tmp_path: Path) 
     assert {name for name, _ in complete_runs(here, "")} == {"owl", "otter"}
     assert list(complete_runs(elsewhere, "")) == []
     assert [name for name, _ in complete_modes("d")] == ["deep"]
+    assert [name for name, _ in complete_modes("a")] == ["auto"]
     assert "hrm-4m" in {name for name, _ in complete_presets("")}

@@ -1,6 +1,7 @@
 """A chart fits its width, has round numbers at its axes, and draws text from elsewhere harmlessly."""
 
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,9 @@ from data.errors import RlmError
 from data.format import format_duration
 from models.charts.chart import Axis, Chart, Series, chart_of
 from models.charts.terminal_chart import draw_chart
+from rlm_cli.plot.draw import file_content
 from rlm_cli.plot.png_chart import png_chart
-from rlm_cli.plot.svg_chart import html_page, svg_chart
+from rlm_cli.plot.svg_chart import svg_chart
 
 FALLING = tuple((float(x), 1 + 4 / x) for x in range(1, 60))
 HOSTILE = "\x1b[2J</text><script>alert(1)</script>$"
@@ -74,7 +76,11 @@ def test_a_flat_curve_and_a_single_point_can_be_drawn() -> None:
         ElementTree.fromstring(svg_chart(drawn, "one"))
 
 
-@pytest.mark.parametrize("make", [svg_chart, html_page])
+def page_of(drawn: Chart, title: str) -> str:
+    return file_content(drawn, Path("page.html"), title).decode()
+
+
+@pytest.mark.parametrize("make", [svg_chart, page_of])
 def test_a_picture_is_complete_in_itself(make) -> None:
     many = [Series(f"{HOSTILE} {n}", FALLING, n, kind) for n in range(7) for kind in ("line", "marks")]
     page = make(chart(*many), HOSTILE)
