@@ -44,7 +44,7 @@ class RlmApp(App[None]):
                 key_display="?"),
         Binding("f2", "change_light", "Light or dark", id="app.light", show=False,
                 tooltip="Change between the light and the dark theme"),
-        Binding("ctrl+q", "quit", "Leave", id="app.leave", priority=True,
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True,
                 tooltip="Leave the application; trainings go on"),
         Binding("ctrl+c", "interrupt", "Interrupt", id="app.interrupt", show=False,
                 tooltip="On a run in training: pause, stop or go on"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from textual.message import Message
 
 from models.runs.loss_curves import LossCurves
+from tui.run_feed import RunView
 from tui.run_list import RunRow
 
 
@@ -27,6 +28,25 @@ class CurvesRead(Message):
         super().__init__()
         self.curves = curves
         self.problem = problem
+
+
+class RunAdvanced(Message):
+    """The log of the run on the screen has new lines, or a process took or left the run."""
+
+    def __init__(self, view: RunView) -> None:
+        super().__init__()
+        self.view = view
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, RunAdvanced)
+
+
+class RunLost(Message):
+    """The run on the screen can no longer be followed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class TrainingStarted(Message):

@@ -20,6 +20,7 @@ from tui.launcher import resume_arguments
 from tui.messages import RunsRead
 from tui.run_list import RESUMABLE, RunList, RunRow
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.dashboard import DashboardScreen
 from tui.screens.plot import PlotScreen
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
 
@@ -62,7 +63,7 @@ class HomeScreen(Screen[None]):
         yield RunTable(id="runs")
         yield Static(id="empty")
         yield Static(id="about")
-        yield Footer()
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
         self.table.display = False
@@ -158,7 +159,7 @@ class HomeScreen(Screen[None]):
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         row = self.table.selected
         if row is not None:
-            self.app.push_screen(PlotScreen({row.summary.name: row.summary.path}))
+            self.app.push_screen(DashboardScreen(row.summary.path))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         row = self.table.selected if self.is_mounted else None

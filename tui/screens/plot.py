@@ -49,7 +49,7 @@ class PlotScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(joined(("loss", "bold $primary"), f"   {', '.join(self.runs)}"), classes="title")
         yield CurveChart()
-        yield Footer()
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
         self.query_one(CurveChart).words = "Reading …"

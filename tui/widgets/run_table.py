@@ -84,7 +84,7 @@ class RunTable(DataTable[Text]):
     """One row a run. The keys of its rows are the paths of the runs."""
 
     BINDINGS = [
-        Binding("enter", "select_cursor", "Open", id="home.open", tooltip="Draw its losses"),
+        Binding("enter", "select_cursor", "Open", id="home.open", tooltip="Follow the run"),
         Binding("j", "cursor_down", show=False, id="home.down"),
         Binding("k", "cursor_up", show=False, id="home.up"),
     ]

@@ -1,0 +1,149 @@
+"""The dashboard of one run: what it shows live, and what its keys ask for."""
+
+import shutil
+
+import pytest
+from textual.pilot import Pilot
+
+from models.runs import control_requests
+from models.runs.event_json import to_json
+from models.runs.events import NoticeGiven, SampleGenerated
+from models.runs.run import Run
+from tests.models.runs.example_events import paused, started, step
+from tests.tui.conftest import HOSTILE, SIZES, shown, steps, until
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.dashboard import VIEWS, DashboardScreen
+from tui.screens.home import HomeScreen
+from tui.screens.pause_menu import PauseMenu
+
+
+async def opened(pilot: Pilot[None]) -> DashboardScreen:
+    """Open the only run from the home screen."""
+    home = pilot.app.screen
+    assert isinstance(home, HomeScreen)
+    await until(pilot, lambda: home.table.rows_shown)
+    await pilot.pause()
+    await pilot.press("enter")
+    screen = pilot.app.screen
+    assert isinstance(screen, DashboardScreen)
+    await until(pilot, lambda: screen.view.step or screen.view.log)
+    await pilot.pause()
+    return screen
+
+
+def append(run: Run, *events) -> None:
+    with run.events_path.open("a", encoding="utf-8") as log:
+        log.write("".join(to_json(event) + "\n" for event in events))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_view_is_shown_live_at_every_size(record, drive, size: tuple[int, int]) -> None:
+    sample = SampleGenerated(step=30, prompt="One morning", text=HOSTILE)
+    run = record("owl", [started(), *steps(30), sample, NoticeGiven(message=HOSTILE, is_warning=True)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        seen = []
+        for number, name in enumerate(VIEWS, start=1):
+            await pilot.press(str(number))
+            await pilot.pause()
+            assert screen.shown == name
+            seen.append(shown(pilot.app))
+        everything = "".join(seen)
+        assert not set(everything) & set("\x1b\x9b\u202e")
+        assert "training" in seen[0] and "⠉" in seen[0] and "One morning" in seen[5]
+        assert "[bold]no[/bold]" in seen[5].replace("\n", "") and "[bold]no[/bold]" in seen[6].replace(
+            "\n", ""
+        )
+        append(run, *(step(number, 2.0, total_steps=100) for number in range(31, 51)))
+        await until(pilot, lambda: screen.view.step == 50)
+        await pilot.pause()
+        assert "50%" in shown(pilot.app)
+
+    with run.lock():
+        drive(do, size)
+
+
+def test_keys_ask_the_training_through_its_control_folder(record, drive) -> None:
+    run = record("owl", [started(), *steps(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        assert screen.check_action("resume", ()) is False
+        await pilot.press("g", "w", "p")
+        assert control_requests.take(run) == {"sample", "save", "pause"}
+        await pilot.press("s")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        await pilot.press("n")
+        assert control_requests.take(run) == set()
+        await pilot.press("s", "y")
+        await until(pilot, lambda: control_requests.take(run) == {"stop"})
+
+    with run.lock():
+        drive(do)
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [(["p"], {"pause"}), (["2"], {"stop"}), (["escape"], set()), (["c"], set()), (["ctrl+c"], {"pause"})],
+)
+def test_ctrl_c_opens_the_menu_of_the_shell(record, drive, keys: list[str], asked: set[str]) -> None:
+    run = record("owl", [started(), *steps(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        await pilot.press("ctrl+c")
+        assert isinstance(pilot.app.screen, PauseMenu)
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert pilot.app.screen is screen and control_requests.take(run) == asked
+
+    with run.lock():
+        drive(do)
+
+
+def test_an_idle_run_is_resumed_and_not_paused(record, drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = record("owl", [started(), *steps(30), paused(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        assert screen.check_action("ask", ("pause",)) is False and screen.check_action("stop", ()) is False
+        calls: list[object] = []
+        monkeypatch.setattr(screen.rlm, "start_training", lambda *arguments: calls.append(arguments))
+        await pilot.press("p", "ctrl+c", "r")
+        assert pilot.app.screen is screen
+        assert calls == [("owl", ["resume", str(run.path), "--quiet"])]
+        await pilot.press("l", "x")
+        assert screen.log_axis and screen.axis == "tokens"
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, HomeScreen)
+
+    drive(do)
+
+
+def test_a_run_that_disappears_leaves_its_last_picture(record, drive) -> None:
+    run = record("owl", [started(), *steps(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        shutil.rmtree(run.path)
+        await until(pilot, lambda: screen.problem)
+        assert screen.view.step == 30 and pilot.app.is_running
+
+    drive(do)
+
+
+def test_a_damaged_run_says_what_is_wrong(record, drive) -> None:
+    run = record("owl", [started(), *steps(30)])
+    run.config_path.write_text("{", encoding="utf-8")
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = pilot.app.screen
+        await until(pilot, lambda: home.table.rows_shown)
+        await pilot.pause()
+        await pilot.press("enter")
+        screen = pilot.app.screen
+        await until(pilot, lambda: screen.problem)
+        assert "damaged" in screen.problem
+
+    drive(do)

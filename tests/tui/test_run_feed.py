@@ -1,0 +1,123 @@
+"""What the dashboard shows of a run, without a screen."""
+
+import math
+import time
+
+import pytest
+
+from models.errors import RunError
+from models.runs.event_json import to_json
+from models.runs.events import NoticeGiven, RunFailed, StepSkipped
+from models.runs.run import Run
+from tests.models.runs.example_config import CREATED
+from tests.models.runs.example_events import evaluation, finished, paused, started, step
+from tests.tui.conftest import steps
+from tui.run_charts import chart_of_view
+from tui.run_feed import MAX_LINES, RunFeed, RunView
+from tui.run_words import figures, losses_by_mode, progress_words, share
+
+
+def add(run: Run, *events) -> None:
+    with run.events_path.open("a", encoding="utf-8") as log:
+        log.write("".join(to_json(event) + "\n" for event in events))
+
+
+def view(run: Run) -> RunView:
+    found = RunFeed(run.path).poll()
+    assert found is not None
+    return found
+
+
+def test_a_view_comes_when_the_log_or_the_lock_has_changed(record) -> None:
+    run = record("owl", [started(), *steps(30)])
+    feed = RunFeed(run.path)
+    first = feed.poll()
+    assert first is not None and (first.state, first.step) == ("killed", 30) and feed.poll() is None
+    with run.lock():
+        taken = feed.poll()
+        assert taken is not None and taken.state == "training" and feed.poll() is None
+        add(run, step(31))
+        assert feed.poll().step == 31  # type: ignore[union-attr]
+    add(run, paused(31))
+    assert feed.poll().state == "paused"  # type: ignore[union-attr]
+    assert first.step == 30, "a view does not change"
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([], "created"),
+        ([started(), *steps(10), paused(10)], "paused"),
+        ([started(), *steps(10), RunFailed(kind="X", message="No.")], "failed"),
+        ([started(), *steps(10), finished()], "finished"),
+    ],
+)
+def test_the_state_of_an_idle_run_is_how_its_log_ends(record, events, state: str) -> None:
+    assert view(record("owl", events, CREATED)).state == state
+
+
+def test_a_run_that_is_taken_and_has_no_new_step_prepares(record) -> None:
+    run = record("owl", [started(), *steps(10), paused(10)])
+    with run.lock():
+        assert view(run).state == "preparing"
+        assert progress_words(view(run)) == "step 10 of 100, preparing"
+
+
+def test_a_replaced_log_is_read_anew_and_a_lost_run_is_an_error(record) -> None:
+    run = record("owl", [started(), *steps(30), NoticeGiven(message="old")])
+    feed = RunFeed(run.path)
+    assert "old" in [line.text for line in feed.poll().log]  # type: ignore[union-attr]
+    run.events_path.write_text(to_json(step(1, time=5.0)) + "\n", encoding="utf-8")
+    again = feed.poll()
+    assert again is not None and (again.step, again.log) == (1, ())
+    run.events_path.unlink()
+    run.config_path.unlink()
+    with pytest.raises(RunError):
+        feed.poll()
+        feed.poll()
+
+
+def test_the_log_has_its_levels_and_stays_short(record) -> None:
+    skipped = StepSkipped(step=3, loss=math.inf, gradient_norm=1.0, reason="no number")
+    run = record("owl", [NoticeGiven(message="n", is_warning=True), skipped, evaluation(2.0), finished()])
+    assert [line.level for line in view(run).log] == ["warning", "warning", "good", "good"]
+    add(run, *(NoticeGiven(message=str(number)) for number in range(MAX_LINES + 50)))
+    assert len(view(run).log) == MAX_LINES
+
+
+def test_figures_and_progress_say_when_the_training_ends(record) -> None:
+    now = time.time()
+    run = record("owl", [started(), *steps(20, time=now, eta_s=90.0)])
+    with run.lock():
+        live = view(run)
+    rows = dict(figures(live))
+    assert rows["best"] == "3.7000 at 20" and rows["validation"] == "3.7000" and rows["rate"] == "1.00e-03"
+    assert progress_words(live, now + 30).startswith("step 20 of 100  1:00 left, until ")
+    assert progress_words(live, now + 30, short=True) == "1:00 left" and share(live) == 0.2
+    assert losses_by_mode(live) == []
+    add(run, finished())
+    assert losses_by_mode(view(run)) == [("fast", "1.6000")]
+
+
+@pytest.mark.parametrize("name", ["loss", "rate", "gradient", "speed", "modes"])
+@pytest.mark.parametrize("axis", ["step", "tokens", "time"])
+def test_every_chart_has_its_curve_on_every_axis(record, name, axis) -> None:
+    depths = ("1x1", "2x1", "3x2")
+    events = [
+        step(n, 3.0 - n / 100, depth=depths[n % 3], tokens_seen=8 * n, elapsed_s=n / 2) for n in range(1, 99)
+    ]
+    chart = chart_of_view(
+        view(record("owl", [*events, evaluation(2.0, 50)])), name, axis=axis, log=True, columns=40
+    )
+    assert chart.series and not chart.x.log and chart.y.log
+    names = [series.name for series in chart.series]
+    if name == "modes":
+        assert names == ["1 cycle (fast)", "2 cycles (normal)", "3 cycles (deep)"]
+    if name == "loss":
+        assert names == ["training, smoothed", "validation", "best"]
+
+
+def test_values_that_are_not_finite_do_not_break_a_chart(record) -> None:
+    run = record("owl", [step(1), step(2, gradient_norm=math.nan), step(3, loss=math.nan), step(4)])
+    for name in ("loss", "gradient", "modes"):
+        assert chart_of_view(view(run), name, axis="step", log=False, columns=40).series

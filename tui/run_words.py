@@ -1,0 +1,59 @@
+"""A run's figures in words, for the dashboard. Needs neither torch nor textual."""
+
+import math
+import time
+
+from data.format import format_clock, format_count, format_duration, format_loss, format_short_count
+from tui.run_feed import RunView
+
+Row = tuple[str, str]
+
+
+def figures(view: RunView) -> list[Row]:
+    """Names and values, the most important first. What is not known is left out."""
+    rows: list[Row] = []
+    if (loss := view.smoothed_loss) is not None:
+        rows.append(("train", format_loss(loss)))
+    if view.evaluations:
+        last = view.evaluations[-1]
+        rows.append(("validation", format_loss(last.validation_loss)))
+        if last.exact_accuracy is not None:
+            rows.append(("solved", f"{100 * last.exact_accuracy:.1f} %"))
+    if view.best is not None:
+        rows.append(("best", f"{format_loss(view.best.validation_loss)} at {format_count(view.best.step)}"))
+    if (step := view.last_step) is not None:
+        rows.append(("rate", f"{step.learning_rate:.2e}"))
+        rows.append(("gradient", f"{step.gradient_norm:.3f}"))
+        rows.append(("tokens/s", format_short_count(step.tokens_per_second)))
+        rows.append(("seen", f"{format_short_count(step.tokens_seen)} tokens"))
+        rows.append(("trained", format_duration(step.elapsed_s)))
+        if step.passes_per_token is not None:
+            rows.append(("passes", f"{step.passes_per_token:.2f} per token"))
+    return rows
+
+
+def losses_by_mode(view: RunView) -> list[Row]:
+    """The measured validation loss at each mode, once the training has ended."""
+    if view.finished is None:
+        return []
+    return [(mode, format_loss(loss)) for mode, loss in view.finished.validation_loss_by_mode.items()]
+
+
+def progress_words(view: RunView, now: float | None = None, *, short: bool = False) -> str:
+    """How far the training is, and when it will end. `short`: only one of both."""
+    now = time.time() if now is None else now
+    total = f" of {format_count(view.total_steps)}" if view.total_steps else ""
+    words = f"step {format_count(view.step)}{total}"
+    ends = view.ends_at
+    if view.state == "preparing":
+        return f"{words}, preparing" if view.step else "preparing"
+    if ends is None or not math.isfinite(ends):
+        return words
+    if short:
+        return f"{format_duration(max(0.0, ends - now))} left"
+    return f"{words}  {format_duration(max(0.0, ends - now))} left, until {format_clock(ends, now)}"
+
+
+def share(view: RunView) -> float:
+    """How much of the training is done, from 0 to 1."""
+    return min(1.0, view.step / view.total_steps) if view.total_steps else 0.0

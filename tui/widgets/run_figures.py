@@ -1,0 +1,52 @@
+"""The figures of a run: in a few lines below the chart, or one below the other beside it."""
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from tui.content import joined, lines
+from tui.run_words import Row
+
+_GAP = "   "
+
+
+class RunFigures(Static):
+    """Names and values. With `in_column` each has its own line."""
+
+    rows: reactive[tuple[Row, ...]] = reactive((), layout=True)
+
+    def __init__(self, id: str, in_column: bool) -> None:
+        super().__init__(id=id)
+        self.in_column = in_column
+
+    def watch_rows(self) -> None:
+        self._write()
+
+    def on_resize(self) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        if self.in_column:
+            width = max((len(name) for name, _ in self.rows), default=0)
+            self.update(lines([_cell(f"{name:<{width}}", value) for name, value in self.rows]))
+        else:
+            self.update(lines([joined(*parts) for parts in _lines(self.rows, self.size.width or 80)]))
+
+
+def _cell(name: str, value: str) -> Content:
+    return joined((name, "$text-muted"), "  ", value)
+
+
+def _lines(rows: tuple[Row, ...], width: int) -> list[list[tuple[str, str]]]:
+    """The rows as parts of lines of at most `width` characters."""
+    found: list[list[tuple[str, str]]] = [[]]
+    used = 0
+    for name, value in rows:
+        needed = len(name) + 1 + len(value)
+        if used and used + len(_GAP) + needed > width:
+            found.append([])
+            used = 0
+        gap = _GAP if used else ""
+        found[-1] += [(f"{gap}{name} ", "$text-muted"), (value, "")]
+        used += len(gap) + needed
+    return found
