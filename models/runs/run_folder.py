@@ -70,9 +70,13 @@ def remove_run(path: Path) -> None:
 
     It is renamed first, so a kill leaves no part of a run that is listed. Raises RunBusyError, StorageError.
     """
-    clear_temporaries(path.parent, _FORGOTTEN_AFTER_S)  # of a removal that was killed
     with holding_lock(path):
         remove_whole(path, f"run '{path.name}'")
+
+
+def finish_removals(runs_dir: Path) -> None:
+    """Remove what removals that were killed left in `runs_dir`. What cannot be removed stays."""
+    clear_temporaries(runs_dir, _FORGOTTEN_AFTER_S)
 
 
 def remove_whole(path: Path, what: str) -> None:

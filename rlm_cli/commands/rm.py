@@ -40,12 +40,13 @@ def rm(
     """
     from models.runs.lock import require_unlocked
     from models.runs.run import Run
-    from models.runs.run_folder import find_folder, remove_run
+    from models.runs.run_folder import find_folder, finish_removals, remove_run
     from models.runs.run_names import run_of_version
     from models.runs.versions import remove_version
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     output, folder = Output.of(json=json, quiet=quiet), find_runs_dir(runs_dir)
+    finish_removals(folder)
     typed = dict.fromkeys(find_folder(name, folder) for name in run_names)
     paths = [path for path in typed if run_of_version(path) not in typed]  # versions go with their run
     for path in paths:

@@ -15,7 +15,14 @@ from models.runs import run_folder
 from models.runs.listing import list_runs
 from models.runs.lock import LOCK_FILE, PID_FILE
 from models.runs.run import Run
-from models.runs.run_folder import copy_run, find_folder, remove_run, rename_run, size_of_tree
+from models.runs.run_folder import (
+    copy_run,
+    find_folder,
+    finish_removals,
+    remove_run,
+    rename_run,
+    size_of_tree,
+)
 from tests.models.runs.example_config import CREATED
 
 
@@ -140,6 +147,7 @@ def test_a_removal_that_is_killed_leaves_no_part_of_a_run_that_is_listed(
     other = Run.create("hawk", owl.path.parent)
     other.save_config(CREATED)
     remove_run(other.path)
+    finish_removals(owl.path.parent)
     assert os.listdir(owl.path.parent) == []
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +37,14 @@ def test_a_script_says_yes(runs: Path, capsys: pytest.CaptureFixture[str]) -> No
     removed = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in removed] == ["owl", "hawk"] and removed[0]["size_bytes"] > 0
     assert left(runs) == []
+
+
+def test_what_a_killed_removal_left_goes_when_it_is_typed_again(runs: Path) -> None:
+    left_over = runs / ".tmp-kite-1-ab"
+    left_over.mkdir()
+    os.utime(left_over, (1.0, 1.0))
+    assert main(["rm", "kite", "--yes"]) == 2
+    assert left(runs) == ["hawk", "owl"]
 
 
 def test_nothing_goes_where_one_name_is_wrong_or_one_run_is_busy(
