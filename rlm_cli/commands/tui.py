@@ -5,7 +5,6 @@ import sys
 
 from data.errors import UsageError
 from rlm_cli.options import RunsDirOption
-from rlm_cli.program import program
 from rlm_cli.streams import is_terminal
 
 
@@ -22,7 +21,7 @@ def tui(runs_dir: RunsDirOption = None) -> None:
     if os.environ.get("TERM") == "dumb" or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr))):
         raise UsageError(
             "The full-screen application needs a terminal.",
-            hint=f"Without one, list the runs:  {program()} ls",
+            hint="Without one, list the runs:  {ls}",
         )
     from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.wording import in_cli_words
