@@ -285,7 +285,10 @@ def test_an_unknown_run_names_the_nearest(runs: Path, capsys: pytest.CaptureFixt
 def test_resume_without_a_paused_run_gives_a_hint(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resume"]) == 2
     assert "rlm train FILE" in capsys.readouterr().err
-    a_run(runs, "owl", [a_start(), a_finish()])
+    owl = a_run(runs, "owl", [a_start(), a_finish()])
+    assert main(["resume"]) == 2
+    assert "See what there is: rlm ls" in capsys.readouterr().err, "it has no weights"
+    owl.weights_path.write_bytes((2).to_bytes(8, "little") + b"{}")
     assert main(["resume"]) == 2
     assert "rlm resume owl --minutes" in capsys.readouterr().err
 
