@@ -23,14 +23,14 @@ _held_throughout: ContextVar[frozenset[Path]] = ContextVar("held_throughout", de
 
 
 @contextlib.contextmanager
-def holding_lock(folder: Path) -> Iterator[None]:
+def holding_lock(folder: Path) -> Iterator[bool]:
     """Be the one process that writes to the run in `folder`.
 
-    Inside `holding_lock_throughout` of the same folder this does nothing. Raises RunBusyError that names the
-    process which has it, StorageError.
+    Inside `holding_lock_throughout` of the same folder this does nothing, and the value is False instead of
+    True. Raises RunBusyError that names the process which has it, StorageError.
     """
     if folder in _held_throughout.get():
-        yield
+        yield False
         return
     from filelock import FileLock, Timeout  # 30 ms that listing runs has no use for
 
@@ -43,7 +43,7 @@ def holding_lock(folder: Path) -> Iterator[None]:
     try:
         with contextlib.suppress(StorageError):  # the pid serves only the other one's message
             replace_file(folder / PID_FILE, [_own_pid()])
-        yield
+        yield True
     finally:
         try:
             _remove_own_pid(folder)
@@ -52,15 +52,16 @@ def holding_lock(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def holding_lock_throughout(folder: Path) -> Iterator[None]:
+def holding_lock_throughout(folder: Path) -> Iterator[bool]:
     """Hold the lock over several steps, each of which takes it for itself.
 
-    Between two steps no other process can change the run. Raises as `holding_lock`.
+    Between two steps no other process can change the run. The value, and what it raises, are those of
+    `holding_lock`.
     """
-    with holding_lock(folder):
+    with holding_lock(folder) as is_taken:
         token = _held_throughout.set(_held_throughout.get() | {folder})
         try:
-            yield
+            yield is_taken
         finally:
             _held_throughout.reset(token)
 

@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -239,22 +238,30 @@ class Run:
         What an interrupted write left behind is cleared, and so are requests to an earlier training and its
         progress. Raises RunBusyError that names the process which has it, StorageError.
         """
-        with holding_lock(self.path):
+        with holding_lock(self.path) as is_taken:
             if not is_incomplete(self.path):  # else its staging folder is what shows that it is
                 clear_temporaries(self.path, _FORGOTTEN_AFTER_S)
             clear_temporaries(self.path / "conversations", _FORGOTTEN_AFTER_S)
             for folder in (self.checkpoints_path, self.versions_path, self.path / "replay"):
                 clear_temporaries(folder)  # written only under the lock
-            control_requests.clear(self)
-            clear_progress(self.path)
+            if is_taken:
+                self._forget_earlier_process()
             yield
 
-    def hold(self) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
         """Hold the lock over several steps that each take it, so that no other process comes between two.
 
-        Raises as `lock`.
+        Requests that come meanwhile stay, for the training among these steps. Raises as `lock`.
         """
-        return holding_lock_throughout(self.path)
+        with holding_lock_throughout(self.path) as is_taken:
+            if is_taken:
+                self._forget_earlier_process()
+            yield
+
+    def _forget_earlier_process(self) -> None:
+        control_requests.clear(self)
+        clear_progress(self.path)
 
     def is_busy(self) -> bool:
         """Whether a process holds the lock right now."""

@@ -57,6 +57,16 @@ def test_the_next_training_does_not_get_an_old_request(run: Run) -> None:
         assert take(run) == set()
 
 
+def test_a_request_that_comes_while_the_lock_is_held_over_several_steps_stays(run: Run) -> None:
+    with run.lock():
+        request(run, "stop")
+    with run.hold():
+        with run.lock():
+            request(run, "pause")
+        with run.hold(), run.lock():  # as the training that follows takes it
+            assert take(run) == {"pause"}
+
+
 def test_foreign_files_are_ignored_and_left_alone(run: Run, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("mine")
