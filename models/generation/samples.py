@@ -1,5 +1,7 @@
 """Samples during training. Prompt and seed stay the same, so that they can be compared."""
 
+import time
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +10,10 @@ from data.tokenizer import Tokenizer
 from models.depth import Depth
 from models.generation.settings import GenerationConfig
 from models.recursive_lm import RecursiveLM
+from models.runs.events import EvaluationAdvanced, Event
 
 SAMPLE = GenerationConfig(max_tokens=160, temperature=0.8, seed=1234)
+TOLD_EVERY_S = 0.5
 _WORDS = 3
 _CHARACTERS = 24
 """Limit of a prompt, for languages without spaces between words."""
@@ -25,20 +29,28 @@ class Passage:
 
 
 def sample_passage(
-    model: RecursiveLM, tokenizer: Tokenizer, kind: str, validation: np.ndarray, depth: Depth
-) -> Passage:
+    model: RecursiveLM, tokenizer: Tokenizer, kind: str, validation: np.ndarray, depth: Depth, step: int
+) -> Generator[Event, None, Passage]:
     """Continue the first words of `validation` (N,), or answer its first question if the model was
-    trained on conversations. A newline as the prompt would give only spaces for an indented text."""
+    trained on conversations. A newline as the prompt would give only spaces for an indented text.
+
+    Where it takes long, it tells its progress, as a part of the evaluation at `step`.
+    """
     from models.generation.generate import generate
 
     prompt = prompt_at(tokenizer, kind, validation, model.config.context_length)
-    was_training = model.training
+    texts: list[str] = []
+    was_training, told_at = model.training, time.monotonic()
     model.eval()
     try:
-        tokens = list(generate(model, tokenizer, [prompt], depth, SAMPLE))
+        for token in generate(model, tokenizer, [prompt], depth, SAMPLE):
+            texts.append(token.text)
+            if time.monotonic() - told_at >= TOLD_EVERY_S:
+                told_at = time.monotonic()
+                yield EvaluationAdvanced(step=step, done=len(texts), total=SAMPLE.max_tokens or 0)
     finally:
         model.train(was_training)
-    return Passage(tokenizer.decode(prompt).strip(), "".join(token.text for token in tokens))
+    return Passage(tokenizer.decode(prompt).strip(), "".join(texts))
 
 
 def prompt_at(tokenizer: Tokenizer, kind: str, tokens: np.ndarray, context_length: int) -> list[int]:

@@ -106,8 +106,8 @@ class Task(Protocol):
         Nothing else changes, so it can be tried again where memory ran out (a RuntimeError).
         """
 
-    def begin(self, session: "Session") -> Iterator[Event]:
-        """What happens once, before the first step."""
+    def begin(self, session: "Session") -> Generator[Event, None, bool]:
+        """What happens before the first step; it can be left, and is then done again. Returns True."""
 
     def evaluate(self, session: "Session") -> Iterator[Event]:
         """Evaluate the weights on a part of what is held out, write a sample where one is due, and keep

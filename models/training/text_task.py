@@ -91,10 +91,10 @@ class TextTask:
             passes.append(parts.passes.detach())
         return BatchLoss(weighted_sum(losses, shares), weighted_sum(passes, shares), len(blocks))
 
-    def begin(self, session: Session) -> Iterator[Event]:
+    def begin(self, session: Session) -> Generator[Event, None, bool]:
         """Before a further text: what is known of the earlier ones, with the vocabulary they had."""
         if len(self.datasets) < 2:
-            return
+            return True
         replay, content_hash = session.run_config.replay, session.run_config.content_hash
         yield CorpusStarted(
             corpus=labels(self.datasets).get(content_hash, session.run_config.corpus or ""),
@@ -114,10 +114,11 @@ class TextTask:
         ]
         session.run.save_datasets(self.datasets)
         yield CorporaMeasured(step=0, losses=by_label(self.datasets, losses), losses_before={})
+        return True
 
     def evaluate(self, session: Session) -> Iterator[Event]:
         counters, data = session.counters, self.data
-        depth, histogram, sample = default_depth(session.model), DepthHistogram(), None
+        histogram, sample = DepthHistogram(), None
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
             evaluation = self._loss_and_forgetting(session, model, histogram)
             found = yield from until_paused(evaluation, session.control)
@@ -125,13 +126,15 @@ class TextTask:
                 return
             loss, forgetting = found
             if session.sample_due():
-                sample = sample_passage(model, self.tokenizer, self.kind, data.validation, depth)
+                sample = yield from until_paused(self._write_sample(session, model), session.control)
+                if sample is None:
+                    return
             best = session.keep_if_best(loss + forgetting)
         counters.last_evaluated = counters.step
         bits = bits_per_byte(loss, data.validation_tokens, data.validation_bytes)
         yield evaluation_finished(session, loss, bits, best=best, passes_per_token=histogram.mean)
         if sample is not None:
-            yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
+            yield sample
         session.end_if_good_enough(loss)
 
     def _loss_and_forgetting(
@@ -167,9 +170,16 @@ class TextTask:
     def sample(self, session: Session) -> Iterator[Event]:
         session.control.done("sample")
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
-            depth = default_depth(model)
-            sample = sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth)
-        yield SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
+            sample = yield from until_paused(self._write_sample(session, model), session.control)
+        if sample is not None:
+            yield sample
+
+    def _write_sample(self, session: Session, model: RecursiveLM) -> Generator[Event, None, SampleGenerated]:
+        step, depth = session.counters.step, default_depth(model)
+        passage = yield from sample_passage(
+            model, self.tokenizer, self.kind, self.data.validation, depth, step
+        )
+        return SampleGenerated(step=step, prompt=passage.prompt, text=passage.text)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""

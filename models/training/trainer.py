@@ -36,7 +36,10 @@ def training_loop(session: Session) -> Iterator[Event]:
     task, control = session.task, session.control
     yield run_started(session)
     if session.counters.step == 0:
-        yield from task.begin(session)
+        begun = yield from until_paused(task.begin(session), control)
+        if begun is None:
+            yield paused_while_opening(session.run)
+            return
         yield session.save("interval")
 
     while True:

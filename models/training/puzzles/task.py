@@ -98,8 +98,9 @@ class PuzzleTask:
             session.counters.position,
         )
 
-    def begin(self, session: Session) -> Iterator[Event]:
+    def begin(self, session: Session) -> Generator[Event, None, bool]:
         yield from ()
+        return True
 
     def evaluate(self, session: Session) -> Iterator[Event]:
         counters = session.counters

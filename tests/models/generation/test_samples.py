@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data.character_tokenizer import CharacterTokenizer
+from data.progress import result_of
 from models.depth import Depth
 from models.generation import generate as generating
 from models.generation.samples import sample_passage
@@ -25,7 +26,9 @@ def prompt_for(text: str, monkeypatch: pytest.MonkeyPatch, kind: str = "text", c
     model: Any = SimpleNamespace(
         config=SimpleNamespace(context_length=context), training=True, eval=int, train=int
     )
-    passage = sample_passage(model, tokenizer, kind, np.asarray(tokenizer.encode(text)), Depth(1))
+    passage = result_of(
+        sample_passage(model, tokenizer, kind, np.asarray(tokenizer.encode(text)), Depth(1), 0)
+    )
     assert tokenizer.decode(given[0]) == passage.prompt
     assert len(given[0]) <= max(1, context // 2)
     return passage.prompt

@@ -19,6 +19,7 @@ from models.runs.datasets import Dataset
 from models.runs.events import (
     CorporaMeasured,
     CorpusStarted,
+    EvaluationAdvanced,
     EvaluationFinished,
     Event,
     RunFinished,
@@ -150,6 +151,22 @@ def test_a_pause_on_another_text_changes_nothing(
         finals.append((load_weights(run.weights_path)[0], load_checkpoint(run)[0].training))
     for one, other in zip(*finals, strict=True):
         assert all(torch.equal(one[name], other[name]) for name in one | other)
+
+
+def test_a_pause_while_the_earlier_texts_are_measured_changes_nothing(
+    owl: Run, river: Path, go: Go, plan: Plan
+) -> None:
+    plan(owl, river, replay=0.2).start()
+    events, control = list[Event](), Control()
+    for event in owl.record(train(owl, control)):
+        events.append(event)
+        if isinstance(event, EvaluationAdvanced):
+            control.pause()
+    assert isinstance(events[-1], RunPaused) and isinstance(events[-2], EvaluationAdvanced)
+    more = go(owl)
+    assert [type(event) for event in more].count(CorporaMeasured) == 2
+    assert isinstance(more[-1], RunFinished) and more[-1].step == 5
+    assert [text.corpus for text in owl.history().texts] == ["river"]
 
 
 def test_the_same_text_resumes_the_training(owl: Run, meadow: Path, go: Go, plan: Plan) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from models.generation import samples
 from models.runs import control_requests
 from models.runs.control_requests import Request
 from models.runs.events import (
@@ -19,6 +20,7 @@ from models.runs.events import (
     StepFinished,
 )
 from models.runs.run import Run
+from models.training import calibrate, session
 from models.training import control as control_module
 from models.training.control import Control, until_paused
 from models.training.trainer import train
@@ -90,6 +92,60 @@ def test_a_requested_sample_is_written_once_and_the_training_goes_on(
     assert [event.step for event in samples] == [AT_STEP]
     last = events[-1]
     assert isinstance(last, RunFinished) and last.step == 12 and folder_of(run) == []
+
+
+def is_preparing(stage: str) -> Callable[[Event, list[Event]], bool]:
+    return lambda event, before: isinstance(event, PreparationAdvanced) and event.stage == stage
+
+
+def is_evaluating(event: Event, before: list[Event]) -> bool:
+    return isinstance(event, EvaluationAdvanced) and event.total != samples.SAMPLE.max_tokens
+
+
+def is_sampling(event: Event, before: list[Event]) -> bool:
+    return isinstance(event, EvaluationAdvanced) and event.total == samples.SAMPLE.max_tokens
+
+
+def is_at_the_end(event: Event, before: list[Event]) -> bool:
+    return is_evaluating(event, before) and any(
+        isinstance(one, CheckpointSaved) and one.reason == "final" for one in before
+    )
+
+
+PLACES = {
+    **{stage: is_preparing(stage) for stage in ("tokenizing", "measuring", "compiling")},
+    "evaluation": is_evaluating,
+    "sampling": is_sampling,
+    "last evaluation": is_at_the_end,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_pause_is_honoured_in_everything_that_takes_long(
+    new_run: NewRun,
+    poll_always: None,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    monkeypatch.setattr(samples, "TOLD_EVERY_S", 0.0)
+    monkeypatch.setattr(calibrate, "compiler_problem", lambda device: None)
+    for module in (calibrate, session):  # compiles nothing
+        monkeypatch.setattr(module, "compile_blocks", lambda model: None)
+    run, events = new_run(evaluations=2, samples=2, calibrated=False, compile="yes"), list[Event]()
+    after = None
+    for event in run.record(train(run)):
+        events.append(event)
+        if after is None and PLACES[place](event, events):
+            control_requests.request(run, "pause")
+            after = len(events)
+    *between, paused = events[after:]
+    assert after is not None and isinstance(paused, RunPaused)
+    assert all(isinstance(one, CheckpointSaved) and one.reason == "pause" for one in between), between
+    assert folder_of(run) == []
+    more = list(run.record(train(run)))
+    assert isinstance(more[-1], RunFinished)
+    steps = [event.step for event in events + more if isinstance(event, StepFinished)]
+    assert steps == list(range(1, 13))
 
 
 def test_a_request_from_before_the_training_does_nothing(new_run: NewRun, poll_always: None) -> None:
