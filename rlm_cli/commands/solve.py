@@ -24,6 +24,7 @@ from rlm_cli.options import (
     env_option,
 )
 from rlm_cli.output import Output
+from rlm_cli.output_file import require_free
 from rlm_cli.program import program, runs_dir_flag
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def solve(
             hint=f"Have one made: {program()} solve{runs_dir_flag()} {shlex.quote(run_name)} --random",
         )
     if out is not None:
-        _require_writable(out, force=force)
+        require_free(out, force=force)
 
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
@@ -187,14 +188,6 @@ def _random_puzzle(size: int) -> "InputPuzzle":
 
     puzzle, _ = next(generate(size, 1, seed=randbelow(2**31)))
     return InputPuzzle(puzzle)
-
-
-def _require_writable(out: Path, *, force: bool) -> None:
-    """Raise UsageError if `out` exists, unless it is a regular file and `force` is given."""
-    path = Path(os.path.expanduser(out))
-    if os.path.lexists(path) and not (force and path.is_file()):
-        hint = "Give another name, or overwrite it: --force" if path.is_file() else "Give another name."
-        raise UsageError(f"'{out}' already exists.", hint=hint)
 
 
 def _file(argument: str) -> Path | None:

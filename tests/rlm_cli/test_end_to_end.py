@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from rlm_cli.app import main
+from rlm_cli.exit_codes import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -145,7 +146,7 @@ def test_closed_event_pipe_pauses_the_run(home: Path) -> None:
     until_step(process, 2)
     assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(60) == 1
+    assert process.wait(60) == ExitCode.PIPE_CLOSED
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
 
