@@ -3,7 +3,6 @@
 import shlex
 import sys
 import time
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from models.depth import AUTO_MODE, DEFAULT_MODE, best_mode, depth_of
+from models.depth import AUTO_MODE
+from models.generation.run_defaults import load_writer, resolve_mode, run_settings
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import WHERE_PANEL, env_option
 from rlm_cli.output import Output
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from models.runs.run import Run
 
 SAMPLING_PANEL = "How it writes"
-SMALL_MODEL = 30_000_000  # parameters
 _MAX_THREADS = 1024
 
 PromptArgument = Annotated[
@@ -155,7 +154,7 @@ def resolve_settings(
     """
     from models.generation.settings import GenerationConfig
 
-    merged = {**_run_settings(run), **(conversation or {})}
+    merged = {**run_settings(run), **(conversation or {})}
     saved_mode = str(merged.pop("mode", AUTO_MODE))
     chosen_mode = mode if mode is not None else saved_mode
     chosen_mode = resolve_mode(run, chosen_mode)
@@ -169,40 +168,6 @@ def resolve_settings(
     if stop is not None:
         merged["stop"] = [text.replace("\\n", "\n").replace("\\t", "\t") for text in stop]
     return chosen_mode, GenerationConfig.from_dict(merged)
-
-
-def resolve_mode(run: "Run", mode: str) -> str:
-    """`mode`, or for "auto" the mode with the lowest measured loss. Raises UsageError for an unknown mode."""
-    chosen = (best_mode(mode_losses(run)) or DEFAULT_MODE) if mode == AUTO_MODE else mode
-    depth_of(chosen)
-    return chosen
-
-
-def mode_losses(run: "Run") -> Mapping[str, float]:
-    """Nats per token by trained mode, as the training measured them; empty if it did not."""
-    from models.errors import RunError
-    from models.runs.evaluation import Evaluation
-
-    try:
-        evaluation = run.evaluation()
-    except RunError:  # it only advises
-        return {}
-    return evaluation.trained_mode_losses if isinstance(evaluation, Evaluation) else {}
-
-
-def _run_settings(run: "Run") -> dict[str, Any]:
-    """The content of the run's generation_config.json, if any. Raises UsageError, RunError."""
-    from models.generation.settings import GenerationConfig
-
-    content = run.read_json("generation_config.json") or {}
-    try:
-        if (mode := str(content.get("mode", AUTO_MODE))) != AUTO_MODE:
-            depth_of(mode)
-        GenerationConfig.from_dict(content)
-    except UsageError as error:
-        hint = f"It is in {run.path / 'generation_config.json'}."
-        raise UsageError(error.message, hint=hint) from error
-    return content
 
 
 def check_threads(threads: int | None) -> None:
@@ -255,15 +220,8 @@ def run_and_prompt(
 def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedModel":
     """Load the trained model. Imports torch."""
     with no_lost_interrupt():
-        from models.device import choose_device, prepare_process
-        from models.runs.load import load_run
-
-    choose_device(device or "cpu")  # report a mistake before loading the weights
-    trained = load_run(run, device or "cpu")
-    # One token of a small model is too little work for several threads: they only wait for each other.
-    small = trained.model.parameter_counts()[0] < SMALL_MODEL
-    prepare_process(threads or (1 if small else 0))
-    return trained
+        import models.runs.load  # noqa: F401
+    return load_writer(run, device or "cpu", threads)
 
 
 def read_piped_text() -> tuple[str, bool]:
@@ -280,22 +238,3 @@ def read_piped_text() -> tuple[str, bool]:
 def new_seed() -> int:
     """A random seed that is short enough to type."""
     return time.time_ns() // 1000 % 10**6
-
-
-def unknown_note(characters: str) -> str:
-    """A note for the user on characters that are not in the vocabulary."""
-    listed = ", ".join(map(_character_words, characters[:8]))
-    more = " …" if len(characters) > 8 else ""
-    one = len(characters) == 1
-    return (
-        f"{listed}{more} {'was' if one else 'were'} not in the training text; "
-        f"{'it is' if one else 'they are'} read as unknown."
-    )
-
-
-def _character_words(character: str) -> str:
-    """'ï' (U+00EF). A character that does not show has its name instead, such as U+200D ZERO WIDTH JOINER."""
-    code = f"U+{ord(character):04X}"
-    if character.isprintable() and not unicodedata.combining(character):
-        return f"'{character}' ({code})"
-    return f"{code} {unicodedata.name(character, '')}".rstrip()

@@ -9,11 +9,11 @@ import typer
 
 from data.format import format_duration, format_loss, format_puzzle_scores
 from models.generation.depth_notes import best_mode_words
+from models.generation.run_defaults import mode_losses
 from models.runs import events
 from models.runs.event_words import END_REASONS, describe, sittings
 from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.generation_options import mode_losses
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
 from rlm_cli.plot.draw import show_curve_at_end

@@ -56,6 +56,25 @@ def unknown_characters(tokenizer: Tokenizer, text: str) -> str:
     )
 
 
+def unknown_note(characters: str) -> str:
+    """A note for the user on characters that are not in the vocabulary."""
+    listed = ", ".join(map(_character_words, characters[:8]))
+    more = " …" if len(characters) > 8 else ""
+    one = len(characters) == 1
+    return (
+        f"{listed}{more} {'was' if one else 'were'} not in the training text; "
+        f"{'it is' if one else 'they are'} read as unknown."
+    )
+
+
+def _character_words(character: str) -> str:
+    """'ï' (U+00EF). A character that does not show has its name instead, such as U+200D ZERO WIDTH JOINER."""
+    code = f"U+{ord(character):04X}"
+    if character.isprintable() and not unicodedata.combining(character):
+        return f"'{character}' ({code})"
+    return f"{code} {unicodedata.name(character, '')}".rstrip()
+
+
 def prompt_of_text(tokenizer: Tokenizer, kind: Kind, text: str, room: int | None = None) -> Prompt:
     """A prompt in the form of the training data: plain text, the start of a document, or the first
     message of a user. A text longer than `room` tokens is cut at its start."""

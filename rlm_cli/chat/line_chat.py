@@ -11,11 +11,11 @@ from models.generation.chat_commands import Command, help_rows, parse_line
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import SETTING_COMMANDS
 from models.generation.depth_notes import extrapolates
+from models.generation.export import export
+from models.generation.prompt import unknown_note
 from rlm_cli.chat import clipboard
 from rlm_cli.chat.answer_view import AnswerView
-from rlm_cli.chat.export import export
 from rlm_cli.chat.line_readers import LineReader
-from rlm_cli.generation_options import unknown_note
 from rlm_cli.output import Output
 from rlm_cli.wording import in_cli_words
 

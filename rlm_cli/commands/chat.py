@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
+from models.generation.run_defaults import mode_losses
 from rlm_cli.chat.terminal_mode import unechoed_keys
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import (
@@ -28,7 +29,6 @@ from rlm_cli.generation_options import (
     WriterSeedOption,
     check_threads,
     load_model,
-    mode_losses,
     read_piped_text,
     refuse_system,
     resolve_settings,

@@ -15,7 +15,8 @@ from data.wording import counted
 from models.depth import depth_of
 from models.generation.answer_stats import ENDINGS
 from models.generation.depth_notes import extrapolates, halt_note, measured_note, mode_note
-from models.generation.prompt import prompt_of_text, unknown_characters
+from models.generation.prompt import prompt_of_text, unknown_characters, unknown_note
+from models.generation.run_defaults import mode_losses
 from rlm_cli.generation_options import (
     HaltOption,
     HaltThresholdOption,
@@ -33,12 +34,10 @@ from rlm_cli.generation_options import (
     WriterSeedOption,
     check_threads,
     load_model,
-    mode_losses,
     new_seed,
     read_piped_text,
     resolve_settings,
     run_and_prompt,
-    unknown_note,
 )
 from rlm_cli.options import (
     JsonOption,

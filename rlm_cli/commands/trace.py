@@ -9,14 +9,9 @@ import typer
 from data.errors import UsageError
 from data.wording import counted
 from models.depth import DEFAULT_MODE, depth_of
-from rlm_cli.generation_options import (
-    check_threads,
-    load_model,
-    open_run,
-    read_piped_text,
-    resolve_mode,
-    unknown_note,
-)
+from models.generation.prompt import unknown_note
+from models.generation.run_defaults import resolve_mode
+from rlm_cli.generation_options import check_threads, load_model, open_run, read_piped_text
 from rlm_cli.options import (
     DeviceOption,
     ForceOption,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from data.safe_text import safe_text
+from models.generation.run_defaults import SMALL_MODEL
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.generation_options import SMALL_MODEL, WriterDeviceOption, check_threads
+from rlm_cli.generation_options import WriterDeviceOption, check_threads
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output

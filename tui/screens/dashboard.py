@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 ViewName = Literal[ChartName, "samples", "log"]
 VIEWS: tuple[ViewName, ...] = (*get_args(ChartName), "samples", "log")
-_POLL_S = 0.5
+_POLL_S = 1.0
 _AXES: tuple[CurveAxis, ...] = ("step", "tokens", "time")
 _MEANINGS: dict[Request, str] = {
     "pause": "pause and save",
@@ -111,7 +111,7 @@ class DashboardScreen(Screen[None]):
 
     @work(thread=True, group="follow")
     def _follow(self) -> None:
-        """Follow the log until the screen is left. What is new is told at most twice a second."""
+        """Follow the log until the screen is left. What is new is told at most once a second."""
         worker, feed = get_current_worker(), None
         while not (worker.is_cancelled or self._leave.is_set()):
             try:

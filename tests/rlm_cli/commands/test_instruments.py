@@ -17,10 +17,10 @@ from models.analysis.repetition import repetition
 from models.analysis.run_texts import RunTexts
 from models.analysis.soundness.result import CheckResult
 from models.depth import best_mode
+from models.generation.run_defaults import mode_losses
 from models.runs.run import Run
 from rlm_cli.analysis_view import run_as_json, show_run_analysis
 from rlm_cli.app import main
-from rlm_cli.generation_options import mode_losses
 from rlm_cli.output import Output
 
 FABLES = Path(__file__).parents[3] / "sample_corpora" / "fables.txt"
