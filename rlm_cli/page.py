@@ -18,7 +18,7 @@ _STYLE = f"""
 :root {{ color-scheme: light dark; {_variables(LIGHT)} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
 body {{ font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
-  margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }}
+  margin: 2rem auto; max-width: 64rem; padding: 0 1rem; }}
 h1 {{ font-size: 1.5rem; margin-bottom: 0.2rem; overflow-wrap: anywhere; }}
 h2 {{ font-size: 1.1rem; margin: 2rem 0 0.5rem; }}
 .finding {{ border-left: 4px solid var(--accent); background: var(--band); padding: 0.5rem 1rem;
@@ -28,9 +28,9 @@ h2 {{ font-size: 1.1rem; margin: 2rem 0 0.5rem; }}
 .good b, b.good, td.good {{ color: var(--good); }}
 .bad b, b.bad, td.bad {{ color: var(--bad); }}
 td.good, td.bad {{ font-weight: 600; }}
-.scroll {{ overflow-x: auto; }}
+.scroll {{ overflow-x: auto; margin: 0.5rem 0; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: 0.3rem 0.8rem; border-bottom: 1px solid var(--line); text-align: left; }}
+th, td {{ padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--line); text-align: left; }}
 td {{ white-space: nowrap; }}
 th {{ color: var(--soft); font-weight: 600; }}
 .right {{ text-align: right; }}

@@ -134,7 +134,7 @@ def table_of(measured: Sequence[Measured]) -> Table:
         figures = (one.block_passes, one.loss, gain, known, 1e6 * one.token_s, one.trained)
         rows.append((one.name, one.mode, *figures))
     plot = Plot(x="µs per token", y="loss")
-    return Table("depth", "Loss in nats per token at each depth", _COLUMNS, tuple(rows), plot)
+    return Table("depth", "Loss in nats per token at each depth", _COLUMNS, tuple(rows), plot, rivals=True)
 
 
 def verdicts(measured: Sequence[Measured]) -> list[str]:

@@ -52,7 +52,7 @@ def benchmark_puzzle_depth(solver: Solver) -> Generator[Event, None, Report]:
         subject=solver.run.name,
         environment=environment(device, number_format="float32", corpus=config.data.content_hash),
         tables=(
-            Table("steps", "Puzzles solved after a number of steps", _STEPS, tuple(rows), plot),
+            Table("steps", "Puzzles solved after a number of steps", _STEPS, tuple(rows), plot, rivals=True),
             Table("clues", "Puzzles solved by the number of their clues", _CLUES, tuple(by_clues)),
         ),
         verdicts=(_verdict(rows),),

@@ -52,6 +52,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...]
     plot: Plot | None = None
+    rivals: bool = False
+    """Whether the rows are alternatives, of which the best may stand out."""
 
     def column(self, name: str) -> list[Value]:
         """The values of one column."""
@@ -59,8 +61,8 @@ class Table:
         return [row[place] for row in self.rows]
 
     def judge(self, row: Sequence[Value], place: int) -> Literal["", "good", "bad"]:
-        """Whether the cell at `place` of `row` is the best of its column. A gain is good above zero and bad
-        below, if it is more than the next column says chance makes of it."""
+        """Whether the cell at `place` of `row` is the best of its column, among rivals. A gain is good above
+        zero and bad below, if it is more than the next column says chance makes of it."""
         column, value = self.columns[place], row[place]
         if not column.better or not is_number(value):
             return ""
@@ -69,6 +71,8 @@ class Table:
             if not is_number(sure) or abs(value) <= sure:
                 return ""
             return "good" if value > 0 else "bad"
+        if not self.rivals:
+            return ""
         values = [one for one in self.column(column.name) if is_number(one)]
         best = max(values) if column.better == "higher" else min(values)
         return "good" if value == best and len(set(map(column.text, values))) > 1 else ""

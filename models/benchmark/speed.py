@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from models.benchmark.environment import environment
+from models.benchmark.peers import peers, time_peers
 from models.benchmark.report import Column, Report, Table, Value
 from models.config import TrainingConfig
 from models.cost.counts import newton_schulz_flops, step_flops, used_weights
@@ -58,8 +59,9 @@ class _Times:
         return [sum(parts) for parts in zip(self.forward, self.backward, self.optimizer, strict=True)]
 
 
-def benchmark_speed(loaded: LoadedModel) -> Generator[Event, None, Report]:
-    """Time training steps of a copy of the model, and its writing at every mode.
+def benchmark_speed(loaded: LoadedModel, *, with_peers: bool = False) -> Generator[Event, None, Report]:
+    """Time training steps of a copy of the model, and its writing at every mode; with `with_peers`, models
+    of well-known shapes too.
 
     The ceiling is measured in the same process: the rate of a large matrix product in the same number
     format, and the speed of memory. Medians after a warm-up; cases of writing take turns.
@@ -76,16 +78,23 @@ def benchmark_speed(loaded: LoadedModel) -> Generator[Event, None, Report]:
     times = yield from _train(copy.deepcopy(model), training, number_format, batch)
     parts, figures = _training_tables(model, training, (number_format, product_rate), batch, times)
     writing = yield from _write(loaded, memory_rate)
+    beside: tuple[Table, ...] = ()
+    remarks: list[str] = []
+    if with_peers:
+        timed, remarks = peers(copy.deepcopy(model))
+        sizes = (batch, model.config.context_length, model.config.vocab_size)
+        beside = ((yield from time_peers(timed, *sizes, number_format)),)
     return Report(
         kind="speed",
         subject=loaded.run.name,
         environment=environment(device, number_format=number_format, batch=batch),
-        tables=(parts, figures, writing),
+        tables=(parts, figures, writing, *beside),
         notes=(
             "Training is not compiled here; medians of "
             f"{_STEPS} steps at the trained depth, spread is the distance between quartiles.",
             f"Writing: {_NEW_TOKENS} tokens in float32, medians of {_ROUNDS} rounds; its ceiling is memory, "
             f"copied at {memory_rate / 1e9:.1f} GB/s in the same minute.",
+            *remarks,
         ),
     )
 

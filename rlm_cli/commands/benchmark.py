@@ -50,6 +50,9 @@ MarkdownOption = Annotated[
 @benchmark.command(cls=PlainHelpCommand)
 def speed(
     run_name: RunArgument = None,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Time models of nanoGPT's and a Llama's shape beside it.")
+    ] = False,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     markdown: MarkdownOption = None,
@@ -63,7 +66,7 @@ def speed(
 
     Examples:
       rlm benchmark speed book
-      rlm benchmark speed book --html speed.html
+      rlm benchmark speed book --peers --html speed.html
       rlm benchmark speed book --json > before.json
     """
     output = Output.of(json=json, quiet=quiet)
@@ -75,7 +78,7 @@ def speed(
 
     from models.benchmark.speed import benchmark_speed
 
-    _finish(benchmark_speed(loaded), pages, output)
+    _finish(benchmark_speed(loaded, with_peers=peers), pages, output)
 
 
 @benchmark.command(cls=PlainHelpCommand)

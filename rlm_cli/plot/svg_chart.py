@@ -1,6 +1,6 @@
 """A chart as an SVG: it loads nothing, and is light or dark as the reader is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -9,7 +9,13 @@ from models.charts.chart import Chart, Series
 from rlm_cli.plot.palette import CURVES, DARK, LIGHT, Palette
 
 _LEFT, _RIGHT, _BOTTOM = 70, 20, 50
+_INSET = 10
+"""Between the frame and the outermost points, so that marks and their labels have room."""
 _TITLE_ROW, _LEGEND_ROW, _LETTER = 24, 20, 7.5
+
+
+_Box = tuple[float, float, float]
+"""The left and the right end of a text, and its base line."""
 
 
 def _rules(colors: Palette) -> str:
@@ -75,43 +81,58 @@ def _elements(chart: Chart, title: str, size: Size) -> Iterator[str]:
     yield f'<text class="title" x="{_LEFT}" y="{_TITLE_ROW}">{_text(title)}</text>'
     yield from _legend(chart, size)
     for value, text in chart.y.ticks(max(2, size.height // 55)):
-        y = bottom - chart.y.place(value) * (bottom - top)
+        y = _within(bottom, top, chart.y.place(value))
         yield f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
         yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_text(text)}</text>'
     for value, text in chart.x.ticks(max(2, size.width // 100)):
-        x = _LEFT + chart.x.place(value) * (right - _LEFT)
+        x = _within(_LEFT, right, chart.x.place(value))
         yield f'<line class="grid" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}"/>'
         yield f'<text x="{x:.1f}" y="{bottom + 20}" text-anchor="middle">{_text(text)}</text>'
     center, middle = (_LEFT + right) / 2, (top + bottom) / 2
     yield f'<text x="{center}" y="{height - 10}" text-anchor="middle">{_text(chart.x.label)}</text>'
     turned = f'transform="translate(18 {middle}) rotate(-90)"'
     yield f'<text {turned} text-anchor="middle">{_text(chart.y.label)}</text>'
+    taken: list[_Box] = []
     for series in chart.series:
-        yield _curve(chart, series, top, bottom, right)
+        places = [
+            (_within(_LEFT, right, chart.x.place(x)), _within(bottom, top, chart.y.place(y)))
+            for x, y in series.points
+        ]
+        yield _curve(series, places)
+        for (x, y), label in zip(places, series.labels, strict=bool(series.labels)):
+            yield _label(label, x, y, right, taken)
 
 
-def _curve(chart: Chart, series: Series, top: float, bottom: float, right: float) -> str:
-    places = [
-        (_LEFT + chart.x.place(x) * (right - _LEFT), bottom - chart.y.place(y) * (bottom - top))
-        for x, y in series.points
-    ]
+def _within(start: float, end: float, share: float) -> float:
+    """Where a share of an axis is between two sides of the frame."""
+    inset = _INSET if end > start else -_INSET
+    return start + inset + share * (end - start - 2 * inset)
+
+
+def _curve(series: Series, places: Sequence[tuple[float, float]]) -> str:
     color = series.number % CURVES
     if series.kind == "line" and len(places) > 1:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         return f'<polyline class="line c{color}" points="{points}"/>'
     mark = f'<circle class="mark c{color}" r="3.5"'
-    marks = [f'{mark} cx="{x:.1f}" cy="{y:.1f}"/>' for x, y in places]
-    labels = [
-        _label(label, x, y, right) for (x, y), label in zip(places, series.labels, strict=bool(series.labels))
-    ]
-    return "".join([*marks, *labels])
+    return "".join(f'{mark} cx="{x:.1f}" cy="{y:.1f}"/>' for x, y in places)
 
 
-def _label(text: str, x: float, y: float, right: float) -> str:
-    """A text beside a mark: on its right where there is room."""
-    if x + 7 + _LETTER * len(text) <= right:
-        return f'<text x="{x + 7:.1f}" y="{y - 7:.1f}">{_text(text)}</text>'
-    return f'<text x="{x - 7:.1f}" y="{y - 7:.1f}" text-anchor="end">{_text(text)}</text>'
+def _label(text: str, x: float, y: float, right: float, taken: list[_Box]) -> str:
+    """A text beside a mark, at the first of its corners where it fits and covers no other text."""
+    width = _LETTER * len(text)
+    corners = [(left, left + width, y + down) for left in (x + 7, x - 7 - width) for down in (-7, 16)]
+    free = [one for one in corners if one[1] <= right and not any(_overlap(one, other) for other in taken)]
+    chosen = (free or corners)[0]
+    taken.append(chosen)
+    end = chosen[0] < x
+    place = f'x="{chosen[1] if end else chosen[0]:.1f}" y="{chosen[2]:.1f}"'
+    anchor = ' text-anchor="end"' if end else ""
+    return f"<text {place}{anchor}>{_text(text)}</text>"
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and abs(one[2] - other[2]) < _LETTER * 1.8
 
 
 def _legend(chart: Chart, size: Size) -> Iterator[str]:

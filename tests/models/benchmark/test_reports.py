@@ -22,7 +22,7 @@ def report(loss: float = 1.5, machine: str = "a laptop", kind: str = "depth") ->
         Column("depth"), Column("block passes", "d"), Column("loss", ".3f", "lower"), Column("trained"),
     )  # fmt: skip
     rows = (("1", 3, loss, True), ("2", 4, 1.4, True), ("6 | <b>\x1b[31m", 8, None, False))
-    table = Table("depth", "Loss at each depth", columns, rows, Plot("block passes", "loss"))
+    table = Table("depth", "Loss at each depth", columns, rows, Plot("block passes", "loss"), rivals=True)
     return Report(kind, "book", {"machine": machine, "seed": 0}, (table,), ("It helps.",), ("A note.",))
 
 

@@ -1,6 +1,7 @@
 """`rlm benchmark` on a run of text and on one of puzzles."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,9 +67,14 @@ def test_speed_times_training_and_writing(
     monkeypatch.setattr(speed, "_STEPS", 3)
     before = Path("runs/book/model.safetensors").read_bytes()
     capsys.readouterr()
-    assert main(["benchmark", "speed", "book", "--json"]) == 0
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    assert main(["benchmark", "speed", "book", "--peers", "--json"]) == 0
     found = capsys.readouterr().out
-    parts, beside, writing = json.loads(found)["tables"]
+    parts, beside, writing, peers = json.loads(found)["tables"]
+    assert [row[0] for row in peers["rows"]] == ["this run", "nanoGPT's shape", "a Llama's shape"]
+    assert len({row[1] for row in peers["rows"]}) == 1 and peers["rows"][0][-1] == 1.0
+    assert all(0 < row[3] < row[4] and row[6] > 0 for row in peers["rows"])
+    assert any("pip install transformers" in note for note in json.loads(found)["notes"])
     times = {row[0]: row[1] for row in parts["rows"]}
     assert set(times) == {"forward", "backward", "optimizer", "step"} and min(times.values()) > 0
     assert all(row[1] > 0 for row in beside["rows"])
