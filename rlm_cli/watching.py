@@ -46,11 +46,9 @@ def watch_training(run: "Run", output: Output) -> ExitCode:
                 _show(view, follower.every_event())
             else:
                 follower.poll()
-            earlier = follower.history.ended
-            if earlier is not None:
+            if follower.history.ended is not None:
                 _wait_until_idle(run)
-            was_training = run.is_busy()
-            if was_training:
+            if run.is_busy():
                 output.say(f"Watching {run.name}. Ctrl-C leaves it training.", style="dim")
                 if not output.is_json:
                     _show(view, _last_events(follower.history))
@@ -58,8 +56,6 @@ def watch_training(run: "Run", output: Output) -> ExitCode:
                 _wait_until_idle(run)
     except KeyboardInterrupt:
         return _leave(run, output)
-    if was_training and follower.history.ended is earlier:
-        raise _ended_without_a_word(run)
     return _report_end(run, follower.history, output)
 
 
@@ -144,6 +140,12 @@ def _leave(run: "Run", output: Output) -> ExitCode:
 
 def _report_end(run: "Run", history: History, output: Output) -> ExitCode:
     """Say how the training ended, and what comes next. Raises RunError where no event tells of an end."""
+    if history.phase == "new":
+        raise RunError(
+            f"Run '{run.name}' is not training.", hint=f"Have it train: {{resume {run.in_command}}}"
+        )
+    if history.progress is not None:
+        raise _ended_without_a_word(run)
     go_on = f"Continue:  {program()} resume {quoted_reference(run)}"
     match history.ended:
         case events.RunFinished() as finished:
@@ -160,11 +162,8 @@ def _report_end(run: "Run", history: History, output: Output) -> ExitCode:
             output.error(RlmError(failed.message, hint=failed.hint))
             output.say(go_on)
             return _CODES.get(failed.kind, ExitCode.FAILED)
-    if history.phase == "new":
-        raise RunError(
-            f"Run '{run.name}' is not training.", hint=f"Have it train: {{resume {run.in_command}}}"
-        )
-    raise _ended_without_a_word(run)
+        case _:
+            raise _ended_without_a_word(run)
 
 
 def _ended_without_a_word(run: "Run") -> RunError:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.runs import live_progress
 from models.runs.event_json import to_json
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced, RunFailed
@@ -142,13 +143,30 @@ def test_what_a_training_prepares_is_shown(
     assert text.count("tokenizing") == 1
 
 
-@pytest.mark.parametrize("before", [[started(), step(1)], [started(), step(1), paused(1)]])
 def test_a_training_that_dies_is_told(
-    run: Run, before: list[Event], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with training(run, before, [], monkeypatch):
+    with training(run, [started(), step(1)], [], monkeypatch):
         code, text = watched(run, capsys)
     assert code == ExitCode.FAILED and "ended without a word" in text and "rlm resume owl" in text
+
+
+def test_a_training_that_dies_while_it_prepares_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(run, started(), step(1), paused(1))
+    monkeypatch.setattr(live_progress, "INTERVAL_S", 0.0)
+    live_progress.ProgressFile(run.path).note(PreparationAdvanced(stage="compiling", done=1, total=4))
+    code, text = watched(run, capsys, "owl")
+    assert code == ExitCode.FAILED and "ended without a word" in text
+
+
+def test_a_paused_run_that_is_only_copied_is_paused(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with training(run, [started(), step(1), paused(1)], [], monkeypatch):
+        code, text = watched(run, capsys)
+    assert code == ExitCode.OK and "Paused at step 1" in text
 
 
 def test_ctrl_c_leaves_the_training_alone(
