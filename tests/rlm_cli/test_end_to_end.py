@@ -97,7 +97,7 @@ def test_train_list_show_generate_and_resume(home: Path, capsys: pytest.CaptureF
 
 
 def test_dry_run_creates_no_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "book.txt", "--steps", "5", "--dry-run", "--json", *TINY]) == 0
+    assert main(["train", "book.txt", "--steps", "5", "--dry-run", "--detach", "--json", *TINY]) == 0
     plan = lines_of(capsys)[-1]
     assert plan
     assert not (home / "runs").exists()
