@@ -148,6 +148,23 @@ def test_a_pause_is_honoured_in_everything_that_takes_long(
     assert steps == list(range(1, 13))
 
 
+def test_a_save_and_a_stop_that_come_within_long_work_follow_it(
+    new_run: NewRun, poll_always: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "TOLD_EVERY_S", 0.0)
+    run, events = new_run(evaluations=2, samples=2), list[Event]()
+    coming: list[tuple[Request, str]] = [("save", "tokenizing"), ("stop", "sampling")]
+    for event in run.record(train(run)):
+        events.append(event)
+        if coming and PLACES[coming[0][1]](event, events):
+            control_requests.request(run, coming.pop(0)[0])
+    assert coming == folder_of(run) == []
+    saved = [(event.step, event.reason) for event in events if isinstance(event, CheckpointSaved)]
+    assert saved == [(0, "interval"), (6, "final")]
+    last = events[-1]
+    assert isinstance(last, RunFinished) and (last.reason, last.step) == ("stopped", 6)
+
+
 def test_a_request_from_before_the_training_does_nothing(new_run: NewRun, poll_always: None) -> None:
     run = new_run(steps=3)
     with run.lock():
