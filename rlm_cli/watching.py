@@ -52,8 +52,8 @@ def watch_training(run: "Run", output: Output) -> ExitCode:
                 output.say(f"Watching {run.name}. Ctrl-C leaves it training.", style="dim")
                 if not output.is_json:
                     _show(view, _last_events(follower.history))
-                _show_until(_ENDS, follower, view, run.is_busy)
-                _wait_until_idle(run)
+            _show_until(_ENDS, follower, view, run.is_busy)
+            _wait_until_idle(run)
     except KeyboardInterrupt:
         return _leave(run, output)
     return _report_end(run, follower.history, output)

@@ -112,6 +112,22 @@ def test_a_training_is_shown_until_it_ends(
     assert "step 100/100" in text and "validation loss" in text and "long ago" not in text
 
 
+def test_a_training_that_ends_just_when_it_is_watched_is_not_called_dead(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(run, started(), step(99))
+    coming = [finished()]
+
+    def is_busy(run: Run) -> bool:
+        if coming:
+            write(run, coming.pop())
+        return False
+
+    monkeypatch.setattr(Run, "is_busy", is_busy)
+    code, text = watched(run, capsys, "owl")
+    assert code == ExitCode.OK and "validation loss" in text
+
+
 def test_json_has_every_event(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
