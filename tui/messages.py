@@ -1,12 +1,18 @@
 """What workers tell the screens. Messages of high rate are nudges: a later one replaces those that wait."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from data.errors import RlmError
 from models.runs.loss_curves import LossCurves
+from tui.chat_talk import Speed
 from tui.run_feed import RunView
 from tui.run_list import RunRow
+
+if TYPE_CHECKING:
+    from models.runs.load import LoadedModel
 
 
 class RunsRead(Message):
@@ -47,6 +53,35 @@ class RunLost(Message):
     def __init__(self, reason: str) -> None:
         super().__init__()
         self.reason = reason
+
+
+class ModelLoaded(Message):
+    """The weights of a run were loaded, or `error` says why not. `changed` is when they were written."""
+
+    def __init__(self, loaded: "LoadedModel | None", changed: float, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.loaded = loaded
+        self.changed = changed
+        self.error = error
+
+
+class AnswerAdvanced(Message):
+    """The answer of a model has grown."""
+
+    def __init__(self, speed: Speed) -> None:
+        super().__init__()
+        self.speed = speed
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, AnswerAdvanced)
+
+
+class AnswerEnded(Message):
+    """No answer is being written any more; `error` says why, where one failed."""
+
+    def __init__(self, error: RlmError | None) -> None:
+        super().__init__()
+        self.error = error
 
 
 class TrainingStarted(Message):

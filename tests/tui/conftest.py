@@ -72,3 +72,8 @@ async def until(pilot: Pilot[None], holds: Callable[[], object], limit_s: float 
 def shown(app: RlmApp) -> str:
     """The screen as text."""
     return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
+
+
+def remarks(app: RlmApp) -> list[str]:
+    """What was said for some seconds."""
+    return [one.message for one in app._notifications]

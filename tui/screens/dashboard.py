@@ -24,6 +24,7 @@ from tui.run_charts import ChartName, chart_of_view
 from tui.run_feed import RunFeed, RunView
 from tui.run_list import RESUMABLE
 from tui.run_words import figures, losses_by_mode, progress_words, share
+from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.pause_menu import PauseMenu
 from tui.widgets.curve_chart import CurveChart
@@ -59,6 +60,7 @@ class DashboardScreen(Screen[None]):
         Binding("s", "stop", "Stop", id="run.stop", tooltip="Finish with the best weights, after a question"),
         Binding("w", "ask('save')", "Save", id="run.save", tooltip="Save a checkpoint now"),
         Binding("g", "ask('sample')", "Sample", id="run.sample", tooltip="Let the model write a sample now"),
+        Binding("c", "chat", "Chat", id="run.chat", tooltip="Talk to the best weights so far"),
         Binding("r", "resume", "Resume", id="run.resume", tooltip="Go on with a run that was interrupted"),
         Binding("l", "change_log", "Log", id="run.log", tooltip="A logarithmic or linear axis of the values"),
         Binding("x", "next_axis", "Axis", id="run.axis", tooltip="By step, tokens or time"),
@@ -249,6 +251,9 @@ class DashboardScreen(Screen[None]):
             )
         else:
             self.rlm.say(f"{self.view.name} is not training. Ctrl-Q leaves the application.")
+
+    def action_chat(self) -> None:
+        self.app.push_screen(ChatScreen(self.folder))
 
     def action_resume(self) -> None:
         self.rlm.start_training(self.view.name, resume_arguments(self.folder))

@@ -19,6 +19,7 @@ from tui.content import joined, lines, plain
 from tui.launcher import resume_arguments
 from tui.messages import RunsRead
 from tui.run_list import RESUMABLE, RunList, RunRow
+from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.plot import PlotScreen
@@ -39,6 +40,7 @@ class HomeScreen(Screen[None]):
     )
     BINDINGS = [
         Binding("r", "resume", "Resume", id="home.resume", tooltip="Go on with a run that was interrupted"),
+        Binding("c", "chat", "Chat", id="home.chat", tooltip="Talk to the model of the run"),
         Binding("p", "plot", "Plot", id="home.plot", tooltip="Draw the losses of this or the marked runs"),
         Binding("space", "mark", "Mark", id="home.mark", tooltip="Mark up to four runs to plot together"),
         Binding("d,delete", "delete", "Delete", id="home.delete", tooltip="Delete the run, after a question"),
@@ -165,6 +167,8 @@ class HomeScreen(Screen[None]):
         row = self.table.selected if self.is_mounted else None
         if action == "resume":
             return True if row is not None and row.state in RESUMABLE else None
+        if action == "chat":
+            return True if row is not None and row.summary.validation_loss is not None else None
         if action in ("plot", "mark"):
             return True if row is not None else None
         if action == "delete":
@@ -175,6 +179,11 @@ class HomeScreen(Screen[None]):
         row = self.table.selected
         if row is not None:
             self.rlm.start_training(row.summary.name, resume_arguments(row.summary.path))
+
+    def action_chat(self) -> None:
+        row = self.table.selected
+        if row is not None:
+            self.app.push_screen(ChatScreen(row.summary.path))
 
     def action_plot(self) -> None:
         table = self.table
