@@ -29,18 +29,19 @@ def compare(first: Report, second: Report) -> Report:
     notes = [
         f"{name}: {first.environment.get(name)} and {second.environment.get(name)}." for name in differing
     ]
+    verdicts = []
     if any(name in _MACHINE for name in differing):
-        notes.insert(0, "These are two machines, or one that was set up differently: times do not compare.")
+        verdicts.append("These are two machines, or one that was set up differently: times do not compare.")
     by_name = {table.name: table for table in second.tables}
     tables = tuple(_compared(table, by_name[table.name]) for table in first.tables if table.name in by_name)
     found = [table.column(_VERDICT) for table in tables]
     better, worse = (sum(column.count(word) for column in found) for word in ("better", "worse"))
-    verdict = (
+    verdicts.append(
         f"The second is better in {counted(better, 'figure')} and worse in {counted(worse, 'figure')}, "
         "by more than the spread where there is one."
     )
     subject = first.subject if first.subject == second.subject else f"{first.subject} and {second.subject}"
-    return Report(first.kind, subject, {}, tables, (verdict,), tuple(notes))
+    return Report(first.kind, subject, {}, tables, tuple(verdicts), tuple(notes))
 
 
 def _compared(first: Table, second: Table) -> Table:

@@ -76,8 +76,8 @@ def test_a_comparison_has_what_was_measured_and_says_what_differs() -> None:
     found = compare(report(1.5), report(3.0, "another"))
     assert found.tables[0].rows[0] == ("1", "loss", "1.500", "3.000", 2.0, "worse")
     assert found.tables[0].rows[1:] == (("2", "loss", "1.400", "1.400", 1.0, "the same"),)
-    assert "better in 0 figures and worse in 1 figure" in found.verdicts[0]
-    assert "two machines" in found.notes[0] and any("another" in note for note in found.notes)
+    assert "better in 0 figures and worse in 1 figure" in found.verdicts[1]
+    assert "two machines" in found.verdicts[0] and any("another" in note for note in found.notes)
     assert compare(report(), report()).notes == ()
     with pytest.raises(UsageError, match="a result of depth, the other of speed"):
         compare(report(), report(kind="speed"))
