@@ -27,11 +27,14 @@ def holding_lock(folder: Path) -> Iterator[bool]:
     """Be the one process that writes to the run in `folder`.
 
     Inside `holding_lock_throughout` of the same folder this does nothing, and the value is False instead of
-    True. Raises RunBusyError that names the process which has it, StorageError.
+    True. Raises RunBusyError that names the process which has it, RunError where the folder is gone,
+    StorageError.
     """
     if folder in _held_throughout.get():
         yield False
         return
+    if not folder.is_dir():  # FileLock would make it, and a run that was moved would be in two places
+        raise RunError(f"Run '{folder.name}' is no longer there.", hint="See what there is: {ls}")
     from filelock import FileLock, Timeout  # 30 ms that listing runs has no use for
 
     lock = FileLock(folder / LOCK_FILE, timeout=_LOCK_PATIENCE_S, poll_interval=0.05)

@@ -16,6 +16,7 @@ from models.runs import event_log
 from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
 from models.runs.listing import list_runs
+from models.runs.lock import holding_lock_to_read
 from models.runs.run import Run
 from models.runs.run_names import run_names, suggest_name
 from models.runs.weights_file import metadata_of, shape_in, weights_problem
@@ -224,6 +225,17 @@ def test_the_lock_is_held_by_one_and_names_it(tmp_path: Path) -> None:
     assert not run.is_busy()
     with run.lock():
         pass
+
+
+def test_locking_a_run_that_was_moved_does_not_make_its_folder_again(tmp_path: Path) -> None:
+    run = Run.create("owl", tmp_path)
+    os.rename(run.path, tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="no longer there"), run.lock():
+        pass
+    assert not run.path.exists()
+    with pytest.raises(RunError, match="no longer there"), holding_lock_to_read(run.path):
+        pass
+    assert os.listdir(tmp_path) == ["elsewhere"]
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
