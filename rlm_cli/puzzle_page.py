@@ -21,7 +21,7 @@ figure { margin: 0; }
 .grid td.edge { border-right: 2px solid var(--text); }
 .grid tr.edge td { border-bottom: 2px solid var(--text); }
 .grid .clue { font-weight: 700; background: var(--band); }
-.grid .changed { color: var(--bad); font-weight: 700; text-decoration: underline; }
+.grid .changed { color: var(--accent); font-weight: 700; text-decoration: underline; }
 .grid .filled { color: var(--accent); }
 """
 

@@ -122,8 +122,9 @@ def _label(text: str, x: float, y: float, right: float, taken: list[_Box]) -> st
     """A text beside a mark, at the first of its corners where it fits and covers no other text."""
     width = _LETTER * len(text)
     corners = [(left, left + width, y + down) for left in (x + 7, x - 7 - width) for down in (-7, 16)]
-    free = [one for one in corners if one[1] <= right and not any(_overlap(one, other) for other in taken)]
-    chosen = (free or corners)[0]
+    inside = [one for one in corners if one[0] >= _LEFT and one[1] <= right]
+    free = [one for one in inside if not any(_overlap(one, other) for other in taken)]
+    chosen = (free or inside or corners)[0]
     taken.append(chosen)
     end = chosen[0] < x
     place = f'x="{chosen[1] if end else chosen[0]:.1f}" y="{chosen[2]:.1f}"'
