@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from data.errors import StorageError
+from data.storage import clear_temporaries
 
 CACHE_HINT = "Make room there, or set RLM_CACHE_DIR to a folder on another disk."
 """What to do when something cannot be written into the cache."""
 
+_FORGOTTEN_AFTER_S = 60.0
 _chosen: Path | None = None
 
 
@@ -19,7 +21,7 @@ def set_cache_dir(folder: str | Path | None) -> None:
 def cache_dir(explicit: str | Path | None = None) -> Path:
     """The cache folder, which is made if need be: `explicit`, else the one that `set_cache_dir` chose.
 
-    Raises StorageError where it cannot be made.
+    Files that an interrupted write left there are cleared. Raises StorageError where it cannot be made.
     """
     folder = Path(explicit) if explicit else _chosen or _system_folder()
     try:
@@ -29,6 +31,7 @@ def cache_dir(explicit: str | Path | None = None) -> Path:
             f"The cache folder '{folder}' cannot be made: {error.strerror}.",
             hint="Set RLM_CACHE_DIR to a folder you can write to.",
         ) from error
+    clear_temporaries(folder, _FORGOTTEN_AFTER_S, with_folders=False)
     return folder.resolve()
 
 

@@ -14,7 +14,7 @@ from data.errors import CorpusError, UsageError
 from data.file_encoding import encoding_of_head
 from data.jsonl import begins_with_record
 from data.nearest import nearest
-from data.storage import move_into_place, storing, temporary_beside, write_file
+from data.storage import clear_temporaries, move_into_place, storing, temporary_beside, write_file
 from data.text_reader import first_bytes, has_many_nuls
 
 Format = Literal["text", "jsonl"]
@@ -23,6 +23,7 @@ READABLE = ".txt, .md, .jsonl, .json, and these with .gz"
 _FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BLOCK = 2**20
 _SNIFFED = 64 * 2**10
+_LONGEST_STREAM_S = 24 * 3600.0
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -190,6 +191,7 @@ def _copy_to_cache(stream: BinaryIO, label: str) -> SourceFile:
     folder = cache_dir() / "standard-input"
     with storing(f"what came from {label} in '{folder}'", CACHE_HINT):
         folder.mkdir(exist_ok=True)
+        clear_temporaries(folder, _LONGEST_STREAM_S)
         with temporary_beside(folder / "stream") as temporary:
             blocks = _StreamBlocks(stream, label)
             digest = write_file(temporary, blocks)

@@ -170,13 +170,21 @@ def remove_entry(path: Path) -> None:
         path.unlink()
 
 
-def clear_temporaries(folder: Path, older_than_s: float = 0.0) -> None:
-    """Remove what an interrupted write left in `folder`; what cannot be removed stays."""
+def clear_temporaries(
+    folder: Path, older_than_s: float = 0.0, *, of: str = "", with_folders: bool = True
+) -> None:
+    """Remove what an interrupted write left in `folder`; what cannot be removed stays.
+
+    `of` begins the names of the files whose temporaries are meant. The time of a folder tells nothing of the
+    files that are written in it.
+    """
     limit = time.time() - older_than_s
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
-            if entry.name.startswith(TEMPORARY_PREFIX):
+            if entry.name.startswith(f"{TEMPORARY_PREFIX}{of}"):
                 with contextlib.suppress(OSError):
+                    if not with_folders and entry.is_dir(follow_symlinks=False):
+                        continue
                     if older_than_s == 0.0 or entry.stat(follow_symlinks=False).st_mtime < limit:
                         remove_entry(Path(entry.path))
 

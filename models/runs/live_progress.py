@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.errors import StorageError
 from data.plain_file import UnreadableFileError, read_plain_file
-from data.storage import replace_file
+from data.storage import clear_temporaries, replace_file
 from models.runs.control_requests import CONTROL_FOLDER
 from models.runs.event_json import to_json
 from models.runs.event_log import parse_line
@@ -63,8 +63,10 @@ def read_progress(folder: Path) -> Event | None:
 
 def clear_progress(folder: Path) -> None:
     """Remove what a training that is gone left. The caller holds the run's lock."""
-    if not (folder / CONTROL_FOLDER).is_symlink():
-        _remove(folder / CONTROL_FOLDER / PROGRESS_FILE)
+    control = folder / CONTROL_FOLDER
+    if not control.is_symlink():
+        _remove(control / PROGRESS_FILE)
+        clear_temporaries(control)  # nobody else writes one there
 
 
 def _remove(path: Path) -> None:

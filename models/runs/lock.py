@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data.errors import StorageError
 from data.plain_file import open_plain_file
-from data.storage import replace_file, storing
+from data.storage import clear_temporaries, replace_file, storing
 from models.errors import RunBusyError, RunError, in_command
 from models.runs.read_files import read_bounded
 
@@ -44,6 +44,7 @@ def holding_lock(folder: Path) -> Iterator[bool]:
         except Timeout:
             raise _busy(folder) from None
     try:
+        clear_temporaries(folder, of=PID_FILE)  # written only under the lock
         with contextlib.suppress(StorageError):  # the pid serves only the other one's message
             replace_file(folder / PID_FILE, [_own_pid()])
         yield True

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.cache import cache_dir
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import open_corpus
 from data.errors import StorageError
@@ -189,3 +191,14 @@ def test_the_hint_of_the_caller_replaces_the_usual_one() -> None:
     with pytest.raises(StorageError) as caught, storing("it", "Do this."):
         raise OSError(13, "Permission denied")
     assert caught.value.hint == "Do this."
+
+
+def test_what_a_killed_write_left_in_the_cache_is_cleared(tmp_path: Path) -> None:
+    left, written, folder = (tmp_path / f".tmp-{name}" for name in ("left", "written", "folder"))
+    left.touch()
+    written.touch()
+    folder.mkdir()
+    for path in (left, folder):
+        os.utime(path, (time.time() - 120,) * 2)
+    cache_dir(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted((written, folder))  # files in a folder may still be written

@@ -238,6 +238,22 @@ def test_locking_a_run_that_was_moved_does_not_make_its_folder_again(tmp_path: P
     assert os.listdir(tmp_path) == ["elsewhere"]
 
 
+def test_whoever_locks_a_run_clears_the_pid_file_of_a_killed_lock(tmp_path: Path) -> None:
+    run = Run.create("owl", tmp_path)
+    (run.path / ".tmp-.lock-pid-12-abcd").touch()
+    with holding_lock_to_read(run.path):
+        assert not list(run.path.glob(".tmp-*"))
+
+
+def test_taking_the_lock_clears_the_progress_of_a_killed_training(tmp_path: Path) -> None:
+    run = Run.create("owl", tmp_path)
+    (run.path / "control").mkdir()
+    for name in ("progress", ".tmp-progress-12-abcd"):
+        (run.path / "control" / name).touch()
+    with run.lock():
+        assert not list((run.path / "control").iterdir())
+
+
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     run = make_run("alice", tmp_path)
     program = (
