@@ -9,21 +9,24 @@ To add a setting, add a field with a docstring to TrainingConfig or a model's co
 `env_option("--seed", setting="training.seed", …)`.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from models.architectures import ARCHITECTURES
+from rlm_cli.completion import (
+    ARCHITECTURE_CHOICES,
+    complete_architectures,
+    complete_modes,
+    complete_presets,
+    complete_runs,
+)
 from rlm_cli.wording import SETTING_FLAGS
 
 LENGTH_PANEL = "How long"
 MODEL_PANEL = "Model"
 TRAINING_PANEL = "Training"
 WHERE_PANEL = "Where and how"
-
-_ARCHITECTURES = tuple(name.replace("_", "-") for name in ARCHITECTURES)
 
 
 def env_option(
@@ -38,61 +41,6 @@ def env_option(
         SETTING_FLAGS[setting] = long_flag
     variable = "RLM_" + long_flag.strip("-").replace("-", "_").upper()
     return typer.Option(*flags, help=help, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
-
-
-def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
-    """Names of runs, newest first, for the shell. Imports no torch; prints no errors."""
-    from data.errors import RlmError
-    from models.runs.listing import list_runs
-    from rlm_cli.environment import runs_dir
-
-    try:
-        runs = list_runs(runs_dir(context.params.get("runs_dir")))
-    except (RlmError, OSError):
-        return
-    for run in runs:
-        if run.name.startswith(incomplete):
-            yield run.name, " ".join(part for part in (run.architecture, run.status) if part)
-
-
-def complete_versions(context: typer.Context, incomplete: str) -> Iterator[str]:
-    """Names of the versions of the run that is typed already, for the shell."""
-    from data.errors import RlmError
-    from models.runs.run import Run
-    from models.runs.versions import versions
-    from rlm_cli.environment import runs_dir
-
-    try:
-        run = Run.open(context.params.get("run_name"), runs_dir(context.params.get("runs_dir")))
-        names = [version.name for version in versions(run, run.config())]
-    except (RlmError, OSError):
-        return
-    yield from (name for name in names if name.startswith(incomplete))
-
-
-def complete_presets(incomplete: str) -> Iterator[tuple[str, str]]:
-    """Names of presets, for the shell."""
-    from models.presets import PRESETS
-
-    for preset in PRESETS.values():
-        if preset.name.startswith(incomplete):
-            yield preset.name, preset.summary
-
-
-def complete_architectures(incomplete: str) -> list[str]:
-    """Names of architectures, for the shell."""
-    return sorted(name for name in _ARCHITECTURES if name.startswith(incomplete.replace("_", "-")))
-
-
-def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
-    """Names of modes, for the shell."""
-    from models.depth import AUTO_MODE, MODES
-
-    for mode, depth in MODES.items():
-        if mode.startswith(incomplete):
-            yield mode, f"{depth.cycles} cycles of {depth.steps}"
-    if AUTO_MODE.startswith(incomplete):
-        yield AUTO_MODE, "the one with the lowest measured loss"
 
 
 def run_argument(without: str) -> Any:
@@ -218,7 +166,7 @@ ArchitectureOption = Annotated[
         "--architecture",
         setting="model.architecture",
         metavar="NAME",
-        help=f"{', '.join(_ARCHITECTURES[:-1])} or {_ARCHITECTURES[-1]}.",
+        help=f"{', '.join(ARCHITECTURE_CHOICES[:-1])} or {ARCHITECTURE_CHOICES[-1]}.",
         panel=MODEL_PANEL,
         autocompletion=complete_architectures,
     ),

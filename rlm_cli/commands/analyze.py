@@ -12,6 +12,7 @@ from models.depth import DEFAULT_MODE, depth_of
 from models.generation.run_defaults import resolve_mode
 from rlm_cli.analysis_view import run_as_json, show_run_analysis, show_text_analysis, text_as_json
 from rlm_cli.choose_encoding import read_in_chosen_encoding
+from rlm_cli.completion import complete_runs
 from rlm_cli.generation_options import check_threads, load_model
 from rlm_cli.options import (
     DeviceOption,
@@ -20,7 +21,6 @@ from rlm_cli.options import (
     QuietOption,
     RunsDirOption,
     ThreadsOption,
-    complete_runs,
 )
 from rlm_cli.output import Form, Output
 from rlm_cli.text_options import EncodingOption

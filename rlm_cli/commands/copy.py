@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from data.wording import byte_size
-from rlm_cli.options import JsonOption, QuietOption, RunsDirOption, complete_runs
+from rlm_cli.completion import complete_runs
+from rlm_cli.options import JsonOption, QuietOption, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import RlmError, UsageError
-from rlm_cli.options import JsonOption, RunsDirOption, complete_runs, env_option
+from rlm_cli.completion import complete_runs
+from rlm_cli.options import JsonOption, RunsDirOption, env_option
 from rlm_cli.output import Output
 from rlm_cli.output_file import require_free
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
+from rlm_cli.completion import complete_runs
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.options import JsonOption, RunsDirOption, complete_runs
+from rlm_cli.options import JsonOption, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference

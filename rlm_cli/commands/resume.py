@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
+from rlm_cli.completion import complete_versions
 from rlm_cli.options import (
     LENGTH_PANEL,
     WHERE_PANEL,
@@ -15,7 +16,6 @@ from rlm_cli.options import (
     QuietOption,
     RunsDirOption,
     ThreadsOption,
-    complete_versions,
     run_argument,
 )
 from rlm_cli.output import Output

@@ -9,8 +9,9 @@ from data.errors import UsageError
 from data.format import format_loss
 from data.wording import byte_size
 from rlm_cli.choose_run import can_ask_user
+from rlm_cli.completion import complete_runs
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.options import JsonOption, QuietOption, RunsDirOption, complete_runs
+from rlm_cli.options import JsonOption, QuietOption, RunsDirOption
 from rlm_cli.output import Output
 
 

@@ -12,6 +12,7 @@ import typer
 
 from data.errors import UsageError
 from data.wording import counted
+from rlm_cli.completion import complete_runs
 from rlm_cli.generation_options import check_threads
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (
@@ -20,7 +21,6 @@ from rlm_cli.options import (
     QuietOption,
     RunsDirOption,
     ThreadsOption,
-    complete_runs,
     env_option,
 )
 from rlm_cli.output import Output

@@ -57,7 +57,7 @@ def test_help_and_completion_list_every_architecture(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from models.architectures import ARCHITECTURES
-    from rlm_cli.options import complete_architectures
+    from rlm_cli.completion import complete_architectures
 
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["train", "--help"]) == 0

@@ -2,14 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from data.errors import CorpusError
-from data.progress import Progress
 from data.puzzles import PuzzleSet, open_puzzles, split
 from data.sudoku_solver import search_nodes
 from data.tokenizer import Tokenizer
@@ -288,14 +287,14 @@ def open_task(
 
 def load_puzzles(run: Run, data: DataSection) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
     """The puzzles that a run was trained on, to learn from and held out."""
-
-    def read(paths: Sequence[str]) -> Generator[Progress, None, PuzzleSet]:
-        return open_puzzles(paths[0], data.count, data.seed or 0)
-
-    puzzles = yield from with_progress_events(find_content(run, data.paths, data.content_hash, read))
+    count, seed = data.count, data.seed or 0
+    found = find_content(
+        run, data.paths, data.content_hash, lambda paths: open_puzzles(paths[0], count, seed)
+    )
+    puzzles = yield from with_progress_events(found)
     if puzzles is None:
         raise CorpusError(
             f"The puzzles of {data.paths[0]} are gone, or no longer the ones this run was trained on.",
             hint=f"Give them as they were: {{resume {run.in_command} text=FILE}}",
         )
-    return split(puzzles, data.held_out, data.seed or 0)
+    return split(puzzles, data.held_out, seed)

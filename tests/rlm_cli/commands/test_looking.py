@@ -16,7 +16,7 @@ from models.runs.events import Event
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
 from rlm_cli.app import main
-from rlm_cli.options import complete_modes, complete_presets, complete_runs
+from rlm_cli.completion import complete_modes, complete_presets, complete_runs
 
 CONFIG = RunConfig(
     model=ModelSection(

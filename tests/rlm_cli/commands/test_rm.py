@@ -14,7 +14,7 @@ import typer
 from models.runs.run import Run
 from rlm_cli.app import main
 from rlm_cli.commands import rm as rm_command
-from rlm_cli.options import complete_runs
+from rlm_cli.completion import complete_runs
 from tests.models.runs.example_config import CREATED
 
 
