@@ -1,8 +1,10 @@
 """The chat: what its commands do, and its screen and keys."""
 
 import shutil
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from textual.pilot import Pilot
@@ -185,18 +187,25 @@ def test_commands_complete_and_earlier_lines_come_back(chat) -> None:
     chat(do)
 
 
-def test_escape_stops_an_answer_and_retry_writes_another(chat) -> None:
+def endless(session: ChatSession, text: str) -> Iterator[SimpleNamespace]:
+    while True:
+        time.sleep(0.002)
+        yield SimpleNamespace(text="x", passes=2.0)
+
+
+def test_escape_stops_an_answer_and_retry_writes_another(chat, monkeypatch: pytest.MonkeyPatch) -> None:
     async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
         await pilot.press("ctrl+r")  # there is nothing to retry yet
-        await send(pilot, screen, "/unlimited")
-        screen.query_one(ChatInput).fill("the fox")
-        await pilot.press("enter")
-        await until(pilot, lambda: screen.speed is not None)
-        assert screen.is_writing
-        await pilot.press("escape")
-        await until(pilot, lambda: not screen.is_writing)
+        await send(pilot, screen, "the hen")
+        with monkeypatch.context() as patch:
+            patch.setattr(ChatSession, "answer", endless)
+            screen.query_one(ChatInput).fill("the fox")
+            await pilot.press("enter")
+            await until(pilot, lambda: screen.speed is not None and "xx" in shown(pilot.app))
+            assert screen.is_writing
+            await pilot.press("escape")
+            await until(pilot, lambda: not screen.is_writing)
         assert pilot.app.screen is screen and screen.talk is not None
-        await send(pilot, screen, "/max 4")
         before = len(screen.talk.entries)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: not screen.is_writing and len(screen.talk.entries) > before)
