@@ -63,7 +63,7 @@ class DashboardScreen(Screen[None]):
         Binding("c", "chat", "Chat", id="run.chat", tooltip="Talk to the best weights so far"),
         Binding("r", "resume", "Resume", id="run.resume", tooltip="Go on with a run that was interrupted"),
         Binding("l", "change_log", "Log", id="run.log", tooltip="A logarithmic or linear axis of the values"),
-        Binding("x", "next_axis", "Axis", id="run.axis", tooltip="By step, tokens or time"),
+        Binding("x", "next_axis", "Axis", id="run.axis", tooltip="By step, tokens or time", show=False),
         Binding("left,right,tab", "next_view", "View", id="run.view", tooltip="The next view", show=False),
         *(Binding(str(n), f"view('{name}')", name.capitalize(), id=f"run.{name}", show=False,
                   tooltip=f"Show the {name}")

@@ -149,9 +149,7 @@ class HomeScreen(Screen[None]):
             words = " ".join(part for part in (summary.failure.message, summary.failure.hint) if part)
             rows.append(plain(self.rlm.words(words), "$warning"))
         elif row.state == "killed":
-            rows.append(
-                plain("Its last training ended without a word. r resumes from its checkpoint.", "$warning")
-            )
+            rows.append(plain("Its last training was killed. r resumes from its checkpoint.", "$warning"))
         return lines(rows)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
