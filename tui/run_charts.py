@@ -42,7 +42,7 @@ def chart_of_view(view: RunView, name: ChartName, *, axis: CurveAxis, log: bool,
 
 def _losses(view: RunView, axis: CurveAxis) -> list[Series]:
     series = [_smooth("training, smoothed", view.steps, axis, 0)]
-    places = {step.step: _place(step, axis) for step in view.steps}
+    places = {} if axis == "step" else {step.step: _place(step, axis) for step in view.steps}
     known = sorted(places)
     validation = []
     for one in view.evaluations:
@@ -83,7 +83,9 @@ def _smooth(name: str, steps: Sequence[StepFinished], axis: CurveAxis, number: i
 
 
 def _place(step: StepFinished, axis: CurveAxis) -> float:
-    return {"step": float(step.step), "tokens": float(step.tokens_seen), "time": step.elapsed_s}[axis]
+    if axis == "time":
+        return step.elapsed_s
+    return float(step.step if axis == "step" else step.tokens_seen)
 
 
 def _fitted(series: Series, columns: int) -> tuple[Point, ...]:

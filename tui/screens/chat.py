@@ -223,7 +223,7 @@ class ChatScreen(Screen[None]):
             title.append(("   newer weights: F5", "$success"))
         self.query_one("#title", Static).update(joined(*title))
         if self.talk is None or self.is_loading:
-            self.query_one("#status", Static).update(joined(("Loading the model …", "$text-muted")))
+            self.query_one("#status", Static).update(joined(("Loading the model …", "$foreground-muted")))
             return
         session = self.talk.session
         settings, stats, speed = session.settings, session.stats, self.speed

@@ -95,7 +95,9 @@ class ChatInput(Vertical):
         self.menu.clear_options()
         for command, summary in found:
             self.menu.add_option(
-                Option(joined((f"{command:<12}", "$accent"), ("  " + summary, "$text-muted")), id=command)
+                Option(
+                    joined((f"{command:<12}", "$accent"), ("  " + summary, "$foreground-muted")), id=command
+                )
             )
         self.menu.display = bool(found) and found[0][0] != text
         if found:

@@ -15,7 +15,7 @@ _THEME = {
     "green": "$success",
     "red": "$error",
     "blue": "$warning",
-    "dim": "$text-muted",
+    "dim": "$foreground-muted",
 }
 """The theme's colours for those of a chart."""
 _AXIS_ROWS = 2
@@ -31,7 +31,7 @@ class CurveChart(Widget):
     def render(self) -> Content:
         chart, (width, height) = self.chart, self.size
         if chart is None or not chart.series or width < 1:
-            return plain(self.words, "$text-muted")
+            return plain(self.words, "$foreground-muted")
         rows = height - _AXIS_ROWS - 1
         drawn = draw_chart(chart, width, max(_FEWEST_ROWS, rows))
         if len(drawn) > height:  # the names of the curves take more than one line

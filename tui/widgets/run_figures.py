@@ -34,7 +34,7 @@ class RunFigures(Static):
 
 
 def _cell(name: str, value: str) -> Content:
-    return joined((name, "$text-muted"), "  ", value)
+    return joined((name, "$foreground-muted"), "  ", value)
 
 
 def _lines(rows: tuple[Row, ...], width: int) -> list[list[tuple[str, str]]]:
@@ -47,6 +47,6 @@ def _lines(rows: tuple[Row, ...], width: int) -> list[list[tuple[str, str]]]:
             found.append([])
             used = 0
         gap = _GAP if used else ""
-        found[-1] += [(f"{gap}{name} ", "$text-muted"), (value, "")]
+        found[-1] += [(f"{gap}{name} ", "$foreground-muted"), (value, "")]
         used += len(gap) + needed
     return found

@@ -96,6 +96,9 @@ class RunTable(DataTable[Text]):
         self.marked: set[str] = set()
         """Paths of the runs whose curves are drawn together."""
 
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self.show(self.rows_shown))
+
     @property
     def selected(self) -> RunRow | None:
         """The run under the cursor."""

@@ -19,7 +19,7 @@ class SampleList(VerticalScroll):
     """The samples of a run, the newest first."""
 
     def compose(self) -> ComposeResult:
-        yield Static(plain("No sample yet. g asks a training for one.", "$text-muted"))
+        yield Static(plain("No sample yet. g asks a training for one.", "$foreground-muted"))
 
     def show(self, samples: Sequence[SampleGenerated]) -> None:
         if samples:
@@ -30,7 +30,7 @@ class LogList(VerticalScroll):
     """The lines of a log, the newest last. It stays at its end until someone scrolls up."""
 
     def compose(self) -> ComposeResult:
-        yield Static(plain("Nothing has happened yet.", "$text-muted"))
+        yield Static(plain("Nothing has happened yet.", "$foreground-muted"))
 
     def on_mount(self) -> None:
         self.anchor()
@@ -50,4 +50,4 @@ def sample_content(sample: SampleGenerated) -> Content:
 
 def _line(line: LogLine, words: Callable[[str], str]) -> Content:
     moment = time.strftime("%H:%M:%S", time.localtime(line.time))
-    return joined((f"{moment}  ", "$text-muted"), (words(line.text), _STYLES[line.level]))
+    return joined((f"{moment}  ", "$foreground-muted"), (words(line.text), _STYLES[line.level]))

@@ -9,7 +9,7 @@ from tui.chat_talk import Entry
 from tui.content import joined, plain
 
 MOST_SHOWN = 300
-_STYLES = {"note": "$text-muted", "warning": "$warning", "error": "$error"}
+_STYLES = {"note": "$foreground-muted", "warning": "$warning", "error": "$error"}
 
 
 class EntryText(Static):
