@@ -44,17 +44,15 @@ def test_every_view_is_shown_live_at_every_size(record, drive, size: tuple[int, 
     async def do(pilot: Pilot[None]) -> None:
         screen = await opened(pilot)
         seen = []
-        for number, name in enumerate(VIEWS, start=1):
-            await pilot.press(str(number))
+        for name in VIEWS if size == SIZES[0] else ("loss", "samples", "log"):
+            await pilot.press(str(VIEWS.index(name) + 1))
             await pilot.pause()
             assert screen.shown == name
             seen.append(shown(pilot.app))
         everything = "".join(seen)
         assert not set(everything) & set("\x1b\x9b\u202e")
-        assert "training" in seen[0] and "⠉" in seen[0] and "One morning" in seen[5]
-        assert "[bold]no[/bold]" in seen[5].replace("\n", "") and "[bold]no[/bold]" in seen[6].replace(
-            "\n", ""
-        )
+        assert "training" in seen[0] and "⠉" in seen[0] and "One morning" in seen[-2]
+        assert all("[bold]no[/bold]" in text.replace("\n", "") for text in seen[-2:])
         append(run, *(step(number, 2.0, total_steps=100) for number in range(31, 51)))
         await until(pilot, lambda: screen.view.step == 50)
         await pilot.pause()
@@ -83,20 +81,19 @@ def test_keys_ask_the_training_through_its_control_folder(record, drive) -> None
         drive(do)
 
 
-@pytest.mark.parametrize(
-    ("keys", "asked"),
-    [(["p"], {"pause"}), (["2"], {"stop"}), (["escape"], set()), (["c"], set()), (["ctrl+c"], {"pause"})],
-)
-def test_ctrl_c_opens_the_menu_of_the_shell(record, drive, keys: list[str], asked: set[str]) -> None:
+def test_ctrl_c_opens_the_menu_of_the_shell(record, drive) -> None:
     run = record("owl", [started(), *steps(30)])
+    answers = {"p": {"pause"}, "2": {"stop"}, "escape": set(), "c": set(), "ctrl+c": {"pause"}}
 
     async def do(pilot: Pilot[None]) -> None:
         screen = await opened(pilot)
-        await pilot.press("ctrl+c")
-        assert isinstance(pilot.app.screen, PauseMenu)
-        await pilot.press(*keys)
-        await pilot.pause()
-        assert pilot.app.screen is screen and control_requests.take(run) == asked
+        for key, asked in answers.items():
+            await pilot.press("ctrl+c")
+            assert isinstance(pilot.app.screen, PauseMenu)
+            await pilot.press(key)
+            await until(pilot, lambda: pilot.app.screen is screen)
+            await pilot.pause()
+            assert control_requests.take(run) == asked, key
 
     with run.lock():
         drive(do)
