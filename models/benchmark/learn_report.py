@@ -6,7 +6,7 @@ from statistics import fmean
 
 from models.benchmark.candidates import BEST_DENSE_PRESET, MOST_BLOCKS, Candidate
 from models.benchmark.report import Column, Plot, Report, Table, Value
-from models.depth import DEFAULT_MODE, MODES
+from models.depth import DEFAULT_MODE, MODES, best_mode
 from models.runs.evaluation import Evaluation
 from models.runs.events import RunFinished
 
@@ -38,9 +38,14 @@ class Outcome:
     evaluation: Evaluation
 
     @property
+    def mode(self) -> str:
+        """The best measured mode, as `auto` chooses it: no mode beyond training."""
+        return best_mode(self.evaluation.trained_mode_losses) or DEFAULT_MODE
+
+    @property
     def loss(self) -> float:
-        """Nats per token at the mode with the lowest loss."""
-        return min(self.evaluation.validation_loss_by_mode.values(), default=self.evaluation.validation_loss)
+        """Nats per token at that mode."""
+        return self.evaluation.validation_loss_by_mode.get(self.mode, self.evaluation.validation_loss)
 
 
 def learn_report(
@@ -66,7 +71,7 @@ def learn_report(
         tables=(
             Table(
                 "learned",
-                f"Held-out loss at each model's best mode, after the same {equal}",
+                f"Held-out loss at each model's best trained mode, after the same {equal}",
                 _COLUMNS,
                 tuple(_row(one, by_name[one.name]) for one in ranked),
                 Plot("MFLOP per token", "loss", _groups(ranked)),
@@ -100,13 +105,12 @@ def _groups(ranked: Sequence[Candidate]) -> dict[str, list[str]]:
 def _row(candidate: Candidate, outcomes: Sequence[Outcome]) -> tuple[Value, ...]:
     losses = [one.loss for one in outcomes]
     middle = min(outcomes, key=lambda one: abs(one.loss - fmean(losses)))
-    by_mode = middle.evaluation.validation_loss_by_mode
     return (
         candidate.name,
         fmean(losses),
         max(losses) - min(losses) if len(losses) > 1 else None,
         fmean(one.finished.bits_per_byte * one.loss / one.finished.validation_loss for one in outcomes),
-        min(by_mode, key=lambda mode: by_mode[mode], default=DEFAULT_MODE),
+        middle.mode,
         candidate.parameters - candidate.embedding_parameters,
         candidate.embedding_parameters,
         middle.finished.tokens_seen,

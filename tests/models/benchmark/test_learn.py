@@ -78,6 +78,17 @@ def test_a_verdict_says_better_or_worse_and_whether_that_is_more_than_the_spread
     assert "One seed each" in one_seed.verdicts[-1] and "equal time" not in one_seed.verdicts[0]
 
 
+def test_a_model_is_judged_at_the_best_mode_it_was_trained_for() -> None:
+    plain = outcome("looped", 0, 1.5)
+    deeper = {**plain.evaluation.validation_loss_by_mode, "deep": 1.4, "extreme": 1.3}
+    evaluation = replace(
+        plain.evaluation, validation_loss_by_mode=deeper, extrapolated_modes=("thorough", "extreme")
+    )
+    judged = replace(plain, evaluation=evaluation)
+    assert (judged.mode, judged.loss) == ("deep", 1.4)
+    assert (plain.mode, plain.loss) == ("normal", 1.5)
+
+
 def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
