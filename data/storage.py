@@ -170,18 +170,15 @@ def remove_entry(path: Path) -> None:
         path.unlink()
 
 
-def clear_temporaries(
-    folder: Path, older_than_s: float = 0.0, *, of: str = "", with_folders: bool = True
-) -> None:
+def clear_temporaries(folder: Path, older_than_s: float = 0.0, *, with_folders: bool = True) -> None:
     """Remove what an interrupted write left in `folder`; what cannot be removed stays.
 
-    `of` begins the names of the files whose temporaries are meant. The time of a folder tells nothing of the
-    files that are written in it.
+    The time of a folder tells nothing of the files that are written in it.
     """
     limit = time.time() - older_than_s
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
-            if entry.name.startswith(f"{TEMPORARY_PREFIX}{of}"):
+            if entry.name.startswith(TEMPORARY_PREFIX):
                 with contextlib.suppress(OSError):
                     if not with_folders and entry.is_dir(follow_symlinks=False):
                         continue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data.errors import StorageError
 from data.plain_file import open_plain_file
-from data.storage import clear_temporaries, replace_file, storing
+from data.storage import storing, write_file
 from models.errors import RunBusyError, RunError, in_command
 from models.runs.read_files import read_bounded
 
@@ -44,9 +44,7 @@ def holding_lock(folder: Path) -> Iterator[bool]:
         except Timeout:
             raise _busy(folder) from None
     try:
-        clear_temporaries(folder, of=PID_FILE)  # written only under the lock
-        with contextlib.suppress(StorageError):  # the pid serves only the other one's message
-            replace_file(folder / PID_FILE, [_own_pid()])
+        _write_own_pid(folder)
         yield True
     finally:
         try:
@@ -128,6 +126,13 @@ def is_locked(folder: Path) -> bool:
 
 def _own_pid() -> bytes:
     return f"{os.getpid()}\n".encode()
+
+
+def _write_own_pid(folder: Path) -> None:
+    """Write the pid for the message to another process. In its place at once: a kill leaves no other file."""
+    with contextlib.suppress(OSError):
+        (folder / PID_FILE).unlink(missing_ok=True)
+        write_file(folder / PID_FILE, [_own_pid()])
 
 
 def _remove_own_pid(folder: Path) -> None:

@@ -238,11 +238,17 @@ def test_locking_a_run_that_was_moved_does_not_make_its_folder_again(tmp_path: P
     assert os.listdir(tmp_path) == ["elsewhere"]
 
 
-def test_whoever_locks_a_run_clears_the_pid_file_of_a_killed_lock(tmp_path: Path) -> None:
+def test_a_kill_while_the_lock_is_taken_leaves_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run.create("owl", tmp_path)
-    (run.path / ".tmp-.lock-pid-12-abcd").touch()
-    with holding_lock_to_read(run.path):
-        assert not list(run.path.glob(".tmp-*"))
+    (run.path / ".lock-pid").write_text("of a killed process")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os._exit(9))
+    if (child := os.fork()) == 0:
+        with holding_lock_to_read(run.path):
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert sorted(os.listdir(run.path)) == [".lock", ".lock-pid"]
 
 
 def test_taking_the_lock_clears_the_progress_of_a_killed_training(tmp_path: Path) -> None:
