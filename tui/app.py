@@ -1,6 +1,7 @@
 """The application: its themes, its bindings on every screen, and the way to each screen."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,7 @@ from tui.theme import DARK, LIGHT, THEMES
 Severity = Literal["information", "warning", "error"]
 _REFUSES_WITHIN_S = 60.0
 """Seconds in which a process that cannot train a run has said so."""
+_STARTS_WITHIN_S = 180.0
 
 
 class RlmApp(App[None]):
@@ -54,6 +56,8 @@ class RlmApp(App[None]):
         super().__init__()
         self.runs_dir = runs_dir
         self.words = words
+        self._starting: dict[str, float] = {}
+        """When the trainings were started that are not seen at work yet, in seconds of the clock."""
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
@@ -79,6 +83,7 @@ class RlmApp(App[None]):
         except RlmError as error:
             self.say_error(error)
             return
+        self._starting[run] = time.monotonic()
         self.post_message(TrainingStarted(run))
 
         def watch() -> None:
@@ -89,11 +94,19 @@ class RlmApp(App[None]):
 
         threading.Thread(target=watch, daemon=True).start()
 
+    def starting_besides(self, training: Iterable[str]) -> list[str]:
+        """The runs whose training was started and is not at work yet; those in `training` are."""
+        for name in training:
+            self._starting.pop(name, None)
+        latest = time.monotonic() - _STARTS_WITHIN_S
+        return [name for name, started in self._starting.items() if started > latest]
+
     def on_training_started(self, message: TrainingStarted) -> None:
-        self.say(f"{message.run} goes on in a process of its own.")
+        self.say(f"{message.run} trains in a process of its own.")
 
     def on_training_refused(self, message: TrainingRefused) -> None:
-        self.say(f"{message.run} does not go on. {message.reason}", severity="error")
+        self._starting.pop(message.run, None)
+        self.say(f"{message.run} does not train. {message.reason}", severity="error")
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):

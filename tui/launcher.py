@@ -10,7 +10,7 @@ from pathlib import Path
 from data.safe_text import safe_text
 from models.runs.detached import exit_code, start_detached
 
-_LONGEST_REASON = 2000  # bytes
+_LONGEST_OUTPUT = 20_000  # bytes
 _POLL_S = 0.1
 
 
@@ -32,8 +32,11 @@ class Launch:
             time.sleep(_POLL_S)
         if not code:
             return None
-        words = os.pread(self._output, _LONGEST_REASON, 0).decode("utf-8", "replace")
-        return safe_text(words).strip().removeprefix("error: ") or f"It ended with exit code {code}."
+        return self.output().removeprefix("error: ") or f"It ended with exit code {code}."
+
+    def output(self) -> str:
+        """What the process printed so far, made safe: its beginning, where it is much."""
+        return safe_text(os.pread(self._output, _LONGEST_OUTPUT, 0).decode("utf-8", "replace")).strip()
 
     def close(self) -> None:
         """Let go of what the process printed. It goes on."""

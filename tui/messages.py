@@ -55,6 +55,15 @@ class RunLost(Message):
         self.reason = reason
 
 
+class PlanMade(Message):
+    """The plan of a new run in words, or why there is none."""
+
+    def __init__(self, words: str, *, is_refused: bool) -> None:
+        super().__init__()
+        self.words = words
+        self.is_refused = is_refused
+
+
 class ModelLoaded(Message):
     """The weights of a run were loaded, or `error` says why not. `changed` is when they were written."""
 

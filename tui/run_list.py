@@ -42,6 +42,11 @@ class RunRow:
         return "killed" if summary.was_killed else summary.status
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a process has the run."""
+        return self.summary.status == "training"
+
+    @property
     def share(self) -> float | None:
         """How much of the training is done, from 0 to 1; None where its length is not known."""
         total = self.summary.total_steps

@@ -134,6 +134,7 @@ def test_resuming_starts_a_process_and_shows_why_it_refuses(
 
     monkeypatch.setattr(app_module, "Launch", Refused)
     messages: list[object] = []
+    seen: list[list[str]] = []
 
     async def do(pilot: Pilot[None]) -> None:
         home = await ready(pilot, 1)
@@ -142,9 +143,12 @@ def test_resuming_starts_a_process_and_shows_why_it_refuses(
         await pilot.press("r")
         assert home.is_current
         await until(pilot, lambda: len(messages) == 2)
+        seen.append(pilot.app.starting_besides([]))
+        seen.append(pilot.app.starting_besides(["owl"]))
 
     drive(do)
     assert calls == [["resume", str(run.path), "--quiet"]]
+    assert seen == [["owl"], []]
     assert isinstance(messages[0], TrainingStarted) and isinstance(messages[1], TrainingRefused)
 
 

@@ -102,6 +102,12 @@ class ChatScreen(Screen[None]):
             loaded = load_writer(run)
         except RlmError as error:
             self.post_message(ModelLoaded(None, 0.0, error))
+        except (
+            RuntimeError,
+            MemoryError,
+            OSError,
+        ) as error:  # of torch; the files may go while they are read
+            self.post_message(ModelLoaded(None, 0.0, RlmError(f"The model cannot be loaded: {error}")))
         else:
             self.post_message(ModelLoaded(loaded, changed))
 
@@ -196,7 +202,7 @@ class ChatScreen(Screen[None]):
                 talk.write(answer, self._stop.is_set, advanced)
             except RlmError as failed:
                 error = failed
-            except RuntimeError as failed:  # of torch, such as one of memory
+            except (RuntimeError, MemoryError) as failed:  # of torch
                 error = RlmError(f"The model cannot answer: {failed}")
             if error is not None or self._stop.is_set():
                 break

@@ -22,6 +22,7 @@ from tui.run_list import RESUMABLE, RunList, RunRow
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
+from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
 
@@ -39,10 +40,11 @@ class HomeScreen(Screen[None]):
         "on when you leave."
     )
     BINDINGS = [
+        Binding("n", "new", "New", id="home.new", tooltip="Train a new model on a text"),
         Binding("r", "resume", "Resume", id="home.resume", tooltip="Go on with a run that was interrupted"),
         Binding("c", "chat", "Chat", id="home.chat", tooltip="Talk to the model of the run"),
         Binding("p", "plot", "Plot", id="home.plot", tooltip="Draw the losses of this or the marked runs"),
-        Binding("space", "mark", "Mark", id="home.mark", tooltip="Mark up to four runs to plot together"),
+        Binding("space", "mark", "Mark", id="home.mark", show=False, tooltip="Mark up to four runs to plot"),
         Binding("d,delete", "delete", "Delete", id="home.delete", tooltip="Delete the run, after a question"),
     ]
 
@@ -109,8 +111,10 @@ class HomeScreen(Screen[None]):
 
     def _write_texts(self) -> None:
         rows, folder = self.table.rows_shown, str(self.runs.folder)
-        training = sum(row.state in ("training", "preparing") for row in rows)
+        training = sum(row.is_busy for row in rows)
         more = f", {training} in training" if training else ""
+        if starting := self.rlm.starting_besides([row.summary.name for row in rows if row.is_busy]):
+            more += f", starting {', '.join(starting)} …"
         self.query_one("#title", Static).update(
             joined(("rlm", "bold $primary"), f"   {counted(len(rows), 'run')} in {folder}{more}")
         )
@@ -119,8 +123,8 @@ class HomeScreen(Screen[None]):
         else:
             text = lines([
                 plain(f"There is no run in {folder} yet."),
-                plain(self.rlm.words("Make one in another terminal:  {train FILE}")),
-                plain("It appears here as soon as it is there."),
+                plain("n trains a model on a text of yours."),
+                plain(self.rlm.words("A run that is started elsewhere appears too:  {train FILE}")),
             ])  # fmt: skip
         self.query_one("#empty", Static).update(text)
         selected = self.table.selected
@@ -170,8 +174,11 @@ class HomeScreen(Screen[None]):
         if action in ("plot", "mark"):
             return True if row is not None else None
         if action == "delete":
-            return True if row is not None and row.state not in ("training", "preparing") else None
+            return True if row is not None and not row.is_busy else None
         return True
+
+    def action_new(self) -> None:
+        self.app.push_screen(NewRunScreen(self.runs.folder))
 
     def action_resume(self) -> None:
         row = self.table.selected
