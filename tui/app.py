@@ -42,8 +42,9 @@ class RlmApp(App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]
     COMMANDS = App.COMMANDS | {BindingCommands}
     BINDINGS = [
-        Binding("f1,question_mark", "help", "Help", id="app.help", tooltip="The keys of this screen",
+        Binding("question_mark", "help", "Help", id="app.help", tooltip="The keys of this screen",
                 key_display="?"),
+        Binding("f1", "help", "Help", id="app.help_in_text", tooltip="The keys of this screen"),
         Binding("f2", "change_light", "Light or dark", id="app.light", show=False,
                 tooltip="Change between the light and the dark theme"),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True,

@@ -157,7 +157,7 @@ def test_a_chat_at_every_size(chat, size: tuple[int, int]) -> None:
         await send(pilot, screen, "temp 0.3")
         text = shown(pilot.app)
         assert "deep 3x2" in text and "temp 0.3" in text and not set(text) & {"\x1b", "\x9b"}
-        await pilot.press("f3", "f8")
+        await pilot.press("f3", "f9", "f9", "f8")
         settings = screen.talk.session.settings
         assert settings.mode == "thorough" and settings.generation.temperature == 0.4
         await pilot.press("escape")

@@ -7,10 +7,10 @@ from textual.pilot import Pilot
 
 from models.runs import control_requests
 from models.runs.event_json import to_json
-from models.runs.events import NoticeGiven, SampleGenerated
+from models.runs.events import NoticeGiven, RunFailed, SampleGenerated
 from models.runs.run import Run
 from tests.models.runs.example_events import paused, started, step
-from tests.tui.conftest import HOSTILE, SIZES, shown, steps, until
+from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, steps, until
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import VIEWS, DashboardScreen
 from tui.screens.home import HomeScreen
@@ -126,6 +126,20 @@ def test_a_run_that_disappears_leaves_its_last_picture(record, drive) -> None:
         shutil.rmtree(run.path)
         await until(pilot, lambda: screen.problem)
         assert screen.view.step == 30 and pilot.app.is_running
+
+    drive(do)
+
+
+def test_a_training_that_fails_while_it_is_shown_says_why(record, drive) -> None:
+    run = record("owl", [started(), *steps(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        with run.lock():
+            screen = await opened(pilot)
+            assert screen.view.state == "training"
+        append(run, RunFailed(kind="X", message=f"No loss {HOSTILE}", hint="Try less."))
+        await until(pilot, lambda: remarks(pilot.app))
+        assert screen.view.state == "failed" and remarks(pilot.app)[0].startswith("No loss [bold]no")
 
     drive(do)
 

@@ -44,8 +44,8 @@ class ChatScreen(Screen[None]):
     BINDINGS = [
         Binding("escape", "stop_or_close", "Stop/back", id="chat.stop", tooltip="Stop the answer or go back"),
         Binding("f3", "next_mode", "Mode", id="chat.mode", tooltip="The next mode, that is depth"),
-        Binding("f7", "warmer(-1)", "Colder", id="chat.colder", tooltip="A lower temperature", show=False),
-        Binding("f8", "warmer(1)", "Warmer", id="chat.warmer", tooltip="A higher temperature", show=False),
+        Binding("f8", "warmer(-1)", "Colder", id="chat.colder", tooltip="A lower temperature", show=False),
+        Binding("f9", "warmer(1)", "Warmer", id="chat.warmer", tooltip="A higher temperature", show=False),
         Binding("ctrl+r", "retry", "Retry", id="chat.retry", tooltip="Answer the last message again"),
         Binding("f5", "reload", "Reload", id="chat.reload", tooltip="Take the weights the run has now"),
         Binding("ctrl+c", "interrupt", "Interrupt", id="chat.interrupt", show=False, priority=True,
@@ -106,7 +106,7 @@ class ChatScreen(Screen[None]):
             RuntimeError,
             MemoryError,
             OSError,
-        ) as error:  # of torch; the files may go while they are read
+        ) as error:  # of torch, or the files go
             self.post_message(ModelLoaded(None, 0.0, RlmError(f"The model cannot be loaded: {error}")))
         else:
             self.post_message(ModelLoaded(loaded, changed))
