@@ -15,6 +15,7 @@ from data.safe_text import safe_text
 from tui.launcher import Launch
 from tui.messages import TrainingRefused, TrainingStarted
 from tui.palette import BindingCommands
+from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
 from tui.theme import DARK, LIGHT, THEMES
@@ -29,7 +30,7 @@ class RlmApp(App[None]):
     """The full-screen front end over the runs in one folder.
 
     `words` turns settings and commands in messages of the core, which stand in braces, into what a user can
-    type.
+    type. With `run`, the folder of one, the application begins with its dashboard.
     """
 
     TITLE = "rlm"
@@ -53,8 +54,9 @@ class RlmApp(App[None]):
                 tooltip="On a run in training: pause, stop or go on"),
     ]  # fmt: skip
 
-    def __init__(self, runs_dir: Path, words: Callable[[str], str] = str) -> None:
+    def __init__(self, runs_dir: Path, words: Callable[[str], str] = str, run: Path | None = None) -> None:
         super().__init__()
+        self._first_run = run
         self.runs_dir = runs_dir
         self.words = words
         self._starting: dict[str, float] = {}
@@ -65,6 +67,10 @@ class RlmApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         return HomeScreen(self.runs_dir)
+
+    def on_mount(self) -> None:
+        if self._first_run is not None:
+            self.push_screen(DashboardScreen(self._first_run))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
@@ -120,6 +126,6 @@ class RlmApp(App[None]):
         self.say("Nothing is interrupted here. Ctrl-Q leaves the application.")
 
 
-def run_app(runs_dir: Path, words: Callable[[str], str]) -> None:
-    """Run the application on the terminal until the user leaves."""
-    RlmApp(runs_dir, words).run()
+def run_app(runs_dir: Path, words: Callable[[str], str], run: Path | None = None) -> None:
+    """Run the application on the terminal until the user leaves. It begins with `run`, if given."""
+    RlmApp(runs_dir, words, run).run()

@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import signal
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from data.safe_text import safe_text
@@ -25,10 +26,11 @@ class Launch:
             with contextlib.suppress(OSError):  # what has it open still reads and writes it
                 os.unlink(name)
 
-    def refusal(self, wait_s: float) -> str | None:
-        """Why the process ended with an error within `wait_s` seconds; None where it did not."""
+    def refusal(self, wait_s: float, is_left: Callable[[], bool] = lambda: False) -> str | None:
+        """Why the process ended with an error. None where it did not, within `wait_s` seconds or until
+        `is_left()`."""
         ends = time.monotonic() + wait_s
-        while (code := exit_code(self.process)) is None and time.monotonic() < ends:
+        while (code := exit_code(self.process)) is None and time.monotonic() < ends and not is_left():
             time.sleep(_POLL_S)
         if not code:
             return None
@@ -37,6 +39,12 @@ class Launch:
     def output(self) -> str:
         """What the process printed so far, made safe: its beginning, where it is much."""
         return safe_text(os.pread(self._output, _LONGEST_OUTPUT, 0).decode("utf-8", "replace")).strip()
+
+    def stop(self) -> None:
+        """End the process, if it has not ended."""
+        if exit_code(self.process) is None:
+            with contextlib.suppress(OSError):
+                os.kill(self.process, signal.SIGTERM)
 
     def close(self) -> None:
         """Let go of what the process printed. It goes on."""

@@ -61,7 +61,7 @@ def drive(tmp_path: Path):
     return run
 
 
-async def until(pilot: Pilot[None], holds: Callable[[], object], limit_s: float = 10.0) -> None:
+async def until(pilot: Pilot[None], holds: Callable[[], object], limit_s: float = 30.0) -> None:
     """Wait until `holds()`."""
     ends = time.monotonic() + limit_s
     while not holds():

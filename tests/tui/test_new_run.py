@@ -1,6 +1,7 @@
 """The form for a new run: the text, the plan, and the command that starts it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
+from tui.launcher import Launch
 from tui.screens import new_run
 from tui.screens.home import HomeScreen
 from tui.screens.new_run import NewRunScreen
@@ -44,8 +46,11 @@ class Planner:
     def __init__(self, arguments: list[str]) -> None:
         self.calls.append(arguments)
 
-    def refusal(self, wait_s: float) -> str | None:
+    def refusal(self, wait_s: float, is_left: Callable[[], bool]) -> str | None:
         return self.refused
+
+    def stop(self) -> None:
+        pass
 
     def output(self) -> str:
         return f"text  a book {HOSTILE}"
@@ -106,3 +111,13 @@ def test_why_there_is_no_plan_is_shown(drive, tmp_path: Path, monkeypatch: pytes
         assert isinstance(pilot.app.screen, HomeScreen)
 
     drive(do)
+
+
+def test_a_process_is_waited_for_until_the_form_is_left(tmp_path: Path) -> None:
+    launch = Launch(["--version"])
+    assert launch.refusal(60.0) is None and launch.output().startswith("rlm")
+    launch.close()
+    waiting = Launch(["train", "--dry-run", "--", str(tmp_path / "none.txt")])
+    assert waiting.refusal(60.0, lambda: True) is None
+    waiting.stop()
+    waiting.close()

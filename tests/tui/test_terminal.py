@@ -26,7 +26,7 @@ def test_nothing_hostile_reaches_the_terminal_and_ctrl_q_gives_it_back(record, t
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "rlm_cli", "tui", "--runs-dir", str(tmp_path / "runs")],
+        [sys.executable, "-m", "rlm_cli", "tui", "owl", "--runs-dir", str(tmp_path / "runs")],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
@@ -43,13 +43,13 @@ def test_nothing_hostile_reaches_the_terminal_and_ctrl_q_gives_it_back(record, t
                     return
 
     try:
-        read_until(lambda: b"paused" in seen)
-        os.write(ours, b"\r")
-        read_until(lambda: b"Gradient" in seen)
+        read_until(lambda: b"Gradient" in seen and b"paused" in seen)
         os.write(ours, b"6")
         read_until(lambda: b"after" in seen)
         os.write(ours, b"7")
         read_until(lambda: seen.count(b"OBEYED") > 2)
+        os.write(ours, b"\x1b")  # back to the runs
+        read_until(lambda: b"run in" in seen)
         os.write(ours, b"\x11")  # Ctrl-Q
         read_until(lambda: process.poll() is not None)
     finally:

@@ -1,5 +1,6 @@
 """A form for a new run: the text, and what may be chosen. The plan comes from `rlm train --dry-run`."""
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -43,6 +44,7 @@ class NewRunScreen(Screen[None]):
         super().__init__()
         self.runs_dir = runs_dir
         self.is_planning = False
+        self._left = threading.Event()
         self.planned: list[str] | None = None
         """The command that was planned last."""
 
@@ -70,6 +72,9 @@ class NewRunScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#path", Input).focus()
         self._list_files()
+
+    def on_unmount(self) -> None:
+        self._left.set()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "path":
@@ -136,7 +141,8 @@ class NewRunScreen(Screen[None]):
     def _plan(self, arguments: list[str]) -> None:
         try:
             launch = Launch(arguments)
-            refusal = launch.refusal(_LONGEST_PLANNING_S)
+            refusal = launch.refusal(_LONGEST_PLANNING_S, self._left.is_set)
+            launch.stop()
             words = launch.output() if refusal is None else refusal
             launch.close()
         except RlmError as error:
