@@ -12,6 +12,7 @@ import pty
 import select
 import signal
 import sys
+import termios
 import time
 import traceback
 from pathlib import Path
@@ -23,6 +24,8 @@ from rlm_cli.__main__ import main as rlm
 from tests.fire.kill_switch import KillSwitch
 
 ROOT = Path(__file__).parents[2]
+LONG_QUIET = 8
+"""Waits without output after which a command is taken to read a line in spite of the echo."""
 
 
 def import_everything() -> None:
@@ -96,11 +99,20 @@ def run_and_exit(request: dict[str, Any], operations: int) -> None:
         os._exit(code)
 
 
+def echoes(terminal: int) -> bool:
+    """Whether the terminal shows what is typed: the command does not read keys by itself, or not yet."""
+    try:
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+    except termios.error:  # the command has just ended
+        return True
+
+
 def watch(pid: int, output: int, terminal: int | None, request: dict[str, Any]) -> dict[str, Any]:
     """Gather what the child writes until it ends, or until its time is over and it is killed."""
     written, hung = b"", False
     deadline = time.monotonic() + request["patience_s"]
     keys = request["stdin"].encode() if terminal is not None else b""
+    quiet = 0
     while True:
         ready, _, _ = select.select([output], [], [], 0.3 if keys else 1.0)
         if ready:
@@ -111,8 +123,12 @@ def watch(pid: int, output: int, terminal: int | None, request: dict[str, Any]) 
             if not piece:
                 break
             written += piece
+            quiet = 0
             continue
-        if terminal is not None:  # it is quiet: it waits for a line, and after the last one for the end
+        quiet += 1
+        if terminal is not None and (quiet > LONG_QUIET or not echoes(terminal)):
+            # It waits for a line, and after the last one for the end. What is typed before it reads is
+            # echoed by the terminal as it is.
             line, _, keys = keys.partition(b"\n")
             os.write(terminal, line + b"\r" if line else b"\x04")
         if time.monotonic() > deadline:
