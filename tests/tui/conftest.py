@@ -14,11 +14,18 @@ from models.runs.run import Run
 from tests.models.runs.example_config import WITH_TEXT
 from tests.models.runs.example_events import evaluation, step
 from tui.app import RlmApp
+from tui.screens import dashboard
 
 SIZES = [(80, 24), (140, 45), (40, 12)]
 HOSTILE = "[bold]no[/bold] \x1b[31mred\x1b[0m \u202e\x9b2J"
 
 Drive = Callable[[Pilot[None]], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test does not wait a second for what is new in a log."""
+    monkeypatch.setattr(dashboard, "_POLL_S", 0.1)
 
 
 @pytest.fixture
@@ -66,7 +73,7 @@ async def until(pilot: Pilot[None], holds: Callable[[], object], limit_s: float 
     ends = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < ends, "it never came"
-        await pilot.pause(0.01)
+        await asyncio.sleep(0.03)
 
 
 def shown(app: RlmApp) -> str:

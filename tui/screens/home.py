@@ -53,6 +53,8 @@ class HomeScreen(Screen[None]):
         self.runs = RunList(runs_dir)
         self.problem: str | None = None
         self._reading = False
+        self._keys_for: object = ()
+        """What of the selected run the keys in the footer follow from."""
 
     @property
     def rlm(self) -> "RlmApp":
@@ -107,7 +109,15 @@ class HomeScreen(Screen[None]):
             table.focus()
         self.query_one("#empty").display = not message.rows
         self._write_texts()
-        self.refresh_bindings()
+        self._refresh_keys()
+
+    def _refresh_keys(self) -> None:
+        """Show which keys do something now, if that may have changed: it draws the whole footer anew."""
+        row = self.table.selected
+        now = row and (row.state, row.summary.validation_loss is None)
+        if now != self._keys_for:
+            self._keys_for = now
+            self.refresh_bindings()
 
     def _write_texts(self) -> None:
         rows, folder = self.table.rows_shown, str(self.runs.folder)
@@ -158,7 +168,7 @@ class HomeScreen(Screen[None]):
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         self._write_texts()
-        self.refresh_bindings()
+        self._refresh_keys()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         row = self.table.selected
