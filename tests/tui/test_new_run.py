@@ -59,7 +59,7 @@ class Planner:
         pass
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SIZES[::2])
 def test_a_text_is_chosen_planned_and_started(
     drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
