@@ -2,7 +2,8 @@
 
 `runs/<name>/control/pause` asks the training of that run to pause. The training removes the file
 when it takes the request, so a request counts once. A request that no training took is removed when
-the next process locks the run. Links and everything that is not a plain file are ignored.
+the next process locks the run, unless it trains on behalf of the one before (`Run.hold`). Links and
+everything that is not a plain file are ignored.
 """
 
 import contextlib

@@ -24,4 +24,6 @@ def train_run(
     from rlm_cli.training_session import follow_training
 
     set_program(program)
-    raise typer.Exit(follow_training(Run.open(folder, folder.parent), Output.of(quiet=True), planned_at))
+    run = Run.open(folder, folder.parent)
+    with run.hold(keep_requests=True):  # whoever started this accepted requests while it held the run
+        raise typer.Exit(follow_training(run, Output.of(quiet=True), planned_at))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.runs import live_progress
+from models.runs import control_requests, live_progress
 from models.runs.event_json import to_json
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced, RunFailed
@@ -198,6 +198,23 @@ def test_ctrl_c_leaves_the_training_alone(
         assert run.is_busy()
     assert code == ExitCode.PAUSED
     assert "owl goes on training." in text and "rlm watch owl" in text and "rlm pause owl" in text
+
+
+def test_a_request_made_while_a_detached_training_starts_is_kept(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    def train(run: Run, *_: object) -> ExitCode:
+        with run.lock():
+            taken.extend(control_requests.take(run))
+        return ExitCode.OK
+
+    monkeypatch.setattr("rlm_cli.training_session.follow_training", train)
+    with run.hold():  # as `rlm resume -d` does before it starts the other process
+        assert main(["pause", "owl"]) == ExitCode.OK
+    assert main(["train-run", str(run.path)]) == ExitCode.OK
+    assert taken == ["pause"]
 
 
 @pytest.fixture
