@@ -104,6 +104,7 @@ def _trained(
         run = (yield from plan(one, folder, planned.corpus)).start()
     finished = _finished(run)
     if finished is None:
+        control.began = control.now()  # the minutes of each training count from its own beginning
         yield from run.record(train(run, control))
         finished = _finished(run)
         if finished is None:

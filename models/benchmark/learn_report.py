@@ -6,7 +6,7 @@ from statistics import fmean
 
 from models.benchmark.candidates import BEST_DENSE_PRESET, MOST_BLOCKS, Candidate
 from models.benchmark.report import Column, Plot, Report, Table, Value
-from models.depth import DEFAULT_MODE, MODES, best_mode
+from models.depth import DEFAULT_MODE, MODES
 from models.runs.evaluation import Evaluation
 from models.runs.events import RunFinished
 
@@ -39,8 +39,9 @@ class Outcome:
 
     @property
     def mode(self) -> str:
-        """The best measured mode, as `auto` chooses it: no mode beyond training."""
-        return best_mode(self.evaluation.trained_mode_losses) or DEFAULT_MODE
+        """The mode with the lowest loss, none beyond training."""
+        losses = self.evaluation.trained_mode_losses
+        return min(losses, key=lambda mode: losses[mode], default=DEFAULT_MODE)
 
     @property
     def loss(self) -> float:

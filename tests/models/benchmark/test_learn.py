@@ -1,5 +1,6 @@
 """Which dense models stand beside an architecture, and what follows from the losses."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,16 @@ from data.errors import UsageError
 from data.progress import result_of
 from models.architectures import ARCHITECTURES
 from models.benchmark import candidates as candidates_module
+from models.benchmark import learn
 from models.benchmark.candidates import BEST_DENSE_PRESET, Candidate, Shape, candidates
 from models.benchmark.learn import LearnRequest, benchmark_learn
 from models.benchmark.learn_report import Outcome, learn_report
 from models.presets import PRESETS
 from models.runs.evaluation import Evaluation
-from models.runs.events import RunFinished, RunPaused
+from models.runs.events import Event, RunFinished, RunPaused
+from models.runs.run import Run
 from models.training.control import Control
+from models.training.trainer import train
 
 SHAPE = Shape(d_model=32, n_heads=2, context_length=32)
 
@@ -105,7 +109,17 @@ def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
     control.pause()
     events = list(benchmark_learn(request, tmp_path / "runs", control))
     assert isinstance(events[-1], RunPaused)
-    report = result_of(benchmark_learn(request, tmp_path / "runs", Control()))
+    began: list[float] = []
+
+    def noting_when(run: Run, control: Control) -> Iterator[Event]:
+        began.append(control.began)
+        assert control.now() - control.began < 1, "the minutes of a training count from its own beginning"
+        yield from train(run, control)
+
+    monkeypatch.setattr(learn, "train", noting_when)
+    late = Control(began=0.0)
+    report = result_of(benchmark_learn(request, tmp_path / "runs", late))
+    assert len(set(began)) == len(began) > 2
     assert report is not None and {row[0] for row in report.tables[0].rows} >= {"looped", "dense-3"}
     again = list(benchmark_learn(request, tmp_path / "runs", Control()))
     assert not any(isinstance(event, RunFinished) for event in again), "all of them had ended"
