@@ -61,8 +61,6 @@ class _Values:
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
-            except RecursionError:
-                return Broken("not JSON")
             except json.JSONDecodeError as error:
                 is_cut = "Unterminated" in error.msg or error.pos >= len(self._buffer) - _CUT_SHORT
                 if self._is_last or not is_cut:
@@ -70,6 +68,8 @@ class _Values:
                 if len(self._buffer) - self._at > self._limit:
                     return self._too_long()
                 self._fill(2 * (len(self._buffer) - self._at))  # so that a long value is not tried too often
+            except (RecursionError, ValueError):  # a ValueError is a number of more digits than Python reads
+                return Broken("not JSON")
             else:
                 if end - self._at > self._limit:
                     return self._too_long()

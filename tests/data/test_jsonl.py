@@ -48,6 +48,7 @@ def test_a_prompt_with_its_completion_is_a_conversation() -> None:
     [
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
+        ('{"text": "x", "id": ' + "7" * 5000 + "}", "not JSON"),
         ('"text"', "not a JSON object"),
         ("{}", "no 'text'"),
         ('{"text": 3}', "'text' is not a text"),
