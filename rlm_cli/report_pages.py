@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data.errors import UsageError
 from data.plain_file import UnreadableFileError, read_plain_file
 from rlm_cli import report_view
 from rlm_cli.output import Output
@@ -28,6 +29,11 @@ class ReportPages:
     @classmethod
     def of(cls, markdown: Path | None, html: Path | None, force: bool) -> "ReportPages":
         """Raises UsageError for a file that cannot be written. Asked before anything is measured."""
+        if markdown is not None and html is not None and _same_place(markdown, html):
+            raise UsageError(
+                f"The Markdown page and the web page cannot both be '{html}'.",
+                hint="Give one of them another name.",
+            )
         earlier = "" if markdown is None else _page_with_results(markdown)
         for path in (None if earlier else markdown, html):
             if path is not None:
@@ -40,6 +46,11 @@ class ReportPages:
             output.write_file(self.markdown, report_view.markdown_page(report, self.earlier))
         if self.html is not None:
             output.write_file(self.html, report_view.html_page(report))
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    first, second = (os.path.realpath(os.path.expanduser(path)) for path in (one, other))
+    return first == second
 
 
 def _page_with_results(path: Path) -> str:

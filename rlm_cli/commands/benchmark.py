@@ -216,7 +216,7 @@ def learn(
     if report is None:
         output.say("Paused. The same command goes on where it was.")
         raise typer.Exit(code)
-    _write_and_show(report, pages, output)
+    _show_and_write(report, pages, output)
 
 
 def _names(architectures: str) -> list[str]:
@@ -259,23 +259,23 @@ def compare(
 
     output = Output.of(json=json, quiet=quiet)
     pages = ReportPages.of(markdown, html, force)
-    _write_and_show(compare_reports(_read(first), _read(second)), pages, output)
+    _show_and_write(compare_reports(_read(first), _read(second)), pages, output)
 
 
 def _finish(steps: "Generator[Event, None, Report]", pages: ReportPages, output: Output) -> None:
-    """Run a benchmark with its progress, then write and show what it found."""
+    """Run a benchmark with its progress, then show and write what it found."""
     from rlm_cli.training_session import show_progress
 
     report = show_progress(steps, Output(Form.QUIET) if output.is_json else output)
-    _write_and_show(report, pages, output)
+    _show_and_write(report, pages, output)
 
 
-def _write_and_show(report: "Report", pages: ReportPages, output: Output) -> None:
+def _show_and_write(report: "Report", pages: ReportPages, output: Output) -> None:
     from rlm_cli import report_view
 
-    pages.write(report, output)
     output.json(report.to_json())
     report_view.show(report, output)
+    pages.write(report, output)  # last: a page that cannot be written costs no result
 
 
 def _read(path: Path) -> "Report":

@@ -85,15 +85,15 @@ def trace(
     found = trace_text(loaded, text, depth_of(mode))
     if found.cut_tokens:
         output.warn(f"The first {found.cut_tokens:,} tokens do not fit the model's context and are left out.")
-    if html is not None:
-        from rlm_cli.trace_page import trace_page
-
-        output.write_file(html, trace_page(found, run.name, mode))
     output.json({"run": run.name, "path": str(run.path), "mode": mode, **dataclasses.asdict(found)})
     _show_passes(found, output)
     _show_tokens(found, output)
     _show_settings(found, output)
     _show_ablations(found, output)
+    if html is not None:
+        from rlm_cli.trace_page import trace_page
+
+        output.write_file(html, trace_page(found, run.name, mode))
 
 
 def _trace_puzzle(

@@ -1,6 +1,7 @@
 """`rlm benchmark` on a run of text and on one of puzzles."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.errors import StorageError
 from models.benchmark import speed
 from models.benchmark.report import Report
 from rlm_cli.app import main
@@ -125,7 +127,7 @@ def test_a_page_is_written_beside_what_stands_there(capsys: pytest.CaptureFixtur
     "arguments", [["depth", "book"], ["learn", "crow.txt", "--steps", "1"], ["compare", "a.json", "b.json"]]
 )
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("mine.md").write_text("# A page of a person\n")
     Path("folder").mkdir(exist_ok=True)
@@ -137,3 +139,25 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
         assert main(["benchmark", *arguments, "--markdown", path]) == 2
         assert said in capsys.readouterr().err
     assert Path("mine.md").read_text() == "# A page of a person\n"
+    assert main(["benchmark", *arguments, "--markdown", "both", "--html", "./both"]) == 2
+    assert "cannot both be" in capsys.readouterr().err
+    monkeypatch.setattr(os, "access", lambda path, mode: os.path.realpath(path) != os.path.realpath("folder"))
+    assert main(["benchmark", *arguments, "--markdown", "folder/x.md"]) == 2
+    assert "You may not write into the folder 'folder'" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_costs_no_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("one.json").write_text(json.dumps(Report("learn", "crow.txt", {"commit": "c"}, ()).to_json()))
+    monkeypatch.setattr("data.storage.replace_file", _disk_full)
+    arguments = ["benchmark", "compare", "one.json", "one.json", "--html", "x.html"]
+    assert main([*arguments, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["kind"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert out and "The disk is full" in err
+
+
+def _disk_full(*_: object) -> None:
+    raise StorageError("The disk is full.")
