@@ -31,6 +31,11 @@ def json_values(pieces: Iterable[str], limit: int) -> Iterator[tuple[int, object
     return _Values(pieces, limit).read()
 
 
+def may_be_cut(error: json.JSONDecodeError) -> bool:
+    """Whether an error may come from the end of what was read, and not from the value."""
+    return "Unterminated" in error.msg or error.pos >= len(error.doc) - _CUT_SHORT
+
+
 class _Values:
     def __init__(self, pieces: Iterable[str], limit: int) -> None:
         self._blocks = _blocks(pieces)
@@ -62,8 +67,7 @@ class _Values:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                is_cut = "Unterminated" in error.msg or error.pos >= len(self._buffer) - _CUT_SHORT
-                if self._is_last or not is_cut:
+                if self._is_last or not may_be_cut(error):
                     return Broken("not JSON")
                 if len(self._buffer) - self._at > self._limit:
                     return self._too_long()

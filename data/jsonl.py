@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from data.document import ROLES, Message, without_surrogates
-from data.json_values import Broken, json_values
+from data.json_values import Broken, json_values, may_be_cut
 from data.safe_text import safe_text
 
 RECORD_FORMATS = '{"text": …}, {"prompt": …, "completion": …} or {"messages": [{"role": …, "content": …}]}'
 MAX_RECORD_CHARACTERS = 2**25
 _KEYS = ({"text"}, {"messages"}, {"prompt", "completion"})
-_BEGINS_LONG_RECORD = re.compile(r'\{\s*"(?:text|messages|prompt)"\s*:')
+_BEGINS_RECORD = re.compile(r'\{\s*"(?:text|messages|prompt)"\s*:')
+_BEGINS_OBJECT = re.compile(r'\{\s*"(?:[^"\\\n]|\\.)*"\s*:')
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,21 @@ def read_records(pieces: Iterable[str]) -> Iterator[str | tuple[Message, ...] | 
                 yield BrokenRecord(line, str(error))
 
 
-def begins_with_record(head: str) -> bool:
+def begins_with_record(head: str, *, is_whole: bool) -> bool:
     """Whether a text begins as records do: with a JSON object on one line, or with one that has their keys.
-    `head` may be cut anywhere."""
+
+    `head` may be cut anywhere unless it `is_whole`. An object that is cut by its end may have any keys.
+    """
     start = head.removeprefix("\ufeff").lstrip().removeprefix("[").lstrip()
     if not start.startswith("{"):
         return False
     try:
         value, end = json.JSONDecoder().raw_decode(start)
+    except json.JSONDecodeError as error:
+        begins = _BEGINS_OBJECT if may_be_cut(error) and not is_whole else _BEGINS_RECORD
+        return begins.match(start) is not None
     except (ValueError, RecursionError):
-        return _BEGINS_LONG_RECORD.match(start) is not None
+        return _BEGINS_RECORD.match(start) is not None
     if "\n" not in start[:end]:
         return start[end:].lstrip(" \t\r,]")[:1] in ("", "\n", "{")
     return any(keys <= set(value) for keys in _KEYS)

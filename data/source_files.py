@@ -15,14 +15,13 @@ from data.file_encoding import encoding_of_head
 from data.jsonl import begins_with_record
 from data.nearest import nearest
 from data.storage import clear_temporaries, move_into_place, storing, temporary_beside, write_file
-from data.text_reader import first_bytes, has_many_nuls
+from data.text_reader import HEAD_BYTES, first_bytes, has_many_nuls
 
 Format = Literal["text", "jsonl"]
 
 READABLE = ".txt, .md, .jsonl, .json, and these with .gz"
 _FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BLOCK = 2**20
-_SNIFFED = 64 * 2**10
 _LONGEST_STREAM_S = 24 * 3600.0
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -222,7 +221,7 @@ class _StreamBlocks:
         has_nuls = False
         while block := self._stream.read(_BLOCK):
             if not self.head:
-                self.head = block[:_SNIFFED]
+                self.head = block[:HEAD_BYTES]
                 has_nuls = self.head.startswith(_GZIP_MAGIC) or encoding_of_head(self.head).is_wide
             if not has_nuls and has_many_nuls(block):
                 raise CorpusError(
@@ -233,7 +232,8 @@ class _StreamBlocks:
 
 def _begins_with_record(head: bytes) -> bool:
     encoding = encoding_of_head(head).name
-    return begins_with_record(codecs.getincrementaldecoder(encoding)("replace").decode(head))
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    return begins_with_record(text, is_whole=len(head) < HEAD_BYTES)
 
 
 def _unpacked(head: bytes) -> bytes:
@@ -241,7 +241,7 @@ def _unpacked(head: bytes) -> bytes:
     if not head.startswith(_GZIP_MAGIC):
         return head
     try:
-        return zlib.decompressobj(wbits=31).decompress(head, _SNIFFED)
+        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
     except zlib.error:
         return b""  # the fault is told when the text is read
 

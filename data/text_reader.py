@@ -15,7 +15,8 @@ from data.plain_file import open_plain_file
 _PIECE_BYTES = 2**20
 _MIN_BYTES_PER_NUL = 200
 """A file with more NULs than one in so many bytes is binary."""
-_HEAD_BYTES = 64 * 2**10
+HEAD_BYTES = 64 * 2**10
+"""By its first so many bytes a file is known."""
 BINARY_HINT = "rlm reads plain text; convert it first, or name another file."
 
 
@@ -109,7 +110,7 @@ def has_many_nuls(block: bytes) -> bool:
 
 def first_bytes(path: Path, label: str) -> bytes:
     """The unpacked beginning of a file. Raises CorpusError where it cannot be read."""
-    return b"".join(read_range(path, label, 0, _HEAD_BYTES))
+    return b"".join(read_range(path, label, 0, HEAD_BYTES))
 
 
 def _unpack(raw: BinaryIO, path: Path) -> BinaryIO:

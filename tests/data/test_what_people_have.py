@@ -131,6 +131,25 @@ def test_records_are_read_in_any_layout(
         assert (corpus.kind, corpus.documents, corpus.notes) == ("documents", 20, ())
 
 
+@pytest.mark.parametrize("indent", [None, 1], ids=["one line", "several lines"])
+def test_records_are_known_by_a_first_one_that_is_long_and_begins_with_another_key(
+    indent: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    article = {"id": "12", "url": "https://example.org/12", "title": "Crows", "text": "A crow. " * 10_000}
+    content = "\n".join(json.dumps(one, indent=indent) for one in (article, *RECORDS)).encode()
+    (tmp_path / "wiki.json").write_bytes(content)
+    (tmp_path / "wiki.data.gz").write_bytes(gzip.compress(content))
+    for given in (tmp_path, tmp_path / "wiki.data.gz", "-"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        corpus = open_corpus([given])
+        assert (corpus.kind, corpus.documents) == ("documents", 21)
+
+
+def test_a_short_object_that_never_ends_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "a.data").write_text('{"id": "A crow sat on a tree.')
+    assert open_corpus([tmp_path / "a.data"]).kind == "text"
+
+
 def test_a_broken_record_on_several_lines_is_one_and_is_told_with_its_line(tmp_path: Path) -> None:
     content = json.dumps(RECORDS, indent=2).replace('"document 3."', '"document 3.",')
     (tmp_path / "a.json").write_text(content)
