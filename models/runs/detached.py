@@ -3,7 +3,6 @@
 Whether a run is trained, and whether its trainer lives, is what the run's lock says: `Run.is_busy`.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,9 @@ from pathlib import Path
 from data.plain_file import open_to_append
 from data.storage import storing
 
+_START = """import runpy, sys
+sys.path[:] = {!r}
+runpy.run_module("rlm_cli", run_name="__main__", alter_sys=True)"""
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
@@ -24,8 +26,7 @@ def start_detached(arguments: Sequence[str], log: Path) -> int:
     with storing("the output of the detached process"), open_to_append(log) as output:
         child = subprocess.Popen(
             # -P: a folder called data or models in the folder of the user is not imported.
-            [sys.executable, "-P", "-m", "rlm_cli", *arguments],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            [sys.executable, "-P", "-c", _START.format([path for path in sys.path if path]), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -19,7 +19,7 @@ from models.device import autocast, to_device
 from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
 from models.evaluation.loss import DepthHistogram, bits_per_byte, evaluate
 from models.evaluation.modes import default_depth, evaluate_modes, trained_modes_cost_s
-from models.generation.samples import sample_passage
+from models.generation.samples import Passage, sample_passage
 from models.layers.compilation import uncompiled
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, by_label, labels, with_losses
@@ -134,7 +134,7 @@ class TextTask:
         bits = bits_per_byte(loss, data.validation_tokens, data.validation_bytes)
         yield evaluation_finished(session, loss, bits, best=best, passes_per_token=histogram.mean)
         if sample is not None:
-            yield sample
+            yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
         session.end_if_good_enough(loss)
 
     def _loss_and_forgetting(
@@ -172,14 +172,11 @@ class TextTask:
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
             sample = yield from until_paused(self._write_sample(session, model), session.control)
         if sample is not None:
-            yield sample
+            yield SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
 
-    def _write_sample(self, session: Session, model: RecursiveLM) -> Generator[Event, None, SampleGenerated]:
+    def _write_sample(self, session: Session, model: RecursiveLM) -> Generator[Event, None, Passage]:
         step, depth = session.counters.step, default_depth(model)
-        passage = yield from sample_passage(
-            model, self.tokenizer, self.kind, self.data.validation, depth, step
-        )
-        return SampleGenerated(step=step, prompt=passage.prompt, text=passage.text)
+        return sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth, step)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""

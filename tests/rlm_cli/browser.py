@@ -14,7 +14,7 @@ _FLAGS = (
     "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0",
     "--proxy-bypass-list=<-loopback>", "--dump-dom",
 )  # fmt: skip
-_OF_THE_BROWSER = re.compile(r"(http://)?([\w.-]+\.google\.com|update\.googleapis\.com)[:/]")
+_OF_THE_BROWSER = re.compile(r"(http://)?([\w.-]+\.google\.com|[\w.-]+\.googleapis\.com)[:/]")
 """What a browser asks for without a page: the time, and its own updates."""
 
 

@@ -113,13 +113,12 @@ def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
 
     def noting_when(run: Run, control: Control) -> Iterator[Event]:
         began.append(control.began)
-        assert control.now() - control.began < 1, "the minutes of a training count from its own beginning"
         yield from train(run, control)
 
     monkeypatch.setattr(learn, "train", noting_when)
     late = Control(began=0.0)
     report = result_of(benchmark_learn(request, tmp_path / "runs", late))
-    assert len(set(began)) == len(began) > 2
+    assert len(set(began)) == len(began) > 2 and min(began) > 0, "each counts from its own beginning"
     assert report is not None and {row[0] for row in report.tables[0].rows} >= {"looped", "dense-3"}
     again = list(benchmark_learn(request, tmp_path / "runs", Control()))
     assert not any(isinstance(event, RunFinished) for event in again), "all of them had ended"

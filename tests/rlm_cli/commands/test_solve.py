@@ -161,8 +161,8 @@ def test_valid_answers_are_written_to_a_csv(
     (first, _) = solved(capsys, str(some), "--out", str(out))["results"]
     assert out.read_text() == f"puzzle,solution\n{grid_line(puzzle)},{first['answer']}\n"
     assert len(solution) == len(first["answer"])
-    assert main(["solve", "four", PUZZLE, "--out", str(tmp_path / "no" / "where.csv")]) == 1
-    assert "Could not save" in capsys.readouterr().err
+    assert main(["solve", "four", PUZZLE, "--out", str(tmp_path / "no" / "where.csv")]) == 2
+    assert "There is no folder" in capsys.readouterr().err
 
 
 def test_out_file_is_overwritten_only_with_force(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
