@@ -58,12 +58,17 @@ def find_source_files(paths: Sequence[str | Path]) -> tuple[list[SourceFile], li
         )
     found: dict[Path, SourceFile] = {}
     notes: list[str] = []
+    repeated: dict[Path, str] = {}
     for given in paths:
         for source in _sources_at(given, notes):
             source_path = source.path.resolve()
             if source_path in found:
-                notes.append(f"'{source.label}' was given twice and is read once.")
+                repeated[source_path] = source.label
             found.setdefault(source_path, source)
+    if len(repeated) == 1:
+        notes.append(f"'{next(iter(repeated.values()))}' was given twice and is read once.")
+    elif repeated:
+        notes.append(f"{len(repeated)} files were given twice and are read once.")
     return list(found.values()), notes
 
 
@@ -115,7 +120,7 @@ def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
     """Every readable file below a folder in the order of their paths, without hidden ones."""
     found: list[SourceFile] = []
     others = 0
-    for path in _files_below(folder):
+    for path in _files_below(folder, notes):
         known = _format_of(path)
         if _type_of(path) == ".json" and path.is_file() and _holds_records(path):
             known = "jsonl"
@@ -132,12 +137,24 @@ def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
     return sorted(found, key=lambda source: source.label)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of those below it. A linked folder is searched last, unless its files have
-    come before, so a circle of links ends."""
+def _files_below(folder: Path, notes: list[str]) -> Iterator[Path]:
+    """The files of a folder and of those below it, and notes on links that lead elsewhere.
+
+    A linked folder is searched last, unless its files have come before, so a circle of links ends. A link
+    to a folder above the given one is not followed.
+    """
+    root = Path(os.path.realpath(folder))
     searched: set[str] = set()
+    elsewhere: list[str] = []
+    above: list[str] = []
     waiting = [folder]
     for top in waiting:
+        target = os.path.realpath(top)
+        if target not in searched and not Path(target).is_relative_to(root):
+            kind = above if root.is_relative_to(target) else elsewhere
+            kind.append(f"'{top.relative_to(folder).as_posix()}' ('{target}')")
+            if kind is above:
+                continue
         for parent, folders, files in os.walk(top, onerror=_folder_refused):
             real = os.path.realpath(parent)
             folders[:] = [] if real in searched else sorted(name for name in folders if name[0] != ".")
@@ -145,6 +162,10 @@ def _files_below(folder: Path) -> Iterator[Path]:
                 searched.add(real)
                 yield from (Path(parent, name) for name in files if name[0] != ".")
             waiting += [path for name in folders if (path := Path(parent, name)).is_symlink()]
+    if above:
+        notes.append(f"Links to folders above '{folder}' left out: {', '.join(above)}.")
+    if elsewhere:
+        notes.append(f"Linked folders outside '{folder}' are read too: {', '.join(elsewhere)}.")
 
 
 def _folder_refused(error: OSError) -> None:

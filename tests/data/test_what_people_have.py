@@ -49,12 +49,6 @@ def test_a_link_keeps_its_typed_name_and_format(tmp_path: Path) -> None:
     assert corpus.sources[0].path.name == "train.jsonl"
 
 
-def labels(folder: Path) -> list[str]:
-    corpus = open_corpus([folder])
-    assert not corpus.notes
-    return [source.path.relative_to(folder.parent).as_posix() for source in corpus.sources]
-
-
 def test_a_linked_folder_is_followed_and_each_file_is_read_once(tmp_path: Path) -> None:
     for name in ("shelf/z", "other/deep"):
         (tmp_path / name).mkdir(parents=True)
@@ -65,7 +59,34 @@ def test_a_linked_folder_is_followed_and_each_file_is_read_once(tmp_path: Path) 
     (tmp_path / "shelf" / "a_link").symlink_to(tmp_path / "shelf" / "z")
     (tmp_path / "other" / "back").symlink_to(tmp_path / "shelf")
     (tmp_path / "other" / "self").symlink_to(tmp_path / "other")
-    assert labels(tmp_path / "shelf") == ["other/deep/b.txt", "shelf/z/a.txt"]
+    corpus = open_corpus([tmp_path / "shelf"])
+    read = [source.path.relative_to(tmp_path).as_posix() for source in corpus.sources]
+    assert read == ["other/deep/b.txt", "shelf/z/a.txt"]
+    (note,) = corpus.notes
+    assert "outside" in note and f"'linked' ('{tmp_path / 'other'}')" in note and "back" not in note
+
+
+def test_a_link_to_a_folder_above_the_given_one_is_left_out_and_named(tmp_path: Path) -> None:
+    for name in ("n", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "n" / "a.txt").write_text("A crow sat on a tree.\n")
+    (tmp_path / "private.txt").write_text("A fox sat below it.\n")
+    (tmp_path / "n" / "up").symlink_to("..")
+    (tmp_path / "n" / "out").symlink_to("../other")
+    (tmp_path / "other" / "top").symlink_to("/")
+    corpus = open_corpus([tmp_path / "n"])
+    assert [source.path.name for source in corpus.sources] == ["a.txt"]
+    assert f"left out: 'up' ('{tmp_path}'), 'out/top' ('/')." in corpus.notes[0]
+    assert "read too: 'out'" in corpus.notes[1]
+
+
+def test_files_that_are_given_twice_are_counted_in_one_note(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in "abc":
+        (tmp_path / "sub" / f"{name}.txt").write_text(f"The letter {name}.\n" * 10)
+    corpus = open_corpus([tmp_path, tmp_path / "sub"])
+    assert len(corpus.sources) == 3
+    assert corpus.notes == ("3 files were given twice and are read once.",)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
