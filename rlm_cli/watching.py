@@ -14,6 +14,7 @@ from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.follow import Follower
 from models.runs.history import History
+from models.runs.lock import name_reserved, reserving_lock
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.output import Output
 from rlm_cli.program import program
@@ -72,7 +73,12 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None) 
     arguments = ["train-run", str(run.path), "--program", program()]
     if planned_at is not None:
         arguments += ["--planned-at", str(planned_at)]
-    process = start_detached(arguments, log)
+    with reserving_lock(run.path) as reservation:  # so that it belongs to nobody else until the other has it
+        inherited = [] if reservation is None else [reservation]
+        for number in inherited:
+            arguments += ["--reservation", str(number)]
+        process = start_detached(arguments, log, inherited)
+        name_reserved(run.path, process)
     try:
         with progress_view(output) as view:
             started = _show_until(

@@ -5,7 +5,7 @@ Whether a run is trained, and whether its trainer lives, is what the run's lock 
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from data.plain_file import open_to_append
@@ -17,11 +17,12 @@ runpy.run_module("rlm_cli", run_name="__main__", alter_sys=True)"""
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
-def start_detached(arguments: Sequence[str], log: Path) -> int:
+def start_detached(arguments: Sequence[str], log: Path, inherited: Collection[int] = ()) -> int:
     """Start `rlm` with `arguments` in a session of its own, and return its process id.
 
     It reads nothing, and what it prints is added to the file `log`. It finds the packages that this process
-    found, and runs in the same folder. Raises StorageError where it cannot be started.
+    found, and runs in the same folder. It has the open files `inherited` too, under the same numbers. Raises
+    StorageError where it cannot be started.
     """
     with storing("the output of the detached process"), open_to_append(log) as output:
         child = subprocess.Popen(
@@ -31,6 +32,7 @@ def start_detached(arguments: Sequence[str], log: Path) -> int:
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=tuple(inherited),
         )
     _started[child.pid] = child
     return child.pid

@@ -3,17 +3,20 @@
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
 from data.errors import StorageError
-from data.plain_file import open_plain_file
+from data.plain_file import open_plain_file, open_to_append
 from data.storage import storing, write_file
 from models.errors import RunBusyError, RunError, in_command
 from models.runs.read_files import read_bounded
 
 LOCK_FILE, PID_FILE = ".lock", ".lock-pid"
+RESERVED_FILE = ".lock-reserved"
+"""Open and locked while a process is starting that is to have the lock next."""
 _LOCK_PATIENCE_S = 1.0  # longer than a look at the lock takes, short enough to answer at once
 
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -23,12 +26,12 @@ _held_throughout: ContextVar[frozenset[Path]] = ContextVar("held_throughout", de
 
 
 @contextlib.contextmanager
-def holding_lock(folder: Path) -> Iterator[bool]:
+def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[bool]:
     """Be the one process that writes to the run in `folder`.
 
     Inside `holding_lock_throughout` of the same folder this does nothing, and the value is False instead of
-    True. Raises RunBusyError that names the process which has it, RunError where the folder is gone,
-    StorageError.
+    True. Raises RunBusyError that names the process which has it or for which it is reserved, RunError where
+    the folder is gone, StorageError.
     """
     if folder in _held_throughout.get():
         yield False
@@ -44,7 +47,9 @@ def holding_lock(folder: Path) -> Iterator[bool]:
         except Timeout:
             raise _busy(folder) from None
     try:
-        _write_own_pid(folder)
+        if not is_reserved_for_us and _is_reserved(folder):
+            raise _busy(folder)
+        _write_pid(folder, os.getpid())
         yield True
     finally:
         try:
@@ -54,13 +59,13 @@ def holding_lock(folder: Path) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def holding_lock_throughout(folder: Path) -> Iterator[bool]:
+def holding_lock_throughout(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[bool]:
     """Hold the lock over several steps, each of which takes it for itself.
 
     Between two steps no other process can change the run. The value, and what it raises, are those of
     `holding_lock`.
     """
-    with holding_lock(folder) as is_taken:
+    with holding_lock(folder, is_reserved_for_us=is_reserved_for_us) as is_taken:
         token = _held_throughout.set(_held_throughout.get() | {folder})
         try:
             yield is_taken
@@ -86,7 +91,49 @@ def holding_lock_to_read(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _shared_lock(folder: Path) -> Iterator[None]:
+def reserving_lock(folder: Path) -> Iterator[int | None]:
+    """Reserve the lock for a process that is started inside, which inherits the open file of the value.
+
+    The lock stays reserved until every process has closed that file. None where the system cannot do this.
+    Raises RunBusyError where it is reserved already, StorageError.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield None
+        return
+    with storing("the run's lock"), open_to_append(folder / RESERVED_FILE) as file:
+        deadline = time.monotonic() + _LOCK_PATIENCE_S  # a look at it takes the lock for a moment
+        reserved: int | None = None
+        while reserved is None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                reserved = file.fileno()
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise _busy(folder) from None
+                time.sleep(0.05)
+            except OSError:  # a disk without such locks
+                break
+        _write_pid(folder, os.getpid())
+        yield reserved
+
+
+def name_reserved(folder: Path, pid: int) -> None:
+    """Note the process for which the lock is reserved, for the message to others."""
+    _write_pid(folder, pid)
+
+
+def _is_reserved(folder: Path) -> bool:
+    try:
+        with _shared_lock(folder, RESERVED_FILE):
+            return False
+    except RunBusyError:
+        return True
+
+
+@contextlib.contextmanager
+def _shared_lock(folder: Path, name: str = LOCK_FILE) -> Iterator[None]:
     """The lock as far as a reader can have it: where there is a lock file, and a system that shares locks.
 
     Raises RunBusyError where another process is writing.
@@ -95,7 +142,7 @@ def _shared_lock(folder: Path) -> Iterator[None]:
         try:
             import fcntl
 
-            file = stack.enter_context(open_plain_file(folder / LOCK_FILE, follow_links=False))
+            file = stack.enter_context(open_plain_file(folder / name, follow_links=False))
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _busy(folder) from None
@@ -105,9 +152,11 @@ def _shared_lock(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the lock right now."""
+    """Whether a process holds the lock right now, or is starting and will have it next."""
     if not os.path.exists(folder / PID_FILE):
         return False
+    if _is_reserved(folder):
+        return True
     from filelock import FileLock, Timeout
 
     try:
@@ -124,21 +173,21 @@ def is_locked(folder: Path) -> bool:
         return True
 
 
-def _own_pid() -> bytes:
-    return f"{os.getpid()}\n".encode()
+def _line(pid: int) -> bytes:
+    return f"{pid}\n".encode()
 
 
-def _write_own_pid(folder: Path) -> None:
-    """Write the pid for the message to another process. In its place at once: a kill leaves no other file."""
+def _write_pid(folder: Path, pid: int) -> None:
+    """Write a pid for the message to another process. In its place at once: a kill leaves no other file."""
     with contextlib.suppress(OSError):
         (folder / PID_FILE).unlink(missing_ok=True)
-        write_file(folder / PID_FILE, [_own_pid()])
+        write_file(folder / PID_FILE, [_line(pid)])
 
 
 def _remove_own_pid(folder: Path) -> None:
     """Remove the pid file. If the folder was removed meanwhile and made anew, another process wrote it."""
     with contextlib.suppress(OSError, RunError):
-        if read_bounded(folder / PID_FILE, 64) == _own_pid():
+        if read_bounded(folder / PID_FILE, 64) == _line(os.getpid()):
             (folder / PID_FILE).unlink()
 
 

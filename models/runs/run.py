@@ -249,14 +249,14 @@ class Run:
             yield
 
     @contextlib.contextmanager
-    def hold(self, *, keep_requests: bool = False) -> Iterator[None]:
+    def hold(self, *, reserved: bool = False) -> Iterator[None]:
         """Hold the lock over several steps that each take it, so that no other process comes between two.
 
-        Requests that come meanwhile stay, for the training among these steps. With `keep_requests`, those
-        stay too that came before: another process held the run for this training. Raises as `lock`.
+        Requests that come meanwhile stay, for the training among these steps. With `reserved`, another
+        process reserved the lock for this one, and the requests since then stay too. Raises as `lock`.
         """
-        with holding_lock_throughout(self.path) as is_taken:
-            if is_taken and not keep_requests:
+        with holding_lock_throughout(self.path, is_reserved_for_us=reserved) as is_taken:
+            if is_taken and not reserved:
                 self._forget_earlier_process()
             yield
 

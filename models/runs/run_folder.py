@@ -20,7 +20,7 @@ from data.storage import (
 from models.errors import RunError
 from models.runs.control_requests import CONTROL_FOLDER
 from models.runs.incomplete import is_incomplete
-from models.runs.lock import LOCK_FILE, PID_FILE, holding_lock, holding_lock_to_read
+from models.runs.lock import LOCK_FILE, PID_FILE, RESERVED_FILE, holding_lock, holding_lock_to_read
 from models.runs.new_run import new_run, staging
 from models.runs.run import Run
 from models.runs.run_names import (
@@ -35,7 +35,7 @@ from models.runs.run_names import (
     unknown_run,
 )
 
-_OF_A_PROCESS = (LOCK_FILE, PID_FILE, CONTROL_FOLDER)
+_OF_A_PROCESS = (LOCK_FILE, PID_FILE, RESERVED_FILE, CONTROL_FOLDER)
 """What belongs to the process that has a run, and not to the run."""
 _FORGOTTEN_AFTER_S = 60.0
 

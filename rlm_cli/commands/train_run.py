@@ -1,5 +1,6 @@
 """`rlm train-run`: what `rlm train --detach` and `rlm resume --detach` start in a process of its own."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,10 @@ def train_run(
         float | None,
         typer.Option(metavar="SECONDS", help="When planning began, in seconds since the epoch."),
     ] = None,
+    reservation: Annotated[
+        int | None,
+        typer.Option(metavar="FILE", help="Number of the open file that reserves the run."),
+    ] = None,
 ) -> None:
     """Train a run that is ready for it, and print only warnings and the result."""
     from models.runs.run import Run
@@ -25,5 +30,7 @@ def train_run(
 
     set_program(program)
     run = Run.open(folder, folder.parent)
-    with run.hold(keep_requests=True):  # whoever started this accepted requests while it held the run
+    with run.hold(reserved=True):
+        if reservation is not None:
+            os.close(reservation)
         raise typer.Exit(follow_training(run, Output.of(quiet=True), planned_at))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import RunBusyError
 from models.runs import control_requests, live_progress
 from models.runs.event_json import to_json
 from models.runs.event_log import LineAppender, append_event
@@ -227,7 +228,12 @@ def detached(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[i
     ) -> tuple[int, list[str]]:
         given: list[str] = []
 
-        def start(arguments: Sequence[str], log: Path) -> int:
+        def start(arguments: Sequence[str], log: Path, inherited: Sequence[int]) -> int:
+            assert run.is_busy(), "it is reserved while the other process starts"
+            with pytest.raises(RunBusyError), run.lock():
+                pass
+            with run.hold(reserved=True), run.lock():
+                pass
             given.extend(arguments)
             with LineAppender(log) as lines:
                 lines.append(printed)
@@ -251,7 +257,9 @@ def test_a_detached_training_that_starts_is_named(
     events = [NoticeGiven(message="assumed"), started(1), step(2)]
     code, given = detached(events, "", None)
     assert code == ExitCode.OK
-    assert given == ["train-run", str(run.path), "--program", "rlm", "--planned-at", "5.0"]
+    assert given[:-1] == [
+        *("train-run", str(run.path), "--program", "rlm", "--planned-at", "5.0", "--reservation")
+    ]
     out, err = capsys.readouterr()
     assert out == "owl\n" and "assumed" in err and "Follow it:  rlm watch owl" in err
     assert detached(events, "", None, Form.QUIET)[0] == ExitCode.OK
