@@ -55,7 +55,7 @@ def begins_with_record(head: str, *, is_whole: bool) -> bool:
     except (ValueError, RecursionError):
         return _BEGINS_RECORD.match(start) is not None
     if "\n" not in start[:end]:
-        return start[end:].lstrip(" \t\r,]")[:1] in ("", "\n", "{")
+        return start[end:].lstrip(" \t\r,]\ufeff")[:1] in ("", "\n", "{")
     return any(keys <= set(value) for keys in _KEYS)
 
 

@@ -1,13 +1,14 @@
 """From JSON Lines to documents, and reports of broken lines."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.document import ROLES, Message
-from data.jsonl import BrokenRecord, read_records
+from data.jsonl import MAX_RECORD_CHARACTERS, BrokenRecord, read_records
 
 message = st.builds(Message, st.sampled_from(ROLES), st.text())
 document = st.one_of(st.text(min_size=1), st.lists(message, min_size=1, max_size=4).map(tuple))
@@ -80,6 +81,14 @@ def test_a_line_that_is_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) ->
         assert [r.line for r in found if isinstance(r, BrokenRecord)] == [2, 4]
 
 
+def test_the_length_in_the_message_is_the_documented_one() -> None:
+    long = '{"text": "' + "x" * MAX_RECORD_CHARACTERS + '"}'
+    (broken,) = read_records([long])
+    assert isinstance(broken, BrokenRecord)
+    limits = Path(__file__).parents[2] / "docs" / "runs.md"
+    assert f"file | {broken.reason.removeprefix('longer than ')} |" in limits.read_text(encoding="utf-8")
+
+
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
     assert list(read_records([r'{"text": "a\ud800b\ud83e\udd89"}'])) == ["a\ufffdb🦉"]
 
@@ -92,3 +101,42 @@ def test_reading_goes_on_after_a_broken_record_of_several_lines(size: int) -> No
     broken = text.replace('"text": "b",', '"text": "b"')
     found = list(read_records(broken[i : i + size] for i in range(0, len(text), size)))
     assert found == ["a", BrokenRecord(10, "not JSON"), "c"]
+
+
+def conversation(number: int) -> dict[str, object]:
+    turns = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", str(number))]
+    return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize("broken", [0, 4, 9])
+@pytest.mark.parametrize("layout", ["[%s]", "[\n%s\n]"])
+@pytest.mark.parametrize(
+    "records", [[{"text": f"document {i}"} for i in range(10)], [conversation(i) for i in range(10)]]
+)
+def test_reading_goes_on_after_a_broken_record_on_the_same_line(
+    records: list[dict[str, object]], layout: str, broken: int, size: int
+) -> None:
+    shown = [json.dumps(record) for record in records]
+    shown[broken] = shown[broken].replace('": "', '" "', 1)
+    text = layout % ", ".join(shown)
+    found = list(read_records(text[i : i + size] for i in range(0, len(text), size)))
+    intact = list(read_records([json.dumps(records)]))
+    line = 1 + layout[: layout.index("%")].count("\n")
+    assert found == [*intact[:broken], BrokenRecord(line, "not JSON"), *intact[broken + 1 :]]
+
+
+@pytest.mark.parametrize("cut", ['[{"text": "a"}, {"text": "b', '[{"text": "a"},', '[\n{"text": "a"},\n{"te'])
+def test_an_array_after_one_that_is_cut_is_read(cut: str) -> None:
+    found = list(read_records([cut + '\n[{"text": "c"}, {"text": "d"}]\n']))
+    assert found[0] == "a" and found[-2:] == ["c", "d"]
+    assert all(isinstance(record, BrokenRecord) for record in found[1:-2])
+
+
+@pytest.mark.parametrize("end", ["\n", "", ',\n{"text": }\n'])
+def test_byte_order_marks_between_records_are_passed_over(end: str) -> None:
+    for size in (1, 1000):
+        text = '{"text": "a"}' + end + '\ufeff{"text": "b\ufeff"}\n\ufeff[{"text": "c"}]'
+        found = list(read_records(text[i : i + size] for i in range(0, len(text), size)))
+        assert [one for one in found if isinstance(one, str)] == ["a", "b\ufeff", "c"]
+        assert len(found) == 3 + (len(end) > 1)
