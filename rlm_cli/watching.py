@@ -1,5 +1,6 @@
 """Shows a training that runs in another process, and starts one there."""
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from data.errors import RlmError
 from data.plain_file import UnreadableFileError, read_plain_file
 from models.errors import RunError
 from models.runs import events
-from models.runs.detached import exit_code, start_detached
+from models.runs.detached import OUTPUT_FILE, exit_code, start_detached
 from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.follow import Follower
@@ -24,8 +25,6 @@ from rlm_cli.run_reference import quoted_reference, reference
 if TYPE_CHECKING:
     from models.runs.run import Run
 
-OUTPUT_FILE = "detached.log"
-"""What a detached training prints: its warnings, its error or its results."""
 _POLL_S = 0.2
 _LOCK_PATIENCE_S = 2.0  # longer than a training needs from its last event to letting go of the lock
 _LARGEST_OUTPUT = 64 << 20  # bytes
@@ -180,8 +179,10 @@ def _ended_without_a_word(run: "Run") -> RunError:
 
 
 def _printed_error(text: str) -> RlmError | None:
-    """The error that a process printed, with what follows it; None where it printed nothing."""
-    message, _, hint = text.strip().removeprefix("error: ").partition("\n")
+    """The last error that a process printed, with what follows it, or else all that it printed; None where
+    it printed nothing."""
+    *_, last = re.split(r"^error: ", text.strip(), flags=re.MULTILINE)
+    message, _, hint = last.strip().partition("\n")
     return RlmError(message, hint=hint or None) if message else None
 
 

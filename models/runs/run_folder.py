@@ -19,13 +19,16 @@ from data.storage import (
 )
 from models.errors import RunError
 from models.runs.control_requests import CONTROL_FOLDER
+from models.runs.detached import OUTPUT_FILE
 from models.runs.incomplete import is_incomplete
 from models.runs.lock import LOCK_FILE, PID_FILE, RESERVED_FILE, holding_lock, holding_lock_to_read
 from models.runs.new_run import new_run, staging
 from models.runs.run import Run
 from models.runs.run_names import (
     NAME,
+    VERSIONS,
     aside,
+    folders_in,
     has_trace_of_run,
     is_there,
     name_is_taken,
@@ -35,8 +38,8 @@ from models.runs.run_names import (
     unknown_run,
 )
 
-_OF_A_PROCESS = (LOCK_FILE, PID_FILE, RESERVED_FILE, CONTROL_FOLDER)
-"""What belongs to the process that has a run, and not to the run."""
+_OF_A_PROCESS = (LOCK_FILE, PID_FILE, RESERVED_FILE, CONTROL_FOLDER, OUTPUT_FILE)
+"""What belongs to the processes that had a run, and not to the run."""
 _FORGOTTEN_AFTER_S = 60.0
 
 
@@ -49,7 +52,7 @@ def find_folder(name_or_path: str, runs_dir: Path) -> Path:
     if not (NAME.fullmatch(name_or_path) and is_there(path, follow_links=False)):
         path = Path(os.path.expanduser(name_or_path))
         if not name_or_path or not is_there(path, follow_links=False):
-            raise unknown_run(name_or_path, runs_dir)
+            raise _unknown_version(path) or unknown_run(name_or_path, runs_dir)
     path = path.absolute()
     if os.path.islink(path):
         raise RunError(f"'{path}' is a link, and rlm leaves links alone.", hint="Give the folder itself.")
@@ -63,6 +66,18 @@ def find_folder(name_or_path: str, runs_dir: Path) -> Path:
             hint=f"Name its folder: {{runs_dir={run.parent}}}",
         )
     return path
+
+
+def _unknown_version(path: Path) -> UsageError | None:
+    """The error where `path` would be a version of a run that is there; else None."""
+    owner = run_of_version(path)
+    if owner is None:
+        return None
+    names = sorted(one.name for one in folders_in(owner / VERSIONS) if NAME.fullmatch(one.name))
+    return UsageError(
+        f"Run '{owner.name}' has no version '{path.name}'.",
+        hint=f"It has {', '.join(names)}." if names else "It has none.",
+    )
 
 
 def remove_run(path: Path) -> None:

@@ -241,7 +241,8 @@ class TimeBudget:
         elif before is None:
             reason = ""
         else:
-            reason = f"the machine has become {'slower' if last_step < (said or before) else 'faster'}"
+            other = said if is_said and said is not None else before  # the plan that the sentence is about
+            reason = f"the machine has become {'slower' if last_step < other else 'faster'}"
         return SchedulePlanned(
             step=step,
             total_steps=last_step,

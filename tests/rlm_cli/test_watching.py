@@ -281,6 +281,12 @@ def test_a_detached_training_that_starts_is_named(
             2,
             "error: Run 'owl' is finished.\nGo on: rlm resume",
         ),
+        (
+            [],
+            "warning: Slow disk.\nerror: The disk is full.\nFree some.",
+            1,
+            "error: The disk is full.\nFree some.",
+        ),
         ([], "", -9, "error: The process that trained 'owl' ended without a word"),
         ([paused(0)], "", 130, "Paused"),
     ],

@@ -48,10 +48,11 @@ def names(runs_dir: Path) -> list[str]:
 def test_a_copy_has_what_the_run_has(owl: Run) -> None:
     (owl.path / "control").mkdir()
     (owl.path / "control" / "pause").touch()
+    (owl.path / "detached.log").write_text("validation loss")
     before = content(owl.path)
     copy = copy_run(owl, "hawk", owl.path.parent)
     assert content(owl.path) == before, "copying only reads"
-    copied = {name: before[name] for name in before if not name.startswith("control")}
+    copied = {name: before[name] for name in before if not name.startswith(("control", "detached.log"))}
     assert {**content(copy.path), "config.json": b""} == {**copied, "config.json": b""}
     assert copy.config().name == "hawk"
     (copy.path / "replay" / "sample").write_bytes(b"changed")

@@ -44,6 +44,12 @@ def test_a_version_is_known_by_its_place(owl: Run) -> None:
     assert raised.value.hint is not None and str(runs_dir) in raised.value.hint
 
 
+def test_a_version_that_is_not_there_is_told_beside_those_that_are(owl: Run) -> None:
+    with pytest.raises(UsageError, match="Run 'owl' has no version 'nope'") as raised:
+        find_folder(str(owl.versions_path / "nope"), owl.path.parent)
+    assert raised.value.hint == "It has before-a, before-b."
+
+
 def test_a_version_is_not_trained_or_renamed_in_its_place(owl: Run) -> None:
     version = Run(owl.versions_path / "before-a")
     before = version.config_path.read_bytes()

@@ -208,6 +208,15 @@ def test_a_training_goes_on_where_more_than_a_little_time_is_left() -> None:
     assert budget.spare_steps(10, now=150.0, reserve_s=0.0) == 0
 
 
+def test_a_new_plan_is_explained_by_the_plan_it_replaces() -> None:
+    budget = budget_of("transformer")
+    plans = [(400, None), (492, 400), (471, 492), (300, 471), (350, 300), (392, 350)]
+    found = [budget.planned(1, last, 0.1, before) for last, before in plans]
+    words = ["", "faster", "slower", "slower", "faster", "faster"]
+    assert [plan.reason.removeprefix("the machine has become ") for plan in found] == words
+    assert [plan.instead_of for plan in found] == [0, 0, 0, 400, 0, 300]
+
+
 def test_what_is_kept_for_evaluations_leaves_time_for_steps() -> None:
     budget = budget_of("transformer")
     assert budget.on_the_way_s(10.0, progress=0.5, left_s=80.0) == 5.0
