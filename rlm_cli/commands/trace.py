@@ -35,6 +35,7 @@ _STYLES = ("blue", "cyan", "green", "yellow", "magenta", "red")
 
 
 def trace(
+    context: typer.Context,
     run_name: RunArgument = None,
     prompt: Annotated[
         str | None,
@@ -66,13 +67,18 @@ def trace(
     if html is not None:
         require_free(html, force=force)
     run = open_run(run_name, runs_dir)
+    if run.config().solves_puzzles:
+        if getattr(context.get_parameter_source("mode"), "name", None) == "COMMANDLINE":
+            raise UsageError(
+                f"Run '{run.name}' solves puzzles, and decides by itself how many steps it takes.",
+                hint="Leave out --mode.",
+            )
+        _trace_puzzle(run, "-" if prompt is None else prompt, html, (device, threads), output)
+        return
     mode = resolve_mode(run, mode or DEFAULT_MODE)
     text = read_piped_text()[0] if prompt is None else prompt
     if not text:
         raise UsageError("There is no text to trace.", hint="Give some with -p.")
-    if run.config().solves_puzzles:
-        _trace_puzzle(run, text, html, (device, threads), output)
-        return
     loaded = load_model(run, device, threads)
 
     from models.analysis.trace import trace_text

@@ -171,10 +171,17 @@ def test_a_trace_shows_passes_depths_and_what_each_part_is_worth(capsys: pytest.
     assert "'а' (U+0430) were not in the training text" in capsys.readouterr().err
 
 
-def test_a_trace_of_a_puzzle_shows_the_grid_as_it_forms(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trace_of_a_puzzle_shows_the_grid_as_it_forms(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     assert main(["trace", "puzzles", "-p", "1...|..3.|.4..|...2", "--html", "p.html"]) == 0
     assert "step 1:" in capsys.readouterr().out
+    monkeypatch.setenv("RLM_MODE", "fast")  # for runs of text
+    content = b"puzzle,solution\n1.....3..4.....2,\n1.....3..4.....2,\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert main(["trace", "puzzles"]) == 0
+    assert capsys.readouterr().out.count("step 1:") == 2
     assert "olved</b> in" in Path("p.html").read_text(encoding="utf-8")
 
 
@@ -183,6 +190,7 @@ def test_what_cannot_be_traced_is_refused(capsys: pytest.CaptureFixture[str]) ->
         (["book", "-p", ""], "no text to trace"),
         (["book", "-p", "owl", "--mode", "deepest"], "no mode"),
         (["empty", "-p", "owl"], "not trained yet"),
+        (["puzzles", "-p", "owl", "--mode", "deep"], "Leave out --mode"),
         (["puzzles", "-p", "owl"], "neither a file nor a puzzle"),
         (["book", "-p", "owl", "--html", "book.txt"], "'book.txt' already exists"),
     ):
