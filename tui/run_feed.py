@@ -3,6 +3,7 @@
 `RunFeed` belongs to the thread that follows the log. It hands out views, which nobody changes.
 """
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from models.runs.event_words import describe
 from models.runs.events import EvaluationFinished, Event, RunStarted, SampleGenerated, StepFinished
 from models.runs.follow import Follower
 from models.runs.history import History
+from models.runs.listing import summarize
 from models.runs.lock import is_locked
 from models.runs.loss_curves import smoothed
-from tui.run_list import State
+from tui.run_list import State, state_of
 
 Level = Literal["plain", "good", "warning", "error"]
 MAX_LINES = 500
@@ -91,16 +93,19 @@ class RunFeed:
         self._log.extend(line for event in new if (line := log_line(event)) is not None)
         if not new and locked == self._was_locked:
             return None
-        self._was_locked = locked
-        return view_of(self.folder.name, self._follower.history, locked, tuple(self._log))
+        self._was_locked = None
+        with contextlib.suppress(OSError):  # a file of the run went meanwhile; the next call tries again
+            state = state_of(summarize(self.folder))
+            self._was_locked = locked
+            return _view(self.folder.name, self._follower.history, state, tuple(self._log))
+        return None
 
 
-def view_of(name: str, history: History, locked: bool, log: tuple[LogLine, ...] = ()) -> RunView:
-    """The view of a run with this history. `locked`: whether a process has it."""
+def _view(name: str, history: History, state: State, log: tuple[LogLine, ...]) -> RunView:
     ended = history.ended
     return RunView(
         name=name,
-        state=_state(history, locked),
+        state=state,
         step=history.step,
         total_steps=history.total_steps,
         started=history.started,
@@ -110,7 +115,7 @@ def view_of(name: str, history: History, locked: bool, log: tuple[LogLine, ...] 
         samples=tuple(history.samples),
         log=log,
         finished=ended if isinstance(ended, events.RunFinished) else None,
-        failure=ended if isinstance(ended, events.RunFailed) and not locked else None,
+        failure=ended if isinstance(ended, events.RunFailed) and state == "failed" else None,
     )
 
 
@@ -127,15 +132,3 @@ def log_line(event: Event) -> LogLine | None:
     elif isinstance(event, events.RunFinished) or (isinstance(event, EvaluationFinished) and event.best):
         level = "good"
     return LogLine(event.time, words.text, level)
-
-
-def _state(history: History, locked: bool) -> State:
-    phase = history.phase
-    if locked and phase != "finished":
-        return "training" if phase == "training" and history.last_step is not None else "preparing"
-    match phase:
-        case "new" | "preparing":
-            return "created"
-        case "training":
-            return "killed"
-    return phase

@@ -34,12 +34,7 @@ class RunRow:
 
     @property
     def state(self) -> State:
-        summary = self.summary
-        if summary.status == "training" and summary.last_step is None:
-            return "preparing"
-        if summary.failure is not None:
-            return "failed"
-        return "killed" if summary.was_killed else summary.status
+        return state_of(self.summary)
 
     @property
     def is_busy(self) -> bool:
@@ -51,6 +46,15 @@ class RunRow:
         """How much of the training is done, from 0 to 1; None where its length is not known."""
         total = self.summary.total_steps
         return min(1.0, self.summary.step / total) if total else None
+
+
+def state_of(summary: RunSummary) -> State:
+    """The state of a run, on every screen."""
+    if summary.is_preparing:
+        return "preparing"
+    if summary.failure is not None:
+        return "failed"
+    return "killed" if summary.was_killed else summary.status
 
 
 class RunList:

@@ -1,5 +1,6 @@
 """What the dashboard shows of a run, without a screen."""
 
+import contextlib
 import math
 import time
 
@@ -9,11 +10,12 @@ from models.errors import RunError
 from models.runs.event_json import to_json
 from models.runs.events import NoticeGiven, RunFailed, StepSkipped
 from models.runs.run import Run
-from tests.models.runs.example_config import CREATED
+from tests.models.runs.example_config import CREATED, WITH_TEXT
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
 from tests.tui.conftest import steps
 from tui.run_charts import chart_of_view
 from tui.run_feed import MAX_LINES, RunFeed, RunView
+from tui.run_list import RunList
 from tui.run_words import figures, losses_by_mode, progress_words, share
 
 
@@ -53,7 +55,31 @@ def test_a_view_comes_when_the_log_or_the_lock_has_changed(record) -> None:
     ],
 )
 def test_the_state_of_an_idle_run_is_how_its_log_ends(record, events, state: str) -> None:
-    assert view(record("owl", events, CREATED)).state == state
+    run = record("owl", events, WITH_TEXT if events else CREATED)
+    run.weights_path.write_bytes((2).to_bytes(8, "little") + b"{}")
+    assert view(run).state == state
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+@pytest.mark.parametrize("config", [CREATED, WITH_TEXT])
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [started()],
+        [started(), RunFailed(kind="X", message="No.")],
+        [started(), *steps(10)],
+        [started(), *steps(10), paused(10)],
+        [started(), *steps(10), finished()],
+    ],
+)
+def test_the_list_and_the_dashboard_agree_on_the_state(record, events, config, is_locked: bool) -> None:
+    run = record("owl", events, config)
+    with run.lock() if is_locked else contextlib.nullcontext():
+        (row,) = RunList(run.path.parent).read()
+        assert view(run).state == row.state
+        if not is_locked and config is WITH_TEXT and not events:
+            assert row.state == "paused"
 
 
 def test_a_run_that_is_taken_and_has_no_new_step_prepares(record) -> None:
