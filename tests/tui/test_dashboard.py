@@ -110,6 +110,9 @@ def test_an_idle_run_is_resumed_and_not_paused(record, drive, monkeypatch: pytes
         await pilot.press("p", "ctrl+c", "r")
         assert pilot.app.screen is screen
         assert calls == [("owl", ["resume", str(run.path), "--quiet"])]
+        for key, name in (("right", "rate"), ("left", "loss"), ("left", "log"), ("tab", "loss")):
+            await pilot.press(key)
+            assert screen.shown == name, key
         await pilot.press("l", "x")
         assert screen.log_axis and screen.axis == "tokens"
         await pilot.press("escape")

@@ -64,7 +64,9 @@ class DashboardScreen(Screen[None]):
         Binding("r", "resume", "Resume", id="run.resume", tooltip="Go on with a run that was interrupted"),
         Binding("l", "change_log", "Log", id="run.log", tooltip="A logarithmic or linear axis of the values"),
         Binding("x", "next_axis", "Axis", id="run.axis", tooltip="By step, tokens or time", show=False),
-        Binding("left,right,tab", "next_view", "View", id="run.view", tooltip="The next view", show=False),
+        Binding("right,tab", "next_view(1)", "View", id="run.view", tooltip="The next view", show=False),
+        Binding("left,shift+tab", "next_view(-1)", "View before", id="run.view_before", show=False,
+                tooltip="The view before"),
         *(Binding(str(n), f"view('{name}')", name.capitalize(), id=f"run.{name}", show=False,
                   tooltip=f"Show the {name}")
           for n, name in enumerate(VIEWS, start=1)),
@@ -214,8 +216,8 @@ class DashboardScreen(Screen[None]):
     def on_view_tabs_chosen(self, message: ViewTabs.Chosen) -> None:
         self.action_view(cast(ViewName, message.name.lower()))
 
-    def action_next_view(self) -> None:
-        self.action_view(VIEWS[(VIEWS.index(self.shown) + 1) % len(VIEWS)])
+    def action_next_view(self, direction: int) -> None:
+        self.action_view(VIEWS[(VIEWS.index(self.shown) + direction) % len(VIEWS)])
 
     def action_change_log(self) -> None:
         self.log_axis = not self.log_axis
