@@ -1,7 +1,6 @@
 """The application: its themes, its bindings on every screen, and the way to each screen."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
@@ -21,9 +20,8 @@ from tui.screens.home import HomeScreen
 from tui.theme import DARK, LIGHT, THEMES
 
 Severity = Literal["information", "warning", "error"]
-_REFUSES_WITHIN_S = 60.0
-"""Seconds in which a process that cannot train a run has said so."""
 _STARTS_WITHIN_S = 180.0
+"""Seconds in which a process is at work, or has said why it cannot train."""
 
 
 class RlmApp(App[None]):
@@ -59,8 +57,9 @@ class RlmApp(App[None]):
         self._first_run = run
         self.runs_dir = runs_dir
         self.words = words
-        self._starting: dict[str, float] = {}
-        """When the trainings were started that are not seen at work yet, in seconds of the clock."""
+        self._starting: dict[Launch, str | None] = {}
+        """The runs whose training was started and is not seen at work yet; None for one without a name."""
+        self._seen_training: set[str] = set()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
@@ -83,37 +82,44 @@ class RlmApp(App[None]):
         """Show an error with its hint."""
         self.say("\n".join(part for part in (error.message, error.hint) if part), severity="error")
 
-    def start_training(self, run: str, arguments: list[str]) -> None:
-        """Start a command of rlm that trains `run`, and say how that went."""
+    def start_training(self, run: str | None, arguments: list[str]) -> None:
+        """Start a command of rlm that trains `run`, and say how that went. None: rlm names the new run."""
         try:
             launch = Launch(arguments)
         except RlmError as error:
             self.say_error(error)
             return
-        self._starting[run] = time.monotonic()
+        self._starting[launch] = run
         self.post_message(TrainingStarted(run))
 
         def watch() -> None:
-            reason = launch.refusal(_REFUSES_WITHIN_S)
+            reason = launch.refusal(_STARTS_WITHIN_S)
             launch.close()
+            self._starting.pop(launch, None)
             if reason is not None and self.is_running:
                 self.post_message(TrainingRefused(run, reason))
 
         threading.Thread(target=watch, daemon=True).start()
 
     def starting_besides(self, training: Iterable[str]) -> list[str]:
-        """The runs whose training was started and is not at work yet; those in `training` are."""
-        for name in training:
-            self._starting.pop(name, None)
-        latest = time.monotonic() - _STARTS_WITHIN_S
-        return [name for name, started in self._starting.items() if started > latest]
+        """The runs whose training was started and is not at work yet, in words; those in `training` are.
+
+        A run that trains for the first time here, and was not asked for by its name, may be any that was
+        started without one.
+        """
+        now, starting = set(training), dict(self._starting)
+        has_new = bool(now - self._seen_training - set(starting.values()))
+        self._seen_training = now
+        for launch, name in starting.items():
+            if name in now or (name is None and has_new):
+                self._starting.pop(launch, None)
+        return [name or "a new run" for name in dict.fromkeys(list(self._starting.values()))]
 
     def on_training_started(self, message: TrainingStarted) -> None:
-        self.say(f"{message.run} trains in a process of its own.")
+        self.say(f"{message.run or 'The new run'} trains in a process of its own.")
 
     def on_training_refused(self, message: TrainingRefused) -> None:
-        self._starting.pop(message.run, None)
-        self.say(f"{message.run} does not train. {message.reason}", severity="error")
+        self.say(f"{message.run or 'The new run'} does not train. {message.reason}", severity="error")
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):

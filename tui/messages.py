@@ -94,17 +94,17 @@ class AnswerEnded(Message):
 
 
 class TrainingStarted(Message):
-    """A training was started in a process of its own, and is still at work."""
+    """A training was started in a process of its own. `run` is None where rlm names the new run."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str | None) -> None:
         super().__init__()
         self.run = run
 
 
 class TrainingRefused(Message):
-    """A process that was to train a run ended at once. `reason` is what it wrote."""
+    """A process that was to train a run ended with an error. `reason` is what it wrote."""
 
-    def __init__(self, run: str, reason: str) -> None:
+    def __init__(self, run: str | None, reason: str) -> None:
         super().__init__()
         self.run = run
         self.reason = reason

@@ -1,18 +1,21 @@
 """The home screen: what it shows, and its keys."""
 
+import threading
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
+from models.errors import RunError
 from models.runs.events import RunFailed
 from tests.models.runs.example_config import CREATED
 from tests.models.runs.example_events import paused, started
-from tests.tui.conftest import HOSTILE, SIZES, shown, steps, until
+from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, steps, until
 from tui import app as app_module
 from tui.app import RlmApp
 from tui.messages import TrainingRefused, TrainingStarted
+from tui.screens import home as home_module
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
@@ -134,7 +137,6 @@ def test_resuming_starts_a_process_and_shows_why_it_refuses(
 
     monkeypatch.setattr(app_module, "Launch", Refused)
     messages: list[object] = []
-    seen: list[list[str]] = []
 
     async def do(pilot: Pilot[None]) -> None:
         home = await ready(pilot, 1)
@@ -143,13 +145,78 @@ def test_resuming_starts_a_process_and_shows_why_it_refuses(
         await pilot.press("r")
         assert home.is_current
         await until(pilot, lambda: len(messages) == 2)
-        seen.append(pilot.app.starting_besides([]))
-        seen.append(pilot.app.starting_besides(["owl"]))
+        assert pilot.app.starting_besides([]) == []
 
     drive(do)
     assert calls == [["resume", str(run.path), "--quiet"]]
-    assert seen == [["owl"], []]
     assert isinstance(messages[0], TrainingStarted) and isinstance(messages[1], TrainingRefused)
+
+
+def test_a_training_is_starting_until_its_run_trains_or_its_process_ends(
+    record, drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record("owl", [started(), *steps(30)])
+    ends, waits = threading.Event(), []
+
+    class Starting:
+        def __init__(self, arguments: list[str]) -> None:
+            pass
+
+        def refusal(self, wait_s: float) -> str:
+            waits.append(wait_s)
+            ends.wait()
+            return "No room."
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(app_module, "Launch", Starting)
+
+    async def do(pilot: Pilot[None]) -> None:
+        app, home = pilot.app, await ready(pilot, 1)
+        assert isinstance(app, RlmApp)
+        home._timer.pause()
+        await until(pilot, lambda: not home._reading)
+        await pilot.pause()
+        assert app.starting_besides(["hen"]) == []
+        app.start_training(None, [])
+        app.start_training("owl", [])
+        assert app.starting_besides(["hen", "owl"]) == ["a new run"]  # these trained before, or are named
+        assert app.starting_besides(["hen", "owl", "tale"]) == []
+        app.start_training(None, [])
+        home._write_texts()
+        assert "starting a new run …" in str(home.query_one("#title", Static).content)
+        ends.set()
+        await until(pilot, lambda: "The new run does not train. No room." in remarks(app))
+        assert app.starting_besides([]) == [] and set(waits) == {app_module._STARTS_WITHIN_S}
+
+    try:
+        drive(do)
+    finally:
+        ends.set()
+
+
+def test_leaving_while_a_deletion_fails_is_no_crash(record, drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    record("owl", steps(30))
+    left = threading.Event()
+
+    def remove(run: object) -> None:
+        left.wait(30)
+        raise RunError("It is in use.")
+
+    def gone(*arguments: object) -> None:
+        raise RuntimeError("App is not running")
+
+    monkeypatch.setattr(home_module, "remove_run", remove)
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 1)
+        monkeypatch.setattr(pilot.app, "call_from_thread", gone)
+        worker = home._delete(home.table.selected.summary.path)
+        left.set()
+        await worker.wait()  # raises what the worker raised
+
+    drive(do)
 
 
 def test_marked_runs_are_plotted_together(record, drive) -> None:

@@ -97,6 +97,21 @@ def test_a_text_is_chosen_planned_and_started(
     assert name == "tale" and arguments[-6:] == ["--name", "tale", "--minutes", "2", "--", str(book)]
 
 
+def test_a_new_run_without_a_typed_name_has_none_yet(drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+
+    async def do(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
+        await pilot.press("n")
+        screen = pilot.app.screen
+        monkeypatch.setattr(pilot.app, "start_training", lambda run, arguments: started.append(run))
+        screen.query_one("#path", Input).value = "owl.txt"
+        await pilot.press("f10")
+
+    drive(do)
+    assert started == [None]
+
+
 def test_why_there_is_no_plan_is_shown(drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(new_run, "Launch", Planner)
     monkeypatch.setattr(Planner, "refused", "There is no such text.")

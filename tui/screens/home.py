@@ -235,11 +235,11 @@ class HomeScreen(Screen[None]):
 
     @work(thread=True, group="delete")
     def _delete(self, path: Path) -> None:
-        try:
-            remove_run(find_folder(path.name, self.runs.folder))
-        except RlmError as error:
-            self.app.call_from_thread(self.rlm.say_error, error)
-            return
         with contextlib.suppress(RuntimeError):  # the application was left meanwhile
-            self.app.call_from_thread(self.rlm.say, f"Deleted {path.name}.")
-            self.app.call_from_thread(self.read_runs)
+            try:
+                remove_run(find_folder(path.name, self.runs.folder))
+            except RlmError as error:
+                self.app.call_from_thread(self.rlm.say_error, error)
+            else:
+                self.app.call_from_thread(self.rlm.say, f"Deleted {path.name}.")
+                self.app.call_from_thread(self.read_runs)

@@ -164,7 +164,7 @@ class NewRunScreen(Screen[None]):
 
     def action_start(self) -> None:
         if (arguments := self._arguments()) is not None:
-            self.rlm.start_training(self._value("name").strip() or "The training", arguments)
+            self.rlm.start_training(self._value("name").strip() or None, arguments)
             self.dismiss()
 
     def action_close(self) -> None:
