@@ -13,6 +13,7 @@ from data.errors import RlmError
 from data.safe_text import safe_text
 from tui.launcher import Launch
 from tui.messages import TrainingRefused, TrainingStarted
+from tui.model_thread import end_if_loading
 from tui.palette import BindingCommands
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
@@ -134,4 +135,6 @@ class RlmApp(App[None]):
 
 def run_app(runs_dir: Path, words: Callable[[str], str], run: Path | None = None) -> None:
     """Run the application on the terminal until the user leaves. It begins with `run`, if given."""
-    RlmApp(runs_dir, words, run).run()
+    app = RlmApp(runs_dir, words, run)
+    app.run()
+    end_if_loading(app.return_code or 0)

@@ -22,6 +22,7 @@ from models.runs.run import Run
 from tui.chat_talk import Answer, ChatTalk, Speed
 from tui.content import joined
 from tui.messages import AnswerAdvanced, AnswerEnded, ModelLoaded
+from tui.model_thread import load_in_thread
 from tui.widgets.chat_input import ChatInput
 from tui.widgets.transcript import Transcript
 
@@ -94,19 +95,15 @@ class ChatScreen(Screen[None]):
             self._write_status()
             self._load()
 
-    @work(thread=True, group="model")
-    def _load(self) -> None:
+    @work(group="model")
+    async def _load(self) -> None:
         run = Run(self.folder.resolve())
         try:
             changed = _changed(run)
-            loaded = load_writer(run)
+            loaded = await load_in_thread(lambda: load_writer(run))
         except RlmError as error:
             self.post_message(ModelLoaded(None, 0.0, error))
-        except (
-            RuntimeError,
-            MemoryError,
-            OSError,
-        ) as error:  # of torch, or the files go
+        except (RuntimeError, MemoryError, OSError) as error:  # of torch, or the files go
             self.post_message(ModelLoaded(None, 0.0, RlmError(f"The model cannot be loaded: {error}")))
         else:
             self.post_message(ModelLoaded(loaded, changed))
