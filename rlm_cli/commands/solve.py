@@ -139,10 +139,6 @@ def solve_and_show(
     valid = [one for one in solutions if one.valid]
     for one in solutions:
         _show(one, output, trace=trace)
-    if out is not None:
-        from data.puzzle_file import write_puzzles
-
-        write_puzzles(out, (one.puzzle for one in valid), (one.answer for one in valid))
     output.json(
         {
             "run": run.name,
@@ -159,6 +155,10 @@ def solve_and_show(
         f"{' each' if len(solutions) > 1 else ''} · {seconds:.2f} s",
         style="dim",
     )
+    if out is not None:
+        from data.puzzle_file import write_puzzles
+
+        write_puzzles(out, (one.puzzle for one in valid), (one.answer for one in valid))
     return solutions
 
 

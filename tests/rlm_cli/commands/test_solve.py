@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from data.errors import StorageError
 from rlm_cli.app import main
 
 PUZZLE = "1...|..3.|.4..|...2"
@@ -172,6 +173,18 @@ def test_out_file_is_overwritten_only_with_force(capsys: pytest.CaptureFixture[s
     assert "already exists" in error and "--force" in error and out.read_text() == "mine"
     solved(capsys, PUZZLE, "--out", str(out), "--force")
     assert out.read_text().startswith("puzzle,solution\n")
+
+
+def test_answers_that_cannot_be_written_are_shown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr("data.puzzle_file.write_puzzles", full)
+    capsys.readouterr()
+    assert main(["solve", "four", PUZZLE, "--out", str(tmp_path / "answers.csv"), "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["results"]) == 1
 
 
 def test_out_never_replaces_a_special_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
