@@ -140,7 +140,7 @@ def test_a_training_that_fails_while_it_is_shown_says_why(record, drive) -> None
         with run.lock():
             screen = await opened(pilot)
             assert screen.view.state == "training"
-        append(run, RunFailed(kind="X", message=f"No loss {HOSTILE}", hint="Try less."))
+            append(run, RunFailed(kind="X", message=f"No loss {HOSTILE}", hint="Try less."))
         await until(pilot, lambda: remarks(pilot.app))
         assert screen.view.state == "failed" and remarks(pilot.app)[0].startswith("No loss [bold]no")
 
