@@ -37,6 +37,7 @@ from rlm_cli.environment import read_environment
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
+from rlm_cli.program import set_runs_dir
 from rlm_cli.streams import OutputError, drop_broken_streams, flush_streams
 from rlm_cli.usage_errors import usage_error
 
@@ -125,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OutputError):  # the window may be closed
             Output().error(error.as_rlm_error())
         return ExitCode.FAILED
+    finally:
+        set_runs_dir(None)  # it was typed for this command alone
     return status
 
 

@@ -54,6 +54,8 @@ def test_hints_can_be_typed(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert ".venv/bin/rlm train FILE" in printed
     assert "See: .venv/bin/rlm --help" in printed
     assert "See: .venv/bin/rlm train --help" in printed
+    main(["ls", "--runs-dir", str(tmp_path)])
+    assert in_cli_words("{ls}") == ".venv/bin/rlm ls", "a folder is typed for one command"
 
 
 @pytest.mark.usefixtures("called_by_path")
