@@ -40,6 +40,7 @@ from models.runs.checkpoint_folder import (
     state_text,
     write_pointer,
 )
+from models.runs.lock import require_in_place
 from models.runs.run import Run
 from models.runs.run_state import RunState
 from models.runs.tensor_file import file_size, read_tensors, sealed, tensor_pieces
@@ -78,6 +79,7 @@ def save_checkpoint(
     """
     what = f"the checkpoint of step {snapshot.step}"
     folder = run.checkpoints_path
+    require_in_place(run.path)
     with storing(what):
         if not folder.is_dir():
             folder.mkdir()
@@ -139,6 +141,7 @@ def load_checkpoint(run: Run, pointer: str = "latest") -> tuple[Snapshot, list[s
 def save_weights(run: Run, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Replace the run's ready-to-use weights in one step. Raises StorageError, the old ones intact."""
     what = f"the weights of run '{run.name}'"
+    require_in_place(run.path)
     metadata = sealed(tensors, metadata)
     with storing(what):
         require_space(run.path, file_size(tensors, metadata), what)

@@ -24,6 +24,9 @@ _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 _held_throughout: ContextVar[frozenset[Path]] = ContextVar("held_throughout", default=frozenset())
 """Folders whose lock this thread holds for all the steps it takes."""
 
+_locked: dict[Path, tuple[int, int]] = {}
+"""The device and the inode of each folder whose lock this process holds, as it was locked."""
+
 
 @contextlib.contextmanager
 def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[bool]:
@@ -50,12 +53,33 @@ def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[
         if not is_reserved_for_us and _is_reserved(folder):
             raise _busy(folder)
         _write_pid(folder, os.getpid())
+        with contextlib.suppress(OSError):
+            _locked[folder] = _identity(folder)
         yield True
     finally:
+        _locked.pop(folder, None)
         try:
             _remove_own_pid(folder)
         finally:
             lock.release()
+
+
+def require_in_place(folder: Path) -> None:
+    """Raise RunError where another folder is in the place of one that this process has locked.
+
+    Files are written by their paths, so the next one would go into somebody else's run.
+    """
+    with contextlib.suppress(OSError):  # nothing is there: the write says so
+        if _locked.get(folder) not in (None, _identity(folder)):
+            raise RunError(
+                f"Run '{folder.name}' was moved, and something else is in its place.",
+                hint="See what there is: {ls}",
+            )
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager

@@ -32,7 +32,13 @@ from models.runs.events import Event
 from models.runs.history import History, text_started_at
 from models.runs.incomplete import is_incomplete
 from models.runs.live_progress import clear_progress
-from models.runs.lock import holding_lock, holding_lock_throughout, is_locked, require_unlocked
+from models.runs.lock import (
+    holding_lock,
+    holding_lock_throughout,
+    is_locked,
+    require_in_place,
+    require_unlocked,
+)
 from models.runs.migrations import migrated, stamped
 from models.runs.read_files import read_json
 from models.runs.recording import record_events
@@ -169,6 +175,7 @@ class Run:
 
     def save_config(self, config: RunConfig) -> None:
         """Replace the configuration in one step. Raises StorageError."""
+        require_in_place(self.path)
         replace_json(self.config_path, stamped(CONFIG_FILE, config.to_json()))
 
     def datasets(self, config: RunConfig | None = None) -> list[Dataset]:
@@ -210,6 +217,7 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> None:
         """Replace one of the run's other JSON files, its version added, in one step. Raises StorageError."""
+        require_in_place(self.path)
         replace_json(self._json_path(name), stamped(name, value))
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:

@@ -2,7 +2,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from data.errors import RlmError, UsageError
 from data.storage import digest_of
 from models.errors import RunBusyError, RunError
 from models.runs import event_log
+from models.runs.checkpoint import save_weights
 from models.runs.datasets import Dataset
 from models.runs.events import CheckpointSaved, Event, NoticeGiven
 from models.runs.listing import list_runs
@@ -236,6 +237,23 @@ def test_locking_a_run_that_was_moved_does_not_make_its_folder_again(tmp_path: P
     with pytest.raises(RunError, match="no longer there"), holding_lock_to_read(run.path):
         pass
     assert os.listdir(tmp_path) == ["elsewhere"]
+
+
+def test_nothing_is_written_into_what_was_put_in_the_place_of_a_locked_run(tmp_path: Path) -> None:
+    run = Run.create("owl", tmp_path)
+    writes: list[Callable[[], object]] = [
+        lambda: run.write_json("evaluation.json", {}),
+        lambda: save_weights(run, {}, {}),
+        lambda: run.save_config(CREATED),
+    ]
+    with run.lock():
+        os.rename(run.path, tmp_path / "elsewhere")
+        run.path.mkdir()
+        for write in writes:
+            with pytest.raises(RunError, match="something else is in its place"):
+                write()
+        assert not os.listdir(run.path)
+    run.save_config(CREATED)
 
 
 def test_a_kill_while_the_lock_is_taken_leaves_no_other_file(
