@@ -62,4 +62,4 @@ def complete_modes(incomplete: str) -> Iterator[tuple[str, str]]:
         if mode.startswith(incomplete):
             yield mode, f"{depth.cycles} cycles of {depth.steps}"
     if AUTO_MODE.startswith(incomplete):
-        yield AUTO_MODE, "the one with the lowest measured loss"
+        yield AUTO_MODE, "the best measured one"

@@ -129,7 +129,7 @@ ModeOption = Annotated[
         "-m",
         metavar="MODE",
         help="How long it thinks about each token: fast, normal, deep, thorough or extreme; "
-        "or auto, the one with the lowest measured loss. Default normal.",
+        "or auto, the best measured one. Default normal.",
         autocompletion=complete_modes,
     ),
 ]

@@ -28,7 +28,7 @@ def chat_settings(run: Run) -> ChatSettings:
 
 
 def resolve_mode(run: Run, mode: str) -> str:
-    """`mode`, or for "auto" the mode with the lowest measured loss. Raises UsageError for an unknown mode."""
+    """`mode`, or for "auto" the best measured mode. Raises UsageError for an unknown mode."""
     chosen = (best_mode(mode_losses(run)) or DEFAULT_MODE) if mode == AUTO_MODE else mode
     depth_of(chosen)
     return chosen
