@@ -15,6 +15,7 @@ from models.runs.control_requests import CONTROL_FOLDER
 from models.runs.event_json import to_json
 from models.runs.event_log import parse_line
 from models.runs.events import Event
+from models.runs.lock import folder_identity
 
 PROGRESS_FILE = "progress"
 INTERVAL_S = 1.0
@@ -29,6 +30,7 @@ class ProgressFile:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / CONTROL_FOLDER / PROGRESS_FILE
+        self._identity = folder_identity(folder)
         self._is_written = False
         self._due_at = time.monotonic() + INTERVAL_S
 
@@ -42,6 +44,8 @@ class ProgressFile:
                 _remove(self._path)
         elif now >= self._due_at:
             self._due_at = now + INTERVAL_S
+            if folder_identity(self._path.parent.parent) != self._identity:
+                return  # it was moved, and another run may be in its place
             with contextlib.suppress(OSError, StorageError):
                 self._path.parent.mkdir(exist_ok=True)
                 if not self._path.parent.is_symlink():

@@ -53,8 +53,8 @@ def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[
         if not is_reserved_for_us and _is_reserved(folder):
             raise _busy(folder)
         _write_pid(folder, os.getpid())
-        with contextlib.suppress(OSError):
-            _locked[folder] = _identity(folder)
+        if (identity := folder_identity(folder)) is not None:
+            _locked[folder] = identity
         yield True
     finally:
         _locked.pop(folder, None)
@@ -69,16 +69,20 @@ def require_in_place(folder: Path) -> None:
 
     Files are written by their paths, so the next one would go into somebody else's run.
     """
-    with contextlib.suppress(OSError):  # nothing is there: the write says so
-        if _locked.get(folder) not in (None, _identity(folder)):
-            raise RunError(
-                f"Run '{folder.name}' was moved, and something else is in its place.",
-                hint="See what there is: {ls}",
-            )
+    found = folder_identity(folder)  # where nothing is there, the write says so
+    if found is not None and _locked.get(folder) not in (None, found):
+        raise RunError(
+            f"Run '{folder.name}' was moved, and something else is in its place.",
+            hint="See what there is: {ls}",
+        )
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
+def folder_identity(folder: Path) -> tuple[int, int] | None:
+    """The device and the inode of a folder, which a rename keeps; None where it is not there."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
     return found.st_dev, found.st_ino
 
 

@@ -10,6 +10,7 @@ from models.errors import RunBusyError, in_command
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFailed
 from models.runs.live_progress import ProgressFile
+from models.runs.lock import folder_identity
 from models.runs.training_log import TrainingLogLines
 
 _LONGEST_MESSAGE = 2000  # characters of an error that is not ours: some carry a whole stack
@@ -56,10 +57,14 @@ def run_failed(error: Exception, folder: Path) -> RunFailed:
 
 
 class _Logs:
-    """Both logs, opened when there is something to write."""
+    """Both logs, opened when there is something to write.
+
+    Nothing is written where the folder was moved before that and another run is in its place.
+    """
 
     def __init__(self, event_log: Path, training_log: Path) -> None:
         self._paths = event_log, training_log
+        self._identity = folder_identity(event_log.parent)
         self._open: tuple[LineAppender, LineAppender] | None = None
         self._files = contextlib.ExitStack()
         self._lines = TrainingLogLines()
@@ -76,6 +81,8 @@ class _Logs:
         if not event.lasting:
             return
         if self._open is None:
+            if folder_identity(self._paths[0].parent) not in (None, self._identity):
+                return
             log, text = (self._files.enter_context(LineAppender(path)) for path in self._paths)
             self._open = log, text
         log, text = self._open

@@ -128,6 +128,8 @@ def test_a_run_that_goes_away_ends_its_training_in_a_sentence(
             shutil.copytree(folder / "runs" / "pair", run)
         outcome = training.outcome()
         assert not outcome.faults(), outcome.text
+        if how == "replaced":
+            assert content_of(run) == content_of(folder / "runs" / "pair"), outcome.text
         statuses = assert_sound(host, folder)
         if how == "moved" and "elsewhere" in statuses and outcome.code:
             assert host.rlm(folder, "resume", "elsewhere").code in (0, 2)

@@ -128,3 +128,17 @@ def test_a_log_that_cannot_be_written_is_the_error(tmp_path: Path, monkeypatch: 
 
 def test_the_message_of_a_foreign_error_is_bounded() -> None:
     assert len(recording.run_failed(RuntimeError("x" * 10**6), Path()).message) < 3000
+
+
+def test_nothing_is_written_to_what_is_in_the_place_of_a_run_that_was_moved(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    event = step(1)
+
+    def training() -> Iterator[Event]:
+        run.rename(tmp_path / "elsewhere")
+        run.mkdir()
+        yield event
+
+    assert list(record_events(training(), *logs(run))) == [event]
+    assert list(run.iterdir()) == []
