@@ -15,6 +15,7 @@ from tui.launcher import Launch
 from tui.messages import TrainingRefused, TrainingStarted
 from tui.model_thread import end_if_loading
 from tui.palette import BindingCommands
+from tui.screens.chat import ChatScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
@@ -29,7 +30,8 @@ class RlmApp(App[None]):
     """The full-screen front end over the runs in one folder.
 
     `words` turns settings and commands in messages of the core, which stand in braces, into what a user can
-    type. With `run`, the folder of one, the application begins with its dashboard.
+    type. With `run`, the folder of one, the application begins with its dashboard. With `chat`, also the
+    folder of a run, it begins with a chat.
     """
 
     TITLE = "rlm"
@@ -53,9 +55,16 @@ class RlmApp(App[None]):
                 tooltip="On a run in training: pause, stop or go on"),
     ]  # fmt: skip
 
-    def __init__(self, runs_dir: Path, words: Callable[[str], str] = str, run: Path | None = None) -> None:
+    def __init__(
+        self,
+        runs_dir: Path,
+        words: Callable[[str], str] = str,
+        run: Path | None = None,
+        chat: Path | None = None,
+    ) -> None:
         super().__init__()
         self._first_run = run
+        self._first_chat = chat
         self.runs_dir = runs_dir
         self.words = words
         self._starting: dict[Launch, str | None] = {}
@@ -71,6 +80,8 @@ class RlmApp(App[None]):
     def on_mount(self) -> None:
         if self._first_run is not None:
             self.push_screen(DashboardScreen(self._first_run))
+        if self._first_chat is not None:
+            self.push_screen(ChatScreen(self._first_chat))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
@@ -133,8 +144,10 @@ class RlmApp(App[None]):
         self.say("Nothing is interrupted here. Ctrl-Q leaves the application.")
 
 
-def run_app(runs_dir: Path, words: Callable[[str], str], run: Path | None = None) -> None:
-    """Run the application on the terminal until the user leaves. It begins with `run`, if given."""
-    app = RlmApp(runs_dir, words, run)
+def run_app(
+    runs_dir: Path, words: Callable[[str], str], run: Path | None = None, *, chat: Path | None = None
+) -> None:
+    """Run the application on the terminal until the user leaves. It begins as `RlmApp` says."""
+    app = RlmApp(runs_dir, words, run, chat)
     app.run()
     end_if_loading(app.return_code or 0)

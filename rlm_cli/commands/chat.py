@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from data.errors import UsageError
 from models.generation.run_defaults import mode_losses
 from rlm_cli.chat.terminal_mode import unechoed_keys
+from rlm_cli.environment import runs_dir as find_runs_dir
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import (
     SAMPLING_PANEL,
@@ -29,6 +31,7 @@ from rlm_cli.generation_options import (
     WriterSeedOption,
     check_threads,
     load_model,
+    open_run,
     read_piped_text,
     refuse_system,
     resolve_settings,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 
 def chat(
+    context: typer.Context,
     run_name: RunArgument = None,
     text: PromptArgument = None,
     resume: Annotated[
@@ -81,6 +85,7 @@ def chat(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show each token: id, text, probability, passes.")
     ] = False,
+    tui: Annotated[bool, typer.Option("--tui", help="Talk in the full-screen application.")] = False,
     device: WriterDeviceOption = None,
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
@@ -97,8 +102,12 @@ def chat(
       rlm chat
       rlm chat book "Good morning" --mode deep
       rlm chat book -c
+      rlm chat book --tui
       cat prompt.txt | rlm chat book --temp 0.5 > answer.txt
     """  # fmt: skip
+    if tui:
+        _open_application(context, run_name, runs_dir)
+        return
     output = Output.of(quiet=quiet)
     if plain and resume:
         raise UsageError("--plain and --continue exclude each other.", hint="Give one of them.")
@@ -138,6 +147,20 @@ def chat(
             _one_turn(session, output, message or "")
         else:
             _talk(session, output, message, plain_input=plain_input, independent=plain)
+
+
+def _open_application(context: typer.Context, run_name: str | None, runs_dir: Path | None) -> None:
+    """Talk in the full-screen application."""
+    from rlm_cli.commands.tui import open_application, require_terminal
+
+    for parameter in context.command.params:
+        source = getattr(context.get_parameter_source(str(parameter.name)), "name", None)
+        if source == "COMMANDLINE" and parameter.name not in ("run_name", "runs_dir", "tui"):
+            flag = next((flag for flag in parameter.opts if flag.startswith("--")), "a prompt")
+            raise UsageError(f"--tui and {flag} exclude each other.", hint="Type it in the application.")
+    require_terminal("talk line by line:  {chat}")
+    run = open_run(run_name, runs_dir)
+    open_application(find_runs_dir(runs_dir), chat=run.path)
 
 
 def _session(

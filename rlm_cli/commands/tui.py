@@ -2,11 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from data.errors import UsageError
+from rlm_cli.environment import runs_dir as find_runs_dir
 from rlm_cli.options import RunsDirOption, run_argument
 from rlm_cli.streams import is_terminal
+from rlm_cli.wording import in_cli_words
 
 
 def tui(
@@ -23,15 +26,24 @@ def tui(
       rlm tui book
       rlm tui --runs-dir ~/models/runs
     """
+    require_terminal("list the runs:  {ls}")
+    from models.runs.run import Run
+
+    folder = find_runs_dir(runs_dir)
+    open_application(folder, run=None if run_name is None else Run.open(run_name, folder).path)
+
+
+def require_terminal(plain: str) -> None:
+    """Raise UsageError without a terminal. `plain` names the command that needs none."""
     if os.environ.get("TERM") == "dumb" or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr))):
         raise UsageError(
             "The full-screen application needs a terminal.",
-            hint="Without one, list the runs:  {ls}",
+            hint=f"Without one, {plain}",
         )
-    from models.runs.run import Run
-    from rlm_cli.environment import runs_dir as find_runs_dir
-    from rlm_cli.wording import in_cli_words
+
+
+def open_application(folder: Path, *, run: Path | None = None, chat: Path | None = None) -> None:
+    """Run the application over the runs of `folder`. It begins with a run, or with a chat with one."""
     from tui.app import run_app
 
-    folder = find_runs_dir(runs_dir)
-    run_app(folder, in_cli_words, None if run_name is None else Run.open(run_name, folder).path)
+    run_app(folder, in_cli_words, run, chat=chat)

@@ -1,6 +1,7 @@
 """Runs with small recorded logs, and the application over them."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from tui.app import RlmApp
 from tui.screens import dashboard
 
 SIZES = [(80, 24), (140, 45), (40, 12)]
+TRAINED = Path(__file__).parents[1] / "fixtures/runs_of_earlier_versions/before_second_texts/finished"
 HOSTILE = "[bold]no[/bold] \x1b[31mred\x1b[0m \u202e\x9b2J"
 
 Drive = Callable[[Pilot[None]], Awaitable[None]]
@@ -39,6 +41,13 @@ def record(tmp_path: Path) -> Callable[..., Run]:
         return run
 
     return make
+
+
+@pytest.fixture
+def chatty(tmp_path: Path) -> Run:
+    """A run with a tiny trained model."""
+    shutil.copytree(TRAINED, tmp_path / "runs" / "chatty")
+    return Run.open("chatty", tmp_path / "runs")
 
 
 def steps(count: int, total: int = 100, **more) -> list[Event]:

@@ -1,6 +1,5 @@
 """The chat: what its commands do, and its screen and keys."""
 
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -22,15 +21,6 @@ from tui.screens import chat as chat_module
 from tui.screens.chat import ChatScreen
 from tui.screens.home import HomeScreen
 from tui.widgets.chat_input import ChatInput
-
-TRAINED = Path(__file__).parents[1] / "fixtures/runs_of_earlier_versions/before_second_texts/finished"
-
-
-@pytest.fixture
-def chatty(tmp_path: Path) -> Run:
-    """A run with a tiny trained model."""
-    shutil.copytree(TRAINED, tmp_path / "runs" / "chatty")
-    return Run.open("chatty", tmp_path / "runs")
 
 
 @pytest.fixture

@@ -1,13 +1,21 @@
 """Starting the application: what it needs, and what it does not load."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import rlm_cli.commands.tui as tui_command
+import tui.app as app_module
+from models.runs.run import Run
 from rlm_cli.app import main
 from rlm_cli.exit_codes import ExitCode
+from tests.tui.conftest import until
+from tui.app import RlmApp
+from tui.screens.chat import ChatScreen
+from tui.screens.home import HomeScreen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,3 +54,37 @@ def test_without_a_terminal_it_names_the_plain_command(name: str, capsys: pytest
     assert main([name]) == ExitCode.USAGE
     error = capsys.readouterr().err
     assert "needs a terminal" in error and "rlm ls" in error
+
+
+def test_chat_in_the_application_needs_a_terminal_and_takes_no_other_option(
+    chatty: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(chatty.path.parents[1])
+    assert main(["chat", "chatty", "--tui"]) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert "needs a terminal" in error and "rlm chat" in error
+    for more, named in ((["--temp", "0.5"], "--temp"), (["Once"], "a prompt"), (["-c"], "--continue")):
+        assert main(["chat", "chatty", *more, "--tui"]) == ExitCode.USAGE
+        assert f"--tui and {named} exclude each other" in capsys.readouterr().err
+
+
+def test_the_application_begins_with_a_chat(chatty: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[Path, Path | None]] = []
+    monkeypatch.chdir(chatty.path.parents[1])
+    monkeypatch.setattr(tui_command, "require_terminal", lambda plain: None)
+    monkeypatch.setattr(app_module, "run_app", lambda folder, words, run, chat: begun.append((folder, chat)))
+    assert main(["chat", "chatty", "--tui"]) == ExitCode.OK
+    ((folder, chat),) = begun
+    assert chat is not None and chat.samefile(chatty.path)
+    app = RlmApp(folder, chat=chat)
+
+    async def go() -> None:
+        async with app.run_test() as pilot:
+            await pilot.pause()
+            screen = app.screen
+            assert isinstance(screen, ChatScreen) and screen.folder == chat
+            await until(pilot, lambda: screen.talk is not None)
+            await pilot.press("escape")
+            assert isinstance(app.screen, HomeScreen)
+
+    asyncio.run(go())
