@@ -8,6 +8,7 @@ import numpy as np
 
 from data.tokenizer import Tokenizer
 from models.depth import Depth
+from models.generation.prompt import prompt_of_text
 from models.generation.settings import GenerationConfig
 from models.recursive_lm import RecursiveLM
 from models.runs.events import EvaluationAdvanced, Event
@@ -29,16 +30,28 @@ class Passage:
 
 
 def sample_passage(
-    model: RecursiveLM, tokenizer: Tokenizer, kind: str, validation: np.ndarray, depth: Depth, step: int
+    model: RecursiveLM,
+    tokenizer: Tokenizer,
+    kind: str,
+    validation: np.ndarray,
+    depth: Depth,
+    step: int,
+    own: str = "",
 ) -> Generator[Event, None, Passage]:
-    """Continue the first words of `validation` (N,), or answer its first question if the model was
-    trained on conversations. A newline as the prompt would give only spaces for an indented text.
+    """Continue `own`; where it is empty, the first words of `validation` (N,), or answer its first question
+    if the model was trained on conversations. A newline as the prompt would give only spaces for an indented
+    text.
 
+    Of a long prompt the end counts: it takes at most half the context.
     Where it takes long, it tells its progress, as a part of the evaluation at `step`.
     """
     from models.generation.generate import generate
 
-    prompt = prompt_at(tokenizer, kind, validation, model.config.context_length)
+    context_length = model.config.context_length
+    if own:
+        prompt = prompt_of_text(tokenizer, kind, own, max(1, context_length // 2)).ids
+    else:
+        prompt = prompt_at(tokenizer, kind, validation, context_length)
     texts: list[str] = []
     was_training, told_at = model.training, time.monotonic()
     model.eval()
@@ -50,7 +63,7 @@ def sample_passage(
                 yield EvaluationAdvanced(step=step, done=len(texts), total=SAMPLE.max_tokens or 0)
     finally:
         model.train(was_training)
-    return Passage(tokenizer.decode(prompt).strip(), "".join(texts))
+    return Passage(own or tokenizer.decode(prompt).strip(), "".join(texts))
 
 
 def prompt_at(tokenizer: Tokenizer, kind: str, tokens: np.ndarray, context_length: int) -> list[int]:

@@ -84,8 +84,7 @@ class History:
             case EvaluationFinished():
                 _put(self.evaluations, event)
             case SampleGenerated():
-                _put(self.samples, event)
-                del self.samples[:-_MAX_SAMPLES]
+                self._take_sample(event)
             case ModelExpanded():
                 _put(self.growths, event)
             case CorpusStarted():
@@ -166,6 +165,13 @@ class History:
             self._go_back_to(event.step - 1)
         self.ended, self.step, self.total_steps = None, event.step, event.total_steps
         self._points.add(event)
+
+    def _take_sample(self, event: SampleGenerated) -> None:
+        """Several prompts may have a sample at one step."""
+        last = [one for one in self.samples if one.step == event.step and one.prompt != event.prompt]
+        _put(self.samples, event)
+        self.samples[-1:-1] = last
+        del self.samples[:-_MAX_SAMPLES]
 
     def _start_text(self, event: CorpusStarted) -> None:
         self._go_back_to(-1)

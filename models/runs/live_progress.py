@@ -70,7 +70,7 @@ def clear_progress(folder: Path) -> None:
     control = folder / CONTROL_FOLDER
     if not control.is_symlink():
         _remove(control / PROGRESS_FILE)
-        clear_temporaries(control)  # nobody else writes one there
+        clear_temporaries(control)  # also of a request that is being made: it comes too early to count
 
 
 def _remove(path: Path) -> None:

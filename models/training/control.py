@@ -13,6 +13,7 @@ from models.runs.run import Run
 Decision = TypeVar("Decision")
 Outcome = TypeVar("Outcome")
 
+PAUSE_OR_STOP: tuple[Request, ...] = ("pause", "stop")
 POLL_S = 0.5
 """Seconds between two looks for requests in the run's folder."""
 
@@ -29,31 +30,33 @@ class Control:
         """`began` is when the user started to wait, on the clock of time.monotonic(); now if not given."""
         self.began = time.monotonic() if began is None else began
         self.interrupted = False
-        self._requests: set[str] = set()
+        self._requests: dict[Request, str] = {}
+        """Each with its prompt; empty but for a sample."""
         self._run: Run | None = None
         self._polled_at = -POLL_S
         self._waited_s = 0.0
 
     def pause(self) -> None:
         """Save, and end with RunPaused."""
-        self._requests.add("pause")
+        self._requests["pause"] = ""
 
     def stop(self) -> None:
         """End with RunFinished and the best weights so far."""
-        self._requests.add("stop")
+        self._requests["stop"] = ""
 
     def save(self) -> None:
         """Save a checkpoint after the step, and go on."""
-        self._requests.add("save")
+        self._requests["save"] = ""
 
-    def sample(self) -> None:
-        """Write a sample after the step, and go on."""
-        self._requests.add("sample")
+    def sample(self, prompt: str = "") -> None:
+        """Write a sample after the step, and go on. An empty prompt: that of the other samples."""
+        self._requests["sample"] = prompt
 
     def go_on(self) -> None:
         """Withdraw an interrupt, and a pause or stop that followed it."""
         self.interrupted = False
-        self._requests -= {"pause", "stop"}
+        for kind in PAUSE_OR_STOP:
+            self._requests.pop(kind, None)
 
     def listen(self, run: Run) -> None:
         """Take requests from the folder of `run` too. The caller holds the run's lock, which removed
@@ -70,7 +73,13 @@ class Control:
 
     def done(self, request: Request) -> None:
         """Forget `request`: it was carried out."""
-        self._requests.discard(request)
+        self._requests.pop(request, None)
+
+    def take_sample(self) -> str:
+        """The prompt of the sample that is wanted, which counts as written from now on."""
+        prompt = self.decide(self._requests.get("sample", ""))
+        self.done("sample")
+        return prompt
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:

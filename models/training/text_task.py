@@ -168,15 +168,17 @@ class TextTask:
         return self.known[:-1] if isinstance(self.sampler, MixedSampler) else ()
 
     def sample(self, session: Session) -> Iterator[Event]:
-        session.control.done("sample")
+        prompt = session.control.take_sample()
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
-            sample = yield from until_paused(self._write_sample(session, model), session.control)
+            sample = yield from until_paused(self._write_sample(session, model, prompt), session.control)
         if sample is not None:
             yield SampleGenerated(step=session.counters.step, prompt=sample.prompt, text=sample.text)
 
-    def _write_sample(self, session: Session, model: RecursiveLM) -> Generator[Event, None, Passage]:
+    def _write_sample(
+        self, session: Session, model: RecursiveLM, prompt: str = ""
+    ) -> Generator[Event, None, Passage]:
         step, depth = session.counters.step, default_depth(model)
-        return sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth, step)
+        return sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth, step, prompt)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""

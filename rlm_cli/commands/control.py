@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from rlm_cli.options import QuietOption, RunsDirOption, run_argument
 from rlm_cli.output import Output
 from rlm_cli.run_reference import newest_in_training
@@ -56,7 +58,13 @@ def save(
 
 
 def sample(
-    run_name: TrainingArgument = None, runs_dir: RunsDirOption = None, quiet: QuietOption = False
+    run_name: TrainingArgument = None,
+    prompt: Annotated[
+        str,
+        typer.Option("--prompt", "-p", help="What the model continues. Empty: the words of every sample."),
+    ] = "",
+    runs_dir: RunsDirOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Let a training in another process write a sample.
 
@@ -65,16 +73,19 @@ def sample(
     Examples:
       rlm sample
       rlm sample book
+      rlm sample book -p "One evening"
     """
-    _send(run_name, runs_dir, quiet, "sample", "write a sample")
+    _send(run_name, runs_dir, quiet, "sample", "write a sample", prompt)
 
 
-def _send(run_name: str | None, runs_dir: Path | None, quiet: bool, kind: "Request", meaning: str) -> None:
+def _send(
+    run_name: str | None, runs_dir: Path | None, quiet: bool, kind: "Request", meaning: str, prompt: str = ""
+) -> None:
     from models.runs.control_requests import request
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else newest_in_training(folder), folder)
-    request(run, kind)
+    request(run, kind, prompt)
     Output.of(quiet=quiet).say(f"Asked {run.name} to {meaning}.")

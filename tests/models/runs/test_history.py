@@ -244,3 +244,12 @@ def test_a_run_has_the_history_of_its_log(tmp_path: Path) -> None:
     history = run.history()
     assert (history.step, history.validation_loss, history.phase) == (2, 2.0, "training")
     assert history.progress is None, "progress is not in the log"
+
+
+def test_a_step_has_a_sample_of_each_prompt() -> None:
+    history = History()
+    for event in (step(1), sample(1, "a"), replace(sample(1, "b"), prompt="own"), sample(1, "c")):
+        history.add(event)
+    assert [(one.prompt, one.text) for one in history.samples] == [("own", "b"), ("", "c")]
+    history.add(sample(0))
+    assert [one.step for one in history.samples] == [0]

@@ -20,7 +20,7 @@ from models.runs.events import (
     StepFinished,
 )
 from models.runs.run import Run
-from models.training import calibrate, session
+from models.training import calibrate, session, text_data
 from models.training import control as control_module
 from models.training.control import Control, until_paused
 from models.training.trainer import train
@@ -37,13 +37,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
-def train_with_request(run: Run, kind: Request) -> list[Event]:
+def train_with_request(run: Run, kind: Request, prompt: str = "") -> list[Event]:
     """Train a run to its end, with a request in its folder after step 3."""
     events = []
     for event in run.record(train(run)):  # training holds the lock, which a request needs
         events.append(event)
         if isinstance(event, StepFinished) and event.step == AT_STEP:
-            control_requests.request(run, kind)
+            control_requests.request(run, kind, prompt)
     return events
 
 
@@ -72,6 +72,24 @@ def test_a_requested_stop_finishes_with_the_best_weights(new_run: NewRun, poll_a
     assert isinstance(last, RunFinished)
     assert (last.reason, last.step, last.best_step) == ("stopped", AT_STEP, AT_STEP)
     assert folder_of(run) == []
+
+
+@pytest.mark.parametrize("kind", ["text", "messages"])
+def test_a_requested_sample_continues_the_prompt_of_the_request(
+    new_run: NewRun, poll_always: None, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    open_task = text_data.open_task
+
+    def open_as(*arguments):
+        task, config = yield from open_task(*arguments)
+        task.kind = kind
+        return task, config
+
+    monkeypatch.setattr(text_data, "open_task", open_as)
+    run = new_run(evaluations=1, samples=1)
+    events = train_with_request(run, "sample", "The owl ")
+    samples = [event for event in events if isinstance(event, SampleGenerated)]
+    assert [(one.step, one.prompt == "The owl ") for one in samples] == [(AT_STEP, True), (12, False)]
 
 
 def test_a_requested_save_saves_once_and_goes_on(new_run: NewRun, poll_always: None) -> None:

@@ -28,8 +28,14 @@ def test_the_training_gets_the_request(
     idle.save_config(CREATED)
     with run.lock():
         assert main([kind, *named]) == ExitCode.OK
-        assert take(run) == {kind}
+        assert set(take(run)) == {kind}
     assert capsys.readouterr().err.startswith("Asked owl to ")
+
+
+def test_a_sample_may_have_a_prompt(run: Run) -> None:
+    with run.lock():
+        assert main(["sample", "owl", "-p", "One evening"]) == ExitCode.OK
+        assert take(run) == {"sample": "One evening"}
 
 
 def test_request_to_a_run_not_in_training_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
