@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from data.safe_text import safe_text
+from data.text_table import GAP, TextTable
 from rlm_cli.streams import stderr_is_terminal, stdout_is_terminal
 from rlm_cli.word_wrap import WordWrap
 from rlm_cli.wording import error_in_cli_words, in_cli_words
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 # Wider than any table, so that piped output is never wrapped.
 _PIPE_WIDTH = 10_000
-_GAP = 2  # cells between two columns
-_WRAP_WIDTH = 20  # cells that a wrapped column needs; the rest of its text continues below
 
 
 class Form(Enum):
@@ -117,12 +117,18 @@ class Output:
         If the terminal is too narrow, the columns in `wrap` are wrapped (by default the first one).
         If that is not enough, the columns in `optional` are dropped in their order.
         """
+        self.text_table(TextTable(columns, list(rows), right, optional, wrap), to_stderr=to_stderr)
+
+    def text_table(self, table: TextTable, *, to_stderr: bool = False) -> None:
+        """Write a table that is made already. Use `to_stderr` if it is not the result."""
         if self.is_quiet if to_stderr else self.is_json:
             return
+        from rich.cells import cell_len
+
         console = self.stderr if to_stderr else self.stdout
-        wrap = wrap or columns[:1]
-        shown, shown_rows = _fit_columns(columns, list(rows), optional, wrap, console.width)
-        self._lines(console, _grid(shown, shown_rows, right, wrap))
+        wrap = table.wrap or table.columns[:1]
+        shown = replace(table, wrap=wrap).fitted(console.width, lambda text: cell_len(safe_text(text)))
+        self._lines(console, _grid(shown.columns, shown.rows, shown.right, wrap))
 
     def styled_lines(self, lines: Iterable[Iterable[tuple[str, str]]], *, to_stderr: bool = False) -> None:
         """Write lines whose parts each have a style. Use `to_stderr` if they are not the result."""
@@ -214,32 +220,6 @@ def _styled_text(text: str, style: str) -> Any:
     return Text(safe_text(text), style=style)
 
 
-def _fit_columns(
-    columns: Sequence[str],
-    rows: list[Sequence[str]],
-    optional: Sequence[str],
-    wrap: Sequence[str],
-    width: int,
-) -> tuple[list[str], list[list[str]]]:
-    """The columns that fit into `width` cells, and the rows with these columns only."""
-    from rich.cells import cell_len
-
-    widths = [
-        max(cell_len(safe_text(text)) for text in (column, *(row[place] for row in rows)))
-        for place, column in enumerate(columns)
-    ]
-    widths = [
-        min(cells, _WRAP_WIDTH) if column in wrap else cells
-        for column, cells in zip(columns, widths, strict=True)
-    ]
-    places = list(range(len(columns)))
-    for column in optional:
-        if sum(widths[place] + _GAP for place in places) - _GAP <= width:
-            break
-        places.remove(columns.index(column))
-    return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
-
-
 def _grid(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
@@ -248,7 +228,7 @@ def _grid(
 ) -> Any:
     from rich.table import Table
 
-    table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, _GAP, 0, 0))
+    table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, GAP, 0, 0))
     for column in columns:
         justify: Any = "right" if column in right else "left"
         table.add_column(

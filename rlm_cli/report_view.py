@@ -25,20 +25,13 @@ def show(report: "Report", output: Output) -> None:
         if number:
             output.result()
         output.result(table.title, style="bold")
-        names = [column.name for column in table.columns]
-        output.table(names, list(cells(table)), right=[one.name for one in table.columns if one.format])
+        output.text_table(table.texts())
     if report.verdicts:
         output.result()
         for verdict in report.verdicts:
             output.result(verdict)
     for remark in report.notes:
         output.say(remark, style="dim")
-
-
-def cells(table: "Table") -> Iterator[tuple[str, ...]]:
-    """The rows as they are shown."""
-    for row in table.rows:
-        yield tuple(column.text(value) for column, value in zip(table.columns, row, strict=True))
 
 
 def markdown(report: "Report", heading: str = "#") -> str:
@@ -48,7 +41,7 @@ def markdown(report: "Report", heading: str = "#") -> str:
     for table in report.tables:
         lines += [f"{heading}# {table.title}", "", _row([column.name for column in table.columns])]
         lines.append(_row(["---:" if column.format else "---" for column in table.columns]))
-        lines += [_row(row) for row in cells(table)]
+        lines += [_row(row) for row in table.texts().rows]
         lines.append("")
     lines += [f"* {remark}" for remark in report.notes]
     lines += ["", "Measured with: " + _environment(report) + "."]
@@ -90,12 +83,12 @@ def _parts(report: "Report") -> Iterator[str]:
         yield f"<h2>{text(table.title)}</h2>"
         if table.plot is not None:
             yield _picture(table)
-        names = [column.name for column in table.columns]
+        texts = table.texts()
         rows = (
             [_cell(table, row, place, cell) for place, cell in enumerate(shown)]
-            for row, shown in zip(table.rows, cells(table), strict=True)
+            for row, shown in zip(table.rows, texts.rows, strict=True)
         )
-        yield html_table(names, rows, [one.name for one in table.columns if one.format])
+        yield html_table(texts.columns, rows, texts.right)
     yield from map(note, report.notes)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from data.wording import counted
-from models.charts.chart import Series, chart_of
+from models.analysis.trace_charts import pass_charts
+from models.analysis.trace_tables import figure, pass_table, visible
 from rlm_cli.page import finding, note, page, table, text
 from rlm_cli.plot.svg_chart import SMALL, svg_element
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from models.analysis.trace import Guess, PassFigures, TextTrace, TokenFigures
 
 _SHADES = 8
-_SHOWN = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 _STYLE = (
     """
 .traced { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.9; background: var(--band);
@@ -62,7 +62,7 @@ def _parts(found: "TextTrace") -> Iterator[str]:
         yield f"<h2>What each part is worth at depth {text(found.depth)}</h2>"
         yield _ablations(found)
     yield "<h2>All figures of the passes</h2>"
-    yield _figures(found.passes)
+    yield _figures(found)
 
 
 def _findings(found: "TextTrace") -> Iterator[str]:
@@ -112,30 +112,7 @@ def _colored(
 
 
 def _charts(passes: "Sequence[PassFigures]") -> str:
-    """Each figure against the passes in their order, with a line for each level."""
-    figures: dict[str, Callable[[PassFigures], float | None]] = {
-        "loss": lambda one: one.loss,
-        "entropy in bits": lambda one: one.entropy,
-        "norm of the state": lambda one: one.norm,
-        "change from the pass before": lambda one: one.change,
-        "cosine with the pass before": lambda one: one.cosine,
-        "halting score": lambda one: one.halting,
-    }
-    levels = list(dict.fromkeys(one.level for one in passes))
-    drawn = []
-    for name, figure in figures.items():
-        series = []
-        for number, level in enumerate(levels):
-            points = tuple(
-                (float(place), value)
-                for place, one in enumerate(passes, 1)
-                if one.level == level and (value := figure(one)) is not None and math.isfinite(value)
-            )
-            if points:
-                series.append(Series(level, points, number, "line"))
-        if sum(len(one.points) for one in series) > 1:
-            chart = chart_of(series, x_label="pass", y_label="", is_time=False, log=False)
-            drawn.append(svg_element(chart, name.capitalize(), SMALL))
+    drawn = (svg_element(chart, name.capitalize(), SMALL) for name, chart in pass_charts(passes).items())
     return f'<div class="charts">{"".join(drawn)}</div>'
 
 
@@ -152,8 +129,7 @@ def _guesses(passes: "Sequence[PassFigures]") -> str:
 
 
 def _guess(guess: "Guess") -> str:
-    shown = text(_SHOWN.get(guess.text, guess.text))
-    return f"{_bar(guess.probability)}<b>{shown}</b> {guess.probability:.0%}"
+    return f"{_bar(guess.probability)}<b>{text(visible(guess.text))}</b> {guess.probability:.0%}"
 
 
 def _bar(share: float, kind: str = "") -> str:
@@ -165,7 +141,7 @@ def _settings(found: "TextTrace") -> str:
     best = min(losses, default=None)
     rows = []
     for one in found.settings:
-        loss = _figure(one.loss, ".3f")
+        loss = figure(one.loss, ".3f")
         rows.append(
             (
                 text(one.depth) + (" (this page)" if one.depth == found.depth else ""),
@@ -196,26 +172,6 @@ def _cost_bar(cost: float, most: float) -> str:
     return f"{_bar(2 * abs(cost) / most, 'good' if cost > 0 else 'bad')} {word}"
 
 
-def _figures(passes: "Sequence[PassFigures]") -> str:
-    columns = ("norm", "change", "cosine", "entropy", "loss", "halting")
-    return table(
-        ("level", "pass", *columns),
-        (
-            (
-                text(one.level),
-                str(one.number),
-                f"{one.norm:.2f}",
-                _figure(one.change, ".0%"),
-                _figure(one.cosine, ".3f"),
-                f"{one.entropy:.2f}",
-                _figure(one.loss, ".3f"),
-                _figure(one.halting, ".2f"),
-            )
-            for one in passes
-        ),
-        right=("pass", *columns),
-    )
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _figures(found: "TextTrace") -> str:
+    shown = pass_table(found, with_guesses=False)
+    return table(shown.columns, (tuple(map(text, row)) for row in shown.rows), right=shown.right)

@@ -93,6 +93,28 @@ class AnswerEnded(Message):
         self.error = error
 
 
+class WorkAdvanced(Message):
+    """A measurement of a model has come so far. `share` is from 0 to 1; None where it is not known."""
+
+    def __init__(self, stage: str, share: float | None) -> None:
+        super().__init__()
+        self.stage = stage
+        self.share = share
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, WorkAdvanced)
+
+
+class WorkEnded(Message):
+    """A measurement of a model has ended. `found` is its result; None where it was stopped or failed."""
+
+    def __init__(self, name: str, found: object, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.found = found
+        self.error = error
+
+
 class TrainingStarted(Message):
     """A training was started in a process of its own. `run` is None where rlm names the new run."""
 

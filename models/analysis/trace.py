@@ -103,7 +103,7 @@ class TextTrace:
 
 
 @torch.inference_mode()
-def trace_text(loaded: LoadedModel, text: str, depth: Depth) -> TextTrace:
+def trace_text(loaded: LoadedModel, text: str, depth: Depth, *, with_ablations: bool = True) -> TextTrace:
     """Trace `text` through a model at `depth`. Raises UsageError where it has no token."""
     model, tokenizer = loaded.model, loaded.tokenizer
     ids = prompt_of_text(tokenizer, loaded.kind, text).ids
@@ -128,7 +128,7 @@ def trace_text(loaded: LoadedModel, text: str, depth: Depth) -> TextTrace:
         ),
         routed=len(set(taken)) > 1,
         settings=tuple(_settings(model, tokens, tokenizer)),
-        ablations=tuple(_ablations(model, tokens, depth, whole)) if len(whole) else (),
+        ablations=tuple(_ablations(model, tokens, depth, whole)) if with_ablations and len(whole) else (),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeGuard, get_args
 
 from data.errors import UsageError
+from data.text_table import TextTable
 
 Value = str | int | float | bool | None
 Better = Literal["", "lower", "higher", "above zero"]
@@ -59,6 +60,15 @@ class Table:
         """The values of one column."""
         place = [column.name for column in self.columns].index(name)
         return [row[place] for row in self.rows]
+
+    def texts(self) -> TextTable:
+        """The values as they are shown."""
+        rows = [
+            tuple(column.text(value) for column, value in zip(self.columns, row, strict=True))
+            for row in self.rows
+        ]
+        right = [one.name for one in self.columns if one.format]
+        return TextTable([one.name for one in self.columns], rows, right)
 
     def judge(self, row: Sequence[Value], place: int) -> Literal["", "good", "bad"]:
         """Whether the cell at `place` of `row` is the best of its column, among rivals. A gain is good above

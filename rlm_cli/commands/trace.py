@@ -8,6 +8,7 @@ import typer
 
 from data.errors import UsageError
 from data.wording import counted
+from models.analysis.trace_tables import ablation_table, pass_table, setting_table, tokens_by_passes
 from models.depth import DEFAULT_MODE, depth_of
 from models.generation.prompt import unknown_note
 from models.generation.run_defaults import resolve_mode
@@ -27,7 +28,7 @@ from rlm_cli.output import Output
 from rlm_cli.output_file import require_free
 
 if TYPE_CHECKING:
-    from models.analysis.trace import Guess, TextTrace
+    from models.analysis.trace import TextTrace
     from models.runs.run import Run
 
 _STYLES = ("blue", "cyan", "green", "yellow", "magenta", "red")
@@ -116,38 +117,8 @@ def _trace_puzzle(
 
 
 def _show_passes(found: "TextTrace", output: Output) -> None:
-    halting = any(one.halting is not None for one in found.passes)
     output.result(f"Passes at depth {found.depth}, in the order they run:")
-    output.table(
-        (
-            "level",
-            "pass",
-            "norm",
-            "change",
-            "cosine",
-            "entropy",
-            "loss",
-            *(["halting"] if halting else []),
-            "next",
-        ),
-        [
-            (
-                one.level,
-                str(one.number),
-                f"{one.norm:.2f}",
-                _figure(one.change, ".0%"),
-                _figure(one.cosine, ".3f"),
-                f"{one.entropy:.2f}",
-                _figure(one.loss, ".3f"),
-                *([_figure(one.halting, ".2f")] if halting else []),
-                "  ".join(map(_guess, one.guesses)),
-            )
-            for one in found.passes
-        ],
-        right=("pass", "norm", "change", "cosine", "entropy", "loss", "halting"),
-        optional=("cosine", "norm", "entropy", "change", "halting"),
-        wrap=("next",),
-    )
+    output.text_table(pass_table(found))
 
 
 def _show_tokens(found: "TextTrace", output: Output) -> None:
@@ -161,10 +132,7 @@ def _show_tokens(found: "TextTrace", output: Output) -> None:
         share = (token.passes - least) / max(1e-9, most - least)
         output.result(token.text, style=_STYLES[round(share * (len(_STYLES) - 1))], end="")
     output.result()
-    counts: dict[float, int] = {}
-    for token in found.tokens:
-        counts[token.passes] = counts.get(token.passes, 0) + 1
-    for passes, count in sorted(counts.items()):
+    for passes, count in tokens_by_passes(found).items():
         share = (passes - least) / max(1e-9, most - least)
         style = _STYLES[round(share * (len(_STYLES) - 1))]
         output.result(f"  {passes:g} recursions: {count} of {len(found.tokens)} tokens", style=style)
@@ -172,39 +140,11 @@ def _show_tokens(found: "TextTrace", output: Output) -> None:
 
 def _show_settings(found: "TextTrace", output: Output) -> None:
     output.result("\nThe same text at other depths:")
-    output.table(
-        ("depth", "mode", "recursions", "loss", "next"),
-        [
-            (
-                one.depth,
-                f"{one.mode or ''}{'' if one.trained else ' (beyond training)'}".strip(),
-                f"{one.passes:.2f}",
-                _figure(one.loss, ".3f"),
-                _guess(one.guess),
-            )
-            for one in found.settings
-        ],
-        right=("recursions", "loss"),
-        optional=("depth", "next", "recursions"),
-        wrap=("mode",),
-    )
+    output.text_table(setting_table(found))
 
 
 def _show_ablations(found: "TextTrace", output: Output) -> None:
     if not found.ablations:
         return
     output.result(f"\nWhat each part is worth at depth {found.depth}, in nats per token of this text:")
-    output.table(
-        ("left out", "loss", "costs"),
-        [(one.name, f"{one.loss:.3f}", f"{one.cost:+.3f}") for one in found.ablations],
-        right=("loss", "costs"),
-    )
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
-
-
-def _guess(guess: "Guess") -> str:
-    shown = {" ": "␣", "\n": "⏎", "\t": "⇥"}.get(guess.text, guess.text)
-    return f"{shown} {guess.probability:.0%}"
+    output.text_table(ablation_table(found))

@@ -22,6 +22,7 @@ from tui.run_list import RESUMABLE, RunList, RunRow
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
+from tui.screens.inside import InsideScreen
 from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
@@ -43,6 +44,7 @@ class HomeScreen(Screen[None]):
         Binding("n", "new", "New", id="home.new", tooltip="Train a new model on a text"),
         Binding("r", "resume", "Resume", id="home.resume", tooltip="Go on with a run that was interrupted"),
         Binding("c", "chat", "Chat", id="home.chat", tooltip="Talk to the model of the run"),
+        Binding("i", "inside", "Inside", id="home.inside", tooltip="Look into the model of the run"),
         Binding("p", "plot", "Plot", id="home.plot", tooltip="Draw the losses of this or the marked runs"),
         Binding("space", "mark", "Mark", id="home.mark", show=False, tooltip="Mark up to four runs to plot"),
         Binding("d,delete", "delete", "Delete", id="home.delete", tooltip="Delete the run, after a question"),
@@ -179,7 +181,7 @@ class HomeScreen(Screen[None]):
         row = self.table.selected if self.is_mounted else None
         if action == "resume":
             return True if row is not None and row.state in RESUMABLE else None
-        if action == "chat":
+        if action in ("chat", "inside"):
             return True if row is not None and row.summary.validation_loss is not None else None
         if action in ("plot", "mark"):
             return True if row is not None else None
@@ -199,6 +201,11 @@ class HomeScreen(Screen[None]):
         row = self.table.selected
         if row is not None:
             self.app.push_screen(ChatScreen(row.summary.path))
+
+    def action_inside(self) -> None:
+        row = self.table.selected
+        if row is not None:
+            self.app.push_screen(InsideScreen(row.summary.path))
 
     def action_plot(self) -> None:
         table = self.table

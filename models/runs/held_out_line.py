@@ -1,0 +1,30 @@
+"""A line of the text that a run was not trained on, as an example of such text. Torch-free."""
+
+from data.errors import RlmError
+from data.prepare import open_prepared
+from data.tokenizer import load_tokenizer_file
+from models.runs.run import Run
+
+_TOKENS = 4096
+_LEAST, _MOST = 24, 80  # characters
+
+
+def held_out_line(run: Run) -> str | None:
+    """A line of the held-out text, at most 80 characters of it. None where the text is not in the cache, and
+    for a run that learned conversations or puzzles."""
+    try:
+        data = run.config().data
+        if data is None or data.prepared is None or data.kind not in ("text", "documents"):
+            return None
+        tokens = open_prepared(data.prepared).validation[:_TOKENS]
+        text = load_tokenizer_file(run.tokenizer_path).decode(tokens)
+    except (RlmError, OSError):  # it is only an example
+        return None
+    lines = [" ".join(line.split()) for line in text.split("\n")[1:]]  # the start of the first is cut off
+    lines = [
+        line for line in lines if any(map(str.isalpha, line)) and "\N{REPLACEMENT CHARACTER}" not in line
+    ]
+    line = next((line for line in lines if len(line) >= _LEAST), lines[0] if lines else "")
+    if len(line) > _MOST:
+        line = line[:_MOST].rpartition(" ")[0] or line[:_MOST]
+    return line or None

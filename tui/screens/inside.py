@@ -1,0 +1,272 @@
+"""What happens inside the model of a run: a text pass by pass, scores, and what depth costs and buys."""
+
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from data.errors import RlmError
+from data.format import format_clock
+from models.depth import DEFAULT_MODE, MODES, depth_of
+from models.runs.events import Event
+from models.runs.held_out_line import held_out_line
+from models.runs.run import Run
+from tui.content import joined
+from tui.messages import WorkAdvanced, WorkEnded
+from tui.model_thread import load_in_thread
+from tui.model_work import ModelWork, found_by, progress_of
+from tui.widgets.depth_view import DepthView
+from tui.widgets.score_view import ScoreView
+from tui.widgets.trace_view import TraceView
+from tui.widgets.view_tabs import ViewTabs
+from tui.widgets.work_line import WorkLine
+
+if TYPE_CHECKING:
+    from models.analysis.analyze import RunAnalysis
+    from models.analysis.trace import TextTrace
+    from models.benchmark.report import Report
+    from tui.app import RlmApp
+
+ViewName = Literal["trace", "scores", "depth"]
+VIEWS: tuple[ViewName, ...] = get_args(ViewName)
+_TOLD_EVERY_S = 0.2
+_STARTS: dict[ViewName, str] = {
+    "trace": "Enter traces the text at mode ",
+    "scores": "Enter lets it write and judges that, at mode ",
+    "depth": "Enter measures every depth",
+}
+_PUZZLES = "This run solves puzzles and reads no text. v on the first screen shows how it solves one."
+
+
+class InsideScreen(Screen[None]):
+    """Three views of the model of one run. Each begins its work when asked to, and keeps what it found."""
+
+    HELP_TEXT = (
+        "Trace shows a text pass by pass, Scores judge what the model writes, Depth measures what each mode "
+        "costs and buys. Enter starts, Esc stops; what was found stays while the screen is open."
+    )
+    BINDINGS = [
+        Binding("enter,f5", "start", "Start", id="inside.start", tooltip="Start what this view shows"),
+        Binding("e", "edit", "Text", id="inside.edit", tooltip="Write another text to trace"),
+        Binding("f3", "next_mode", "Mode", id="inside.mode", tooltip="The next mode, that is depth"),
+        Binding("f6", "change_ablations", "Parts", id="inside.parts",
+                tooltip="Leave out each part of the recursion in turn, which takes longer"),
+        Binding("right,tab", "next_view(1)", "View", id="inside.view", tooltip="The next view", show=False),
+        Binding("left,shift+tab", "next_view(-1)", "View before", id="inside.view_before", show=False,
+                tooltip="The view before"),
+        *(Binding(str(n), f"view('{name}')", name.capitalize(), id=f"inside.{name}", show=False,
+                  tooltip=f"Show the {name}")
+          for n, name in enumerate(VIEWS, start=1)),
+        Binding("escape,q", "stop_or_close", "Stop/back", id="inside.close",
+                tooltip="Stop the work or go back"),
+    ]  # fmt: skip
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.work = ModelWork(folder)
+        self.shown: ViewName = "trace"
+        self.mode = DEFAULT_MODE
+        self.with_ablations = False
+        self.solves_puzzles = False
+        self.running: ViewName | None = None
+        """The view whose work is under way."""
+        self._stop = threading.Event()
+
+    @property
+    def rlm(self) -> "RlmApp":
+        return cast("RlmApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title", classes="title")
+        yield ViewTabs([name.capitalize() for name in VIEWS])
+        yield WorkLine(id="work")
+        yield TraceView()
+        yield ScoreView()
+        yield DepthView()
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        try:
+            self.solves_puzzles = Run(self.folder.resolve()).config().solves_puzzles
+        except RlmError as error:
+            self.rlm.say_error(error)
+            self.dismiss()
+            return
+        if self.solves_puzzles:
+            self.query_one(TraceView).say(_PUZZLES)
+            self.query_one(ScoreView).say(_PUZZLES)
+            self.query_one("#prompt").display = False
+        else:
+            self._suggest()
+        self._write_title()
+        self.action_view("depth" if self.solves_puzzles else "trace")
+
+    def on_unmount(self) -> None:
+        self._stop.set()
+
+    @work(thread=True, group="suggest")
+    def _suggest(self) -> None:
+        """Look for an example of a text in a thread."""
+        run = Run(self.folder.resolve())
+        line = held_out_line(run)
+        if line is None:
+            try:
+                samples = run.history().samples
+            except RlmError:
+                samples = []
+            line = samples[-1].prompt if samples else None
+        if line is not None:
+            self.app.call_from_thread(self.query_one(TraceView).suggest, line)
+
+    def applies(self) -> bool:
+        """Whether the view that is shown has anything to say about this run."""
+        return self.shown == "depth" or not self.solves_puzzles
+
+    def action_start(self) -> None:
+        """Start the work of the view that is shown."""
+        if not self.applies():
+            return
+        if self.running is not None:
+            self.rlm.say(f"The {self.running} view is at work. Esc stops it.")
+            return
+        view, text = self.query_one(TraceView), self.query_one(TraceView).text
+        if self.shown == "trace" and not text.strip():
+            self.rlm.say("Write a text to trace first.")
+            self.action_edit()
+            return
+        self.running, self._stop = self.shown, threading.Event()
+        self._focus_result()
+        self.query_one(WorkLine).progress("starting", None)
+        match self.shown:
+            case "trace":
+                self._measure(
+                    "trace", self.work.trace(view.text, self.mode, with_ablations=self.with_ablations)
+                )
+            case "scores":
+                self._measure("scores", self.work.scores(self.mode))
+            case "depth":
+                self._measure("depth", self.work.depth())
+        self.refresh_bindings()
+
+    @work(group="model")
+    async def _measure(self, name: ViewName, steps: Generator[Event, None, object]) -> None:
+        """Take the steps in a thread that the end of the application does not wait for."""
+        stop, told_at = self._stop, 0.0
+
+        def told(event: Event) -> None:
+            nonlocal told_at
+            progress, now = progress_of(event), time.monotonic()
+            if progress is not None and not stop.is_set() and now - told_at >= _TOLD_EVERY_S:
+                told_at = now
+                self.post_message(WorkAdvanced(*progress))
+
+        found, problem = None, None
+        try:
+            found = await load_in_thread(lambda: found_by(steps, stop.is_set, told))
+        except RlmError as error:
+            problem = error
+        except (RuntimeError, MemoryError, OSError) as error:  # of torch, or files go
+            problem = RlmError(f"The model cannot be measured: {error}")
+        if not stop.is_set():
+            self.post_message(WorkEnded(name, found, problem))
+
+    def on_work_advanced(self, message: WorkAdvanced) -> None:
+        if self.running is not None:
+            self.query_one(WorkLine).progress(message.stage, message.share)
+
+    def on_work_ended(self, message: WorkEnded) -> None:
+        self._end()
+        if message.error is not None:
+            self.rlm.say_error(message.error)
+        match message.name, message.found:
+            case _, None:
+                return
+            case "trace", found:
+                self.query_one(TraceView).show(cast("TextTrace", found))
+            case "scores", found:
+                self.query_one(ScoreView).show(cast("RunAnalysis", found))
+            case "depth", found:
+                self.query_one(DepthView).show(cast("Report", found))
+        self._write_title()
+
+    def _end(self) -> None:
+        self.running = None
+        self._write_line()
+        self.refresh_bindings()
+
+    def _write_title(self) -> None:
+        written = self.work.weights_time
+        weights = f"   weights of {format_clock(written)}" if written else ""
+        self.query_one("#title", Static).update(
+            joined(("inside", "bold $primary"), f"   {self.folder.name}{weights}")
+        )
+
+    def _write_line(self) -> None:
+        """Say what Enter does here."""
+        if self.running is not None:
+            return
+        if not self.applies():
+            self.query_one(WorkLine).say("")
+        elif self.shown == "depth":
+            self.query_one(WorkLine).say(_STARTS["depth"])
+        else:
+            mode = (f"{self.mode} {depth_of(self.mode)}", "bold $accent")
+            self.query_one(WorkLine).say(_STARTS[self.shown], mode)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("edit", "change_ablations"):
+            return self.shown == "trace" and self.applies()
+        if action == "next_mode":
+            return self.shown != "depth" and self.applies()
+        return self.applies() if action == "start" else True
+
+    def action_view(self, name: ViewName) -> None:
+        """Show another view."""
+        self.shown = name
+        for kind, view in ((TraceView, "trace"), (ScoreView, "scores"), (DepthView, "depth")):
+            self.query_one(kind).display = view == name
+        self.query_one(ViewTabs).activate(name.capitalize())
+        self._focus_result()
+        self._write_line()
+        self.refresh_bindings()
+
+    def _focus_result(self) -> None:
+        self.query_one({"trace": "#traced", "scores": "#scores", "depth": "#depths"}[self.shown]).focus()
+
+    def on_view_tabs_chosen(self, message: ViewTabs.Chosen) -> None:
+        self.action_view(cast(ViewName, message.name.lower()))
+
+    def action_next_view(self, direction: int) -> None:
+        self.action_view(VIEWS[(VIEWS.index(self.shown) + direction) % len(VIEWS)])
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.action_start()
+
+    def action_edit(self) -> None:
+        self.query_one("#text", Input).focus()
+
+    def action_next_mode(self) -> None:
+        modes = list(MODES)
+        self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
+        self._write_line()
+
+    def action_change_ablations(self) -> None:
+        self.with_ablations = not self.with_ablations
+        self.action_start()
+
+    def action_stop_or_close(self) -> None:
+        if self.running is not None:
+            self._stop.set()
+            self._end()
+        elif isinstance(self.focused, Input):
+            self._focus_result()
+        else:
+            self.dismiss()
