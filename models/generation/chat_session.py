@@ -61,6 +61,8 @@ class ChatSession:
         self.store = store
         self.stats: AnswerStats | None = None
         self.save_error: str | None = None
+        self.alternatives = 0
+        """How many of the likeliest tokens each token of an answer comes with."""
         self.losses = losses or {}
         """Measured nats per token by trained mode."""
         self._attempt = 0
@@ -240,7 +242,10 @@ class ChatSession:
         tokens, passes, finished = 0, 0.0, "stopped"
         began = time.perf_counter()
         try:
-            for token in generate(model, tokenizer, [prompt.ids], settings.depth, settings.generation):
+            for token in generate(
+                model, tokenizer, [prompt.ids], settings.depth, settings.generation,
+                alternatives=self.alternatives,
+            ):  # fmt: skip
                 tokens += 1
                 passes += token.passes
                 finished = token.finished or finished

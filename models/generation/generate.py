@@ -14,8 +14,10 @@ from data.errors import UsageError
 from data.tokenizer import SPECIAL_TOKENS
 from models.generation.history import History
 from models.generation.sampling import (
+    Alternatives,
     exclude,
     min_p,
+    most_likely,
     repetition_penalty,
     sample,
     temperature,
@@ -56,6 +58,9 @@ class GeneratedToken:
     finished: Ending | None
     """Why the row ends with this token, or None if it continues."""
 
+    alternatives: Alternatives = ()
+    """The likeliest tokens at this place with their probabilities, the likeliest first, if asked for."""
+
 
 def generate(
     model: RecursiveLM,
@@ -65,6 +70,7 @@ def generate(
     config: GenerationConfig,
     *,
     use_cache: bool = True,
+    alternatives: int = 0,
 ) -> Iterator[GeneratedToken]:
     """Continue `prompts`, lists of token ids, at `depth`.
 
@@ -72,7 +78,7 @@ def generate(
     row equals its result alone. Row i samples with seed + i. A prompt longer than the context is cut
     at its start. When the context is full, generation continues from its last half. An empty prompt
     starts from a newline if the vocabulary has one, else from the beginning-of-text token. Tokens
-    are yielded step by step, and in the order of the rows within a step.
+    are yielded step by step, and in the order of the rows within a step. Each has that many `alternatives`.
 
     Raises UsageError for a token outside the vocabulary, RlmError if the logits are not finite.
     """
@@ -96,8 +102,8 @@ def generate(
     while rows:
         logits, passes = scorer.next_logits(rows)  # (B, V), (B,)
         for i, row in enumerate(rows):
-            token, probability = sampler.choose(logits[i], row)
-            yield row.append(token, probability, float(passes[i]))
+            token, probability, likeliest = sampler.choose(logits[i], row, alternatives)
+            yield row.append(token, probability, float(passes[i]), likeliest)
         active = [i for i, row in enumerate(rows) if not row.finished]
         scorer.select_rows(active, len(rows))
         rows = [rows[i] for i in active]
@@ -159,7 +165,9 @@ class _Row:
         if len(self.tokens) - self.start > context_length:
             self.start = len(self.tokens) - max(1, context_length // 2)
 
-    def append(self, token: int, probability: float, passes: float) -> GeneratedToken:
+    def append(
+        self, token: int, probability: float, passes: float, alternatives: Alternatives
+    ) -> GeneratedToken:
         self.tokens.append(token)
         self.history.add(token)
         if self._left is not None:
@@ -174,7 +182,7 @@ class _Row:
                 rest, ending = self._stream.flush()
                 text, ending = text + rest, ending or "length"
         self.finished = ending is not None
-        return GeneratedToken(self.index, token, text, probability, passes, ending)
+        return GeneratedToken(self.index, token, text, probability, passes, ending, alternatives)
 
 
 def _ids(tokens: list[int]) -> Tensor:
@@ -191,11 +199,13 @@ class _Sampler:
         specials |= set(tokenizer.role_ids.values())
         self._forbidden = torch.tensor(sorted(specials - {tokenizer.eos_id}))
 
-    def choose(self, logits: Tensor, row: _Row) -> tuple[int, float]:
-        """The next token from logits (V,), and its probability before temperature and filters."""
+    def choose(self, logits: Tensor, row: _Row, alternatives: int) -> tuple[int, float, Alternatives]:
+        """The next token from logits (V,), its probability before temperature and filters, and the
+        likeliest tokens with theirs."""
         config = self._config
         logits = logits.index_fill(0, self._forbidden, float("-inf"))
         model_probs = logits.softmax(-1)
+        likeliest = most_likely(model_probs, alternatives)
         if config.repetition_penalty != 1 or config.no_repeat_ngram:
             logits = repetition_penalty(logits, _ids(row.history.distinct()), config.repetition_penalty)
             logits = exclude(logits, _ids(row.history.completing()))
@@ -204,11 +214,11 @@ class _Sampler:
             best = torch.where(torch.isfinite(model_probs).all(), logits.argmax(-1), -1)
             if int(best) < 0:
                 sample(model_probs)
-            return int(best), float(model_probs[best])
+            return int(best), float(model_probs[best]), likeliest
         logits = temperature(logits, config.temperature)
         logits = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
         token = int(sample(logits.softmax(-1), row.random))
-        return token, float(model_probs[token])
+        return token, float(model_probs[token]), likeliest
 
 
 class _UncachedScorer:

@@ -9,6 +9,8 @@ from torch import Tensor
 from data.errors import RlmError
 
 _EXCLUDED = float("-inf")
+Alternatives = tuple[tuple[int, float], ...]
+"""Tokens that can stand at one place, each with its probability."""
 
 
 def temperature(logits: Tensor, value: float) -> Tensor:
@@ -62,6 +64,14 @@ def exclude(logits: Tensor, tokens: Tensor) -> Tensor:
     """Exclude `tokens` (N,) from logits (V,). If that would exclude all, the logits stay unchanged."""
     excluded = logits.index_fill(-1, tokens, _EXCLUDED)
     return excluded if bool((excluded > _EXCLUDED).any()) else logits
+
+
+def most_likely(probs: Tensor, count: int) -> Alternatives:
+    """The `count` most likely tokens of probs (V,), without those of probability 0."""
+    if not count:
+        return ()
+    top = probs.topk(min(count, len(probs)))
+    return tuple((token, p) for token, p in zip(top.indices.tolist(), top.values.tolist(), strict=True) if p)
 
 
 def sample(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:

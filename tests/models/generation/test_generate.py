@@ -122,6 +122,21 @@ def test_token_has_probability_and_passes(model, tokenizer) -> None:
     assert token.text == tokenizer.decode([token.id])
 
 
+def test_alternatives_are_the_likeliest_tokens_and_change_no_text(model, tokenizer) -> None:
+    prompts = [tokenizer.encode("abc"), tokenizer.encode("hello")]
+    plain = list(generate(model, tokenizer, prompts, DEPTH, GREEDY))
+    assert {t.alternatives for t in plain} == {()}
+    rich = list(generate(model, tokenizer, prompts, DEPTH, GREEDY, alternatives=3))
+    assert [dataclasses.replace(t, alternatives=()) for t in rich] == plain
+    for token in rich:
+        assert token.alternatives[0] == (token.id, token.probability)
+        assert len(token.alternatives) == 3
+        assert [p for _, p in token.alternatives] == sorted((p for _, p in token.alternatives), reverse=True)
+    (every,) = generate(model, tokenizer, [[20]], DEPTH, GREEDY.changed(max_tokens=1), alternatives=10**6)
+    assert sum(p for _, p in every.alternatives) == pytest.approx(1)
+    assert tokenizer.bos_id not in dict(every.alternatives)
+
+
 def test_generation_without_a_limit_continues(model, tokenizer) -> None:
     stream = generate(model, tokenizer, [tokenizer.encode("abc")], DEPTH, GREEDY.changed(max_tokens=None))
     assert not any(next(stream).finished for _ in range(300))
