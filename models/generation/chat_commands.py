@@ -215,7 +215,7 @@ _TABLE = (
     CommandSpec("load", "[NAME]", "continue a saved conversation; without NAME, list them", str),
     CommandSpec("export", "[md|jsonl] [FILE]", "write the conversation: md to read, jsonl to train on", str),
     CommandSpec("copy", "", "copy the last answer to the clipboard", str),
-    CommandSpec("compare", "[TEXT]", "answer the same prompt at every mode; nothing is saved", str),
+    CommandSpec("compare", "[MODES] [TEXT]", "answer a prompt at these modes or all; nothing is saved", str),
     CommandSpec("debug", "[on|off]", "show each token: id, text, probability, passes",
                 _switch, slash_optional=True),
     CommandSpec("help", "", "this table", str, ("?", "h")),

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from data.document import Message, without_surrogates
-from data.errors import RlmError, StorageError, UsageError
-from data.wording import counted
+from data.errors import StorageError, UsageError
 from models.depth import AUTO_MODE, DEFAULT_MODE, best_mode
 from models.generation.answer_stats import AnswerStats
 from models.generation.chat_commands import Command
@@ -21,6 +20,7 @@ from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.depth_notes import halt_note, measured_note, mode_note
 from models.generation.prompt import Kind, conversation_prompt, unknown_characters
+from models.generation.saved_conversations import saved_conversation
 from models.generation.settings import MAX_SEED, GenerationConfig
 
 if TYPE_CHECKING:
@@ -195,12 +195,18 @@ class ChatSession:
         """The length of a saved conversation and its first message."""
         if self.store is None:
             raise UsageError("This chat has no folder.")
-        try:
-            conversation = self.store.read(name)
-        except RlmError:
-            return "cannot be read"
-        first = next((turn.content for turn in conversation.turns if turn.role == "user"), "")
-        return f"{counted(conversation.exchanges, 'exchange')}: {' '.join(first.split())}"
+        return saved_conversation(self.store, name).line()
+
+    def context(self) -> tuple[int, int]:
+        """How many tokens the conversation takes of the context, and the length of the context."""
+        model, tokenizer, kind = self.chat_model.model, self.chat_model.tokenizer, self.chat_model.kind
+        length = model.config.context_length
+        if self.stats is not None:
+            return self.stats.context_used, length
+        if not self.conversation.turns:
+            return 0, length
+        turns, system = self.conversation.turns, self.conversation.system
+        return len(conversation_prompt(tokenizer, kind, system, turns, length).ids), length
 
     def save(self) -> None:
         """Save the conversation unless it is empty."""

@@ -217,6 +217,13 @@ class ConversationStore:
             with storing("the conversation"):
                 self.path(name).unlink(missing_ok=True)
 
+    def delete(self, name: str) -> None:
+        """Delete the conversation `name`, whichever chat owns it. Raises UsageError, StorageError."""
+        path = self.path(name)
+        self._claimed.discard(name)
+        with storing("the conversation"):
+            path.unlink(missing_ok=True)
+
     def names(self) -> list[str]:
         """Names of the saved conversations, newest first."""
         found = []

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError, UsageError
 from data.wording import counted
-from models.depth import MODES, depth_of
+from models.depth import MODES
 from models.generation.chat_commands import Command, help_rows, parse_line
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import SETTING_COMMANDS
-from models.generation.depth_notes import extrapolates
+from models.generation.comparison import comparison
 from models.generation.export import export
 from models.generation.prompt import unknown_note
 from rlm_cli.chat import clipboard
@@ -235,24 +235,18 @@ class LineChat:
             raise RlmError("No clipboard is available.", hint="/export FILE writes it to a file.")
 
     def _compare(self, text: str | None) -> None:
-        session = self.session
-        prompt = text or session.conversation.last("user")
-        if prompt is None:
-            raise UsageError("There is no prompt to compare yet.", hint="/compare TEXT")
+        session, answers = self.session, comparison(self.session, text)
         before = session.stats
-        modes = list(MODES) if session.chat_model.model.recursive else [session.settings.mode]
         try:
-            for mode in modes:
-                self.output.result(f"--- {mode} {depth_of(mode)} ---", style="bold")
-                tokens = session.answer_at_mode(mode, prompt, replace_last=text is None)
-                if self._show(tokens, mode):
+            for one in answers:
+                self.output.result(f"--- {one.mode} {one.depth} ---", style="bold")
+                if self._show(one.tokens(), one.mode):
                     return
         finally:
             session.stats = before
-        if len(modes) == 1 and (note := session.mode_note()):
+        if not session.chat_model.model.recursive and (note := session.mode_note()):
             self._say_wrapped(in_cli_words(note))
-        deeper = [mode for mode in modes if extrapolates(session.chat_model.model, depth_of(mode))]
-        if deeper:
+        if deeper := [one.mode for one in answers if one.is_deeper]:
             self._say_wrapped(f"Deeper than the model was trained: {', '.join(deeper)}.", style="yellow")
 
 

@@ -11,6 +11,7 @@ from models.generation.answer_stats import AnswerStats
 from models.generation.chat_commands import Command
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import ChatSettings
+from models.generation.comparison import comparison
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.settings import GenerationConfig
 
@@ -29,6 +30,38 @@ GREEDY = ChatSettings(generation=GenerationConfig(max_tokens=8, temperature=0))
 def session(model, tokenizer, tmp_path) -> ChatSession:
     conversation = Conversation("first", "run", "text", settings=GREEDY)
     return ChatSession(ChatModel(model, tokenizer), conversation, ConversationStore(tmp_path))
+
+
+def test_a_comparison_takes_all_modes_or_those_it_names(session: ChatSession) -> None:
+    with pytest.raises(UsageError):
+        comparison(session, None)
+    text_of(session.answer("hello"))
+    turns = list(session.conversation.turns)
+
+    def compared(argument: str | None) -> tuple[list[str], list[str]]:
+        asked: list[str] = []
+        session.answer_at_mode = lambda mode, text, replace_last: asked.append(text)  # type: ignore
+        answers = comparison(session, argument)
+        for one in answers:
+            one.tokens()
+        return [one.mode for one in answers], sorted(set(asked))
+
+    every = ["fast", "normal", "deep", "thorough", "extreme"]
+    assert compared(None) == (every, ["hello"])
+    assert compared("deep water  here") == (every, ["deep water  here"])
+    assert compared("fast deep") == (["fast", "deep"], ["hello"])
+    assert compared("Fast deep deep  the  owl") == (["fast", "deep"], ["the  owl"])
+    assert compared("extreme") == (["normal", "extreme"], ["hello"])
+    assert session.conversation.turns == turns
+
+
+def test_the_context_of_a_conversation_is_known_without_an_answer(session: ChatSession) -> None:
+    assert session.context() == (0, 16)
+    text_of(session.answer("hello"))
+    used = session.context()
+    assert used == (13, 16)
+    session.load("first")
+    assert session.context() == used
 
 
 def text_of(tokens) -> str:

@@ -12,6 +12,7 @@ from data.errors import RlmError, StorageError, UsageError
 from data.safe_text import safe_text
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
+from models.generation.saved_conversations import saved_conversation
 
 TEXTS = st.text(max_size=20)
 CONVERSATIONS = st.builds(
@@ -153,3 +154,20 @@ def test_uncreatable_folder_raises_storage_error(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         ConversationStore(tmp_path / "file" / "inside").save(Conversation("a", "run", "text"))
+
+
+def test_a_saved_conversation_is_listed_and_deleted_whoever_owns_it(tmp_path) -> None:
+    store, other = ConversationStore(tmp_path), ConversationStore(tmp_path)
+    conversation = Conversation("one", "run", "text", turns=[Message("user", "the  owl\nsaid")])
+    path = other.save(conversation)
+    listed = saved_conversation(store, "one")
+    assert (listed.first_words, listed.exchanges, listed.mode) == ("the owl said", 1, "normal")
+    assert listed.modified == path.stat().st_mtime and listed.line() == "1 exchange: the owl said"
+    path.write_text("{}")
+    broken = saved_conversation(store, "one")
+    assert broken.problem is not None and broken.line() == "cannot be read"
+    store.delete("one")
+    assert not path.exists()
+    store.delete("one")  # it is gone already
+    with pytest.raises(UsageError):
+        store.delete("../one")
