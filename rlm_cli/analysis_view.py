@@ -129,8 +129,11 @@ def _scores_json(quality: "Quality") -> dict[str, float]:
 
 
 def run_as_json(found: "RunAnalysis") -> dict[str, Any]:
-    """Plain values."""
+    """Plain values. Those of the first mode stand at the top too, as those of a file do."""
+    mode, first = next(iter(found.by_mode.items()))
     return {
+        "mode": mode,
+        **text_as_json(first.analysis),
         "modes": {
             mode: {"characters": len(written.text), **text_as_json(written.analysis), "text": written.text}
             for mode, written in found.by_mode.items()

@@ -82,6 +82,7 @@ def test_a_run_is_judged_by_the_text_it_learned(capsys: pytest.CaptureFixture[st
     arguments = ["book", "--characters", "600", "--prompts", "2", "--modes", "auto,fast,normal"]
     first = found(capsys, *arguments)
     assert set(first["modes"]) == {"fast", "normal", best_of_book()}
+    assert first["scores"] == first["modes"][first["mode"]]["scores"]
     normal = first["modes"]["normal"]
     assert set(normal["scores"]) == SCORES
     assert normal["scores"]["overall"] < 40 < 95 < first["held_out"]["scores"]["overall"]
