@@ -33,6 +33,16 @@ def find_repeated_digit(grid: np.ndarray) -> str:
     return ""
 
 
+def conflicts(grid: np.ndarray) -> np.ndarray:
+    """The cells of a grid (n * n,) with a digit that is twice in one of their units: (n * n,) bool."""
+    n = geometry_of(grid).n
+    found = np.zeros(n * n, dtype=bool)
+    for unit in units(n):
+        digits = grid[unit]
+        found[unit] |= (digits > 0) & (np.bincount(digits, minlength=n + 1)[digits] > 1)
+    return found
+
+
 def require_unique(puzzle: np.ndarray) -> np.ndarray:
     """The one solution (n * n,) of a puzzle (n * n,).
 

@@ -40,9 +40,14 @@ def parse_grid(text: str, what: str = "puzzle") -> np.ndarray:
     return grid
 
 
+def cells_in(text: str) -> int:
+    """How many cells `parse_grid` sees in a text, whatever is in them."""
+    return len(_DRAWING.sub("", text))
+
+
 def has_grid_length(text: str) -> bool:
     """Whether a text has as many cells as a grid, whatever is in them."""
-    return len(_DRAWING.sub("", text)) in {n * n for n in SIZES}
+    return cells_in(text) in {n * n for n in SIZES}
 
 
 def parse_grids(text: str) -> list[np.ndarray]:

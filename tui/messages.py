@@ -8,6 +8,8 @@ from textual.message import Message
 from data.errors import RlmError
 from models.runs.loss_curves import LossCurves
 from tui.chat_talk import Speed
+from tui.puzzle_solve import PuzzleSolve
+from tui.puzzle_source import Posed, PuzzleSource
 from tui.run_feed import RunView
 from tui.run_list import RunRow
 
@@ -112,6 +114,42 @@ class WorkEnded(Message):
         super().__init__()
         self.name = name
         self.found = found
+        self.error = error
+
+
+class SolverLoaded(Message):
+    """The model of a puzzle run was loaded, or `error` says why not."""
+
+    def __init__(self, source: PuzzleSource | None, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.source = source
+        self.error = error
+
+
+class HeldOutRead(Message):
+    """The held-out puzzles of a run were read, or `error` says why not."""
+
+    def __init__(self, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.error = error
+
+
+class PuzzlePosed(Message):
+    """There is a puzzle for the model, or `error` says why not."""
+
+    def __init__(self, posed: Posed | None, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.posed = posed
+        self.error = error
+
+
+class PuzzleAdvanced(Message):
+    """Steps of a puzzle were taken. `is_over`: no more are taken; `error` says why, where one failed."""
+
+    def __init__(self, solve: PuzzleSolve, *, is_over: bool = False, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.solve = solve
+        self.is_over = is_over
         self.error = error
 
 

@@ -1,16 +1,19 @@
 """Solve puzzles with a trained model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from secrets import randbelow
 
 import numpy as np
 import torch
 
 from data.errors import UsageError
-from data.sudoku_checker import is_solution_of
+from data.sudoku_checker import is_solution_of, require_unique
+from data.sudoku_generator import generate
 from data.sudoku_grid import geometry, geometry_of
-from models.architectures.puzzle_model import SURE, PuzzleModel
+from models.architectures.puzzle_model import SURE, PuzzleModel, answers_of
 from models.errors import CheckpointError, RunError
+from models.recursive_lm import States
 from models.runs.load import load_model
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -46,6 +49,16 @@ class Solver:
                 hint=f"Train one for it: {{train task=sudoku:{n}x{n}}}",
             )
 
+    def require_solvable(self, puzzle: np.ndarray) -> np.ndarray:
+        """The one solution (n * n,) of `puzzle`. Raises UsageError for one of another size, and for one with
+        no solution or several."""
+        self.require_size(puzzle)
+        return require_unique(puzzle)
+
+    def new_puzzle(self) -> tuple[np.ndarray, np.ndarray]:
+        """A random puzzle of this size and its solution, both (n * n,)."""
+        return next(generate(self.size, 1, seed=randbelow(2**31)))
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
@@ -67,6 +80,18 @@ class Solution:
         """(n * n,) bool for each step: the cells that the step changed, at first the blank ones."""
         answers = self.step_answers
         return [now != before for before, now in zip((self.puzzle, *answers), answers, strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class SolveStep:
+    """One supervision step of one puzzle."""
+
+    answer: np.ndarray
+    """(n * n,) uint8, with the clues unchanged."""
+    confidence: float
+    """The model's confidence in the whole answer, 0 to 1."""
+    is_sure: bool
+    """Whether that is enough to stop, as `solve_puzzles` does."""
 
 
 def load_solver(run: Run, device: str = "cpu") -> Solver:
@@ -118,3 +143,21 @@ def solve_puzzles(
                 )
             )
     return solutions
+
+
+@torch.no_grad()
+def solve_steps(solver: Solver, puzzle: np.ndarray) -> Iterator[SolveStep]:
+    """Every supervision step of `puzzle` (n * n,). It has no end, also where the model is sure.
+
+    Raises UsageError for a puzzle of another size.
+    """
+    solver.require_size(puzzle)
+    device = next(solver.model.parameters()).device
+    tokens = torch.from_numpy(puzzle.astype(np.int64)).to(device)[None]  # (1, T)
+    states: States | None = None
+    while True:
+        thought = solver.model.ponder(tokens, states)
+        states = thought.states
+        answer = answers_of(thought, tokens)[0].cpu().numpy().astype(np.uint8)
+        confidence = float(thought.halting.sigmoid())
+        yield SolveStep(answer, confidence, confidence >= SURE)

@@ -74,6 +74,7 @@ class RunSummary:
     was_killed: bool = False
     """Whether its last training ended without a word, as by a kill or a crash of the machine."""
     last_step: events.StepFinished | None = None
+    solves_puzzles: bool = False
     is_preparing: bool = False
     """Whether a process has the run and takes no steps yet."""
 
@@ -135,6 +136,7 @@ def summarize(path: Path) -> RunSummary:
         failure=history.ended if status == "paused" and isinstance(history.ended, RunFailed) else None,
         was_killed=status == "paused" and history.phase == "training",
         last_step=history.last_step,
+        solves_puzzles=config is not None and config.solves_puzzles,
         is_preparing=status == "training" and not (history.phase == "training" and history.last_step),
     )
 

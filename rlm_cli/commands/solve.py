@@ -130,7 +130,9 @@ def solve_and_show(
         prepare_process(threads)
     solver = load_solver(run, device or "cpu")
     if puzzles is None:
-        puzzles = [_random_puzzle(solver.size)]
+        from data.puzzle_input import InputPuzzle
+
+        puzzles = [InputPuzzle(solver.new_puzzle()[0])]
     _require_solvable(puzzles, solver)
     start = time.perf_counter()
     limit = max_steps or solver.default_steps
@@ -180,16 +182,6 @@ def read_puzzles(argument: str) -> "list[InputPuzzle]":
     return [InputPuzzle(parse_grid(argument))]
 
 
-def _random_puzzle(size: int) -> "InputPuzzle":
-    from secrets import randbelow
-
-    from data.puzzle_input import InputPuzzle
-    from data.sudoku_generator import generate
-
-    puzzle, _ = next(generate(size, 1, seed=randbelow(2**31)))
-    return InputPuzzle(puzzle)
-
-
 def _file(argument: str) -> Path | None:
     """The file of that name, or None."""
     try:
@@ -201,12 +193,9 @@ def _file(argument: str) -> Path | None:
 
 def _require_solvable(puzzles: "list[InputPuzzle]", solver: "Solver") -> None:
     """Raise UsageError, naming the puzzle, unless each has the model's size and exactly one solution."""
-    from data.sudoku_checker import require_unique
-
     for puzzle in puzzles:
         try:
-            solver.require_size(puzzle.grid)
-            require_unique(puzzle.grid)
+            solver.require_solvable(puzzle.grid)
         except UsageError as error:
             raise puzzle.problem(error) from error
 

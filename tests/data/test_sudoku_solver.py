@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from data.sudoku_checker import find_repeated_digit, is_solution_of, is_valid, require_unique
+from data.sudoku_checker import conflicts, find_repeated_digit, is_solution_of, is_valid, require_unique
 from data.sudoku_generator import make_puzzle
 from data.sudoku_grid import SIZES, units
 from data.sudoku_solver import count_solutions, search_nodes, solutions, solve
@@ -72,6 +72,10 @@ def test_one_wrong_cell_makes_a_grid_invalid(size: int, seed: int) -> None:
     wrong = np.repeat(solution[None], size * size, axis=0)
     diagonal = np.arange(size * size)
     wrong[diagonal, diagonal] = wrong[diagonal, diagonal] % size + 1
+    assert not conflicts(solution).any() and not conflicts(puzzle).any()
+    for cell, grid in enumerate(wrong):
+        equal = conflicts(grid) & (grid == grid[cell])
+        assert equal[cell] and (conflicts(grid) == equal).all()  # only the wrong digit clashes
     assert is_valid(solution) and is_solution_of(solution, puzzle)
     assert is_valid(wrong).shape == (size * size,) and not is_valid(wrong).any()
     assert not is_valid(np.zeros_like(solution)) and not is_valid(np.full_like(solution, 255))

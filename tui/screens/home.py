@@ -25,6 +25,7 @@ from tui.screens.dashboard import DashboardScreen
 from tui.screens.inside import InsideScreen
 from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
+from tui.screens.puzzle import PuzzleScreen
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class HomeScreen(Screen[None]):
         Binding("r", "resume", "Resume", id="home.resume", tooltip="Go on with a run that was interrupted"),
         Binding("c", "chat", "Chat", id="home.chat", tooltip="Talk to the model of the run"),
         Binding("i", "inside", "Inside", id="home.inside", tooltip="Look into the model of the run"),
+        Binding("v", "solve", "Solve", id="home.solve", tooltip="See the run solve puzzles, step by step"),
         Binding("p", "plot", "Plot", id="home.plot", tooltip="Draw the losses of this or the marked runs"),
         Binding("space", "mark", "Mark", id="home.mark", show=False, tooltip="Mark up to four runs to plot"),
         Binding("d,delete", "delete", "Delete", id="home.delete", tooltip="Delete the run, after a question"),
@@ -116,7 +118,7 @@ class HomeScreen(Screen[None]):
     def _refresh_keys(self) -> None:
         """Show which keys do something now, if that may have changed: it draws the whole footer anew."""
         row = self.table.selected
-        now = row and (row.state, row.summary.validation_loss is None)
+        now = row and (row.state, row.summary.validation_loss is None, row.summary.solves_puzzles)
         if now != self._keys_for:
             self._keys_for = now
             self.refresh_bindings()
@@ -145,7 +147,8 @@ class HomeScreen(Screen[None]):
     def _about(self, row: RunRow) -> Content:
         """Some lines about one run."""
         summary = row.summary
-        about = [summary.architecture, f"text {summary.corpus}" if summary.corpus else None]
+        kind = "puzzles" if summary.solves_puzzles else "text"
+        about = [summary.architecture, f"{kind} {summary.corpus}" if summary.corpus else None]
         if summary.parameters is not None:
             about.append(f"{format_count(summary.parameters)} parameters")
         about.append(byte_size(summary.bytes))
@@ -181,7 +184,10 @@ class HomeScreen(Screen[None]):
         row = self.table.selected if self.is_mounted else None
         if action == "resume":
             return True if row is not None and row.state in RESUMABLE else None
-        if action in ("chat", "inside"):
+        if action in ("chat", "solve"):  # in the footer, one takes the place of the other
+            if (action == "solve") != (row is not None and row.summary.solves_puzzles):
+                return False
+        if action in ("chat", "inside", "solve"):
             return True if row is not None and row.summary.validation_loss is not None else None
         if action in ("plot", "mark"):
             return True if row is not None else None
@@ -206,6 +212,11 @@ class HomeScreen(Screen[None]):
         row = self.table.selected
         if row is not None:
             self.app.push_screen(InsideScreen(row.summary.path))
+
+    def action_solve(self) -> None:
+        row = self.table.selected
+        if row is not None:
+            self.app.push_screen(PuzzleScreen(row.summary.path))
 
     def action_plot(self) -> None:
         table = self.table

@@ -1,0 +1,84 @@
+"""The puzzles that the model of a run is asked: held-out ones, new ones, and those of the user.
+
+Everything here may take seconds and belongs into a thread. Importing this loads no torch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.progress import result_of
+from data.sudoku_text import parse_grid
+from models.runs.run import Run
+
+if TYPE_CHECKING:
+    from data.puzzles import PuzzleSet
+    from models.generation.solver import Solver, SolveStep
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A puzzle for the model."""
+
+    name: str
+    """Where it is from, in words."""
+    puzzle: np.ndarray
+    """(n * n,) uint8, as is `solution`."""
+    solution: np.ndarray
+    steps: "Iterator[SolveStep]"
+    """The steps of the model, without end."""
+
+
+class PuzzleSource:
+    """The model of a run, and puzzles for it."""
+
+    def __init__(self, solver: "Solver") -> None:
+        self._solver = solver
+        self._held_out: PuzzleSet | None = None
+        self._next = 0
+        self.size = solver.size
+        self.default_steps = solver.default_steps
+        self.trained_steps = solver.model.config.supervision_steps
+        self.is_reading = True
+        """Whether the held-out puzzles are still being read."""
+
+    @classmethod
+    def load(cls, run: Run) -> "PuzzleSource":
+        """Load the model of a run. Raises as `load_solver` does."""
+        from models.generation.solver import load_solver
+
+        return cls(load_solver(run))
+
+    def read_held_out(self) -> None:
+        """Read the puzzles that the run was not trained on. Raises CorpusError where they are gone, and
+        UsageError or StorageError."""
+        from models.training.puzzles.task import load_puzzles
+
+        data = self._solver.config.data
+        assert data is not None
+        try:
+            _, self._held_out = result_of(load_puzzles(self._solver.run, data))
+        finally:
+            self.is_reading = False
+
+    def next(self) -> Posed:
+        """The next held-out puzzle, from the first one again after the last; without them a new one."""
+        if self._held_out is None:
+            return self._posed("a new puzzle", *self._solver.new_puzzle())
+        number, count = self._next, len(self._held_out)
+        self._next = (number + 1) % count
+        name = f"held-out {number + 1:,} of {count:,}"
+        return self._posed(name, self._held_out.puzzles[number], self._held_out.solutions[number])
+
+    def typed(self, text: str) -> Posed:
+        """The puzzle in a text. Raises UsageError where it is none, or has another size, no solution or
+        several."""
+        puzzle = parse_grid(text)
+        return self._posed("your puzzle", puzzle, self._solver.require_solvable(puzzle))
+
+    def _posed(self, name: str, puzzle: np.ndarray, solution: np.ndarray) -> Posed:
+        from models.generation.solver import solve_steps
+
+        return Posed(name, puzzle, solution, solve_steps(self._solver, puzzle))

@@ -1,0 +1,66 @@
+"""A puzzle that is being solved, in words and curves. Needs neither torch nor textual."""
+
+from collections.abc import Callable
+
+from data.wording import counted
+from tui.puzzle_solve import PuzzleSolve
+from tui.run_words import Row
+from tui.sparkline import BLOCKS
+
+_UNKNOWN = "·"
+
+
+def figures(solve: PuzzleSolve, *, is_thinking: bool, short: bool = False) -> list[Row]:
+    """Names and values of the step that is looked at, and then of the whole solve."""
+    beyond = "" if short else f", {solve.trained_steps} in training"
+    rows = [("step", f"{solve.at} of {solve.limit}{beyond}")]
+    if solve.at:
+        right, blanks = solve.right_at(solve.at), solve.blanks
+        rows.append(("right", f"{right} of {blanks}" + ("" if short else " cells")))
+        rows.append(("sure", f"{100 * (solve.confidence or 0.0):.0f} %"))
+        cells = _number if short else _cells
+        filled, changed = ("filled", blanks), ("changed", int(solve.changed.sum()))
+        for name, count in (filled if solve.at == 1 else changed, ("conflict", int(solve.in_conflict.sum()))):
+            rows.append((name, cells(count)))
+    else:
+        rows.append(("clues", str(len(solve.puzzle) - solve.blanks)))
+        rows.append(("blank", str(solve.blanks)))
+    rows.append(("solved", _when(solve.solved_at, solve, is_thinking, short=short)))
+    rows.append(("stops", _when(solve.sure_at, solve, is_thinking, short=short)))
+    return rows
+
+
+def curves(solve: PuzzleSolve, width: int) -> tuple[int, str, str]:
+    """The number of the first step shown, the share of right cells, and the confidence: a character for each
+    step, in at most `width` of them around the step that is looked at."""
+    first = max(1, min(solve.at - width // 2, solve.limit - width + 1))
+    last = min(solve.limit, first + width - 1)
+    blanks, taken = max(1, solve.blanks), solve.taken
+
+    def curve(value: Callable[[int], float]) -> str:
+        return "".join(
+            BLOCKS[round(value(step) * (len(BLOCKS) - 1))] if step <= len(taken) else _UNKNOWN
+            for step in range(first, last + 1)
+        )
+
+    return (
+        first,
+        curve(lambda step: solve.right_at(step) / blanks),
+        curve(lambda step: taken[step - 1].confidence),
+    )
+
+
+def _when(step: int | None, solve: PuzzleSolve, is_thinking: bool, *, short: bool) -> str:
+    if step is not None:
+        return f"at step {step}"
+    if is_thinking:
+        return "thinking …"
+    return "no" if short else f"not in {counted(len(solve.taken), 'step')}"
+
+
+def _number(count: int) -> str:
+    return str(count)
+
+
+def _cells(count: int) -> str:
+    return counted(count, "cell")
