@@ -184,9 +184,9 @@ class HomeScreen(Screen[None]):
         row = self.table.selected if self.is_mounted else None
         if action == "resume":
             return True if row is not None and row.state in RESUMABLE else None
-        if action in ("chat", "solve"):  # in the footer, one takes the place of the other
-            if (action == "solve") != (row is not None and row.summary.solves_puzzles):
-                return False
+        solves = row is not None and row.summary.solves_puzzles
+        if action in ("chat", "solve") and solves != (action == "solve"):
+            return False  # in the footer, one takes the place of the other
         if action in ("chat", "inside", "solve"):
             return True if row is not None and row.summary.validation_loss is not None else None
         if action in ("plot", "mark"):
