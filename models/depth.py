@@ -80,6 +80,19 @@ def best_mode(losses: Mapping[str, float]) -> str | None:
     return next((mode for mode in measured if losses[mode] <= lowest + MODE_TOLERANCE), None)
 
 
+def best_mode_words(losses: Mapping[str, float]) -> str | None:
+    """The best of `losses`, in nats per token by trained mode. None if all are equal."""
+    best = best_mode(losses)
+    measured = [mode for mode in MODES if math.isfinite(losses.get(mode, math.nan))]
+    if best is None or len({losses[mode] for mode in measured}) < 2:
+        return None
+    deeper = measured[measured.index(best) + 1 :]
+    if not deeper:
+        return best
+    are_worse = all(losses[mode] > losses[best] + MODE_TOLERANCE for mode in deeper)
+    return f"{best}; deeper modes are {'worse' if are_worse else 'no better'}"
+
+
 FULL_DEPTH_PROB = 0.25
 """Probability that a training step uses the trained depth. The other steps draw a depth uniformly, so that
 every mode is trained, and the deepest one most often."""

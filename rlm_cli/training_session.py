@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from data.format import format_duration, format_loss, format_puzzle_scores
-from models.generation.depth_notes import best_mode_words
+from models.depth import best_mode_words
 from models.generation.run_defaults import mode_losses
 from models.runs import events
 from models.runs.event_words import END_REASONS, describe, sittings

@@ -8,6 +8,7 @@ from textual.message import Message
 from data.errors import RlmError
 from models.runs.loss_curves import LossCurves
 from tui.chat_talk import Speed
+from tui.machine_figures import Machine
 from tui.puzzle_solve import PuzzleSolve
 from tui.puzzle_source import Posed, PuzzleSource
 from tui.run_feed import RunView
@@ -55,6 +56,17 @@ class RunLost(Message):
     def __init__(self, reason: str) -> None:
         super().__init__()
         self.reason = reason
+
+
+class MachineRead(Message):
+    """How busy the machine is; None where nobody trains the run on the screen."""
+
+    def __init__(self, machine: Machine | None) -> None:
+        super().__init__()
+        self.machine = machine
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, MachineRead)
 
 
 class PlanMade(Message):

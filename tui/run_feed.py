@@ -4,25 +4,33 @@
 """
 
 import contextlib
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from data.errors import RlmError
 from models.runs import events
+from models.runs.evaluation import Evaluation
 from models.runs.event_words import describe
 from models.runs.events import EvaluationFinished, Event, RunStarted, SampleGenerated, StepFinished
 from models.runs.follow import Follower
 from models.runs.history import History
-from models.runs.listing import summarize
+from models.runs.listing import RunSummary, summarize
 from models.runs.lock import is_locked
 from models.runs.loss_curves import smoothed
+from models.runs.run import Run
 from tui.run_list import State, state_of
 
 Level = Literal["plain", "good", "warning", "error"]
+HappeningKind = Literal["left out", "went back", "grown"]
+"""A step that was skipped, a rollback, a growth of the model."""
 MAX_LINES = 500
+_MAX_HAPPENINGS = 1000
 _WARNINGS = (events.StepSkipped, events.RolledBack, events.MicroBatchHalved)
 _WITHOUT_LINE = (StepFinished, SampleGenerated)
+_NO_MILESTONES = (events.NoticeGiven, EvaluationFinished, events.CorporaMeasured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,16 @@ class LogLine:
     time: float
     text: str
     level: Level = "plain"
+    is_milestone: bool = False
+    """Whether it tells what happened to the training, and not what was measured or assumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something at one step that a chart of the losses marks."""
+
+    step: int
+    kind: HappeningKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,15 @@ class RunView:
     best: EvaluationFinished | None = None
     samples: tuple[SampleGenerated, ...] = ()
     log: tuple[LogLine, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    """The last ones."""
+    counts: Mapping[HappeningKind, int] = field(default_factory=dict)
+    """How many there were of each kind."""
+    checkpoint: events.CheckpointSaved | None = None
+    """The newest one."""
+    evaluation: Evaluation | None = None
+    """Of a training on text that has finished."""
+    solves_puzzles: bool = False
     finished: events.RunFinished | None = None
     failure: events.RunFailed | None = None
 
@@ -78,10 +105,17 @@ class RunFeed:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._run = Run(folder.resolve())
         self._follower = Follower(folder)
         self._restarts = self._follower.restarts
-        self._log: deque[LogLine] = deque(maxlen=MAX_LINES)
         self._was_locked: bool | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._log: deque[LogLine] = deque(maxlen=MAX_LINES)
+        self._happenings: deque[Happening] = deque(maxlen=_MAX_HAPPENINGS)
+        self._counts: Counter[HappeningKind] = Counter()
+        self._checkpoint: events.CheckpointSaved | None = None
 
     def poll(self) -> RunView | None:
         """The run as it is now; None where nothing has changed since the last call. Raises RunError."""
@@ -89,34 +123,64 @@ class RunFeed:
         new = self._follower.poll()
         if self._follower.restarts != self._restarts:
             self._restarts = self._follower.restarts
-            self._log.clear()
-        self._log.extend(line for event in new if (line := log_line(event)) is not None)
+            self._forget()
+        for event in new:
+            self._take(event)
         if not new and locked == self._was_locked:
             return None
         self._was_locked = None
         with contextlib.suppress(OSError):  # a file of the run went meanwhile; the next call tries again
-            state = state_of(summarize(self.folder))
+            summary = summarize(self.folder)
             self._was_locked = locked
-            return _view(self.folder.name, self._follower.history, state, tuple(self._log))
+            return self._view(self._follower.history, summary)
         return None
 
+    def _take(self, event: Event) -> None:
+        if (line := log_line(event)) is not None:
+            self._log.append(line)
+        match event:
+            case events.CorpusStarted() | events.VersionRestored():
+                self._happenings.clear()
+                self._counts.clear()
+            case events.StepSkipped():
+                self._note(event.step, "left out")
+            case events.RolledBack():
+                self._note(event.step, "went back")
+            case events.ModelExpanded():
+                self._note(event.step, "grown")
+            case events.CheckpointSaved():
+                self._checkpoint = event
 
-def _view(name: str, history: History, state: State, log: tuple[LogLine, ...]) -> RunView:
-    ended = history.ended
-    return RunView(
-        name=name,
-        state=state,
-        step=history.step,
-        total_steps=history.total_steps,
-        started=history.started,
-        steps=tuple(history.steps),
-        evaluations=tuple(history.evaluations),
-        best=history.best,
-        samples=tuple(history.samples),
-        log=log,
-        finished=ended if isinstance(ended, events.RunFinished) else None,
-        failure=ended if isinstance(ended, events.RunFailed) and state == "failed" else None,
-    )
+    def _note(self, step: int, kind: HappeningKind) -> None:
+        self._happenings.append(Happening(step, kind))
+        self._counts[kind] += 1
+
+    def _view(self, history: History, summary: RunSummary) -> RunView:
+        state = state_of(summary)
+        ended, evaluation = history.ended, None
+        if isinstance(ended, events.RunFinished) and not summary.solves_puzzles:
+            with contextlib.suppress(RlmError):
+                found = self._run.evaluation()
+                evaluation = found if isinstance(found, Evaluation) else None
+        return RunView(
+            name=self.folder.name,
+            state=state,
+            step=history.step,
+            total_steps=history.total_steps,
+            started=history.started,
+            steps=tuple(history.steps),
+            evaluations=tuple(history.evaluations),
+            best=history.best,
+            samples=tuple(history.samples),
+            log=tuple(self._log),
+            happenings=tuple(self._happenings),
+            counts=dict(self._counts),
+            checkpoint=self._checkpoint,
+            evaluation=evaluation,
+            solves_puzzles=summary.solves_puzzles,
+            finished=ended if isinstance(ended, events.RunFinished) else None,
+            failure=ended if isinstance(ended, events.RunFailed) and state == "failed" else None,
+        )
 
 
 def log_line(event: Event) -> LogLine | None:
@@ -131,4 +195,4 @@ def log_line(event: Event) -> LogLine | None:
         level = "error"
     elif isinstance(event, events.RunFinished) or (isinstance(event, EvaluationFinished) and event.best):
         level = "good"
-    return LogLine(event.time, words.text, level)
+    return LogLine(event.time, words.text, level, not isinstance(event, _NO_MILESTONES))

@@ -2,11 +2,15 @@
 
 import math
 import time
+from collections.abc import Iterator
 
 from data.format import format_clock, format_count, format_duration, format_loss, format_short_count
+from data.wording import counted, percent
 from tui.run_feed import RunView
 
 Row = tuple[str, str]
+_BAR = 24
+"""Cells of the longest bar of a histogram."""
 
 
 def figures(view: RunView) -> list[Row]:
@@ -29,7 +33,32 @@ def figures(view: RunView) -> list[Row]:
         rows.append(("trained", format_duration(step.elapsed_s)))
         if step.passes_per_token is not None:
             rows.append(("passes", f"{step.passes_per_token:.2f} per token"))
+    rows += _happenings(view)
     return rows
+
+
+def _happenings(view: RunView) -> Iterator[Row]:
+    """The newest checkpoint, and how often each thing happened that a chart marks."""
+    if view.checkpoint is not None:
+        yield "saved", f"step {format_count(view.checkpoint.step)} ({view.checkpoint.reason})"
+    for kind, count in view.counts.items():
+        last = next(one for one in reversed(view.happenings) if one.kind == kind)
+        times = counted(count, "step" if kind == "left out" else "time")
+        yield kind, f"{times}, last at {format_count(last.step)}"
+
+
+def passes_histogram(view: RunView) -> list[Row]:
+    """The share of the tokens by the passes that they took, once the training has ended."""
+    counts = view.evaluation.passes_histogram if view.evaluation is not None else {}
+    total = max(1, sum(counts.values()))
+    return [
+        (f"{passes} {'pass' if passes == '1' else 'passes'}", _bar(count / total))
+        for passes, count in counts.items()
+    ]
+
+
+def _bar(share: float) -> str:
+    return f"{'█' * round(_BAR * share)} {percent(share)}".lstrip()
 
 
 def losses_by_mode(view: RunView) -> list[Row]:

@@ -45,6 +45,16 @@ class Axis:
         low, high, value = (math.log(one) if self.log else one for one in (self.low, self.high, value))
         return (value - low) / (high - low)
 
+    def value(self, place: float) -> float:
+        """The value at a place between the ends: what `place` turns back."""
+        if self.log:
+            return self.low * (self.high / self.low) ** place
+        return self.low + (self.high - self.low) * place
+
+    def exactly(self, value: float) -> str:
+        """A value with more digits than at a tick."""
+        return self.write(value) if self.is_time or not self.whole else f"{round(value):,}"
+
     def ticks(self, most: int) -> list[tuple[float, str]]:
         """At most `most` round numbers within the axis, and their texts."""
         for values in self._choices():
@@ -111,6 +121,12 @@ def chart_of(
         Axis(x_label, *_span(xs), log_x, write, is_time, whole=not is_time),
         Axis(y_label, *_span(ys, _LEAST_SPAN), log, lambda value: f"{value:.4g}"),
     )
+
+
+def value_axis(axis: Axis, values: Sequence[float]) -> Axis:
+    """The y-axis of a chart that shows these values."""
+    low, high = _span(values, _LEAST_SPAN)
+    return replace(axis, low=low, high=high)
 
 
 def _above_zero(series: Series, log_x: bool, log_y: bool) -> Series:

@@ -1,33 +1,33 @@
-"""A chart in braille characters. `plotille` draws the dots of each curve; axes and colours are added here."""
+"""A chart in characters: the dots of its curves in braille, their marks, and the axes."""
 
-import itertools
 from collections.abc import Sequence
 
+from models.charts.braille import BRAILLE, DOTS_ACROSS, DOTS_DOWN, line_codes
 from models.charts.chart import Axis, Chart, Series
 
 StyledLine = list[tuple[str, str]]
 """The parts of a line, each with its style."""
 COLORS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 MARKS = "ox+*#@"
-_BRAILLE = 0x2800
-_DOTS_ACROSS, _DOTS_DOWN = 2, 4
-"""Dots of a braille character."""
-_WITHOUT_BRAILLE = "."
+_WITHOUTBRAILLE = "."
 _ASCII = str.maketrans("│┤└─┬", "|++-+")
 _SMALLEST = (10, 3)
 
 
-def draw_chart(chart: Chart, width: int, height: int, *, braille: bool = True) -> list[StyledLine]:
+def draw_chart(
+    chart: Chart, width: int, height: int, *, braille: bool = True, cursor: float | None = None
+) -> list[StyledLine]:
     """The chart as lines of at most `width` cells: the legend, `height` lines of dots, and the x-axis.
 
-    Without `braille`, all characters are ASCII, and a cell with any dot is a full stop.
+    Without `braille`, all characters are ASCII, and a cell with any dot is a full stop. `cursor` is a place
+    on the x-axis that a vertical line shows.
     """
-    ticks = chart.y.ticks(max(2, height // 2))
-    margin = max((len(text) for _, text in ticks), default=0)
-    columns, rows = max(_SMALLEST[0], width - margin - 1), max(_SMALLEST[1], height)
+    rows, ticks = max(_SMALLEST[1], height), _y_ticks(chart, height)
+    margin, columns = _margin(ticks), plot_columns(chart, width, height)
     by_row = {_row(chart, value, rows): text for value, text in ticks}
-    lines = _legend(chart, width)
-    for row, cells in enumerate(_cells(chart, columns, rows, braille)):
+    lines = _legend(chart, width, cursor)
+    line_at = None if cursor is None else column_at(chart, cursor, columns)
+    for row, cells in enumerate(_cells(chart, columns, rows, braille, line_at)):
         text = by_row.get(row, "")
         lines.append([(f"{text:>{margin}}", "dim"), ("┤" if text else "│", "dim"), *cells])
     lines += [[(part, "dim")] for part in _x_axis(chart, margin, columns)]
@@ -36,7 +36,30 @@ def draw_chart(chart: Chart, width: int, height: int, *, braille: bool = True) -
     return [[(part.translate(_ASCII), style) for part, style in line] for line in lines]
 
 
-def _cells(chart: Chart, columns: int, rows: int, braille: bool) -> list[StyledLine]:
+def plot_columns(chart: Chart, width: int, height: int) -> int:
+    """The columns of `draw_chart` that show curves: the last ones of each line."""
+    return max(_SMALLEST[0], width - _margin(_y_ticks(chart, height)) - 1)
+
+
+def column_at(chart: Chart, x: float, columns: int) -> int:
+    """The one of so many columns that shows `x`."""
+    return _dot(chart.x, x, DOTS_ACROSS * columns) // DOTS_ACROSS
+
+
+def x_at(chart: Chart, column: int, columns: int) -> float:
+    """What a column shows on the x-axis."""
+    return chart.x.value(column / max(1, columns - 1))
+
+
+def _y_ticks(chart: Chart, height: int) -> list[tuple[float, str]]:
+    return chart.y.ticks(max(2, height // 2))
+
+
+def _margin(ticks: Sequence[tuple[float, str]]) -> int:
+    return max((len(text) for _, text in ticks), default=0)
+
+
+def _cells(chart: Chart, columns: int, rows: int, braille: bool, line_at: int | None) -> list[StyledLine]:
     """The dots of all curves, from the top down. Where curves meet, the cell has the colour of the last."""
     codes = [[0] * columns for _ in range(rows)]
     styles = [[""] * columns for _ in range(rows)]
@@ -45,39 +68,37 @@ def _cells(chart: Chart, columns: int, rows: int, braille: bool) -> list[StyledL
         color = COLORS[series.number % len(COLORS)]
         if series.kind == "marks":
             for x, y in series.points:
-                place = _row(chart, y, rows), _column(chart, x, columns)
+                place = _row(chart, y, rows), column_at(chart, x, columns)
                 marks[place] = MARKS[series.number % len(MARKS)]
                 styles[place[0]][place[1]] = f"bold {color}"
             continue
         for row, line in enumerate(_dots(chart, series, columns, rows)):
-            for column, character in enumerate(line):
-                if ord(character) > _BRAILLE:
-                    codes[row][column] |= ord(character) - _BRAILLE
+            for column, code in enumerate(line):
+                if code:
+                    codes[row][column] |= code
                     styles[row][column] = color
     lines = []
     for row in range(rows):
-        cells = [_character(code, braille) for code in codes[row]]
-        lines.append(_joined([marks.get((row, n), cell) for n, cell in enumerate(cells)], styles[row]))
+        cells = [marks.get((row, n)) or _character(code, braille) for n, code in enumerate(codes[row])]
+        if line_at is not None:
+            is_free = cells[line_at] == " "
+            styles[row][line_at] = "dim" if is_free else f"{styles[row][line_at]} reverse"
+            cells[line_at] = "│" if is_free else cells[line_at]
+        lines.append(_joined(cells, styles[row]))
     return lines
 
 
-def _dots(chart: Chart, series: Series, columns: int, rows: int) -> list[str]:
-    """The line through the points of a curve, as rows of braille characters from the top down."""
-    from plotille import Canvas
-
-    wide, high = _DOTS_ACROSS * columns, _DOTS_DOWN * rows
-    canvas = Canvas(columns, rows, xmin=0, ymin=0, xmax=wide, ymax=high)
-    places = [(_dot(chart.x, x, wide), _dot(chart.y, y, high)) for x, y in series.points]
-    canvas.point(*places[0])
-    for start, end in itertools.pairwise(places):
-        canvas.line(*start, *end)
-    return canvas.plot(linesep="\n").split("\n")
+def _dots(chart: Chart, series: Series, columns: int, rows: int) -> list[list[int]]:
+    """The line through the points of a curve, as codes of dots by row from the top down."""
+    wide, high = DOTS_ACROSS * columns, DOTS_DOWN * rows
+    places = ((_dot(chart.x, x, wide), _dot(chart.y, y, high)) for x, y in series.points)
+    return line_codes(places, columns, rows)
 
 
 def _character(code: int, braille: bool) -> str:
     if not code:
         return " "
-    return chr(_BRAILLE + code) if braille else _WITHOUT_BRAILLE
+    return chr(BRAILLE + code) if braille else _WITHOUTBRAILLE
 
 
 def _joined(cells: Sequence[str], styles: Sequence[str]) -> StyledLine:
@@ -92,9 +113,11 @@ def _joined(cells: Sequence[str], styles: Sequence[str]) -> StyledLine:
     return parts
 
 
-def _legend(chart: Chart, width: int) -> list[StyledLine]:
-    """The names of the curves, as many in a line as fit."""
+def _legend(chart: Chart, width: int, cursor: float | None) -> list[StyledLine]:
+    """The names of the curves, as many in a line as fit, after the axes or the place of the cursor."""
     title = f"{chart.y.label} by {chart.x.label}"
+    if cursor is not None:
+        title = f"{chart.x.label} {chart.x.exactly(cursor)}"
     lines: list[StyledLine] = [[(title, "bold")]]
     used = len(title)
     for series in chart.series:
@@ -115,7 +138,7 @@ def _x_axis(chart: Chart, margin: int, columns: int) -> list[str]:
     line = ["─"] * columns
     texts = [" "] * (margin + 1 + columns)
     for value, text in chart.x.ticks(max(2, columns // 12)):
-        column = _column(chart, value, columns)
+        column = column_at(chart, value, columns)
         start = min(margin + 1 + column, len(texts) - len(text))
         if not "".join(texts[max(0, start - 1) : start + len(text)]).strip():
             line[column] = "┬"
@@ -128,10 +151,6 @@ def _dot(axis: Axis, value: float, dots: int) -> int:
     return min(dots - 1, max(0, round(axis.place(value) * (dots - 1))))
 
 
-def _column(chart: Chart, x: float, columns: int) -> int:
-    return _dot(chart.x, x, _DOTS_ACROSS * columns) // _DOTS_ACROSS
-
-
 def _row(chart: Chart, y: float, rows: int) -> int:
     """The row of a value, from the top."""
-    return rows - 1 - _dot(chart.y, y, _DOTS_DOWN * rows) // _DOTS_DOWN
+    return rows - 1 - _dot(chart.y, y, DOTS_DOWN * rows) // DOTS_DOWN

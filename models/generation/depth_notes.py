@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from data.wording import counted
-from models.depth import MODE_TOLERANCE, MODES, Depth, best_mode, depth_of, has_steps, is_trained
+from models.depth import (
+    MODE_TOLERANCE,
+    Depth,
+    best_mode,
+    best_mode_words,
+    depth_of,
+    has_steps,
+    is_trained,
+)
 
 if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
@@ -31,19 +39,6 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
         trained = model.trained_depth if two_levels else model.passes(model.trained_depth)
         return f"Mode {mode} uses {uses}, training at most {trained}. This extrapolation may give worse text."
     return None
-
-
-def best_mode_words(losses: Mapping[str, float]) -> str | None:
-    """The best of `losses`, in nats per token by trained mode. None if all are equal."""
-    best = best_mode(losses)
-    measured = [mode for mode in MODES if math.isfinite(losses.get(mode, math.nan))]
-    if best is None or len({losses[mode] for mode in measured}) < 2:
-        return None
-    deeper = measured[measured.index(best) + 1 :]
-    if not deeper:
-        return best
-    are_worse = all(losses[mode] > losses[best] + MODE_TOLERANCE for mode in deeper)
-    return f"{best}; deeper modes are {'worse' if are_worse else 'no better'}"
 
 
 def measured_note(mode: str, losses: Mapping[str, float]) -> str | None:

@@ -225,11 +225,17 @@ def require_unlocked(folder: Path) -> None:
         raise _busy(folder)
 
 
-def _busy(folder: Path) -> RunBusyError:
+def holder(folder: Path) -> int | None:
+    """The process that wrote the pid file last: the one that has the lock, if any has."""
     pid = ""
     with contextlib.suppress(OSError, RunError):
         pid = read_bounded(folder / PID_FILE, 64).decode("ascii", "ignore").strip()
-    if not pid.isdigit():
+    return int(pid) if pid.isdecimal() and len(pid) < 20 else None
+
+
+def _busy(folder: Path) -> RunBusyError:
+    pid = holder(folder)
+    if pid is None:
         return RunBusyError(f"Another process is writing to run '{folder.name}'.", hint="Wait until it ends.")
     return RunBusyError(
         f"Process {pid} is writing to run '{folder.name}'.",

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from models.charts.chart import Chart, Point, Series, chart_of
-from models.charts.thinning import thinned
-from models.runs.loss_curves import CurveAxis, LossCurves, LossPoint, smoothed
+from models.runs.loss_curves import SMOOTHED_SHARE, CurveAxis, LossCurves, LossPoint, smoothed
 
 
 def chart_of_runs(
@@ -13,20 +12,18 @@ def chart_of_runs(
     axis: CurveAxis = "step",
     log: bool = False,
     smooth: float | None = None,
-    columns: int | None = None,
+    share: float = SMOOTHED_SHARE,
 ) -> Chart:
     """The curves of `runs` by name.
 
-    `smooth` is the weight of the moving average: None for the default, 0 for the losses as they are. With
-    `columns`, the curves keep the points that shape them in a picture so wide.
+    `smooth` is the weight of the moving average, 0 for the losses as they are. None: the average is taken
+    over a `share` of each curve.
     """
     series = []
     for number, (name, curves) in enumerate(runs.items()):
         of_run = f"{name} " if len(runs) > 1 else ""
-        losses = smoothed([point.loss for point in curves.training], smooth)
+        losses = smoothed([point.loss for point in curves.training], smooth, share=share)
         line = [(point.at(axis), loss) for point, loss in zip(curves.training, losses, strict=True)]
-        if columns is not None:
-            line = thinned(line, columns)
         series.append(Series(f"{of_run}training", tuple(line), number, "line"))
         if curves.validation:
             series.append(Series(f"{of_run}validation", _places(curves.validation, axis), number, "marks"))

@@ -49,13 +49,15 @@ class LossCurves:
         return cls(tuple(training), tuple(_validation(history.evaluations, steps)))
 
 
-def smoothed(losses: Sequence[float], weight: float | None = None) -> list[float]:
+def smoothed(
+    losses: Sequence[float], weight: float | None = None, *, share: float = SMOOTHED_SHARE
+) -> list[float]:
     """The exponential moving average: each value counts `weight` (0 to below 1) times as much as the next.
 
-    None: a weight that averages over a hundredth of the curve. The start is corrected for the values that it
+    None: a weight that averages over `share` of the curve. The start is corrected for the values that it
     lacks, as in Adam (Kingma and Ba 2015, arXiv 1412.6980).
     """
-    weight = default_weight(len(losses)) if weight is None else weight
+    weight = weight_over(share, len(losses)) if weight is None else weight
     average, total, result = 0.0, 0.0, []
     for loss in losses:
         average = weight * average + (1 - weight) * loss
@@ -64,9 +66,9 @@ def smoothed(losses: Sequence[float], weight: float | None = None) -> list[float
     return result
 
 
-def default_weight(points: int) -> float:
-    """The weight of `smoothed` for a curve of so many points."""
-    return 1 - 1 / max(1.0, SMOOTHED_SHARE * points)
+def weight_over(share: float, points: int) -> float:
+    """The weight of `smoothed` that averages over a share of so many points."""
+    return 1 - 1 / max(1.0, share * points)
 
 
 def _validation(
@@ -80,13 +82,13 @@ def _validation(
         if math.isfinite(one.validation_loss):
             yield LossPoint(
                 one.step,
-                _interpolated(one.step, numbers, tokens),
-                _interpolated(one.step, numbers, seconds),
+                interpolated(one.step, numbers, tokens),
+                interpolated(one.step, numbers, seconds),
                 one.validation_loss,
             )
 
 
-def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+def interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
     """The value at `x` on the line through the points around it; that of the last point beyond it."""
     after = bisect.bisect_left(xs, x)
     if after == len(xs):

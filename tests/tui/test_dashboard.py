@@ -15,6 +15,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import VIEWS, DashboardScreen
 from tui.screens.home import HomeScreen
 from tui.screens.pause_menu import PauseMenu
+from tui.widgets.curve_chart import CurveChart
 
 
 async def opened(pilot: Pilot[None]) -> DashboardScreen:
@@ -44,15 +45,17 @@ def test_every_view_is_shown_live_at_every_size(record, drive, size: tuple[int, 
     async def do(pilot: Pilot[None]) -> None:
         screen = await opened(pilot)
         seen = []
-        for name in VIEWS if size == SIZES[0] else ("loss", "samples", "log"):
+        for name in VIEWS if size == SIZES[0] else ("loss", "figures", "samples", "log"):
             await pilot.press(str(VIEWS.index(name) + 1))
             await pilot.pause()
             assert screen.shown == name
             seen.append(shown(pilot.app))
         everything = "".join(seen)
         assert not set(everything) & set("\x1b\x9b\u202e")
-        assert "training" in seen[0] and "⠉" in seen[0] and "One morning" in seen[-2]
-        assert all("[bold]no[/bold]" in text.replace("\n", "") for text in seen[-2:])
+        assert "training" in seen[0] and "⠉" in seen[0]
+        samples, log = (seen[-3], seen[-2]) if size == SIZES[0] else seen[-2:]
+        assert "One morning" in samples
+        assert all("[bold]no[/bold]" in text.replace("\n", "") for text in (samples, log))
         append(run, *(step(number, 2.0, total_steps=100) for number in range(31, 51)))
         await until(pilot, lambda: screen.view.step == 50)
         await pilot.pause()
@@ -68,8 +71,14 @@ def test_keys_ask_the_training_through_its_control_folder(record, drive) -> None
     async def do(pilot: Pilot[None]) -> None:
         screen = await opened(pilot)
         assert screen.check_action("resume", ()) is False
-        await pilot.press("g", "w", "p")
-        assert set(control_requests.take(run)) == {"sample", "save", "pause"}
+        await pilot.press("w", "p")
+        assert set(control_requests.take(run)) == {"save", "pause"}
+        await pilot.press("g", "escape")
+        assert control_requests.take(run) == {}
+        await pilot.press("g", "enter")
+        await until(pilot, lambda: control_requests.take(run) == {"sample": ""})
+        await pilot.press("g", *"One p", "enter")
+        await until(pilot, lambda: control_requests.take(run) == {"sample": "One p"})
         await pilot.press("s")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         await pilot.press("n")
@@ -110,11 +119,12 @@ def test_an_idle_run_is_resumed_and_not_paused(record, drive, monkeypatch: pytes
         await pilot.press("p", "ctrl+c", "r")
         assert pilot.app.screen is screen
         assert calls == [("owl", ["resume", str(run.path), "--quiet"])]
-        for key, name in (("right", "rate"), ("left", "loss"), ("left", "log"), ("tab", "loss")):
+        for key, name in (("right", "rate"), ("left", "loss"), ("left", "figures"), ("tab", "loss")):
             await pilot.press(key)
             assert screen.shown == name, key
         await pilot.press("l", "x")
-        assert screen.log_axis and screen.axis == "tokens"
+        dials = screen.query_one(CurveChart).dials
+        assert dials.log and dials.axis == "tokens"
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, HomeScreen)
 

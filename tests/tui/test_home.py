@@ -14,12 +14,14 @@ from tests.models.runs.example_events import paused, started
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, steps, until
 from tui import app as app_module
 from tui.app import RlmApp
+from tui.chart_view import Dials
 from tui.messages import TrainingRefused, TrainingStarted
 from tui.screens import home as home_module
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
 from tui.screens.plot import PlotScreen
+from tui.widgets.curve_chart import CurveChart
 
 
 async def ready(pilot: Pilot[None], runs: int) -> HomeScreen:
@@ -236,9 +238,12 @@ def test_marked_runs_are_plotted_together(record, drive) -> None:
         await until(pilot, lambda: screen.curves)
         await pilot.pause()
         assert "owl training" in shown(pilot.app) and "⠉" in shown(pilot.app)
-        await pilot.press("l", "x", "s")
-        assert (screen.log_axes, screen.axis, screen.is_smooth) == (True, "tokens", False)
-        await pilot.press("escape")
+        chart = screen.query_one(CurveChart)
+        await pilot.press("l", "x", "m", "m")
+        assert chart.dials == Dials("tokens", log=True, smoothing=0.0)
+        await pilot.press("x", "x", "v", "left", "plus")
+        assert chart.view.window is not None and "step " in shown(pilot.app)
+        await pilot.press("escape", "escape")
         assert pilot.app.screen is home
 
     drive(do)

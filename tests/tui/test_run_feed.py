@@ -3,6 +3,7 @@
 import contextlib
 import math
 import time
+from typing import get_args
 
 import pytest
 
@@ -13,7 +14,8 @@ from models.runs.run import Run
 from tests.models.runs.example_config import CREATED, WITH_TEXT
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
 from tests.tui.conftest import steps
-from tui.run_charts import chart_of_view
+from tui.chart_view import Dials
+from tui.run_charts import ChartName, chart_of_view
 from tui.run_feed import MAX_LINES, RunFeed, RunView
 from tui.run_list import RunList
 from tui.run_words import figures, losses_by_mode, progress_words, share
@@ -125,17 +127,17 @@ def test_figures_and_progress_say_when_the_training_ends(record) -> None:
     assert losses_by_mode(view(run)) == [("fast", "1.6000")]
 
 
-@pytest.mark.parametrize("name", ["loss", "rate", "gradient", "speed", "modes"])
+@pytest.mark.parametrize("name", get_args(ChartName))
 @pytest.mark.parametrize("axis", ["step", "tokens", "time"])
 def test_every_chart_has_its_curve_on_every_axis(record, name, axis) -> None:
     depths = ("1x1", "2x1", "3x2")
     events = [
-        step(n, 3.0 - n / 100, depth=depths[n % 3], tokens_seen=8 * n, elapsed_s=n / 2) for n in range(1, 99)
+        step(n, 3.0 - n / 100, depth=depths[n % 3], tokens_seen=8 * n, elapsed_s=n / 2, passes_per_token=2.0)
+        for n in range(1, 99)
     ]
-    chart = chart_of_view(
-        view(record("owl", [*events, evaluation(2.0, 50)])), name, axis=axis, log=True, columns=40
-    )
-    assert chart.series and not chart.x.log and chart.y.log
+    run = record("owl", [*events, evaluation(2.0, 50)])
+    chart = chart_of_view(view(run), name, Dials(axis=axis, log=True))
+    assert chart is not None and chart.series and not chart.x.log and chart.y.log
     names = [series.name for series in chart.series]
     if name == "modes":
         assert names == ["1 cycle (fast)", "2 cycles (normal)", "3 cycles (deep)"]
@@ -146,4 +148,5 @@ def test_every_chart_has_its_curve_on_every_axis(record, name, axis) -> None:
 def test_values_that_are_not_finite_do_not_break_a_chart(record) -> None:
     run = record("owl", [step(1), step(2, gradient_norm=math.nan), step(3, loss=math.nan), step(4)])
     for name in ("loss", "gradient", "modes"):
-        assert chart_of_view(view(run), name, axis="step", log=False, columns=40).series
+        chart = chart_of_view(view(run), name, Dials())
+        assert chart is not None and chart.series

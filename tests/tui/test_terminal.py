@@ -44,9 +44,9 @@ def test_nothing_hostile_reaches_the_terminal_and_ctrl_q_gives_it_back(record, t
 
     try:
         read_until(lambda: b"Gradient" in seen and b"paused" in seen)
-        os.write(ours, b"6")
-        read_until(lambda: b"after" in seen)
         os.write(ours, b"7")
+        read_until(lambda: b"after" in seen)
+        os.write(ours, b"8")
         read_until(lambda: seen.count(b"OBEYED") > 2)
         os.write(ours, b"\x1b")  # back to the runs
         read_until(lambda: b"run in" in seen)

@@ -4,24 +4,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from textual import events, work
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from data.errors import RlmError
+from models.charts.chart import Chart
 from models.runs.loss_chart import chart_of_runs
-from models.runs.loss_curves import CurveAxis, LossCurves
+from models.runs.loss_curves import LossCurves
 from models.runs.run import Run
+from tui.chart_view import Dials
 from tui.content import joined
 from tui.messages import CurvesRead
 from tui.widgets.curve_chart import CurveChart
 
 if TYPE_CHECKING:
     from tui.app import RlmApp
-
-_AXES: tuple[CurveAxis, ...] = ("step", "tokens", "time")
 
 
 class PlotScreen(Screen[None]):
@@ -32,19 +32,13 @@ class PlotScreen(Screen[None]):
         "tokenizers cannot be compared."
     )
     BINDINGS = [
-        Binding("x", "next_axis", "Axis", id="plot.axis", tooltip="By step, tokens or time"),
-        Binding("l", "change_log", "Log", id="plot.log", tooltip="Logarithmic or linear axes"),
-        Binding("s", "change_smooth", "Smooth", id="plot.smooth", tooltip="Smooth the training loss"),
         Binding("escape,q", "close", "Back", id="plot.close"),
-    ]  # fmt: skip
+    ]
 
     def __init__(self, runs: Mapping[str, Path]) -> None:
         super().__init__()
         self.runs = runs
         self.curves: dict[str, LossCurves] = {}
-        self.axis: CurveAxis = "step"
-        self.log_axes = False
-        self.is_smooth = True
 
     def compose(self) -> ComposeResult:
         yield Static(joined(("loss", "bold $primary"), f"   {', '.join(self.runs)}"), classes="title")
@@ -73,30 +67,15 @@ class PlotScreen(Screen[None]):
         self.query_one(CurveChart).words = words
         if words and self.curves:
             cast("RlmApp", self.app).say(words, severity="warning")
-        self._draw()
+        self.query_one(CurveChart).draw(self._chart)
 
-    def on_resize(self, event: events.Resize) -> None:
-        self._draw()
+    def _chart(self, dials: Dials) -> Chart | None:
+        if not self.curves:
+            return None
+        return chart_of_runs(self.curves, axis=dials.axis, log=dials.log, share=dials.smoothing)
 
-    def _draw(self) -> None:
-        chart = self.query_one(CurveChart)
-        if self.curves:
-            chart.chart = chart_of_runs(
-                self.curves, axis=self.axis, log=self.log_axes, smooth=None if self.is_smooth else 0.0,
-                columns=2 * self.size.width,
-            )  # fmt: skip
-
-    def action_next_axis(self) -> None:
-        self.axis = _AXES[(_AXES.index(self.axis) + 1) % len(_AXES)]
-        self._draw()
-
-    def action_change_log(self) -> None:
-        self.log_axes = not self.log_axes
-        self._draw()
-
-    def action_change_smooth(self) -> None:
-        self.is_smooth = not self.is_smooth
-        self._draw()
+    def on_curve_chart_said(self, message: CurveChart.Said) -> None:
+        cast("RlmApp", self.app).say(message.words)
 
     def action_close(self) -> None:
         self.dismiss()

@@ -1,7 +1,8 @@
-"""What a run wrote and what happened in it, to scroll through."""
+"""What a run wrote and what happened in it, to scroll through. Each can show a part of it."""
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -13,32 +14,113 @@ from tui.content import joined, lines, plain
 from tui.run_feed import LogLine
 
 _STYLES = {"plain": "", "good": "$success", "warning": "$warning", "error": "$error"}
+Part = Literal["all", "events", "warnings"]
+_NEXT: dict[Part, Part] = {"all": "events", "events": "warnings", "warnings": "all"}
+_PARTS: dict[Part, str] = {
+    "all": "",
+    "events": "only what happened to the training; f shows the warnings",
+    "warnings": "only warnings and errors; f shows everything",
+}
+_NO_SAMPLE = "No sample yet. g asks a training for one."
 
 
-class SampleList(VerticalScroll):
-    """The samples of a run, the newest first."""
+class RunText(VerticalScroll):
+    """Text, and the heading that belongs above it: which part is shown, empty for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heading = ""
 
     def compose(self) -> ComposeResult:
-        yield Static(plain("No sample yet. g asks a training for one.", "$foreground-muted"))
+        yield Static()
 
-    def show(self, samples: Sequence[SampleGenerated]) -> None:
-        if samples:
-            self.query_one(Static).update(lines([sample_content(one) for one in reversed(samples)]))
+    def write(self, heading: str, text: Content) -> None:
+        self.heading = heading
+        self.query_one(Static).update(text)
 
 
-class LogList(VerticalScroll):
-    """The lines of a log, the newest last. It stays at its end until someone scrolls up."""
+class SampleList(RunText):
+    """The samples of a run, the newest first: all, or those of one prompt."""
 
-    def compose(self) -> ComposeResult:
-        yield Static(plain("Nothing has happened yet.", "$foreground-muted"))
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompt: str | None = None
+        """The only prompt that is shown; None for all."""
+        self._samples: Sequence[SampleGenerated] = ()
+        self._none = _NO_SAMPLE
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts there are, that of the newest sample first."""
+        return list(dict.fromkeys(one.prompt for one in reversed(self._samples)))
 
     def on_mount(self) -> None:
+        self._write()
+
+    def show(self, samples: Sequence[SampleGenerated], none: str = _NO_SAMPLE) -> None:
+        """Show these samples; without any, the words `none`."""
+        if list(samples) != list(self._samples) or none != self._none:
+            self._samples, self._none = samples, none
+            self._write()
+
+    def filter(self) -> None:
+        """Show the next prompt alone, after the last one all."""
+        prompts = self.prompts
+        place = prompts.index(self.prompt) + 1 if self.prompt in prompts else 0
+        self.prompt = prompts[place] if place < len(prompts) and len(prompts) > 1 else None
+        self._write()
+        self.scroll_home(animate=False)
+
+    def _write(self) -> None:
+        prompts = self.prompts
+        if self.prompt not in prompts:
+            self.prompt = None
+        chosen = [one for one in reversed(self._samples) if self.prompt in (None, one.prompt)]
+        heading = ""
+        if self.prompt is not None:
+            number = prompts.index(self.prompt) + 1
+            heading = f"prompt {number} of {len(prompts)}, the newest sample first; f shows the next"
+        elif len(prompts) > 1:
+            heading = f"{len(prompts)} prompts; f shows one at a time"
+        text = lines([sample_content(one) for one in chosen])
+        self.write(heading, text if chosen else plain(self._none, "$foreground-muted"))
+
+
+class LogList(RunText):
+    """The lines of a log, the newest last. It stays at its end until someone scrolls up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part: Part = "all"
+        self._log: Sequence[LogLine] = ()
+        self._words: Callable[[str], str] = str
+
+    def on_mount(self) -> None:
+        self._write()
         self.anchor()
 
     def show(self, log: Sequence[LogLine], words: Callable[[str], str]) -> None:
         """Show these lines, their settings and commands turned into `words`."""
-        if log:
-            self.query_one(Static).update(lines([_line(one, words) for one in log]))
+        self._log, self._words = log, words
+        self._write()
+
+    def filter(self) -> None:
+        """Show the next part of the log."""
+        self.part = _NEXT[self.part]
+        self._write()
+        self.anchor()
+
+    def _write(self) -> None:
+        chosen = [one for one in self._log if _is_in(self.part, one)]
+        none = "Nothing has happened yet." if self.part == "all" else "There is none."
+        text = lines([_line(one, self._words) for one in chosen])
+        self.write(_PARTS[self.part], text if chosen else plain(none, "$foreground-muted"))
+
+
+def _is_in(part: Part, line: LogLine) -> bool:
+    if part == "warnings":
+        return line.level in ("warning", "error")
+    return part == "all" or line.is_milestone
 
 
 def sample_content(sample: SampleGenerated) -> Content:

@@ -5,8 +5,8 @@ import torch
 
 from data.character_tokenizer import CharacterTokenizer
 from models.architectures import ARCHITECTURES, build_model, model_config
-from models.depth import MODES, Depth
-from models.generation.depth_notes import best_mode_words, extrapolates, halt_note, measured_note, mode_note
+from models.depth import MODES, Depth, best_mode_words
+from models.generation.depth_notes import extrapolates, halt_note, measured_note, mode_note
 from models.generation.generate import GenerationConfig, generate
 
 CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,"

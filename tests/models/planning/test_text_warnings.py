@@ -12,8 +12,8 @@ from models.planning import plan as planning
 from models.planning.resume_plan import ResumePlan
 from models.runs.events import NoticeGiven
 from models.runs.run import Run
-from rlm_cli.commands.show import summary_rows
-from rlm_cli.run_report import describe_run
+from models.runs.run_report import describe_run, summary_rows
+from rlm_cli.wording import in_cli_words
 from tests.requests import train_request
 
 Plan = Callable[..., Any]
@@ -24,7 +24,7 @@ def warnings(run: Run) -> list[str]:
 
 
 def shown(run: Run) -> list[str]:
-    return [value for name, value in summary_rows(describe_run(run)) if name == "text warning"]
+    return [value for name, value in summary_rows(describe_run(run), in_cli_words) if name == "text warning"]
 
 
 def test_warnings_of_a_further_text_are_kept_by_the_run_and_by_a_copy(
