@@ -1,6 +1,5 @@
 """A benchmark's report as a table on the terminal, as Markdown, and as one HTML page without a network."""
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -81,8 +80,7 @@ def _parts(report: "Report") -> Iterator[str]:
     yield from (finding(_colored(verdict)) for verdict in report.verdicts)
     for table in report.tables:
         yield f"<h2>{text(table.title)}</h2>"
-        if table.plot is not None:
-            yield _picture(table)
+        yield _picture(table)
         texts = table.texts()
         rows = (
             [_cell(table, row, place, cell) for place, cell in enumerate(shown)]
@@ -116,21 +114,9 @@ def _row(row: Sequence[str]) -> str:
 
 def _picture(table: "Table") -> str:
     """The points of the table's plot as a picture, each named by its row."""
-    from models.charts.chart import Series, chart_of
+    from models.benchmark.report_chart import chart_of_table
 
-    plot = table.plot
-    assert plot is not None
-    found = {
-        str(row[0]): (float(x), float(y))
-        for x, y, row in zip(table.column(plot.x), table.column(plot.y), table.rows, strict=True)
-        if isinstance(x, int | float) and isinstance(y, int | float) and math.isfinite(x + y)
-    }
-    if len(found) < 2:
+    chart = chart_of_table(table)
+    if chart is None:
         return ""
-    series = [] if plot.groups else [Series(plot.y, tuple(found.values()), 0, "line")]
-    for number, (group, members) in enumerate((plot.groups or {table.columns[0].name: [*found]}).items()):
-        names = tuple(name for name in found if name in members)
-        points = tuple(found[name] for name in names)
-        series.append(Series(group, points, number, "marks", labels=names))
-    chart = chart_of(series, x_label=plot.x, y_label=plot.y, is_time=False, log=False)
-    return svg_element(chart, f"{plot.y} against {plot.x}")
+    return svg_element(chart, f"{chart.y.label} against {chart.x.label}")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from models.runs.load import LoadedModel
 
 _Found = TypeVar("_Found")
+CHARACTERS = 6000
+"""That the model writes to be judged."""
 
 
 def found_by(
@@ -77,7 +79,7 @@ class ModelWork:
         from models.analysis.analyze import analyze_run
         from models.analysis.written_text import Writing
 
-        return (yield from analyze_run(loaded, {mode: depth_of(mode)}, Writing()))
+        return (yield from analyze_run(loaded, {mode: depth_of(mode)}, Writing(characters=CHARACTERS)))
 
     def depth(self) -> "Generator[Event, None, Report]":
         """What each depth costs and buys: supervision steps, for a run of puzzles. Raises RlmError."""

@@ -71,6 +71,7 @@ def analyze_run(
                 f"The model wrote nothing at mode {mode}, so there is nothing to judge.",
                 hint="Train it for longer, or analyze a file.",
             )
+        yield PreparationAdvanced(stage="judging", done=0, total=0)
         analysis = TextAnalysis(
             None if reference is None else reference.quality(text),
             repetition(text),

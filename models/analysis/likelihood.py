@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.progress import result_of
 from models.analysis.run_texts import text_of
 from models.depth import Depth, is_trained
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import modes_by_importance
-from models.runs.events import Event
+from models.runs.events import Event, PreparationAdvanced
 from models.runs.load import LoadedModel
 
 _BLOCKS = 20
@@ -46,11 +47,13 @@ def likelihood_by_mode(
     """
     blocks = blocks_of(held_out, loaded.model.config.context_length)
     sizes = [len(text_of(loaded.tokenizer, block[1:]).encode()) for block in blocks]
-    found = {}
+    found: dict[str, Likelihood] = {}
     for mode, depth in modes.items():
         nats = []
-        for block in blocks:
-            loss = yield from evaluate(loaded.model, block, depth, loaded.number_format)
+        for number, block in enumerate(blocks):
+            done = len(found) * len(blocks) + number
+            yield PreparationAdvanced(stage="measuring", done=done, total=len(modes) * len(blocks))
+            loss = result_of(evaluate(loaded.model, block, depth, loaded.number_format))
             nats.append(loss * (len(block) - 1))
         bits = [one / math.log(2) / max(1, size) for one, size in zip(nats, sizes, strict=True)]
         error = float(np.std(bits, ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.progress import result_of
 from models.analysis.likelihood import STANDARD_ERRORS, blocks_of
 from models.analysis.run_texts import texts_of
 from models.benchmark.environment import environment
@@ -100,17 +101,19 @@ def measure(
     tokens = sum(len(block) - 1 for block in blocks)
     nats: list[list[float]] = [[] for _ in depths]
     seconds: list[list[float]] = [[] for _ in depths]
-    for round_number in range(_ROUNDS):
+    total, done = _ROUNDS * len(depths) * len(blocks), 0
+    for _ in range(_ROUNDS):
         for place, depth in enumerate(depths):
-            done = round_number * len(depths) + place
-            yield PreparationAdvanced(stage="measuring", done=done, total=_ROUNDS * len(depths))
-            synchronize(device)
-            began = time.perf_counter()
-            losses = []
+            losses, spent = [], 0.0
             for block in blocks:
-                losses.append((yield from evaluate(model, block, depth, number_format)))
-            synchronize(device)
-            seconds[place].append((time.perf_counter() - began) / tokens)
+                yield PreparationAdvanced(stage="measuring", done=done, total=total)
+                synchronize(device)
+                began = time.perf_counter()
+                losses.append(result_of(evaluate(model, block, depth, number_format)))
+                synchronize(device)
+                spent += time.perf_counter() - began
+                done += 1
+            seconds[place].append(spent / tokens)
             nats[place] = losses
     return [
         Measured(

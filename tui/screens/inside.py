@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from textual import work
 from textual.app import ComposeResult
@@ -29,9 +29,6 @@ from tui.widgets.view_tabs import ViewTabs
 from tui.widgets.work_line import WorkLine
 
 if TYPE_CHECKING:
-    from models.analysis.analyze import RunAnalysis
-    from models.analysis.trace import TextTrace
-    from models.benchmark.report import Report
     from tui.app import RlmApp
 
 ViewName = Literal["trace", "scores", "depth"]
@@ -58,6 +55,10 @@ class InsideScreen(Screen[None]):
         Binding("f3", "next_mode", "Mode", id="inside.mode", tooltip="The next mode, that is depth"),
         Binding("f6", "change_ablations", "Parts", id="inside.parts",
                 tooltip="Leave out each part of the recursion in turn, which takes longer"),
+        Binding("x", "next_chart", "Chart", id="inside.chart", show=False,
+                tooltip="Another figure or axis of the chart"),
+        Binding("c", "change_coloring", "Colour", id="inside.coloring", show=False,
+                tooltip="Colour the tokens by their passes or by how they surprise the model"),
         Binding("right,tab", "next_view(1)", "View", id="inside.view", tooltip="The next view", show=False),
         Binding("left,shift+tab", "next_view(-1)", "View before", id="inside.view_before", show=False,
                 tooltip="The view before"),
@@ -126,6 +127,10 @@ class InsideScreen(Screen[None]):
         if line is not None:
             self.app.call_from_thread(self.query_one(TraceView).suggest, line)
 
+    def _view(self, name: str) -> TraceView | ScoreView | DepthView:
+        kinds = {"trace": TraceView, "scores": ScoreView, "depth": DepthView}
+        return cast("TraceView | ScoreView | DepthView", self.query_one(kinds[name]))
+
     def applies(self) -> bool:
         """Whether the view that is shown has anything to say about this run."""
         return self.shown == "depth" or not self.solves_puzzles
@@ -186,16 +191,15 @@ class InsideScreen(Screen[None]):
         self._end()
         if message.error is not None:
             self.rlm.say_error(message.error)
-        match message.name, message.found:
-            case _, None:
-                return
-            case "trace", found:
-                self.query_one(TraceView).show(cast("TextTrace", found))
-            case "scores", found:
-                self.query_one(ScoreView).show(cast("RunAnalysis", found))
-            case "depth", found:
-                self.query_one(DepthView).show(cast("Report", found))
+        if message.found is not None:
+            self._view(message.name).show(cast(Any, message.found))
+            if message.name == "trace" and self.with_ablations and not cast(Any, message.found).ablations:
+                self.rlm.say("No part of this model can be left out on this text.")
         self._write_title()
+
+    def _stop_work(self) -> None:
+        self._stop.set()
+        self._end()
 
     def _end(self) -> None:
         self.running = None
@@ -222,8 +226,10 @@ class InsideScreen(Screen[None]):
             self.query_one(WorkLine).say(_STARTS[self.shown], mode)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("edit", "change_ablations"):
+        if action in ("edit", "change_ablations", "change_coloring"):
             return self.shown == "trace" and self.applies()
+        if action == "next_chart":
+            return self.shown != "scores"
         if action == "next_mode":
             return self.shown != "depth" and self.applies()
         return self.applies() if action == "start" else True
@@ -231,8 +237,8 @@ class InsideScreen(Screen[None]):
     def action_view(self, name: ViewName) -> None:
         """Show another view."""
         self.shown = name
-        for kind, view in ((TraceView, "trace"), (ScoreView, "scores"), (DepthView, "depth")):
-            self.query_one(kind).display = view == name
+        for view in VIEWS:
+            self._view(view).display = view == name
         self.query_one(ViewTabs).activate(name.capitalize())
         self._focus_result()
         self._write_line()
@@ -256,16 +262,34 @@ class InsideScreen(Screen[None]):
     def action_next_mode(self) -> None:
         modes = list(MODES)
         self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
-        self._write_line()
+        self._trace_again()
+
+    def action_next_chart(self) -> None:
+        if self.shown == "trace":
+            self.query_one(TraceView).next_chart()
+        else:
+            self.query_one(DepthView).next_axis()
+
+    def action_change_coloring(self) -> None:
+        self.query_one(TraceView).change_coloring()
 
     def action_change_ablations(self) -> None:
         self.with_ablations = not self.with_ablations
-        self.action_start()
+        self._trace_again()
+
+    def _trace_again(self) -> None:
+        """Trace at the new settings, where a trace is shown or under way."""
+        if self.running == "trace":
+            self._stop_work()
+            self.action_start()
+        elif self.running is None and self.shown == "trace" and self.query_one(TraceView).found is not None:
+            self.action_start()
+        else:
+            self._write_line()
 
     def action_stop_or_close(self) -> None:
         if self.running is not None:
-            self._stop.set()
-            self._end()
+            self._stop_work()
         elif isinstance(self.focused, Input):
             self._focus_result()
         else:

@@ -1,84 +1,135 @@
 """A text inside the model: every pass, every token, other depths, and the parts of the recursion."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Label, Static
+from textual.widgets import Label, Static
 
 from data.wording import counted
+from models.analysis.trace_charts import pass_charts
 from models.analysis.trace_tables import ablation_table, pass_table, setting_table, tokens_by_passes
-from tui.content import joined, lines, plain
+from models.charts.chart import Chart
+from tui.content import lines, plain
+from tui.widgets.curve_chart import CurveChart
+from tui.widgets.plain_input import PlainInput
 from tui.widgets.table_text import TableText
+from tui.widgets.token_text import Coloring, color_of, token_text
 
 if TYPE_CHECKING:
     from models.analysis.trace import TextTrace
 
-COLORS = ("$primary", "$success", "$accent", "$warning", "$error")
-"""Of tokens, from the fewest passes to the most, or from the least surprise to the greatest."""
-
 
 class TraceView(Vertical):
-    """The text to trace, and what was found of it. Enter in the text starts."""
+    """The text to trace, and what was found of it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: TextTrace | None = None
+        self.coloring: Coloring = "surprise"
+        self._charts: list[Chart] = []
+        self._chart = 0
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="prompt"):
             yield Label("text")
-            yield Input(id="text", placeholder="a text to trace", compact=True)
+            yield PlainInput(id="text", placeholder="a text to trace", compact=True)
         with VerticalScroll(id="traced"):
             yield Static(id="trace-words")
-            yield TableText("passes")
+            with Horizontal(id="pass-both"):
+                yield TableText("passes")
+                yield CurveChart()
             yield Static(id="tokens")
             yield TableText("settings")
             yield TableText("ablations")
 
+    def on_mount(self) -> None:
+        for name in ("#trace-words", "#pass-both", "#tokens"):
+            self.query_one(name).display = False
+
     @property
     def text(self) -> str:
-        return self.query_one("#text", Input).value
+        return self.query_one("#text", PlainInput).value
 
     def suggest(self, text: str) -> None:
         """Fill in a text, where nobody has written one."""
         if not self.text:
-            self.query_one("#text", Input).value = text
+            self.query_one("#text", PlainInput).fill(text)
 
-    def say(self, words: str) -> None:
-        """Show words in place of a result."""
-        self.query_one("#trace-words", Static).update(plain(words, "$foreground-muted"))
+    def say(self, words: str, style: str = "$foreground-muted") -> None:
+        """Show words above the result, or none."""
+        self.query_one("#trace-words", Static).update(plain(words, style))
+        self.query_one("#trace-words").display = bool(words)
 
     def show(self, found: "TextTrace") -> None:
         """Show what was found."""
+        if self.found is None or self.found.routed != found.routed:
+            self.coloring = "passes" if found.routed else "surprise"
         self.found = found
-        cut = f"The first {found.cut_tokens:,} tokens do not fit the context and are left out.\n"
-        self.query_one("#trace-words", Static).update(plain(cut if found.cut_tokens else "", "$warning"))
-        self.query_one("#trace-words").display = bool(found.cut_tokens)
+        cut = f"The first {found.cut_tokens:,} tokens do not fit the context and are left out."
+        self.say(cut if found.cut_tokens else "", "$warning")
+        self._charts = [
+            replace(chart, y=replace(chart.y, label=name))
+            for name, chart in pass_charts(found.passes).items()
+        ]
+        self.query_one("#pass-both").display = self.query_one("#tokens").display = True
         self.query_one("#passes", TableText).show(
             pass_table(found), f"Passes at depth {found.depth}, in the order they run"
         )
-        self.query_one("#tokens", Static).update(_tokens(found))
-        self.query_one("#settings", TableText).show(setting_table(found), "The same text at other depths")
-        self.query_one("#ablations", TableText).show(
-            ablation_table(found), f"What each part is worth at depth {found.depth}, in nats per token"
+        self.query_one("#settings", TableText).show(
+            setting_table(found), "The same text at other depths", self._setting_style
         )
+        self.query_one("#ablations", TableText).show(
+            ablation_table(found),
+            f"What each part is worth at depth {found.depth}, in nats per token",
+            self._ablation_style,
+        )
+        self._draw_chart()
+        self._draw_tokens()
+
+    def next_chart(self) -> None:
+        """Draw another figure of the passes."""
+        self._chart += 1
+        self._draw_chart()
+
+    def change_coloring(self) -> None:
+        """Colour the tokens by the other figure."""
+        self.coloring = "surprise" if self.coloring == "passes" else "passes"
+        self._draw_tokens()
+
+    def _draw_chart(self) -> None:
+        chart = self.query_one(CurveChart)
+        chart.chart = self._charts[self._chart % len(self._charts)] if self._charts else None
+        chart.display = chart.chart is not None
+
+    def _draw_tokens(self) -> None:
+        if self.found is not None:
+            self.query_one("#tokens", Static).update(_tokens(self.found, self.coloring))
+
+    def _setting_style(self, row: int, column: str) -> str:
+        assert self.found is not None
+        one = self.found.settings[row]
+        if one.depth == self.found.depth:
+            return "bold"
+        return "" if one.trained else "$warning" if column == "mode" else ""
+
+    def _ablation_style(self, row: int, column: str) -> str:
+        assert self.found is not None
+        return ("$success" if self.found.ablations[row].cost > 0 else "$error") if column == "costs" else ""
 
 
-def _tokens(found: "TextTrace") -> Content:
-    """The text, each token in the colour of its passes."""
+def _tokens(found: "TextTrace", coloring: Coloring) -> Content:
+    """The text in colours, and how many tokens took how many recursions."""
+    text, scale = token_text(found.tokens, coloring)
+    what = "recursions of each token" if coloring == "passes" else "surprise at each token"
+    rows = [plain(f"The text, by the {what}", "bold"), text, scale]
     if not found.routed:
-        return plain(f"\nEvery token takes {counted(found.tokens[0].passes, 'recursion')}.\n")
+        return lines([*rows, plain(f"Every token takes {counted(found.tokens[0].passes, 'recursion')}.")])
     by_passes = tokens_by_passes(found)
     low, high = min(by_passes), max(by_passes)
-
-    def color(passes: float) -> str:
-        return COLORS[round((passes - low) / (high - low) * (len(COLORS) - 1))]
-
-    text = joined(*((token.text, color(token.passes)) for token in found.tokens))
-    counts = [
-        plain(f"  {passes:g} recursions: {count} of {len(found.tokens)} tokens", color(passes))
-        for passes, count in by_passes.items()
-    ]
-    return lines([plain(""), plain("Recursions of each token", "bold"), text, *counts, plain("")])
+    for passes, count in by_passes.items():
+        style = color_of(passes, low, high) if coloring == "passes" else ""
+        rows.append(plain(f"{passes:g} recursions: {count} of {len(found.tokens)} tokens", style))
+    return lines(rows)

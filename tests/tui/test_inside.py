@@ -1,0 +1,202 @@
+"""The screen of what happens inside a model: its three views, their keys, and works that are left."""
+
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
+
+import pytest
+from textual.events import Paste
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced
+from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
+from tui import model_work
+from tui.model_work import ModelWork, found_by, progress_of
+from tui.screens.home import HomeScreen
+from tui.screens.inside import InsideScreen
+from tui.widgets.depth_view import DepthView
+from tui.widgets.score_view import ScoreView
+from tui.widgets.trace_view import TraceView
+
+FIXTURES = Path(__file__).parents[1] / "fixtures/runs_of_earlier_versions"
+Do = Callable[[Pilot[None], InsideScreen], Awaitable[None]]
+
+
+@pytest.fixture
+def inside(tmp_path: Path, drive):
+    """`inside(do, size)`: open the screen of a run with a tiny model, and `do(pilot, screen)` in it."""
+
+    def run(do: Do, size: tuple[int, int] = (80, 24), fixture: str = "before_second_texts/finished") -> None:
+        folder = tmp_path / "runs" / "tiny"
+        if not folder.exists():
+            shutil.copytree(FIXTURES / fixture, folder)
+
+        async def opened(pilot: Pilot[None]) -> None:
+            home = pilot.app.screen
+            assert isinstance(home, HomeScreen)
+            await until(pilot, lambda: home.table.rows_shown)
+            await pilot.pause()
+            await pilot.press("i")
+            screen = pilot.app.screen
+            assert isinstance(screen, InsideScreen)
+            await pilot.pause()
+            await do(pilot, screen)
+
+        drive(opened, size)
+
+    return run
+
+
+async def started(pilot: Pilot[None], screen: InsideScreen) -> None:
+    """Start the work of the view that is shown, and wait for its end."""
+    await pilot.press("enter")
+    await until(pilot, lambda: screen.running is None)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_text_is_traced_at_every_size(inside, size: tuple[int, int]) -> None:
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        view = screen.query_one(TraceView)
+        await until(pilot, lambda: view.text)  # the prompt of its last sample
+        assert view.found is None
+        await pilot.press("e")
+        screen.query_one("#text", Input).post_message(Paste(f"the fox {HOSTILE}"))
+        await until(pilot, lambda: view.text.startswith("the fox [bold]"))
+        await started(pilot, screen)
+        assert view.found is not None and view.found.depth == "2" and not view.found.ablations
+        text = shown(pilot.app)
+        assert "Passes at depth 2" in text and "entropy" in text if size[0] > 40 else "next" in text
+        await pilot.press("end")
+        await until(pilot, lambda: "(beyond training)" in shown(pilot.app))
+        assert not set(text + shown(pilot.app)) & set("\x1b\x9b\u202e")
+
+    inside(do, size)
+
+
+def test_mode_parts_and_text_of_a_trace_change_by_keys(inside) -> None:
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        view = screen.query_one(TraceView)
+        await until(pilot, lambda: view.text)
+        await pilot.press("e", "end", "2", "enter")  # a digit belongs to the text while it is being written
+        await until(pilot, lambda: view.found is not None)
+        assert screen.shown == "trace" and view.text.endswith("2")
+        await pilot.press("f3")
+        await until(pilot, lambda: view.found.depth == "3")
+        await pilot.press("f6")
+        await until(pilot, lambda: view.found.ablations)
+        assert view.found.depth == "3" and screen.mode == "deep"
+        first = view.query_one("CurveChart").chart
+        await pilot.press("x")
+        assert first.y.label == "loss" and view.query_one("CurveChart").chart.y.label != "loss"
+        await pilot.press("e", "escape")
+        assert not isinstance(screen.focused, Input) and pilot.app.screen is screen
+        screen.query_one("#text", Input).value = " "
+        await pilot.press("enter")
+        assert remarks(pilot.app) == ["Write a text to trace first."] and screen.running is None
+
+    inside(do)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_scores_and_depth_are_measured_and_stay(inside, monkeypatch, size: tuple[int, int]) -> None:
+    monkeypatch.chdir(FIXTURES.parents[2])  # the run names its text from there
+    monkeypatch.setattr(model_work, "CHARACTERS", 600)
+
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        await pilot.press("2")
+        await started(pilot, screen)
+        scores = screen.query_one(ScoreView).found
+        assert scores is not None and list(scores.by_mode) == ["normal"]
+        assert "characters written at mode normal" in shown(pilot.app)
+        await pilot.press("3")
+        await started(pilot, screen)
+        depth = screen.query_one(DepthView).found
+        assert depth is not None and "Every depth reads the same" in shown(pilot.app)
+        await pilot.press("x")
+        assert screen.query_one(DepthView).across == "block passes"
+        await pilot.press("2")
+        assert screen.query_one(ScoreView).found is scores and "weights of" in shown(pilot.app)
+
+    inside(do, size)
+
+
+def endless(closed: list[bool]) -> Generator[Event, None, None]:
+    try:
+        for number in range(1_000_000):
+            time.sleep(0.002)
+            yield PreparationAdvanced(stage="counting", done=number, total=1_000_000)
+    finally:
+        closed.append(True)
+
+
+def test_escape_leaves_a_work_and_closes_its_generator(inside, monkeypatch) -> None:
+    closed: list[bool] = []
+    monkeypatch.setattr(ModelWork, "depth", lambda work: endless(closed))
+
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        await pilot.press("3", "enter")
+        await until(pilot, lambda: "counting" in shown(pilot.app))
+        await pilot.press("1", "enter")
+        assert remarks(pilot.app) == ["The depth view is at work. Esc stops it."]
+        await pilot.press("escape")
+        await until(pilot, lambda: closed)
+        assert pilot.app.screen is screen and screen.running is None
+        await pilot.press("3", "enter")
+        await until(pilot, lambda: screen.running == "depth")
+        pilot.app.pop_screen()
+        await until(pilot, lambda: len(closed) == 2)
+
+    inside(do)
+
+
+def test_what_fails_is_said_and_the_screen_stays(inside, monkeypatch) -> None:
+    def fails(work: ModelWork) -> Generator[Event, None, None]:
+        yield PreparationAdvanced(stage="reading", done=0, total=0)
+        raise RuntimeError("out of memory [bold]")
+
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        await pilot.press("3")
+        await started(pilot, screen)
+        assert remarks(pilot.app) == ["The model cannot be measured: out of memory [bold]"]
+        assert pilot.app.screen is screen
+        shutil.rmtree(screen.folder)
+        await pilot.press("1", "enter")
+        await until(pilot, lambda: len(remarks(pilot.app)) == 2 and screen.running is None)
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, HomeScreen)
+
+    monkeypatch.setattr(ModelWork, "depth", fails)
+    inside(do)
+
+
+def test_a_run_of_puzzles_says_what_to_press(inside) -> None:
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        assert screen.shown == "depth"
+        await pilot.press("1")
+        await pilot.pause()
+        assert "solves puzzles" in shown(pilot.app) and "v on the first screen" in shown(pilot.app)
+        await pilot.press("enter", "e", "f3")
+        assert screen.running is None and screen.check_action("start", ()) is False
+
+    inside(do, fixture="before_plain_names/sudoku")
+
+
+def test_a_work_gives_its_result_unless_it_is_stopped() -> None:
+    def steps() -> Generator[Event, None, int]:
+        yield NoticeGiven(message="one")
+        yield NoticeGiven(message="two")
+        return 7
+
+    told: list[Event] = []
+    assert found_by(steps(), lambda: False, told.append) == 7 and len(told) == 2
+    assert found_by(steps(), lambda: len(told) == 3, told.append) is None and len(told) == 3
+
+
+def test_progress_is_told_of_both_kinds_of_events() -> None:
+    assert progress_of(PreparationAdvanced(stage="writing", done=1, total=4)) == ("writing", 0.25)
+    assert progress_of(PreparationAdvanced(stage="reading", done=1, total=0)) == ("reading", None)
+    assert progress_of(EvaluationAdvanced(step=0, done=1, total=2)) == ("evaluating", 0.5)
+    assert progress_of(NoticeGiven(message="x")) is None
