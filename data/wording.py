@@ -28,3 +28,8 @@ def byte_size(size: float) -> str:
             number = size / scale
             return f"{number:.0f} {unit}" if number >= 99.95 else f"{number:.1f} {unit}"
     return f"{size:.0f} B"
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` in at most `width` characters; its end becomes "…" where it is longer."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"

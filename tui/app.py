@@ -20,6 +20,7 @@ from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
 from tui.theme import DARK, LIGHT, THEMES
+from tui.widgets.entry_text import level_colors
 
 Severity = Literal["information", "warning", "error"]
 _STARTS_WITHIN_S = 180.0
@@ -73,6 +74,9 @@ class RlmApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return level_colors(self.current_theme.dark)
 
     def get_default_screen(self) -> Screen[None]:
         return HomeScreen(self.runs_dir)

@@ -1,66 +1,31 @@
 """A chat without a screen: what is said, and what each command does. Loads no torch; a model in it has.
 
-What writes text gives `Answer`s, which a thread goes through one after another.
+What writes text gives `Answer`s, which a thread writes one after another.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError, UsageError
-from data.wording import counted
-from models.depth import MODES, depth_of
+from data.wording import counted, shortened
+from models.depth import depth_of
 from models.generation.chat_commands import Command, help_rows, parse_line
 from models.generation.chat_session import ChatSession
 from models.generation.chat_settings import SETTING_COMMANDS
-from models.generation.depth_notes import extrapolates
+from models.generation.comparison import ComparedAnswer, at_modes, comparison
 from models.generation.export import export
 from models.generation.prompt import unknown_note
+from tui.chat_entries import Answer, Entry, Kind
 
 if TYPE_CHECKING:
-    from models.generation.generate import GeneratedToken
+    from models.runs.load import LoadedModel
 
-Kind = Literal["user", "model", "note", "warning", "error"]
+ALTERNATIVES = 8
+"""The likeliest tokens that are kept with each token of an answer."""
+MOST_ENTRIES = 300
 _LISTED = 20
-_DEBUGGED = 400  # tokens
-
-
-@dataclass(slots=True)
-class Entry:
-    """A message, an answer or a remark. Only the text of the newest answer grows."""
-
-    kind: Kind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model is to write. `heading` stands above it."""
-
-    tokens: Callable[[], "Iterator[GeneratedToken]"]
-    heading: str = ""
-
-
-class Speed:
-    """Tokens per second and the mean passes of an answer that is being written."""
-
-    def __init__(self) -> None:
-        self.tokens = 0
-        self._passes = 0.0
-        self._began = time.perf_counter()
-
-    def add(self, token: "GeneratedToken") -> None:
-        self.tokens += 1
-        self._passes += token.passes
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / max(1e-9, time.perf_counter() - self._began)
-
-    @property
-    def mean_passes(self) -> float:
-        return self._passes / max(1, self.tokens)
+_QUOTED = 100  # characters
 
 
 class ChatTalk:
@@ -68,8 +33,11 @@ class ChatTalk:
 
     def __init__(self, session: ChatSession, words: Callable[[str], str] = str) -> None:
         self.session = session
+        session.alternatives = ALTERNATIVES
         self.words = words
         self.entries: list[Entry] = []
+        """The newest ones, at most MOST_ENTRIES."""
+        self._comparisons = 0
         self.wants_to_leave = False
         self.to_copy: str | None = None
         """Text that a command wants in the clipboard."""
@@ -77,9 +45,9 @@ class ChatTalk:
         """Text that a command wants in the input line."""
         self._handlers: dict[str, Callable[[Any], list[Answer] | None]] = {
             "status": lambda value: self._status(),
-            "clear": lambda value: self._clear(),
+            "clear": lambda value: self.start_anew(),
             "history": lambda value: self._history(),
-            "retry": lambda value: [Answer(session.retry)],
+            "retry": lambda value: self.retry(),
             "undo": lambda value: self._undo(),
             "edit": self._edit,
             "continue": lambda value: [Answer(session.continue_answer)],
@@ -101,12 +69,28 @@ class ChatTalk:
                  f"{self.session.greeting()}")  # fmt: skip
         self.say(self.session.measured_note())
         self.say(self.session.mode_note(), "warning")
+        if saved := len(self.session.saved_names()):
+            self.say(f"{counted(saved, 'earlier conversation')} saved. F7 lists them.")
         self.say("/help lists the commands.")
+
+    def take_weights(self, loaded: "LoadedModel", losses: Mapping[str, float], written: float) -> None:
+        """Talk with these weights from now on. They were written at `written`, seconds since the epoch."""
+        self.session.chat_model, self.session.losses = loaded, losses
+        self.say(f"These are the weights of {time.strftime('%H:%M:%S', time.localtime(written))}.")
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry at the end."""
+        self.entries.append(entry)
+        del self.entries[:-MOST_ENTRIES]
 
     def say(self, text: str | None, kind: Kind = "note") -> None:
         """Add a remark, if there is one."""
         if text:
-            self.entries.append(Entry(kind, self.words(text)))
+            self.add(Entry(kind, self.words(text)))
+
+    def _quote(self, before: str, text: str) -> None:
+        """Add a remark with the beginning of a text of the user."""
+        self.add(Entry("note", f"{before}{shortened(' '.join(text.split()), _QUOTED)}"))
 
     def say_error(self, error: RlmError) -> None:
         self.say("\n".join(part for part in (error.message, error.hint) if part), "error")
@@ -126,54 +110,17 @@ class ChatTalk:
             raise UsageError("An answer is being written.", hint="Esc stops it.")
         if isinstance(parsed, Command):
             return self._handlers[parsed.name](parsed.value) or []
-        self.entries.append(Entry("user", parsed))
+        self.add(Entry("user", parsed))
         if unknown := self.session.unknown_characters(parsed):
             self.say(unknown_note(unknown))
         return [Answer(lambda: self.session.answer(parsed))]
 
     def retry(self) -> list[Answer]:
+        """Answer the last message again."""
+        if self.session.conversation.last("user") is None:
+            raise UsageError("There is no message to answer yet.")
+        self._drop_last(with_message=False)
         return [Answer(self.session.retry)]
-
-    def write(
-        self, answer: Answer, is_stopped: Callable[[], bool], advanced: Callable[[Speed], None]
-    ) -> None:
-        """Write an answer into a new entry, until it ends or `is_stopped()`. Raises what the model raises.
-
-        `advanced` is called after each token. In a thread: nothing else may add entries meanwhile.
-        """
-        self.say(answer.heading)
-        entry, debugged, speed = Entry("model", ""), [], Speed()
-        settings, tokens = self.session.settings, answer.tokens()
-        pieces: list[str] = []
-        try:
-            for token in tokens:
-                if speed.tokens == 0:
-                    self.entries.append(entry)
-                pieces.append(token.text)
-                if settings.interactive:
-                    entry.text += token.text
-                if settings.debug:
-                    debugged.append(self._token_line(token))
-                speed.add(token)
-                advanced(speed)
-                if is_stopped():
-                    break
-        finally:
-            if (close := getattr(tokens, "close", None)) is not None:
-                close()
-            entry.text = "".join(pieces)
-        self.say("\n".join(debugged[:_DEBUGGED]))
-        stats = self.session.stats
-        if stats is not None:
-            self.say("It wrote nothing." if not stats.characters else None)
-            passes = counted(float(f"{stats.mean_passes:.3g}"), "pass")
-            self.say(f"{stats.line()} · {passes} per token")
-        self.say(self.session.save_error, "warning")
-        self.session.save_error = None
-
-    def _token_line(self, token: "GeneratedToken") -> str:
-        text = repr(self.session.chat_model.tokenizer.token_text(token.id))
-        return f"{token.id:>6}  {text:<16} p {token.probability:.4f}  passes {token.passes:g}"
 
     def _set(self, command: Command) -> None:
         self.session.change_setting(command)
@@ -203,32 +150,55 @@ class ChatTalk:
         width = max(len(name) for name, _ in rows)
         self.say("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
 
-    def _clear(self) -> None:
+    def start_anew(self) -> list[Answer]:
+        """Begin another conversation. The old one is saved."""
         self.session.restart()
         self.entries.clear()
-        self.say("New conversation. The old one is saved.")
+        self.say("New conversation.")
+        return []
 
     def _history(self) -> None:
         if not self.session.conversation.turns:
             self.say("The conversation is empty.")
-        self._show_turns()
+        else:
+            self._show_turns()
 
     def _show_turns(self) -> None:
-        for message in self.session.conversation.turns:
-            self.entries.append(Entry("model" if message.role == "assistant" else "user", message.content))
+        """Show the conversation alone. Answers that were written here keep their tokens."""
+        known = {entry.text: entry.tokens for entry in self.entries if entry.tokens is not None}
+        turns = self.session.conversation.turns[-MOST_ENTRIES:]
+        self.entries[:] = [
+            Entry("model", turn.content, known.get(turn.content)) if turn.role == "assistant"
+            else Entry("user", turn.content)
+            for turn in turns
+        ]  # fmt: skip
+
+    def _drop_last(self, *, with_message: bool) -> None:
+        """Mark the last answer, or the last message and its answer, as no part of the conversation."""
+        for entry in reversed(self.entries):
+            is_message = entry.kind == "user"
+            if entry.is_gone or entry.comparison or not (is_message or entry.kind == "model"):
+                continue
+            entry.is_gone = with_message or not is_message
+            if is_message:
+                return
 
     def _undo(self) -> None:
-        self.say(f"Removed: {' '.join(self.session.undo().split())[:60]}")
+        self._quote("Removed: ", self.session.undo())
+        self._drop_last(with_message=True)
+        self.session.stats = None
 
     def _edit(self, text: str | None) -> list[Answer]:
         last = self.session.conversation.last("user")
         if last is None:
             raise UsageError("There is no message to edit yet.")
+        self._drop_last(with_message=True)
         if text is None:
             self.session.undo()
+            self.session.stats = None
             self.to_edit = last
             return []
-        self.entries.append(Entry("user", text))
+        self.add(Entry("user", text))
         return [Answer(lambda: self.session.edit(text))]
 
     def _system(self, text: str | None) -> None:
@@ -239,12 +209,18 @@ class ChatTalk:
     def _load(self, name: str | None) -> None:
         if name is None:
             names = self.session.saved_names()[:_LISTED]
-            self.say("\n".join(f"{one}  {self.session.preview(one)}" for one in names) or "None is saved.")
+            rows = "\n".join(f"{one}  {self.session.preview(one)}" for one in names)
+            self.add(Entry("note", rows or "None is saved."))
             return
+        self.go_on_with(name)
+
+    def go_on_with(self, name: str) -> list[Answer]:
+        """Go on with a saved conversation. Raises RlmError where it cannot be read."""
         self.session.load(name)
-        self.entries.clear()
         self._show_turns()
-        self.say(f"Continuing {name}, {counted(len(self.session.conversation.turns), 'turn')}.")
+        self.say(f"Continuing {name}, {counted(self.session.conversation.exchanges, 'exchange')}.")
+        self.say(self.session.mode_note(), "warning")
+        return []
 
     def _copy(self) -> None:
         self.to_copy = self.session.conversation.last("assistant")
@@ -252,22 +228,33 @@ class ChatTalk:
             raise UsageError("There is no answer to copy yet.")
         self.say(f"Copied {counted(len(self.to_copy), 'character')}, if the terminal allows it.")
 
-    def _compare(self, text: str | None) -> list[Answer]:
+    def compare_two(self, text: str | None) -> list[Answer]:
+        """Answer a text, or the last message, at the current mode and the next one, or the first."""
         session = self.session
-        prompt = text or session.conversation.last("user")
-        if prompt is None:
-            raise UsageError("There is no prompt to compare yet.", hint="/compare TEXT")
-        model = session.chat_model.model
-        modes = list(MODES) if model.recursive else [session.settings.mode]
+        if not session.chat_model.model.recursive:
+            raise UsageError(session.mode_note() or "This model has no recursion.")
+        mode = session.settings.mode
+        others = [one for one in session.chat_model.model.modes() if one != mode]
+        deeper = [one for one in others if depth_of(one) > depth_of(mode)]
+        return self._compared(at_modes(session, [mode, (deeper or others)[0]], text))
 
-        def at(mode: str) -> Answer:
-            beyond = ", deeper than trained" if extrapolates(model, depth_of(mode)) else ""
-            return Answer(
-                lambda: session.answer_at_mode(mode, prompt, replace_last=text is None),
-                f"--- {mode} {depth_of(mode)}{beyond} ---",
-            )
+    def _compare(self, argument: str | None) -> list[Answer]:
+        answers = comparison(self.session, argument)
+        if not self.session.chat_model.model.recursive:
+            self.say(self.session.mode_note())
+        return self._compared(answers)
 
-        return [at(mode) for mode in modes]
+    def _compared(self, answers: Sequence[ComparedAnswer]) -> list[Answer]:
+        """A place for each answer, below the prompt."""
+        self._quote("> ", answers[0].prompt)
+        self._comparisons += 1
+        found = []
+        for one in answers:
+            heading = f"{one.mode} {one.depth}{', deeper than trained' if one.is_deeper else ''}"
+            entry = Entry("model", "", heading=heading, comparison=self._comparisons)
+            self.add(entry)
+            found.append(Answer(one.tokens, entry))
+        return found
 
     def _quit(self) -> None:
         self.wants_to_leave = True

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from data.errors import RlmError
+from models.generation.saved_conversations import SavedConversation
 from models.runs.loss_curves import LossCurves
-from tui.chat_talk import Speed
+from tui.chat_entries import Speed
 from tui.machine_figures import Machine
 from tui.puzzle_solve import PuzzleSolve
 from tui.puzzle_source import Posed, PuzzleSource
@@ -163,6 +164,15 @@ class PuzzleAdvanced(Message):
         self.solve = solve
         self.is_over = is_over
         self.error = error
+
+
+class ConversationsRead(Message):
+    """The saved conversations of a run were read, the newest first. There are `more` older ones."""
+
+    def __init__(self, found: Sequence[SavedConversation], more: int) -> None:
+        super().__init__()
+        self.found = found
+        self.more = more
 
 
 class TrainingStarted(Message):

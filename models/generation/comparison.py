@@ -21,6 +21,7 @@ class ComparedAnswer:
     """An answer at one mode, which is written when `tokens` is called."""
 
     mode: str
+    prompt: str
     tokens: Callable[[], Iterator[GeneratedToken]]
     is_deeper: bool
     """Whether the mode is deeper than the model was trained."""
@@ -62,6 +63,7 @@ def at_modes(session: ChatSession, modes: Sequence[str], text: str | None) -> li
     def at(mode: str) -> ComparedAnswer:
         return ComparedAnswer(
             mode,
+            prompt,
             lambda: session.answer_at_mode(mode, prompt, replace_last=text is None),
             extrapolates(model, depth_of(mode)),
         )

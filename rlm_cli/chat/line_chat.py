@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError, UsageError
-from data.wording import counted
+from data.wording import counted, shortened
 from models.depth import MODES
 from models.generation.chat_commands import Command, help_rows, parse_line
 from models.generation.chat_session import ChatSession
@@ -264,5 +264,4 @@ def wrap_text(text: str, width: int) -> str:
 
 
 def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:59] + "…"
+    return shortened(" ".join(text.split()), 60)

@@ -9,19 +9,32 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from models.generation.chat_session import ChatSession
+from models.generation.chat_settings import ChatSettings
+from models.generation.conversation import Conversation, ConversationStore
+from models.generation.run_defaults import load_writer
+from models.generation.settings import GenerationConfig
 from models.runs.event_json import to_json
 from models.runs.events import Event
 from models.runs.run import Run
 from tests.models.runs.example_config import WITH_TEXT
 from tests.models.runs.example_events import evaluation, step
+from tui import chat_writer
 from tui.app import RlmApp
+from tui.chat_entries import Speed
+from tui.chat_talk import ChatTalk
+from tui.chat_writer import write_answer
 from tui.screens import dashboard
+from tui.screens.chat import ChatScreen
+from tui.screens.home import HomeScreen
+from tui.widgets.chat_input import ChatInput
 
 SIZES = [(80, 24), (140, 45), (40, 12)]
 TRAINED = Path(__file__).parents[1] / "fixtures/runs_of_earlier_versions/before_second_texts/finished"
 HOSTILE = "[bold]no[/bold] \x1b[31mred\x1b[0m \u202e\x9b2J"
 
 Drive = Callable[[Pilot[None]], Awaitable[None]]
+Chat = Callable[[Pilot[None], ChatScreen], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +61,14 @@ def chatty(tmp_path: Path) -> Run:
     """A run with a tiny trained model."""
     shutil.copytree(TRAINED, tmp_path / "runs" / "chatty")
     return Run.open("chatty", tmp_path / "runs")
+
+
+@pytest.fixture
+def talk(chatty: Run) -> ChatTalk:
+    settings = ChatSettings(generation=GenerationConfig(max_tokens=6, seed=1))
+    store = ConversationStore(chatty.path / "conversations")
+    conversation = Conversation("first", "chatty", "text", settings=settings)
+    return ChatTalk(ChatSession(load_writer(chatty), conversation, store))
 
 
 def steps(count: int, total: int = 100, **more) -> list[Event]:
@@ -93,3 +114,48 @@ def shown(app: RlmApp) -> str:
 def remarks(app: RlmApp) -> list[str]:
     """What was said for some seconds."""
     return [one.message for one in app._notifications]
+
+
+def answer(talk: ChatTalk, line: str) -> list[Speed]:
+    """Send a line and write all of its answers."""
+    speeds: list[Speed] = []
+    for one in talk.submit(line):
+        write_answer(talk, one, lambda: False, speeds.append)
+    return speeds
+
+
+def said(talk: ChatTalk) -> str:
+    return "\n".join(entry.text for entry in talk.entries)
+
+
+@pytest.fixture
+def chat(chatty: Run, drive, monkeypatch: pytest.MonkeyPatch):
+    """`chat(do, size)`: open the chat with the run, and `do(pilot, screen)` in it."""
+    monkeypatch.setattr(
+        chat_writer, "chat_settings",
+        lambda run: ChatSettings(generation=GenerationConfig(max_tokens=8, seed=1)),
+    )  # fmt: skip
+
+    def run(do: Chat, size: tuple[int, int] = (80, 24)) -> None:
+        async def inside(pilot: Pilot[None]) -> None:
+            home = pilot.app.screen
+            assert isinstance(home, HomeScreen)
+            await until(pilot, lambda: home.table.rows_shown)
+            await pilot.pause()
+            await pilot.press("c")
+            screen = pilot.app.screen
+            assert isinstance(screen, ChatScreen)
+            await until(pilot, lambda: screen.talk is not None)
+            await pilot.pause()
+            await do(pilot, screen)
+
+        drive(inside, size)
+
+    return run
+
+
+async def send(pilot: Pilot[None], screen: ChatScreen, text: str) -> None:
+    screen.query_one(ChatInput).fill(text)
+    await pilot.press("enter")
+    await until(pilot, lambda: not screen.is_writing)
+    await pilot.pause()

@@ -1,46 +1,27 @@
 """The chat: what its commands do, and its screen and keys."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from data.errors import RlmError, UsageError
 from models.generation.chat_session import ChatSession
-from models.generation.chat_settings import ChatSettings
-from models.generation.conversation import Conversation, ConversationStore
-from models.generation.run_defaults import load_writer
-from models.generation.settings import GenerationConfig
 from models.runs.run import Run
-from tests.tui.conftest import SIZES, remarks, shown, until
-from tui.chat_talk import Answer, ChatTalk, Speed
-from tui.screens import chat as chat_module
+from tests.tui.conftest import SIZES, answer, remarks, said, send, shown, until
+from tui import chat_writer
+from tui.chat_entries import Answer
+from tui.chat_talk import ChatTalk
+from tui.chat_writer import write_answer
+from tui.messages import ModelLoaded
 from tui.screens.chat import ChatScreen
 from tui.screens.home import HomeScreen
-from tui.widgets.chat_input import ChatInput
-
-
-@pytest.fixture
-def talk(chatty: Run) -> ChatTalk:
-    settings = ChatSettings(generation=GenerationConfig(max_tokens=6, seed=1))
-    store = ConversationStore(chatty.path / "conversations")
-    conversation = Conversation("first", "chatty", "text", settings=settings)
-    return ChatTalk(ChatSession(load_writer(chatty), conversation, store))
-
-
-def answer(talk: ChatTalk, line: str) -> list[Speed]:
-    """Send a line and write all of its answers."""
-    speeds: list[Speed] = []
-    for one in talk.submit(line):
-        talk.write(one, lambda: False, speeds.append)
-    return speeds
-
-
-def said(talk: ChatTalk) -> str:
-    return "\n".join(entry.text for entry in talk.entries)
+from tui.widgets.chat_input import LONGEST, ChatInput
+from tui.widgets.entry_text import EntryText
 
 
 def test_a_message_is_answered_and_its_line_tells_speed_and_passes(talk: ChatTalk) -> None:
@@ -63,7 +44,7 @@ def test_settings_change_with_and_without_a_slash_also_while_it_writes(talk: Cha
 
 def test_a_stopped_answer_keeps_what_there_is(talk: ChatTalk) -> None:
     (one,) = talk.submit("the fox")
-    talk.write(one, lambda: True, lambda speed: None)
+    write_answer(talk, one, lambda: True, lambda speed: None)
     assert "stopped by you" in said(talk)
     assert talk.session.stats is not None and talk.session.stats.tokens == 1
 
@@ -73,7 +54,8 @@ def test_every_command_of_the_table_does_something(talk: ChatTalk, tmp_path: Pat
     for line in ("/retry", "/continue", "/compare", "/edit the hen", "/debug", "the owl", "/status", "/help"):
         answer(talk, line)
     assert talk.session.conversation.last("user") == "the owl"
-    assert "--- deep 3x2" in said(talk) and "passes 2" in said(talk) and "no command" not in said(talk)
+    assert "deep 3x2" in [entry.heading for entry in talk.entries]
+    assert "passes 2" in said(talk) and "no command" not in said(talk)
     for line in ("/history", "/undo", "/save mine", "/system", f"/export {tmp_path / 'talk.md'}", "/load"):
         talk.submit(line)
     assert (tmp_path / "talk.md").exists() and "mine  " in said(talk)
@@ -99,42 +81,6 @@ def all_commands() -> set[str]:
     from models.generation.chat_commands import COMMANDS
 
     return set(COMMANDS)
-
-
-Chat = Callable[[Pilot[None], ChatScreen], Awaitable[None]]
-
-
-@pytest.fixture
-def chat(chatty: Run, drive, monkeypatch: pytest.MonkeyPatch):
-    """`chat(do, size)`: open the chat with the run, and `do(pilot, screen)` in it."""
-    monkeypatch.setattr(
-        chat_module, "chat_settings",
-        lambda run: ChatSettings(generation=GenerationConfig(max_tokens=8, seed=1)),
-    )  # fmt: skip
-
-    def run(do: Chat, size: tuple[int, int] = (80, 24)) -> None:
-        async def inside(pilot: Pilot[None]) -> None:
-            home = pilot.app.screen
-            assert isinstance(home, HomeScreen)
-            await until(pilot, lambda: home.table.rows_shown)
-            await pilot.pause()
-            await pilot.press("c")
-            screen = pilot.app.screen
-            assert isinstance(screen, ChatScreen)
-            await until(pilot, lambda: screen.talk is not None)
-            await pilot.pause()
-            await do(pilot, screen)
-
-        drive(inside, size)
-
-    return run
-
-
-async def send(pilot: Pilot[None], screen: ChatScreen, text: str) -> None:
-    screen.query_one(ChatInput).fill(text)
-    await pilot.press("enter")
-    await until(pilot, lambda: not screen.is_writing)
-    await pilot.pause()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -180,7 +126,7 @@ def test_commands_complete_and_earlier_lines_come_back(chat) -> None:
 def endless(session: ChatSession, text: str) -> Iterator[SimpleNamespace]:
     while True:
         time.sleep(0.002)
-        yield SimpleNamespace(text="x", passes=2.0)
+        yield SimpleNamespace(text="x", id=3, probability=0.5, passes=2.0, alternatives=())
 
 
 def test_escape_stops_an_answer_and_retry_writes_another(chat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +180,7 @@ def test_a_model_that_fails_or_cannot_be_loaded_leaves_the_application_up(
     def refuse(run: Run) -> None:
         raise RlmError("Its weights are damaged.")
 
-    monkeypatch.setattr(chat_module, "load_writer", refuse)
+    monkeypatch.setattr(chat_writer, "load_writer", refuse)
 
     async def refused(pilot: Pilot[None]) -> None:
         home = pilot.app.screen
@@ -245,3 +191,104 @@ def test_a_model_that_fails_or_cannot_be_loaded_leaves_the_application_up(
         assert remarks(pilot.app) == ["Its weights are damaged."]
 
     drive(refused)
+
+
+def test_what_left_the_conversation_is_marked(talk: ChatTalk) -> None:
+    answer(talk, "the fox")
+    answer(talk, "/retry")
+    assert [entry.is_gone for entry in talk.entries if entry.kind == "model"] == [True, False]
+    assert not talk.entries[0].is_gone
+    answer(talk, "/edit the hen")
+    kept = [entry.text for entry in talk.entries if entry.kind in ("user", "model") and not entry.is_gone]
+    assert kept == [turn.content for turn in talk.session.conversation.turns]
+    answer(talk, "/undo")
+    assert all(entry.is_gone for entry in talk.entries if entry.kind in ("user", "model"))
+    assert talk.session.context()[0] == 0
+    answer(talk, "the owl")
+    answer(talk, "/compare fast deep")
+    answer(talk, "/history")
+    assert [entry.kind for entry in talk.entries] == ["user", "model"]
+    assert talk.entries[1].tokens is not None, "an answer keeps its tokens"
+
+
+def test_a_comparison_leaves_conversation_and_figures_as_they_are(talk: ChatTalk) -> None:
+    answer(talk, "the fox")
+    stats, turns = talk.session.stats, list(talk.session.conversation.turns)
+    for one in talk.compare_two(None):
+        write_answer(talk, one, lambda: False, lambda speed: None)
+    compared = [entry for entry in talk.entries if entry.comparison]
+    assert [entry.heading.split()[0] for entry in compared] == ["normal", "deep"]
+    assert all(entry.text and "per token" in entry.footing for entry in compared)
+    assert talk.session.stats is stats and talk.session.conversation.turns == turns
+
+
+def columns(screen: ChatScreen) -> list[tuple[int, int]]:
+    """Where the compared answers stand."""
+    return [one.region.offset for one in screen.query(EntryText) if one.entry.comparison]
+
+
+@pytest.mark.parametrize("size", [(140, 45), (80, 24)])
+def test_modes_stand_side_by_side_in_a_wide_terminal(chat, size: tuple[int, int]) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        await pilot.press("f6")  # there is no prompt yet
+        await until(pilot, lambda: "no prompt to compare" in shown(pilot.app))
+        screen.input.fill("deep water")
+        await pilot.press("f6")
+        await until(pilot, lambda: not screen.is_writing and len(columns(screen)) == 2)
+        await pilot.pause()
+        (x, y), (other_x, other_y) = columns(screen)
+        assert (y == other_y and x < other_x) if size[0] > 110 else (x == other_x and y < other_y)
+        text = shown(pilot.app)
+        assert "> deep water" in text and "normal 2x2" in text and "deep 3x2" in text
+        assert screen.input.area.text == "" and screen.talk is not None
+        assert not screen.talk.session.conversation.turns
+
+    chat(do, size)
+
+
+def test_a_stopped_comparison_says_what_was_not_written(chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        monkeypatch.setattr(ChatSession, "answer_at_mode", lambda session, *_, **__: endless(session, ""))
+        screen.input.fill("/compare fast deep the fox")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.speed is not None)
+        await pilot.press("f5", "f7", "ctrl+r")
+        assert not screen.is_loading and pilot.app.screen is screen
+        assert set(remarks(pilot.app)) == {"An answer is being written. Esc stops it."}
+        await pilot.press("escape")
+        await until(pilot, lambda: not screen.is_writing)
+        assert screen.talk is not None
+        assert [one.footing for one in screen.talk.entries if one.comparison][1] == "not written"
+
+    chat(do)
+
+
+def test_a_large_paste_is_cut_and_that_is_said(chat) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        screen.input.area.post_message(events.Paste("a\r\nb" * 250_000 + "\x1b[31m"))
+        await until(pilot, lambda: remarks(pilot.app))
+        (remark,) = remarks(pilot.app)
+        assert remark == "The first 20,000 of 1,000,005 characters were pasted. A message holds no more."
+        assert len(screen.input.area.text) == LONGEST and screen.input.area.text.startswith("a\nba\nb")
+        screen.input.area.post_message(events.Paste("more"))
+        await until(pilot, lambda: len(remarks(pilot.app)) == 2)
+        assert len(screen.input.area.text) == LONGEST
+        await send(pilot, screen, screen.input.area.text)
+        await until(pilot, lambda: "more characters are not shown." in shown(pilot.app))
+
+    chat(do)
+
+
+def test_a_message_waits_for_the_model(chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        screen.is_loading = True
+        await send(pilot, screen, "the fox")
+        await send(pilot, screen, "the hen")
+        assert screen.input.area.text == "the hen", "the second one is given back"
+        screen.action_reload()
+        assert screen.talk is not None
+        screen.post_message(ModelLoaded(screen.talk.session.chat_model, 1.0))
+        await until(pilot, lambda: screen.talk.session.conversation.last("assistant"))
+        assert screen.talk.session.conversation.last("user") == "the fox"
+
+    chat(do)

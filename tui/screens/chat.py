@@ -1,7 +1,7 @@
 """A chat with the model of one run. The model is loaded and writes in threads; the screen keeps answering."""
 
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -9,28 +9,29 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer
 
 from data.errors import RlmError
+from data.format import format_count
 from models.depth import MODES
 from models.generation.chat_commands import Command
-from models.generation.chat_session import ChatSession
-from models.generation.conversation import Conversation, ConversationStore
-from models.generation.run_defaults import chat_settings, load_writer, mode_losses
+from models.generation.run_defaults import mode_losses
 from models.generation.settings import TEMPERATURES
 from models.runs.run import Run
-from tui.chat_talk import Answer, ChatTalk, Speed
-from tui.content import joined
+from tui.chat_entries import Answer, Speed
+from tui.chat_talk import ChatTalk
+from tui.chat_writer import begin_talk, load_model, write_answers
 from tui.messages import AnswerAdvanced, AnswerEnded, ModelLoaded
-from tui.model_thread import load_in_thread
+from tui.model_work import weights_written
+from tui.screens.conversations import NEW, ConversationsScreen
 from tui.widgets.chat_input import ChatInput
-from tui.widgets.transcript import Transcript
+from tui.widgets.chat_status import ChatStatus, ChatTitle
+from tui.widgets.talk_view import TalkView
 
 if TYPE_CHECKING:
     from models.runs.load import LoadedModel
     from tui.app import RlmApp
 
-_DRAW_S = 0.1
 _LOOK_S = 2.0
 _TEMPERATURE_STEP = 0.1
 
@@ -45,10 +46,20 @@ class ChatScreen(Screen[None]):
     BINDINGS = [
         Binding("escape", "stop_or_close", "Stop/back", id="chat.stop", tooltip="Stop the answer or go back"),
         Binding("f3", "next_mode", "Mode", id="chat.mode", tooltip="The next mode, that is depth"),
+        Binding("f4", "next_colors", "Colours", id="chat.colors",
+                tooltip="Colour the tokens by their probability, by their passes, or not"),
+        Binding("f6", "compare", "Compare", id="chat.compare", priority=True,
+                tooltip="Answer what is written, or the last message, at this mode and the next one"),
+        Binding("f7", "conversations", "Talks", id="chat.conversations", priority=True,
+                tooltip="The saved conversations"),
+        Binding("ctrl+t", "tokens", "Tokens", id="chat.tokens",
+                tooltip="Look at the tokens of an answer and their alternatives"),
+        Binding("ctrl+r", "retry", "Retry", id="chat.retry", tooltip="Answer the last message again",
+                show=False),
+        Binding("f5", "reload", "Reload", id="chat.reload", tooltip="Take the weights the run has now",
+                show=False),
         Binding("f8", "warmer(-1)", "Colder", id="chat.colder", tooltip="A lower temperature", show=False),
         Binding("f9", "warmer(1)", "Warmer", id="chat.warmer", tooltip="A higher temperature", show=False),
-        Binding("ctrl+r", "retry", "Retry", id="chat.retry", tooltip="Answer the last message again"),
-        Binding("f5", "reload", "Reload", id="chat.reload", tooltip="Take the weights the run has now"),
         Binding("ctrl+c", "interrupt", "Interrupt", id="chat.interrupt", show=False, priority=True,
                 tooltip="Stop the answer, or copy what is selected"),
         Binding("pageup", "scroll(-1)", "Page up", id="chat.up", show=False, priority=True),
@@ -72,52 +83,48 @@ class ChatScreen(Screen[None]):
     def rlm(self) -> "RlmApp":
         return cast("RlmApp", self.app)
 
+    @property
+    def input(self) -> ChatInput:
+        return self.query_one(ChatInput)
+
+    @property
+    def view(self) -> TalkView:
+        return self.query_one(TalkView)
+
     def compose(self) -> ComposeResult:
-        yield Static(id="title", classes="title")
-        yield Transcript()
+        yield ChatTitle()
+        yield TalkView()
         yield ChatInput()
-        yield Static(id="status")
-        yield Footer(compact=True)
+        yield ChatStatus()
+        yield Footer(compact=True, show_command_palette=False)  # no room for it in 80 columns
 
     def on_mount(self) -> None:
-        self.query_one(ChatInput).area.focus()
-        self._write_status()
+        self.input.area.focus()
         self._look = self.set_interval(_LOOK_S, self._look_at_weights)
-        self.action_reload()
+        self._begin_to_load()
 
     def on_unmount(self) -> None:
         self._stop.set()
 
-    def action_reload(self) -> None:
-        """Load the weights of the run in a thread."""
-        if not self.is_loading and not self.is_writing:
-            self.is_loading = True
-            self._write_status()
-            self._load()
+    def _begin_to_load(self) -> None:
+        self.is_loading = True
+        self._draw()
+        self._load()
 
     @work(group="model")
     async def _load(self) -> None:
-        run = Run(self.folder.resolve())
-        try:
-            changed = _changed(run)
-            loaded = await load_in_thread(lambda: load_writer(run))
-        except RlmError as error:
-            self.post_message(ModelLoaded(None, 0.0, error))
-        except (RuntimeError, MemoryError, OSError) as error:  # of torch, or the files go
-            self.post_message(ModelLoaded(None, 0.0, RlmError(f"The model cannot be loaded: {error}")))
-        else:
-            self.post_message(ModelLoaded(loaded, changed))
+        self.post_message(await load_model(Run(self.folder.resolve())))
 
     def on_model_loaded(self, message: ModelLoaded) -> None:
         self.is_loading = False
-        if message.loaded is not None:
-            self._weights_time, self._is_newer = message.changed, False
-            try:
+        try:
+            if message.error is not None:
+                raise message.error
+            if message.loaded is not None:
+                self._weights_time, self._is_newer = message.changed, False
                 self._take(message.loaded)
-            except RlmError as error:
-                self.rlm.say_error(error)
-        elif message.error is not None:
-            self.rlm.say_error(message.error)
+        except RlmError as error:
+            self.rlm.say_error(error)
             if self.talk is None:
                 self.dismiss()
                 return
@@ -128,82 +135,65 @@ class ChatScreen(Screen[None]):
 
     def _take(self, loaded: "LoadedModel") -> None:
         """Talk with these weights from now on."""
-        clock = time.strftime("%H:%M:%S", time.localtime(self._weights_time))
-        if self.talk is not None:
-            self.talk.session.chat_model = loaded
-            self.talk.say(f"These are the weights of {clock}.")
-            return
-        run = loaded.run
-        store = ConversationStore(run.path / "conversations")
-        conversation = Conversation(store.new_name(), run.name, loaded.kind, settings=chat_settings(run))
-        self.talk = ChatTalk(ChatSession(loaded, conversation, store, mode_losses(run)), self.rlm.words)
-        self.talk.greet()
+        if self.talk is None:
+            self.talk = begin_talk(loaded, self.rlm.words)
+        else:
+            self.talk.take_weights(loaded, mode_losses(loaded.run), self._weights_time)
         for note in loaded.notes:
             self.talk.say(note, "warning")
 
     def _look_at_weights(self) -> None:
-        newer = self.talk is not None and _changed(Run(self.folder)) > self._weights_time
+        newer = self.talk is not None and weights_written(Run(self.folder)) > self._weights_time
         if newer != self._is_newer:
             self._is_newer = newer
-            self._write_status()
+            self._draw()
 
     def on_chat_input_sent(self, message: ChatInput.Sent) -> None:
         self._submit(message.text)
 
+    def on_chat_input_cut(self, message: ChatInput.Cut) -> None:
+        taken, length = format_count(message.taken), format_count(message.length)
+        self.rlm.say(f"The first {taken} of {length} characters were pasted. A message holds no more.",
+                     severity="warning")  # fmt: skip
+
     def _submit(self, text: str) -> None:
-        if self.talk is None or self.is_loading:
+        if self.talk is not None and not self.is_loading:
+            talk = self.talk
+            self._do(lambda: talk.submit(text, while_writing=self.is_writing))
+        elif self._waiting is None:
             self._waiting = text
             self.rlm.say("It is sent as soon as the model is loaded.")
-            return
-        try:
-            answers = self.talk.submit(text, while_writing=self.is_writing)
-        except RlmError as error:
-            self.talk.say_error(error)
-            answers = []
-        self._serve(self.talk)
-        self._write(answers)
+        else:
+            self.input.fill(text)
+            self.rlm.say("One message waits for the model already.", severity="warning")
 
-    def _serve(self, talk: ChatTalk) -> None:
-        """Do what a command wants of the screen."""
+    def _do(self, asked: Callable[[], list[Answer]]) -> None:
+        """Do what was asked, show what came of it, and write the answers."""
+        talk = self.talk
+        assert talk is not None
+        try:
+            answers = asked()
+        except RlmError as error:
+            talk.say_error(error)
+            answers = []
         if talk.to_copy is not None:
             self.app.copy_to_clipboard(talk.to_copy)
             talk.to_copy = None
         if talk.to_edit is not None:
-            self.query_one(ChatInput).fill(talk.to_edit)
+            self.input.fill(talk.to_edit)
             talk.to_edit = None
+        if answers:
+            self.is_writing, self.speed = True, None
+            self._stop.clear()
+            self._write(talk, answers)
+        self.view.transcript.anchor()
+        self._draw()
         if talk.wants_to_leave:
             self.dismiss()
 
-    def _write(self, answers: list[Answer]) -> None:
-        """Write answers in a thread, one after another."""
-        if answers and self.talk is not None:
-            self.is_writing, self.speed = True, None
-            self._stop.clear()
-            self._answer(self.talk, answers)
-        self.query_one(Transcript).anchor()
-        self._draw()
-
     @work(thread=True, group="model")
-    def _answer(self, talk: ChatTalk, answers: list[Answer]) -> None:
-        drawn = 0.0
-
-        def advanced(speed: Speed) -> None:
-            nonlocal drawn
-            if (now := time.monotonic()) - drawn >= _DRAW_S:
-                drawn = now
-                self.post_message(AnswerAdvanced(speed))
-
-        error: RlmError | None = None
-        for answer in answers:
-            try:
-                talk.write(answer, self._stop.is_set, advanced)
-            except RlmError as failed:
-                error = failed
-            except (RuntimeError, MemoryError) as failed:  # of torch
-                error = RlmError(f"The model cannot answer: {failed}")
-            if error is not None or self._stop.is_set():
-                break
-        self.post_message(AnswerEnded(error))
+    def _write(self, talk: ChatTalk, answers: list[Answer]) -> None:
+        write_answers(talk, answers, self._stop.is_set, self.post_message)
 
     def on_answer_advanced(self, message: AnswerAdvanced) -> None:
         self.speed = message.speed
@@ -216,31 +206,13 @@ class ChatScreen(Screen[None]):
         self._draw()
 
     def _draw(self) -> None:
+        talk = None if self.is_loading else self.talk
+        self.query_one(ChatTitle).show(self.folder.name, has_newer=self._is_newer)
+        self.query_one(ChatStatus).show(
+            talk.session if talk is not None else None, self.speed, is_writing=self.is_writing
+        )
         if self.talk is not None:
-            self.query_one(Transcript).show(self.talk.entries)
-        self._write_status()
-
-    def _write_status(self) -> None:
-        title: list[tuple[str, str] | str] = [("chat", "bold $primary"), f"   {self.folder.name}"]
-        if self._is_newer:
-            title.append(("   newer weights: F5", "$success"))
-        self.query_one("#title", Static).update(joined(*title))
-        if self.talk is None or self.is_loading:
-            self.query_one("#status", Static).update(joined(("Loading the model …", "$foreground-muted")))
-            return
-        session = self.talk.session
-        settings, stats, speed = session.settings, session.stats, self.speed
-        parts: list[tuple[str, str] | str] = [
-            (settings.mode, "bold $accent"), f" {settings.depth}  temp ",
-            (f"{settings.generation.temperature:g}", "bold $accent"),
-        ]  # fmt: skip
-        if speed is not None:
-            parts.append(f"  {speed.tokens_per_second:.0f} tokens/s  {speed.mean_passes:.3g} passes")
-        elif stats is not None:
-            parts.append(f"  {stats.tokens_per_second:.0f} tokens/s  {stats.mean_passes:.3g} passes")
-        if stats is not None:
-            parts.append(f"  context {stats.context()}")
-        self.query_one("#status", Static).update(joined(*parts))
+            self.view.show(self.talk.entries)
 
     def _command(self, command: Command) -> None:
         """Change a setting as its command does."""
@@ -261,15 +233,57 @@ class ChatScreen(Screen[None]):
             changed = round(before + direction * _TEMPERATURE_STEP, 2)
             self._command(Command("temp", min(high, max(low, changed))))
 
+    def action_next_colors(self) -> None:
+        self.view.next_colors()
+
+    def action_tokens(self) -> None:
+        if self.view.panel.has_focus:
+            self.view.close_cursor()
+        elif not self.view.open_cursor():
+            self.rlm.say("No answer was written here yet.")
+
+    def on_talk_view_cursor_closed(self, message: TalkView.CursorClosed) -> None:
+        self.input.area.focus()
+
+    def _is_free(self) -> bool:
+        """Whether the model can be asked for something now. Says why not."""
+        if self.is_writing:
+            self.rlm.say("An answer is being written. Esc stops it.")
+        return self.talk is not None and not self.is_loading and not self.is_writing
+
     def action_retry(self) -> None:
-        if self.talk is not None and not self.is_writing:
-            if self.talk.session.conversation.last("user") is None:
-                self.rlm.say("There is no message to answer yet.")
-            else:
-                self._write(self.talk.retry())
+        if self.talk is not None and self._is_free():
+            self._do(self.talk.retry)
+
+    def action_compare(self) -> None:
+        if (talk := self.talk) is not None and self._is_free():
+            text = self.input.take()
+            self._do(lambda: talk.compare_two(text))
+
+    def action_reload(self) -> None:
+        if self._is_free():
+            self._begin_to_load()
+
+    def action_conversations(self) -> None:
+        if (talk := self.talk) is None or not self._is_free():
+            return
+        if talk.session.store is None:
+            self.rlm.say("This chat cannot save its conversations.", severity="warning")
+            return
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.view.close_cursor()
+                self._do(lambda: talk.start_anew() if name == NEW else talk.go_on_with(name))
+                self.input.history = [one.text for one in talk.entries if one.kind == "user"]
+
+        screen = ConversationsScreen(talk.session.store, talk.session.conversation.name)
+        self.app.push_screen(screen, chosen)
 
     def action_stop_or_close(self) -> None:
-        if self.is_writing:
+        if self.view.transcript.cursor is not None:
+            self.view.close_cursor()
+        elif self.is_writing:
             self._stop.set()
         else:
             self.dismiss()
@@ -283,13 +297,5 @@ class ChatScreen(Screen[None]):
             self.rlm.say("Escape goes back. Ctrl-Q leaves the application.")
 
     def action_scroll(self, direction: int) -> None:
-        transcript = self.query_one(Transcript)
+        transcript = self.view.transcript
         transcript.scroll_relative(y=direction * max(1, transcript.size.height - 1), animate=False)
-
-
-def _changed(run: Run) -> float:
-    """When the weights of a run were written, in seconds since the epoch; 0 where there are none."""
-    try:
-        return run.weights_path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -12,8 +12,8 @@ from data.safe_text import safe_text
 from models.generation.chat_commands import COMMANDS, complete
 from tui.content import joined
 
-LONGEST_PASTE = 100_000
-"""Characters of a paste that are taken; no context is that long."""
+LONGEST = 20_000
+"""Characters of a message. A longer one would make every key wait; a context holds the end of it at most."""
 
 
 class MessageArea(TextArea):
@@ -33,10 +33,13 @@ class MessageArea(TextArea):
         await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
-        text = event.text.replace("\r\n", "\n").replace("\r", "\n")[:LONGEST_PASTE]
         event.prevent_default()
         event.stop()
-        self.insert(safe_text(text))
+        text = event.text[: 2 * LONGEST].replace("\r\n", "\n").replace("\r", "\n")
+        room = max(0, LONGEST - len(self.text))
+        self.insert(safe_text(text[:room]))
+        if len(text) > room:
+            self.post_message(ChatInput.Cut(room, len(event.text)))
 
     def action_new_line(self) -> None:
         self.insert("\n")
@@ -51,6 +54,14 @@ class ChatInput(Vertical):
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
+
+    class Cut(Message):
+        """Of a paste of `length` characters only the first `taken` were taken."""
+
+        def __init__(self, taken: int, length: int) -> None:
+            super().__init__()
+            self.taken = taken
+            self.length = length
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,8 +94,8 @@ class ChatInput(Vertical):
         self.menu.display = False
 
     def fill(self, text: str) -> None:
-        """Put a text into the area, with the cursor at its end."""
-        self.area.text = safe_text(text)
+        """Put a text into the area, as far as there is room, with the cursor at its end."""
+        self.area.text = safe_text(text[:LONGEST])
         self.area.move_cursor(self.area.document.end)
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
@@ -142,12 +153,19 @@ class ChatInput(Vertical):
         if text.endswith("\\"):
             self.fill(text[:-1] + "\n")
             return
-        if text.strip():
-            if not self.history or self.history[-1] != text:
-                self.history.append(text)
-            self._place = None
-            self.area.text = ""
-            self.post_message(self.Sent(text))
+        if (taken := self.take()) is not None:
+            self.post_message(self.Sent(taken))
+
+    def take(self) -> str | None:
+        """The message, which is taken out of the area and kept for the up key. None where there is none."""
+        text = self.area.text
+        if not text.strip():
+            return None
+        if not self.history or self.history[-1] != text:
+            self.history.append(text)
+        self._place = None
+        self.area.text = ""
+        return text
 
     def _recall(self, direction: int) -> None:
         """Show an earlier or a later message; after the latest one, what was written before."""

@@ -10,6 +10,7 @@ from textual.widgets import DataTable
 
 from data.format import format_age, format_duration, format_loss, format_short_count
 from data.safe_text import safe_text
+from data.wording import shortened
 from tui.run_list import RunRow
 from tui.sparkline import sparkline
 
@@ -73,11 +74,6 @@ def columns_for(width: int) -> list[tuple[Column, int]]:
     columns = next(columns for least, columns in _LAYOUTS if width >= least)
     used = sum(column.width + _PADDING for column in columns)
     return [(column, column.width or max(4, width - used)) for column in columns]
-
-
-def shortened(text: str, width: int) -> str:
-    """`text` in at most `width` characters."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 class RunTable(DataTable[Text]):

@@ -1,56 +1,61 @@
 """What was said in a chat, the newest at the end."""
 
+import itertools
 from collections.abc import Sequence
 
-from textual.containers import VerticalScroll
-from textual.widgets import Static
+from textual.containers import Container, VerticalScroll
 
-from tui.chat_talk import Entry
-from tui.content import joined, plain
-
-MOST_SHOWN = 300
-_STYLES = {"note": "$foreground-muted", "warning": "$warning", "error": "$error"}
+from tui.answer_tokens import AnswerTokens, Coloring, TokenCursor
+from tui.chat_entries import Entry
+from tui.widgets.entry_text import EntryText
 
 
-class EntryText(Static):
-    """One entry. It is drawn again when its text has grown."""
-
-    def __init__(self, entry: Entry) -> None:
-        super().__init__(classes=f"-{entry.kind}")
-        self.entry = entry
-        self._drawn: str | None = None
-
-    def on_mount(self) -> None:
-        self.draw()
-
-    def draw(self) -> None:
-        """Draw the text as it is now, if that is another one."""
-        text = self.entry.text
-        if text == self._drawn:
-            return
-        self._drawn = text
-        if self.entry.kind == "user":
-            self.update(joined(("> ", "bold $accent"), (text, "bold")))
-        else:
-            self.update(plain(text, _STYLES.get(self.entry.kind, "")))
+class Comparison(Container):
+    """Answers to one prompt. They stand side by side in a wide terminal, and below each other in others."""
 
 
 class Transcript(VerticalScroll):
     """The entries of a chat. It stays at its end until someone scrolls up."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.coloring: Coloring = "plain"
+        self.cursor: TokenCursor | None = None
+
     def on_mount(self) -> None:
+        self.can_focus = False
         self.anchor()
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Show these entries. Those that are shown already stay, and grow."""
-        recent = list(entries)[-MOST_SHOWN:]
-        there = {id(widget.entry): widget for widget in self.query(EntryText)}
-        wanted = {id(entry) for entry in recent}
-        for key, widget in there.items():
-            if key not in wanted:
+        shown, there = list(entries), {widget.entry: widget for widget in self.query(EntryText)}
+        wanted = set(shown)
+        for entry, widget in there.items():
+            if entry not in wanted:
                 widget.remove()
-        for entry in recent:
-            if (known := there.get(id(entry))) is not None:
-                known.draw()
-            else:
-                self.mount(EntryText(entry))
+        for group in self.query(Comparison):
+            if not any(isinstance(one, EntryText) and one.entry in wanted for one in group.children):
+                group.remove()
+        for number, together in itertools.groupby(shown, key=lambda entry: entry.comparison):
+            missing = [EntryText(entry) for entry in together if entry not in there]
+            there |= {widget.entry: widget for widget in missing}
+            if missing:
+                self.mount_all([Comparison(*missing)] if number else missing)
+        cursor = self.cursor
+        for entry, widget in there.items():
+            is_pointed = cursor is not None and entry.tokens is cursor.tokens
+            widget.draw(self.coloring, cursor.token if cursor is not None and is_pointed else None)
+
+    def show_cursor(self) -> None:
+        """Scroll to the token under the cursor."""
+        widget = None if self.cursor is None else self._widget_of(self.cursor.tokens)
+        place = None if widget is None or self.cursor is None else widget.place_of(self.cursor.token)
+        if widget is not None and place is not None:
+            offset = widget.region.offset - self.content_region.offset + self.scroll_offset
+            line = place.translate(offset)
+            if not 0 <= line.y - self.scroll_offset.y < self.content_region.height:
+                self.release_anchor()
+                self.scroll_to_region(line, animate=False)
+
+    def _widget_of(self, tokens: AnswerTokens) -> EntryText | None:
+        return next((one for one in self.query(EntryText) if one.entry.tokens is tokens), None)

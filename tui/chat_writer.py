@@ -1,0 +1,125 @@
+"""Loads the model of a chat and writes its answers, in threads. Messages tell a screen how it goes."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from data.errors import RlmError
+from data.wording import counted
+from models.generation.chat_session import ChatSession
+from models.generation.conversation import Conversation, ConversationStore
+from models.generation.run_defaults import chat_settings, load_writer, mode_losses
+from models.runs.run import Run
+from tui.answer_tokens import AnswerTokens
+from tui.chat_entries import Answer, Entry, Speed
+from tui.chat_talk import ChatTalk
+from tui.messages import AnswerAdvanced, AnswerEnded, ModelLoaded
+from tui.model_thread import load_in_thread
+from tui.model_work import weights_written
+
+if TYPE_CHECKING:
+    from models.runs.load import LoadedModel
+
+_DRAW_S = 0.1
+_DEBUGGED = 400  # tokens
+
+
+async def load_model(run: Run) -> ModelLoaded:
+    """Load the weights of the run in a thread, or say why that failed."""
+    try:
+        changed = weights_written(run)
+        loaded = await load_in_thread(lambda: load_writer(run))
+    except RlmError as error:
+        return ModelLoaded(None, 0.0, error)
+    except (RuntimeError, MemoryError, OSError) as error:  # of torch, or the files go
+        return ModelLoaded(None, 0.0, RlmError(f"The model cannot be loaded: {error}"))
+    return ModelLoaded(loaded, changed)
+
+
+def begin_talk(loaded: "LoadedModel", words: Callable[[str], str]) -> ChatTalk:
+    """A new conversation with a model. Raises UsageError and RunError where the run has wrong settings."""
+    run = loaded.run
+    store = ConversationStore(run.path / "conversations")
+    conversation = Conversation(store.new_name(), run.name, loaded.kind, settings=chat_settings(run))
+    talk = ChatTalk(ChatSession(loaded, conversation, store, mode_losses(run)), words)
+    talk.greet()
+    return talk
+
+
+def write_answers(
+    talk: ChatTalk,
+    answers: Sequence[Answer],
+    is_stopped: Callable[[], bool],
+    post: Callable[[AnswerAdvanced | AnswerEnded], object],
+) -> None:
+    """Write answers one after another, until `is_stopped()` or one fails. To be called in a thread."""
+    drawn = 0.0
+
+    def advanced(speed: Speed) -> None:
+        nonlocal drawn
+        if (now := time.monotonic()) - drawn >= _DRAW_S:
+            drawn = now
+            post(AnswerAdvanced(speed))
+
+    error: RlmError | None = None
+    for answer in answers:
+        if error is not None or is_stopped():
+            if answer.entry is not None:
+                answer.entry.footing = "not written"
+            continue
+        try:
+            write_answer(talk, answer, is_stopped, advanced)
+        except RlmError as failed:
+            error = failed
+        except (RuntimeError, MemoryError) as failed:  # of torch
+            error = RlmError(f"The model cannot answer: {failed}")
+    post(AnswerEnded(error))
+
+
+def write_answer(
+    talk: ChatTalk, answer: Answer, is_stopped: Callable[[], bool], advanced: Callable[[Speed], None]
+) -> None:
+    """Write an answer until it ends or `is_stopped()`. Raises what the model raises.
+
+    `advanced` is called after each token. What there is of the answer stays.
+    """
+    session, debugged, speed = talk.session, list[str](), Speed()
+    entry = answer.entry or Entry("model", "")
+    kept, tokens = AnswerTokens(session.chat_model.tokenizer.token_text), answer.tokens()
+    settings, before = session.settings, session.stats
+    pieces: list[str] = []
+    try:
+        for token in tokens:
+            if speed.tokens == 0:
+                entry.tokens = kept
+                if answer.entry is None:
+                    talk.add(entry)
+            pieces.append(token.text)
+            kept.add(token)
+            if settings.interactive:
+                entry.text += token.text
+            if settings.debug and len(debugged) < _DEBUGGED:
+                name = repr(kept.token_text(token.id))
+                debugged.append(
+                    f"{token.id:>6}  {name:<16} p {token.probability:.4f}  passes {token.passes:g}"
+                )
+            speed.add(token)
+            advanced(speed)
+            if is_stopped():
+                break
+    finally:
+        if (close := getattr(tokens, "close", None)) is not None:
+            close()
+        entry.text = "".join(pieces)
+    talk.say("\n".join(debugged))
+    if (stats := session.stats) is not None:
+        passes = counted(float(f"{stats.mean_passes:.3g}"), "pass")
+        told = [*([] if stats.characters else ["It wrote nothing."]), f"{stats.line()} · {passes} per token"]
+        if answer.entry is not None:
+            entry.footing = "\n".join(told)
+            session.stats = before  # this one is no part of the conversation
+        else:
+            for line in told:
+                talk.say(line)
+    talk.say(session.save_error, "warning")
+    session.save_error = None
