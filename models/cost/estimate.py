@@ -93,17 +93,24 @@ def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device)
     number_format = chosen.name
     rates = machine_rates(device, training, number_format)
     seconds = _mean_step_seconds(model, training, number_format, rates)
-    at_once = min(training.micro_batch or training.batch_size, training.batch_size) * config.context_length
-    copies = 0 if number_format == "float32" else 2 * total  # autocast holds weights in its format too
-    held = _ALLOCATED * kept_bytes(model, number_format) + logit_bytes(model)
-    worked_with = _MUON_BYTES * muon_weights(model) if training.optimizer == "muon" else 0
     return Estimate(
         parameters=total,
         embedding_parameters=embedding,
-        training_bytes=round(state_bytes(model, training) + copies + worked_with + at_once * held),
+        training_bytes=training_bytes(model, training, number_format),
         tokens_per_second=training.batch_size * config.context_length / seconds,
         number_format=chosen,
     )
+
+
+def training_bytes(model: RecursiveLM, training: TrainingConfig, number_format: str) -> int:
+    """The memory that training takes, as in `Estimate`. `model` may be a skeleton."""
+    at_once = min(training.micro_batch or training.batch_size, training.batch_size)
+    # Autocast holds the weights in its format too.
+    copies = 0 if number_format == "float32" else 2 * model.parameter_counts()[0]
+    held = _ALLOCATED * kept_bytes(model, number_format) + logit_bytes(model)  # of a token
+    worked_with = _MUON_BYTES * muon_weights(model) if training.optimizer == "muon" else 0
+    tokens = at_once * model.config.context_length
+    return round(state_bytes(model, training) + copies + worked_with + tokens * held)
 
 
 def _mean_step_seconds(

@@ -1,6 +1,8 @@
 """The axes along which a model can grow, as they are typed, and the grown configuration. Torch-free."""
 
+import re
 from collections.abc import Container, Mapping
+from decimal import Decimal
 
 from data.errors import UsageError
 from models.config import ModelConfig
@@ -17,6 +19,19 @@ AXES: Mapping[str, str] = {
     "vocab": "tokens",
 }
 """Every axis, and what it counts."""
+_NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kmg]?)", re.ASCII | re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def parameters_in(text: str) -> int:
+    """Parse a number such as 4M, 1.5m, 500k or 4000000. Raises UsageError."""
+    match = _NUMBER.fullmatch(text.strip().replace("_", "").replace(",", ""))
+    number = Decimal(match[1]) * _UNITS[match[2].lower()] if match is not None else Decimal(0)
+    if not 1 <= number < 10**15:
+        raise UsageError(
+            f"'{text[:60]}' is not a number of parameters.", hint="Write it as 4M, 500k or 4000000."
+        )
+    return int(number)
 
 
 def sizes(config: ModelConfig) -> dict[str, int]:

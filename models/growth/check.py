@@ -1,15 +1,17 @@
 """Checks that a grown model gives the same output as before."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
+from models.architectures import build_model
 from models.architectures.puzzle_model import PuzzleModel
 from models.architectures.two_state import TwoStateConfig
 from models.config import ModelConfig
 from models.errors import CheckpointError
+from models.layers.initialise import no_init
 from models.recursive_lm import RecursiveLM
 
 LARGEST_CHANGE = 1e-5
@@ -55,6 +57,20 @@ def require_same_output(before: RecursiveLM, after: RecursiveLM, tokens: Tensor)
                 hint="Nothing was written. Grow it in another way.",
             )
     return change
+
+
+def require_same_model(
+    old: ModelConfig, new: ModelConfig, weights: Mapping[str, Tensor], grown: Mapping[str, Tensor]
+) -> float:
+    """`require_same_output` of the `old` model with its `weights` and the `new` one with the `grown` ones."""
+    return require_same_output(_load(old, weights), _load(new, grown), tokens_to_check(old))
+
+
+def _load(config: ModelConfig, weights: Mapping[str, Tensor]) -> RecursiveLM:
+    with no_init():
+        model = build_model(config)
+    model.load_state_dict(dict(weights))
+    return model.eval()
 
 
 def _outputs(model: RecursiveLM, other: RecursiveLM, tokens: Tensor) -> Iterator[Tensor]:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,18 +12,20 @@ from torch import Tensor
 from data.errors import UsageError
 from data.replay import sample_name
 from data.tokenizer import Tokenizer
-from models.architectures import build_model, skeleton
-from models.config import ModelConfig
-from models.cost.estimate import pieces_for_larger, require_memory
+from data.wording import byte_size
+from models.architectures import skeleton
+from models.config import ModelConfig, TrainingConfig
+from models.cost.estimate import pieces_for_larger, require_memory, training_bytes
+from models.cost.number_format import choose_number_format
 from models.device import prepare_process, this_or_best_device
 from models.growth.axes import AXES, differences, grow_config
-from models.growth.check import require_same_output, tokens_to_check
+from models.growth.check import require_same_model
 from models.growth.new_run_files import NewRunFiles
 from models.growth.parent import Parent, read_parent
 from models.growth.planner import nearest
 from models.growth.vocabulary import TokenParts, grow_vocabulary
 from models.growth.weights import grow_snapshot, grow_weights
-from models.layers.initialise import no_init
+from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, with_growths
 from models.runs.new_run import new_run
@@ -46,6 +47,8 @@ class ExpansionPlan:
     parts: TokenParts | None
     parameters: tuple[int, int]
     embedding_parameters: tuple[int, int]
+    training_bytes: tuple[int, int]
+    """An estimate of the memory that training takes, as in `models.cost.estimate`."""
     notes: tuple[str, ...]
     """Sentences the user should see."""
     is_named: bool = True
@@ -66,6 +69,7 @@ class ExpansionPlan:
             ("grown from", self.parent.run.name),
             *((AXES[axis], f"{now:,} to {then:,}") for axis, (now, then) in self.grown.items()),
             ("parameters", f"{before:,} to {after:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
+            ("training memory", " to ".join(f"about {byte_size(size)}" for size in self.training_bytes)),
             ("goes on from", "the beginning" if snapshot is None else f"step {snapshot.step:,}"),
         ]
 
@@ -77,6 +81,7 @@ class ExpansionPlan:
             "grown": {axis: list(change) for axis, change in self.grown.items()},
             "parameters": list(self.parameters),
             "embedding_parameters": list(self.embedding_parameters),
+            "training_bytes": list(self.training_bytes),
             "model": ModelSection.of(self.model).dials,
         }
 
@@ -88,9 +93,8 @@ class ExpansionPlan:
         of that name, StorageError, and CheckpointError where the output differs.
         """
         require_name(self.name)
-        prepare_process()
         parent = self.parent
-        change = max(self._logit_change(weights) for weights in parent.weight_sets())
+        change = self.largest_logit_change()
         weights = None if parent.weights is None else self._grow(parent.weights)
         files = NewRunFiles(
             config=self._config(change),
@@ -108,6 +112,15 @@ class ExpansionPlan:
             replace(files, config=replace(files.config, name=run.name)).write(run)
         return run
 
+    def largest_logit_change(self) -> float:
+        """How much any logit of the larger model differs. Raises CheckpointError where it is too much."""
+        prepare_process()
+        old, new = self.parent.model, self.model
+        return max(
+            require_same_model(old, new, weights, self._grow(weights))
+            for weights in self.parent.weight_sets()
+        )
+
     @property
     def keeps_tokenizer(self) -> bool:
         """Whether texts have the same tokens as before, so that losses stay comparable."""
@@ -115,11 +128,6 @@ class ExpansionPlan:
 
     def _grow(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return grow_weights(self.parent.model, self.model, weights, parts=self.parts, seed=self.parent.seed)
-
-    def _logit_change(self, weights: Mapping[str, Tensor]) -> float:
-        """The largest change of a logit with these weights. Raises CheckpointError where it is too large."""
-        before, after = _load(self.parent.model, weights), _load(self.model, self._grow(weights))
-        return require_same_output(before, after, tokens_to_check(self.parent.model))
 
     def _snapshot(self) -> Snapshot | None:
         parent = self.parent
@@ -222,6 +230,22 @@ def plan_expansion(
     Raises UsageError for impossible sizes, RunBusyError while another process has the run, and RunError,
     CheckpointError, TokenizerError or CorpusError where something it needs is damaged.
     """
+    if name is not None:
+        require_name(name)
+    return plan_growth(
+        read_parent(run), new_sizes, target_parameters=target_parameters, name=name, runs_dir=runs_dir
+    )
+
+
+def plan_growth(
+    parent: Parent,
+    new_sizes: Mapping[str, int],
+    *,
+    target_parameters: int | None = None,
+    name: str | None = None,
+    runs_dir: Path,
+) -> ExpansionPlan:
+    """As `plan_expansion`, of a run that was read before."""
     if new_sizes and target_parameters is not None:
         raise UsageError(
             "{target_parameters} chooses what grows, so no other size can be given.",
@@ -229,14 +253,12 @@ def plan_expansion(
         )
     if name is not None:
         require_name(name)
-    parent = read_parent(run)
+    run = parent.run
     tokenizer, parts, notes = parent.tokenizer, None, list(parent.notes)
     if target_parameters is not None:
         model = nearest(parent.model, target_parameters)
     else:
-        # New characters come only with a text, so a character vocabulary does not grow here.
-        closed = () if tokenizer is None or tokenizer.kind == "bpe" else ("vocab",)
-        model = grow_config(parent.model, new_sizes, closed)
+        model = grow_config(parent.model, new_sizes, parent.closed_axes)
         if "vocab" in new_sizes:
             tokenizer, parts = grow_vocabulary(parent, new_sizes["vocab"])
         if tokenizer is not None and tokenizer.vocab_size != model.vocab_size:
@@ -256,6 +278,7 @@ def plan_expansion(
         parts=parts,
         parameters=(counts[0][0], counts[1][0]),
         embedding_parameters=(counts[0][1], counts[1][1]),
+        training_bytes=(_bytes(before, training), _bytes(after, training)),
         notes=tuple(notes),
     )
 
@@ -264,8 +287,6 @@ def _default_name(parent: Run) -> str:
     return f"{parent.name}-grown"
 
 
-def _load(config: ModelConfig, weights: Mapping[str, Tensor]) -> Any:
-    with no_init():
-        model = build_model(config)
-    model.load_state_dict(dict(weights))
-    return model.eval()
+def _bytes(model: RecursiveLM, training: TrainingConfig) -> int:
+    device = this_or_best_device(training.device)
+    return training_bytes(model, training, choose_number_format(model.config, training, device).name)

@@ -13,6 +13,7 @@ from data.tokenizer import Tokenizer
 from models.architectures import build_model
 from models.config import ModelConfig
 from models.errors import CheckpointError, RunError
+from models.growth.axes import sizes
 from models.growth.transaction import recover
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint, load_weights
 from models.runs.compatibility import model_config_of, require_matching_shapes
@@ -50,6 +51,16 @@ class Parent:
     finished: RunFinished | None
     """Its final event, where that is of the same step as the checkpoint."""
     notes: tuple[str, ...]
+
+    @property
+    def closed_axes(self) -> tuple[str, ...]:
+        """The axes that only a text can let this run grow along: new characters come with one."""
+        return () if self.tokenizer is None or self.tokenizer.kind == "bpe" else ("vocab",)
+
+    @property
+    def open_sizes(self) -> dict[str, int]:
+        """The present size along each axis that the run can grow along."""
+        return {axis: size for axis, size in sizes(self.model).items() if axis not in self.closed_axes}
 
     @property
     def seed(self) -> int:

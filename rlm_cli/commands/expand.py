@@ -1,25 +1,18 @@
 """`rlm expand`: make a larger copy of a run with the same output."""
 
 import dataclasses
-import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import UsageError
 from rlm_cli.options import JsonOption, QuietOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
-from rlm_cli.program import program
-from rlm_cli.run_reference import new_name_flags, quoted_reference
+from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
-    from models.runs.run import Run
 
 GROWTH_PANEL = "What grows"
-_NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kmg]?)", re.ASCII | re.IGNORECASE)
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 def _size_option(flag: str, help: str) -> Any:
@@ -70,6 +63,8 @@ def expand(
         "layers": layers, "l-layers": l_layers, "h-layers": h_layers, "prelude": prelude, "core": core,
         "coda": coda, "loops": loops, "ff": ff, "vocab": vocab,
     }  # fmt: skip
+    from models.growth.axes import parameters_in
+
     target = parameters_in(target_params) if target_params is not None else None
 
     from rlm_cli.training_session import interruptible_creation
@@ -97,33 +92,11 @@ def _run_plan(plan: "ExpansionPlan", output: Output, *, dry_run: bool) -> None:
         output.pairs(plan.rows())
         output.json({**plan.to_dict(), "dry_run": True})
         return
+    from models.growth.grown_run import same_output_words, training_command
+
     run = plan.start()
     plan = dataclasses.replace(plan, name=run.name)
-    change = run.config().lineage[-1]["largest_logit_change"]
-    output.pairs([*plan.rows(), ("checked", "same output as before"), ("folder", str(run.path))])
+    change: Any = run.config().lineage[-1]["largest_logit_change"]
+    output.pairs([*plan.rows(), ("checked", same_output_words(change)), ("folder", str(run.path))])
     output.json({**plan.to_dict(), "dry_run": False, "path": str(run.path), "largest_logit_change": change})
-    output.say(f"\nContinue training:  {_next_step(run)}")
-
-
-def _next_step(run: "Run") -> str:
-    """The command that trains the new run. It depends on the status of the old one."""
-    from models.runs.listing import summarize
-
-    match summarize(run.path).status:
-        case "created":
-            return f"{program()} train FILE {new_name_flags(run.path)}"
-        case "finished":
-            return f"{program()} resume {quoted_reference(run)} --minutes 5"
-        case _:  # the schedule has steps left
-            return f"{program()} resume {quoted_reference(run)}"
-
-
-def parameters_in(text: str) -> int:
-    """Parse a number such as 4M, 1.5m, 500k or 4000000. Raises UsageError."""
-    match = _NUMBER.fullmatch(text.strip().replace("_", "").replace(",", ""))
-    number = Decimal(match[1]) * _UNITS[match[2].lower()] if match is not None else Decimal(0)
-    if not 1 <= number < 10**15:
-        raise UsageError(
-            f"'{text[:60]}' is not a number of parameters.", hint="Write it as 4M, 500k or 4000000."
-        )
-    return int(number)
+    output.say(f"\nContinue training:  {in_cli_words(training_command(run))}")

@@ -61,7 +61,7 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kill]:
 def test_the_same_command_works_after_a_kill(
     new_run: NewRun, grow: Grow, runs: Path, learn: Learn, kill: Kill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expand, "require_same_output", lambda *models: 0.0)  # tested elsewhere
+    monkeypatch.setattr(expand, "require_same_model", lambda *models: 0.0)  # tested elsewhere
     parent = new_run()
     learn(parent)
     whole = grow(parent, "wide", core=2)

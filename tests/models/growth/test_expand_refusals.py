@@ -110,7 +110,7 @@ def test_a_model_with_another_output_is_not_written(
 def test_a_full_disk_leaves_nothing(
     new_run: NewRun, grow: Grow, runs: Path, disk: Any, monkeypatch: pytest.MonkeyPatch, learn: Learn
 ) -> None:
-    monkeypatch.setattr(expand, "require_same_output", lambda *models: 0.0)  # tested elsewhere
+    monkeypatch.setattr(expand, "require_same_model", lambda *models: 0.0)  # tested elsewhere
     parent = new_run()
     learn(parent)
     (parent.path / "replay").mkdir(exist_ok=True)

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from data.errors import UsageError
+from models.growth.axes import parameters_in
 from models.growth.expand import plan_expansion
 from models.planning.extend import extend
 from models.runs.events import RunFinished
 from models.runs.run import Run
 from rlm_cli.app import main
-from rlm_cli.commands.expand import parameters_in
 
 TINY = [
     "--d-model", "16", "--heads", "2", "--context", "16", "--batch-size", "4", "--threads", "1",
