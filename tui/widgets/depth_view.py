@@ -40,6 +40,7 @@ class DepthView(Vertical):
             yield CurveChart()
 
     def on_mount(self) -> None:
+        self.query_one(CurveChart).can_focus = False  # its keys are those of curves over a training
         self.query_one(CurveChart).display = False
 
     def show(self, found: "Report") -> None:
@@ -71,6 +72,6 @@ class DepthView(Vertical):
             self._draw()
 
     def _draw(self) -> None:
-        chart = self.query_one(CurveChart)
-        chart.chart = None if self.found is None else chart_of_table(self.found.tables[0], self.across)
-        chart.display = chart.chart is not None
+        chart = None if self.found is None else chart_of_table(self.found.tables[0], self.across)
+        self.query_one(CurveChart).draw(lambda dials: chart)
+        self.query_one(CurveChart).display = chart is not None

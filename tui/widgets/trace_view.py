@@ -46,6 +46,7 @@ class TraceView(Vertical):
             yield TableText("ablations")
 
     def on_mount(self) -> None:
+        self.query_one(CurveChart).can_focus = False  # its keys are those of curves over a training
         for name in ("#trace-words", "#pass-both", "#tokens"):
             self.query_one(name).display = False
 
@@ -100,9 +101,9 @@ class TraceView(Vertical):
         self._draw_tokens()
 
     def _draw_chart(self) -> None:
-        chart = self.query_one(CurveChart)
-        chart.chart = self._charts[self._chart % len(self._charts)] if self._charts else None
-        chart.display = chart.chart is not None
+        chart = self._charts[self._chart % len(self._charts)] if self._charts else None
+        self.query_one(CurveChart).draw(lambda dials: chart)
+        self.query_one(CurveChart).display = chart is not None
 
     def _draw_tokens(self) -> None:
         if self.found is not None:
