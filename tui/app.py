@@ -19,8 +19,7 @@ from tui.screens.chat import ChatScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
-from tui.theme import DARK, LIGHT, THEMES
-from tui.widgets.entry_text import level_colors
+from tui.theme import DARK, LIGHT, THEMES, level_colors
 
 Severity = Literal["information", "warning", "error"]
 _STARTS_WITHIN_S = 180.0

@@ -1,4 +1,4 @@
-"""The two themes of rlm, for a dark and for a light terminal."""
+"""The two themes of rlm, for a dark and for a light terminal, and the colours of a scale of six levels."""
 
 from textual.theme import Theme
 
@@ -32,3 +32,18 @@ LIGHT = Theme(
     variables={"footer-key-foreground": "#9a5b00", "block-cursor-text-style": "none"},
 )
 THEMES = (DARK, LIGHT)
+
+_DARK_LEVELS = ("#6cb6c9", "#8fbf7f", "#dcd57c", "#eba55c", "#ea7575", "#d37fd8")
+_LIGHT_LEVELS = ("#1f6f8b", "#2f7a2f", "#7d7000", "#b35c00", "#c02b3c", "#8a2f97")
+_GREY_LEVELS = ("dim", "", "italic", "bold", "underline", "bold underline")
+
+
+def level_style(level: int, *, has_colors: bool) -> str:
+    """The style of a level, from 0 for little to 5 for much."""
+    return f"$level-{level}" if has_colors else _GREY_LEVELS[level]
+
+
+def level_colors(is_dark: bool) -> dict[str, str]:
+    """The variables of a theme that `level_style` names."""
+    colors = _DARK_LEVELS if is_dark else _LIGHT_LEVELS
+    return {f"level-{level}": color for level, color in enumerate(colors)}

@@ -28,14 +28,14 @@ def test_one_key_colours_by_probability_then_by_passes(chat) -> None:
         assert not styles(screen) and not legend.display
         await pilot.press("f4")
         await pilot.pause()
-        assert any(style.startswith("$token-") for style in styles(screen))
+        assert any(style.startswith("$level-") for style in styles(screen))
         assert "probability in %" in shown(pilot.app) and "last answer: mean" in shown(pilot.app)
         await pilot.press("f4")
         await pilot.pause()
-        assert styles(screen) == {"$token-1"}, "each took two passes"
+        assert styles(screen) == {"$level-1"}, "each took two passes"
         assert "every token took 2" in shown(pilot.app)
         await send(pilot, screen, "the hen")
-        assert styles(screen) == {"$token-1"}, "a later answer has colours too"
+        assert styles(screen) == {"$level-1"}, "a later answer has colours too"
         await pilot.press("f2")
         await pilot.press("f4")
         await pilot.pause()

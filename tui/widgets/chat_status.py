@@ -6,7 +6,7 @@ from models.generation.chat_session import ChatSession
 from tui.answer_tokens import LABELS, AnswerTokens, Coloring
 from tui.chat_entries import Speed
 from tui.content import joined, plain
-from tui.widgets.entry_text import level_style
+from tui.theme import level_style
 
 _BAR = 8  # cells of the context meter
 _WIDE = 70

@@ -8,30 +8,15 @@ from textual.widgets import Static
 
 from data.format import format_count
 from data.safe_text import safe_text
-from tui.answer_tokens import LEVELS, AnswerTokens, Coloring
+from tui.answer_tokens import AnswerTokens, Coloring
 from tui.chat_entries import Entry
 from tui.content import joined, plain
+from tui.theme import level_style
 
 SHOWN = 10_000, 400
 SHOWN_OF_MESSAGE = 2_000, 40
 """Characters and lines of an entry, and of a message, that are drawn. More would make every key wait."""
 _STYLES = {"note": "$foreground-muted", "warning": "$warning", "error": "$error"}
-_GREY_STYLES = ("dim", "", "italic", "bold", "underline", "bold underline")
-
-
-def level_style(level: int, *, has_colors: bool) -> str:
-    """The style of the tokens of a level, from 0 to LEVELS - 1."""
-    return f"$token-{level}" if has_colors else _GREY_STYLES[level]
-
-
-def level_colors(is_dark: bool) -> dict[str, str]:
-    """The variables of a theme that `level_style` names."""
-    colors = _DARK if is_dark else _LIGHT
-    return {f"token-{level}": colors[level] for level in range(LEVELS)}
-
-
-_DARK = ("#6cb6c9", "#8fbf7f", "#dcd57c", "#eba55c", "#ea7575", "#d37fd8")
-_LIGHT = ("#1f6f8b", "#2f7a2f", "#7d7000", "#b35c00", "#c02b3c", "#8a2f97")
 
 
 def shown_part(entry: Entry) -> tuple[int, int]:
