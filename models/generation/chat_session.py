@@ -209,11 +209,14 @@ class ChatSession:
         return len(conversation_prompt(tokenizer, kind, system, turns, length).ids), length
 
     def save(self) -> None:
-        """Save the conversation unless it is empty."""
-        if self.store is None or not (self.conversation.turns or self.conversation.system):
+        """Save the conversation. An empty one has no file."""
+        if self.store is None:
             return
         try:
-            self.store.save(self.conversation)
+            if self.conversation.turns or self.conversation.system:
+                self.store.save(self.conversation)
+            else:
+                self.store.remove(self.conversation.name)
         except StorageError as error:
             self.store = None
             self.save_error = f"{error.message} The chat continues without saving."

@@ -55,6 +55,15 @@ def test_a_comparison_takes_all_modes_or_those_it_names(session: ChatSession) ->
     assert session.conversation.turns == turns
 
 
+def test_what_is_undone_is_not_saved(session: ChatSession) -> None:
+    text_of(session.answer("hello"))
+    assert session.saved_names() == ["first"]
+    session.undo()
+    assert session.saved_names() == []
+    text_of(session.answer("again"))
+    assert session.saved_names() == ["first"]
+
+
 def test_the_context_of_a_conversation_is_known_without_an_answer(session: ChatSession) -> None:
     assert session.context() == (0, 16)
     text_of(session.answer("hello"))
