@@ -75,6 +75,8 @@ class RunView:
     evaluation: Evaluation | None = None
     """Of a training on text that has finished."""
     solves_puzzles: bool = False
+    problem: str | None = None
+    """Why the run is damaged. It may hold settings and commands in braces."""
     finished: events.RunFinished | None = None
     failure: events.RunFailed | None = None
 
@@ -111,6 +113,11 @@ class RunFeed:
         self._was_locked: bool | None = None
         self._forget()
 
+    def _forget_after_restart(self) -> None:
+        if self._follower.restarts != self._restarts:
+            self._restarts = self._follower.restarts
+            self._forget()
+
     def _forget(self) -> None:
         self._log: deque[LogLine] = deque(maxlen=MAX_LINES)
         self._happenings: deque[Happening] = deque(maxlen=_MAX_HAPPENINGS)
@@ -119,14 +126,14 @@ class RunFeed:
 
     def poll(self) -> RunView | None:
         """The run as it is now; None where nothing has changed since the last call. Raises RunError."""
-        locked = is_locked(self.folder)
-        new = self._follower.poll()
-        if self._follower.restarts != self._restarts:
-            self._restarts = self._follower.restarts
-            self._forget()
-        for event in new:
-            self._take(event)
-        if not new and locked == self._was_locked:
+        locked, is_new = is_locked(self.folder), False
+        for piece in self._follower.pieces():
+            is_new = is_new or bool(piece)
+            self._forget_after_restart()
+            for event in piece:
+                self._take(event)
+        self._forget_after_restart()
+        if not is_new and locked == self._was_locked:
             return None
         self._was_locked = None
         with contextlib.suppress(OSError):  # a file of the run went meanwhile; the next call tries again
@@ -178,6 +185,7 @@ class RunFeed:
             checkpoint=self._checkpoint,
             evaluation=evaluation,
             solves_puzzles=summary.solves_puzzles,
+            problem=summary.problem,
             finished=ended if isinstance(ended, events.RunFinished) else None,
             failure=ended if isinstance(ended, events.RunFailed) and state == "failed" else None,
         )

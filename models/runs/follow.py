@@ -43,11 +43,13 @@ class Follower:
         `history.progress` is what the training is at between two events, which no line tells. Raises RunError
         where the run is no longer there, or its log cannot be read.
         """
-        events: list[Event] = []
+        return [event for piece in self.pieces() for event in piece]
+
+    def pieces(self) -> Iterator[Sequence[Event]]:
+        """As `poll`, a MiB of lines after another."""
         while lines := self._read():
-            events += self._take(lines, sparsely=self._log.is_behind)
+            yield self._take(lines, sparsely=self._log.is_behind)
         self._take_progress()
-        return events
 
     def every_event(self) -> Iterator[Event]:
         """As `poll`, with every step and piece by piece."""

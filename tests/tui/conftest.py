@@ -29,6 +29,7 @@ from tui.screens.chat import ChatScreen
 from tui.screens.home import HomeScreen
 from tui.widgets.chat_input import ChatInput
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZES = [(80, 24), (140, 45), (40, 12)]
 TRAINED = Path(__file__).parents[1] / "fixtures/runs_of_earlier_versions/before_second_texts/finished"
 HOSTILE = "[bold]no[/bold] \x1b[31mred\x1b[0m \u202e\x9b2J"

@@ -61,6 +61,8 @@ class DashboardScreen(RunControlScreen):
         self.shown: ViewName = "loss"
         self.machine: Machine | None = None
         self.problem: str | None = None
+        """Why the run cannot be followed now."""
+        self._is_read = False
         self._leave = threading.Event()
 
     def compose(self) -> ComposeResult:
@@ -95,15 +97,18 @@ class DashboardScreen(RunControlScreen):
     @work(thread=True, group="follow")
     def _follow(self) -> None:
         """Follow the log until the screen is left. What is new is told at most once a second."""
-        worker, feed = get_current_worker(), None
+        worker, feed, is_lost = get_current_worker(), None, False
         while not (worker.is_cancelled or self._leave.is_set()):
             try:
                 feed = feed or RunFeed(self.folder)
                 if (view := feed.poll()) is not None:
+                    is_lost = False
                     self.post_message(RunAdvanced(view))
-            except RlmError as error:
-                self.post_message(RunLost(error.message))
-                return
+            except RlmError as error:  # it may come back
+                feed = None
+                if not is_lost:
+                    is_lost = True
+                    self.post_message(RunLost(error.message))
             self._leave.wait(_POLL_S)
 
     @work(thread=True, group="machine")
@@ -120,19 +125,20 @@ class DashboardScreen(RunControlScreen):
 
     def on_run_advanced(self, message: RunAdvanced) -> None:
         before, self.view = self.view, message.view
-        self.problem = None
+        self.problem, self._is_read = None, True
         self._draw()
         if before.is_busy and not self.view.is_busy and self.view.failure is not None:
             failure = self.view.failure
             words = "\n".join(part for part in (failure.message, failure.hint) if part)
             self.rlm.say(words, severity="error")
         if before.is_busy and self.view.state == "killed":
-            self.rlm.say(f"The process that trained {self.view.name} was ended. r goes on.", severity="error")
+            last = f" Its last words: {self.view.log[-1].text}" if self.view.log else ""
+            self.rlm.say(f"The process that trained {before.name} has died.{last}", severity="error")
         if (before.state, before.best is None) != (self.view.state, self.view.best is None):
             self.refresh_bindings()
 
     def on_run_lost(self, message: RunLost) -> None:
-        self.problem = message.reason
+        self.problem, self._is_read = message.reason, True
         self.rlm.say(message.reason, severity="error")
         self._draw()
 
@@ -174,8 +180,8 @@ class DashboardScreen(RunControlScreen):
         elif self.shown in CHARTS:
             if view.steps and self.shown == "passes":
                 chart.words = "The steps of this run do not say how many passes a token takes."
-            elif view.steps or view.log or self.problem:
-                chart.words = self.problem or "No step yet."
+            elif self._is_read:
+                chart.words = self.problem or self.rlm.words(view.problem or "No step yet.")
             chart.draw(self._chart)
         heading = self._text().heading if self.shown in ("samples", "log") else ""
         self.query_one("#heading").display = bool(heading)
@@ -191,8 +197,9 @@ class DashboardScreen(RunControlScreen):
         if view.started is not None:
             what = f"   {view.started.architecture}, {format_count(view.started.parameters)} parameters"
         state = (f"  {view.state}", f"${color}" if color else "")
-        lost = (f"  {self.problem}", "$error") if self.problem else ""
-        self.query_one("#title", Static).update(joined((view.name, "bold $primary"), state, lost, what))
+        if self.problem is not None:
+            state, what = (f"  {self.problem}", "$error"), ""
+        self.query_one("#title", Static).update(joined((view.name, "bold $primary"), state, what))
         done, words = share(view), progress_words(view, short=self.size.width < 60)
         width = max(4, min(30, self.size.width - len(words) - 12))
         full = round(done * width)
