@@ -1,6 +1,7 @@
 """What a model will cost, before it is trained: exact parameters, rough memory and speed."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -28,7 +29,8 @@ _SHARE_FOR_PIECES = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`parameters` are exact, the rest is mostly good to a factor of one and a half."""
+    """`parameters` are exact, the rest is mostly good to a factor of one and a half. `tokens_per_second` is
+    nan where it is not known."""
 
     parameters: int
     embedding_parameters: int
@@ -81,24 +83,17 @@ def _activation_bytes(model: RecursiveLM) -> int:
     return calls * (config.d_model * _WIDTH_BYTES + config.size_of("ff") * _FEED_FORWARD_BYTES)
 
 
-def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:
-    """Count the parameters and the memory, and find the speed from a few rates of the machine, which
-    takes a fifth of a second.
-
-    `model` may be a skeleton.
-    """
-    config = model.config
+def sizes(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:
+    """Count the parameters and the memory, without a look at the speed of the machine. `model` may be a
+    skeleton."""
     total, embedding = model.parameter_counts()
-    chosen = choose_number_format(config, training, device)
-    number_format = chosen.name
-    rates = machine_rates(device, training, number_format)
-    seconds = _mean_step_seconds(model, training, number_format, rates)
+    number_format = choose_number_format(model.config, training, device)
     return Estimate(
         parameters=total,
         embedding_parameters=embedding,
-        training_bytes=training_bytes(model, training, number_format),
-        tokens_per_second=training.batch_size * config.context_length / seconds,
-        number_format=chosen,
+        training_bytes=training_bytes(model, training, number_format.name),
+        tokens_per_second=math.nan,
+        number_format=number_format,
     )
 
 
@@ -111,6 +106,19 @@ def training_bytes(model: RecursiveLM, training: TrainingConfig, number_format: 
     worked_with = _MUON_BYTES * muon_weights(model) if training.optimizer == "muon" else 0
     tokens = at_once * model.config.context_length
     return round(state_bytes(model, training) + copies + worked_with + tokens * held)
+
+
+def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:
+    """`sizes` with the speed, from a few rates of the machine, which takes a fifth of a second.
+
+    `model` may be a skeleton.
+    """
+    counted = sizes(model, training, device)
+    number_format = counted.number_format.name
+    rates = machine_rates(device, training, number_format)
+    seconds = _mean_step_seconds(model, training, number_format, rates)
+    tokens = training.batch_size * model.config.context_length
+    return replace(counted, tokens_per_second=tokens / seconds)
 
 
 def _mean_step_seconds(

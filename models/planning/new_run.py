@@ -14,7 +14,7 @@ from data.tokenizer import Tokenizer, suggest_tokenizer
 from data.wording import counted, percent
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import estimate, require_memory, sequences_at_once
+from models.cost.estimate import estimate, require_memory, sequences_at_once, sizes
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,
@@ -28,7 +28,7 @@ from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
 from models.planning.text_plan import TextPlan, is_lopsided
 from models.recursive_lm import RecursiveLM
-from models.runs.events import Event, NoticeGiven, PreparationAdvanced
+from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
 from models.runs.run_names import suggest_name
 
@@ -73,7 +73,7 @@ def plan_new_run(
     )
     layout = skeleton(model)
     training = yield from _fitted_to_memory(resolved, data, layout, training)
-    return TextPlan(
+    draft = TextPlan(
         name=request.name or suggest_name(corpus.name, runs_dir),
         is_named=request.name is not None,
         runs_dir=runs_dir,
@@ -85,11 +85,12 @@ def plan_new_run(
         model=model,
         training=training,
         skeleton=layout,
-        estimate=with_measured_speed(
-            estimate(layout, training, resolved.device), model, training, resolved.device
-        ),
+        estimate=sizes(layout, training, resolved.device),
         started_at=started_at,
     )
+    yield PlanDrafted(rows=dict(draft.rows()))
+    expected = estimate(layout, training, resolved.device)
+    return replace(draft, estimate=with_measured_speed(expected, model, training, resolved.device))
 
 
 def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:

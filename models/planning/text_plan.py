@@ -203,7 +203,10 @@ def expected_tokens(
 def length_in_words(
     training: TrainingConfig, model: ModelConfig, data: PreparedData, tokens_per_second: float
 ) -> str:
-    """The length of a training as a plan tells it."""
+    """The length of a training as a plan tells it, without what depends on the speed where that is nan."""
+    is_timed = not math.isnan(tokens_per_second)
+    if training.minutes is not None and not is_timed:
+        return f"{counted(training.minutes, 'minute')} at most"
     expected = expected_tokens(training, model, data, tokens_per_second)
     tokens = f"about {expected / 1e6:.1f}M tokens" if expected >= 1e5 else f"about {expected:,.0f} tokens"
     if training.minutes is not None:
@@ -211,7 +214,8 @@ def length_in_words(
         read = f", the text {counted(training.max_epochs, 'time')}" if training.max_epochs else ""
         return f"{counted(training.minutes, 'minute')} at most, {tokens}{read if expected < fits else ''}"
     length = counted(training.steps, "step") if training.steps else counted(training.epochs or 1.0, "epoch")
-    return f"{length}, {tokens}, {about_minutes(expected / tokens_per_second)}"
+    time = f", {about_minutes(expected / tokens_per_second)}" if is_timed else ""
+    return f"{length}, {tokens}{time}"
 
 
 def is_lopsided(data: PreparedData) -> bool:

@@ -34,6 +34,14 @@ class PreparationAdvanced(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDrafted(Event):
+    """A plan as far as it is known before the machine is timed: the names and values of its table."""
+
+    lasting: ClassVar[bool] = False
+    rows: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeGiven(Event):
     """A sentence the user should see once: an assumption made, a fallback taken."""
 

@@ -18,7 +18,7 @@ from models.planning.create import plan_creation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
 from models.presets import PRESETS
-from models.runs.events import RunFinished
+from models.runs.events import PlanDrafted, RunFinished
 from models.runs.run import Run
 from models.training.trainer import train
 from tests.requests import create_request, train_request
@@ -48,6 +48,31 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (new_run, creation):
         monkeypatch.setattr(module, "estimate", estimate)
+
+
+def test_a_plan_is_drafted_before_the_machine_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The draft has every row of the plan but for what depends on the speed."""
+    (tmp_path / "book.txt").write_text("The owl counted the mice by the old mill. " * 200, encoding="utf-8")
+    timed: list[object] = []
+    measure = new_run.estimate
+    monkeypatch.setattr(new_run, "estimate", lambda *given: timed.append(given) or measure(*given))
+    for length, drafted in (({"steps": 9}, "9 steps, about"), ({"minutes": 2.0}, "2 minutes at most")):
+        planning = plan(train_request(paths=(str(tmp_path / "book.txt"),), **length), tmp_path / "runs")
+        rows: dict[str, str] = {}
+        while True:
+            try:
+                event = next(planning)
+            except StopIteration as end:
+                final = dict(end.value.rows())
+                break
+            if isinstance(event, PlanDrafted):
+                rows, before = event.rows, len(timed)
+        assert len(timed) == before + 1
+        assert rows.keys() == final.keys() and rows["length"].startswith(drafted)
+        assert "nan" not in rows["length"] and rows["length"] != final["length"]
+        assert rows["parameters"] == final["parameters"]
 
 
 def planned(corpus: Path, runs: Path, **said: Any) -> TextPlan:

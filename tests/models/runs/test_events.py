@@ -103,6 +103,7 @@ def test_progress_is_passing_and_everything_else_is_lasting() -> None:
     assert {kind for kind in KINDS if not kind.lasting} == {
         events.PreparationAdvanced,
         events.EvaluationAdvanced,
+        events.PlanDrafted,
     }
 
 
