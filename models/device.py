@@ -28,6 +28,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
         raise UsageError(
             f"This machine has no device '{wanted}'.",
             hint="See what it has: {doctor}   Choose one: {training.device=cpu}",
+            field="training.device",
         )
     return torch.device(wanted)
 

@@ -18,7 +18,7 @@ from data.errors import UsageError
 from data.nearest import did_you_mean
 from data.plain_file import UnreadableFileError, read_plain_file
 from models.config import LENGTHS
-from models.planning.request import CreateRequest, Overrides, TrainRequest, parse_setting
+from models.planning.request import CreateRequest, Overrides, TrainRequest, parse_assignment, parse_setting
 from models.presets import PRESETS
 from rlm_cli.wording import SETTING_FLAGS
 
@@ -127,16 +127,7 @@ def _from_flags(context: typer.Context) -> Iterable[_Value]:
 
 def _from_settings(context: typer.Context, assignments: Iterable[str]) -> Iterable[_Value]:
     """Values of `--set` and of the tables of the file. The last `--set` of a path wins."""
-    texts = {}
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        section, _, field = path.strip().partition(".")
-        if not (equals and section and field):
-            raise UsageError(
-                f"'--set {assignment}' does not have the form section.field=value.",
-                hint="For example: --set training.weight_decay=0.05",
-            )
-        texts[path.strip()] = text.strip()
+    texts = dict(parse_assignment(assignment) for assignment in assignments)
     for path, text in texts.items():
         yield _Value(path, parse_setting(path, text), _TYPED, f"--set {path}")
     for section, fields in context.meta.get(_TABLES, {}).items():

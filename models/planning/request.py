@@ -145,6 +145,18 @@ def parse_setting(path: str, value: Any) -> Any:
     return parse_value(value, types[name], path)
 
 
+def parse_assignment(text: str) -> tuple[str, str]:
+    """The path and the value in `section.field=value`. Raises UsageError for another form."""
+    path, equals, value = text.partition("=")
+    section, _, field = path.strip().partition(".")
+    if not (equals and section and field):
+        raise UsageError(
+            f"'{text}' does not have the form section.field=value.",
+            hint="For example: {training.weight_decay=0.05}",
+        )
+    return path.strip(), value.strip()
+
+
 def model_settings(
     overrides: Overrides, preset: Preset | None, usual: str = DEFAULT_ARCHITECTURE
 ) -> Settings:
