@@ -90,6 +90,14 @@ DetachOption = Annotated[
         rich_help_panel=WHERE_PANEL,
     ),
 ]
+TuiOption = Annotated[
+    bool,
+    typer.Option(
+        "--tui",
+        help="Train in the background, and follow it in the full-screen application.",
+        rich_help_panel=WHERE_PANEL,
+    ),
+]
 DeviceOption = Annotated[
     str | None,
     env_option(

@@ -1,12 +1,15 @@
 """`rlm resume`: continue a paused or finished run."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data.errors import UsageError
+from rlm_cli.commands.tui import open_application, require_terminal_for_training
 from rlm_cli.completion import complete_versions
+from rlm_cli.exit_codes import ExitCode
 from rlm_cli.options import (
     LENGTH_PANEL,
     WHERE_PANEL,
@@ -16,6 +19,7 @@ from rlm_cli.options import (
     QuietOption,
     RunsDirOption,
     ThreadsOption,
+    TuiOption,
     run_argument,
 )
 from rlm_cli.output import Output
@@ -59,6 +63,7 @@ def resume(
     threads: ThreadsOption = None,
     runs_dir: RunsDirOption = None,
     detach: DetachOption = False,
+    tui: TuiOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -77,10 +82,15 @@ def resume(
       rlm resume book --text texts/book.txt
       rlm resume book --device cpu --threads 4
       rlm resume book --detach
+      rlm resume book --tui
     """
     output = Output.of(json=json, quiet=quiet)
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other.", hint="Give one of them.")
+    if tui:
+        require_terminal_for_training(
+            f"resume {shlex.quote(run_name)}" if run_name else "resume", {"--json": json, "--quiet": quiet}
+        )
 
     from models.runs.listing import has_finished
     from models.runs.run import Run
@@ -113,9 +123,12 @@ def resume(
             output.say(f"Train it more:  {program()} resume {name} --minutes 5")
             return
         output.say(f"Resuming {run.name}.", style="dim")
-        if not detach:
+        if not (detach or tui):
             raise typer.Exit(follow_training(run, output))
-    raise typer.Exit(train_detached(run, output))
+    code = train_detached(run, output)
+    if tui and code == ExitCode.OK:
+        open_application(run.path.parent, run=run.path)
+    raise typer.Exit(code)
 
 
 def _go_back(run: "Run", version: str, output: Output) -> None:

@@ -1,5 +1,6 @@
 """`rlm train`: train a model on text or puzzles."""
 
+import shlex
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,8 @@ import typer
 from data.errors import UsageError
 from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.choose_run import can_ask_user, choose_until_planned
+from rlm_cli.commands.tui import open_application, require_terminal_for_training
+from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (
     WHERE_PANEL,
@@ -28,6 +31,7 @@ from rlm_cli.options import (
     StepsOption,
     ThreadsOption,
     TokenizerOption,
+    TuiOption,
     VocabularyOption,
     WidthOption,
 )
@@ -115,6 +119,7 @@ def train(
         bool, typer.Option("--dry-run", help="Print the plan only.", rich_help_panel=WHERE_PANEL)
     ] = False,
     detach: DetachOption = False,
+    tui: TuiOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -130,6 +135,7 @@ def train(
       rlm train book.txt
       rlm train book.txt --minutes 8 --name book
       rlm train book.txt --detach
+      rlm train book.txt --tui
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       rlm train second.txt --continue book
@@ -143,24 +149,21 @@ def train(
         raise UsageError("Missing argument 'PATH'.", hint=f"See: {program()} train --help")
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude each other.", hint="Give one of them.")
+    if tui:
+        words = shlex.join([*(paths or ()), *([] if task is None else [f"task={task}"])])
+        require_terminal_for_training(
+            f"train {words}", {"--json": json, "--quiet": quiet, "--dry-run": dry_run}
+        )
 
     from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
     from rlm_cli.watching import train_detached
 
     with interruptible_creation(output):
         from models.planning.continuation_plan import ContinuationPlan
-        from models.planning.request import TrainRequest
         from models.planning.resume_plan import ResumePlan
-        from rlm_cli.configuration import read_configuration
         from rlm_cli.environment import runs_dir as find_runs_dir
 
-        configuration = read_configuration(context, settings)
-        request = TrainRequest(
-            paths=tuple(paths or ()),
-            **configuration.fields,
-            overrides=configuration.overrides,
-            ambient=configuration.ambient,
-        )
+        request = train_request(context)
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
         plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=not fresh)
@@ -185,9 +188,26 @@ def train(
             interruptible = interruptible_continuation(output, continued_run)
         with interruptible:
             run = plan.start()
-        if not detach:
+        if not (detach or tui):
             raise typer.Exit(follow_training(run, output, plan.started_at))
-    raise typer.Exit(train_detached(run, output, plan.started_at))
+    code = train_detached(run, output, plan.started_at)
+    if tui and code == ExitCode.OK:
+        open_application(run.path.parent, run=run.path)
+    raise typer.Exit(code)
+
+
+def train_request(context: typer.Context) -> "TrainRequest":
+    """What the flags of a `rlm train`, its environment and its file ask for. Raises UsageError."""
+    from models.planning.request import TrainRequest
+    from rlm_cli.configuration import read_configuration
+
+    configuration = read_configuration(context, context.params["settings"])
+    return TrainRequest(
+        paths=tuple(context.params["paths"] or ()),
+        **configuration.fields,
+        overrides=configuration.overrides,
+        ambient=configuration.ambient,
+    )
 
 
 def _plan(

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,15 @@ def require_terminal(plain: str) -> None:
             "The full-screen application needs a terminal.",
             hint=f"Without one, {plain}",
         )
+
+
+def require_terminal_for_training(command: str, flags: Mapping[str, bool]) -> None:
+    """Raise UsageError where a training cannot be followed in the application: without a terminal, and
+    beside one of `flags` that is given. `command` is the one that trains, without --tui."""
+    for flag, is_given in flags.items():
+        if is_given:
+            raise UsageError(f"--tui and {flag} exclude each other.", hint="Give one of them.")
+    require_terminal(f"leave --tui out:  {{{command}}}")
 
 
 def open_application(folder: Path, *, run: Path | None = None, chat: Path | None = None) -> None:

@@ -1,6 +1,7 @@
 """`rlm train` and `rlm resume`: the request they make and how they end."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,12 @@ from models.planning.request import Overrides, TrainRequest
 from models.runs import events
 from models.runs.events import Event
 from models.runs.run import Run
+from rlm_cli import watching
 from rlm_cli.app import main
+from rlm_cli.commands import resume as resume_command
+from rlm_cli.commands import train as train_command
+from rlm_cli.commands import tui as tui_command
+from rlm_cli.exit_codes import ExitCode
 from tests.models.runs.example_config import CREATED
 
 
@@ -190,3 +196,53 @@ def test_typed_length_setting_wins_over_the_environment(core: Core, monkeypatch:
     assert main(["train", "a.txt", "--set", "training.steps=3"]) == 0
     assert core.requests == [TrainRequest(paths=("a.txt",), overrides=Overrides({"training.steps": 3}))]
     assert main(["train", "a.txt", "--steps", "4", "--set", "training.steps=3"]) == 2
+
+
+@pytest.fixture
+def followed(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was started in the background and shown in the application, on a terminal."""
+    done: list[object] = []
+
+    def start(run: Run, output: object, planned_at: float | None = None) -> int:
+        done.append(f"{run.name} trains")
+        return 1 if run.name == "ill" else 0
+
+    monkeypatch.setattr(tui_command, "is_terminal", lambda stream: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(watching, "train_detached", start)
+    for module in (train_command, resume_command):
+        monkeypatch.setattr(module, "open_application", lambda folder, run: done.append((folder, run)))
+    return done
+
+
+def test_a_training_is_followed_in_the_application(core: Core, followed: list[object]) -> None:
+    assert main(["train", "a.txt", "--tui"]) == 0
+    owl = core.runs / "owl"
+    assert followed == ["owl trains", (core.runs, owl)] and core.trained == []
+    assert main(["resume", "owl", "--minutes", "3", "--tui"]) == 0
+    assert followed[2:] == ["owl trains", (core.runs, owl)] and core.extended == [("owl", 3.0, None)]
+
+
+def test_a_training_that_does_not_start_opens_no_application(core: Core, followed: list[object]) -> None:
+    Run.create("ill", core.runs).save_config(CREATED)
+    assert main(["resume", "ill", "--minutes", "3", "--tui"]) == 1
+    assert followed == ["ill trains"]
+
+
+@pytest.mark.parametrize("words", [["train", "my book.txt"], ["resume", "owl"]])
+def test_without_a_terminal_nothing_starts_and_the_plain_command_is_named(
+    core: Core, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    core.start()
+    assert main([*words, "--tui"]) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert "needs a terminal" in error and f"rlm {shlex.join(words)}" in error
+    assert core.requests == [] and core.extended == []
+
+
+@pytest.mark.parametrize("flag", ["--json", "--quiet", "--dry-run"])
+def test_the_application_excludes_other_forms_of_output(
+    core: Core, followed: list[object], flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "a.txt", "--tui", flag]) == ExitCode.USAGE
+    assert f"--tui and {flag} exclude each other" in capsys.readouterr().err and core.requests == []
