@@ -29,6 +29,7 @@ from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
 from rlm_cli.commands.trace import trace
 from rlm_cli.commands.train import train
+from rlm_cli.commands.train_plans import train_plans
 from rlm_cli.commands.train_run import train_run
 from rlm_cli.commands.tui import tui
 from rlm_cli.commands.verify import verify
@@ -85,6 +86,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rm)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(doctor)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(recover_tokenizer)
 app.command(cls=PlainHelpCommand, hidden=True)(train_run)
+app.command(cls=PlainHelpCommand, hidden=True)(train_plans)
 
 
 def _show_version(show: bool) -> None:

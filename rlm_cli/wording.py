@@ -20,7 +20,7 @@ from rlm_cli.run_reference import new_name_flags, reference_to
 COMMANDS = frozenset(
     {"train", "resume", "create", "expand", "chat", "generate", "solve", "watch", "pause", "stop"}
     | {"save", "sample", "ls", "show", "plot", "analyze", "benchmark", "trace", "verify", "doctor"}
-    | {"recover-tokenizer", "copy", "rename", "rm", "tui", "ui", "train-run"}
+    | {"recover-tokenizer", "copy", "rename", "rm", "tui", "ui", "train-run", "train-plans"}
 )
 """The commands of `rlm`. A test compares them with the registered ones."""
 

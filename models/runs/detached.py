@@ -29,8 +29,7 @@ def start_detached(arguments: Sequence[str], log: Path, inherited: Collection[in
     """
     with storing("the output of the detached process"), open_to_append(log) as output:
         child = subprocess.Popen(
-            # -P: a folder called data or models in the folder of the user is not imported.
-            [sys.executable, "-P", "-c", _START.format([path for path in sys.path if path]), *arguments],
+            _command(arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -41,9 +40,28 @@ def start_detached(arguments: Sequence[str], log: Path, inherited: Collection[in
     return child.pid
 
 
+def start_attached(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Start `rlm` with `arguments` to be written to and read from: what it prints and its errors come through
+    one pipe. A Ctrl-C in the terminal does not reach it. Raises StorageError where it cannot be started."""
+    with storing("the process"):
+        return subprocess.Popen(
+            _command(arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 def exit_code(process: int) -> int | None:
     """How a process of `start_detached` ended, negative for a signal; None while it lives.
 
     A process that stays open for long calls it now and then, so that no ended one remains in the system.
     """
     return _started[process].poll()
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    """The command that runs `rlm` with the packages that this process found."""
+    # -P: a folder called data or models in the folder of the user is not imported.
+    return [sys.executable, "-P", "-c", _START.format([path for path in sys.path if path]), *arguments]
