@@ -7,12 +7,13 @@ from typing import Literal
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.message import Message
 from textual.screen import Screen
 
 from data.errors import RlmError
 from data.safe_text import safe_text
 from tui.launcher import Launch
-from tui.messages import TrainingRefused, TrainingStarted
+from tui.messages import TrainingAtWork, TrainingRefused, TrainingStarted
 from tui.model_thread import end_if_loading
 from tui.palette import BindingCommands
 from tui.screens.chat import ChatScreen
@@ -22,6 +23,7 @@ from tui.screens.home import HomeScreen
 from tui.theme import DARK, LIGHT, THEMES, level_colors
 
 Severity = Literal["information", "warning", "error"]
+_LONGEST_START_S = 24 * 3600.0
 _STARTS_WITHIN_S = 180.0
 """Seconds in which a process is at work, or has said why it cannot train."""
 
@@ -70,6 +72,8 @@ class RlmApp(App[None]):
         self._starting: dict[Launch, str | None] = {}
         """The runs whose training was started and is not seen at work yet; None for one without a name."""
         self._seen_training: set[str] = set()
+        self.unfinished_forms: dict[Path | None, dict[str, str]] = {}
+        """What was filled in and not started, by the run that goes on; None for a new one."""
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
@@ -97,24 +101,40 @@ class RlmApp(App[None]):
         """Show an error with its hint."""
         self.say("\n".join(part for part in (error.message, error.hint) if part), severity="error")
 
-    def start_training(self, run: str | None, arguments: list[str]) -> None:
-        """Start a command of rlm that trains `run`, and say how that went. None: rlm names the new run."""
+    def start_training(self, run: str | None, arguments: list[str], form: Screen[None] | None = None) -> None:
+        """Start a command of rlm that trains `run`, and say how that went. None: rlm names the new run.
+
+        With `form`, the command is one that ends as soon as the training is at work, and prints its run. The
+        form is told, or the application where the form was left.
+        """
         try:
             launch = Launch(arguments)
         except RlmError as error:
-            self.say_error(error)
+            reason = " ".join(part for part in (error.message, error.hint) if part)
+            self._tell(form, TrainingRefused(run, reason))
             return
         self._starting[launch] = run
-        self.post_message(TrainingStarted(run))
+        if form is None:
+            self.post_message(TrainingStarted(run))
 
         def watch() -> None:
-            reason = launch.refusal(_STARTS_WITHIN_S)
+            reason = launch.refusal(_STARTS_WITHIN_S if form is None else _LONGEST_START_S)
+            printed = [] if form is None else launch.output().splitlines()
             launch.close()
             self._starting.pop(launch, None)
-            if reason is not None and self.is_running:
-                self.post_message(TrainingRefused(run, reason))
+            if not self.is_running:
+                return
+            if reason is not None:
+                self._tell(form, TrainingRefused(run, reason))
+            elif form is not None and printed:
+                self._tell(form, TrainingAtWork(Path(printed[-1]).name))
 
         threading.Thread(target=watch, daemon=True).start()
+
+    def _tell(self, form: Screen[None] | None, message: Message) -> None:
+        """Send a message to `form`, and to the application where that is none or was left."""
+        if form not in self.screen_stack or not form.post_message(message):
+            self.post_message(message)
 
     def starting_besides(self, training: Iterable[str]) -> list[str]:
         """The runs whose training was started and is not at work yet, in words; those in `training` are.
@@ -132,6 +152,9 @@ class RlmApp(App[None]):
 
     def on_training_started(self, message: TrainingStarted) -> None:
         self.say(f"{message.run or 'The new run'} trains in a process of its own.")
+
+    def on_training_at_work(self, message: TrainingAtWork) -> None:
+        self.say(f"{message.run} trains.")
 
     def on_training_refused(self, message: TrainingRefused) -> None:
         self.say(f"{message.run or 'The new run'} does not train. {message.reason}", severity="error")

@@ -10,6 +10,7 @@ from models.generation.saved_conversations import SavedConversation
 from models.runs.loss_curves import LossCurves
 from tui.chat_entries import Speed
 from tui.machine_figures import Machine
+from tui.planner import PlanAnswer
 from tui.puzzle_solve import PuzzleSolve
 from tui.puzzle_source import Posed, PuzzleSource
 from tui.run_feed import RunView
@@ -70,13 +71,12 @@ class MachineRead(Message):
         return isinstance(message, MachineRead)
 
 
-class PlanMade(Message):
-    """The plan of a new run in words, or why there is none."""
+class PlanAdvanced(Message):
+    """The process that plans has answered."""
 
-    def __init__(self, words: str, *, is_refused: bool) -> None:
+    def __init__(self, answer: PlanAnswer) -> None:
         super().__init__()
-        self.words = words
-        self.is_refused = is_refused
+        self.answer = answer
 
 
 class ModelLoaded(Message):
@@ -179,6 +179,14 @@ class TrainingStarted(Message):
     """A training was started in a process of its own. `run` is None where rlm names the new run."""
 
     def __init__(self, run: str | None) -> None:
+        super().__init__()
+        self.run = run
+
+
+class TrainingAtWork(Message):
+    """A training that a form started takes its first step. `run` is the name of its run."""
+
+    def __init__(self, run: str) -> None:
         super().__init__()
         self.run = run
 

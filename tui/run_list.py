@@ -14,6 +14,7 @@ from models.runs.sampled_losses import sampled_losses
 
 State = Literal["created", "preparing", "training", "paused", "killed", "failed", "finished", "damaged"]
 RESUMABLE: frozenset[State] = frozenset({"paused", "killed", "failed"})
+TEACHABLE: frozenset[State] = RESUMABLE | {"finished"}
 CURVE_POINTS = 24
 _FILES = (
     "config.json",

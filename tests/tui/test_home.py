@@ -17,11 +17,16 @@ from tui.app import RlmApp
 from tui.chart_view import Dials
 from tui.messages import TrainingRefused, TrainingStarted
 from tui.screens import home as home_module
+from tui.screens import new_run as new_run_module
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
+from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
+from tui.screens.teach import TeachScreen
 from tui.widgets.curve_chart import CurveChart
+from tui.widgets.form_field import FormField
+from tui.widgets.no_runs import NoRuns
 
 
 async def ready(pilot: Pilot[None], runs: int) -> HomeScreen:
@@ -59,14 +64,74 @@ def test_runs_and_damaged_ones_among_them_are_shown(record, drive, size: tuple[i
     drive(do, size)
 
 
-def test_a_folder_without_runs_says_what_to_type(drive) -> None:
+def test_a_folder_without_runs_says_what_to_type(drive, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
     async def do(pilot: Pilot[None]) -> None:
-        empty = pilot.app.screen.query_one("#empty", Static)
+        empty = pilot.app.screen.query_one(NoRuns)
         await until(pilot, lambda: empty.display)
         await pilot.pause()
         assert "There is no run" in shown(pilot.app) and "train FILE" in shown(pilot.app)
+        await pilot.press("t", "r", "d")
+        assert isinstance(pilot.app.screen, HomeScreen)
 
     drive(do)
+
+
+def test_without_runs_a_text_nearby_is_two_keys_from_its_training(
+    drive, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new_run_module, "_PAUSE_S", 60.0)  # no plan
+    (tmp_path / "owl.txt").write_text("the owl " * 500, encoding="utf-8")
+    begun: list[list[str]] = []
+
+    async def do(pilot: Pilot[None]) -> None:
+        monkeypatch.setattr(pilot.app, "start_training", lambda run, words, form: begun.append(words))
+        nearby = pilot.app.screen.query_one("#nearby", OptionList)
+        await until(pilot, lambda: nearby.has_focus)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NewRunScreen))
+        await pilot.press("f10")
+        assert begun[0][-2:] == ["--", "owl.txt"]
+
+    drive(do)
+
+
+def test_a_trained_run_is_given_another_text_or_more_of_its_own(
+    record, drive, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = record("owl", [started(), *steps(30), paused(30)])
+    record("new", config=CREATED)
+    monkeypatch.setattr(new_run_module, "_PAUSE_S", 60.0)
+    begun: list[tuple[str | None, list[str]]] = []
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 2)
+        await select(pilot, home, "new")
+        assert home.check_action("teach", ()) is None
+        await select(pilot, home, "owl")
+        monkeypatch.setattr(pilot.app, "start_training", lambda run, words, form: begun.append((run, words)))
+        await pilot.press("t")
+        screen = pilot.app.screen
+        assert isinstance(screen, TeachScreen)
+        await pilot.pause()
+        assert "teach owl" in shown(pilot.app) and not screen.query("#preset")
+        screen.query_one("#field-training-minutes", FormField).value = "5"
+        await pilot.press("f10")
+        screen.is_starting = False
+        screen.query_one("#field-name", FormField).value = "owl-2"
+        screen.query_one("#field-replay", FormField).value = "0.2"
+        screen.picker.field.value = "other.txt"
+        await pilot.press("f10")
+
+    drive(do)
+    paths = run.config().data.paths
+    start = ["train", "--detach", "--quiet", "--continue", str(run.path), "--runs-dir", str(run.path.parent)]
+    of_owl, of_copy = begun
+    assert of_owl == ("owl", [*start, "--set", "training.minutes=5", "--", *paths])
+    assert of_copy[0] == "owl-2" and of_copy[1][-2:] == ["--", "other.txt"]
+    assert {"--name", "owl-2", "--replay", "0.2"} < set(of_copy[1])
 
 
 def test_a_new_run_appears_and_the_cursor_stays_on_its_run(record, drive) -> None:

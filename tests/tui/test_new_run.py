@@ -1,134 +1,257 @@
 """The form for a new run: the text, the plan, and the command that starts it."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Collapsible, OptionList
 
+from data.errors import UsageError
+from data.preview import CorpusPreview
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
+from tui.app import RlmApp
 from tui.launcher import Launch
+from tui.messages import TrainingAtWork, TrainingRefused
+from tui.planner import PlanAnswer
 from tui.screens import new_run
+from tui.screens.dashboard import DashboardScreen
 from tui.screens.home import HomeScreen
 from tui.screens.new_run import NewRunScreen
-from tui.text_files import matching_paths, train_arguments
+from tui.widgets.curve_chart import CurveChart
+from tui.widgets.form_field import FormField
+from tui.widgets.text_picker import TextPicker
+
+PREVIEW = CorpusPreview(
+    name="owl", files=3, characters=1200, documents=7, encodings=("utf-8", "cp1252"), tokenizer="character",
+    vocab_size=40, reason="it is short", repeated_share=0.25, compared_characters=1200,
+    beginning=f"Once {HOSTILE}", notes=("One file was left out.",),
+)  # fmt: skip
 
 
-def test_paths_are_folders_and_texts_and_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
-    (tmp_path / "notes").mkdir()
-    for name in ("a.txt", "B.MD", "c.py", ".hidden.txt", "e\x1b.txt"):
-        (tmp_path / name).write_text("x", encoding="utf-8")
-    typed = f"{tmp_path}/"
-    assert matching_paths(typed) == [f"{typed}notes/", f"{typed}B.MD", f"{typed}a.txt"]
-    assert matching_paths(f"{typed}b") == [f"{typed}B.MD"] and matching_paths(f"{typed}.h") == [
-        f"{typed}.hidden.txt"
-    ]
-    assert matching_paths(f"{tmp_path}/none/") == [] == matching_paths("zero\0byte/")
+class Asked:
+    """Stands in for the process that plans: `answer` tells the form something."""
 
+    def __init__(self, heard: Callable[[PlanAnswer], None]) -> None:
+        self.heard = heard
+        self.last_id = 0
+        self.questions: list[tuple[list[str], bool]] = []
 
-def test_the_command_has_what_is_filled_in_and_a_path_is_never_an_option() -> None:
-    options = {"--name": " owl ", "--minutes": "", "--preset": "hrm-4m"}
-    assert train_arguments("-x.txt", Path("runs"), options) == [
-        "train", "--fresh", "--quiet", "--runs-dir", "runs",
-        "--name", "owl", "--preset", "hrm-4m", "--", "-x.txt",
-    ]  # fmt: skip
-    assert train_arguments("~/a.txt", Path("runs"), {})[-1] == os.path.expanduser("~/a.txt")
+    def ask(self, arguments: Sequence[str], *, text_only: bool = False) -> int:
+        self.last_id += 1
+        self.questions.append((list(arguments), text_only))
+        return self.last_id
 
+    def answer(self, **parts: object) -> None:
+        self.heard(PlanAnswer(self.last_id, **parts))  # type: ignore[arg-type]
 
-class Planner:
-    """Stands in for the process that plans."""
-
-    calls: list[list[str]] = []  # noqa: RUF012
-    refused: str | None = None
-
-    def __init__(self, arguments: list[str]) -> None:
-        self.calls.append(arguments)
-
-    def refusal(self, wait_s: float, is_left: Callable[[], bool]) -> str | None:
-        return self.refused
-
-    def stop(self) -> None:
-        pass
-
-    def output(self) -> str:
-        return f"text  a book {HOSTILE}"
+    def forget(self) -> None:
+        self.last_id += 1
 
     def close(self) -> None:
-        pass
+        self.forget()
 
 
-@pytest.mark.parametrize("size", SIZES[::2])
-def test_a_text_is_chosen_planned_and_started(
-    drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
-) -> None:
+@pytest.fixture(autouse=True)
+def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_run, "Planner", Asked)
+    monkeypatch.setattr(new_run, "_PAUSE_S", 0.01)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
     (tmp_path / "books").mkdir()
-    book = tmp_path / "books" / "owl.txt"
-    book.write_text("the owl", encoding="utf-8")
-    monkeypatch.setattr(new_run, "Launch", Planner)
-    monkeypatch.setattr(Planner, "calls", calls := [])
-    started: list[object] = []
+    path = tmp_path / "books" / "owl.txt"
+    path.write_text("the owl", encoding="utf-8")
+    return path
 
+
+async def opened(pilot: Pilot[None]) -> NewRunScreen:
+    await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
+    await pilot.press("n")
+    screen = pilot.app.screen
+    assert isinstance(screen, NewRunScreen)
+    return screen
+
+
+def field(screen: NewRunScreen, path: str) -> FormField:
+    return screen.query_one(f"#field-{path.replace('.', '-')}", FormField)
+
+
+def started_by(screen: NewRunScreen, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, list[str]]]:
+    """The trainings that the form starts, instead of starting them."""
+    started: list[tuple[str | None, list[str]]] = []
+    monkeypatch.setattr(screen.rlm, "start_training", lambda run, words, form: started.append((run, words)))
+    return started
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_text_is_chosen_looked_at_planned_and_started(
+    drive, book: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
     async def do(pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
-        await pilot.press("n")
-        screen = pilot.app.screen
-        assert isinstance(screen, NewRunScreen)
-        monkeypatch.setattr(screen.rlm, "start_training", lambda *arguments: started.append(arguments))
+        screen = await opened(pilot)
+        started, planner = started_by(screen, monkeypatch), screen.planner
+        assert isinstance(planner, Asked)
         await pilot.press("f10")
         assert remarks(pilot.app) == ["Choose a text first."] and not started
-        screen.query_one("#path", Input).value = f"{tmp_path}/bo"
-        await until(pilot, lambda: screen.query_one("#files", OptionList).option_count == 1)
+        screen.picker.field.value = f"{book.parent.parent}/bo"
+        files = screen.query_one("#files", OptionList)
+        await until(pilot, lambda: files.option_count == 1)
         await pilot.press("enter", "enter")
-        assert screen.query_one("#path", Input).value == f"{tmp_path}/books/"
+        await until(pilot, lambda: files.option_count == 3)  # the whole folder, the text, the folder above
+        assert screen.text() == f"{book.parent}/"
+        await until(pilot, lambda: planner.questions)
+        assert planner.questions[-1][1] and planner.questions[-1][0][-1] == str(book)
+        planner.answer(preview=PREVIEW)
+        await until(pilot, lambda: screen.pane.preview)
         await pilot.press("enter")
-        await until(pilot, lambda: calls and not screen.is_planning)
-        assert calls[0][:2] == ["train", "--dry-run"] and calls[0][-2:] == ["--", str(book)]
+        await until(pilot, lambda: not planner.questions[-1][1])
+        assert planner.questions[-1][0][-2:] == ["--", str(book)]
+        planner.answer(preview=PREVIEW)
+        planner.answer(rows=[("memory", f"1 MB {HOSTILE}")], is_draft=True)
+        await until(pilot, lambda: screen.pane.is_draft)
         await pilot.pause()
-        assert "a book [bold]no" in shown(pilot.app) and not set(shown(pilot.app)) & {"\x1b", "\x9b"}
-        await pilot.press(*"tale", "enter", "2", "enter")
-        await until(pilot, lambda: "--minutes" in calls[-1] and not screen.is_planning)
+        text = shown(pilot.app)
+        assert "Timing this machine" in text and not set(text) & {"\x1b", "\x9b", "\u202e"}
+        assert size[1] < 18 or ("1 MB [bold]no" in text and "3 files" in text)
+        planner.answer(rows=[("length", "2 minutes")], notices=("A short text.",))
+        await until(pilot, lambda: not screen.pane.is_draft)
+        assert screen.pane.status == ""
+        field(screen, "name").value = "tale"
+        field(screen, "training.minutes").value = "2"
+        await until(pilot, lambda: "training.minutes=2" in planner.questions[-1][0])
         await pilot.press("f10")
-        assert isinstance(pilot.app.screen, HomeScreen)
+        assert screen.is_starting and started
+        ((name, words),) = started
+        assert name == "tale" and words[:3] == ["train", "--detach", "--quiet"]
+        assert words[-6:] == ["--name", "tale", "--set", "training.minutes=2", "--", str(book)]
 
     drive(do, size)
-    ((name, arguments),) = started
-    assert name == "tale" and arguments[-6:] == ["--name", "tale", "--minutes", "2", "--", str(book)]
 
 
-def test_a_new_run_without_a_typed_name_has_none_yet(drive, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[object] = []
-
+def test_what_is_wrong_is_marked_while_it_is_typed_and_nothing_starts(
+    drive, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def do(pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
-        await pilot.press("n")
-        screen = pilot.app.screen
-        monkeypatch.setattr(pilot.app, "start_training", lambda run, arguments: started.append(run))
-        screen.query_one("#path", Input).value = "owl.txt"
-        await pilot.press("f10")
+        screen = await opened(pilot)
+        started, planner = started_by(screen, monkeypatch), screen.planner
+        assert isinstance(planner, Asked)
+        screen.picker.field.value = str(book)
+        await until(pilot, lambda: planner.questions)
+        await pilot.press("f6")
+        await pilot.press(*"64x")
+        await until(pilot, lambda: field(screen, "model.d_model").has_class("-invalid"))
+        await pilot.pause()
+        assert "width is '64x', which is not a whole number." in shown(pilot.app)
+        await until(pilot, lambda: screen.pane.status == "Correct what is marked.")
+        await pilot.press("f6", "f10")
+        assert not started and not screen.query_one("#advanced", Collapsible).collapsed
+        assert screen.focused is field(screen, "model.d_model").editor
+        await pilot.press("backspace")
+        await until(pilot, lambda: "model.d_model=64" in planner.questions[-1][0])
+        assert not field(screen, "model.d_model").has_class("-invalid")
+        # What only a plan finds stands at its field too.
+        planner.answer(error=UsageError("model.d_model 64 is odd.", field="model.d_model"))
+        await until(pilot, lambda: field(screen, "model.d_model").has_class("-invalid"))
+        planner.answer(error=UsageError("'owl.txt' is binary.", hint="Take another.", field="paths"))
+        await until(pilot, lambda: field(screen, "paths").has_class("-invalid"))
+        assert "'owl.txt' is binary. Take another." in screen.pane.error
 
     drive(do)
-    assert started == [None]
 
 
-def test_why_there_is_no_plan_is_shown(drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(new_run, "Launch", Planner)
-    monkeypatch.setattr(Planner, "refused", "There is no such text.")
-
+def test_an_answer_to_an_older_question_is_not_shown(drive, book: Path) -> None:
     async def do(pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
-        await pilot.press("n")
-        pilot.app.screen.query_one("#path", Input).value = "none.txt"
-        await pilot.press("f5")
-        await until(pilot, lambda: "There is no such text." in shown(pilot.app))
+        screen = await opened(pilot)
+        planner = screen.planner
+        assert isinstance(planner, Asked)
+        screen.picker.field.value = str(book)
+        await until(pilot, lambda: planner.questions)
+        planner.heard(PlanAnswer(planner.last_id - 1, rows=[("run", "old")]))
+        planner.answer(rows=[("run", "new")])
+        await until(pilot, lambda: screen.pane.rows)
+        assert screen.pane.rows == [("run", "new")]
+
+    drive(do)
+
+
+def test_a_refused_start_keeps_what_was_filled_in_and_leaving_too(
+    drive, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        started = started_by(screen, monkeypatch)
+        screen.picker.field.value = str(book)
+        field(screen, "training.steps").value = "7"
+        await pilot.press("f10", "f10")
+        assert len(started) == 1 and started[0][0] is None
+        app = pilot.app
+        assert isinstance(app, RlmApp)
+        app._tell(screen, TrainingRefused(None, f"The disk is full. {HOSTILE}"))
+        await until(pilot, lambda: "The disk is full." in screen.pane.error)
+        assert pilot.app.screen is screen and screen.text() == str(book) and not screen.is_starting
         await pilot.press("escape")
-        assert isinstance(pilot.app.screen, HomeScreen)
+        again = await opened(pilot)
+        assert again is not screen and again.text() == str(book)
+        assert again.values()["training.steps"] == "7"
+        await pilot.press("f10")
+        assert len(started) == 2
+        app._tell(again, TrainingAtWork("owl"))
+        await until(pilot, lambda: isinstance(pilot.app.screen, DashboardScreen))
+        await until(pilot, lambda: pilot.app.screen.query(CurveChart))
+        assert app.unfinished_forms == {}
+        # A form that was left hears nothing: the application says it.
+        app._tell(again, TrainingRefused("owl", "No room."))
+        await until(pilot, lambda: any("owl does not train. No room." in one for one in remarks(app)))
 
     drive(do)
 
 
-def test_a_process_is_waited_for_until_the_form_is_left(tmp_path: Path) -> None:
+def test_without_a_path_texts_nearby_are_offered(drive, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(book.parent.parent)
+    book.write_text("the owl " * 500, encoding="utf-8")
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        files = screen.query_one("#files", OptionList)
+        await until(pilot, lambda: files.option_count)
+        await pilot.press("down", "enter")
+        assert screen.text() == "books/owl.txt"
+        assert not screen.query_one(TextPicker).has_focus_within
+
+    drive(do)
+
+
+def test_a_training_that_is_at_work_is_told_by_the_end_of_its_process(
+    drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AtWork:
+        def __init__(self, arguments: list[str]) -> None:
+            pass
+
+        def refusal(self, wait_s: float) -> None:
+            return None
+
+        def output(self) -> str:
+            return "warning: The text is short.\n../elsewhere/runs/owl"
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("tui.app.Launch", AtWork)
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        screen.rlm.start_training(None, [], screen)
+        await until(pilot, lambda: isinstance(pilot.app.screen, DashboardScreen))
+        await until(pilot, lambda: pilot.app.screen.query(CurveChart))
+        assert pilot.app.screen.folder == screen.runs_dir / "owl"
+
+    drive(do)
+
+
+def test_a_process_is_waited_for_until_it_ends_or_is_stopped(tmp_path: Path) -> None:
     launch = Launch(["--version"])
     assert launch.refusal(60.0) is None and launch.output().startswith("rlm")
     launch.close()

@@ -18,7 +18,7 @@ from models.runs.run_folder import find_folder, remove_run
 from tui.content import joined, lines, plain
 from tui.launcher import resume_arguments
 from tui.messages import RunsRead
-from tui.run_list import RESUMABLE, RunList, RunRow
+from tui.run_list import RESUMABLE, TEACHABLE, RunList, RunRow
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
@@ -26,6 +26,8 @@ from tui.screens.inside import InsideScreen
 from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
 from tui.screens.puzzle import PuzzleScreen
+from tui.screens.teach import TeachScreen
+from tui.widgets.no_runs import NoRuns
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class HomeScreen(Screen[None]):
     BINDINGS = [
         Binding("n", "new", "New", id="home.new", tooltip="Train a new model on a text"),
         Binding("r", "resume", "Resume", id="home.resume", tooltip="Go on with a run that was interrupted"),
+        Binding("t", "teach", "Teach", id="home.teach", tooltip="Give the run another text, or more time"),
         Binding("c", "chat", "Chat", id="home.chat", tooltip="Talk to the model of the run"),
         Binding("i", "inside", "Inside", id="home.inside", tooltip="Look into the model of the run"),
         Binding("v", "solve", "Solve", id="home.solve", tooltip="See the run solve puzzles, step by step"),
@@ -71,7 +74,7 @@ class HomeScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title", classes="title")
         yield RunTable(id="runs")
-        yield Static(id="empty")
+        yield NoRuns(id="empty")
         yield Static(id="about")
         yield Footer(compact=True)
 
@@ -111,7 +114,7 @@ class HomeScreen(Screen[None]):
         had_focus, table.display = table.display, bool(message.rows)
         if table.display and not had_focus:
             table.focus()
-        self.query_one("#empty").display = not message.rows
+        self.query_one(NoRuns).show(not message.rows)
         self._write_texts()
         self._refresh_keys()
 
@@ -132,15 +135,8 @@ class HomeScreen(Screen[None]):
         self.query_one("#title", Static).update(
             joined(("rlm", "bold $primary"), f"   {counted(len(rows), 'run')} in {folder}{more}")
         )
-        if self.problem:
-            text = plain(self.problem, "$error")
-        else:
-            text = lines([
-                plain(f"There is no run in {folder} yet."),
-                plain("n trains a model on a text of yours."),
-                plain(self.rlm.words("A run that is started elsewhere appears too:  {train FILE}")),
-            ])  # fmt: skip
-        self.query_one("#empty", Static).update(text)
+        if not rows:
+            self.query_one(NoRuns).write(folder, self.problem, self.rlm.words("{train FILE}"))
         selected = self.table.selected
         self.query_one("#about", Static).update(plain("") if selected is None else self._about(selected))
 
@@ -182,9 +178,11 @@ class HomeScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         row = self.table.selected if self.is_mounted else None
+        solves = row is not None and row.summary.solves_puzzles
+        if action == "teach":
+            return True if row is not None and row.state in TEACHABLE and not solves else None
         if action == "resume":
             return True if row is not None and row.state in RESUMABLE else None
-        solves = row is not None and row.summary.solves_puzzles
         if action in ("chat", "solve") and solves != (action == "solve"):
             return False  # in the footer, one takes the place of the other
         if action in ("chat", "inside", "solve"):
@@ -197,6 +195,14 @@ class HomeScreen(Screen[None]):
 
     def action_new(self) -> None:
         self.app.push_screen(NewRunScreen(self.runs.folder))
+
+    def on_no_runs_chosen(self, message: NoRuns.Chosen) -> None:
+        self.app.push_screen(NewRunScreen(self.runs.folder, message.path))
+
+    def action_teach(self) -> None:
+        row = self.table.selected
+        if row is not None:
+            self.app.push_screen(TeachScreen(self.runs.folder, row.summary.path))
 
     def action_resume(self) -> None:
         row = self.table.selected
