@@ -6,10 +6,11 @@ Needs no textual, and no torch before the model is loaded. Everything here runs 
 import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from models.depth import depth_of
+from models.depth import DEFAULT_MODE, MODES, depth_of
 from models.generation.run_defaults import load_writer
 from models.runs.events import EvaluationAdvanced, Event, PreparationAdvanced
 from models.runs.run import Run
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
 _Found = TypeVar("_Found")
 CHARACTERS = 6000
 """That the model writes to be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSettings:
+    """How a text goes through the model."""
+
+    mode: str = DEFAULT_MODE
+    halts: bool = False
+    """Whether a token leaves the recursion as soon as the model is sure enough of it."""
+    with_ablations: bool = False
+    """Whether the parts of the recursion are left out in turn, which takes longer."""
+
+    def with_next_mode(self) -> "TraceSettings":
+        modes = list(MODES)
+        return replace(self, mode=modes[(modes.index(self.mode) + 1) % len(modes)])
 
 
 def found_by(
@@ -63,15 +79,16 @@ class ModelWork:
         self._loaded: LoadedModel | None = None
         self._loading = threading.Lock()
 
-    def trace(
-        self, text: str, mode: str, *, with_ablations: bool = False
-    ) -> "Generator[Event, None, TextTrace]":
-        """`text` through the model at `mode`. Raises RlmError."""
+    def trace(self, text: str, settings: TraceSettings) -> "Generator[Event, None, TextTrace]":
+        """`text` through the model. Raises RlmError."""
         loaded = yield from self._model()
         from models.analysis.trace import trace_text
 
         yield PreparationAdvanced(stage="tracing", done=0, total=0)
-        return trace_text(loaded, text, depth_of(mode), with_ablations=with_ablations)
+        depth = depth_of(settings.mode)
+        if settings.halts:
+            depth = replace(depth, halt=loaded.model.default_halt)
+        return trace_text(loaded, text, depth, with_ablations=settings.with_ablations)
 
     def scores(self, mode: str) -> "Generator[Event, None, RunAnalysis]":
         """What the model writes at `mode`, judged by the text it learned. Raises RlmError."""

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,22 @@ from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced
+from data.text_table import TextTable
+from models.analysis.analyze import RunAnalysis
+from models.analysis.result_tables import Measure
+from models.benchmark.report import Report
+from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced, SampleGenerated
+from models.runs.example_text import example_text
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
 from tui import model_work
 from tui.model_work import ModelWork, found_by, progress_of
 from tui.screens.home import HomeScreen
 from tui.screens.inside import InsideScreen
+from tui.widgets.curve_chart import CurveChart
 from tui.widgets.depth_view import DepthView
+from tui.widgets.measure_bars import bar_lines
 from tui.widgets.score_view import ScoreView
+from tui.widgets.table_text import table_lines
 from tui.widgets.trace_view import TraceView
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/runs_of_earlier_versions"
@@ -87,10 +96,10 @@ def test_mode_parts_and_text_of_a_trace_change_by_keys(inside) -> None:
         await until(pilot, lambda: view.found.depth == "3")
         await pilot.press("f6")
         await until(pilot, lambda: view.found.ablations)
-        assert view.found.depth == "3" and screen.mode == "deep"
-        first = view.query_one("CurveChart").chart
+        assert view.found.depth == "3" and screen.settings.mode == "deep"
+        first = view.query_one(CurveChart).chart
         await pilot.press("x")
-        assert first.y.label == "loss" and view.query_one("CurveChart").chart.y.label != "loss"
+        assert first.y.label == "loss" and view.query_one(CurveChart).chart.y.label != "loss"
         await pilot.press("e", "escape")
         assert not isinstance(screen.focused, Input) and pilot.app.screen is screen
         screen.query_one("#text", Input).value = " "
@@ -100,27 +109,70 @@ def test_mode_parts_and_text_of_a_trace_change_by_keys(inside) -> None:
     inside(do)
 
 
+@pytest.fixture(scope="module")
+def measured() -> tuple[RunAnalysis, Report]:
+    """The scores and the depths of the tiny model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(FIXTURES.parents[2])  # the run names its text from there
+        patch.setattr(model_work, "CHARACTERS", 600)
+        work = ModelWork(FIXTURES / "before_second_texts/finished")
+        events: list[Event] = []
+        scores = found_by(work.scores("normal"), lambda: False, events.append)
+        depth = found_by(work.depth(), lambda: False, events.append)
+    stages = {progress[0] for event in events if (progress := progress_of(event)) is not None}
+    assert stages == {"loading the model", "reading the reference", "measuring", "writing", "judging"}
+    assert scores is not None and depth is not None
+    return scores, depth
+
+
+def giving(found: object) -> Generator[Event, None, object]:
+    yield PreparationAdvanced(stage="measuring", done=1, total=2)
+    return found
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_scores_and_depth_are_measured_and_stay(inside, monkeypatch, size: tuple[int, int]) -> None:
-    monkeypatch.chdir(FIXTURES.parents[2])  # the run names its text from there
-    monkeypatch.setattr(model_work, "CHARACTERS", 600)
+def test_scores_and_depth_are_shown_and_stay(inside, monkeypatch, measured, size: tuple[int, int]) -> None:
+    scores, depth = measured
+    modes: list[str] = []
+    monkeypatch.setattr(ModelWork, "scores", lambda work, mode: modes.append(mode) or giving(scores))
+    monkeypatch.setattr(ModelWork, "depth", lambda work: giving(depth))
 
     async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
-        await pilot.press("2")
+        await pilot.press("2", "f3")
         await started(pilot, screen)
-        scores = screen.query_one(ScoreView).found
-        assert scores is not None and list(scores.by_mode) == ["normal"]
-        assert "characters written at mode normal" in shown(pilot.app)
+        assert modes == ["deep"] and screen.query_one(ScoreView).found is scores
+        text = shown(pilot.app)
+        assert "characters written at mode normal" in text
         await pilot.press("3")
         await started(pilot, screen)
-        depth = screen.query_one(DepthView).found
-        assert depth is not None and "Every depth reads the same" in shown(pilot.app)
+        view = screen.query_one(DepthView)
+        assert view.found is depth and "Every depth reads the same" in shown(pilot.app)
         await pilot.press("x")
-        assert screen.query_one(DepthView).across == "block passes"
+        assert view.across == "block passes" and view.query_one(CurveChart).chart.x.label == "block passes"
         await pilot.press("2")
-        assert screen.query_one(ScoreView).found is scores and "weights of" in shown(pilot.app)
+        assert screen.query_one(ScoreView).found is scores
 
     inside(do, size)
+
+
+def test_tokens_that_halt_early_are_told_from_the_others(inside) -> None:
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        view = screen.query_one(TraceView)
+        screen.query_one("#text", Input).value = "the fox"
+        await pilot.press("f3", "f4")
+        await started(pilot, screen)
+        assert view.found.depth == "3" and "halt early" in shown(pilot.app)
+        found = replace(view.found, routed=True, tokens=tuple(
+            replace(token, passes=1.0 + number % 3) for number, token in enumerate(view.found.tokens)
+        ))  # fmt: skip
+        view.show(found)
+        await pilot.press("end")
+        await until(pilot, lambda: "3 recursions: 2 of 7 tokens" in shown(pilot.app))
+        assert view.coloring == "passes"
+        await pilot.press("c")
+        assert view.coloring == "probability"
+
+    inside(do)
 
 
 def endless(closed: list[bool]) -> Generator[Event, None, None]:
@@ -200,3 +252,27 @@ def test_progress_is_told_of_both_kinds_of_events() -> None:
     assert progress_of(PreparationAdvanced(stage="reading", done=1, total=0)) == ("reading", None)
     assert progress_of(EvaluationAdvanced(step=0, done=1, total=2)) == ("evaluating", 0.5)
     assert progress_of(NoticeGiven(message="x")) is None
+
+
+def test_an_example_is_the_prompt_of_the_last_sample_or_nothing(tmp_path: Path, record) -> None:
+    sample = SampleGenerated(step=1, prompt=" One morning", text="x")
+    assert example_text(record("owl", [sample])) == "One morning"
+    assert example_text(record("fox")) == ""
+
+
+def test_a_narrow_table_leaves_out_columns_and_cuts_the_last() -> None:
+    rows = [("core", "1", "0.5", "a\nb 12%  c 3%"), ("low", "12", "\x1b[2J", "d")]
+    table = TextTable(("level", "pass", "cosine", "next"), rows, right=("pass",), optional=("cosine",))
+    wide = [line.plain for line in table_lines(table, 60)]
+    assert wide[1] == "core      1  0.5     a⏎b 12%  c 3%" and wide[2].startswith("low      12  ␛[2J")
+    narrow = [line.plain for line in table_lines(table, 20)]
+    assert "cosine" not in narrow[0] and narrow[1] == "core      1  a⏎b 12…"
+    assert max(map(len, narrow)) <= 20
+
+
+def test_a_bar_is_as_long_as_its_share() -> None:
+    measures = [Measure("words", 0.5, "50", "known words"), Measure("overall", 1.2, "120", "")]
+    lines = [line.plain for line in bar_lines(measures, 40, "$primary")]
+    assert lines[0].count("━") == lines[0].count("─") == 12 and lines[1].strip() == "known words"
+    assert lines[2].count("─") == 0 and len(lines) == 3
+    assert len(bar_lines(measures, 120, "$primary")) == 2

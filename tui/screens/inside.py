@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -14,14 +15,14 @@ from textual.widgets import Footer, Input, Static
 
 from data.errors import RlmError
 from data.format import format_clock
-from models.depth import DEFAULT_MODE, MODES, depth_of
+from models.depth import depth_of
 from models.runs.events import Event
-from models.runs.held_out_line import held_out_line
+from models.runs.example_text import example_text
 from models.runs.run import Run
 from tui.content import joined
 from tui.messages import WorkAdvanced, WorkEnded
 from tui.model_thread import load_in_thread
-from tui.model_work import ModelWork, found_by, progress_of
+from tui.model_work import ModelWork, TraceSettings, found_by, progress_of
 from tui.widgets.depth_view import DepthView
 from tui.widgets.score_view import ScoreView
 from tui.widgets.trace_view import TraceView
@@ -53,12 +54,14 @@ class InsideScreen(Screen[None]):
         Binding("enter,f5", "start", "Start", id="inside.start", tooltip="Start what this view shows"),
         Binding("e", "edit", "Text", id="inside.edit", tooltip="Write another text to trace"),
         Binding("f3", "next_mode", "Mode", id="inside.mode", tooltip="The next mode, that is depth"),
+        Binding("f4", "change_halt", "Halt", id="inside.halt", show=False,
+                tooltip="Let a token leave the recursion as soon as the model is sure enough"),
         Binding("f6", "change_ablations", "Parts", id="inside.parts",
                 tooltip="Leave out each part of the recursion in turn, which takes longer"),
         Binding("x", "next_chart", "Chart", id="inside.chart", show=False,
                 tooltip="Another figure or axis of the chart"),
         Binding("c", "change_coloring", "Colour", id="inside.coloring", show=False,
-                tooltip="Colour the tokens by their passes or by how they surprise the model"),
+                tooltip="Colour the tokens by their passes or their probability"),
         Binding("right,tab", "next_view(1)", "View", id="inside.view", tooltip="The next view", show=False),
         Binding("left,shift+tab", "next_view(-1)", "View before", id="inside.view_before", show=False,
                 tooltip="The view before"),
@@ -74,8 +77,7 @@ class InsideScreen(Screen[None]):
         self.folder = folder
         self.work = ModelWork(folder)
         self.shown: ViewName = "trace"
-        self.mode = DEFAULT_MODE
-        self.with_ablations = False
+        self.settings = TraceSettings()
         self.solves_puzzles = False
         self.running: ViewName | None = None
         """The view whose work is under way."""
@@ -113,19 +115,10 @@ class InsideScreen(Screen[None]):
     def on_unmount(self) -> None:
         self._stop.set()
 
-    @work(thread=True, group="suggest")
-    def _suggest(self) -> None:
-        """Look for an example of a text in a thread."""
+    @work(group="suggest")
+    async def _suggest(self) -> None:
         run = Run(self.folder.resolve())
-        line = held_out_line(run)
-        if line is None:
-            try:
-                samples = run.history().samples
-            except RlmError:
-                samples = []
-            line = samples[-1].prompt if samples else None
-        if line is not None:
-            self.app.call_from_thread(self.query_one(TraceView).suggest, line)
+        self.query_one(TraceView).suggest(await load_in_thread(lambda: example_text(run)))
 
     def _view(self, name: str) -> TraceView | ScoreView | DepthView:
         kinds = {"trace": TraceView, "scores": ScoreView, "depth": DepthView}
@@ -142,7 +135,7 @@ class InsideScreen(Screen[None]):
         if self.running is not None:
             self.rlm.say(f"The {self.running} view is at work. Esc stops it.")
             return
-        view, text = self.query_one(TraceView), self.query_one(TraceView).text
+        text = self.query_one(TraceView).text
         if self.shown == "trace" and not text.strip():
             self.rlm.say("Write a text to trace first.")
             self.action_edit()
@@ -152,11 +145,9 @@ class InsideScreen(Screen[None]):
         self.query_one(WorkLine).progress("starting", None)
         match self.shown:
             case "trace":
-                self._measure(
-                    "trace", self.work.trace(view.text, self.mode, with_ablations=self.with_ablations)
-                )
+                self._measure("trace", self.work.trace(text, self.settings))
             case "scores":
-                self._measure("scores", self.work.scores(self.mode))
+                self._measure("scores", self.work.scores(self.settings.mode))
             case "depth":
                 self._measure("depth", self.work.depth())
         self.refresh_bindings()
@@ -193,7 +184,11 @@ class InsideScreen(Screen[None]):
             self.rlm.say_error(message.error)
         if message.found is not None:
             self._view(message.name).show(cast(Any, message.found))
-            if message.name == "trace" and self.with_ablations and not cast(Any, message.found).ablations:
+            if (
+                message.name == "trace"
+                and self.settings.with_ablations
+                and not cast(Any, message.found).ablations
+            ):
                 self.rlm.say("No part of this model can be left out on this text.")
         self._write_title()
 
@@ -222,11 +217,13 @@ class InsideScreen(Screen[None]):
         elif self.shown == "depth":
             self.query_one(WorkLine).say(_STARTS["depth"])
         else:
-            mode = (f"{self.mode} {depth_of(self.mode)}", "bold $accent")
-            self.query_one(WorkLine).say(_STARTS[self.shown], mode)
+            mode = self.settings.mode
+            halts = ", and tokens halt early" if self.settings.halts and self.shown == "trace" else ""
+            words = (f"{mode} {depth_of(mode)}", "bold $accent")
+            self.query_one(WorkLine).say(_STARTS[self.shown], words, halts)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("edit", "change_ablations", "change_coloring"):
+        if action in ("edit", "change_ablations", "change_coloring", "change_halt"):
             return self.shown == "trace" and self.applies()
         if action == "next_chart":
             return self.shown != "scores"
@@ -260,9 +257,24 @@ class InsideScreen(Screen[None]):
         self.query_one("#text", Input).focus()
 
     def action_next_mode(self) -> None:
-        modes = list(MODES)
-        self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
-        self._trace_again()
+        self._trace_with(self.settings.with_next_mode())
+
+    def action_change_halt(self) -> None:
+        self._trace_with(replace(self.settings, halts=not self.settings.halts))
+
+    def action_change_ablations(self) -> None:
+        self._trace_with(replace(self.settings, with_ablations=not self.settings.with_ablations))
+
+    def _trace_with(self, settings: TraceSettings) -> None:
+        """Take these settings, and trace again where a trace is shown or under way."""
+        self.settings = settings
+        if self.running == "trace":
+            self._stop_work()
+            self.action_start()
+        elif self.running is None and self.shown == "trace" and self.query_one(TraceView).found is not None:
+            self.action_start()
+        else:
+            self._write_line()
 
     def action_next_chart(self) -> None:
         if self.shown == "trace":
@@ -272,20 +284,6 @@ class InsideScreen(Screen[None]):
 
     def action_change_coloring(self) -> None:
         self.query_one(TraceView).change_coloring()
-
-    def action_change_ablations(self) -> None:
-        self.with_ablations = not self.with_ablations
-        self._trace_again()
-
-    def _trace_again(self) -> None:
-        """Trace at the new settings, where a trace is shown or under way."""
-        if self.running == "trace":
-            self._stop_work()
-            self.action_start()
-        elif self.running is None and self.shown == "trace" and self.query_one(TraceView).found is not None:
-            self.action_start()
-        else:
-            self._write_line()
 
     def action_stop_or_close(self) -> None:
         if self.running is not None:

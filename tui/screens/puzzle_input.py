@@ -1,6 +1,5 @@
 """Asks for a puzzle, in one line or as a drawing that is pasted."""
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -8,11 +7,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from data.errors import UsageError
-from data.safe_text import safe_text
 from data.sudoku_grid import geometry
 from data.sudoku_text import cells_in, parse_grid
 from tui.content import plain
 from tui.puzzle_solve import plain_cells
+from tui.widgets.plain_input import PlainInput
 from tui.widgets.puzzle_grid import PuzzleGrid
 
 _FRAME = 6
@@ -22,15 +21,6 @@ _ROWS, _ROWS_WHEN_LOW = 8, 4
 _LOW = 18
 _TALLEST = 13
 """Rows of the grid, so that the puzzle below the dialog is seen."""
-
-
-class PuzzleField(Input):
-    """A line. The lines of a text that is pasted are joined."""
-
-    def _on_paste(self, event: events.Paste) -> None:
-        self.insert_text_at_cursor(safe_text(" ".join(event.text.split())))
-        event.prevent_default()
-        event.stop()
 
 
 class PuzzleInputScreen(ModalScreen[str | None]):
@@ -50,12 +40,12 @@ class PuzzleInputScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = plain(f"A puzzle of {geometry(self._side).name}")
             dialog.border_subtitle = plain("Enter solves it, Esc cancels")
-            yield PuzzleField(placeholder="row by row, . or 0 for a blank", compact=True)
+            yield PlainInput(placeholder="row by row, . or 0 for a blank", compact=True)
             yield Static(id="words")
             yield PuzzleGrid()
 
     def on_mount(self) -> None:
-        self.query_one(PuzzleField).focus()
+        self.query_one(PlainInput).focus()
         self._draw()
 
     def on_input_changed(self) -> None:
@@ -66,7 +56,7 @@ class PuzzleInputScreen(ModalScreen[str | None]):
 
     def _draw(self) -> None:
         """Draw what is typed so far, and say what is missing."""
-        text, cells = self.query_one(PuzzleField).value, self._side**2
+        text, cells = self.query_one(PlainInput).value, self._side**2
         found = cells_in(text)
         words = f"{found} of {cells} cells"
         try:

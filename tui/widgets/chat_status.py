@@ -31,12 +31,18 @@ class ColorLegend(Static):
         self.display = coloring != "plain"
         if coloring == "plain":
             return
-        parts: Parts = ["probability in %" if coloring == "probability" else "passes"]
-        for level, label in enumerate(LABELS[coloring]):
-            parts += [" ", (f" {label}", level_style(level, has_colors=not self.app.no_color))]
+        parts = legend_parts(coloring, has_colors=not self.app.no_color)
         if last is not None and (summary := last.summary(coloring)):
             parts.append((f"   last answer: {summary}", "$foreground-muted"))
         self.update(joined(*parts))
+
+
+def legend_parts(coloring: Coloring, *, has_colors: bool) -> Parts:
+    """The names of the levels, each in its colour."""
+    parts: Parts = ["probability in %" if coloring == "probability" else "passes"]
+    for level, label in enumerate(LABELS[coloring]):
+        parts += [" ", (f" {label}", level_style(level, has_colors=has_colors))]
+    return parts
 
 
 class ChatStatus(Static):

@@ -1,39 +1,33 @@
-"""A text whose tokens have the colour of a figure: the passes they took, or how they surprised the model."""
+"""A text whose tokens have the colour of the passes they took, or of how likely the model found them."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from tui.answer_tokens import Coloring, Piece
 from tui.content import joined
+from tui.widgets.entry_text import level_style
 
 if TYPE_CHECKING:
     from models.analysis.trace import TokenFigures
 
-Coloring = Literal["passes", "surprise"]
-COLORS = ("$primary", "$success", "$accent", "$warning", "$error")
-"""From the least to the greatest."""
 
-
-def color_of(value: float, low: float, high: float) -> str:
-    """The colour of a figure between `low` and `high`."""
-    share = min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
-    return COLORS[round(share * (len(COLORS) - 1))]
-
-
-def token_text(tokens: "Sequence[TokenFigures]", coloring: Coloring) -> tuple[Content, Content]:
-    """The tokens one after another, and the scale of their colours. Surprise begins at 0 nats."""
-    figure: Callable[[TokenFigures], float | None] = (
-        (lambda one: one.passes) if coloring == "passes" else (lambda one: one.loss)
-    )
-    known = [value for one in tokens if (value := figure(one)) is not None and math.isfinite(value)]
-    low, high = (min(known, default=0.0) if coloring == "passes" else 0.0), max(known, default=0.0)
+def token_text(tokens: "Sequence[TokenFigures]", coloring: Coloring, *, has_colors: bool) -> Content:
+    """The tokens one after another. Those whose figure is not known have no colour."""
     parts: list[tuple[str, str] | str] = []
     for one in tokens:
-        value, text = figure(one), one.text.replace("\n", "⏎\n")
-        is_known = value is not None and math.isfinite(value)
-        parts.append((text, color_of(value or 0.0, low, high)) if is_known else text)
-    unit = "recursions" if coloring == "passes" else "nats"
-    scale = joined(f"{low:.3g} ", *(("━━", color) for color in COLORS), f" {high:.3g} {unit}")
-    return joined(*parts), scale
+        text = one.text.replace("\n", "⏎\n")
+        if one.loss is None and coloring == "probability":
+            parts.append(text)
+        else:
+            probability = math.exp(-one.loss) if one.loss is not None else 1.0
+            level = Piece(0, len(text), probability, one.passes).level(coloring)
+            parts.append((text, level_style(level, has_colors=has_colors)))
+    return joined(*parts)
+
+
+def passes_style(passes: float, *, has_colors: bool) -> str:
+    """The style of the tokens that took so many passes."""
+    return level_style(Piece(0, 0, 1.0, passes).level("passes"), has_colors=has_colors)

@@ -12,11 +12,13 @@ from data.wording import counted
 from models.analysis.trace_charts import pass_charts
 from models.analysis.trace_tables import ablation_table, pass_table, setting_table, tokens_by_passes
 from models.charts.chart import Chart
-from tui.content import lines, plain
+from tui.answer_tokens import Coloring
+from tui.content import joined, lines, plain
+from tui.widgets.chat_status import legend_parts
 from tui.widgets.curve_chart import CurveChart
 from tui.widgets.plain_input import PlainInput
 from tui.widgets.table_text import TableText
-from tui.widgets.token_text import Coloring, color_of, token_text
+from tui.widgets.token_text import passes_style, token_text
 
 if TYPE_CHECKING:
     from models.analysis.trace import TextTrace
@@ -28,7 +30,7 @@ class TraceView(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self.found: TextTrace | None = None
-        self.coloring: Coloring = "surprise"
+        self.coloring: Coloring = "probability"
         self._charts: list[Chart] = []
         self._chart = 0
 
@@ -67,7 +69,7 @@ class TraceView(Vertical):
     def show(self, found: "TextTrace") -> None:
         """Show what was found."""
         if self.found is None or self.found.routed != found.routed:
-            self.coloring = "passes" if found.routed else "surprise"
+            self.coloring = "passes" if found.routed else "probability"
         self.found = found
         cut = f"The first {found.cut_tokens:,} tokens do not fit the context and are left out."
         self.say(cut if found.cut_tokens else "", "$warning")
@@ -97,7 +99,7 @@ class TraceView(Vertical):
 
     def change_coloring(self) -> None:
         """Colour the tokens by the other figure."""
-        self.coloring = "surprise" if self.coloring == "passes" else "passes"
+        self.coloring = "probability" if self.coloring == "passes" else "passes"
         self._draw_tokens()
 
     def _draw_chart(self) -> None:
@@ -107,7 +109,9 @@ class TraceView(Vertical):
 
     def _draw_tokens(self) -> None:
         if self.found is not None:
-            self.query_one("#tokens", Static).update(_tokens(self.found, self.coloring))
+            self.query_one("#tokens", Static).update(
+                _tokens(self.found, self.coloring, has_colors=not self.app.no_color)
+            )
 
     def _setting_style(self, row: int, column: str) -> str:
         assert self.found is not None
@@ -121,16 +125,18 @@ class TraceView(Vertical):
         return ("$success" if self.found.ablations[row].cost > 0 else "$error") if column == "costs" else ""
 
 
-def _tokens(found: "TextTrace", coloring: Coloring) -> Content:
-    """The text in colours, and how many tokens took how many recursions."""
-    text, scale = token_text(found.tokens, coloring)
-    what = "recursions of each token" if coloring == "passes" else "surprise at each token"
-    rows = [plain(f"The text, by the {what}", "bold"), text, scale]
-    if not found.routed:
-        return lines([*rows, plain(f"Every token takes {counted(found.tokens[0].passes, 'recursion')}.")])
+def _tokens(found: "TextTrace", coloring: Coloring, *, has_colors: bool) -> Content:
+    """The text in colours, what they mean, and how many tokens took how many recursions."""
+    what = "recursions of each token" if coloring == "passes" else "probability of each token"
+    rows = [
+        plain(f"The text, by the {what}", "bold"),
+        token_text(found.tokens, coloring, has_colors=has_colors),
+        joined(*legend_parts(coloring, has_colors=has_colors)),
+    ]
     by_passes = tokens_by_passes(found)
-    low, high = min(by_passes), max(by_passes)
+    if len(by_passes) == 1:
+        return lines([*rows, plain(f"Every token takes {counted(found.tokens[0].passes, 'recursion')}.")])
     for passes, count in by_passes.items():
-        style = color_of(passes, low, high) if coloring == "passes" else ""
+        style = passes_style(passes, has_colors=has_colors) if coloring == "passes" else ""
         rows.append(plain(f"{passes:g} recursions: {count} of {len(found.tokens)} tokens", style))
     return lines(rows)

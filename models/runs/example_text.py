@@ -1,4 +1,4 @@
-"""A line of the text that a run was not trained on, as an example of such text. Torch-free."""
+"""A text of the kind that a run learned, as an example. Torch-free."""
 
 from data.errors import RlmError
 from data.prepare import open_prepared
@@ -9,16 +9,27 @@ _TOKENS = 4096
 _LEAST, _MOST = 24, 80  # characters
 
 
-def held_out_line(run: Run) -> str | None:
-    """A line of the held-out text, at most 80 characters of it. None where the text is not in the cache, and
-    for a run that learned conversations or puzzles."""
+def example_text(run: Run) -> str:
+    """A line of the held-out text, at most 80 characters of it; where there is none in the cache, and for
+    conversations, the prompt of the last sample. Empty where nothing is known."""
+    line = _held_out_line(run)
+    if line is None:
+        try:
+            samples = run.history().samples
+        except RlmError:  # it is only an example
+            samples = []
+        line = samples[-1].prompt.strip() if samples else ""
+    return line
+
+
+def _held_out_line(run: Run) -> str | None:
     try:
         data = run.config().data
         if data is None or data.prepared is None or data.kind not in ("text", "documents"):
             return None
         tokens = open_prepared(data.prepared).validation[:_TOKENS]
         text = load_tokenizer_file(run.tokenizer_path).decode(tokens)
-    except (RlmError, OSError):  # it is only an example
+    except (RlmError, OSError):
         return None
     lines = [" ".join(line.split()) for line in text.split("\n")[1:]]  # the start of the first is cut off
     lines = [
