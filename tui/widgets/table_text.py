@@ -60,7 +60,7 @@ def _line(
     parts: list[tuple[str, str] | str] = []
     used = 0
     for column, text, cells, style in zip(table.columns, texts, widths, styles, strict=True):
-        text = safe_text(text).replace("\n", "⏎").replace("\t", "⇥")
+        text = _in_one_line(text)
         gap = GAP if used else 0
         room = min(cells, width - used - gap)
         if room < 1:
@@ -73,5 +73,9 @@ def _line(
     return joined(*parts).rstrip()
 
 
+def _in_one_line(text: str) -> str:
+    return safe_text(text).replace("\n", "⏎").replace("\t", "⇥")
+
+
 def _cells(text: str) -> int:
-    return cell_len(safe_text(text))
+    return cell_len(_in_one_line(text))

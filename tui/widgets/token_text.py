@@ -8,7 +8,7 @@ from textual.content import Content
 
 from tui.answer_tokens import Coloring, Piece
 from tui.content import joined
-from tui.widgets.entry_text import level_style
+from tui.theme import level_style
 
 if TYPE_CHECKING:
     from models.analysis.trace import TokenFigures
