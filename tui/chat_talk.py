@@ -77,6 +77,7 @@ class ChatTalk:
         """Talk with these weights from now on. They were written at `written`, seconds since the epoch."""
         self.session.chat_model, self.session.losses = loaded, losses
         self.say(f"These are the weights of {time.strftime('%H:%M:%S', time.localtime(written))}.")
+        self.say(self.session.measured_note())
 
     def add(self, entry: Entry) -> None:
         """Add an entry at the end."""

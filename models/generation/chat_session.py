@@ -209,14 +209,13 @@ class ChatSession:
         return len(conversation_prompt(tokenizer, kind, system, turns, length).ids), length
 
     def save(self) -> None:
-        """Save the conversation. An empty one has no file."""
-        if self.store is None:
+        """Save the conversation. An empty one gets no file, but replaces what an earlier one holds."""
+        conversation = self.conversation
+        is_empty = not (conversation.turns or conversation.system)
+        if self.store is None or (is_empty and not self.store.owns(conversation.name)):
             return
         try:
-            if self.conversation.turns or self.conversation.system:
-                self.store.save(self.conversation)
-            else:
-                self.store.remove(self.conversation.name)
+            self.store.save(conversation)
         except StorageError as error:
             self.store = None
             self.save_error = f"{error.message} The chat continues without saving."

@@ -160,6 +160,10 @@ class ConversationStore:
         self._claimed.add(name)
         return True
 
+    def owns(self, name: str) -> bool:
+        """Whether this chat has saved or loaded the conversation `name`."""
+        return name in self._claimed
+
     def path(self, name: str, suffix: str = ".json") -> Path:
         """The file of `name`. Raises UsageError for a name that could leave the folder."""
         if not _NAME.fullmatch(name):

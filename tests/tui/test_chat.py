@@ -239,7 +239,7 @@ def test_modes_stand_side_by_side_in_a_wide_terminal(chat, size: tuple[int, int]
         (x, y), (other_x, other_y) = columns(screen)
         assert (y == other_y and x < other_x) if size[0] > 110 else (x == other_x and y < other_y)
         text = shown(pilot.app)
-        assert text.count("per token") == 2, "the line below each answer is whole"
+        assert text.count("passes") == 2, "the line below each answer is whole"
         assert "> deep water" in text and "normal 2x2" in text and "deep 3x2" in text
         assert screen.input.area.text == "" and screen.talk is not None
         assert not screen.talk.session.conversation.turns

@@ -12,7 +12,6 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from data.errors import RlmError
-from data.format import format_count
 from models.depth import MODES
 from models.generation.chat_commands import Command
 from models.generation.run_defaults import mode_losses
@@ -152,9 +151,7 @@ class ChatScreen(Screen[None]):
         self._submit(message.text)
 
     def on_chat_input_cut(self, message: ChatInput.Cut) -> None:
-        taken, length = format_count(message.taken), format_count(message.length)
-        self.rlm.say(f"The first {taken} of {length} characters were pasted. A message holds no more.",
-                     severity="warning")  # fmt: skip
+        self.rlm.say(message.words, severity="warning")
 
     def _submit(self, text: str) -> None:
         if self.talk is not None and not self.is_loading:

@@ -45,7 +45,8 @@ class ConversationsScreen(ModalScreen[str | None]):
         super().__init__()
         self.store = store
         self.current = current
-        self.shown: Sequence[SavedConversation] = ()
+        self.shown: Sequence[SavedConversation] | None = None
+        """None until they were read."""
         self._more = 0
         self._is_current_deleted = False
 
@@ -78,6 +79,8 @@ class ConversationsScreen(ModalScreen[str | None]):
 
     def _fill(self) -> None:
         """Write the rows anew. The cursor stays where it is."""
+        if self.shown is None:
+            return
         if self._more:
             about = f"The newest {len(self.shown)}; {self._more} are older. /load NAME goes on with any."
         else:
@@ -93,7 +96,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         width = max(10, self.choices.content_size.width - 2)  # beside the scroll bar
         age = format_age(one.modified)
         about = f"{counted(one.exchanges, 'turn'):>9}  {one.mode:<8}  {age:>14}" if width >= _WIDE else age
-        words = one.first_words if one.problem is None else f"{one.name} cannot be read"
+        words = one.first_words or "(empty)" if one.problem is None else f"{one.name} cannot be read"
         mark = "● " if one.name == self.current else "  "
         room = max(1, width - len(about) - 4)
         style = "" if one.problem is None else "$warning"
@@ -113,7 +116,7 @@ class ConversationsScreen(ModalScreen[str | None]):
 
     def action_delete(self) -> None:
         place = self.choices.highlighted
-        if place is None:
+        if place is None or not self.shown:
             return
         one = self.shown[place]
         words = one.first_words if one.problem is None else "It cannot be read."
@@ -133,5 +136,5 @@ class ConversationsScreen(ModalScreen[str | None]):
             cast("RlmApp", self.app).say_error(error)
             return
         self._is_current_deleted = self._is_current_deleted or name == self.current
-        self.shown = [one for one in self.shown if one.name != name]
+        self.shown = [one for one in self.shown or () if one.name != name]
         self._fill()

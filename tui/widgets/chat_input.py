@@ -8,6 +8,7 @@ from textual.message import Message
 from textual.widgets import OptionList, TextArea
 from textual.widgets.option_list import Option
 
+from data.format import format_count
 from data.safe_text import safe_text
 from models.generation.chat_commands import COMMANDS, complete
 from tui.content import joined
@@ -60,8 +61,8 @@ class ChatInput(Vertical):
 
         def __init__(self, taken: int, length: int) -> None:
             super().__init__()
-            self.taken = taken
-            self.length = length
+            shares = f"{format_count(taken)} of {format_count(length)}"
+            self.words = f"The first {shares} characters were pasted. A message holds no more."
 
     def __init__(self) -> None:
         super().__init__()

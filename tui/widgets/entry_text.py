@@ -99,7 +99,7 @@ class EntryText(Static):
         return Region(0, above.get_height({}, self.size.width) - 1, 1, 1)
 
     def on_click(self, event: events.Click) -> None:
-        if self.entry.tokens is None or not len(self.entry.tokens):
+        if not self.entry.tokens or self.screen.get_selected_text():
             return
         _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
         if offset is None:
