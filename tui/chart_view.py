@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from models.charts.chart import Axis, Chart
 from models.charts.terminal_chart import column_at, x_at
-from models.charts.zoom import zoomed
+from models.charts.zoom import fitted, zoomed
 from models.runs.loss_curves import SMOOTHED_SHARE, CurveAxis
 
 AXES: tuple[CurveAxis, ...] = ("step", "tokens", "time")
@@ -48,6 +48,8 @@ class ChartView:
         self.window: tuple[float, float] | None = None
         """The ends of the part of the x-axis that is shown; None for all of it."""
         self.cursor: float | None = None
+        self._drawn: tuple[Chart, tuple[float, float] | None, int, Chart] | None = None
+        """The last picture, after what it depends on."""
 
     @property
     def shown(self) -> Chart | None:
@@ -55,6 +57,16 @@ class ChartView:
         if self.whole is None or self.window is None:
             return self.whole
         return zoomed(self.whole, *self.window)
+
+    def picture(self, columns: int) -> Chart | None:
+        """The part that is shown, with few enough points for so many columns of dots."""
+        if self.whole is None:
+            return None
+        last = self._drawn
+        if last is None or last[0] is not self.whole or last[1:3] != (self.window, columns):
+            part = self.whole if self.window is None else zoomed(self.whole, *self.window)
+            last = self._drawn = (self.whole, self.window, columns, fitted(part, columns))
+        return last[3]
 
     @property
     def axis(self) -> Axis | None:

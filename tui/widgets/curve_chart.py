@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from models.charts.chart import Chart
 from models.charts.terminal_chart import StyledLine, draw_chart, plot_columns, x_at
-from models.charts.zoom import fitted, with_values
+from models.charts.zoom import with_values
 from tui.chart_view import FACTOR, SMOOTHINGS, ChartView, Dials
 from tui.content import joined, lines, plain
 
@@ -97,7 +97,7 @@ class CurveChart(Widget, can_focus=True):
         chart, (width, height) = self.view.shown, self.size
         if chart is None or not chart.series or width < 1:
             return plain(self.words, "$foreground-muted")
-        picture, place = fitted(chart, 2 * width), self._place()
+        picture, place = self.view.picture(2 * width) or chart, self._place()
         if place is not None:
             picture = with_values(picture, chart, place)
         rows = self._rows
