@@ -34,7 +34,8 @@ def request(run: "Run", kind: Request, prompt: str = "") -> None:
     """Ask the process that trains `run` for `kind`. Asked again before it is taken, the last prompt counts.
 
     `prompt` is that of a sample; empty for the one that training chooses. Raises RunError where nobody trains
-    the run, where its control folder is not ours, and where the prompt is too long; StorageError.
+    the run, where its control folder is not ours, where a run of puzzles is to write a sample, and where the
+    prompt is too long; StorageError.
     """
     assert kind in REQUESTS and (kind == "sample" or not prompt), kind
     content = prompt.encode("utf-8", "replace")
@@ -45,6 +46,8 @@ def request(run: "Run", kind: Request, prompt: str = "") -> None:
         )
     if not run.is_busy():
         raise RunError(f"Run '{run.name}' is not training.", hint="See which one is: {ls}")
+    if kind == "sample":
+        run.config().require_text(run.path)
     folder = run.path / CONTROL_FOLDER
     with storing("the request"):
         with contextlib.suppress(FileExistsError):

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from models.runs.events import (
     SampleGenerated,
     StepSkipped,
 )
+from tests.models.runs.example_config import WITH_TEXT
 from tests.models.runs.example_events import evaluation, finished, started, step
 from tests.tui.conftest import remarks, shown, steps, until
 from tests.tui.test_dashboard import opened
@@ -183,3 +185,19 @@ def test_a_gpu_is_read_from_its_own_tool(
     assert gpu_of("cuda") is None
     rows = Machine(0.5, 1, 2, gpu=found).rows()
     assert [name for name, _ in rows] == ["cpu", "memory", "gpu"][: 3 if found else 2]
+
+
+def test_a_run_of_puzzles_solves_and_writes_no_sample(record, drive) -> None:
+    puzzles = replace(WITH_TEXT, data=replace(WITH_TEXT.data, kind="puzzles"))
+    run = record("owl", [started(), *steps(30)], puzzles)
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        allowed = [screen.check_action(action, ()) for action in ("solve", "chat", "sample", "ask")]
+        assert allowed == [True, False, False, True]
+        await pilot.press("7")
+        await pilot.pause()
+        assert "writes no samples" in shown(pilot.app)
+
+    with run.lock():
+        drive(do)

@@ -1,6 +1,7 @@
 """Requests by file: taken once, only plain files of ours, and never by a later training."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from models.runs.control_requests import (
     take,
 )
 from models.runs.run import Run
-from tests.models.runs.example_config import CREATED
+from tests.models.runs.example_config import CREATED, WITH_TEXT
 
 
 @pytest.fixture
@@ -124,6 +125,14 @@ def test_the_last_prompt_of_a_sample_counts(run: Run) -> None:
         request(run, "save")
         assert take(run) == {"sample": "Zwei Bäume ?", "save": ""}
         assert os.listdir(run.path / CONTROL_FOLDER) == []
+
+
+def test_a_run_of_puzzles_writes_no_sample(run: Run) -> None:
+    run.save_config(replace(WITH_TEXT, data=replace(WITH_TEXT.data, kind="puzzles")))
+    with run.lock():
+        with pytest.raises(RunError, match="solves puzzles"):
+            request(run, "sample")
+        assert take(run) == {}
 
 
 def test_a_prompt_that_is_too_long_is_refused_and_ignored(run: Run) -> None:
