@@ -9,6 +9,7 @@ from data.errors import RlmError
 from models.generation.saved_conversations import SavedConversation
 from models.runs.loss_curves import LossCurves
 from tui.chat_entries import Speed
+from tui.expansion import Expansion, Growth
 from tui.machine_figures import Machine
 from tui.planner import PlanAnswer
 from tui.puzzle_solve import PuzzleSolve
@@ -17,6 +18,7 @@ from tui.run_feed import RunView
 from tui.run_list import RunRow
 
 if TYPE_CHECKING:
+    from models.growth.expand import ExpansionPlan
     from models.runs.load import LoadedModel
 
 
@@ -127,6 +129,35 @@ class WorkEnded(Message):
         super().__init__()
         self.name = name
         self.found = found
+        self.error = error
+
+
+class ExpansionRead(Message):
+    """A run that is to grow was read, or `error` says why not."""
+
+    def __init__(self, expansion: Expansion | None, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.expansion = expansion
+        self.error = error
+
+
+class ExpansionPlanned(Message):
+    """What is to grow was planned, or `error` says why not."""
+
+    def __init__(self, growth: Growth, plan: "ExpansionPlan | None", error: RlmError | None = None) -> None:
+        super().__init__()
+        self.growth = growth
+        self.plan = plan
+        self.error = error
+
+
+class ExpansionChecked(Message):
+    """The outputs before and after were compared: the largest change of a logit, or why it is too large."""
+
+    def __init__(self, plan: "ExpansionPlan", change: float | None, error: RlmError | None = None) -> None:
+        super().__init__()
+        self.plan = plan
+        self.change = change
         self.error = error
 
 

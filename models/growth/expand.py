@@ -69,7 +69,7 @@ class ExpansionPlan:
             ("grown from", self.parent.run.name),
             *((AXES[axis], f"{now:,} to {then:,}") for axis, (now, then) in self.grown.items()),
             ("parameters", f"{before:,} to {after:,} ({blocks:,} in blocks, {embedding:,} in embeddings)"),
-            ("training memory", " to ".join(f"about {byte_size(size)}" for size in self.training_bytes)),
+            ("training memory", f"about {' to '.join(map(byte_size, self.training_bytes))}"),
             ("goes on from", "the beginning" if snapshot is None else f"step {snapshot.step:,}"),
         ]
 

@@ -22,6 +22,7 @@ from tui.run_list import RESUMABLE, TEACHABLE, RunList, RunRow
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
+from tui.screens.expand import ExpandScreen
 from tui.screens.inside import InsideScreen
 from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
@@ -50,10 +51,12 @@ class HomeScreen(Screen[None]):
         Binding("c", "chat", "Chat", id="home.chat", tooltip="Talk to the model of the run"),
         Binding("i", "inside", "Inside", id="home.inside", tooltip="Look into the model of the run"),
         Binding("v", "solve", "Solve", id="home.solve", tooltip="See the run solve puzzles, step by step"),
+        Binding("e", "expand", "Grow", id="home.expand", tooltip="Make a larger copy with the same output"),
         Binding("p", "plot", "Plot", id="home.plot", tooltip="Draw the losses of this or the marked runs"),
         Binding("space", "mark", "Mark", id="home.mark", show=False, tooltip="Mark up to four runs to plot"),
-        Binding("d,delete", "delete", "Delete", id="home.delete", tooltip="Delete the run, after a question"),
-    ]
+        Binding("d,delete", "delete", "Delete", id="home.delete", show=False,
+                tooltip="Delete the run, after a question"),
+    ]  # fmt: skip
 
     def __init__(self, runs_dir: Path) -> None:
         super().__init__()
@@ -189,7 +192,9 @@ class HomeScreen(Screen[None]):
             return True if row is not None and row.summary.validation_loss is not None else None
         if action in ("plot", "mark"):
             return True if row is not None else None
-        if action == "delete":
+        if action in ("delete", "expand"):
+            if action == "expand" and row is not None and row.state == "damaged":
+                return None
             return True if row is not None and not row.is_busy else None
         return True
 
@@ -223,6 +228,11 @@ class HomeScreen(Screen[None]):
         row = self.table.selected
         if row is not None:
             self.app.push_screen(PuzzleScreen(row.summary.path))
+
+    def action_expand(self) -> None:
+        row = self.table.selected
+        if row is not None:
+            self.app.push_screen(ExpandScreen(row.summary.path))
 
     def action_plot(self) -> None:
         table = self.table
