@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from models.runs.load import LoadedModel
 
 _DRAW_S = 0.1
+_LONGEST_DRAW_S = 1.0
+_SHORT = 500  # tokens
 _DEBUGGED = 400  # tokens
 
 
@@ -57,7 +59,8 @@ def write_answers(
 
     def advanced(speed: Speed) -> None:
         nonlocal drawn
-        if (now := time.monotonic()) - drawn >= _DRAW_S:
+        wait_s = min(_LONGEST_DRAW_S, _DRAW_S * (1 + speed.tokens / _SHORT))  # a longer text takes longer
+        if (now := time.monotonic()) - drawn >= wait_s:
             drawn = now
             post(AnswerAdvanced(speed))
 

@@ -79,6 +79,6 @@ def test_the_cursor_moves_by_tokens_and_answers_and_stays_inside() -> None:
 @pytest.mark.parametrize("text", ["x" * 100_000, "ab\n" * 30_000, "short", ""])
 def test_long_entries_are_drawn_in_part(text: str) -> None:
     start, end = shown_part(Entry("model", text))
-    assert end == len(text) and end - start <= 10_000 and text[start:end].count("\n") <= 400
+    assert end == len(text) and end - start <= 6000 and text[start:end].count("\n") <= 300
     start, end = shown_part(Entry("user", text))
     assert start == 0 and end <= 2000 and text[:end].count("\n") <= 40

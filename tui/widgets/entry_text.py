@@ -13,7 +13,7 @@ from tui.chat_entries import Entry
 from tui.content import joined, plain
 from tui.theme import level_style
 
-SHOWN = 10_000, 400
+SHOWN = 6_000, 300
 SHOWN_OF_MESSAGE = 2_000, 40
 """Characters and lines of an entry, and of a message, that are drawn. More would make every key wait."""
 _STYLES = {"note": "$foreground-muted", "warning": "$warning", "error": "$error"}
