@@ -42,7 +42,8 @@ def program_as_called(arguments: Sequence[str], python_arguments: Sequence[str])
     script = arguments[0]
     name = os.path.basename(script)
     if name == "__main__.py":
-        return shlex.join(python_arguments[: len(python_arguments) - len(arguments) + 1])
+        command = python_arguments[: len(python_arguments) - len(arguments) + 1]
+        return "rlm" if "-c" in command else shlex.join(command)  # -c: another process of rlm started it
     on_path = shutil.which(name)
     if on_path is not None and os.path.abspath(on_path) == os.path.abspath(script):
         return name

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Generator
 from contextlib import closing
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from data.errors import RlmError
+from data.errors import RlmError, UsageError
 from rlm_cli.commands.train import train, train_request
 from rlm_cli.output import write
 from rlm_cli.usage_errors import usage_error
@@ -90,8 +90,7 @@ class _Planner:
             context: Any = self._command.make_context("train", list(question["arguments"]))
             yield from self._of_request(context, text_only=bool(question.get("text_only")))
         except typer.TyperException as error:
-            parameter: Any = getattr(error, "param", None)
-            yield _refused(usage_error(error), field=getattr(parameter, "name", None))
+            yield _refused(_of_field(error))
         except RlmError as error:
             yield _refused(error)
 
@@ -161,6 +160,17 @@ def _mark(path: os.PathLike[str]) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size
+
+
+def _of_field(error: typer.TyperException) -> UsageError:
+    """An error of the parser about a field: it begins with the name of the field, and not with its flag."""
+    message, parameter = usage_error(error).message, cast(Any, getattr(error, "param", None))
+    if parameter is None:
+        return UsageError(message)
+    for flag in parameter.opts:
+        if message.startswith(f"{flag} "):
+            message = f"{parameter.name} {message.removeprefix(f'{flag} ')}"
+    return UsageError(message, field=parameter.name)
 
 
 def _refused(error: RlmError, field: str | None = None) -> Answer:

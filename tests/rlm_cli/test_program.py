@@ -37,6 +37,11 @@ def test_program_on_the_path_is_its_name(script: Path, monkeypatch: pytest.Monke
     assert program.program_as_called([str(script), "ls"], ["python", str(script), "ls"]) == "rlm"
 
 
+def test_a_process_that_another_one_of_rlm_started_is_called_rlm() -> None:
+    called = ["python", "-P", "-c", "import runpy", "train", "a.txt"]
+    assert program.program_as_called(["/x/rlm_cli/__main__.py", "train", "a.txt"], called) == "rlm"
+
+
 @pytest.mark.parametrize("arguments", [(), ("ls", "--json")])
 def test_module_is_called_through_python(arguments: tuple[str, ...]) -> None:
     called = ["venv/bin/python", "-X", "utf8", "-m", "rlm_cli"]

@@ -6,6 +6,9 @@ from textual.widgets import Input, Label, Select, Static
 
 from tui.content import plain
 
+_LONGEST = 4096
+"""Characters of what is typed: as many as a path may have."""
+
 
 class FormField(Vertical):
     """The field of one setting. Its `path` says which one. Without `choices`, a text is typed."""
@@ -19,7 +22,9 @@ class FormField(Vertical):
         self._label = label
         self.editor: Input | Select[str]
         if choices is None:
-            self.editor = Input(id=id, placeholder=placeholder, compact=True, select_on_focus=False)
+            self.editor = Input(
+                id=id, placeholder=placeholder, compact=True, select_on_focus=False, max_length=_LONGEST
+            )
         else:
             self.editor = Select(choices, id=id, prompt=placeholder, compact=True)
 

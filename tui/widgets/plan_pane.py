@@ -98,10 +98,11 @@ def preview_rows(preview: CorpusPreview) -> Rows:
         what.insert(2, counted(preview.documents, "document"))
     units = "documents" if preview.documents else "lines"
     part = "" if preview.compared_characters >= 0.9 * preview.characters else ", of the first part"
+    repeated = f"{percent(preview.repeated_share)}, in {units} that came before{part}"
     return [
         ("text", ", ".join(what)),
         ("encoding", ", ".join(preview.encodings)),
-        ("repeated", f"{percent(preview.repeated_share)}, in {units} that came before{part}"),
+        ("repeated", repeated if preview.repeated_share else f"none of its {units}{part}"),
         ("vocabulary", f"{preview.tokenizer}, {counted(preview.vocab_size, 'token')}: {preview.reason}"),
     ]
 

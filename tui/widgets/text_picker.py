@@ -124,11 +124,21 @@ class TextPicker(Vertical):
             self.post_message(self.Looked(entry.path))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.add_class("-open")
         highlighted = self.list.highlighted
         if event.widget is self.list and highlighted is not None:
             entry = self._entries[highlighted]
             if not entry.path.endswith("/"):
                 self.post_message(self.Looked(entry.path))
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self.call_after_refresh(self._close_if_left)
+
+    def _close_if_left(self) -> None:
+        """Show the list only while the path or the list is in use. A path that is left is meant as it is."""
+        if self.has_class("-open") and not self.has_focus_within:
+            self.remove_class("-open")
+            self.post_message(self.Changed(self.field.value, is_chosen=False))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()

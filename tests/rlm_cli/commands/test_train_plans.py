@@ -90,7 +90,7 @@ def test_a_text_is_read_once_until_it_changes(ask, tmp_path: Path) -> None:
         (["owl.txt", "--set", "training.device=cuda:99"], "training.device", "no device"),
         (["owl.txt", "--continue", "hen"], None, "no run 'hen'"),
         (["owl.txt", "--name", "taken"], "name", "already a run"),
-        (["owl.txt", "--continue", "taken", "--replay", "7"], "replay", "0.99"),
+        (["owl.txt", "--continue", "taken", "--replay", "7"], "replay", "replay is 7; it must be"),
         (["owl.txt", "--nonsense"], None, "--nonsense"),
     ],
 )  # fmt: skip
