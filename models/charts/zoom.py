@@ -7,6 +7,9 @@ from dataclasses import replace
 from models.charts.chart import Chart, Point, Series, value_axis
 from models.charts.thinning import thinned
 
+_NEAR = 0.02
+"""The share of an axis that a line may end before a place and still have a value there."""
+
 
 def zoomed(chart: Chart, low: float, high: float) -> Chart:
     """The part of `chart` from `low` to `high` on the x-axis. The y-axis fits what is there."""
@@ -29,11 +32,18 @@ def fitted(chart: Chart, columns: int) -> Chart:
 
 
 def with_values(chart: Chart, whole: Chart, x: float) -> Chart:
-    """The chart, each curve named with its value in `whole` at the point nearest to `x`."""
+    """The chart, each curve named with its value in `whole` at the point nearest to `x`.
+
+    A line that ends before `x` or begins after it has none. A mark has its place beside its value.
+    """
     found = {(one.name, one.number, one.kind): nearest(one.points, x) for one in whole.series}
     series = []
     for one in chart.series:
         point = found.get((one.name, one.number, one.kind))
+        if point is not None and one.kind == "line":
+            distance = abs(point[0] - x)
+            if distance > _NEAR * (chart.x.high - chart.x.low) and not _is_within(one.points, x):
+                point = None
         if point is not None:
             place = f" at {whole.x.exactly(point[0])}" if one.kind == "marks" else ""
             one = replace(one, name=f"{one.name} {point[1]:.5g}{place}")
@@ -46,6 +56,10 @@ def nearest(points: Sequence[Point], x: float) -> Point | None:
     after = bisect.bisect_left(points, x, key=_x)
     around = points[max(0, after - 1) : after + 1]
     return min(around, key=lambda point: abs(point[0] - x), default=None)
+
+
+def _is_within(points: Sequence[Point], x: float) -> bool:
+    return bool(points) and points[0][0] <= x <= points[-1][0]
 
 
 def _part(series: Series, low: float, high: float) -> Series:

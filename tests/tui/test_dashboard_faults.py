@@ -88,7 +88,7 @@ def test_a_log_of_another_kind_has_no_step(record, drive) -> None:
         await pilot.pause()
         await pilot.press("enter")
         await until(pilot, lambda: "No step yet." in shown(pilot.app))
-        await pilot.press("6", "8", "v", "plus", "t", "escape", "escape")
+        await pilot.press("6", "8", "v", "plus", "o", "escape", "escape")
         await until(pilot, lambda: pilot.app.screen is home)
 
     drive(do)
@@ -126,7 +126,7 @@ def test_a_terminal_may_shrink_to_almost_nothing_and_grow_again(record, drive) -
         screen = await opened(pilot)
         for size in ((20, 5), (1, 1), (80, 24)):
             await pilot.resize_terminal(*size)
-            await pilot.press("1", "v", "plus", "8", "9", "t", "escape")
+            await pilot.press("1", "v", "8", "9")
             await pilot.pause()
             assert pilot.app.screen is screen
         await pilot.press("1")

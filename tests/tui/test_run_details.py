@@ -116,7 +116,7 @@ def test_the_settings_are_those_of_the_shell(record, drive, monkeypatch: pytest.
 
     async def do(pilot: Pilot[None]) -> None:
         screen = await opened(pilot)
-        await pilot.press("t")
+        await pilot.press("o")
         assert isinstance(pilot.app.screen, RunSettingsScreen)
         await until(pilot, lambda: "model.vocab_size" in shown(pilot.app))
         assert str(run.path.name) in shown(pilot.app) and "status" in shown(pilot.app)
@@ -127,7 +127,7 @@ def test_the_settings_are_those_of_the_shell(record, drive, monkeypatch: pytest.
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen)
         run.config_path.write_text("{", encoding="utf-8")
-        await pilot.press("t")
+        await pilot.press("o")
         await until(pilot, lambda: any("config.json" in one for one in remarks(pilot.app)))
         await until(pilot, lambda: pilot.app.screen is screen)
 

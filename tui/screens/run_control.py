@@ -46,7 +46,7 @@ class RunControlScreen(Screen[None]):
         Binding("i", "inside", "Inside", id="run.inside", show=False,
                 tooltip="Look into the model of the run"),
         Binding("r", "resume", "Resume", id="run.resume", tooltip="Go on with a run that was interrupted"),
-        Binding("t", "settings", "Settings", id="run.settings", show=False,
+        Binding("o", "settings", "Settings", id="run.settings", show=False,
                 tooltip="What the run is, as rlm show says it, and its settings"),
         Binding("ctrl+c", "interrupt", "Interrupt", id="run.interrupt", show=False,
                 tooltip="Pause, stop or go on"),

@@ -25,7 +25,7 @@ class RunSettingsScreen(ModalScreen[None]):
     """What `rlm show` says of a run, then the settings of its model and its training."""
 
     HELP_TEXT = "This is what rlm show says of the run, and the settings it was made and trained with."
-    BINDINGS = [Binding("escape,q,t,enter", "close", "Close", id="settings.close")]
+    BINDINGS = [Binding("escape,q,o,enter", "close", "Close", id="settings.close")]
 
     class Described(Message):
         """The run was read. `problem` says why it could not be."""

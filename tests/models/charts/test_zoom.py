@@ -49,6 +49,12 @@ def test_values_are_those_of_the_nearest_points() -> None:
     whole = chart()
     names = [one.name for one in with_values(fitted(whole, 10), whole, 250.2).series]
     assert names == ["training 0.4", "validation 0.49751 at 201"]
+    short = chart_of(
+        [Series("a", FALLING[:100], 0, "line"), Series("b", FALLING, 1, "line")],
+        x_label="step", y_label="", is_time=False, log=False,
+    )  # fmt: skip
+    assert [one.name for one in with_values(short, short, 110.0).series] == ["a 1", "b 0.90909"]
+    assert [one.name for one in with_values(short, short, 500.0).series] == ["a", "b 0.2"]
 
 
 @pytest.mark.parametrize("log", [False, True])
