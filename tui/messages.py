@@ -9,7 +9,7 @@ from data.errors import RlmError
 from models.generation.saved_conversations import SavedConversation
 from models.runs.loss_curves import LossCurves
 from tui.chat_entries import Speed
-from tui.expansion import Expansion, Growth
+from tui.expansion import Expansion
 from tui.machine_figures import Machine
 from tui.planner import PlanAnswer
 from tui.puzzle_solve import PuzzleSolve
@@ -144,9 +144,8 @@ class ExpansionRead(Message):
 class ExpansionPlanned(Message):
     """What is to grow was planned, or `error` says why not."""
 
-    def __init__(self, growth: Growth, plan: "ExpansionPlan | None", error: RlmError | None = None) -> None:
+    def __init__(self, plan: "ExpansionPlan | None", error: RlmError | None = None) -> None:
         super().__init__()
-        self.growth = growth
         self.plan = plan
         self.error = error
 

@@ -144,6 +144,7 @@ def test_an_output_that_differs_is_not_called_the_same(growing, monkeypatch: pyt
     async def do(pilot: Pilot[None], screen: ExpandScreen) -> None:
         await pilot.press("plus")
         await until(pilot, lambda: "A logit changes by 3. [bold]no" in text_of(pilot.app))
+        assert screen.check_action("start", ()) is None
         assert "the output differs" in text_of(pilot.app) and not set(shown(pilot.app)) & {"\x1b", "\x9b"}
 
     growing(do)

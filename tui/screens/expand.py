@@ -58,7 +58,8 @@ class ExpandScreen(Screen[None]):
         super().__init__()
         self.folder = folder
         self.expansion: Expansion | None = None
-        self.growth = Growth()
+        self.growth: Growth | None = Growth()
+        """What was planned last; None where what is filled in cannot be read."""
         self.plan: ExpansionPlan | None = None
         self.change: float | None = None
         """The largest change of a logit of `plan`; None before it is known."""
@@ -136,10 +137,10 @@ class ExpandScreen(Screen[None]):
         try:
             growth = self._chosen()
         except UsageError as error:
-            self.growth, self.plan, self.problem = Growth(), None, error
+            self.growth, self.plan, self.problem = None, None, error
             self._write()
             return
-        if growth == self.growth and self.problem is None:
+        if growth == self.growth:
             return
         self.growth, self.plan, self.change, self.problem = growth, None, None, None
         if not growth.is_empty:
@@ -152,25 +153,18 @@ class ExpandScreen(Screen[None]):
         try:
             plan = await load_in_thread(lambda: expansion.plan(growth))
         except RlmError as error:
-            self.post_message(ExpansionPlanned(growth, None, error))
+            self.post_message(ExpansionPlanned(None, error))
         except (RuntimeError, MemoryError) as error:  # of torch
-            self.post_message(ExpansionPlanned(growth, None, RlmError(f"It cannot be planned: {error}")))
+            self.post_message(ExpansionPlanned(None, RlmError(f"It cannot be planned: {error}")))
         else:
-            self.post_message(ExpansionPlanned(growth, plan))
+            self.post_message(ExpansionPlanned(plan))
 
     def on_expansion_planned(self, message: ExpansionPlanned) -> None:
         self.is_planning = False
         self.plan, self.problem = message.plan, message.error
+        self._plan_if_changed()
         self._check_if_new()
         self._write()
-        self._plan_again(message.growth)
-
-    def _plan_again(self, planned: Growth) -> None:
-        with contextlib.suppress(UsageError):
-            if self._chosen() == planned:
-                return
-        self.problem = None
-        self._plan_if_changed()
 
     def _check_if_new(self) -> None:
         """Compare the outputs, unless two are being compared. The newest plan is then compared afterwards."""
@@ -226,14 +220,15 @@ class ExpandScreen(Screen[None]):
         if action == "train":
             return self.written is not None
         if action == "start":
-            return True if self.plan is not None and not self.is_writing and not self.written else None
+            is_ready = self.plan is not None and self.problem is None
+            return True if is_ready and not self.is_writing and self.written is None else None
         return True
 
     def action_start(self) -> None:
         """Let `rlm expand` write the planned run. It checks the output again."""
         self._plan_if_changed()  # what was typed just now
         plan, expansion, rlm = self.plan, self.expansion, self.rlm
-        if plan is None or expansion is None:
+        if plan is None or expansion is None or self.growth is None:
             rlm.say("The plan of this is not there yet.")
             return
         try:
