@@ -6,11 +6,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
-from data.preview import CorpusPreview
 from models.runs.detached import start_attached
+
+if TYPE_CHECKING:
+    from data.preview import CorpusPreview
 
 Rows = list[tuple[str, str]]
 
@@ -22,7 +24,7 @@ class PlanAnswer:
     id: int
     progress: tuple[int, int] | None = None
     """Bytes read of the text, and of how many."""
-    preview: CorpusPreview | None = None
+    preview: "CorpusPreview | None" = None
     rows: Rows | None = None
     notices: tuple[str, ...] = ()
     is_draft: bool = False
@@ -103,6 +105,8 @@ def _answer(fields: dict[str, Any]) -> PlanAnswer:
         done, total = fields["progress"]
         return PlanAnswer(number, progress=(done, total))
     if "preview" in fields:
+        from data.preview import CorpusPreview  # with numpy, which no other part of the first screen needs
+
         listed: dict[str, Any] = fields["preview"]
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in listed.items()

@@ -156,6 +156,12 @@ def test_what_is_wrong_is_marked_while_it_is_typed_and_nothing_starts(
         # What only a plan finds stands at its field too.
         planner.answer(error=UsageError("model.d_model 64 is odd.", field="model.d_model"))
         await until(pilot, lambda: field(screen, "model.d_model").has_class("-invalid"))
+        field(screen, "model.d_model").editor.value = "641"  # and back before it is planned
+        field(screen, "model.d_model").editor.value = "64"
+        asked = len(planner.questions)
+        await pilot.pause()
+        await until(pilot, lambda: field(screen, "model.d_model").has_class("-invalid"))
+        assert len(planner.questions) == asked
         planner.answer(error=UsageError("'owl.txt' is binary.", hint="Take another.", field="paths"))
         await until(pilot, lambda: field(screen, "paths").has_class("-invalid"))
         assert "'owl.txt' is binary. Take another." in screen.pane.error

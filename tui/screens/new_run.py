@@ -62,6 +62,8 @@ class NewRunScreen(Screen[None]):
         self.planner = Planner(self._heard)
         self.planned: list[str] | None = None
         """The command that was planned last."""
+        self._refusal: RlmError | None = None
+        """Why it cannot be carried out."""
         self._pause: Timer | None = None
         self._text = text
 
@@ -179,8 +181,10 @@ class NewRunScreen(Screen[None]):
             return
         command = arguments(self.values(), paths, self.runs_dir, self.run)
         if command != self.planned:
-            self.planned = command
+            self.planned, self._refusal = command, None
             self._ask(command)
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
 
     def _ask(self, command: list[str], *, text_only: bool = False) -> None:
         try:
@@ -202,6 +206,7 @@ class NewRunScreen(Screen[None]):
         if answer.id != self.planner.last_id or self.is_starting:
             return
         if answer.error is not None:
+            self._refusal = answer.error
             self._refuse(answer.error)
             return
         self.pane.take(answer)

@@ -1,15 +1,19 @@
 """What a training would be, and what its model would see: the plan and a look at the text."""
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from data.preview import CorpusPreview
 from data.safe_text import safe_text
 from data.wording import byte_size, counted, percent
 from tui.content import joined, lines, plain
 from tui.planner import PlanAnswer, Rows
+
+if TYPE_CHECKING:
+    from data.preview import CorpusPreview
 
 _NAME_WIDTH = 15
 
@@ -91,7 +95,7 @@ class PlanPane(VerticalScroll):
         return joined((f"{name:<{_NAME_WIDTH}}", "$foreground-muted"), (head + rest, style))
 
 
-def preview_rows(preview: CorpusPreview) -> Rows:
+def preview_rows(preview: "CorpusPreview") -> Rows:
     """What is known of a text, in words."""
     what = [preview.name, counted(preview.files, "file"), counted(preview.characters, "character")]
     if preview.documents:
