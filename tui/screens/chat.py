@@ -61,8 +61,10 @@ class ChatScreen(Screen[None]):
         Binding("f9", "warmer(1)", "Warmer", id="chat.warmer", tooltip="A higher temperature", show=False),
         Binding("ctrl+c", "interrupt", "Interrupt", id="chat.interrupt", show=False, priority=True,
                 tooltip="Stop the answer, or copy what is selected"),
-        Binding("pageup", "scroll(-1)", "Page up", id="chat.up", show=False, priority=True),
-        Binding("pagedown", "scroll(1)", "Page down", id="chat.down", show=False, priority=True),
+        Binding("pageup", "scroll(-1)", "Page up", id="chat.up", show=False, priority=True,
+                tooltip="Scroll up"),
+        Binding("pagedown", "scroll(1)", "Page down", id="chat.down", show=False, priority=True,
+                tooltip="Scroll down"),
     ]  # fmt: skip
 
     def __init__(self, folder: Path) -> None:

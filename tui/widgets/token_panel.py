@@ -24,11 +24,12 @@ class TokenPanel(Static, can_focus=True):
     """Moves the cursor by keys, and shows the token under it. It is shown while there is a cursor."""
 
     BINDINGS = [
-        Binding("left", "move(-1)", "Token before", id="token.before", show=False),
-        Binding("right", "move(1)", "Token", id="token.next", key_display="←→", tooltip="The next token"),
+        Binding("left", "move(-1)", id="token.before", show=False),
+        Binding("right", "move(1)", "Token", id="token.next", key_display="←→",
+                tooltip="The token before or after"),
         Binding("up", "move_answer(-1)", "Answer", id="token.answer_before", key_display="↑↓",
-                tooltip="The answer before"),
-        Binding("down", "move_answer(1)", "Next answer", id="token.answer_next", show=False),
+                tooltip="The answer before or after"),
+        Binding("down", "move_answer(1)", id="token.answer_next", show=False),
         Binding("home", "move(-1_000_000)", "First token", id="token.first", show=False),
         Binding("end", "move(1_000_000)", "Last token", id="token.last", show=False),
         Binding("escape", "leave", "Close", id="token.close", tooltip="Back to the input"),
