@@ -6,12 +6,13 @@ from data.tokenizer import load_tokenizer_file
 from models.runs.run import Run
 
 _TOKENS = 4096
-_LEAST, _MOST = 24, 80  # characters
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+_LEAST, _MOST = 40, 80  # characters
 
 
 def example_text(run: Run) -> str:
-    """A line of the held-out text, at most 80 characters of it; where there is none in the cache, and for
-    conversations, the prompt of the last sample. Empty where nothing is known."""
+    """A line of the held-out text, cut to 80 characters and to the context. Where there is none in the cache,
+    and for conversations: the prompt of the last sample. Empty where nothing is known."""
     line = _held_out_line(run)
     if line is None:
         try:
@@ -24,11 +25,13 @@ def example_text(run: Run) -> str:
 
 def _held_out_line(run: Run) -> str | None:
     try:
-        data = run.config().data
+        config = run.config()
+        data, context = config.data, config.model.dials.get("context_length")
         if data is None or data.prepared is None or data.kind not in ("text", "documents"):
             return None
         tokens = open_prepared(data.prepared).validation[:_TOKENS]
-        text = load_tokenizer_file(run.tokenizer_path).decode(tokens)
+        tokenizer = load_tokenizer_file(run.tokenizer_path)
+        text = tokenizer.decode(tokens)
     except (RlmError, OSError):
         return None
     lines = [" ".join(line.split()) for line in text.split("\n")[1:]]  # the start of the first is cut off
@@ -36,6 +39,6 @@ def _held_out_line(run: Run) -> str | None:
         line for line in lines if any(map(str.isalpha, line)) and "\N{REPLACEMENT CHARACTER}" not in line
     ]
     line = next((line for line in lines if len(line) >= _LEAST), lines[0] if lines else "")
-    if len(line) > _MOST:
-        line = line[:_MOST].rpartition(" ")[0] or line[:_MOST]
+    while len(line) > _MOST or (isinstance(context, int) and len(tokenizer.encode(line)) > context):
+        line = line[:_MOST].rpartition(" ")[0]
     return line or None

@@ -135,7 +135,7 @@ def _show_tokens(found: "TextTrace", output: Output) -> None:
     for passes, count in tokens_by_passes(found).items():
         share = (passes - least) / max(1e-9, most - least)
         style = _STYLES[round(share * (len(_STYLES) - 1))]
-        output.result(f"  {passes:g} recursions: {count} of {len(found.tokens)} tokens", style=style)
+        output.result(f"  {counted(passes, 'recursion')}: {count} of {len(found.tokens)} tokens", style=style)
 
 
 def _show_settings(found: "TextTrace", output: Output) -> None:

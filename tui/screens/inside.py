@@ -36,8 +36,8 @@ ViewName = Literal["trace", "scores", "depth"]
 VIEWS: tuple[ViewName, ...] = get_args(ViewName)
 _TOLD_EVERY_S = 0.2
 _STARTS: dict[ViewName, str] = {
-    "trace": "Enter traces the text at mode ",
-    "scores": "Enter lets it write and judges that, at mode ",
+    "trace": "Enter traces the text",
+    "scores": "Enter lets it write, and judges that",
     "depth": "Enter measures every depth",
 }
 _PUZZLES = "This run solves puzzles and reads no text. v on the first screen shows how it solves one."
@@ -218,9 +218,9 @@ class InsideScreen(Screen[None]):
             self.query_one(WorkLine).say(_STARTS["depth"])
         else:
             mode = self.settings.mode
-            halts = ", and tokens halt early" if self.settings.halts and self.shown == "trace" else ""
+            halts = ", tokens halt early" if self.settings.halts and self.shown == "trace" else ""
             words = (f"{mode} {depth_of(mode)}", "bold $accent")
-            self.query_one(WorkLine).say(_STARTS[self.shown], words, halts)
+            self.query_one(WorkLine).say(words, f"{halts}   {_STARTS[self.shown]}")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("edit", "change_ablations", "change_coloring", "change_halt"):

@@ -63,7 +63,8 @@ def bar_lines(measures: Sequence[Measure], width: int, color: str) -> list[Conte
 def pair_lines(rows: Sequence[Row], width: int) -> list[Content]:
     """Names and values beside each other, or below each other where it is narrow."""
     names = max((len(name) for name, _ in rows), default=0)
-    if width >= 2 * names + 16:
+    values = max((len(value) for _, value in rows), default=0)
+    if width >= min(_WIDE, names + 2 + values):
         return [joined((f"{name:<{names}}  ", "$foreground-muted"), value) for name, value in rows]
     found = []
     for name, value in rows:

@@ -23,6 +23,9 @@ from tui.widgets.token_text import passes_style, token_text
 if TYPE_CHECKING:
     from models.analysis.trace import TextTrace
 
+_LEAST_COST = 0.0005
+"""Nats per token that are shown as more than nothing."""
+
 
 class TraceView(Vertical):
     """The text to trace, and what was found of it."""
@@ -122,7 +125,10 @@ class TraceView(Vertical):
 
     def _ablation_style(self, row: int, column: str) -> str:
         assert self.found is not None
-        return ("$success" if self.found.ablations[row].cost > 0 else "$error") if column == "costs" else ""
+        cost = self.found.ablations[row].cost
+        if column != "costs" or abs(cost) < _LEAST_COST:
+            return ""
+        return "$success" if cost > 0 else "$error"
 
 
 def _tokens(found: "TextTrace", coloring: Coloring, *, has_colors: bool) -> Content:
@@ -138,5 +144,5 @@ def _tokens(found: "TextTrace", coloring: Coloring, *, has_colors: bool) -> Cont
         return lines([*rows, plain(f"Every token takes {counted(found.tokens[0].passes, 'recursion')}.")])
     for passes, count in by_passes.items():
         style = passes_style(passes, has_colors=has_colors) if coloring == "passes" else ""
-        rows.append(plain(f"{passes:g} recursions: {count} of {len(found.tokens)} tokens", style))
+        rows.append(plain(f"{counted(passes, 'recursion')}: {count} of {len(found.tokens)} tokens", style))
     return lines(rows)
