@@ -159,7 +159,7 @@ def test_tokens_that_halt_early_are_told_from_the_others(inside) -> None:
     async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
         view = screen.query_one(TraceView)
         screen.query_one("#text", Input).value = "the fox"
-        await pilot.press("f3", "f4")
+        await pilot.press("f3", "h")
         await started(pilot, screen)
         assert view.found.depth == "3" and "halt early" in shown(pilot.app)
         found = replace(view.found, routed=True, tokens=tuple(
@@ -169,7 +169,7 @@ def test_tokens_that_halt_early_are_told_from_the_others(inside) -> None:
         await pilot.press("end")
         await until(pilot, lambda: "3 recursions: 2 of 7 tokens" in shown(pilot.app))
         assert view.coloring == "passes"
-        await pilot.press("c")
+        await pilot.press("f4")
         assert view.coloring == "probability"
 
     inside(do)
