@@ -97,7 +97,7 @@ class NewRunScreen(Screen[None]):
 
     def compose_model(self) -> ComposeResult:
         """The fields for what only a new model can be given."""
-        presets = [(preset.name, preset.name) for preset in PRESETS.values()]
+        presets = [(f"{one.name}: {one.summary}", one.name) for one in PRESETS.values()]
         yield FormField("preset", "preset", "none", presets)
         kinds = [(name.replace("_", "-"),) * 2 for name in ARCHITECTURES]
         yield FormField("model.architecture", "kind", "rlm chooses", kinds)
