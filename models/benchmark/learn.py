@@ -37,7 +37,7 @@ class LearnRequest:
     seeds: int = 1
     steps: int | None = None
     minutes: float | None = None
-    batch_size: int = 32
+    batch_size: int = 16
     device: str = "auto"
     threads: int = 0
 

@@ -161,7 +161,7 @@ def learn(
     width: WidthOption = 128,
     heads: HeadsOption = 4,
     context: ContextOption = 128,
-    batch_size: BatchOption = 32,
+    batch_size: BatchOption = 16,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     folder: FolderOption = None,
