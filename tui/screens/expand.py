@@ -154,7 +154,7 @@ class ExpandScreen(Screen[None]):
             plan = await load_in_thread(lambda: expansion.plan(growth))
         except RlmError as error:
             self.post_message(ExpansionPlanned(None, error))
-        except (RuntimeError, MemoryError) as error:  # of torch
+        except (RuntimeError, MemoryError, OSError) as error:  # of torch, or the files go
             self.post_message(ExpansionPlanned(None, RlmError(f"It cannot be planned: {error}")))
         else:
             self.post_message(ExpansionPlanned(plan))
@@ -178,7 +178,7 @@ class ExpandScreen(Screen[None]):
             change = await load_in_thread(plan.largest_logit_change)
         except RlmError as error:
             self.post_message(ExpansionChecked(plan, None, error))
-        except (RuntimeError, MemoryError) as error:  # of torch
+        except (RuntimeError, MemoryError, OSError) as error:  # of torch, or the files go
             self.post_message(ExpansionChecked(plan, None, RlmError(f"It cannot be checked: {error}")))
         else:
             self.post_message(ExpansionChecked(plan, change))

@@ -117,6 +117,8 @@ class PuzzleScreen(Screen[None]):
             await load_in_thread(source.read_held_out)
         except RlmError as error:
             self.post_message(HeldOutRead(error))
+        except (MemoryError, OSError) as error:
+            self.post_message(HeldOutRead(RlmError(f"The held-out puzzles cannot be read: {error}.")))
         else:
             self.post_message(HeldOutRead())
 
@@ -129,6 +131,7 @@ class PuzzleScreen(Screen[None]):
         """Take the next puzzle, or the one in a text, in a thread."""
         if self.source is not None and not self.is_posing:
             self.is_posing = True
+            self._write_title()
             self._make(self.source, text)
 
     @work(group="pose")
@@ -142,6 +145,7 @@ class PuzzleScreen(Screen[None]):
 
     def on_puzzle_posed(self, message: PuzzlePosed) -> None:
         self.is_posing = False
+        self._write_title()
         if message.posed is None:
             if message.error is not None:
                 self.rlm.say_error(message.error)
@@ -209,7 +213,9 @@ class PuzzleScreen(Screen[None]):
         parts: list[tuple[str, str] | str] = [("solve", "bold $primary"), f"   {self.folder.name}"]
         if self.solve is not None:
             parts.append((f"   {self.solve.name}", "$accent"))
-        if self.source is not None and self.source.is_reading:
+        if self.is_posing:
+            parts.append(("   finding a puzzle …", "$foreground-muted"))
+        elif self.source is not None and self.source.is_reading:
             parts.append(("   reading the held-out puzzles …", "$foreground-muted"))
         self.query_one("#title", Static).update(joined(*parts))
 
