@@ -103,8 +103,11 @@ def test_a_text_is_chosen_looked_at_planned_and_started(
         assert screen.text() == f"{book.parent}/"
         await until(pilot, lambda: planner.questions)
         assert planner.questions[-1][1] and planner.questions[-1][0][-1] == str(book)
+        planner.answer(error=UsageError("'owl.txt' is binary.", field="paths"))
+        await until(pilot, lambda: field(screen, "paths").has_class("-invalid"))
         planner.answer(preview=PREVIEW)
         await until(pilot, lambda: screen.pane.preview)
+        assert not field(screen, "paths").has_class("-invalid")
         await pilot.press("enter")
         await until(pilot, lambda: not planner.questions[-1][1] and not files.display)
         assert planner.questions[-1][0][-2:] == ["--", str(book)]

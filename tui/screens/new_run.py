@@ -169,8 +169,8 @@ class NewRunScreen(Screen[None]):
         """Plan what is filled in, where that is complete and another command than was planned last."""
         paths = self.paths()
         is_half_typed = self.picker.has_focus_within and not all(map(_is_file, paths))
-        if self.is_starting or (paths and is_half_typed):
-            return
+        if self.is_starting or (paths and is_half_typed) or self.picker.list.has_focus:
+            return  # a list that is left plans again
         if not paths:
             self.pane.clear()
         elif errors(self.values()):
@@ -210,17 +210,16 @@ class NewRunScreen(Screen[None]):
             self._refuse(answer.error)
             return
         self.pane.take(answer)
-        if answer.rows is not None:
-            self._show_errors({})
+        if answer.preview is not None or answer.rows is not None:
+            self._show_errors(errors(self.values()))
 
     def _refuse(self, error: RlmError) -> None:
-        """Show why there is no plan, beside the field it is about where there is one."""
-        words = self.rlm.words(words_of(error))
+        """Show why there is no plan, also at the field it is about where there is one."""
         place = place_of(error, self.values())
         self._show_errors({} if place is None else {place: error})
         if place == "paths":
             self.pane.preview = None
-        self.pane.refuse("" if place is not None and place != "paths" else words)
+        self.pane.refuse(self.rlm.words(words_of(error)))
 
     def _show_errors(self, found: dict[str, RlmError]) -> None:
         for field in self.query(FormField):
