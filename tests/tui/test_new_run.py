@@ -104,7 +104,7 @@ def test_a_text_is_chosen_looked_at_planned_and_started(
         await until(pilot, lambda: planner.questions)
         assert planner.questions[-1][1] and planner.questions[-1][0][-1] == str(book)
         planner.answer(error=UsageError("'owl.txt' is binary.", field="paths"))
-        await until(pilot, lambda: field(screen, "paths").has_class("-invalid"))
+        await until(pilot, lambda: screen.pane.error == "'owl.txt' is binary.")
         planner.answer(preview=PREVIEW)
         await until(pilot, lambda: screen.pane.preview)
         assert not field(screen, "paths").has_class("-invalid")

@@ -210,14 +210,15 @@ class NewRunScreen(Screen[None]):
             self._refuse(answer.error)
             return
         self.pane.take(answer)
-        if answer.preview is not None or answer.rows is not None:
-            self._show_errors(errors(self.values()))
+        if answer.rows is not None:
+            self._show_errors({})
 
     def _refuse(self, error: RlmError) -> None:
         """Show why there is no plan, also at the field it is about where there is one."""
-        place = place_of(error, self.values())
+        # A text under the cursor is not the one in the field, and the list stays in its place.
+        place = None if self.picker.list.has_focus else place_of(error, self.values())
         self._show_errors({} if place is None else {place: error})
-        if place == "paths":
+        if error.field == "paths":
             self.pane.preview = None
         self.pane.refuse(self.rlm.words(words_of(error)))
 

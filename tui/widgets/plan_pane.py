@@ -52,7 +52,7 @@ class PlanPane(VerticalScroll):
             done, total = answer.progress
             self.status = f"Reading the text: {byte_size(done)} of {byte_size(total)} …"
         elif answer.preview is not None:
-            self.preview, self.status = answer.preview, self._next_status
+            self.preview, self.status, self.error = answer.preview, self._next_status, ""
         elif answer.rows is not None:
             self.rows, self.notices, self.is_draft = answer.rows, answer.notices, answer.is_draft
             self.status = "Timing this machine …" if answer.is_draft else ""
