@@ -63,10 +63,12 @@ def progress_of(event: Event) -> tuple[str, float | None] | None:
     """What a work is at, and the share that is done, where it is known. None for other events."""
     match event:
         case PreparationAdvanced():
-            return event.stage, min(1.0, event.done / event.total) if event.total else None
+            stage = event.stage
         case EvaluationAdvanced():
-            return "evaluating", min(1.0, event.done / event.total) if event.total else None
-    return None
+            stage = "evaluating"
+        case _:
+            return None
+    return stage, min(1.0, event.done / event.total) if event.total > 1 else None
 
 
 class ModelWork:

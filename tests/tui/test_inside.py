@@ -15,8 +15,7 @@ from data.text_table import TextTable
 from models.analysis.analyze import RunAnalysis
 from models.analysis.result_tables import Measure
 from models.benchmark.report import Report
-from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced, SampleGenerated
-from models.runs.example_text import example_text
+from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
 from tui import model_work
 from tui.model_work import ModelWork, found_by, progress_of
@@ -249,15 +248,9 @@ def test_a_work_gives_its_result_unless_it_is_stopped() -> None:
 
 def test_progress_is_told_of_both_kinds_of_events() -> None:
     assert progress_of(PreparationAdvanced(stage="writing", done=1, total=4)) == ("writing", 0.25)
-    assert progress_of(PreparationAdvanced(stage="reading", done=1, total=0)) == ("reading", None)
+    assert progress_of(PreparationAdvanced(stage="reading", done=0, total=1)) == ("reading", None)
     assert progress_of(EvaluationAdvanced(step=0, done=1, total=2)) == ("evaluating", 0.5)
     assert progress_of(NoticeGiven(message="x")) is None
-
-
-def test_an_example_is_the_prompt_of_the_last_sample_or_nothing(tmp_path: Path, record) -> None:
-    sample = SampleGenerated(step=1, prompt=" One morning", text="x")
-    assert example_text(record("owl", [sample])) == "One morning"
-    assert example_text(record("fox")) == ""
 
 
 def test_a_narrow_table_leaves_out_columns_and_cuts_the_last() -> None:

@@ -211,8 +211,9 @@ class CurveChart(Widget, can_focus=True):
 
 
 def _content(line: StyledLine) -> Content:
-    return joined(*((part, _style(style)) for part, style in line))
+    return joined(*((part, theme_style(style)) for part, style in line))
 
 
-def _style(style: str) -> str:
+def theme_style(style: str) -> str:
+    """The style of a chart in the theme's colours."""
     return " ".join(_THEME.get(word, word) for word in style.split())

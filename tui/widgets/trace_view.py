@@ -12,10 +12,11 @@ from data.wording import counted
 from models.analysis.trace_charts import pass_charts
 from models.analysis.trace_tables import ablation_table, pass_table, setting_table, tokens_by_passes
 from models.charts.chart import Chart
+from models.charts.terminal_chart import COLORS
 from tui.answer_tokens import Coloring
 from tui.content import joined, lines, plain
 from tui.widgets.chat_status import legend_parts
-from tui.widgets.curve_chart import CurveChart
+from tui.widgets.curve_chart import CurveChart, theme_style
 from tui.widgets.plain_input import PlainInput
 from tui.widgets.table_text import TableText
 from tui.widgets.token_text import passes_style, token_text
@@ -82,7 +83,7 @@ class TraceView(Vertical):
         ]
         self.query_one("#pass-both").display = self.query_one("#tokens").display = True
         self.query_one("#passes", TableText).show(
-            pass_table(found), f"Passes at depth {found.depth}, in the order they run"
+            pass_table(found), f"Passes at depth {found.depth}, in the order they run", self._pass_style
         )
         self.query_one("#settings", TableText).show(
             setting_table(found), "The same text at other depths", self._setting_style
@@ -115,6 +116,13 @@ class TraceView(Vertical):
             self.query_one("#tokens", Static).update(
                 _tokens(self.found, self.coloring, has_colors=not self.app.no_color)
             )
+
+    def _pass_style(self, row: int, column: str) -> str:
+        """A level has the colour of its curve in the chart."""
+        assert self.found is not None
+        levels = list(dict.fromkeys(one.level for one in self.found.passes))
+        number = levels.index(self.found.passes[row].level)
+        return theme_style(COLORS[number % len(COLORS)]) if column == "level" and len(levels) > 1 else ""
 
     def _setting_style(self, row: int, column: str) -> str:
         assert self.found is not None
