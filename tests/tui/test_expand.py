@@ -99,11 +99,13 @@ def test_the_plan_follows_what_is_chosen_and_the_outputs_are_compared(growing, s
         plan = await checked(pilot, screen)
         axis = first.axis
         assert plan.grown == {axis.name: (axis.size, axis.size + 1)} and screen.change is not None
-        assert f"{axis.size} to {axis.size + 1}" in text_of(pilot.app) and screen.change <= 1e-5
+        await until(pilot, lambda: f"{axis.size} to {axis.size + 1}" in text_of(pilot.app))
+        assert screen.change <= 1e-5
         rows = dict(plan.rows())
         assert plan.training_bytes[0] < plan.training_bytes[1] and "training memory" in rows
         if size[1] > 12:
-            assert "same output as before" in text_of(pilot.app) and "training memory" in text_of(pilot.app)
+            await until(pilot, lambda: "same output as before" in text_of(pilot.app))
+            assert "training memory" in text_of(pilot.app)
         await pilot.press("minus", "down", *str(second.axis.size + 1))
         assert second.number == second.axis.size + 1 and first.number is None
         await until(pilot, lambda: screen.plan is not None and screen.plan is not plan)
@@ -120,8 +122,8 @@ def test_what_cannot_be_is_said_in_words_of_the_command_line(growing) -> None:
         target = screen.query_one("#target", Input)
         target.value = "[bold]many"
         await until(pilot, lambda: screen.problem is not None)
-        await pilot.pause()
-        assert "'[bold]many' is not a number of parameters" in text_of(pilot.app) and screen.plan is None
+        await until(pilot, lambda: "'[bold]many' is not a number of parameters" in text_of(pilot.app))
+        assert screen.plan is None
         assert screen.check_action("start", ()) is None
         target.value = "10"
         await until(pilot, lambda: "The model already has" in text_of(pilot.app))
@@ -143,9 +145,10 @@ def test_an_output_that_differs_is_not_called_the_same(growing, monkeypatch: pyt
 
     async def do(pilot: Pilot[None], screen: ExpandScreen) -> None:
         await pilot.press("plus")
-        await until(pilot, lambda: "A logit changes by 3. [bold]no" in text_of(pilot.app))
+        await until(pilot, lambda: "the output differs" in text_of(pilot.app))
         assert screen.check_action("start", ()) is None
-        assert "the output differs" in text_of(pilot.app) and not set(shown(pilot.app)) & {"\x1b", "\x9b"}
+        assert "A logit changes by 3. [bold]no" in text_of(pilot.app)
+        assert not set(shown(pilot.app)) & {"\x1b", "\x9b"}
 
     growing(do)
 
@@ -161,13 +164,14 @@ def test_a_process_writes_the_run_and_r_trains_it(growing, writer, monkeypatch: 
         await until(pilot, lambda: screen.plan is not None and screen.plan.name == "tall")
         plan = await checked(pilot, screen)
         await pilot.press("f10")
-        assert screen.is_writing and "Writing tall …" in text_of(pilot.app)
+        assert screen.is_writing
+        await until(pilot, lambda: "Writing tall …" in text_of(pilot.app))
         await pilot.press("f10")
         plan.start()
         writer.may_end.set()
         await until(pilot, lambda: screen.written is not None)
-        await pilot.pause()
-        assert "tall is written." in text_of(pilot.app) and "training.minutes=5" in text_of(pilot.app)
+        await until(pilot, lambda: "training.minutes=5" in text_of(pilot.app))
+        assert "tall is written." in text_of(pilot.app)
         assert screen.query_one("#form").disabled
         await pilot.press("r")
         assert isinstance(pilot.app.screen, HomeScreen)

@@ -67,11 +67,11 @@ def test_a_puzzle_is_solved_step_by_step_at_every_size(solving, size: tuple[int,
     async def do(pilot: Pilot[None], screen: PuzzleScreen) -> None:
         solve = screen.solve
         assert solve is not None and len(solve.taken) == solve.limit == 16 and solve.at == 0
-        assert "0 of 16" in shown(pilot.app) and "┏" in shown(pilot.app)
+        await until(pilot, lambda: "0 of 16" in shown(pilot.app) and "┏" in shown(pilot.app))
         await pilot.press("right", "right", "left", "right", "l")
         assert solve.at == 3
-        text = shown(pilot.app)
-        assert "3 of 16" in text and "▲" in text and "sure" in text
+        await until(pilot, lambda: "3 of 16" in shown(pilot.app))
+        assert "▲" in shown(pilot.app) and "sure" in shown(pilot.app)
         await pilot.press("end")
         assert solve.at == 16
         await pilot.press("home")
@@ -91,7 +91,7 @@ def test_the_next_puzzles_are_those_held_out(solving) -> None:
             assert screen.solve is not None
             names.append(screen.solve.name)
         assert names[:2] == ["held-out 1 of 6", "held-out 2 of 6"] and names[6] == names[0]
-        assert names[0] in shown(pilot.app)
+        await until(pilot, lambda: names[0] in shown(pilot.app))
 
     solving(do)
 
@@ -145,20 +145,19 @@ def test_a_typed_puzzle_is_drawn_checked_and_solved(solving, size: tuple[int, in
         asks = pilot.app.screen
         assert isinstance(asks, PuzzleInputScreen)
         await pilot.press(*"1..", "enter")
-        await pilot.pause()
-        assert "has 3 cells" in " ".join(shown(pilot.app).split()) and pilot.app.screen is asks
+        await until(pilot, lambda: "has 3 cells" in " ".join(shown(pilot.app).split()))
+        assert pilot.app.screen is asks
         field = asks.query_one(Input)
         field._on_paste(paste(HOSTILE))
-        await pilot.pause()
-        assert "[bold]no" in shown(pilot.app) and not set(shown(pilot.app)) & {"\x1b", "\x9b"}
+        await until(pilot, lambda: "[bold]no" in shown(pilot.app))
+        assert not set(shown(pilot.app)) & {"\x1b", "\x9b"}
         field.value = "1" * 16
         await pilot.press("enter")
         await until(pilot, lambda: "no solution" in " ".join(remarks(pilot.app)))
         await pilot.press("t")
         asks = pilot.app.screen
         asks.query_one(Input)._on_paste(paste("1 . . .\n. . 3 .\n. 4 . .\n. . . 2\n"))
-        await pilot.pause()
-        assert "16 of 16 cells" in shown(pilot.app)
+        await until(pilot, lambda: "16 of 16 cells" in shown(pilot.app))
         await pilot.press("enter")
         await thought(pilot, screen)
         assert screen.solve is not None and screen.solve.name == "your puzzle"
