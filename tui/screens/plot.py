@@ -1,6 +1,7 @@
 """The loss curves of one run, or of several together."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,10 +19,18 @@ from models.runs.run import Run
 from tui.chart_view import Dials
 from tui.content import joined
 from tui.messages import CurvesRead
-from tui.widgets.curve_chart import CurveChart
+from tui.widgets.curve_chart import CHART_BINDINGS, CurveChart
 
 if TYPE_CHECKING:
     from tui.app import RlmApp
+
+_SHOWN_KEYS = ("chart.log", "chart.axis", "chart.smooth", "chart.cursor", "chart.whole")
+
+
+class PlotChart(CurveChart, inherit_bindings=False):
+    """The chart with more of its keys in the bottom line, which has room for them here."""
+
+    BINDINGS = [replace(one, show=one.id in _SHOWN_KEYS) for one in CHART_BINDINGS]
 
 
 class PlotScreen(Screen[None]):
@@ -42,7 +51,7 @@ class PlotScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(joined(("loss", "bold $primary"), f"   {', '.join(self.runs)}"), classes="title")
-        yield CurveChart()
+        yield PlotChart()
         yield Footer(compact=True)
 
     def on_mount(self) -> None:

@@ -29,36 +29,37 @@ _AXIS_ROWS = 2
 _FEWEST_ROWS = 3
 _PAN = 0.25
 MakeChart = Callable[[Dials], Chart | None]
+CHART_BINDINGS = [
+    Binding("l", "change_log", "Log", id="chart.log", show=False, tooltip="A logarithmic or linear axis"),
+    Binding("x", "next_axis", "Axis", id="chart.axis", show=False, tooltip="By step, tokens or time"),
+    Binding("m", "next_smoothing", "Smooth", id="chart.smooth", show=False,
+            tooltip="Smooth the losses: little, much, not at all"),
+    Binding("v", "change_cursor", "Values", id="chart.cursor",
+            tooltip="A cursor that reads the values; the left and right arrows move it"),
+    Binding("plus,equals_sign", "zoom(1)", "Zoom in", id="chart.zoom_in", show=False,
+            tooltip="Zoom in around the cursor, or the middle"),
+    Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom_out", show=False,
+            tooltip="Zoom out"),
+    Binding("0", "whole", "Whole", id="chart.whole", show=False, tooltip="Show the whole curve"),
+    Binding("full_stop,shift+right", "pan(1)", "Later", id="chart.later", show=False,
+            tooltip="In a zoomed chart: later"),
+    Binding("comma,shift+left", "pan(-1)", "Earlier", id="chart.earlier", show=False,
+            tooltip="In a zoomed chart: earlier"),
+    Binding("right", "move_cursor(1)", show=False, id="chart.right"),
+    Binding("left", "move_cursor(-1)", show=False, id="chart.left"),
+    Binding("ctrl+right,pagedown", "move_cursor(10)", show=False, id="chart.far_right"),
+    Binding("ctrl+left,pageup", "move_cursor(-10)", show=False, id="chart.far_left"),
+    Binding("end", "move_cursor(100_000)", show=False, id="chart.end"),
+    Binding("home", "move_cursor(-100_000)", show=False, id="chart.start"),
+    Binding("escape", "leave_cursor", show=False, id="chart.leave"),
+]  # fmt: skip
 
 
 class CurveChart(Widget, can_focus=True):
     """Draws the chart that `make` gives. Without one, or without a curve in it, it shows `words`."""
 
     ALLOW_SELECT = False
-    BINDINGS = [
-        Binding("l", "change_log", "Log", id="chart.log", show=False, tooltip="A logarithmic or linear axis"),
-        Binding("x", "next_axis", "Axis", id="chart.axis", show=False, tooltip="By step, tokens or time"),
-        Binding("m", "next_smoothing", "Smooth", id="chart.smooth", show=False,
-                tooltip="Smooth the losses: little, much, not at all"),
-        Binding("v", "change_cursor", "Values", id="chart.cursor",
-                tooltip="A cursor that reads the values; the left and right arrows move it"),
-        Binding("plus,equals_sign", "zoom(1)", "Zoom in", id="chart.zoom_in", show=False,
-                tooltip="Zoom in around the cursor, or the middle"),
-        Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom_out", show=False,
-                tooltip="Zoom out"),
-        Binding("0", "whole", "Whole", id="chart.whole", show=False, tooltip="Show the whole curve"),
-        Binding("full_stop,shift+right", "pan(1)", "Later", id="chart.later", show=False,
-                tooltip="In a zoomed chart: later"),
-        Binding("comma,shift+left", "pan(-1)", "Earlier", id="chart.earlier", show=False,
-                tooltip="In a zoomed chart: earlier"),
-        Binding("right", "move_cursor(1)", show=False, id="chart.right"),
-        Binding("left", "move_cursor(-1)", show=False, id="chart.left"),
-        Binding("ctrl+right,pagedown", "move_cursor(10)", show=False, id="chart.far_right"),
-        Binding("ctrl+left,pageup", "move_cursor(-10)", show=False, id="chart.far_left"),
-        Binding("end", "move_cursor(100_000)", show=False, id="chart.end"),
-        Binding("home", "move_cursor(-100_000)", show=False, id="chart.start"),
-        Binding("escape", "leave_cursor", show=False, id="chart.leave"),
-    ]  # fmt: skip
+    BINDINGS = [*CHART_BINDINGS]
     words: reactive[str] = reactive("")
     dials: reactive[Dials] = reactive(Dials())
 
