@@ -87,7 +87,7 @@ class RealTerminal:
                 pass
 
     def wait_for(self, what: str | Callable[[str], object], limit_s: float = 90.0) -> str:
-        """Wait until the screen shows `what`, or until it holds for the screen's text, which is given back."""
+        """Wait until the screen shows `what`, or `what` holds for its text, which is given back."""
         ends = time.monotonic() + limit_s
         while not (what in self.text if isinstance(what, str) else what(self.text)):
             assert time.monotonic() < ends, f"never seen: {what}\n{self.text}"
