@@ -8,8 +8,8 @@ import time
 import pytest
 from textual.pilot import Pilot
 
+from tui import chat_writer
 from tui.model_thread import end_if_loading, load_in_thread
-from tui.screens import chat as chat_module
 from tui.screens.chat import ChatScreen
 
 
@@ -24,7 +24,7 @@ def test_what_a_load_gives_and_raises_comes_back() -> None:
 
 def test_leaving_does_not_wait_for_a_load(record, drive, monkeypatch: pytest.MonkeyPatch) -> None:
     run, is_loaded, exits = record("owl"), threading.Event(), []
-    monkeypatch.setattr(chat_module, "load_writer", lambda run: is_loaded.wait(60))
+    monkeypatch.setattr(chat_writer, "load_writer", lambda run: is_loaded.wait(60))
     monkeypatch.setattr(os, "_exit", exits.append)
 
     async def do(pilot: Pilot[None]) -> None:

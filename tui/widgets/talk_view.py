@@ -56,7 +56,7 @@ class TalkView(Vertical):
         answers = [one.tokens for one in self._entries if one.tokens]
         if answers:
             self.transcript.cursor = TokenCursor(answers)
-            self.panel.open(self.transcript.cursor)
+            self.panel.show(self.transcript.cursor)
         return bool(answers)
 
     def close_cursor(self) -> None:
@@ -77,4 +77,4 @@ class TalkView(Vertical):
     def on_entry_text_clicked(self, message: EntryText.Clicked) -> None:
         if self.open_cursor() and self.transcript.cursor is not None:
             self.transcript.cursor.put(message.tokens, message.index)
-            self.panel.open(self.transcript.cursor)
+            self.panel.show(self.transcript.cursor)

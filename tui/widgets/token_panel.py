@@ -45,7 +45,7 @@ class TokenPanel(Static, can_focus=True):
         super().__init__()
         self.cursor: TokenCursor | None = None
 
-    def open(self, cursor: TokenCursor) -> None:
+    def show(self, cursor: TokenCursor) -> None:
         """Show the token under this cursor, and take the keys."""
         self.cursor = cursor
         self.display = True
