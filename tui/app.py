@@ -13,7 +13,7 @@ from textual.screen import Screen
 from data.errors import RlmError
 from data.safe_text import safe_text
 from tui.launcher import Launch
-from tui.messages import TrainingAtWork, TrainingRefused, TrainingStarted
+from tui.messages import TrainingAtWork, TrainingRefused
 from tui.model_thread import end_if_loading
 from tui.palette import BindingCommands
 from tui.screens.chat import ChatScreen
@@ -24,8 +24,6 @@ from tui.theme import DARK, LIGHT, THEMES, level_colors
 
 Severity = Literal["information", "warning", "error"]
 _LONGEST_START_S = 24 * 3600.0
-_STARTS_WITHIN_S = 180.0
-"""Seconds in which a process is at work, or has said why it cannot train."""
 
 
 class RlmApp(App[None]):
@@ -104,9 +102,12 @@ class RlmApp(App[None]):
     def start_training(self, run: str | None, arguments: list[str], form: Screen[None] | None = None) -> None:
         """Start a command of rlm that trains `run`, and say how that went. None: rlm names the new run.
 
-        With `form`, the command is one that ends as soon as the training is at work, and prints its run. The
-        form is told, or the application where the form was left.
+        The command ends as soon as the training is at work, and prints its run. `form` is told, or the
+        application where there is none or it was left. Without a form, a run that is starting is left alone.
         """
+        if form is None and run in self._starting.values():
+            self.say(f"{run or 'A new run'} is starting already.")
+            return
         try:
             launch = Launch(arguments)
         except RlmError as error:
@@ -115,18 +116,18 @@ class RlmApp(App[None]):
             return
         self._starting[launch] = run
         if form is None:
-            self.post_message(TrainingStarted(run))
+            self.say(f"Starting {run or 'the new run'} …")
 
         def watch() -> None:
-            reason = launch.refusal(_STARTS_WITHIN_S if form is None else _LONGEST_START_S)
-            printed = [] if form is None else launch.output().splitlines()
+            reason = launch.refusal(_LONGEST_START_S)
+            printed = launch.output().splitlines() if reason is None else []
             launch.close()
             self._starting.pop(launch, None)
             if not self.is_running:
                 return
             if reason is not None:
                 self._tell(form, TrainingRefused(run, reason))
-            elif form is not None and printed:
+            elif printed:
                 self._tell(form, TrainingAtWork(Path(printed[-1]).name))
 
         threading.Thread(target=watch, daemon=True).start()
@@ -149,9 +150,6 @@ class RlmApp(App[None]):
             if name in now or (name is None and has_new):
                 self._starting.pop(launch, None)
         return [name or "a new run" for name in dict.fromkeys(list(self._starting.values()))]
-
-    def on_training_started(self, message: TrainingStarted) -> None:
-        self.say(f"{message.run or 'The new run'} trains in a process of its own.")
 
     def on_training_at_work(self, message: TrainingAtWork) -> None:
         self.say(f"{message.run} trains.")

@@ -52,5 +52,5 @@ class Launch:
 
 
 def resume_arguments(run: Path) -> list[str]:
-    """The command that goes on with a run."""
-    return ["resume", str(run), "--quiet"]
+    """The command that goes on with a run. It ends as soon as the training is at work."""
+    return ["resume", str(run), "--detach", "--quiet"]

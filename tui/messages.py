@@ -205,16 +205,8 @@ class ConversationsRead(Message):
         self.more = more
 
 
-class TrainingStarted(Message):
-    """A training was started in a process of its own. `run` is None where rlm names the new run."""
-
-    def __init__(self, run: str | None) -> None:
-        super().__init__()
-        self.run = run
-
-
 class TrainingAtWork(Message):
-    """A training that a form started takes its first step. `run` is the name of its run."""
+    """A training that was started takes its first step. `run` is the name of its run."""
 
     def __init__(self, run: str) -> None:
         super().__init__()

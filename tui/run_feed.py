@@ -23,6 +23,7 @@ from models.runs.loss_curves import smoothed
 from models.runs.run import Run
 from tui.run_list import State, state_of
 
+Progress = events.PreparationAdvanced | events.EvaluationAdvanced
 Level = Literal["plain", "good", "warning", "error"]
 HappeningKind = Literal["left out", "went back", "grown"]
 """A step that was skipped, a rollback, a growth of the model."""
@@ -79,6 +80,8 @@ class RunView:
     """Why the run is damaged. It may hold settings and commands in braces."""
     finished: events.RunFinished | None = None
     failure: events.RunFailed | None = None
+    progress: Progress | None = None
+    """What the training is at between two steps, where that takes long."""
 
     @property
     def is_busy(self) -> bool:
@@ -111,6 +114,7 @@ class RunFeed:
         self._follower = Follower(folder)
         self._restarts = self._follower.restarts
         self._was_locked: bool | None = None
+        self._progress: Progress | None = None
         self._forget()
 
     def _forget_after_restart(self) -> None:
@@ -133,9 +137,10 @@ class RunFeed:
             for event in piece:
                 self._take(event)
         self._forget_after_restart()
-        if not is_new and locked == self._was_locked:
+        progress = self._follower.history.progress
+        if not is_new and locked == self._was_locked and progress == self._progress:
             return None
-        self._was_locked = None
+        self._was_locked, self._progress = None, progress
         with contextlib.suppress(OSError):  # a file of the run went meanwhile; the next call tries again
             summary = summarize(self.folder)
             self._was_locked = locked
@@ -188,6 +193,7 @@ class RunFeed:
             problem=summary.problem,
             finished=ended if isinstance(ended, events.RunFinished) else None,
             failure=ended if isinstance(ended, events.RunFailed) and state == "failed" else None,
+            progress=history.progress if state in ("preparing", "training") else None,
         )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from data.format import format_clock, format_count, format_duration, format_loss, format_short_count
 from data.wording import counted, percent
-from tui.run_feed import RunView
+from models.runs.events import PreparationAdvanced
+from tui.run_feed import Progress, RunView
 
 Row = tuple[str, str]
 _BAR = 24
@@ -74,13 +75,22 @@ def progress_words(view: RunView, now: float | None = None, *, short: bool = Fal
     total = f" of {format_count(view.total_steps)}" if view.total_steps else ""
     words = f"step {format_count(view.step)}{total}"
     ends = view.ends_at
-    if view.state == "preparing":
-        return f"{words}, preparing" if view.step else "preparing"
+    if view.progress is not None or view.state == "preparing":
+        stage = _stage(view.progress)
+        return f"{words}, {stage}" if view.step and not short else stage
     if ends is None or not math.isfinite(ends):
         return words
     if short:
         return f"{format_duration(max(0.0, ends - now))} left"
     return f"{words}  {format_duration(max(0.0, ends - now))} left, until {format_clock(ends, now)}"
+
+
+def _stage(progress: Progress | None) -> str:
+    """What a training is at between two steps, and how much of that is done."""
+    if progress is None:
+        return "preparing"
+    name = progress.stage if isinstance(progress, PreparationAdvanced) else "evaluating"
+    return f"{name} {progress.done / progress.total:.0%}" if progress.total else name
 
 
 def share(view: RunView) -> float:

@@ -118,7 +118,7 @@ def test_an_idle_run_is_resumed_and_not_paused(record, drive, monkeypatch: pytes
         monkeypatch.setattr(screen.rlm, "start_training", lambda *arguments: calls.append(arguments))
         await pilot.press("p", "ctrl+c", "r")
         assert pilot.app.screen is screen
-        assert calls == [("owl", ["resume", str(run.path), "--quiet"])]
+        assert calls == [("owl", ["resume", str(run.path), "--detach", "--quiet"])]
         for key, name in (("right", "rate"), ("left", "loss"), ("left", "figures"), ("tab", "loss")):
             await pilot.press(key)
             assert screen.shown == name, key

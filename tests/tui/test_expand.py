@@ -280,4 +280,4 @@ def test_the_command_of_a_growth_is_understood_by_rlm(owl: Run, capsys: pytest.C
 
 def test_a_run_is_trained_on_as_it_was_left(owl: Run, record) -> None:
     assert train_on_arguments(record("new", config=CREATED)) is None
-    assert train_on_arguments(owl) == ["resume", str(owl.path), "--quiet", "--minutes", "5"]
+    assert train_on_arguments(owl) == ["resume", str(owl.path), "--detach", "--quiet", "--minutes", "5"]

@@ -15,7 +15,7 @@ from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, steps, until
 from tui import app as app_module
 from tui.app import RlmApp
 from tui.chart_view import Dials
-from tui.messages import TrainingRefused, TrainingStarted
+from tui.messages import TrainingAtWork, TrainingRefused
 from tui.screens import home as home_module
 from tui.screens import new_run as new_run_module
 from tui.screens.confirm import ConfirmScreen
@@ -186,51 +186,63 @@ def test_a_training_is_not_deleted_and_only_an_interrupted_run_is_resumed(record
         drive(do)
 
 
-def test_resuming_starts_a_process_and_shows_why_it_refuses(
-    record, drive, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("refusal", [None, HOSTILE])
+def test_resuming_starts_one_process_and_says_how_that_went(
+    record, drive, monkeypatch: pytest.MonkeyPatch, refusal: str | None
 ) -> None:
     run = record("owl", [started(), *steps(30), paused(30)])
     calls: list[list[str]] = []
+    is_decided = threading.Event()
 
-    class Refused:
+    class Starting:
         def __init__(self, arguments: list[str]) -> None:
             calls.append(arguments)
 
-        def refusal(self, wait_s: float) -> str:
-            return HOSTILE
+        def refusal(self, wait_s: float) -> str | None:
+            is_decided.wait(30)
+            return refusal
+
+        def output(self) -> str:
+            return "runs/owl"
 
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(app_module, "Launch", Refused)
+    monkeypatch.setattr(app_module, "Launch", Starting)
     messages: list[object] = []
 
     async def do(pilot: Pilot[None]) -> None:
-        home = await ready(pilot, 1)
+        await ready(pilot, 1)
         monkeypatch.setattr(RlmApp, "on_training_refused", lambda app, message: messages.append(message))
-        monkeypatch.setattr(RlmApp, "on_training_started", lambda app, message: messages.append(message))
-        await pilot.press("r")
-        assert home.is_current
-        await until(pilot, lambda: len(messages) == 2)
+        monkeypatch.setattr(RlmApp, "on_training_at_work", lambda app, message: messages.append(message))
+        await pilot.press("r", "r", "enter", "r")
+        await pilot.pause()
+        assert remarks(pilot.app) == ["Starting owl …", *["owl is starting already."] * 2] and not messages
+        is_decided.set()
+        await until(pilot, lambda: messages)
         assert pilot.app.starting_besides([]) == []
 
-    drive(do)
-    assert calls == [["resume", str(run.path), "--quiet"]]
-    assert isinstance(messages[0], TrainingStarted) and isinstance(messages[1], TrainingRefused)
+    try:
+        drive(do)
+    finally:
+        is_decided.set()
+    assert calls == [["resume", str(run.path), "--detach", "--quiet"]]
+    (message,) = messages
+    assert isinstance(message, TrainingAtWork if refusal is None else TrainingRefused)
+    assert message.run == "owl"
 
 
 def test_a_training_is_starting_until_its_run_trains_or_its_process_ends(
     record, drive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record("owl", [started(), *steps(30)])
-    ends, waits = threading.Event(), []
+    ends = threading.Event()
 
     class Starting:
         def __init__(self, arguments: list[str]) -> None:
             pass
 
         def refusal(self, wait_s: float) -> str:
-            waits.append(wait_s)
             ends.wait()
             return "No room."
 
@@ -255,7 +267,7 @@ def test_a_training_is_starting_until_its_run_trains_or_its_process_ends(
         assert "starting a new run …" in str(home.query_one("#title", Static).content)
         ends.set()
         await until(pilot, lambda: "The new run does not train. No room." in remarks(app))
-        assert app.starting_besides([]) == [] and set(waits) == {app_module._STARTS_WITHIN_S}
+        assert app.starting_besides([]) == []
 
     try:
         drive(do)

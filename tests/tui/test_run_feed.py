@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import RunError
 from models.runs.event_json import to_json
-from models.runs.events import NoticeGiven, RunFailed, StepSkipped
+from models.runs.events import EvaluationAdvanced, NoticeGiven, PreparationAdvanced, RunFailed, StepSkipped
 from models.runs.run import Run
 from tests.models.runs.example_config import CREATED, WITH_TEXT
 from tests.models.runs.example_events import evaluation, finished, paused, started, step
@@ -89,6 +89,28 @@ def test_a_run_that_is_taken_and_has_no_new_step_prepares(record) -> None:
     with run.lock():
         assert view(run).state == "preparing"
         assert progress_words(view(run)) == "step 10 of 100, preparing"
+
+
+def test_what_a_training_is_at_between_two_steps_is_told_as_it_goes_on(record) -> None:
+    run = record("owl", [started(), *steps(10, eta_s=90.0)])
+    feed, path = RunFeed(run.path), run.path / "control" / "progress"
+    path.parent.mkdir()
+    said = []
+    with run.lock():
+        for event in (
+            PreparationAdvanced(stage="compiling", done=0, total=0),
+            EvaluationAdvanced(step=10, done=1, total=4),
+            EvaluationAdvanced(step=10, done=2, total=4),
+        ):
+            path.write_text(to_json(event), encoding="utf-8")
+            seen = feed.poll()
+            assert seen is not None
+            said.append((progress_words(seen), progress_words(seen, short=True)))
+        assert feed.poll() is None
+    assert [words for words, _ in said] == [f"step 10 of 100, {stage}" for _, stage in said]
+    assert [stage for _, stage in said] == ["compiling", "evaluating 25%", "evaluating 50%"]
+    idle = feed.poll()
+    assert idle is not None and progress_words(idle) == "step 10 of 100"
 
 
 def test_a_replaced_log_is_read_anew_and_a_lost_run_is_an_error(record) -> None:
