@@ -49,6 +49,8 @@ class RlmApp(App[None]):
         Binding("f1", "help", "Help", id="app.help_in_text", tooltip="The keys of this screen"),
         Binding("f2", "change_light", "Light or dark", id="app.light", show=False,
                 tooltip="Change between the light and the dark theme"),
+        Binding("ctrl+p", "command_palette", "Find", id="app.palette", show=False, priority=True,
+                tooltip="Search what can be done now"),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True,
                 tooltip="Leave the application; trainings go on"),
         Binding("ctrl+c", "interrupt", "Interrupt", id="app.interrupt", show=False,
@@ -127,8 +129,9 @@ class RlmApp(App[None]):
                 return
             if reason is not None:
                 self._tell(form, TrainingRefused(run, reason))
-            elif printed:
-                self._tell(form, TrainingAtWork(Path(printed[-1]).name))
+            elif printed and (form is not None or len(printed) == 1):
+                # More lines tell how a training ended that had only its last evaluation left.
+                self._tell(form, TrainingAtWork(run or Path(printed[-1]).name))
 
         threading.Thread(target=watch, daemon=True).start()
 

@@ -8,7 +8,7 @@ from textual.types import IgnoreReturnCallbackType
 
 
 class BindingCommands(Provider):
-    """Every binding of the screen that is enabled now and has a description."""
+    """Every binding of the screen that is enabled now and has a description, but that of the palette."""
 
     async def discover(self) -> Hits:
         for name, help_text, run in self._commands():
@@ -21,7 +21,7 @@ class BindingCommands(Provider):
                 yield Hit(score, matcher.highlight(name), run, help=help_text)
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
-        seen = set()
+        seen = {"command_palette"}
         for node, binding, enabled, tooltip in self.screen.active_bindings.values():
             if not enabled or binding.id is None or not binding.description or binding.action in seen:
                 continue

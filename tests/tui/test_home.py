@@ -145,6 +145,10 @@ def test_a_new_run_appears_and_the_cursor_stays_on_its_run(record, drive) -> Non
         record("hen")
         await ready(pilot, 3)
         assert home.table.selected.summary.name == before
+        await pilot.press("end", "up", "down", "home")
+        assert home.table.cursor_row == 0
+        await pilot.press("end")
+        assert home.table.cursor_row == 2
 
     drive(do)
 
@@ -341,6 +345,22 @@ def test_help_lists_the_keys_and_the_palette_what_can_run(record, drive) -> None
         await until(pilot, lambda: results.option_count)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, PlotScreen))
+
+    drive(do)
+
+
+def test_the_bottom_line_ends_with_the_key_of_the_palette(record, drive) -> None:
+    record("owl", [started(), *steps(30), paused(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 1)
+        await until(pilot, lambda: home.query("FooterKey"))
+        await pilot.pause()
+        last = shown(pilot.app).splitlines()[-1]
+        assert last.rstrip().endswith("Quit ? Help     ▏^p Find") and len(last.rstrip()) == 80
+        await pilot.resize_terminal(40, 12)
+        await pilot.pause()
+        assert shown(pilot.app).splitlines()[-1].endswith("▏^p Find")
 
     drive(do)
 

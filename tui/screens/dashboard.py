@@ -27,6 +27,7 @@ from tui.widgets.curve_chart import CurveChart
 from tui.widgets.run_figures import RunFigures
 from tui.widgets.run_table import STATE_COLORS
 from tui.widgets.run_texts import LogList, SampleList, sample_content
+from tui.widgets.two_columns import TwoColumns
 from tui.widgets.view_tabs import ViewTabs
 
 ViewName = Literal[ChartName, "samples", "log", "figures"]
@@ -72,15 +73,15 @@ class DashboardScreen(RunControlScreen):
         with Horizontal():
             with Vertical(id="main"):
                 yield CurveChart()
-                yield RunFigures("histogram", in_column=True)
+                yield TwoColumns("histogram")
                 yield Static(id="heading")
                 yield SampleList()
                 yield LogList()
                 with VerticalScroll(id="figures"):
-                    yield RunFigures("all", in_column=True)
-                yield RunFigures("below", in_column=False)
+                    yield TwoColumns("all")
+                yield RunFigures(id="below")
             with Vertical(id="aside"):
-                yield RunFigures("beside", in_column=True)
+                yield TwoColumns("beside")
                 yield Static(id="newest")
         yield Footer(compact=True)
 
@@ -163,15 +164,15 @@ class DashboardScreen(RunControlScreen):
         rows = (*figures(view), *machine)
         modes = [(f"at {mode}", loss) for mode, loss in losses_by_mode(view)]
         self.query_one("#below", RunFigures).rows = rows
-        self.query_one("#beside", RunFigures).rows = (*rows, *modes)
-        self.query_one("#all", RunFigures).rows = (*rows, *modes, *passes_histogram(view))
+        self.query_one("#beside", TwoColumns).rows = (*rows, *modes)
+        self.query_one("#all", TwoColumns).rows = (*rows, *modes, *passes_histogram(view))
 
     def _draw_view(self) -> None:
         """Draw the view that is shown, and only that."""
         view, chart = self.view, self.query_one(CurveChart)
         histogram = passes_histogram(view) if self.shown == "passes" else []
         self.query_one("#histogram").display = bool(histogram)
-        self.query_one("#histogram", RunFigures).rows = tuple(histogram)
+        self.query_one("#histogram", TwoColumns).rows = tuple(histogram)
         if self.shown == "samples":
             samples = self.query_one(SampleList)
             samples.show(view.samples, _NO_SAMPLES) if view.solves_puzzles else samples.show(view.samples)

@@ -1,15 +1,17 @@
 """What a screen is for, and its keys."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from tui.content import joined, lines, plain
+from tui.content import plain
+from tui.run_words import Row
+from tui.widgets.two_columns import TwoColumns
 
 
 class HelpScreen(ModalScreen[None]):
@@ -27,20 +29,21 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog") as dialog:
             dialog.border_title = plain("Help")
             dialog.border_subtitle = plain("Esc closes")
-            yield Static(self._text())
+            if about := getattr(self._about, "HELP_TEXT", ""):
+                yield Static(plain(f"{about}\n"))
+            keys = TwoColumns("keys", "$accent")
+            keys.rows = tuple(self._keys())
+            yield keys
 
-    def _text(self) -> Content:
-        about = getattr(self._about, "HELP_TEXT", "")
-        keys: dict[str, tuple[list[str], str]] = {}
+    def _keys(self) -> Iterator[Row]:
+        """The keys of the screen, and what each does."""
+        found: dict[str, tuple[list[str], str]] = {}
         for _, binding, _, tooltip in self._about.active_bindings.values():
             if binding.description and binding.id is not None:  # those of textual have none
-                names, _ = keys.setdefault(binding.action, ([], tooltip or binding.description))
+                names, _ = found.setdefault(binding.action, ([], tooltip or binding.description))
                 names.append(self.app.get_key_display(binding))
-        width = max((len(" ".join(names[:2])) for names, _ in keys.values()), default=0)
-        rows = [
-            joined((f"{' '.join(names[:2]):<{width}}  ", "$accent"), words) for names, words in keys.values()
-        ]
-        return lines([plain(about), plain(""), *rows] if about else rows)
+        for names, words in found.values():
+            yield " ".join(names[:2]), words
 
     def action_close(self) -> None:
         self.dismiss()

@@ -15,7 +15,7 @@ from models.runs.run import Run
 from models.runs.run_report import describe_run, setting_rows, summary_rows
 from tui.content import plain
 from tui.run_words import Row
-from tui.widgets.run_figures import RunFigures
+from tui.widgets.two_columns import TwoColumns
 
 if TYPE_CHECKING:
     from tui.app import RlmApp
@@ -50,11 +50,11 @@ class RunSettingsScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog") as dialog:
             dialog.border_title = plain(self.folder.name)
             dialog.border_subtitle = plain("Esc closes")
-            yield RunFigures("summary", in_column=True)
-            yield RunFigures("settings", in_column=True)
+            yield TwoColumns("summary")
+            yield TwoColumns("settings")
 
     def on_mount(self) -> None:
-        self.query_one("#summary", RunFigures).rows = (("", "Reading …"),)
+        self.query_one("#summary", TwoColumns).rows = (("", "Reading …"),)
         self._read()
 
     @work(thread=True)
@@ -68,8 +68,8 @@ class RunSettingsScreen(ModalScreen[None]):
         self.post_message(self.Described(summary, tuple(setting_rows(report))))
 
     def on_run_settings_screen_described(self, message: Described) -> None:
-        self.query_one("#summary", RunFigures).rows = message.summary
-        self.query_one("#settings", RunFigures).rows = message.settings
+        self.query_one("#summary", TwoColumns).rows = message.summary
+        self.query_one("#settings", TwoColumns).rows = message.settings
         if message.problem is not None:
             self.rlm.say_error(message.problem)
             self.dismiss()

@@ -1,6 +1,5 @@
-"""The figures of a run: in a few lines below the chart, or one below the other beside it."""
+"""The figures of a run in a few lines."""
 
-from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -11,13 +10,9 @@ _GAP = "   "
 
 
 class RunFigures(Static):
-    """Names and values. With `in_column` each has its own line."""
+    """Names and values, as many in a line as its width allows."""
 
     rows: reactive[tuple[Row, ...]] = reactive((), layout=True)
-
-    def __init__(self, id: str, in_column: bool) -> None:
-        super().__init__(id=id)
-        self.in_column = in_column
 
     def watch_rows(self) -> None:
         self._write()
@@ -26,15 +21,7 @@ class RunFigures(Static):
         self._write()
 
     def _write(self) -> None:
-        if self.in_column:
-            width = max((len(name) for name, _ in self.rows), default=0)
-            self.update(lines([_cell(f"{name:<{width}}", value) for name, value in self.rows]))
-        else:
-            self.update(lines([joined(*parts) for parts in _lines(self.rows, self.size.width or 80)]))
-
-
-def _cell(name: str, value: str) -> Content:
-    return joined((name, "$foreground-muted"), "  ", value)
+        self.update(lines([joined(*parts) for parts in _lines(self.rows, self.size.width or 80)]))
 
 
 def _lines(rows: tuple[Row, ...], width: int) -> list[list[tuple[str, str]]]:

@@ -80,9 +80,11 @@ class RunTable(DataTable[Text]):
     """One row a run. The keys of its rows are the paths of the runs."""
 
     BINDINGS = [
-        Binding("enter", "select_cursor", "Open", id="home.open", tooltip="Follow the run"),
+        Binding("enter", "select_cursor", "Open", id="home.open", show=False, tooltip="Follow the run"),
         Binding("j", "cursor_down", show=False, id="home.down"),
         Binding("k", "cursor_up", show=False, id="home.up"),
+        Binding("home", "scroll_top", show=False, id="home.first"),
+        Binding("end", "scroll_bottom", show=False, id="home.last"),
     ]
 
     def __init__(self, id: str) -> None:
