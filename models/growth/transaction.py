@@ -33,6 +33,7 @@ from models.runs.compatibility import model_config_of, require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset, datasets_to_json
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import VersionRestored
+from models.runs.lock import require_in_place
 from models.runs.migrations import stamped
 from models.runs.pending_change import config_after, datasets_after, model_in_weights, pending_change
 from models.runs.replay_samples import replay_folder
@@ -150,6 +151,7 @@ def _take_over(run: Run, version: Run) -> None:
 
     Samples of other texts go: a vocabulary that grows anew gives their tokens other numbers.
     """
+    require_in_place(run.path)
     with storing(f"what version '{version.name}' has"):
         for name in (run.weights_path.name, EVALUATION_FILE):
             with temporary_beside(run.path / name) as temporary:
@@ -173,6 +175,7 @@ def _take_over(run: Run, version: Run) -> None:
 
 def _remove_evaluation(run: Run) -> None:
     """Remove evaluation.json, which is of another text. A new one follows when training ends."""
+    require_in_place(run.path)
     with storing(EVALUATION_FILE):
         with contextlib.suppress(FileNotFoundError):
             os.remove(run.path / EVALUATION_FILE)

@@ -15,10 +15,12 @@ from data.tokenizer import MAX_FILE_BYTES, Tokenizer
 from data.wording import about_minutes, byte_size, counted
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
+from models.errors import RunError
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
 from models.runs.events import NoticeGiven
+from models.runs.lock import require_in_place
 from models.runs.new_run import new_run
 from models.runs.run import Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
@@ -119,13 +121,15 @@ class TextPlan:
         """Tokenizer and datasets, and config.json last: it is what makes the run one under way."""
         before = _content_of(run.tokenizer_path)
         try:
+            require_in_place(run.path)
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
             run.save_datasets([dataset_of(self.corpus)])
             run.save_config(self._config(run, lineage))
             record_notes(run, self.corpus.notes)
         except BaseException:
-            with contextlib.suppress(OSError, StorageError):
+            with contextlib.suppress(OSError, StorageError, RunError):
+                require_in_place(run.path)
                 (run.path / DATASETS_FILE).unlink(missing_ok=True)
                 if before is None:
                     run.tokenizer_path.unlink(missing_ok=True)

@@ -39,8 +39,8 @@ def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[
     if folder in _held_throughout.get():
         yield False
         return
-    if not folder.is_dir():  # FileLock would make it, and a run that was moved would be in two places
-        raise RunError(f"Run '{folder.name}' is no longer there.", hint="See what there is: {ls}")
+    if (identity := folder_identity(folder)) is None:
+        raise _gone(folder)
     from filelock import FileLock, Timeout  # 30 ms that listing runs has no use for
 
     lock = FileLock(folder / LOCK_FILE, timeout=_LOCK_PATIENCE_S, poll_interval=0.05)
@@ -49,12 +49,15 @@ def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[
             lock.acquire()
         except Timeout:
             raise _busy(folder) from None
+        if folder_identity(folder) != identity:  # it went meanwhile, and FileLock makes what is not there
+            lock.release()
+            _remove_if_made(folder)
+            raise _gone(folder)
     try:
         if not is_reserved_for_us and _is_reserved(folder):
             raise _busy(folder)
         _write_pid(folder, os.getpid())
-        if (identity := folder_identity(folder)) is not None:
-            _locked[folder] = identity
+        _locked[folder] = identity
         yield True
     finally:
         _locked.pop(folder, None)
@@ -64,17 +67,34 @@ def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[
             lock.release()
 
 
+def _gone(folder: Path) -> RunError:
+    return RunError(f"Run '{folder.name}' is no longer there.", hint="See what there is: {ls}")
+
+
+def _remove_if_made(folder: Path) -> None:
+    """Remove a folder that has nothing but a lock in it."""
+    with contextlib.suppress(OSError):
+        if os.listdir(folder) == [LOCK_FILE]:
+            os.unlink(folder / LOCK_FILE)
+            os.rmdir(folder)
+
+
 def require_in_place(folder: Path) -> None:
     """Raise RunError where another folder is in the place of one that this process has locked.
 
     Files are written by their paths, so the next one would go into somebody else's run.
     """
-    found = folder_identity(folder)  # where nothing is there, the write says so
-    if found is not None and _locked.get(folder) not in (None, found):
+    if not is_in_place(folder):
         raise RunError(
             f"Run '{folder.name}' was moved, and something else is in its place.",
             hint="See what there is: {ls}",
         )
+
+
+def is_in_place(folder: Path) -> bool:
+    """Whether no other folder is in the place of one that this process has locked."""
+    found = folder_identity(folder)  # where nothing is there, the next write says so
+    return found is None or _locked.get(folder) in (None, found)
 
 
 def folder_identity(folder: Path) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from data.errors import UsageError
 from data.storage import remove_entry, storing, sync_directory
 from models.errors import RunBusyError
 from models.runs.incomplete import STAGING, clear_incomplete
-from models.runs.lock import LOCK_FILE
+from models.runs.lock import LOCK_FILE, is_in_place, require_in_place
 from models.runs.run import Run
 from models.runs.run_names import CONFIG_FILE, aside, require_name, suggest_name
 
@@ -47,6 +47,7 @@ def staging(run: Run) -> Iterator[Run]:
         folder.mkdir()
         staged.path.mkdir()
     yield staged
+    require_in_place(run.path)
     with storing(f"run '{run.name}'"):
         for name in sorted(os.listdir(staged.path), key=lambda name: name == CONFIG_FILE):
             os.rename(staged.path / name, run.path / name)
@@ -73,9 +74,9 @@ def _locked_folder(name: str, runs_dir: Path) -> Iterator[Run]:
         try:
             yield run
         except BaseException:
-            if is_ours:
+            if is_ours and is_in_place(run.path):
                 _remove(run)
-            else:
+            elif is_in_place(run.path):
                 clear_incomplete(run.path)
             raise
 

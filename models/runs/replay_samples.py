@@ -19,6 +19,7 @@ from data.replay import (
 from data.tokenizer import Tokenizer
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven
+from models.runs.lock import require_in_place
 from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -53,13 +54,13 @@ def open_samples(
         if sample is not None:
             samples.append(sample)
             if not is_stored:
-                save_sample(replay_folder(run), sample)
+                save_replay_sample(run, sample)
     try:
         own = load_sample(replay_folder(run), current)
     except CorpusError:
         own = draw_sample(current, data.train, data.validation, data.validation_bytes, REPLAY_BYTES)
         own = thin_sample(own, most)
-        save_sample(replay_folder(run), own)
+        save_replay_sample(run, own)
     return samples, _keep_within(run, own, most)
 
 
@@ -107,8 +108,14 @@ def _keep_within(run: Run, sample: ReplaySample, most: int) -> ReplaySample:
     fitting = thin_sample(sample, most)
     if len(fitting.train) == len(sample.train):
         return sample
-    save_sample(replay_folder(run), fitting)
+    save_replay_sample(run, fitting)
     return fitting
+
+
+def save_replay_sample(run: Run, sample: ReplaySample) -> None:
+    """Keep a sample in a run whose lock this process holds. Raises StorageError, RunError where it moved."""
+    require_in_place(run.path)
+    save_sample(replay_folder(run), sample)
 
 
 def _drawn_again(

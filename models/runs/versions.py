@@ -23,6 +23,7 @@ from models.runs.checkpoint_folder import (
 )
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFinished, RunPaused
+from models.runs.lock import require_in_place
 from models.runs.pending_change import pending_change
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -67,6 +68,7 @@ def save_version(run: Run, name: str) -> None:
     Its tensors share their place on the disk with those of the run where the filesystem can. The caller holds
     the run's lock. Raises RunError for a link in the folder, StorageError; the run is then as it was.
     """
+    require_in_place(run.path)
     folder = run.versions_path
     with storing(f"version '{name}' of run '{run.name}'"):
         folder.mkdir(exist_ok=True)
