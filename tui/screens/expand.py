@@ -26,6 +26,7 @@ from tui.expansion import Expansion, Growth, train_on_arguments
 from tui.launcher import Launch
 from tui.messages import ExpansionChecked, ExpansionPlanned, ExpansionRead
 from tui.model_thread import load_in_thread
+from tui.widgets.plain_input import PlainInput
 from tui.widgets.plan_rows import PlanRows
 from tui.widgets.size_field import SizeField
 
@@ -106,9 +107,9 @@ class ExpandScreen(Screen[None]):
         for axis in message.expansion.axes:
             await form.mount(_row(axis.counts, f"{axis.size:,}", SizeField(axis)))
         now = format_short_count(message.expansion.parameters)
-        target = Input(placeholder="such as 4M", id="target", compact=True)
+        target = PlainInput(placeholder="such as 4M", id="target", compact=True)
         await form.mount(_row("parameters in total", now, target))
-        name = Input(placeholder=f"{self.folder.name}-grown", id="name", compact=True)
+        name = PlainInput(placeholder=f"{self.folder.name}-grown", id="name", compact=True)
         await form.mount(_row("name", "", name))
         self.query("Input").first().focus()
         self._write()

@@ -8,6 +8,7 @@ from textual.widgets import Input, Static
 
 from models.runs.control_requests import LONGEST_PROMPT
 from tui.content import plain
+from tui.widgets.plain_input import PlainInput
 
 
 class SamplePromptScreen(ModalScreen[str | None]):
@@ -27,7 +28,7 @@ class SamplePromptScreen(ModalScreen[str | None]):
             dialog.border_title = plain(f"A sample of {self._run_name}")
             dialog.border_subtitle = plain("Enter writes it, Esc leaves")
             yield Static(plain("Words that the model continues. Empty: the usual ones."))
-            yield Input(max_length=LONGEST_PROMPT, compact=True)
+            yield PlainInput(max_length=LONGEST_PROMPT, compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

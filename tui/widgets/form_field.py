@@ -2,9 +2,10 @@
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Label, Select, Static
+from textual.widgets import Label, Select, Static
 
 from tui.content import plain
+from tui.widgets.plain_input import PlainInput
 
 _LONGEST = 4096
 """Characters of what is typed: as many as a path may have."""
@@ -20,9 +21,9 @@ class FormField(Vertical):
         id = path.replace(".", "-")
         super().__init__(id=f"field-{id}")
         self._label = label
-        self.editor: Input | Select[str]
+        self.editor: PlainInput | Select[str]
         if choices is None:
-            self.editor = Input(
+            self.editor = PlainInput(
                 id=id, placeholder=placeholder, compact=True, select_on_focus=False, max_length=_LONGEST
             )
         else:
@@ -42,7 +43,7 @@ class FormField(Vertical):
 
     @value.setter
     def value(self, value: str) -> None:
-        if isinstance(self.editor, Input):
+        if isinstance(self.editor, PlainInput):
             self.editor.value = value
             self.editor.cursor_position = len(value)
         elif value:

@@ -1,4 +1,4 @@
-"""An input of one line. Pasted control characters are shown, not obeyed."""
+"""An input of one line. Control characters in it are shown, not obeyed."""
 
 from textual import events
 from textual.widgets import Input
@@ -10,13 +10,17 @@ LONGEST_PASTE = 20_000
 
 
 class PlainInput(Input):
-    """Takes the lines of a paste as one."""
+    """Takes the lines of a paste as one, as far as there is room."""
+
+    def validate_value(self, value: str) -> str:
+        """Whatever is typed, pasted or filled in becomes safe to show."""
+        return safe_text(value)
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
-        self.replace(safe_text(" ".join(event.text.split())[:LONGEST_PASTE]), *self.selection)
-
-    def fill(self, text: str) -> None:
-        """Put a text in place of what there is."""
-        self.value = safe_text(text)
+        start, end = sorted(self.selection)
+        room = LONGEST_PASTE
+        if self.max_length:
+            room = min(room, self.max_length - (len(self.value) - (end - start)))
+        self.replace(" ".join(event.text.split())[: max(0, room)], start, end)

@@ -1,12 +1,12 @@
 """A number in a form. + and - change it."""
 
 from textual.binding import Binding
-from textual.widgets import Input
 
 from tui.expansion import Axis
+from tui.widgets.plain_input import PlainInput
 
 
-class SizeField(Input):
+class SizeField(PlainInput):
     """The new size along one axis; empty for the present one."""
 
     BINDINGS = [

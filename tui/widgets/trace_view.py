@@ -63,7 +63,7 @@ class TraceView(Vertical):
     def suggest(self, text: str) -> None:
         """Fill in a text, where nobody has written one."""
         if not self.text:
-            self.query_one("#text", PlainInput).fill(text)
+            self.query_one("#text", PlainInput).value = text
 
     def say(self, words: str, style: str = "$foreground-muted") -> None:
         """Show words above the result, or none."""
