@@ -1,7 +1,13 @@
 """Which part of a chart is shown, and its keys on the screen."""
 
+import asyncio
+
 import pytest
+from textual.app import App, ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.events import MouseScrollUp
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from models.charts.chart import Series, chart_of
 from tests.models.runs.example_events import started
@@ -117,3 +123,34 @@ def test_keys_and_mouse_read_values_zoom_and_smooth(record, drive) -> None:
         assert "smoothed 2." in shown(pilot.app), "the mouse reads values"
 
     drive(do)
+
+
+@pytest.mark.parametrize("is_in_scroll", [True, False])
+def test_the_wheel_zooms_a_chart_unless_it_scrolls_what_is_around(is_in_scroll: bool) -> None:
+    class Page(App[None]):
+        def compose(self) -> ComposeResult:
+            with VerticalScroll() if is_in_scroll else Vertical():
+                yield CurveChart()
+                yield Static("\n" * 60)
+
+        def on_mount(self) -> None:
+            self.query_one(CurveChart).styles.height = 12
+            self.query_one(CurveChart).draw(lambda dials: view_of().whole)
+
+    async def go() -> None:
+        app = Page()
+        async with app.run_test(size=(60, 24)) as pilot:
+            chart = app.query_one(CurveChart)
+            app.set_focus(None)
+            await pilot.pause()
+            place = {"x": 30, "y": 5, "screen_x": 30, "screen_y": 5, "delta_x": 0, "delta_y": 0, "button": 0}
+            keys = {"shift": False, "meta": False, "ctrl": False}
+            chart.post_message(MouseScrollUp(chart, **place, **keys))
+            await pilot.pause()
+            assert (chart.view.window is None) == is_in_scroll
+            chart.focus()
+            chart.post_message(MouseScrollUp(chart, **place, **keys))
+            await pilot.pause()
+            assert chart.view.window is not None
+
+    asyncio.run(go())

@@ -198,6 +198,9 @@ class CurveChart(Widget, can_focus=True):
         self._scroll(event, 1 / FACTOR)
 
     def _scroll(self, event: events.MouseEvent, factor: float) -> None:
+        is_in_scroll = any(isinstance(one, Widget) and one.allow_vertical_scroll for one in self.ancestors)
+        if is_in_scroll and not self.has_focus:
+            return  # the wheel scrolls
         event.stop()
         self.view.zoom(factor, self._x_under(event))
         self._changed()
