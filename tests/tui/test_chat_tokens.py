@@ -1,9 +1,13 @@
 """Colours of tokens in a chat, the cursor over them, and its panel."""
 
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 
+from models.generation.generate import GeneratedToken
 from tests.tui.conftest import answer, send, shown, until
+from tui.answer_tokens import AnswerTokens, TokenCursor
+from tui.chat_entries import Entry
 from tui.chat_talk import ALTERNATIVES, ChatTalk
 from tui.screens.chat import ChatScreen
 from tui.widgets.chat_status import ColorLegend
@@ -107,3 +111,60 @@ def test_an_answer_keeps_its_tokens_with_their_alternatives(talk: ChatTalk) -> N
     assert entry.tokens is not None and len(entry.tokens) == 6
     assert "".join(entry.tokens[index].text for index in range(6)) == entry.text
     assert entry.tokens[0].alternatives[0][1] >= entry.tokens[0].alternatives[1][1]
+
+
+def add_answer(screen: ChatScreen, texts: list[str]) -> EntryText:
+    """Show an answer of these tokens."""
+    tokens = AnswerTokens(lambda id: texts[id])
+    for id, text in enumerate(texts):
+        tokens.add(GeneratedToken(0, id, text, 0.5, 2.0, None, alternatives=((id, 0.5),)))
+    assert screen.talk is not None
+    screen.talk.add(Entry("model", "".join(texts), tokens))
+    screen.view.show(screen.talk.entries)
+    return answer_text(screen)
+
+
+def test_a_click_finds_its_token_among_wide_characters_and_tabs(chat) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        widget = add_answer(screen, ["日", "本", "語", " ", "te", "\n", "a", "\t", "x"])
+        await until(pilot, lambda: widget.size.height == 2)
+        await pilot.pause()
+        found = [
+            [widget._character_at(widget.region.x + x, widget.region.y + y) or 0 for x in range(9)]
+            for y in range(2)
+        ]
+        tokens = widget.entry.tokens
+        assert tokens is not None
+        assert [tokens.at(place) for place in found[0]] == [0, 0, 1, 1, 2, 2, 3, 4, 4]
+        assert [tokens.at(place) for place in found[1]] == [6, *[7] * 7, 8]
+
+    chat(do)
+
+
+def test_a_cursor_that_moves_leaves_the_layout_as_it_is(chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        widget = add_answer(screen, ["one", " two", " three"])
+        await pilot.pause()
+        changed = []
+        monkeypatch.setattr(widget, "update", lambda content, *, layout: changed.append(layout))
+        await pilot.press("ctrl+t", "right", "right", "f4")
+        await pilot.pause()
+        assert changed and not any(changed)
+        widget.entry.text += " four"
+        screen.view.show([widget.entry])
+        assert changed[-1]
+
+    chat(do)
+
+
+def test_wide_tokens_stand_in_even_columns(chat) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        names = ["日本", "a"]
+        tokens = AnswerTokens(lambda id: names[id])
+        tokens.add(GeneratedToken(0, 0, "日本", 0.5, 2.0, None, alternatives=((0, 0.5), (1, 0.25))))
+        screen.view.panel.show(TokenCursor([tokens]))
+        await pilot.pause()
+        rows = [row for row in shown(pilot.app).split("\n") if " %  ━" in row]
+        assert len({cell_len(row[: row.index(" %  ━")]) for row in rows}) == 1 and len(rows) == 2
+
+    chat(do)

@@ -89,3 +89,13 @@ def test_one_that_cannot_be_read_says_so(chat, saved: ConversationStore) -> None
         assert screen.talk is not None and not screen.talk.session.conversation.turns
 
     chat(do)
+
+
+def test_wide_characters_leave_the_columns_even(chat, saved: ConversationStore) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        turns = [Message("user", "日本語の昔話を一つ聞かせてください。" * 4)]
+        saved.save(Conversation("wide", "chatty", "text", turns=turns))
+        listed = await open_list(pilot)
+        assert len({listed._row(one).cell_length for one in listed.shown or ()}) == 1
+
+    chat(do)

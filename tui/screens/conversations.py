@@ -17,7 +17,7 @@ from data.format import format_age
 from data.wording import counted, shortened
 from models.generation.conversation import ConversationStore
 from models.generation.saved_conversations import SavedConversation, saved_conversation
-from tui.content import joined, plain
+from tui.content import joined, padded, plain
 from tui.messages import ConversationsRead
 from tui.screens.confirm import ConfirmScreen
 
@@ -28,6 +28,7 @@ MOST_LISTED = 200
 NEW = ""
 """The answer of this screen for a new conversation."""
 _WIDE = 70
+_EMPTY = "(empty)"
 
 
 class ConversationsScreen(ModalScreen[str | None]):
@@ -96,12 +97,12 @@ class ConversationsScreen(ModalScreen[str | None]):
         width = max(10, self.choices.content_size.width - 2)  # beside the scroll bar
         age = format_age(one.modified)
         about = f"{counted(one.exchanges, 'turn'):>9}  {one.mode:<8}  {age:>14}" if width >= _WIDE else age
-        words = one.first_words or "(empty)" if one.problem is None else f"{one.name} cannot be read"
+        words = one.first_words or _EMPTY if one.problem is None else f"{one.name} cannot be read"
         mark = "● " if one.name == self.current else "  "
         room = max(1, width - len(about) - 4)
         style = "" if one.problem is None else "$warning"
         return joined(
-            (mark, "$accent"), (f"{shortened(words, room):<{room}}", style),
+            (mark, "$accent"), (padded(words, room), style),
             (f"  {about}", "$foreground-muted"),
         )  # fmt: skip
 
@@ -119,7 +120,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         if place is None or not self.shown:
             return
         one = self.shown[place]
-        words = one.first_words if one.problem is None else "It cannot be read."
+        words = one.first_words or _EMPTY if one.problem is None else "It cannot be read."
         about = f"\n{counted(one.exchanges, 'turn')}, {format_age(one.modified)}. It goes for good."
         question = joined((shortened(words, 200), "bold"), about)
 

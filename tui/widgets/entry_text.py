@@ -1,5 +1,6 @@
 """One entry of a chat as text: a message, an answer with its tokens in colours, or a remark."""
 
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content, Span
 from textual.geometry import Region
@@ -16,6 +17,8 @@ from tui.theme import level_style
 SHOWN = 6_000, 300
 SHOWN_OF_MESSAGE = 2_000, 40
 """Characters and lines of an entry, and of a message, that are drawn. More would make every key wait."""
+_TAB = 8
+"""Characters that a tab goes on to, in Textual."""
 _STYLES = {"note": "$foreground-muted", "warning": "$warning", "error": "$error"}
 
 
@@ -44,7 +47,7 @@ class EntryText(Static):
     def __init__(self, entry: Entry) -> None:
         super().__init__(classes=f"-{entry.kind}")
         self.entry = entry
-        self._drawn: object = None
+        self._drawn: tuple[object, ...] | None = None
         self._before = ""
         """What stands above the text that is drawn."""
         self._first = 0
@@ -56,6 +59,7 @@ class EntryText(Static):
         now = (text, entry.heading, entry.footing, entry.is_gone, coloring, cursor, self.app.no_color)
         if now == self._drawn:
             return
+        is_as_high = self._drawn is not None and self._drawn[:4] == now[:4]
         self._drawn = now
         self.set_class(entry.is_gone, "-gone")
         first, end = shown_part(entry)
@@ -72,7 +76,7 @@ class EntryText(Static):
             shown.append(plain(f"\n… {more} more characters are not shown.", "$foreground-muted"))
         if entry.footing:
             shown.append(plain(f"\n{entry.footing}", "$foreground-muted"))
-        self.update(Content.assemble(*shown))
+        self.update(Content.assemble(*shown), layout=not is_as_high)
 
     def _body(self, text: str, coloring: Coloring, cursor: int | None) -> Content:
         """`text`, the end of the entry's, in its styles."""
@@ -101,10 +105,23 @@ class EntryText(Static):
     def on_click(self, event: events.Click) -> None:
         if not self.entry.tokens or self.screen.get_selected_text():
             return
-        _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
-        if offset is None:
-            return
-        rows = (self._before + self.entry.text[self._first :]).split("\n")
-        character = sum(len(row) + 1 for row in rows[: offset.y]) + offset.x - len(self._before)
-        if character >= 0 and (index := self.entry.tokens.at(self._first + character)) is not None:
+        character = self._character_at(event.screen_x, event.screen_y)
+        if character is not None and (index := self.entry.tokens.at(character)) is not None:
             self.post_message(self.Clicked(self.entry.tokens, index))
+
+    def _character_at(self, x: int, y: int) -> int | None:
+        """The character of the entry at a place on the screen; None where there is none."""
+        _, offset = self.screen.get_widget_and_offset_at(x, y)
+        rows = (self._before + self.entry.text[self._first :]).split("\n")
+        if offset is None or offset.y >= len(rows):
+            return None
+        row, column = rows[offset.y], offset.x
+        expanded = row.expandtabs(_TAB)
+        _, before = self.screen.get_widget_and_offset_at(x - 1, y)
+        if before == (column - 1, offset.y) and cell_len(expanded[column - 1 : column]) > 1:
+            column -= 1  # Textual gives the next character for the right half of a wide one
+        if expanded != row:  # it counts the blanks that a tab is drawn as
+            ends = (len(row[:count].expandtabs(_TAB)) for count in range(1, len(row) + 1))
+            column = sum(end <= column for end in ends)
+        character = sum(len(one) + 1 for one in rows[: offset.y]) + column - len(self._before)
+        return self._first + character if character >= 0 else None

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.widgets import Static
 
 from data.safe_text import safe_text
 from data.text_table import GAP, TextTable
-from tui.content import joined, lines
+from tui.content import cut, joined, lines
 
 CellStyle = Callable[[int, str], str]
 """The style of a cell, by its row and its column."""
@@ -65,8 +65,7 @@ def _line(
         room = min(cells, width - used - gap)
         if room < 1:
             break
-        if cell_len(text) > room:
-            text = set_cell_size(text, room - 1) + "…"
+        text = cut(text, room)
         blanks = " " * (room - cell_len(text))
         parts += [" " * gap, (blanks + text if column in table.right else text + blanks, style)]
         used += gap + room

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from data.wording import percent, shortened
+from data.wording import percent
 from tui.answer_tokens import TokenCursor
-from tui.content import joined, lines
+from tui.content import cut, joined, lines, padded
 
 if TYPE_CHECKING:
     from models.generation.generate import GeneratedToken
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _HIGH = 32  # lines of a terminal in which there is room for all alternatives
 _FEW = 5
 _BAR = 20  # cells
-_LONGEST = 24  # characters of a token
+_LONGEST = 24  # cells of a token
 
 
 class TokenPanel(Static, can_focus=True):
@@ -76,16 +77,16 @@ class TokenPanel(Static, can_focus=True):
             (percent(token.probability), "bold"), "  passes ", (f"{token.passes:g}", "bold"),
             (f"  {cursor.token + 1} of {len(tokens)}", "$foreground-muted"),
         )  # fmt: skip
-        names = {id: shortened(repr(tokens.token_text(id)), _LONGEST) for id, _ in self._alternatives(token)}
+        names = {id: cut(repr(tokens.token_text(id)), _LONGEST) for id, _ in self._alternatives(token)}
         if self.screen.has_class("-low"):
             others = [f"{names[id]} {percent(p)}" for id, p in self._alternatives(token) if id != token.id]
             return lines([head, joined(("  ".join(others), "$foreground-muted"))])
         chances = {id: percent(p) for id, p in self._alternatives(token)}
-        width, chance_width = (max(map(len, found.values()), default=0) for found in (names, chances))
+        width, chance_width = (max(map(cell_len, found.values()), default=0) for found in (names, chances))
         rows = [head]
         for id, p in self._alternatives(token):
             mark, style = ("▸ ", "bold") if id == token.id else ("  ", "")
-            rows.append(joined((f"{mark}{names[id]:<{width}}  {chances[id]:>{chance_width}}  ", style),
+            rows.append(joined((f"{mark}{padded(names[id], width)}  {chances[id]:>{chance_width}}  ", style),
                                ("━" * round(_BAR * p), "$primary")))  # fmt: skip
         return lines(rows)
 
