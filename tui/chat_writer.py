@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from data.errors import RlmError
-from data.wording import counted
+from models.generation.answer_stats import mean_passes_words
 from models.generation.chat_session import ChatSession
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.run_defaults import chat_settings, load_writer, mode_losses
@@ -116,8 +116,8 @@ def write_answer(
         entry.text = "".join(pieces)
     talk.say("\n".join(debugged))
     if (stats := session.stats) is not None:
-        passes = counted(float(f"{stats.mean_passes:.3g}"), "pass")
-        told = [*([] if stats.characters else ["It wrote nothing."]), f"{stats.line()} · {passes} per token"]
+        passes = f"{mean_passes_words(stats.mean_passes)} per token"
+        told = [*([] if stats.characters else ["It wrote nothing."]), f"{stats.line()} · {passes}"]
         if answer.entry is not None:
             entry.footing = "\n".join(told)
             session.stats = before  # this one is no part of the conversation

@@ -35,7 +35,7 @@ def curves(solve: PuzzleSolve, width: int) -> tuple[int, str, str]:
     step, in at most `width` of them around the step that is looked at."""
     first = max(1, min(solve.at - width // 2, solve.limit - width + 1))
     last = min(solve.limit, first + width - 1)
-    blanks, taken = max(1, solve.blanks), solve.taken
+    blanks, taken = solve.blanks, solve.taken
 
     def curve(value: Callable[[int], float]) -> str:
         return "".join(
@@ -45,7 +45,7 @@ def curves(solve: PuzzleSolve, width: int) -> tuple[int, str, str]:
 
     return (
         first,
-        curve(lambda step: solve.right_at(step) / blanks),
+        curve(lambda step: solve.right_at(step) / blanks if blanks else 1.0),
         curve(lambda step: taken[step - 1].confidence),
     )
 

@@ -46,5 +46,10 @@ class AnswerStats:
 
     def details(self) -> str:
         """The tokens of the answer and the passes they took."""
-        passes = counted(float(f"{self.mean_passes:.3g}"), "pass")
-        return f"{counted(self.tokens, 'token')}, {passes} per token at {self.depth}"
+        tokens, passes = counted(self.tokens, "token"), mean_passes_words(self.mean_passes)
+        return f"{tokens}, {passes} per token at {self.depth}"
+
+
+def mean_passes_words(mean: float) -> str:
+    """The mean passes of a token, such as 1 pass or 2.53 passes."""
+    return counted(float(f"{mean:.3g}"), "pass")

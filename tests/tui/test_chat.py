@@ -293,3 +293,35 @@ def test_a_message_waits_for_the_model(chat, monkeypatch: pytest.MonkeyPatch) ->
         assert screen.talk.session.conversation.last("user") == "the fox"
 
     chat(do)
+
+
+def test_every_key_says_why_it_waits_while_the_model_is_loaded(chat) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        screen.is_loading = True
+        for key in ("f5", "f6", "f7", "ctrl+r"):
+            await pilot.press(key)
+        assert remarks(pilot.app) == ["The model is being loaded."] * 4
+        assert pilot.app.screen is screen and not screen.is_writing
+
+    chat(do)
+
+
+def test_what_is_selected_in_the_input_is_copied_by_the_interrupt_key(chat) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        screen.input.fill("the fox")
+        screen.input.area.select_all()
+        await pilot.press("ctrl+c")
+        assert pilot.app.clipboard == "the fox" and not remarks(pilot.app)
+
+    chat(do)
+
+
+def test_the_line_of_the_settings_follows_the_width(chat) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        await send(pilot, screen, "mode fast")
+        await send(pilot, screen, "the fox")
+        assert "━" in shown(pilot.app) and "1 pass  context" in shown(pilot.app)
+        await pilot.resize_terminal(60, 24)
+        await until(pilot, lambda: "━" not in shown(pilot.app))
+
+    chat(do)

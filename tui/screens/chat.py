@@ -101,7 +101,7 @@ class ChatScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.input.area.focus()
-        self._look = self.set_interval(_LOOK_S, self._look_at_weights)
+        self.set_interval(_LOOK_S, self._look_at_weights)
         self._begin_to_load()
 
     def on_unmount(self) -> None:
@@ -205,11 +205,9 @@ class ChatScreen(Screen[None]):
         self._draw()
 
     def _draw(self) -> None:
-        talk = None if self.is_loading else self.talk
+        session = None if self.is_loading or self.talk is None else self.talk.session
         self.query_one(ChatTitle).show(self.folder.name, has_newer=self._is_newer)
-        self.query_one(ChatStatus).show(
-            talk.session if talk is not None else None, self.speed, is_writing=self.is_writing
-        )
+        self.query_one(ChatStatus).show(session, self.speed, is_writing=self.is_writing)
         if self.talk is not None:
             self.view.show(self.talk.entries)
 
@@ -248,14 +246,16 @@ class ChatScreen(Screen[None]):
         """Whether the model can be asked for something now. Says why not."""
         if self.is_writing:
             self.rlm.say("An answer is being written. Esc stops it.")
+        elif self.is_loading:
+            self.rlm.say("The model is being loaded.")
         return self.talk is not None and not self.is_loading and not self.is_writing
 
     def action_retry(self) -> None:
-        if self.talk is not None and self._is_free():
+        if self._is_free() and self.talk is not None:
             self._do(self.talk.retry)
 
     def action_compare(self) -> None:
-        if (talk := self.talk) is not None and self._is_free():
+        if self._is_free() and (talk := self.talk) is not None:
             text = self.input.take()
             self._do(lambda: talk.compare_two(text))
 
@@ -264,7 +264,7 @@ class ChatScreen(Screen[None]):
             self._begin_to_load()
 
     def action_conversations(self) -> None:
-        if (talk := self.talk) is None or not self._is_free():
+        if not self._is_free() or (talk := self.talk) is None:
             return
         if talk.session.store is None:
             self.rlm.say("This chat cannot save its conversations.", severity="warning")
@@ -288,8 +288,8 @@ class ChatScreen(Screen[None]):
             self.dismiss()
 
     def action_interrupt(self) -> None:
-        if self.get_selected_text():
-            self.action_copy_text()
+        if selected := self.get_selected_text() or self.input.area.selected_text:
+            self.app.copy_to_clipboard(selected)
         elif self.is_writing:
             self._stop.set()
         else:

@@ -218,9 +218,11 @@ class InsideScreen(Screen[None]):
             self.query_one(WorkLine).say(_STARTS["depth"])
         else:
             mode = self.settings.mode
-            halts = ", tokens halt early" if self.settings.halts and self.shown == "trace" else ""
+            settings = self.settings if self.shown == "trace" else TraceSettings()
+            more = ", tokens halt early" if settings.halts else ""
+            more += ", parts left out in turn" if settings.with_ablations else ""
             words = (f"{mode} {depth_of(mode)}", "bold $accent")
-            self.query_one(WorkLine).say(words, f"{halts}   {_STARTS[self.shown]}")
+            self.query_one(WorkLine).say(words, f"{more}   {_STARTS[self.shown]}")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("edit", "change_ablations", "change_coloring", "change_halt"):

@@ -2,6 +2,7 @@
 
 from textual.widgets import Static
 
+from models.generation.answer_stats import mean_passes_words
 from models.generation.chat_session import ChatSession
 from tui.answer_tokens import LABELS, AnswerTokens, Coloring
 from tui.chat_entries import Speed
@@ -51,9 +52,16 @@ class ChatStatus(Static):
     def __init__(self) -> None:
         super().__init__()
         self._used_and_length = 0, 1
+        self._shown: tuple[ChatSession | None, Speed | None, bool] | None = None
+
+    def on_resize(self) -> None:
+        if self._shown is not None:
+            session, speed, is_writing = self._shown
+            self.show(session, speed, is_writing=is_writing)
 
     def show(self, session: ChatSession | None, speed: Speed | None, *, is_writing: bool) -> None:
         """Without a session, the model is being loaded. `speed` is that of an answer being written."""
+        self._shown = session, speed, is_writing
         if session is None:
             self.update(plain("Loading the model …", "$foreground-muted"))
             return
@@ -63,7 +71,8 @@ class ChatStatus(Static):
             (f"{settings.generation.temperature:g}", "bold $accent"),
         ]  # fmt: skip
         if (figures := speed or stats) is not None:
-            parts.append(f"  {figures.tokens_per_second:.0f} tokens/s  {figures.mean_passes:.3g} passes")
+            speed_words = f"{figures.tokens_per_second:.0f} tokens/s"
+            parts.append(f"  {speed_words}  {mean_passes_words(figures.mean_passes)}")
         if not is_writing:
             self._used_and_length = session.context()
         used, length = self._used_and_length
