@@ -40,6 +40,8 @@ def inside(tmp_path: Path, drive):
         folder = tmp_path / "runs" / "tiny"
         if not folder.exists():
             shutil.copytree(FIXTURES / fixture, folder)
+            log = folder / "events.jsonl"
+            log.write_text(log.read_text().replace('"prompt": ""', '"prompt": "the fox ran"'))
 
         async def opened(pilot: Pilot[None]) -> None:
             home = pilot.app.screen
@@ -119,7 +121,7 @@ def measured() -> tuple[RunAnalysis, Report]:
         scores = found_by(work.scores("normal"), lambda: False, events.append)
         depth = found_by(work.depth(), lambda: False, events.append)
     stages = {progress[0] for event in events if (progress := progress_of(event)) is not None}
-    assert stages == {"loading the model", "reading the reference", "measuring", "writing", "judging"}
+    assert stages >= {"loading the model", "reading the reference", "measuring", "writing", "judging"}
     assert scores is not None and depth is not None
     return scores, depth
 
