@@ -5,6 +5,10 @@ import time
 
 from data.wording import counted
 
+_LONGEST = 1e12
+"""Seconds of a duration."""
+_LARGEST_LOSS = 1e6
+
 
 def format_count(number: int) -> str:
     """1234567 as 1,234,567."""
@@ -24,7 +28,7 @@ def format_short_count(number: float) -> str:
 
 def format_duration(seconds: float) -> str:
     """Seconds, as 0:07, 12:34 or 1:02:03."""
-    if not math.isfinite(seconds):
+    if not math.isfinite(seconds) or seconds > _LONGEST:
         return "unknown time"
     minutes, second = divmod(max(0, round(seconds)), 60)
     hours, minute = divmod(minutes, 60)
@@ -32,10 +36,26 @@ def format_duration(seconds: float) -> str:
 
 
 def format_clock(moment: float, now: float | None = None) -> str:
-    """A time in seconds since the epoch, as 14:32 in local time; with the day if it is not today."""
-    at, today = time.localtime(moment), time.localtime(time.time() if now is None else now)
+    """A time in seconds since the epoch, as 14:32 in local time; with the day if it is not today. A dash
+    where no calendar has it."""
+    at, today = _local(moment), _local(time.time() if now is None else now)
+    if at is None or today is None:
+        return "-"
     is_today = (at.tm_year, at.tm_yday) == (today.tm_year, today.tm_yday)
     return time.strftime("%H:%M" if is_today else "%a %H:%M", at)
+
+
+def format_clock_seconds(moment: float) -> str:
+    """A time in seconds since the epoch, as 14:32:07 in local time. Dashes where no calendar has it."""
+    at = _local(moment)
+    return "--:--:--" if at is None else time.strftime("%H:%M:%S", at)
+
+
+def _local(moment: float) -> time.struct_time | None:
+    try:
+        return time.localtime(moment)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def format_age(then: float, now: float | None = None) -> str:
@@ -50,8 +70,10 @@ def format_age(then: float, now: float | None = None) -> str:
 
 
 def format_loss(value: float | None) -> str:
-    """Nats per token with four decimals. A dash if there is none."""
-    return "-" if value is None or value != value else f"{value:.4f}"
+    """Nats per token with four decimals, and three digits of a very large one. A dash if there is none."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.4f}" if abs(value) < _LARGEST_LOSS else f"{value:.2e}"
 
 
 def format_puzzle_scores(exact: float, cells: float, steps: float) -> str:

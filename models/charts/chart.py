@@ -9,6 +9,8 @@ from data.format import format_duration, format_short_count
 
 _LEAST_SPAN = 2e-3
 """Of the y-axis, as a share of its numbers: four digits tell its ticks apart."""
+_LARGEST = 1e300
+"""Of a value that is drawn: the difference of two of them is a number."""
 Point = tuple[float, float]
 _ROUND = (1, 2, 5)
 _ROUND_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0)
@@ -41,9 +43,9 @@ class Axis:
     """Whether only whole numbers are round."""
 
     def place(self, value: float) -> float:
-        """Where a value is between the ends: 0 at `low`, 1 at `high`."""
+        """Where a value is between the ends: 0 at `low`, 1 at `high`; the middle where these are one."""
         low, high, value = (math.log(one) if self.log else one for one in (self.low, self.high, value))
-        return (value - low) / (high - low)
+        return (value - low) / (high - low) if high > low else 0.5
 
     def value(self, place: float) -> float:
         """The value at a place between the ends: what `place` turns back."""
@@ -109,10 +111,10 @@ def chart_of(
 ) -> Chart:
     """A chart with axes that all points fit on. `log` is of both axes, unless `log_x` says otherwise.
 
-    Logarithmic axes leave out points that are not above 0.
+    Logarithmic axes leave out points that are not above 0, and all axes those at the limits of numbers.
     """
     log_x = log if log_x is None else log_x
-    kept = [_above_zero(one, log_x, log) for one in series] if log or log_x else list(series)
+    kept = [_drawable(one, log_x, log) for one in series]
     xs = [x for one in kept for x, _ in one.points]
     ys = [y for one in kept for _, y in one.points]
     write = format_duration if is_time else _short
@@ -129,10 +131,11 @@ def value_axis(axis: Axis, values: Sequence[float]) -> Axis:
     return replace(axis, low=low, high=high)
 
 
-def _above_zero(series: Series, log_x: bool, log_y: bool) -> Series:
-    """A curve without the points that a logarithmic axis cannot show. Its marks lose their labels."""
-    points = ((x, y) for x, y in series.points if (x > 0 or not log_x) and (y > 0 or not log_y))
-    return replace(series, points=tuple(points), labels=())
+def _drawable(series: Series, log_x: bool, log_y: bool) -> Series:
+    """A curve without the points that its axes cannot show. Its marks lose their labels with them."""
+    least_x, least_y = (0.0 if log else -_LARGEST for log in (log_x, log_y))
+    points = tuple((x, y) for x, y in series.points if least_x < x < _LARGEST and least_y < y < _LARGEST)
+    return series if len(points) == len(series.points) else replace(series, points=points, labels=())
 
 
 def _short(number: float) -> str:

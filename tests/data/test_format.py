@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.format import format_age, format_clock, format_duration, format_loss, format_short_count
+from data.format import (
+    format_age,
+    format_clock,
+    format_clock_seconds,
+    format_duration,
+    format_loss,
+    format_short_count,
+)
 
 
 @given(st.integers(0, 10**12))
@@ -30,3 +37,9 @@ def test_formatted_examples() -> None:
     assert format_age(1, now=7201) == "2 hours ago"
     assert format_age(0.0) == "-"
     assert format_age(100, now=50) == "just now"
+
+
+@given(st.floats())
+def test_whatever_a_log_holds_is_a_short_text(number: float) -> None:
+    texts = [format_clock(number), format_clock_seconds(number), format_loss(number), format_duration(number)]
+    assert all(len(text) <= 20 for text in texts)

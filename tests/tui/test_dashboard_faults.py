@@ -1,5 +1,6 @@
 """The dashboard of a run that something happens to: it stays up and says it."""
 
+import math
 import os
 import shutil
 import signal
@@ -90,6 +91,25 @@ def test_a_log_of_another_kind_has_no_step(record, drive) -> None:
         await until(pilot, lambda: "No step yet." in shown(pilot.app))
         await pilot.press("6", "8", "v", "plus", "o", "escape", "escape")
         await until(pilot, lambda: pilot.app.screen is home)
+
+    drive(do)
+
+
+def test_numbers_at_their_limits_are_shown(record, drive) -> None:
+    most = 10**18
+    far = step(most, 1e308, total_steps=most, tokens_seen=most, elapsed_s=1e308, eta_s=1e308, time=1e300)
+    run = record("owl", [started(), step(1), far, NoticeGiven(message="a riddle", time=math.nan)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        with run.lock():
+            screen = await opened(pilot)
+            for key in (*"1lxx++v", "5", "8"):
+                await pilot.press("plus" if key == "+" else key)
+                await pilot.pause()
+            await until(pilot, lambda: "--:--:--  a riddle" in shown(pilot.app))
+            await pilot.press("escape", "p", "l", "x", "plus", "plus", "plus")
+            await pilot.pause()
+        assert pilot.app.is_running and screen.view.step == most
 
     drive(do)
 

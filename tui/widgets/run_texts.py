@@ -1,6 +1,5 @@
 """What a run wrote and what happened in it, to scroll through. Each can show a part of it."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -9,6 +8,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from data.format import format_clock_seconds
 from models.runs.events import SampleGenerated
 from tui.content import joined, lines, plain
 from tui.run_feed import LogLine
@@ -131,5 +131,6 @@ def sample_content(sample: SampleGenerated) -> Content:
 
 
 def _line(line: LogLine, words: Callable[[str], str]) -> Content:
-    moment = time.strftime("%H:%M:%S", time.localtime(line.time))
-    return joined((f"{moment}  ", "$foreground-muted"), (words(line.text), _STYLES[line.level]))
+    return joined(
+        (f"{format_clock_seconds(line.time)}  ", "$foreground-muted"), (words(line.text), _STYLES[line.level])
+    )

@@ -97,3 +97,12 @@ def dots_of(codes: list[list[int]]) -> set[tuple[int, int]]:
         for bit, (across, down) in bits.items()
         if code & bit
     }
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("values", [(1e18, 1e18 + 128), (1e308, 1e308), (-1.7e308, 1.7e308)])
+def test_values_at_the_limits_of_numbers_are_drawn(values: tuple[float, float], log: bool) -> None:
+    series = [Series("training", ((values[0], values[0]), (values[1], values[1])), 0, "line")]
+    whole = chart_of(series, x_label="step", y_label="loss", is_time=False, log=log)
+    for part in (whole, zoomed(whole, values[1] * 0.99, values[1])):
+        assert draw_chart(part, 60, 10)
