@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.command import CommandPalette
 from textual.message import Message
 from textual.screen import Screen
 
@@ -15,7 +17,7 @@ from data.safe_text import safe_text
 from tui.launcher import Launch
 from tui.messages import TrainingAtWork, TrainingRefused
 from tui.model_thread import end_if_loading
-from tui.palette import BindingCommands
+from tui.palette import LONGEST_SEARCH, BindingCommands
 from tui.screens.chat import ChatScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
@@ -92,6 +94,11 @@ class RlmApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Paste) and isinstance(self.screen, CommandPalette):
+            event.text = safe_text(event.text[:LONGEST_SEARCH])  # it has an input of its own
+        await super().on_event(event)
 
     def say(self, text: str, *, severity: Severity = "information") -> None:
         """Show a remark for some seconds."""

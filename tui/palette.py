@@ -6,6 +6,9 @@ from functools import partial
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
+LONGEST_SEARCH = 100
+"""Characters of a paste that are searched."""
+
 
 class BindingCommands(Provider):
     """Every binding of the screen that is enabled now and has a description, but that of the palette."""

@@ -4,8 +4,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
-from textual.widgets import OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from models.errors import RunError
 from models.runs.events import RunFailed
@@ -16,6 +17,7 @@ from tui import app as app_module
 from tui.app import RlmApp
 from tui.chart_view import Dials
 from tui.messages import TrainingAtWork, TrainingRefused
+from tui.palette import LONGEST_SEARCH
 from tui.screens import home as home_module
 from tui.screens import new_run as new_run_module
 from tui.screens.confirm import ConfirmScreen
@@ -345,6 +347,20 @@ def test_help_lists_the_keys_and_the_palette_what_can_run(record, drive) -> None
         await until(pilot, lambda: results.option_count)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, PlotScreen))
+
+    drive(do)
+
+
+def test_a_paste_into_the_palette_is_cut_and_shown_as_it_is(record, drive) -> None:
+    record("owl", steps(30))
+
+    async def do(pilot: Pilot[None]) -> None:
+        await ready(pilot, 1)
+        await pilot.press("ctrl+p")
+        pilot.app.post_message(Paste(HOSTILE + "x" * 1_000_000))
+        field = pilot.app.screen.query_one(Input)
+        await until(pilot, lambda: field.value)
+        assert field.value.startswith("[bold]no[/bold] ␛[31mred") and len(field.value) == LONGEST_SEARCH
 
     drive(do)
 

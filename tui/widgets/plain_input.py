@@ -16,6 +16,10 @@ class PlainInput(Input):
         """Whatever is typed, pasted or filled in becomes safe to show."""
         return safe_text(value)
 
+    def validate_placeholder(self, placeholder: str) -> str:
+        """It may hold the name of a file or a text."""
+        return safe_text(placeholder)
+
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
