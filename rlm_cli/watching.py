@@ -1,16 +1,14 @@
 """Shows a training that runs in another process, and starts one there."""
 
-import re
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import RlmError
-from data.plain_file import UnreadableFileError, read_plain_file
 from models.errors import RunError
 from models.runs import events
-from models.runs.detached import OUTPUT_FILE, exit_code, start_detached
+from models.runs.detached import exit_code, start_detached
+from models.runs.detached_output import OUTPUT_FILE, last_error, printed, unlogged_failure
 from models.runs.event_words import describe
 from models.runs.events import Event
 from models.runs.follow import Follower
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.2
 _LOCK_PATIENCE_S = 2.0  # longer than a training needs from its last event to letting go of the lock
-_LARGEST_OUTPUT = 64 << 20  # bytes
 _ENDS = (events.RunPaused, events.RunFailed, events.RunFinished)
 _CODES = {"DivergedError": ExitCode.DIVERGED, "UsageError": ExitCode.USAGE}
 """The exit code of a training by the kind of its error; FAILED for every other one."""
@@ -68,7 +65,7 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None) 
     follower.poll()
     earlier = follower.history.ended
     log = run.path / OUTPUT_FILE
-    printed_before = len(_content(log))
+    printed_before = len(printed(log))
     arguments = ["train-run", str(run.path), "--program", program()]
     if planned_at is not None:
         arguments += ["--planned-at", str(planned_at)]
@@ -93,7 +90,7 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None) 
     if ended is not None and ended is not earlier:
         _report_end(run, follower.history, output)
     else:
-        output.error(_printed_error(_content(log)[printed_before:]) or _ended_without_a_word(run))
+        output.error(last_error(printed(log)[printed_before:]) or _ended_without_a_word(run))
     code = exit_code(process)
     return ExitCode.FAILED if code is None or code < 0 else code
 
@@ -150,7 +147,7 @@ def _report_end(run: "Run", history: History, output: Output) -> ExitCode:
             f"Run '{run.name}' is not training.", hint=f"Have it train: {{resume {run.in_command}}}"
         )
     if history.progress is not None:
-        raise _ended_without_a_word(run)
+        raise _unlogged_end(run)
     go_on = f"Continue:  {program()} resume {quoted_reference(run)}"
     match history.ended:
         case events.RunFinished() as finished:
@@ -168,7 +165,13 @@ def _report_end(run: "Run", history: History, output: Output) -> ExitCode:
             output.say(go_on)
             return _CODES.get(failed.kind, ExitCode.FAILED)
         case _:
-            raise _ended_without_a_word(run)
+            raise _unlogged_end(run)
+
+
+def _unlogged_end(run: "Run") -> RlmError:
+    """Why a training ended whose log does not tell."""
+    failed = unlogged_failure(run.events_path)
+    return _ended_without_a_word(run) if failed is None else RlmError(failed.message, hint=failed.hint)
 
 
 def _ended_without_a_word(run: "Run") -> RunError:
@@ -176,18 +179,3 @@ def _ended_without_a_word(run: "Run") -> RunError:
         f"The process that trained '{run.name}' ended without a word: it crashed, or was killed.",
         hint=f"Go on from its last checkpoint: {{resume {run.in_command}}}",
     )
-
-
-def _printed_error(text: str) -> RlmError | None:
-    """The last error that a process printed, with what follows it, or else all that it printed; None where
-    it printed nothing."""
-    *_, last = re.split(r"^error: ", text.strip(), flags=re.MULTILINE)
-    message, _, hint = last.strip().partition("\n")
-    return RlmError(message, hint=hint or None) if message else None
-
-
-def _content(path: Path) -> str:
-    try:
-        return read_plain_file(path, _LARGEST_OUTPUT).decode("utf-8", "replace")
-    except (FileNotFoundError, UnreadableFileError):
-        return ""

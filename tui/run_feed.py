@@ -12,6 +12,7 @@ from typing import Literal
 
 from data.errors import RlmError
 from models.runs import events
+from models.runs.detached_output import OUTPUT_FILE
 from models.runs.evaluation import Evaluation
 from models.runs.event_words import describe
 from models.runs.events import EvaluationFinished, Event, RunStarted, SampleGenerated, StepFinished
@@ -113,8 +114,8 @@ class RunFeed:
         self._run = Run(folder.resolve())
         self._follower = Follower(folder)
         self._restarts = self._follower.restarts
-        self._was_locked: bool | None = None
-        self._progress: Progress | None = None
+        self._seen: object = None
+        """What the last view depends on besides the log."""
         self._forget()
 
     def _forget_after_restart(self) -> None:
@@ -137,13 +138,13 @@ class RunFeed:
             for event in piece:
                 self._take(event)
         self._forget_after_restart()
-        progress = self._follower.history.progress
-        if not is_new and locked == self._was_locked and progress == self._progress:
+        seen = locked, self._follower.history.progress, _changed(self.folder / OUTPUT_FILE)
+        if not is_new and seen == self._seen:
             return None
-        self._was_locked, self._progress = None, progress
+        self._seen = None
         with contextlib.suppress(OSError):  # a file of the run went meanwhile; the next call tries again
             summary = summarize(self.folder)
-            self._was_locked = locked
+            self._seen = seen
             return self._view(self._follower.history, summary)
         return None
 
@@ -170,6 +171,9 @@ class RunFeed:
     def _view(self, history: History, summary: RunSummary) -> RunView:
         state = state_of(summary)
         ended, evaluation = history.ended, None
+        log = tuple(self._log)
+        if summary.failure not in (None, ended) and (line := log_line(summary.failure)) is not None:
+            log += (line,)  # the log itself could not be written any more
         if isinstance(ended, events.RunFinished) and not summary.solves_puzzles:
             with contextlib.suppress(RlmError):
                 found = self._run.evaluation()
@@ -184,7 +188,7 @@ class RunFeed:
             evaluations=tuple(history.evaluations),
             best=history.best,
             samples=tuple(history.samples),
-            log=tuple(self._log),
+            log=log,
             happenings=tuple(self._happenings),
             counts=dict(self._counts),
             checkpoint=self._checkpoint,
@@ -192,9 +196,17 @@ class RunFeed:
             solves_puzzles=summary.solves_puzzles,
             problem=summary.problem,
             finished=ended if isinstance(ended, events.RunFinished) else None,
-            failure=ended if isinstance(ended, events.RunFailed) and state == "failed" else None,
+            failure=summary.failure,
             progress=history.progress if state in ("preparing", "training") else None,
         )
+
+
+def _changed(path: Path) -> int | None:
+    """When a file was changed; None where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def log_line(event: Event) -> LogLine | None:

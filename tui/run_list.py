@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from data.errors import RlmError
+from models.runs.detached_output import OUTPUT_FILE
 from models.runs.history import text_started_at
 from models.runs.listing import RunSummary, run_folders, summarize
 from models.runs.lock import is_locked
@@ -23,6 +24,7 @@ _FILES = (
     "evaluation.json",
     "datasets.json",
     "checkpoints",
+    OUTPUT_FILE,
 )
 
 

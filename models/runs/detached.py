@@ -14,9 +14,6 @@ from data.storage import storing
 _START = """import runpy, sys
 sys.path[:] = {!r}
 runpy.run_module("rlm_cli", run_name="__main__", alter_sys=True)"""
-OUTPUT_FILE = "detached.log"
-"""What a detached training prints: its warnings, its error or its results."""
-
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
 

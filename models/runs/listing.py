@@ -14,6 +14,7 @@ from data.plain_file import open_plain_file
 from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import Dataset
+from models.runs.detached_output import unlogged_failure
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.event_json import wire_name
 from models.runs.event_log import parse_line
@@ -116,6 +117,10 @@ def summarize(path: Path) -> RunSummary:
         status, problem = "damaged", f"it is finished, but its {lacking}"
         if newest_checkpoint(run.checkpoints_path) is not None:
             problem += f"; get it back: {{resume {run.in_command}}}"
+    failure = history.ended if isinstance(history.ended, RunFailed) else None
+    was_killed = status == "paused" and history.phase == "training"
+    if was_killed:
+        failure = unlogged_failure(run.events_path)
     started = history.started
     dials = {} if config is None else config.model.dials
     return RunSummary(
@@ -133,8 +138,8 @@ def summarize(path: Path) -> RunSummary:
         corpus=_text(config and config.corpus, *(dataset.name for dataset in datasets)),
         bytes=size_of_tree(run.path),
         problem=problem,
-        failure=history.ended if status == "paused" and isinstance(history.ended, RunFailed) else None,
-        was_killed=status == "paused" and history.phase == "training",
+        failure=failure if status == "paused" else None,
+        was_killed=was_killed and failure is None,
         last_step=history.last_step,
         solves_puzzles=config is not None and config.solves_puzzles,
         is_preparing=status == "training" and not (history.phase == "training" and history.last_step),

@@ -19,7 +19,7 @@ from data.storage import (
 )
 from models.errors import RunError
 from models.runs.control_requests import CONTROL_FOLDER
-from models.runs.detached import OUTPUT_FILE
+from models.runs.detached_output import OUTPUT_FILE
 from models.runs.incomplete import is_incomplete
 from models.runs.lock import LOCK_FILE, PID_FILE, RESERVED_FILE, holding_lock, holding_lock_to_read
 from models.runs.new_run import new_run, staging

@@ -168,6 +168,13 @@ def test_a_training_that_dies_is_told(
     assert code == ExitCode.FAILED and "ended without a word" in text and "rlm resume owl" in text
 
 
+def test_an_error_that_the_log_could_not_take_is_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    write(run, started(), step(1))
+    (run.path / watching.OUTPUT_FILE).write_text("error: The disk is full.\nFree some space.\n")
+    code, text = watched(run, capsys, "owl")
+    assert code == ExitCode.FAILED and "The disk is full." in text and "without a word" not in text
+
+
 def test_a_training_that_dies_while_it_prepares_is_told(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

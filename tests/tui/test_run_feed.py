@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import time
 from typing import get_args
 
@@ -111,6 +112,24 @@ def test_what_a_training_is_at_between_two_steps_is_told_as_it_goes_on(record) -
     assert [stage for _, stage in said] == ["compiling", "evaluating 25%", "evaluating 50%"]
     idle = feed.poll()
     assert idle is not None and progress_words(idle) == "step 10 of 100"
+
+
+def test_an_error_that_the_log_could_not_take_is_told_by_what_the_process_printed(record) -> None:
+    run = record("owl", [started(), *steps(10)])
+    output = run.path / "detached.log"
+    feed, runs = RunFeed(run.path), RunList(run.path.parent)
+    output.write_text("error: of an earlier training\n", encoding="utf-8")
+    os.utime(output, (1, 1))
+    assert feed.poll().state == runs.read()[0].state == "killed"  # type: ignore[union-attr]
+    output.write_text("step 9\nerror: The disk is full.\nFree some space.\n", encoding="utf-8")
+    seen, (row,) = feed.poll(), runs.read()
+    assert seen is not None and seen.state == row.state == "failed" and feed.poll() is None
+    assert seen.failure == row.summary.failure
+    assert (seen.failure.message, seen.failure.hint) == ("The disk is full.", "Free some space.")
+    assert "disk is full" in seen.log[-1].text and seen.log[-1].level == "error"
+    with run.lock():
+        again = feed.poll()
+        assert again is not None and again.is_busy and again.failure is None
 
 
 def test_a_replaced_log_is_read_anew_and_a_lost_run_is_an_error(record) -> None:

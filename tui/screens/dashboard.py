@@ -126,10 +126,11 @@ class DashboardScreen(RunControlScreen):
 
     def on_run_advanced(self, message: RunAdvanced) -> None:
         before, self.view = self.view, message.view
+        is_first = not self._is_read
         self.problem, self._is_read = None, True
         self._draw()
-        if before.is_busy and not self.view.is_busy and self.view.failure is not None:
-            failure = self.view.failure
+        failure = self.view.failure
+        if failure is not None and failure != before.failure and not is_first:
             words = "\n".join(part for part in (failure.message, failure.hint) if part)
             self.rlm.say(words, severity="error")
         if before.is_busy and self.view.state == "killed":
