@@ -167,6 +167,13 @@ class RlmApp(App[None]):
     def on_training_refused(self, message: TrainingRefused) -> None:
         self.say(f"{message.run or 'The new run'} does not train. {message.reason}", severity="error")
 
+    async def action_quit(self) -> None:
+        """Leave, but a screen that is being opened only when it is. Its widgets would not find each other."""
+        if self.screen.is_mounted:
+            self.exit()
+        else:
+            self.screen.call_after_refresh(self.exit)
+
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))

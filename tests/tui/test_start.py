@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
 
 import rlm_cli.commands.tui as tui_command
 import tui.app as app_module
@@ -15,7 +17,11 @@ from rlm_cli.exit_codes import ExitCode
 from tests.tui.conftest import until
 from tui.app import RlmApp
 from tui.screens.chat import ChatScreen
+from tui.screens.dashboard import DashboardScreen
+from tui.screens.expand import ExpandScreen
 from tui.screens.home import HomeScreen
+from tui.screens.inside import InsideScreen
+from tui.screens.puzzle import PuzzleScreen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,3 +94,16 @@ def test_the_application_begins_with_a_chat(chatty: Run, monkeypatch: pytest.Mon
             assert isinstance(app.screen, HomeScreen)
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("kind", [ChatScreen, DashboardScreen, ExpandScreen, InsideScreen, PuzzleScreen])
+def test_leaving_while_a_screen_is_opened(drive, record, kind: type[Screen[None]]) -> None:
+    run = record("owl")
+
+    async def do(pilot: Pilot[None]) -> None:
+        pilot.app.push_screen(kind(run.path))
+        await asyncio.sleep(0)
+        await pilot.app.run_action("quit")
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    assert drive(do).return_code == 0
