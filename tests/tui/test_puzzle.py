@@ -1,6 +1,7 @@
 """The screen that solves puzzles, and its keys."""
 
 import shutil
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -167,6 +168,29 @@ def test_a_typed_puzzle_is_drawn_checked_and_solved(solving, size: tuple[int, in
         assert pilot.app.screen is screen and screen.solve.name == "your puzzle"
 
     solving(do, size)
+
+
+def test_a_typed_puzzle_comes_in_place_of_one_that_is_being_found(
+    solving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_found = threading.Event()
+
+    async def do(pilot: Pilot[None], screen: PuzzleScreen) -> None:
+        monkeypatch.setattr(PuzzleSource, "next", lambda source: is_found.wait(60))
+        await pilot.press("n", "n")
+        assert screen.is_posing
+        await pilot.press("t")
+        pilot.app.screen.query_one(Input).value = OWN
+        await pilot.press("enter")
+        await until(pilot, lambda: not screen.is_posing)
+        is_found.set()
+        await thought(pilot, screen)
+        assert screen.solve is not None and screen.solve.name == "your puzzle"
+
+    try:
+        solving(do)
+    finally:
+        is_found.set()
 
 
 def paste(text: str):

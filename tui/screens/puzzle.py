@@ -128,13 +128,13 @@ class PuzzleScreen(Screen[None]):
         self._write_title()
 
     def _pose(self, text: str | None = None) -> None:
-        """Take the next puzzle, or the one in a text, in a thread."""
-        if self.source is not None and not self.is_posing:
+        """Take the next puzzle or, even while one is being found, the one in a text. A thread makes it."""
+        if self.source is not None and (text is not None or not self.is_posing):
             self.is_posing = True
             self._write_title()
             self._make(self.source, text)
 
-    @work(group="pose")
+    @work(group="pose", exclusive=True)
     async def _make(self, source: PuzzleSource, text: str | None) -> None:
         try:
             posed = await load_in_thread(lambda: source.next() if text is None else source.typed(text))
