@@ -96,7 +96,8 @@ def test_mode_parts_and_text_of_a_trace_change_by_keys(inside) -> None:
         await pilot.press("f3")
         await until(pilot, lambda: view.found.depth == "3")
         await pilot.press("f6")
-        await until(pilot, lambda: view.found.ablations)
+        await until(pilot, lambda: view.found.ablations and screen.running is None)
+        assert "parts left out in turn" in shown(pilot.app)
         assert view.found.depth == "3" and screen.settings.mode == "deep"
         first = view.query_one(CurveChart).chart
         await pilot.press("x")
@@ -185,7 +186,7 @@ def endless(closed: list[bool]) -> Generator[Event, None, None]:
         closed.append(True)
 
 
-def test_escape_leaves_a_work_and_closes_its_generator(inside, monkeypatch) -> None:
+def test_a_work_is_stopped_by_keys_and_by_leaving_and_closes_its_generator(inside, monkeypatch) -> None:
     closed: list[bool] = []
     monkeypatch.setattr(ModelWork, "depth", lambda work: endless(closed))
 
@@ -197,10 +198,13 @@ def test_escape_leaves_a_work_and_closes_its_generator(inside, monkeypatch) -> N
         await pilot.press("escape")
         await until(pilot, lambda: closed)
         assert pilot.app.screen is screen and screen.running is None
-        await pilot.press("3", "enter")
+        await pilot.press("3", "enter", "ctrl+c")
+        await until(pilot, lambda: len(closed) == 2)
+        assert pilot.app.screen is screen and screen.running is None
+        await pilot.press("enter")
         await until(pilot, lambda: screen.running == "depth")
         pilot.app.pop_screen()
-        await until(pilot, lambda: len(closed) == 2)
+        await until(pilot, lambda: len(closed) == 3)
 
     inside(do)
 

@@ -68,6 +68,7 @@ class InsideScreen(Screen[None]):
         *(Binding(str(n), f"view('{name}')", name.capitalize(), id=f"inside.{name}", show=False,
                   tooltip=f"Show the {name}")
           for n, name in enumerate(VIEWS, start=1)),
+        Binding("ctrl+c", "stop", "Stop", id="inside.stop", show=False, tooltip="Stop the work"),
         Binding("escape,q", "stop_or_close", "Stop/back", id="inside.close",
                 tooltip="Stop the work or go back"),
     ]  # fmt: skip
@@ -192,7 +193,7 @@ class InsideScreen(Screen[None]):
                 self.rlm.say("No part of this model can be left out on this text.")
         self._write_title()
 
-    def _stop_work(self) -> None:
+    def action_stop(self) -> None:
         self._stop.set()
         self._end()
 
@@ -227,6 +228,8 @@ class InsideScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("edit", "change_ablations", "change_coloring", "change_halt"):
             return self.shown == "trace" and self.applies()
+        if action == "stop":
+            return self.running is not None
         if action == "next_chart":
             return self.shown != "scores"
         if action == "next_mode":
@@ -271,7 +274,7 @@ class InsideScreen(Screen[None]):
         """Take these settings, and trace again where a trace is shown or under way."""
         self.settings = settings
         if self.running == "trace":
-            self._stop_work()
+            self.action_stop()
             self.action_start()
         elif self.running is None and self.shown == "trace" and self.query_one(TraceView).found is not None:
             self.action_start()
@@ -289,7 +292,7 @@ class InsideScreen(Screen[None]):
 
     def action_stop_or_close(self) -> None:
         if self.running is not None:
-            self._stop_work()
+            self.action_stop()
         elif isinstance(self.focused, Input):
             self._focus_result()
         else:
