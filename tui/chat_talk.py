@@ -4,6 +4,7 @@ What writes text gives `Answer`s, which a thread writes one after another.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from models.generation.chat_settings import SETTING_COMMANDS
 from models.generation.comparison import ComparedAnswer, at_modes, comparison
 from models.generation.export import export
 from models.generation.prompt import unknown_note
+from tui.answer_tokens import AnswerTokens
 from tui.chat_entries import Answer, Entry, Kind
 
 if TYPE_CHECKING:
@@ -166,10 +168,14 @@ class ChatTalk:
 
     def _show_turns(self) -> None:
         """Show the conversation alone. Answers that were written here keep their tokens."""
-        known = {entry.text: entry.tokens for entry in self.entries if entry.tokens is not None}
+        known = defaultdict[str, list[AnswerTokens]](list)
+        for entry in self.entries:
+            if entry.tokens is not None:
+                known[entry.text].append(entry.tokens)
         turns = self.session.conversation.turns[-MOST_ENTRIES:]
         self.entries[:] = [
-            Entry("model", turn.content, known.get(turn.content)) if turn.role == "assistant"
+            Entry("model", turn.content, known[turn.content].pop(0) if known[turn.content] else None)
+            if turn.role == "assistant"
             else Entry("user", turn.content)
             for turn in turns
         ]  # fmt: skip

@@ -9,12 +9,14 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from data.document import Message
 from data.errors import RlmError, UsageError
 from models.generation.chat_session import ChatSession
 from models.runs.run import Run
 from tests.tui.conftest import SIZES, answer, remarks, said, send, shown, until
 from tui import chat_writer
-from tui.chat_entries import Answer
+from tui.answer_tokens import AnswerTokens
+from tui.chat_entries import Answer, Entry
 from tui.chat_talk import ChatTalk
 from tui.chat_writer import write_answer
 from tui.messages import ModelLoaded
@@ -325,3 +327,21 @@ def test_the_line_of_the_settings_follows_the_width(chat) -> None:
         await until(pilot, lambda: "━" not in shown(pilot.app))
 
     chat(do)
+
+
+def test_the_input_is_seen_below_completions_in_the_lowest_terminal(chat) -> None:
+    async def do(pilot: Pilot[None], screen: ChatScreen) -> None:
+        await pilot.press("slash")
+        await until(pilot, lambda: screen.input.completes)
+        await pilot.pause()
+        assert screen.input.area.region.height and screen.input.menu.region.height
+
+    chat(do, (20, 5))
+
+
+def test_answers_of_the_same_text_keep_tokens_of_their_own(talk: ChatTalk) -> None:
+    tokens = [AnswerTokens(str), AnswerTokens(str)]
+    talk.entries[:] = [Entry("model", "the same", one) for one in tokens]
+    talk.session.conversation.turns = [Message("user", "again"), Message("assistant", "the same")] * 2
+    talk.submit("/history")
+    assert [entry.tokens for entry in talk.entries if entry.kind == "model"] == tokens

@@ -40,7 +40,7 @@ def test_a_saved_conversation_goes_on(chat, saved: ConversationStore, size: tupl
         listed = await open_list(pilot)
         text = shown(pilot.app)
         assert "A hen" in text and "three cannot be read" in text and not set(text) & {"\x1b", "\x9b"}
-        assert ("2 turns" in text and "deep" in text) == (size[0] > 70)
+        assert ("2 exchanges" in text and "deep" in text) == (size[0] > 70)
         listed.choices.highlighted = [one.name for one in listed.shown or ()].index("one")
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)

@@ -96,7 +96,9 @@ class ConversationsScreen(ModalScreen[str | None]):
     def _row(self, one: SavedConversation) -> Content:
         width = max(10, self.choices.content_size.width - 2)  # beside the scroll bar
         age = format_age(one.modified)
-        about = f"{counted(one.exchanges, 'turn'):>9}  {one.mode:<8}  {age:>14}" if width >= _WIDE else age
+        about = (
+            f"{counted(one.exchanges, 'exchange'):>13}  {one.mode:<8}  {age:>14}" if width >= _WIDE else age
+        )
         words = one.first_words or _EMPTY if one.problem is None else f"{one.name} cannot be read"
         mark = "● " if one.name == self.current else "  "
         room = max(1, width - len(about) - 4)
@@ -121,7 +123,7 @@ class ConversationsScreen(ModalScreen[str | None]):
             return
         one = self.shown[place]
         words = one.first_words or _EMPTY if one.problem is None else "It cannot be read."
-        about = f"\n{counted(one.exchanges, 'turn')}, {format_age(one.modified)}. It goes for good."
+        about = f"\n{counted(one.exchanges, 'exchange')}, {format_age(one.modified)}. It goes for good."
         question = joined((shortened(words, 200), "bold"), about)
 
         def answered(yes: bool | None) -> None:

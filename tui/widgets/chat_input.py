@@ -15,6 +15,8 @@ from tui.content import joined
 
 LONGEST = 20_000
 """Characters of a message. A longer one would make every key wait; a context holds the end of it at most."""
+_MOST_COMPLETIONS = 8
+"""Rows of completions, where the terminal is high."""
 
 
 class MessageArea(TextArea):
@@ -111,6 +113,7 @@ class ChatInput(Vertical):
                     joined((f"{command:<12}", "$accent"), ("  " + summary, "$foreground-muted")), id=command
                 )
             )
+        self.menu.styles.max_height = max(1, min(_MOST_COMPLETIONS, self.app.size.height // 3))
         self.menu.display = bool(found) and found[0][0] != text
         if found:
             self.menu.highlighted = 0

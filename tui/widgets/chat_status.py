@@ -11,6 +11,8 @@ from tui.theme import level_style
 
 _BAR = 8  # cells of the context meter
 _WIDE = 70
+_VERY_WIDE = 100
+"""Columns that also have room for how many messages do not fit the context."""
 _ALMOST_FULL = 0.9
 
 Parts = list[tuple[str, str] | str]
@@ -82,5 +84,6 @@ class ChatStatus(Static):
         if self.app.size.width >= _WIDE:
             full = round(_BAR * share)
             parts += [("━" * full, style), ("━" * (_BAR - full), "$panel"), " "]
-        parts.append(f"{used}/{length}" if stats is None or is_writing else stats.context())
+        has_room = self.app.size.width >= _VERY_WIDE
+        parts.append(stats.context() if has_room and stats and not is_writing else f"{used}/{length}")
         self.update(joined(*parts))
