@@ -22,6 +22,7 @@ from tui.screens.chat import ChatScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
+from tui.terminal_input import guard_input
 from tui.theme import DARK, LIGHT, THEMES, level_colors
 
 Severity = Literal["information", "warning", "error"]
@@ -188,7 +189,13 @@ class RlmApp(App[None]):
 def run_app(
     runs_dir: Path, words: Callable[[str], str], run: Path | None = None, *, chat: Path | None = None
 ) -> None:
-    """Run the application on the terminal until the user leaves. It begins as `RlmApp` says."""
+    """Run the application on the terminal until the user leaves. It begins as `RlmApp` says.
+
+    A crash of the application ends the process with exit code 1.
+    """
     app = RlmApp(runs_dir, words, run, chat)
+    guard_input(app.driver_class)
     app.run()
     end_if_loading(app.return_code or 0)
+    if app.return_code:
+        raise SystemExit(app.return_code)

@@ -75,8 +75,8 @@ class RealTerminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def type(self, text: str) -> None:
-        """Type characters, without Enter."""
-        os.write(self._ours, text.encode())
+        """Type characters, without Enter. A surrogate stands for a byte, as in the names of files."""
+        os.write(self._ours, text.encode("utf-8", "surrogateescape"))
 
     def press(self, *keys: str) -> None:
         """Press keys by their names, or those of single characters. After each, see what it does."""

@@ -107,3 +107,10 @@ def test_leaving_while_a_screen_is_opened(drive, record, kind: type[Screen[None]
         await until(pilot, lambda: not pilot.app.is_running)
 
     assert drive(do).return_code == 0
+
+
+def test_a_crash_of_the_application_is_an_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RlmApp, "run", lambda app: setattr(app, "_return_code", 1))
+    with pytest.raises(SystemExit) as ended:
+        app_module.run_app(tmp_path, str)
+    assert ended.value.code == 1

@@ -28,6 +28,8 @@ def test_nothing_hostile_reaches_the_terminal_and_ctrl_q_gives_it_back(record, t
         terminal.wait_for("OBEYED")
         terminal.press("escape")
         terminal.wait_for("run in")
+        terminal.press("\x1b[200~\x1b[31m d y\x1b[201~", "\udcff")  # a paste, and a byte that is no text
+        assert "Delete" not in terminal.text
         terminal.press("ctrl+q")
         assert terminal.wait_for_end() == 0
     shown = bytes(terminal.received)
