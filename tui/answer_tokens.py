@@ -4,6 +4,8 @@ import bisect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from data.wording import percent
+
 if TYPE_CHECKING:
     from models.generation.generate import GeneratedToken
 
@@ -101,7 +103,7 @@ class AnswerTokens:
         if not items or coloring == "plain":
             return ""
         if coloring == "probability":
-            return f"mean {sum(item.probability for item in items) / len(items):.0%}"
+            return f"mean {percent(sum(item.probability for item in items) / len(items))}"
         passes = [item.passes for item in items]
         low, high = min(passes), max(passes)
         if low == high:

@@ -57,7 +57,8 @@ def test_levels_and_summaries() -> None:
     assert tokens.colored("passes") == [(0, 1, 0), (1, 2, LEVELS - 1)]
     assert tokens.summary("passes") == "1 to 6, mean 3.5"
     assert tokens_of(likely, likely).summary("passes") == "every token took 1"
-    assert tokens.summary("probability") == "mean 48%"
+    assert tokens.summary("probability") == "mean 47.5 %"
+    assert tokens_of(unlikely).summary("probability") == "mean 0.1 %"
     assert tokens_of().summary("passes") == ""
 
 
