@@ -70,6 +70,12 @@ MODE_TOLERANCE = 0.002
 within the chance of one held-out text, and does not count."""
 
 
+def next_mode(mode: str) -> str:
+    """The next deeper mode; after the deepest, the first."""
+    modes = list(MODES)
+    return modes[(modes.index(mode) + 1) % len(modes)]
+
+
 def best_mode(losses: Mapping[str, float]) -> str | None:
     """The shallowest mode whose loss is within MODE_TOLERANCE of the lowest of `losses`, by mode.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from models.depth import DEFAULT_MODE, MODES, depth_of
+from models.depth import DEFAULT_MODE, depth_of, next_mode
 from models.generation.run_defaults import load_writer
 from models.runs.events import EvaluationAdvanced, Event, PreparationAdvanced
 from models.runs.run import Run
@@ -37,8 +37,7 @@ class TraceSettings:
     """Whether the parts of the recursion are left out in turn, which takes longer."""
 
     def with_next_mode(self) -> "TraceSettings":
-        modes = list(MODES)
-        return replace(self, mode=modes[(modes.index(self.mode) + 1) % len(modes)])
+        return replace(self, mode=next_mode(self.mode))
 
 
 def found_by(

@@ -141,6 +141,10 @@ def test_escape_stops_an_answer_and_retry_writes_another(chat, monkeypatch: pyte
             await pilot.press("enter")
             await until(pilot, lambda: screen.speed is not None and "xx" in shown(pilot.app))
             assert screen.is_writing
+            screen.input.fill("the owl")
+            await pilot.press("enter")
+            await until(pilot, lambda: screen.input.area.text == "the owl")  # it is refused, and not lost
+            screen.input.fill("")
             await pilot.press("escape")
             await until(pilot, lambda: not screen.is_writing)
         assert pilot.app.screen is screen and screen.talk is not None

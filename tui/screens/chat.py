@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from data.errors import RlmError
-from models.depth import MODES
+from models.depth import next_mode
 from models.generation.chat_commands import Command
 from models.generation.run_defaults import mode_losses
 from models.generation.settings import TEMPERATURES
@@ -53,8 +53,7 @@ class ChatScreen(Screen[None]):
                 tooltip="The saved conversations"),
         Binding("ctrl+t", "tokens", "Tokens", id="chat.tokens",
                 tooltip="Look at the tokens of an answer and their alternatives"),
-        Binding("ctrl+r", "retry", "Retry", id="chat.retry", tooltip="Answer the last message again",
-                show=False),
+        Binding("ctrl+r", "retry", "Retry", id="chat.retry", show=False, tooltip="Write another answer"),
         Binding("f5", "reload", "Reload", id="chat.reload", tooltip="Take the weights the run has now",
                 show=False),
         Binding("f8", "warmer(-1)", "Colder", id="chat.colder", tooltip="A lower temperature", show=False),
@@ -158,7 +157,8 @@ class ChatScreen(Screen[None]):
     def _submit(self, text: str) -> None:
         if self.talk is not None and not self.is_loading:
             talk = self.talk
-            self._do(lambda: talk.submit(text, while_writing=self.is_writing))
+            refused = text if self.is_writing else None
+            self._do(lambda: talk.submit(text, while_writing=self.is_writing), refused)
         elif self._waiting is None:
             self._waiting = text
             self.rlm.say("It is sent as soon as the model is loaded.")
@@ -166,14 +166,16 @@ class ChatScreen(Screen[None]):
             self.input.fill(text)
             self.rlm.say("One message waits for the model already.", severity="warning")
 
-    def _do(self, asked: Callable[[], list[Answer]]) -> None:
-        """Do what was asked, show what came of it, and write the answers."""
+    def _do(self, asked: Callable[[], list[Answer]], text: str | None = None) -> None:
+        """Do what was asked, and write the answers. Where it is refused, `text` is in the input again."""
         talk = self.talk
         assert talk is not None
         try:
             answers = asked()
         except RlmError as error:
             talk.say_error(error)
+            if text is not None:
+                self.input.fill(text)
             answers = []
         if talk.to_copy is not None:
             self.app.copy_to_clipboard(talk.to_copy)
@@ -220,9 +222,7 @@ class ChatScreen(Screen[None]):
 
     def action_next_mode(self) -> None:
         if self.talk is not None:
-            modes = list(MODES)
-            place = modes.index(self.talk.session.settings.mode)
-            self._command(Command("mode", modes[(place + 1) % len(modes)]))
+            self._command(Command("mode", next_mode(self.talk.session.settings.mode)))
 
     def action_warmer(self, direction: int) -> None:
         if self.talk is not None:
@@ -257,7 +257,7 @@ class ChatScreen(Screen[None]):
     def action_compare(self) -> None:
         if self._is_free() and (talk := self.talk) is not None:
             text = self.input.take()
-            self._do(lambda: talk.compare_two(text))
+            self._do(lambda: talk.compare_two(text), text)
 
     def action_reload(self) -> None:
         if self._is_free():
