@@ -150,8 +150,9 @@ class ChatTalk:
                  "A line that begins with a space or // is text.")  # fmt: skip
 
     def _say_rows(self, rows: list[tuple[str, str]]) -> None:
+        """Add rows, in which braces are those of the user."""
         width = max(len(name) for name, _ in rows)
-        self.say("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+        self.add(Entry("note", "\n".join(f"{name:<{width}}  {value}" for name, value in rows)))
 
     def start_anew(self) -> list[Answer]:
         """Begin another conversation. The old one is saved."""
@@ -211,7 +212,7 @@ class ChatTalk:
     def _system(self, text: str | None) -> None:
         if text is not None:
             self.session.set_system("" if text == "off" else text)
-        self.say(f"system: {self.session.conversation.system or 'none'}")
+        self.add(Entry("note", f"system: {self.session.conversation.system or 'none'}"))
 
     def _load(self, name: str | None) -> None:
         if name is None:

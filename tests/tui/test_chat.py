@@ -349,3 +349,13 @@ def test_answers_of_the_same_text_keep_tokens_of_their_own(talk: ChatTalk) -> No
     talk.session.conversation.turns = [Message("user", "again"), Message("assistant", "the same")] * 2
     talk.submit("/history")
     assert [entry.tokens for entry in talk.entries if entry.kind == "model"] == tokens
+
+
+def test_braces_of_the_user_are_no_commands(talk: ChatTalk) -> None:
+    talk.words = lambda text: text.replace("{chat}", "rlm chat")
+    talk.session.conversation.system = "Say {chat}."
+    for line in ("/system", "/status"):
+        talk.submit(line)
+    assert said(talk).count("Say {chat}.") == 2 and "rlm chat" not in said(talk)
+    talk.say_error(RlmError("No.", hint="Use {chat}."))
+    assert "Use rlm chat." in said(talk)
