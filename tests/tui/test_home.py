@@ -174,6 +174,19 @@ def test_deleting_asks_and_names_what_goes(record, drive) -> None:
     drive(do)
 
 
+def test_a_run_with_a_name_that_rlm_would_not_give_is_deleted_too(record, drive) -> None:
+    run = record("owl", steps(30))
+    odd = run.path.rename(run.path.with_name("my owl [1] \x1b[31m"))
+
+    async def do(pilot: Pilot[None]) -> None:
+        await ready(pilot, 1)
+        await pilot.press("d", "y")
+        await until(pilot, lambda: not odd.exists())
+        await until(pilot, lambda: pilot.app.screen.query_one(NoRuns).display)
+
+    drive(do)
+
+
 def test_a_training_is_not_deleted_and_only_an_interrupted_run_is_resumed(record, drive) -> None:
     run = record("owl", [started(), *steps(30)])
     record("fox", config=CREATED)

@@ -75,7 +75,7 @@ class HomeScreen(Screen[None]):
         return self.query_one(RunTable)
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title", classes="title")
+        yield Static(joined(("rlm", "bold $primary"), "   Reading the runs …"), id="title", classes="title")
         yield RunTable(id="runs")
         yield NoRuns(id="empty")
         yield Static(id="about")
@@ -271,7 +271,7 @@ class HomeScreen(Screen[None]):
     def _delete(self, path: Path) -> None:
         with contextlib.suppress(RuntimeError):  # the application was left meanwhile
             try:
-                remove_run(find_folder(path.name, self.runs.folder))
+                remove_run(find_folder(str(path), self.runs.folder))
             except RlmError as error:
                 self.app.call_from_thread(self.rlm.say_error, error)
             else:
