@@ -12,7 +12,7 @@ CORPUS    := sample_corpora/fables.txt
 PYTEST    := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format clean
+.PHONY: help setup demo test test-slow check format screenshots clean
 
 help:
 	@echo "make setup      environment in $(VENV), with the tested versions"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-slow  the long proofs"
 	@echo "make check      lint, format, types, import contracts"
 	@echo "make format     put the code in the agreed shape"
+	@echo "make screenshots  the pictures of the full-screen application, from real trainings"
 	@echo "make clean      remove the environment and what the tools left (never runs/)"
 
 setup: $(INSTALLED)
@@ -55,6 +56,9 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: $(INSTALLED)
+	$(BIN)/python docs/make_screenshots.py
 
 clean:
 	rm -rf $(VENV) .ci-venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
