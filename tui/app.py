@@ -1,5 +1,8 @@
 """The application: its themes, its bindings on every screen, and the way to each screen."""
 
+import asyncio
+import contextlib
+import signal
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -88,6 +91,10 @@ class RlmApp(App[None]):
         return HomeScreen(self.runs_dir)
 
     def on_mount(self) -> None:
+        for name in ("SIGTERM", "SIGHUP"):
+            with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):  # as on Windows
+                number = getattr(signal, name)
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)
         if self._first_run is not None:
             self.push_screen(DashboardScreen(self._first_run))
         if self._first_chat is not None:
@@ -191,7 +198,7 @@ def run_app(
 ) -> None:
     """Run the application on the terminal until the user leaves. It begins as `RlmApp` says.
 
-    A crash of the application ends the process with exit code 1.
+    A crash of the application ends the process with exit code 1, and a signal with its own one.
     """
     app = RlmApp(runs_dir, words, run, chat)
     guard_input(app.driver_class)

@@ -1,6 +1,8 @@
 """Starting the application: what it needs, and what it does not load."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +116,13 @@ def test_a_crash_of_the_application_is_an_exit_code(tmp_path: Path, monkeypatch:
     with pytest.raises(SystemExit) as ended:
         app_module.run_app(tmp_path, str)
     assert ended.value.code == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_the_application_in_order(drive, name: str, code: int) -> None:
+    async def do(pilot: Pilot[None]) -> None:
+        os.kill(os.getpid(), getattr(signal, name))
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    assert drive(do).return_code == code
