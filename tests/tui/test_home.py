@@ -345,6 +345,24 @@ def test_marked_runs_are_plotted_together(record, drive) -> None:
     drive(do)
 
 
+def test_the_names_of_many_curves_leave_room_for_the_curves(record, drive) -> None:
+    for name in ("owl", "fox", "hen", "hare"):
+        record(name, steps(60))
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 4)
+        await pilot.press(*("space", "down") * 4, "p")
+        screen = pilot.app.screen
+        assert isinstance(screen, PlotScreen) and len(screen.runs) == 4 and home.table.marked
+        await until(pilot, lambda: screen.curves)
+        await pilot.press("v")
+        await pilot.pause()
+        text = shown(pilot.app)
+        assert "step 60" in text and "└" in text and text.count("│") > 3
+
+    drive(do, (40, 12))
+
+
 def test_help_lists_the_keys_and_the_palette_what_can_run(record, drive) -> None:
     record("owl", steps(30))
 

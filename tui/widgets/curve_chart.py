@@ -76,6 +76,8 @@ class CurveChart(Widget, can_focus=True):
         self._make: MakeChart = lambda dials: None
         self._hover: float | None = None
         """The place on the x-axis under the mouse."""
+        self._rows = _FEWEST_ROWS
+        """Of the curves, as they were drawn last."""
 
     @property
     def chart(self) -> Chart | None:
@@ -101,15 +103,16 @@ class CurveChart(Widget, can_focus=True):
         picture, place = self.view.picture(2 * width) or chart, self._place()
         if place is not None:
             picture = with_values(picture, chart, place)
-        rows = self._rows
+        rows = max(_FEWEST_ROWS, height - _AXIS_ROWS - 1)
         drawn = draw_chart(picture, width, rows, cursor=place)
-        if len(drawn) > height and rows > _FEWEST_ROWS:  # the names of the curves take more than one line
-            drawn = draw_chart(picture, width, max(_FEWEST_ROWS, rows - (len(drawn) - height)), cursor=place)
+        names = len(drawn) - _AXIS_ROWS - rows
+        if len(drawn) > height:  # the names of the curves take more than one line, and at most half of them
+            kept = min(names, max(1, (height - _AXIS_ROWS) // 2))
+            rows = max(_FEWEST_ROWS, height - _AXIS_ROWS - kept)
+            drawn = draw_chart(picture, width, rows, cursor=place)
+            del drawn[kept:names]
+        self._rows = rows
         return lines([_content(line) for line in drawn])
-
-    @property
-    def _rows(self) -> int:
-        return max(_FEWEST_ROWS, self.size.height - _AXIS_ROWS - 1)
 
     @property
     def _columns(self) -> int:
