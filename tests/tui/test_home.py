@@ -174,6 +174,22 @@ def test_deleting_asks_and_names_what_goes(record, drive) -> None:
     drive(do)
 
 
+def test_the_cursor_keeps_its_place_where_its_run_goes(record, drive) -> None:
+    for name in ("owl", "fox", "hen", "hare"):
+        record(name, steps(30))
+
+    async def do(pilot: Pilot[None]) -> None:
+        home = await ready(pilot, 4)
+        for rows, place in ((4, 2), (3, 2), (2, 1)):
+            home.table.move_cursor(row=place)
+            await pilot.pause()
+            await pilot.press("d", "y")
+            await ready(pilot, rows - 1)
+            assert home.table.cursor_row == min(place, rows - 2)
+
+    drive(do)
+
+
 def test_a_run_with_a_name_that_rlm_would_not_give_is_deleted_too(record, drive) -> None:
     run = record("owl", steps(30))
     odd = run.path.rename(run.path.with_name("my owl [1] \x1b[31m"))

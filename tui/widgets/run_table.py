@@ -124,14 +124,17 @@ class RunTable(DataTable[Text]):
         self._fill(str(before.summary.path) if before is not None else None)
 
     def _fill(self, kept: str | None) -> None:
-        """Draw the rows, with the cursor on the run of the path `kept`. What is drawn already stays."""
+        """Draw the rows, with the cursor on the run of the path `kept`, or at its place where that is gone.
+
+        What is drawn already stays.
+        """
         columns = columns_for(self.size.width or self.app.size.width)
         drawn = [[str(row.summary.path), *(self._cell(row, *column).markup for column in columns)]
                  for row in self.rows_shown]  # fmt: skip
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        offset = self.scroll_offset
+        offset, row_before = self.scroll_offset, self.cursor_row
         self.clear(columns=True)
         for column, width in columns:
             title = Text(f"{column.title:>{width}}" if column.is_number else column.title)
@@ -141,8 +144,9 @@ class RunTable(DataTable[Text]):
             key = str(row.summary.path)
             places[key] = place
             self.add_row(*(self._cell(row, *column) for column in columns), key=key)
-        if kept in places:
-            self.move_cursor(row=places[kept], animate=False, scroll=False)
+        if kept is not None and places:
+            place = places.get(kept, min(row_before, len(places) - 1))
+            self.move_cursor(row=place, animate=False, scroll=False)
             self.scroll_to(offset.x, offset.y, animate=False)
 
     def _cell(self, row: RunRow, column: Column, width: int) -> Text:
