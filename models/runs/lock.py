@@ -50,8 +50,8 @@ def holding_lock(folder: Path, *, is_reserved_for_us: bool = False) -> Iterator[
         except Timeout:
             raise _busy(folder) from None
         if folder_identity(folder) != identity:  # it went meanwhile, and FileLock makes what is not there
-            lock.release()
             _remove_if_made(folder)
+            lock.release()
             raise _gone(folder)
     try:
         if not is_reserved_for_us and _is_reserved(folder):
@@ -72,7 +72,7 @@ def _gone(folder: Path) -> RunError:
 
 
 def _remove_if_made(folder: Path) -> None:
-    """Remove a folder that has nothing but a lock in it."""
+    """Remove a folder that has nothing in it but the lock that this process holds."""
     with contextlib.suppress(OSError):
         if os.listdir(folder) == [LOCK_FILE]:
             os.unlink(folder / LOCK_FILE)
@@ -207,8 +207,13 @@ def is_locked(folder: Path) -> bool:
         return True
     from filelock import FileLock, Timeout
 
+    identity = folder_identity(folder)
+    if identity is None:
+        return False
     try:
         with FileLock(folder / LOCK_FILE, timeout=0):
+            if folder_identity(folder) != identity:
+                _remove_if_made(folder)
             return False
     except Timeout:
         return True

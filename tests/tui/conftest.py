@@ -26,6 +26,7 @@ from tui.chat_talk import ChatTalk
 from tui.chat_writer import write_answer
 from tui.screens import dashboard
 from tui.screens.chat import ChatScreen
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.home import HomeScreen
 from tui.widgets.chat_input import ChatInput
 
@@ -105,6 +106,16 @@ async def until(pilot: Pilot[None], holds: Callable[[], object], limit_s: float 
     while not holds():
         assert time.monotonic() < ends, "it never came"
         await asyncio.sleep(0.03)
+
+
+async def confirm(pilot: Pilot[None], key: str) -> None:
+    """Press `key` in the dialog that is opening, and wait until it is closed."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen) and pilot.app.screen.is_running)
+    dialog = pilot.app.screen
+    await pilot.pause()
+    await pilot.press(key)
+    await until(pilot, lambda: pilot.app.screen is not dialog)
+    await pilot.pause()
 
 
 def shown(app: RlmApp) -> str:

@@ -7,9 +7,8 @@ from data.document import Message
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.runs.run import Run
-from tests.tui.conftest import HOSTILE, send, shown, until
+from tests.tui.conftest import HOSTILE, confirm, send, shown, until
 from tui.screens.chat import ChatScreen
-from tui.screens.confirm import ConfirmScreen
 from tui.screens.conversations import ConversationsScreen
 
 
@@ -63,8 +62,10 @@ def test_another_one_is_begun_and_one_is_deleted_after_a_question(chat, saved: C
         listed = await open_list(pilot)
         assert listed.shown and listed.shown[0].name == current and "● the fox" in shown(pilot.app)
         await pilot.press("d")
-        assert isinstance(pilot.app.screen, ConfirmScreen) and "the fox" in shown(pilot.app)
-        await pilot.press("n", "d", "y")
+        await until(pilot, lambda: "Delete" in shown(pilot.app) and "the fox" in shown(pilot.app))
+        await confirm(pilot, "n")
+        await pilot.press("d")
+        await confirm(pilot, "y")
         await until(pilot, lambda: current not in saved.names())
         assert [one.name for one in listed.shown or () if one.name == current] == []
         await pilot.press("escape")

@@ -10,7 +10,7 @@ from models.runs.event_json import to_json
 from models.runs.events import NoticeGiven, RunFailed, SampleGenerated
 from models.runs.run import Run
 from tests.models.runs.example_events import paused, started, step
-from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, steps, until
+from tests.tui.conftest import HOSTILE, SIZES, confirm, remarks, shown, steps, until
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import VIEWS, DashboardScreen
 from tui.screens.home import HomeScreen
@@ -83,7 +83,8 @@ def test_keys_ask_the_training_through_its_control_folder(record, drive) -> None
         assert isinstance(pilot.app.screen, ConfirmScreen)
         await pilot.press("n")
         assert set(control_requests.take(run)) == set()
-        await pilot.press("s", "y")
+        await pilot.press("s")
+        await confirm(pilot, "y")
         await until(pilot, lambda: set(control_requests.take(run)) == {"stop"})
 
     with run.lock():

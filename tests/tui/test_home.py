@@ -12,7 +12,7 @@ from models.errors import RunError
 from models.runs.events import RunFailed
 from tests.models.runs.example_config import CREATED
 from tests.models.runs.example_events import paused, started
-from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, steps, until
+from tests.tui.conftest import HOSTILE, SIZES, confirm, remarks, shown, steps, until
 from tui import app as app_module
 from tui.app import RlmApp
 from tui.chart_view import Dials
@@ -166,7 +166,8 @@ def test_deleting_asks_and_names_what_goes(record, drive) -> None:
         assert "Delete owl?" in shown(pilot.app) and "checkpoints" in shown(pilot.app)
         await pilot.press("enter")  # the first choice keeps it
         assert isinstance(pilot.app.screen, HomeScreen) and run.path.exists()
-        await pilot.press("d", "y")
+        await pilot.press("d")
+        await confirm(pilot, "y")
         await until(pilot, lambda: not run.path.exists())
         await ready(pilot, 1)
         assert kept.path.exists()
@@ -183,7 +184,8 @@ def test_the_cursor_keeps_its_place_where_its_run_goes(record, drive) -> None:
         for rows, place in ((4, 2), (3, 2), (2, 1)):
             home.table.move_cursor(row=place)
             await pilot.pause()
-            await pilot.press("d", "y")
+            await pilot.press("d")
+            await confirm(pilot, "y")
             await ready(pilot, rows - 1)
             assert home.table.cursor_row == min(place, rows - 2)
 
@@ -196,7 +198,8 @@ def test_a_run_with_a_name_that_rlm_would_not_give_is_deleted_too(record, drive)
 
     async def do(pilot: Pilot[None]) -> None:
         await ready(pilot, 1)
-        await pilot.press("d", "y")
+        await pilot.press("d")
+        await confirm(pilot, "y")
         await until(pilot, lambda: not odd.exists())
         await until(pilot, lambda: pilot.app.screen.query_one(NoRuns).display)
 

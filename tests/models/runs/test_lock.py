@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from data.replay import draw_sample
 from models.errors import RunBusyError, RunError
-from models.runs.lock import holding_lock, is_locked, name_reserved, reserving_lock
+from models.runs.lock import PID_FILE, holding_lock, is_locked, name_reserved, reserving_lock
 from models.runs.new_run import new_run
 from models.runs.replay_samples import save_replay_sample
 from models.runs.run import Run
@@ -35,6 +35,23 @@ def test_a_reserved_lock_belongs_to_the_process_that_inherits_it(tmp_path: Path)
     assert not is_locked(tmp_path)
     with holding_lock(tmp_path):
         pass
+
+
+def test_a_look_at_the_lock_makes_no_run_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    run.mkdir()
+    (run / PID_FILE).touch()
+    acquire = FileLock.acquire
+
+    def after_a_move(lock: FileLock, *arguments, **more):
+        run.rename(elsewhere)
+        return acquire(lock, *arguments, **more)
+
+    monkeypatch.setattr(FileLock, "acquire", after_a_move)
+    assert not is_locked(run)
+    assert not run.exists()
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
