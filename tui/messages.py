@@ -12,14 +12,14 @@ from tui.chat_entries import Speed
 from tui.expansion import Expansion
 from tui.machine_figures import Machine
 from tui.planner import PlanAnswer
-from tui.puzzle_solve import PuzzleSolve
-from tui.puzzle_source import Posed, PuzzleSource
 from tui.run_feed import RunView
 from tui.run_list import RunRow
 
 if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
     from models.runs.load import LoadedModel
+    from tui.puzzle_solve import PuzzleSolve
+    from tui.puzzle_source import Posed, PuzzleSource
 
 
 class RunsRead(Message):
@@ -163,7 +163,7 @@ class ExpansionChecked(Message):
 class SolverLoaded(Message):
     """The model of a puzzle run was loaded, or `error` says why not."""
 
-    def __init__(self, source: PuzzleSource | None, error: RlmError | None = None) -> None:
+    def __init__(self, source: "PuzzleSource | None", error: RlmError | None = None) -> None:
         super().__init__()
         self.source = source
         self.error = error
@@ -180,7 +180,7 @@ class HeldOutRead(Message):
 class PuzzlePosed(Message):
     """There is a puzzle for the model, or `error` says why not."""
 
-    def __init__(self, posed: Posed | None, error: RlmError | None = None) -> None:
+    def __init__(self, posed: "Posed | None", error: RlmError | None = None) -> None:
         super().__init__()
         self.posed = posed
         self.error = error
@@ -189,7 +189,7 @@ class PuzzlePosed(Message):
 class PuzzleAdvanced(Message):
     """Steps of a puzzle were taken. `is_over`: no more are taken; `error` says why, where one failed."""
 
-    def __init__(self, solve: PuzzleSolve, *, is_over: bool = False, error: RlmError | None = None) -> None:
+    def __init__(self, solve: "PuzzleSolve", *, is_over: bool = False, error: RlmError | None = None) -> None:
         super().__init__()
         self.solve = solve
         self.is_over = is_over

@@ -1,8 +1,6 @@
 """A text of the kind that a run learned, as an example. Torch-free."""
 
 from data.errors import RlmError
-from data.prepare import open_prepared
-from data.tokenizer import load_tokenizer_file
 from models.runs.run import Run
 
 _TOKENS = 4096
@@ -24,6 +22,10 @@ def example_text(run: Run) -> str:
 
 
 def _held_out_line(run: Run) -> str | None:
+    # With numpy, which the list of runs does not need.
+    from data.prepare import open_prepared
+    from data.tokenizer import load_tokenizer_file
+
     try:
         config = run.config()
         data, context = config.data, config.model.dials.get("context_length")
@@ -35,9 +37,7 @@ def _held_out_line(run: Run) -> str | None:
     except (RlmError, OSError):
         return None
     lines = [" ".join(line.split()) for line in text.split("\n")[1:]]  # the start of the first is cut off
-    lines = [
-        line for line in lines if any(map(str.isalpha, line)) and "\N{REPLACEMENT CHARACTER}" not in line
-    ]
+    lines = [line for line in lines if any(map(str.isalpha, line)) and _UNREADABLE not in line]
     line = next((line for line in lines if len(line) >= _LEAST), lines[0] if lines else "")
     while len(line) > _MOST or (isinstance(context, int) and len(tokenizer.encode(line)) > context):
         line = line[:_MOST].rpartition(" ")[0]

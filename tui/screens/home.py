@@ -26,7 +26,6 @@ from tui.screens.expand import ExpandScreen
 from tui.screens.inside import InsideScreen
 from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
-from tui.screens.puzzle import PuzzleScreen
 from tui.screens.teach import TeachScreen
 from tui.widgets.no_runs import NoRuns
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
@@ -227,6 +226,8 @@ class HomeScreen(Screen[None]):
     def action_solve(self) -> None:
         row = self.table.selected
         if row is not None:
+            from tui.screens.puzzle import PuzzleScreen  # with numpy, which the list does not need
+
             self.app.push_screen(PuzzleScreen(row.summary.path))
 
     def action_expand(self) -> None:

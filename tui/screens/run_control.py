@@ -17,7 +17,6 @@ from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.inside import InsideScreen
 from tui.screens.pause_menu import PauseMenu
-from tui.screens.puzzle import PuzzleScreen
 from tui.screens.run_settings import RunSettingsScreen
 from tui.screens.sample_prompt import SamplePromptScreen
 
@@ -112,6 +111,8 @@ class RunControlScreen(Screen[None]):
         self.app.push_screen(ChatScreen(self.folder))
 
     def action_solve(self) -> None:
+        from tui.screens.puzzle import PuzzleScreen  # with numpy, which a dashboard does not need
+
         self.app.push_screen(PuzzleScreen(self.folder))
 
     def action_inside(self) -> None:
