@@ -15,14 +15,14 @@ PYTEST    := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 .PHONY: help setup demo test test-slow check format screenshots clean
 
 help:
-	@echo "make setup      environment in $(VENV), with the tested versions"
-	@echo "make demo       two minutes of training, then a passage by the new model"
-	@echo "make test       the everyday test suite"
-	@echo "make test-slow  the long proofs"
-	@echo "make check      lint, format, types, import contracts"
-	@echo "make format     put the code in the agreed shape"
+	@echo "make setup        environment in $(VENV), with the tested versions"
+	@echo "make demo         two minutes of training, then a passage by the new model"
+	@echo "make test         the everyday test suite"
+	@echo "make test-slow    the long proofs"
+	@echo "make check        lint, format, types, import contracts"
+	@echo "make format       put the code in the agreed shape"
 	@echo "make screenshots  the pictures of the full-screen application, from real trainings"
-	@echo "make clean      remove the environment and what the tools left (never runs/)"
+	@echo "make clean        remove the environment and what the tools left (never runs/)"
 
 setup: $(INSTALLED)
 	@echo "Ready. Type next:  $(BIN)/rlm train $(CORPUS) --minutes 2"
