@@ -3,12 +3,11 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from data.errors import RlmError
@@ -23,19 +22,19 @@ from tui.chat_writer import begin_talk, load_model, write_answers
 from tui.messages import AnswerAdvanced, AnswerEnded, ModelLoaded
 from tui.model_work import weights_written
 from tui.screens.conversations import NEW, ConversationsScreen
+from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.chat_input import ChatInput
 from tui.widgets.chat_status import ChatStatus, ChatTitle
 from tui.widgets.talk_view import TalkView
 
 if TYPE_CHECKING:
     from models.runs.load import LoadedModel
-    from tui.app import RlmApp
 
 _LOOK_S = 2.0
 _TEMPERATURE_STEP = 0.1
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(RlmScreen):
     """Loads the model of a run and talks with it."""
 
     HELP_TEXT = (
@@ -78,10 +77,6 @@ class ChatScreen(Screen[None]):
         self._stop = threading.Event()
         self._weights_time = 0.0
         self._is_newer = False
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     @property
     def input(self) -> ChatInput:

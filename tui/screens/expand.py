@@ -7,13 +7,12 @@ process of its own, which goes on when the application is closed.
 import contextlib
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Label, Static
 
 from data.errors import RlmError, UsageError
@@ -26,13 +25,13 @@ from tui.expansion import Expansion, Growth, train_on_arguments
 from tui.launcher import Launch
 from tui.messages import ExpansionChecked, ExpansionPlanned, ExpansionRead
 from tui.model_thread import load_in_thread
+from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.plain_input import PlainInput
 from tui.widgets.plan_rows import PlanRows
 from tui.widgets.size_field import SizeField
 
 if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
-    from tui.app import RlmApp
 
 _PAUSE_S = 0.15
 """After the last key, before it is planned."""
@@ -40,7 +39,7 @@ _LONGEST_WRITING_S = 3600.0
 _NOTHING = "Choose what grows: + and - change a size, or type one."
 
 
-class ExpandScreen(Screen[None]):
+class ExpandScreen(RlmScreen):
     """Plans a larger run with the same output, and starts the process that writes it."""
 
     HELP_TEXT = (
@@ -67,10 +66,6 @@ class ExpandScreen(Screen[None]):
         self.problem: RlmError | None = None
         self.written: Run | None = None
         self.is_planning = self.is_checking = self.is_writing = False
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Static(joined(("expand", "bold $primary"), f"   {self.folder.name}"), classes="title")

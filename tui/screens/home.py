@@ -2,13 +2,11 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
 from data.errors import RlmError
@@ -26,17 +24,15 @@ from tui.screens.expand import ExpandScreen
 from tui.screens.inside import InsideScreen
 from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
+from tui.screens.rlm_screen import RlmScreen
 from tui.screens.teach import TeachScreen
 from tui.widgets.no_runs import NoRuns
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
 
-if TYPE_CHECKING:
-    from tui.app import RlmApp
-
 _INTERVAL_S = 1.0
 
 
-class HomeScreen(Screen[None]):
+class HomeScreen(RlmScreen):
     """The runs of a folder, read again every second in a thread."""
 
     HELP_TEXT = (
@@ -64,10 +60,6 @@ class HomeScreen(Screen[None]):
         self._reading = False
         self._keys_for: object = ()
         """What of the selected run the keys in the footer follow from."""
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     @property
     def table(self) -> RunTable:

@@ -5,12 +5,11 @@ import time
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from data.errors import RlmError
@@ -23,14 +22,12 @@ from tui.content import joined
 from tui.messages import WorkAdvanced, WorkEnded
 from tui.model_thread import load_in_thread
 from tui.model_work import ModelWork, TraceSettings, found_by, progress_of
+from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.depth_view import DepthView
 from tui.widgets.score_view import ScoreView
 from tui.widgets.trace_view import TraceView
 from tui.widgets.view_tabs import ViewTabs
 from tui.widgets.work_line import WorkLine
-
-if TYPE_CHECKING:
-    from tui.app import RlmApp
 
 ViewName = Literal["trace", "scores", "depth"]
 VIEWS: tuple[ViewName, ...] = get_args(ViewName)
@@ -43,7 +40,7 @@ _STARTS: dict[ViewName, str] = {
 _PUZZLES = "This run solves puzzles and reads no text. v on the first screen shows how it solves one."
 
 
-class InsideScreen(Screen[None]):
+class InsideScreen(RlmScreen):
     """Three views of the model of one run. Each begins its work when asked to, and keeps what it found."""
 
     HELP_TEXT = (
@@ -83,10 +80,6 @@ class InsideScreen(Screen[None]):
         self.running: ViewName | None = None
         """The view whose work is under way."""
         self._stop = threading.Event()
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Static(id="title", classes="title")

@@ -3,12 +3,10 @@
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Collapsible, Footer, Input, Select, Static
 
@@ -19,6 +17,7 @@ from tui.content import joined
 from tui.messages import PlanAdvanced, TrainingAtWork, TrainingRefused
 from tui.planner import PlanAnswer, Planner
 from tui.screens.dashboard import DashboardScreen
+from tui.screens.rlm_screen import RlmScreen
 from tui.training_form import (
     ADVANCED,
     MINUTES,
@@ -33,14 +32,11 @@ from tui.widgets.form_field import FormField
 from tui.widgets.plan_pane import PlanPane
 from tui.widgets.text_picker import TextPicker
 
-if TYPE_CHECKING:
-    from tui.app import RlmApp
-
 _PAUSE_S = 0.4
 """Seconds without a key after which what is filled in is planned."""
 
 
-class NewRunScreen(Screen[None]):
+class NewRunScreen(RlmScreen):
     """Asks for a text and starts a training of it, in a process of its own."""
 
     HELP_TEXT = (
@@ -71,10 +67,6 @@ class NewRunScreen(Screen[None]):
     run: Path | None = None
     advanced: tuple[Field, ...] = ADVANCED
     name_field = NAME
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     def compose(self) -> ComposeResult:
         title = "new run" if self.run is None else f"teach {self.run.name}"

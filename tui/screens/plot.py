@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from data.errors import RlmError
@@ -19,10 +17,8 @@ from models.runs.run import Run
 from tui.chart_view import Dials
 from tui.content import joined
 from tui.messages import CurvesRead
+from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.curve_chart import CHART_BINDINGS, CurveChart
-
-if TYPE_CHECKING:
-    from tui.app import RlmApp
 
 _SHOWN_KEYS = ("chart.log", "chart.axis", "chart.smooth", "chart.cursor", "chart.whole")
 
@@ -33,7 +29,7 @@ class PlotChart(CurveChart, inherit_bindings=False):
     BINDINGS = [replace(one, show=one.id in _SHOWN_KEYS) for one in CHART_BINDINGS]
 
 
-class PlotScreen(Screen[None]):
+class PlotScreen(RlmScreen):
     """Draws the training loss as a line and the validation loss as marks, as `rlm plot` does."""
 
     HELP_TEXT = (
@@ -75,7 +71,7 @@ class PlotScreen(Screen[None]):
         words = "\n".join(part for part in (message.problem, without) if part)
         self.query_one(CurveChart).words = words
         if words and self.curves:
-            cast("RlmApp", self.app).say(words, severity="warning")
+            self.rlm.say(words, severity="warning")
         self.query_one(CurveChart).draw(self._chart)
 
     def _chart(self, dials: Dials) -> Chart | None:
@@ -84,7 +80,7 @@ class PlotScreen(Screen[None]):
         return chart_of_runs(self.curves, axis=dials.axis, log=dials.log, share=dials.smoothing)
 
     def on_curve_chart_said(self, message: CurveChart.Said) -> None:
-        cast("RlmApp", self.app).say(message.words)
+        self.rlm.say(message.words)
 
     def action_close(self) -> None:
         self.dismiss()

@@ -3,13 +3,11 @@
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from data.errors import RlmError
@@ -20,11 +18,9 @@ from tui.model_thread import load_in_thread
 from tui.puzzle_solve import PuzzleSolve
 from tui.puzzle_source import Posed, PuzzleSource
 from tui.screens.puzzle_input import PuzzleInputScreen
+from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.puzzle_figures import PuzzleFigures
 from tui.widgets.puzzle_grid import PuzzleGrid
-
-if TYPE_CHECKING:
-    from tui.app import RlmApp
 
 _DRAW_S = 0.1
 _PLAY_S = 0.5
@@ -32,7 +28,7 @@ _FIGURES_WIDTH = 20
 """Columns that the grid leaves beside it."""
 
 
-class PuzzleScreen(Screen[None]):
+class PuzzleScreen(RlmScreen):
     """Loads the model of a run and shows what it answers to a puzzle after each supervision step."""
 
     HELP_TEXT = (
@@ -68,10 +64,6 @@ class PuzzleScreen(Screen[None]):
         """Whether a puzzle is being made or checked."""
         self._limit = 0
         self._stop = threading.Event()
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Static(id="title", classes="title")

@@ -1,10 +1,8 @@
 """What one can ask of the run on the screen: the keys for its training, for a chat, and for its settings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from textual.binding import Binding
-from textual.screen import Screen
 
 from data.errors import RlmError
 from models.runs.control_requests import Request, request
@@ -17,11 +15,9 @@ from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.inside import InsideScreen
 from tui.screens.pause_menu import PauseMenu
+from tui.screens.rlm_screen import RlmScreen
 from tui.screens.run_settings import RunSettingsScreen
 from tui.screens.sample_prompt import SamplePromptScreen
-
-if TYPE_CHECKING:
-    from tui.app import RlmApp
 
 _MEANINGS: dict[Request, str] = {
     "pause": "pause and save",
@@ -31,7 +27,7 @@ _MEANINGS: dict[Request, str] = {
 }
 
 
-class RunControlScreen(Screen[None]):
+class RunControlScreen(RlmScreen):
     """A screen about one run. `view` is what is known of it."""
 
     BINDINGS = [
@@ -55,10 +51,6 @@ class RunControlScreen(Screen[None]):
         super().__init__()
         self.folder = folder
         self.view = RunView(folder.name, "created")
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("ask", "stop"):
