@@ -8,8 +8,8 @@ from data.corpus import Corpus
 from data.errors import UsageError
 from models.planning.continue_run import plan_continuation
 from models.planning.new_run import plan_new_run
-from models.planning.puzzle_plan import plan_puzzles
 from models.planning.request import TrainRequest, require_growing
+from models.planning.tasks import planner_of
 from models.runs.events import Event
 from models.runs.run import Run
 from models.runs.typed_json import JsonObject
@@ -46,7 +46,7 @@ def plan(request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None) ->
     request = request.without_unfit_preferences()
     _require_consistent(request)
     if request.task is not None:
-        return (yield from plan_puzzles(request, runs_dir))
+        return (yield from planner_of(request.task)(request, runs_dir))
     if not request.paths:
         raise UsageError("There is nothing to train on.", hint="Give it text: {train FILE}")
     if request.count is not None:

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
-from data.nearest import did_you_mean
-from data.puzzles import PUZZLE_NAMES, size_of_named
+from data.puzzles import size_of_named
 from data.sudoku_grid import SIZES
 from models.architectures import ARCHITECTURES, DEFAULT_PUZZLE_ARCHITECTURE, config_type, model_config
 from models.architectures.two_state import TwoStateConfig
@@ -134,12 +133,6 @@ def _source(request: TrainRequest) -> str:
     """The puzzles that the task names, or the one file."""
     assert request.task is not None
     if request.task != "sudoku":
-        if not request.task.startswith("sudoku:"):
-            raise UsageError(
-                f"There is no task '{request.task}'.",
-                hint=did_you_mean(request.task, [*PUZZLE_NAMES, "sudoku FILE"]),
-                field="task",
-            )
         if request.paths:
             raise UsageError(
                 f"The puzzles of {request.task} are made here, and need no file.",

@@ -1,0 +1,47 @@
+"""What `request.task` may name: each task with the module that plans it. To add one: a line in TASKS."""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.errors import UsageError
+from data.nearest import did_you_mean
+from models.planning.request import TrainRequest
+from models.runs.events import Event
+
+if TYPE_CHECKING:
+    from models.planning.plan import Plan
+
+Planner = Callable[[TrainRequest, Path], Generator[Event, None, "Plan"]]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFamily:
+    """Tasks whose names have the same part before the colon."""
+
+    planner: str
+    """The module and the function that plan one, `module:function`."""
+    examples: tuple[str, ...]
+    """Names as they are typed, for hints."""
+
+
+TASKS: Mapping[str, TaskFamily] = {
+    "sudoku": TaskFamily(
+        "models.planning.puzzle_plan:plan_puzzles",
+        ("sudoku:4x4", "sudoku:6x6", "sudoku:9x9", "sudoku:9x9-hard", "sudoku FILE"),
+    ),
+}
+"""By the part of the name before the colon."""
+
+
+def planner_of(task: str) -> Planner:
+    """The function that plans `task`. Raises UsageError where there is no such task."""
+    family = TASKS.get(task.partition(":")[0])
+    if family is None:
+        known = [name for one in TASKS.values() for name in one.examples]
+        raise UsageError(f"There is no task '{task}'.", hint=did_you_mean(task, known), field="task")
+    module, _, function = family.planner.partition(":")
+    planner: Planner = getattr(import_module(module), function)
+    return planner
