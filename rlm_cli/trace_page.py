@@ -48,10 +48,10 @@ def _parts(found: "TextTrace") -> Iterator[str]:
         yield "<h2>The text, by how much each token surprises the model</h2>"
         yield from _colored(found.tokens, "loss", lambda token: token.loss, "nats")
     if found.routed:
-        yield "<h2>The text, by the recursions that each token takes</h2>"
-        yield from _colored(found.tokens, "passes", lambda token: token.passes, "recursions")
+        yield "<h2>The text, by the passes that each token takes</h2>"
+        yield from _colored(found.tokens, "passes", lambda token: token.passes, "passes")
     else:
-        yield note(f"Every token takes {counted(found.tokens[0].passes, 'recursion')}.")
+        yield note(f"Every token takes {counted(found.tokens[0].passes, 'pass')}.")
     yield "<h2>Pass by pass</h2>"
     yield _charts(found.passes)
     yield "<h2>The guesses as they form: the next token, if each pass were the last</h2>"
@@ -103,7 +103,7 @@ def _colored(
     for token in tokens:
         value = figure(token)
         share = 0.0 if value is None or not math.isfinite(value) else (value - low) / max(1e-9, high - low)
-        said = f"{token.passes:g} recursions" + ("" if token.loss is None else f", loss {token.loss:.3f}")
+        said = f"{token.passes:g} passes" + ("" if token.loss is None else f", loss {token.loss:.3f}")
         shown = text(token.text).replace("\n", "⏎\n")
         spans.append(f'<span class="{kind}{round(share * (_SHADES - 1))}" title="{said}">{shown}</span>')
     yield f'<div class="traced">{"".join(spans)}</div>'
@@ -151,7 +151,7 @@ def _settings(found: "TextTrace") -> str:
                 _guess(one.guess),
             )
         )
-    return table(("depth", "mode", "recursions", "loss", "next"), rows, right=("recursions", "loss"))
+    return table(("depth", "mode", "passes", "loss", "next"), rows, right=("passes", "loss"))
 
 
 def _ablations(found: "TextTrace") -> str:

@@ -47,10 +47,10 @@ def setting_table(found: "TextTrace") -> TextTable:
         for one in found.settings
     ]
     return TextTable(
-        ("depth", "mode", "recursions", "loss", "next"),
+        ("depth", "mode", "passes", "loss", "next"),
         rows,
-        right=("recursions", "loss"),
-        optional=("depth", "next", "recursions"),
+        right=("passes", "loss"),
+        optional=("depth", "next", "passes"),
         wrap=("mode",),
     )
 
@@ -62,7 +62,7 @@ def ablation_table(found: "TextTrace") -> TextTable:
 
 
 def tokens_by_passes(found: "TextTrace") -> dict[float, int]:
-    """How many tokens took how many recursions, fewest recursions first."""
+    """How many tokens took how many passes, fewest passes first."""
     return dict(sorted(Counter(token.passes for token in found.tokens).items()))
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from models.runs.run import Run
 
 _STYLES = ("blue", "cyan", "green", "yellow", "magenta", "red")
-"""Of a token, by the recursions it took: cold to warm."""
+"""Of a token, by the passes it took: cold to warm."""
 
 
 def trace(
@@ -122,12 +122,12 @@ def _show_passes(found: "TextTrace", output: Output) -> None:
 
 
 def _show_tokens(found: "TextTrace", output: Output) -> None:
-    """The text coloured by the recursions of each token, or how many all of them take."""
+    """The text coloured by the passes of each token, or how many all of them take."""
     if not found.routed:
-        output.result(f"\nEvery token takes {counted(found.tokens[0].passes, 'recursion')}.")
+        output.result(f"\nEvery token takes {counted(found.tokens[0].passes, 'pass')}.")
         return
     least, most = (limit(one.passes for one in found.tokens) for limit in (min, max))
-    output.result("\nRecursions of each token:")
+    output.result("\nPasses of each token:")
     for token in found.tokens:
         share = (token.passes - least) / max(1e-9, most - least)
         output.result(token.text, style=_STYLES[round(share * (len(_STYLES) - 1))], end="")
@@ -135,7 +135,7 @@ def _show_tokens(found: "TextTrace", output: Output) -> None:
     for passes, count in tokens_by_passes(found).items():
         share = (passes - least) / max(1e-9, most - least)
         style = _STYLES[round(share * (len(_STYLES) - 1))]
-        output.result(f"  {counted(passes, 'recursion')}: {count} of {len(found.tokens)} tokens", style=style)
+        output.result(f"  {counted(passes, 'pass')}: {count} of {len(found.tokens)} tokens", style=style)
 
 
 def _show_settings(found: "TextTrace", output: Output) -> None:

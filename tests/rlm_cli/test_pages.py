@@ -93,11 +93,11 @@ def test_a_page_of_a_trace_shows_all_that_was_found(pages: Mapping[str, str]) ->
     for expected in (
         "Entropy in bits", "Change from the pass before", "Halting score", "low", "high", "beyond training",
         "low frozen", "without cycle 2 of 3", "no input to the cycles", "the loss <b>",
-        "Every token takes 3 recursions",
+        "Every token takes 3 passes",
     ):  # fmt: skip
         assert expected in trace, expected
     assert trace.count('<span class="loss') == len(TEXT) + 8 and 'class="passes' not in trace
-    assert 'class="passes7"' in pages["routed"] and "recursions that each token takes" in pages["routed"]
+    assert 'class="passes7"' in pages["routed"] and "passes that each token takes" in pages["routed"]
     assert "Loss" not in pages["one token"].split("<svg")[1]
 
 

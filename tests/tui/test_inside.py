@@ -169,7 +169,7 @@ def test_tokens_that_halt_early_are_told_from_the_others(inside) -> None:
         ))  # fmt: skip
         view.show(found)
         await pilot.press("end")
-        await until(pilot, lambda: "3 recursions: 2 of 7 tokens" in shown(pilot.app))
+        await until(pilot, lambda: "3 passes: 2 of 7 tokens" in shown(pilot.app))
         assert view.coloring == "passes"
         await pilot.press("f4")
         assert view.coloring == "probability"

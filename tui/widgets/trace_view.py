@@ -140,8 +140,8 @@ class TraceView(Vertical):
 
 
 def _tokens(found: "TextTrace", coloring: Coloring, *, has_colors: bool) -> Content:
-    """The text in colours, what they mean, and how many tokens took how many recursions."""
-    what = "recursions of each token" if coloring == "passes" else "probability of each token"
+    """The text in colours, what they mean, and how many tokens took how many passes."""
+    what = "passes of each token" if coloring == "passes" else "probability of each token"
     rows = [
         plain(f"The text, by the {what}", "bold"),
         token_text(found.tokens, coloring, has_colors=has_colors),
@@ -149,8 +149,8 @@ def _tokens(found: "TextTrace", coloring: Coloring, *, has_colors: bool) -> Cont
     ]
     by_passes = tokens_by_passes(found)
     if len(by_passes) == 1:
-        return lines([*rows, plain(f"Every token takes {counted(found.tokens[0].passes, 'recursion')}.")])
+        return lines([*rows, plain(f"Every token takes {counted(found.tokens[0].passes, 'pass')}.")])
     for passes, count in by_passes.items():
         style = passes_style(passes, has_colors=has_colors) if coloring == "passes" else ""
-        rows.append(plain(f"{counted(passes, 'recursion')}: {count} of {len(found.tokens)} tokens", style))
+        rows.append(plain(f"{counted(passes, 'pass')}: {count} of {len(found.tokens)} tokens", style))
     return lines(rows)
