@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from data.wording import byte_size
 from models.runs.lock import holder
+from tui.run_words import Row
 
 if TYPE_CHECKING:
     import psutil
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _GPU_EVERY_S = 5.0
 _GPU_PATIENCE_S = 3.0
 _MIB = 1 << 20
-Row = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from models.runs.detached import start_attached
+from tui.run_words import Row
 
 if TYPE_CHECKING:
     from data.preview import CorpusPreview
 
-Rows = list[tuple[str, str]]
+Rows = list[Row]
 
 
 @dataclass(frozen=True, slots=True)

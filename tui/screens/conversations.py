@@ -1,14 +1,12 @@
 """The saved conversations of a run, to go on with one, begin another or delete one."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -20,9 +18,7 @@ from models.generation.saved_conversations import SavedConversation, saved_conve
 from tui.content import joined, padded, plain
 from tui.messages import ConversationsRead
 from tui.screens.confirm import ConfirmScreen
-
-if TYPE_CHECKING:
-    from tui.app import RlmApp
+from tui.screens.rlm_screen import RlmModal
 
 MOST_LISTED = 200
 NEW = ""
@@ -31,7 +27,7 @@ _WIDE = 70
 _EMPTY = "(empty)"
 
 
-class ConversationsScreen(ModalScreen[str | None]):
+class ConversationsScreen(RlmModal[str | None]):
     """Gives the name of a conversation, NEW, or None to go on as before."""
 
     HELP_TEXT = "These are the saved conversations of the run, the newest first. The dot is the current one."
@@ -136,7 +132,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         try:
             self.store.delete(name)
         except RlmError as error:
-            cast("RlmApp", self.app).say_error(error)
+            self.rlm.say_error(error)
             return
         self._is_current_deleted = self._is_current_deleted or name == self.current
         self.shown = [one for one in self.shown or () if one.name != name]

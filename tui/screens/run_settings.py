@@ -1,27 +1,23 @@
 """What a run is and how it was set up, in a panel."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from data.errors import RlmError
 from models.runs.run import Run
 from models.runs.run_report import describe_run, setting_rows, summary_rows
 from tui.content import plain
 from tui.run_words import Row
+from tui.screens.rlm_screen import RlmModal
 from tui.widgets.two_columns import TwoColumns
 
-if TYPE_CHECKING:
-    from tui.app import RlmApp
 
-
-class RunSettingsScreen(ModalScreen[None]):
+class RunSettingsScreen(RlmModal[None]):
     """What `rlm show` says of a run, then the settings of its model and its training."""
 
     HELP_TEXT = "This is what rlm show says of the run, and the settings it was made and trained with."
@@ -41,10 +37,6 @@ class RunSettingsScreen(ModalScreen[None]):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
-
-    @property
-    def rlm(self) -> "RlmApp":
-        return cast("RlmApp", self.app)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog") as dialog:
