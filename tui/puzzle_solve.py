@@ -37,6 +37,7 @@ class PuzzleSolve:
     """
 
     def __init__(self, posed: Posed, limit: int, trained_steps: int) -> None:
+        self.posed = posed
         self.name = posed.name
         self.puzzle = posed.puzzle
         self.solution = posed.solution

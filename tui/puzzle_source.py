@@ -45,11 +45,18 @@ class PuzzleSource:
         """Whether the held-out puzzles are still being read."""
 
     @classmethod
-    def load(cls, run: Run) -> "PuzzleSource":
-        """Load the model of a run. Raises as `load_solver` does."""
+    def load(cls, run: Run, before: "PuzzleSource | None" = None) -> "PuzzleSource":
+        """Load the model of a run, as it is now. Raises as `load_solver` does.
+
+        Its puzzles go on where those of `before` are, where these have been read and are of the same size.
+        """
         from models.generation.solver import load_solver
 
-        return cls(load_solver(run))
+        source = cls(load_solver(run))
+        if before is not None and before.size == source.size and not before.is_reading:
+            source._held_out, source._next = before._held_out, before._next
+            source.is_reading = False
+        return source
 
     def read_held_out(self) -> None:
         """Read the puzzles that the run was not trained on. Raises CorpusError where they are gone, and
@@ -77,6 +84,10 @@ class PuzzleSource:
         several."""
         puzzle = parse_grid(text)
         return self._posed("your puzzle", puzzle, self._solver.require_solvable(puzzle))
+
+    def again(self, posed: Posed) -> Posed:
+        """The same puzzle, from its first step."""
+        return self._posed(posed.name, posed.puzzle, posed.solution)
 
     def _posed(self, name: str, puzzle: np.ndarray, solution: np.ndarray) -> Posed:
         from models.generation.solver import solve_steps

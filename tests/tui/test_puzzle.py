@@ -111,6 +111,35 @@ def test_more_and_fewer_steps_are_kept_for_the_next_puzzle(solving) -> None:
     solving(do)
 
 
+def test_the_weights_of_now_solve_the_same_puzzle_and_the_next_ones_go_on(
+    solving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def do(pilot: Pilot[None], screen: PuzzleScreen) -> None:
+        await pilot.press("n")
+        await thought(pilot, screen)
+        before, source = screen.solve, screen.source
+        assert before is not None and before.name == "held-out 1 of 6"
+        await pilot.press("f5")
+        await until(pilot, lambda: screen.source is not source)
+        await thought(pilot, screen)
+        assert screen.solve is not before and screen.solve.name == before.name
+        assert (screen.solve.puzzle == before.puzzle).all() and len(screen.solve.taken) == 16
+        await pilot.press("n")
+        await thought(pilot, screen)
+        assert screen.solve.name == "held-out 2 of 6"
+        source, before = screen.source, screen.solve
+        monkeypatch.setattr(PuzzleSource, "load", refused)
+        await pilot.press("f5")
+        await until(pilot, lambda: "It has no weights." in remarks(pilot.app))
+        assert pilot.app.screen is screen and (screen.source, screen.solve) == (source, before)
+
+    solving(do)
+
+
+def refused(run: Run, before: PuzzleSource | None) -> PuzzleSource:
+    raise RlmError("It has no weights.")
+
+
 def test_playing_holds_at_the_last_step_and_begins_again(solving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(puzzle_module, "_PLAY_S", 0.01)
 
@@ -234,9 +263,6 @@ def test_a_model_that_fails_is_said_and_the_screen_stays(solving, monkeypatch: p
 
 
 def test_a_model_that_cannot_be_loaded_is_said(sudoku: Run, drive, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(run: Run) -> PuzzleSource:
-        raise RlmError("It has no weights.")
-
     monkeypatch.setattr(PuzzleSource, "load", refused)
 
     async def do(pilot: Pilot[None]) -> None:

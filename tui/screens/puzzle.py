@@ -45,6 +45,8 @@ class PuzzleScreen(RlmScreen):
         Binding("space", "play", "Play", id="puzzle.play", tooltip="Play the steps, or hold them"),
         Binding("n", "next", "Next", id="puzzle.next", tooltip="The next puzzle it was not trained on"),
         Binding("t", "type", "Type", id="puzzle.type", tooltip="Type or paste a puzzle of your own"),
+        Binding("f5", "reload", "Reload", id="puzzle.reload", show=False,
+                tooltip="Take the weights the run has now"),
         Binding("plus,equals_sign", "change_limit(True)", "Steps", id="puzzle.more", key_display="+-",
                 tooltip="Twice as many steps to think; - is half as many"),
         Binding("minus", "change_limit(False)", "Fewer steps", id="puzzle.fewer", show=False,
@@ -59,7 +61,7 @@ class PuzzleScreen(RlmScreen):
         self.solve: PuzzleSolve | None = None
         self.thinking: PuzzleSolve | None = None
         """The puzzle whose steps are being taken."""
-        self.is_playing = False
+        self.is_playing = self.is_loading = False
         self.is_posing = False
         """Whether a puzzle is being made or checked."""
         self._limit = 0
@@ -83,9 +85,10 @@ class PuzzleScreen(RlmScreen):
 
     @work(group="model")
     async def _load(self) -> None:
-        run = Run(self.folder.resolve())
+        run, before = Run(self.folder.resolve()), self.source
+        self.is_loading = True
         try:
-            source = await load_in_thread(lambda: PuzzleSource.load(run))
+            source = await load_in_thread(lambda: PuzzleSource.load(run, before))
         except RlmError as error:
             self.post_message(SolverLoaded(None, error))
         except (RuntimeError, MemoryError, OSError) as error:  # of torch, or the files go
@@ -94,14 +97,22 @@ class PuzzleScreen(RlmScreen):
             self.post_message(SolverLoaded(source))
 
     def on_solver_loaded(self, message: SolverLoaded) -> None:
-        if message.source is None:
+        self.is_loading = False
+        before, source = self.source, message.source
+        if source is None:
             if message.error is not None:
                 self.rlm.say_error(message.error)
-            self.dismiss()
+            if before is None:
+                self.dismiss()
             return
-        self.source, self._limit = message.source, message.source.default_steps
-        self._pose()
-        self._read_held_out(message.source)
+        self.source, self._limit = source, self._limit or source.default_steps
+        if before is not None and before.size == source.size and self.solve is not None:
+            self._begin(source.again(self.solve.posed))
+            self.rlm.say("These are the weights that the run has now.")
+        else:
+            self._pose()
+        if source.is_reading:
+            self._read_held_out(source)
 
     @work(group="held-out")
     async def _read_held_out(self, source: PuzzleSource) -> None:
@@ -249,6 +260,13 @@ class PuzzleScreen(RlmScreen):
             self._draw()
             if solve.at in (solve.sure_at, solve.limit):
                 self._set_playing(False)
+
+    def action_reload(self) -> None:
+        """Load the weights that the run has now, and begin the same puzzle again."""
+        if self.is_loading or self.source is None or self.source.is_reading:
+            self.rlm.say("The model is being loaded.")
+        else:
+            self._load()
 
     def action_next(self) -> None:
         self._pose()
