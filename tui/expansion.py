@@ -3,6 +3,7 @@
 Reading, planning and checking may take seconds and belong into a thread. Importing this loads no torch.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from models.growth.expand import ExpansionPlan
     from models.growth.parent import Parent
 
+TARGET = "parameters in total"
+"""What the form calls a target."""
+_SIZE = re.compile(r"--([a-z]+(?:-[a-z]+)?)(?: ([\d,]+))?")
 _COARSE = 5
 """Bits of a size below its first that a step leaves alone: sizes to 31 change by one, larger ones by more."""
 
@@ -89,6 +93,18 @@ class Expansion:
             sizes += ["--target-params", str(growth.target_parameters)]
         where = ["--runs-dir", str(self._runs_dir), "--name", name]
         return ["expand", *sizes, *where, "--quiet", "--", str(self._parent.run.path)]
+
+
+def in_form_words(text: str) -> str:
+    """A message about growing, with the sizes and the target called as in the form."""
+
+    def of_size(found: re.Match[str]) -> str:
+        counts, size = AXES.get(found[1]), found[2]
+        if counts is None:
+            return found[0]
+        return f"'{counts}'" if size is None else f"{size} {counts}"
+
+    return _SIZE.sub(of_size, text).replace("{target_parameters}", f"'{TARGET}'")
 
 
 def train_on_arguments(run: Run) -> list[str] | None:

@@ -117,7 +117,7 @@ def test_the_plan_follows_what_is_chosen_and_the_outputs_are_compared(growing, s
     growing(do, size)
 
 
-def test_what_cannot_be_is_said_in_words_of_the_command_line(growing) -> None:
+def test_what_cannot_be_is_said_in_words_of_the_form(growing) -> None:
     async def do(pilot: Pilot[None], screen: ExpandScreen) -> None:
         target = screen.query_one("#target", Input)
         target.value = "[bold]many"
@@ -131,7 +131,17 @@ def test_what_cannot_be_is_said_in_words_of_the_command_line(growing) -> None:
         target.value = str(2 * screen.expansion.parameters)
         before, after = (await checked(pilot, screen)).parameters
         assert before == screen.expansion.parameters and after == pytest.approx(2 * before, rel=0.3)
+        size = screen.query(SizeField).first()
+        counts, now = size.axis.counts, size.axis.size
+        await pilot.press("plus")
+        await until(pilot, lambda: "'parameters in total' chooses what grows" in text_of(pilot.app))
         target.value = ""
+        size.value = "9999"
+        await until(pilot, lambda: f"No model can have 9,999 {counts}" in text_of(pilot.app))
+        size.value = "0"
+        await until(pilot, lambda: f"'{counts}' is already {now}" in text_of(pilot.app))
+        assert "--" not in text_of(pilot.app)
+        size.value = ""
         await until(pilot, lambda: "Choose what grows" in text_of(pilot.app))
 
     growing(do)

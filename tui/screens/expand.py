@@ -21,7 +21,7 @@ from models.growth.axes import parameters_in
 from models.growth.grown_run import same_output_words, training_command
 from models.runs.run import Run
 from tui.content import joined, plain
-from tui.expansion import Expansion, Growth, train_on_arguments
+from tui.expansion import TARGET, Expansion, Growth, in_form_words, train_on_arguments
 from tui.launcher import Launch
 from tui.messages import ExpansionChecked, ExpansionPlanned, ExpansionRead
 from tui.model_thread import load_in_thread
@@ -103,7 +103,7 @@ class ExpandScreen(RlmScreen):
             await form.mount(_row(axis.counts, f"{axis.size:,}", SizeField(axis)))
         now = format_short_count(message.expansion.parameters)
         target = PlainInput(placeholder="such as 4M", id="target", compact=True)
-        await form.mount(_row("parameters in total", now, target))
+        await form.mount(_row(TARGET, now, target))
         name = PlainInput(placeholder=f"{self.folder.name}-grown", id="name", compact=True)
         await form.mount(_row("name", "", name))
         self.query("Input").first().focus()
@@ -201,7 +201,7 @@ class ExpandScreen(RlmScreen):
             return [(f"{written.name} is written. It is trained by r, or by", "$success"), (command, "")]
         if problem is not None:
             parts = (problem.message, problem.hint)
-            return [(self.rlm.words(part), "$error") for part in parts if part]
+            return [(self.rlm.words(in_form_words(part)), "$error") for part in parts if part]
         if plan is None:
             return [("Planning …" if self.is_planning else _NOTHING, "$foreground-muted")]
         writing = [(f"Writing {plan.name} …", "$accent")] if self.is_writing else []
