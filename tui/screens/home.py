@@ -127,7 +127,7 @@ class HomeScreen(RlmScreen):
         if starting := self.rlm.starting_besides([row.summary.name for row in rows if row.is_busy]):
             more += f", starting {', '.join(starting)} …"
         self.query_one("#title", Static).update(
-            joined(("rlm", "bold $primary"), f"   {counted(len(rows), 'run')} in {folder}{more}")
+            joined(("rlm", "bold $primary"), f"   {counted(len(rows), 'run')}{more}   in {folder}")
         )
         if not rows:
             self.query_one(NoRuns).write(folder, self.problem, self.rlm.words("{train FILE}"))
