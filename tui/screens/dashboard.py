@@ -92,6 +92,9 @@ class DashboardScreen(RunControlScreen):
         self._follow()
         self._watch_machine()
 
+    def on_resize(self) -> None:
+        self._write_progress()
+
     def on_unmount(self) -> None:
         self._leave.set()
 
@@ -224,7 +227,8 @@ class DashboardScreen(RunControlScreen):
         shown = views.get(name, self.query_one(CurveChart))
         for one in (*views.values(), self.query_one(CurveChart)):
             one.display = one is shown
-        self.query_one("#below").set_class(name == "figures", "-hidden")
+        for figures_beside in ("#below", "#beside"):
+            self.query_one(figures_beside).set_class(name == "figures", "-hidden")
         self.query_one(ViewTabs).activate(name.capitalize())
         shown.focus()
         self._draw_view()

@@ -21,6 +21,8 @@ _PARTS: dict[Part, str] = {
     "events": "only what happened to the training; f shows the warnings",
     "warnings": "only warnings and errors; f shows everything",
 }
+_NARROWEST = 20
+"""Cells beside the time in which words go on below their beginning."""
 _NO_SAMPLE = "No sample yet. g asks a training for one."
 
 
@@ -94,6 +96,12 @@ class LogList(RunText):
         self.part: Part = "all"
         self._log: Sequence[LogLine] = ()
         self._words: Callable[[str], str] = str
+        self._drawn: dict[LogLine, Content] = {}
+        """The lines that are shown, as they are drawn in `_width` cells."""
+        self._width = 0
+
+    def on_resize(self) -> None:
+        self._write()
 
     def on_mount(self) -> None:
         self._write()
@@ -113,7 +121,11 @@ class LogList(RunText):
     def _write(self) -> None:
         chosen = [one for one in self._log if _is_in(self.part, one)]
         none = "Nothing has happened yet." if self.part == "all" else "There is none."
-        text = lines([_line(one, self._words) for one in chosen])
+        width = self.scrollable_content_region.width
+        known = self._drawn if width == self._width else {}
+        self._width = width
+        self._drawn = {one: known.get(one) or _line(one, self._words, width) for one in chosen}
+        text = lines([self._drawn[one] for one in chosen])
         self.write(_PARTS[self.part], text if chosen else plain(none, "$foreground-muted"))
 
 
@@ -130,7 +142,10 @@ def sample_content(sample: SampleGenerated) -> Content:
     )
 
 
-def _line(line: LogLine, words: Callable[[str], str]) -> Content:
-    return joined(
-        (f"{format_clock_seconds(line.time)}  ", "$foreground-muted"), (words(line.text), _STYLES[line.level])
-    )
+def _line(line: LogLine, words: Callable[[str], str], width: int) -> Content:
+    """The time, and beside it the words in as many lines as they take of so many cells."""
+    clock = f"{format_clock_seconds(line.time)}  "
+    text = plain(words(line.text), _STYLES[line.level])
+    if (room := width - len(clock)) >= _NARROWEST:
+        text = Content(f"\n{'':{len(clock)}}").join(text.wrap(room))
+    return joined((clock, "$foreground-muted")) + text
