@@ -86,9 +86,12 @@ class CurveChart(Widget, can_focus=True):
 
     def draw(self, make: MakeChart) -> None:
         """Show the chart that `make` gives, now and whenever the dials change."""
+        had_chart = self.view.whole is not None
         self._make = make
         self.view.whole = make(self.dials)
         self.refresh()
+        if had_chart != (self.view.whole is not None):
+            self.refresh_bindings()
 
     def watch_dials(self, before: Dials, now: Dials) -> None:
         if before.axis != now.axis or before.log != now.log:
