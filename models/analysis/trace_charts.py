@@ -20,8 +20,8 @@ _FIGURES: Mapping[str, "Callable[[PassFigures], float | None]"] = {
 
 
 def pass_charts(passes: "Sequence[PassFigures]") -> dict[str, Chart]:
-    """Each figure against the passes in their order, with a line for each level. A figure that fewer than two
-    passes have is left out."""
+    """Each figure against the passes in their order, with a line for each level, or a mark for a single pass.
+    A figure that fewer than two passes have is left out."""
     levels = list(dict.fromkeys(one.level for one in passes))
     charts = {}
     for name, figure in _FIGURES.items():
@@ -33,7 +33,7 @@ def pass_charts(passes: "Sequence[PassFigures]") -> dict[str, Chart]:
                 if one.level == level and (value := figure(one)) is not None and math.isfinite(value)
             )
             if points:
-                series.append(Series(level, points, number, "line"))
+                series.append(Series(level, points, number, "line" if len(points) > 1 else "marks"))
         if sum(len(one.points) for one in series) > 1:
             charts[name] = chart_of(series, x_label="pass", y_label="", is_time=False, log=False)
     return charts
