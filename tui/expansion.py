@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TARGET = "parameters in total"
 """What the form calls a target."""
 _SIZE = re.compile(r"--([a-z]+(?:-[a-z]+)?)(?: ([\d,]+))?")
+_FIELD = re.compile(r"model\.[a-z_]+ is \d+; it must be")
 _COARSE = 5
 """Bits of a size below its first that a step leaves alone: sizes to 31 change by one, larger ones by more."""
 
@@ -97,6 +98,7 @@ class Expansion:
 
 def in_form_words(text: str) -> str:
     """A message about growing, with the sizes and the target called as in the form."""
+    text = _FIELD.sub("the number must be", text)
 
     def of_size(found: re.Match[str]) -> str:
         counts, size = AXES.get(found[1]), found[2]

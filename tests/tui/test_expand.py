@@ -137,7 +137,9 @@ def test_what_cannot_be_is_said_in_words_of_the_form(growing) -> None:
         await until(pilot, lambda: "'parameters in total' chooses what grows" in text_of(pilot.app))
         target.value = ""
         size.value = "9999"
-        await until(pilot, lambda: f"No model can have 9,999 {counts}" in text_of(pilot.app))
+        await until(
+            pilot, lambda: f"No model can have 9,999 {counts}: the number must be 1 to" in text_of(pilot.app)
+        )
         size.value = "0"
         await until(pilot, lambda: f"'{counts}' is already {now}" in text_of(pilot.app))
         assert "--" not in text_of(pilot.app)

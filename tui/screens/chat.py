@@ -215,6 +215,14 @@ class ChatScreen(RlmScreen):
             self.talk.say(self.talk.session.settings.describe(command.name))
             self._draw()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in (
+            "compare",
+            "conversations",
+        ):  # the bottom line needs their room for the keys of the cursor
+            return not (self.is_mounted and self.view.panel.has_focus)
+        return True
+
     def action_next_mode(self) -> None:
         if self.talk is not None:
             self._command(Command("mode", next_mode(self.talk.session.settings.mode)))

@@ -95,7 +95,9 @@ class ConversationsScreen(RlmModal[str | None]):
         about = (
             f"{counted(one.exchanges, 'exchange'):>13}  {one.mode:<8}  {age:>14}" if width >= _WIDE else age
         )
-        words = one.first_words or _EMPTY if one.problem is None else f"{one.name} cannot be read"
+        words = one.first_words or _EMPTY
+        if one.problem is not None:
+            words, about = f"{one.name} cannot be read", age
         mark = "● " if one.name == self.current else "  "
         room = max(1, width - len(about) - 4)
         style = "" if one.problem is None else "$warning"
