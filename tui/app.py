@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from data.errors import RlmError
 from data.safe_text import safe_text
+from tui.garbage_collection import leave_alone
 from tui.launcher import Launch
 from tui.messages import TrainingAtWork, TrainingRefused
 from tui.model_thread import end_if_loading
@@ -99,6 +100,9 @@ class RlmApp(App[None]):
             self.push_screen(DashboardScreen(self._first_run))
         if self._first_chat is not None:
             self.push_screen(ChatScreen(self._first_chat))
+
+    def on_ready(self) -> None:
+        leave_alone("the application")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from tui.garbage_collection import leave_alone
+
 _Loaded = TypeVar("_Loaded")
 _NAME = "rlm-model"
 
@@ -27,6 +29,8 @@ async def load_in_thread(load: Callable[[], _Loaded]) -> _Loaded:
         except BaseException as error:
             future.set_exception(error)
         else:
+            if "torch" in sys.modules:
+                leave_alone("torch")
             future.set_result(loaded)
 
     threading.Thread(target=run, name=_NAME, daemon=True).start()

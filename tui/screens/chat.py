@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from data.errors import RlmError
 from models.depth import next_mode
@@ -25,6 +24,7 @@ from tui.screens.conversations import NEW, ConversationsScreen
 from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.chat_input import ChatInput
 from tui.widgets.chat_status import ChatStatus, ChatTitle
+from tui.widgets.key_line import KeyLine
 from tui.widgets.talk_view import TalkView
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class ChatScreen(RlmScreen):
         yield TalkView()
         yield ChatInput()
         yield ChatStatus()
-        yield Footer(compact=True, show_command_palette=False)  # no room for it in 80 columns
+        yield KeyLine(show_command_palette=False)  # no room for it in 80 columns
 
     def on_mount(self) -> None:
         self.input.area.focus()
@@ -216,12 +216,9 @@ class ChatScreen(RlmScreen):
             self._draw()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in (
-            "compare",
-            "conversations",
-        ):  # the bottom line needs their room for the keys of the cursor
-            return not (self.is_mounted and self.view.panel.has_focus)
-        return True
+        # The keys of the cursor need the room of these in the bottom line.
+        has_cursor = self.is_mounted and self.view.panel.has_focus
+        return not has_cursor or action not in ("compare", "conversations")
 
     def action_next_mode(self) -> None:
         if self.talk is not None:
@@ -269,7 +266,7 @@ class ChatScreen(RlmScreen):
     def action_conversations(self) -> None:
         if not self._is_free() or (talk := self.talk) is None:
             return
-        if talk.session.store is None:
+        if (store := talk.session.store) is None:
             self.rlm.say("This chat cannot save its conversations.", severity="warning")
             return
 
@@ -279,8 +276,7 @@ class ChatScreen(RlmScreen):
                 self._do(lambda: talk.start_anew() if name == NEW else talk.go_on_with(name))
                 self.input.history = [one.text for one in talk.entries if one.kind == "user"]
 
-        screen = ConversationsScreen(talk.session.store, talk.session.conversation.name)
-        self.app.push_screen(screen, chosen)
+        self.app.push_screen(ConversationsScreen(store, talk.session.conversation.name), chosen)
 
     def action_stop_or_close(self) -> None:
         if self.view.transcript.cursor is not None:
@@ -299,5 +295,4 @@ class ChatScreen(RlmScreen):
             self.rlm.say("Escape goes back. Ctrl-Q leaves the application.")
 
     def action_scroll(self, direction: int) -> None:
-        transcript = self.view.transcript
-        transcript.scroll_relative(y=direction * max(1, transcript.size.height - 1), animate=False)
+        self.view.transcript.scroll_by_page(direction)

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from data.errors import RlmError
@@ -24,6 +24,7 @@ from tui.run_feed import RunFeed
 from tui.run_words import figures, losses_by_mode, passes_histogram, progress_words, share
 from tui.screens.run_control import RunControlScreen
 from tui.widgets.curve_chart import CurveChart
+from tui.widgets.key_line import KeyLine
 from tui.widgets.run_figures import RunFigures
 from tui.widgets.run_table import STATE_COLORS
 from tui.widgets.run_texts import LogList, SampleList, sample_content
@@ -83,7 +84,7 @@ class DashboardScreen(RunControlScreen):
             with Vertical(id="aside"):
                 yield TwoColumns("beside")
                 yield Static(id="newest")
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(CurveChart).words = "Reading …"

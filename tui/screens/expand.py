@@ -13,7 +13,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Footer, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
 from data.errors import RlmError, UsageError
 from data.format import format_short_count
@@ -26,6 +26,7 @@ from tui.launcher import Launch
 from tui.messages import ExpansionChecked, ExpansionPlanned, ExpansionRead
 from tui.model_thread import load_in_thread
 from tui.screens.rlm_screen import RlmScreen
+from tui.widgets.key_line import KeyLine
 from tui.widgets.plain_input import PlainInput
 from tui.widgets.plan_rows import PlanRows
 from tui.widgets.size_field import SizeField
@@ -73,7 +74,7 @@ class ExpandScreen(RlmScreen):
             yield Vertical(id="form")
             with VerticalScroll(id="plan", can_focus=False):
                 yield PlanRows()
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(PlanRows).show((), [("Reading the run …", "$foreground-muted")])

@@ -7,7 +7,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from data.errors import RlmError
 from data.format import format_age, format_count, format_loss
@@ -26,6 +26,7 @@ from tui.screens.new_run import NewRunScreen
 from tui.screens.plot import PlotScreen
 from tui.screens.rlm_screen import RlmScreen
 from tui.screens.teach import TeachScreen
+from tui.widgets.key_line import KeyLine
 from tui.widgets.no_runs import NoRuns
 from tui.widgets.run_table import MOST_MARKED, STATE_COLORS, RunTable
 
@@ -70,7 +71,7 @@ class HomeScreen(RlmScreen):
         yield RunTable(id="runs")
         yield NoRuns(id="empty")
         yield Static(id="about")
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.table.display = False

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from data.errors import RlmError
 from data.format import format_clock
@@ -24,6 +24,7 @@ from tui.model_thread import load_in_thread
 from tui.model_work import ModelWork, TraceSettings, found_by, progress_of
 from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.depth_view import DepthView
+from tui.widgets.key_line import KeyLine
 from tui.widgets.score_view import ScoreView
 from tui.widgets.trace_view import TraceView
 from tui.widgets.view_tabs import ViewTabs
@@ -88,7 +89,7 @@ class InsideScreen(RlmScreen):
         yield TraceView()
         yield ScoreView()
         yield DepthView()
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         try:

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.timer import Timer
-from textual.widgets import Collapsible, Footer, Input, Select, Static
+from textual.widgets import Collapsible, Input, Select, Static
 
 from data.errors import RlmError
 from models.architectures import ARCHITECTURES
@@ -29,6 +29,7 @@ from tui.training_form import (
     words_of,
 )
 from tui.widgets.form_field import FormField
+from tui.widgets.key_line import KeyLine
 from tui.widgets.plan_pane import PlanPane
 from tui.widgets.text_picker import TextPicker
 
@@ -81,7 +82,7 @@ class NewRunScreen(RlmScreen):
                     for field in self.advanced:
                         yield FormField(field.path, field.label, field.placeholder)
             yield PlanPane("Choose a text, and its plan is shown here.")
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def text_placeholder(self) -> str:
         """What stands in the field of the text while it is empty."""

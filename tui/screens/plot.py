@@ -7,7 +7,7 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from data.errors import RlmError
 from models.charts.chart import Chart
@@ -19,6 +19,7 @@ from tui.content import joined
 from tui.messages import CurvesRead
 from tui.screens.rlm_screen import RlmScreen
 from tui.widgets.curve_chart import CHART_BINDINGS, CurveChart
+from tui.widgets.key_line import KeyLine
 
 _SHOWN_KEYS = ("chart.log", "chart.axis", "chart.smooth", "chart.cursor", "chart.whole")
 
@@ -48,7 +49,7 @@ class PlotScreen(RlmScreen):
     def compose(self) -> ComposeResult:
         yield Static(joined(("loss", "bold $primary"), f"   {', '.join(self.runs)}"), classes="title")
         yield PlotChart()
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(CurveChart).words = "Reading …"

@@ -8,7 +8,7 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from data.errors import RlmError
 from models.runs.run import Run
@@ -19,6 +19,7 @@ from tui.puzzle_solve import PuzzleSolve
 from tui.puzzle_source import Posed, PuzzleSource
 from tui.screens.puzzle_input import PuzzleInputScreen
 from tui.screens.rlm_screen import RlmScreen
+from tui.widgets.key_line import KeyLine
 from tui.widgets.puzzle_figures import PuzzleFigures
 from tui.widgets.puzzle_grid import PuzzleGrid
 
@@ -72,7 +73,7 @@ class PuzzleScreen(RlmScreen):
         with Horizontal(id="both"):
             yield PuzzleGrid()
             yield PuzzleFigures()
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._write_title()

@@ -46,6 +46,10 @@ class Transcript(VerticalScroll):
             is_pointed = cursor is not None and entry.tokens is cursor.tokens
             widget.draw(self.coloring, cursor.token if cursor is not None and is_pointed else None)
 
+    def scroll_by_page(self, direction: int) -> None:
+        """Scroll up or down, and leave one line in sight."""
+        self.scroll_relative(y=direction * max(1, self.size.height - 1), animate=False)
+
     def show_cursor(self) -> None:
         """Scroll to the token under the cursor."""
         widget = None if self.cursor is None else self._widget_of(self.cursor.tokens)

@@ -1,0 +1,57 @@
+"""What would keep the application from answering keys: the bottom line, and garbage collections."""
+
+import gc
+import weakref
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets._footer import FooterKey
+
+from tests.models.runs.example_events import started
+from tests.tui.conftest import shown, steps
+from tests.tui.test_dashboard import opened
+from tui import garbage_collection
+from tui.garbage_collection import leave_alone
+
+
+def test_the_bottom_line_is_drawn_anew_only_with_other_keys_and_keeps_none(record, drive) -> None:
+    record("owl", [started(), *steps(30)])
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        await pilot.press("2")
+        await pilot.pause()
+        before = set(screen.query(FooterKey))
+        await pilot.press("1", "2", "3")
+        await pilot.pause()
+        assert set(screen.query(FooterKey)) == before and "f Filter" not in shown(pilot.app)
+        gone = weakref.WeakSet(before)
+        before.clear()
+        await pilot.press("8")
+        await pilot.pause()
+        assert "f Filter" in shown(pilot.app)
+        await pilot.press("1")
+        await pilot.pause()
+        assert "f Filter" not in shown(pilot.app)
+        gc.collect()
+        assert not gone
+
+    drive(do)
+
+
+def test_what_lives_as_long_as_the_application_is_left_alone_once(
+    record, drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(garbage_collection, "_left_alone", set())
+    frozen: list[int] = []
+    monkeypatch.setattr(garbage_collection.gc, "freeze", lambda: frozen.append(1))
+
+    async def do(pilot: Pilot[None]) -> None:
+        await opened(pilot)
+
+    record("owl", [started(), *steps(30)])
+    for _ in range(2):
+        drive(do)
+    leave_alone("another")
+    leave_alone("another")
+    assert len(frozen) == 2
