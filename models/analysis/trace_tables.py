@@ -58,7 +58,7 @@ def setting_table(found: "TextTrace") -> TextTable:
 def ablation_table(found: "TextTrace") -> TextTable:
     """A row for each part that was left out."""
     rows = [(one.name, f"{one.loss:.3f}", f"{round(one.cost, 3) + 0.0:+.3f}") for one in found.ablations]
-    return TextTable(("left out", "loss", "costs"), rows, right=("loss", "costs"))
+    return TextTable(("left out", "loss", "costs"), rows, right=("loss", "costs"), optional=("loss",))
 
 
 def tokens_by_passes(found: "TextTrace") -> dict[float, int]:

@@ -14,9 +14,11 @@ from textual.widgets import Input
 from data.text_table import TextTable
 from models.analysis.analyze import RunAnalysis
 from models.analysis.result_tables import Measure
+from models.analysis.trace_tables import ablation_table
 from models.benchmark.report import Report
 from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
+from tests.tui.snapshots.recorded_results import trace
 from tui import model_work
 from tui.model_work import ModelWork, found_by, progress_of
 from tui.screens.home import HomeScreen
@@ -267,6 +269,12 @@ def test_a_narrow_table_leaves_out_columns_and_cuts_the_last() -> None:
     narrow = [line.plain for line in table_lines(table, 20)]
     assert "cosine" not in narrow[0] and narrow[1] == "core      1  a⏎b 12…"
     assert max(map(len, narrow)) <= 20
+
+
+def test_what_a_part_is_worth_is_told_in_a_narrow_terminal() -> None:
+    lines = [line.plain for line in table_lines(ablation_table(trace()), 38)]
+    assert lines[0].split() == ["left", "out", "costs"] and lines[1].endswith("+0.400")
+    assert lines[3].endswith("+0.000"), "no negative zero"
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:
