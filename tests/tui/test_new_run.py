@@ -220,6 +220,26 @@ def test_a_refused_start_keeps_what_was_filled_in_and_leaving_too(
     drive(do)
 
 
+def test_a_key_for_an_entry_that_is_no_longer_there_does_nothing(
+    drive, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(book.parent)
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        files = screen.picker.list
+        await until(pilot, lambda: files.option_count)
+        files.focus()
+        await pilot.pause()
+        option = files.get_option_at_index(0)
+        screen.picker.post_message(OptionList.OptionHighlighted(files, option, 99))
+        screen.picker.post_message(OptionList.OptionSelected(files, option, 99))
+        await pilot.pause()
+        assert screen.picker.field.value == "" and pilot.app.screen is screen
+
+    drive(do)
+
+
 def test_without_a_path_texts_nearby_are_offered(drive, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(book.parent.parent)
     book.write_text("the owl " * 500, encoding="utf-8")

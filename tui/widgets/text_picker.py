@@ -119,17 +119,22 @@ class TextPicker(Vertical):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        entry = self._entries[event.option_index]
-        if self.list.has_focus and not entry.path.endswith("/"):
-            self.post_message(self.Looked(entry.path))
+        if self.list.has_focus:
+            self._look_at(event.option_index)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.add_class("-open")
-        highlighted = self.list.highlighted
-        if event.widget is self.list and highlighted is not None:
-            entry = self._entries[highlighted]
-            if not entry.path.endswith("/"):
-                self.post_message(self.Looked(entry.path))
+        if event.widget is self.list:
+            self._look_at(self.list.highlighted)
+
+    def _look_at(self, index: int | None) -> None:
+        path = self._path_at(index)
+        if path and not path.endswith("/"):
+            self.post_message(self.Looked(path))
+
+    def _path_at(self, index: int | None) -> str:
+        """The path of an entry; empty where there is none, as after the list was read anew."""
+        return self._entries[index].path if index is not None and index < len(self._entries) else ""
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         self.call_after_refresh(self._close_if_left)
@@ -142,10 +147,11 @@ class TextPicker(Vertical):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        path = self._entries[event.option_index].path
-        self.field.value = path
-        if not path.endswith("/"):
-            self._choose(path)
+        path = self._path_at(event.option_index)
+        if path:
+            self.field.value = path
+            if not path.endswith("/"):
+                self._choose(path)
 
     def _choose(self, path: str) -> None:
         self.post_message(self.Changed(path, is_chosen=True))
