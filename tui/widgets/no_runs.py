@@ -36,6 +36,8 @@ class NoRuns(Vertical):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self._entries: Sequence[PathEntry] = ()
+        self._written: tuple[str, str | None, str] = ("", None, "")
+        """What `write` was given last."""
         self.display = False
 
     def compose(self) -> ComposeResult:
@@ -50,6 +52,7 @@ class NoRuns(Vertical):
 
     def write(self, folder: str, problem: str | None, command: str) -> None:
         """Say that there is no run in `folder`, or why it cannot be read. `command` is that of the shell."""
+        self._written = folder, problem, command
         words = [plain(f"There is no run in {folder} yet.")]
         if self._entries:
             words.append(plain("Enter trains a model on one of the texts nearby, n on any other one."))
@@ -70,6 +73,7 @@ class NoRuns(Vertical):
         nearby.clear_options()
         nearby.add_options([path_option(entry) for entry in self._entries])
         nearby.display = bool(self._entries)
+        self.write(*self._written)
         if self._entries:
             nearby.highlighted = 0
             if self.display and self.screen.is_current:

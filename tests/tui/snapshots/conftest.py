@@ -55,6 +55,7 @@ def _fixed_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setattr(run_list, "summarize", told)
     monkeypatch.setattr(run_report, "summarize", lambda path: replace(told(path), path=AT_HOME / path.name))
     monkeypatch.setattr(dashboard, "MachineReader", FixedMachine)
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(tmp_path)
     yield
 

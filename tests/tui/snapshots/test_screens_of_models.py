@@ -61,6 +61,7 @@ def test_the_form_of_a_training(recorded, drive, tmp_path: Path, monkeypatch: py
         await pilot.press("n")
         screen = pilot.app.screen
         assert isinstance(screen, NewRunScreen)
+        await until(pilot, lambda: screen.picker.list.option_count)
         await check(pilot, "new-run-empty")
         screen.picker.field.value = "fables.txt"
         screen.query_one("#name").focus()
@@ -72,6 +73,9 @@ def test_the_form_of_a_training(recorded, drive, tmp_path: Path, monkeypatch: py
         await pilot.press("f6")
         await check(pilot, "new-run-advanced")
         await pilot.press("escape", "t")
+        screen = pilot.app.screen
+        assert isinstance(screen, NewRunScreen)
+        await until(pilot, lambda: screen.picker.list.option_count)
         await check(pilot, "teach")
 
     drive(do)
