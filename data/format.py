@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 
 from data.wording import counted
 
@@ -74,6 +75,11 @@ def format_loss(value: float | None) -> str:
     if value is None or value != value:
         return "-"
     return f"{value:.4f}" if abs(value) < _LARGEST_LOSS else f"{value:.2e}"
+
+
+def format_accuracy(accuracy: Mapping[str, float]) -> str:
+    """Shares of right answers, from 0 to 1, by difficulty: "4: 100 %  8: 71.5 %"."""
+    return "  ".join(f"{difficulty}: {100 * share:.3g} %" for difficulty, share in accuracy.items())
 
 
 def format_puzzle_scores(exact: float, cells: float, steps: float) -> str:

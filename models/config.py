@@ -25,6 +25,8 @@ class ModelConfig:
     """The axes along which it can grow and still compute what it did, each with the field it changes."""
     block_axes: ClassVar[tuple[str, ...]] = ()
     """Those of them that add blocks, in the order in which a model that grows evenly is given new blocks."""
+    problem_shape: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """The architecture's defaults for problems that are made here, by field."""
     vocab_size: int
     """Entries of the vocabulary."""
     context_length: int = 128
@@ -118,6 +120,8 @@ class TrainingConfig:
     """Share of the peak rate at the end."""
     gradient_clip: float = 1.0
     """Largest norm of the whole gradient."""
+    loss_on: str = "all"
+    """Of problems: all, every label, or answers, their answers alone."""
     average_decay: float = 0.0
     """Decay of an exponential average of the weights used for evaluation; 0 keeps none."""
     shallow_fraction: float = 0.0
@@ -216,6 +220,7 @@ _MOST = {
 """Beyond these a number is a slip of the hand, and arithmetic on it may overflow."""
 
 _CHOICES = {
+    "loss_on": ("all", "answers"),
     "optimizer": ("muon", "adamw"),
     "schedule": ("wsd", "cosine"),
     "number_format": ("auto", "float32", "bfloat16", "float16"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from data.format import format_duration, format_loss, format_puzzle_scores
+from data.format import format_accuracy, format_duration, format_loss, format_puzzle_scores
 from models.depth import best_mode_words
 from models.generation.run_defaults import mode_losses
 from models.runs import events
@@ -155,16 +155,24 @@ def _show_result(event: events.RunFinished, history: "History", output: Output, 
         ("best mode", best_mode_words(mode_losses(run)) or ""),
         ("time", f"{sittings(event, format_duration)}, at {event.tokens_per_second:,.0f} tokens/s"),
     ]
-    output.pairs(row for row in rows if row[1])
-    if event.exact_accuracy is not None:
+    output.pairs(row for row in (*rows, *_right_answers(event)) if row[1])
+    if event.accuracy_by_mode is not None:
+        output.say(f"\nLet it answer:  {program()} solve {name} --random")
+    elif event.exact_accuracy is not None:
         output.say(f"\nSolve a puzzle:  {program()} solve {name} --random")
     else:
         output.say(f"\nTalk to it:  {program()} chat {name}")
 
 
+def _right_answers(event: events.RunFinished) -> Iterator[tuple[str, str]]:
+    """Of problems: the share of right answers at each mode, by difficulty."""
+    for number, (mode, accuracy) in enumerate((event.accuracy_by_mode or {}).items()):
+        yield "right answers" if number == 0 else "", f"{mode:<8}  {format_accuracy(accuracy)}"
+
+
 def _loss_on_a_part(event: events.RunFinished, history: "History") -> str:
     """The loss that was shown for the best weights, where a part of the held-out text gave another one."""
-    if event.exact_accuracy is not None:
+    if event.exact_accuracy is not None or event.accuracy_by_mode is not None:
         return ""
     shown = [one for one in history.evaluations if one.step == event.best_step]
     if not shown or format_loss(shown[-1].validation_loss) == format_loss(event.validation_loss):
@@ -177,6 +185,8 @@ def _final_evaluation(event: events.RunFinished) -> tuple[str, str]:
     if event.exact_accuracy is not None:
         shares = event.exact_accuracy, event.cell_accuracy or 0.0, event.mean_exit_step or 0.0
         return "solves", f"{format_puzzle_scores(*shares)}, {weights}"
+    if event.accuracy_by_mode is not None:
+        return "validation loss", f"{event.validation_loss:.4f} nats per character of an answer, {weights}"
     return "validation loss", (
         f"{event.validation_loss:.4f} nats per token (perplexity {event.perplexity:.2f}, "
         f"{event.bits_per_byte:.3f} bits per byte), {weights}"

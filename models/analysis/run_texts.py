@@ -55,9 +55,10 @@ def text_of(tokenizer: Tokenizer, tokens: np.ndarray) -> str:
 def prepared_text(run: Run, config: RunConfig, tokenizer: Tokenizer) -> Generator[Event, None, PreparedData]:
     """The tokens of the text that the run learned last, from the cache or made again.
 
-    Raises CorpusError where the text is gone or has changed, UsageError where it cannot be read, and
-    StorageError.
+    Raises RunError for a run that learned none, CorpusError where the text is gone or has changed, UsageError
+    where it cannot be read, and StorageError.
     """
+    config.require_learned_text(run.path)
     data = config.data
     assert data is not None  # a run that is trained has learned a text
     if data.prepared is not None:

@@ -46,6 +46,7 @@ class LoopedConfig(ModelConfig):
         }
     )
     block_axes: ClassVar[tuple[str, ...]] = ("core", "prelude", "coda")
+    problem_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"max_cycles": 6})
     prelude_layers: int = 1
     """Blocks before the loop."""
     core_layers: int = 1

@@ -185,7 +185,7 @@ def _require_trained(run: Run, config: RunConfig) -> None:
             f"Run '{run.name}' has learned nothing yet.",
             hint=f"Train it: {{train FILE name={run.in_command}}}",
         )
-    config.require_text(run.path)
+    config.require_learned_text(run.path)
     if not has_checkpoints(run):
         raise RunError(
             f"Run '{run.name}' has not begun to learn its first text.",

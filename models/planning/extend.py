@@ -40,7 +40,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         _require_readable(run, config)
         if config.solves_puzzles:
             result_of(load_puzzles(run, config.data))
-        else:
+        elif not config.answers_problems:
             _require_text(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
         if snapshot is not None and not has_no_steps_yet(snapshot):

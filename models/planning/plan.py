@@ -64,7 +64,7 @@ def _require_consistent(request: TrainRequest) -> None:
         for path in _FOR_TEXT:
             if _is_set(request, path):
                 raise UsageError(
-                    f"{{{path}}} is for text, and puzzles are none.",
+                    f"{{{path}}} is for text, and {{task={request.task}}} is none.",
                     hint=f"Leave {{{path}}} out.",
                     field=path,
                 )

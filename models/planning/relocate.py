@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data.corpus import scan_corpus
-from data.errors import CorpusError
+from data.errors import CorpusError, UsageError
 from data.progress import Progress
 from data.puzzles import open_puzzles
 from models.device import choose_device, has_device
@@ -26,7 +26,13 @@ def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
     It is the text that the run is at, or one it learned before. Raises CorpusError for any other, UsageError,
     RunError, StorageError; the run is then as it was.
     """
-    content_hash, found = yield from with_progress_events(_read(run, run.config(), paths))
+    config = run.config()
+    if config.answers_problems:
+        raise UsageError(
+            f"The problems of run '{run.name}' are made here, and have no file.",
+            hint=f"Go on without one: {{resume {run.in_command}}}",
+        )
+    content_hash, found = yield from with_progress_events(_read(run, config, paths))
     with run.lock():
         config = recover(run)
         known = {config.content_hash, *(one.content_hash for one in run.datasets(config))}

@@ -27,11 +27,16 @@ class TaskFamily:
     """Names as they are typed, for hints."""
 
 
+_PROBLEMS = "models.planning.problem_plan:plan_problems"
 TASKS: Mapping[str, TaskFamily] = {
     "sudoku": TaskFamily(
         "models.planning.puzzle_plan:plan_puzzles",
         ("sudoku:4x4", "sudoku:6x6", "sudoku:9x9", "sudoku:9x9-hard", "sudoku FILE"),
     ),
+    "compose": TaskFamily(_PROBLEMS, ("compose:s3", "compose:s4", "compose:s5")),
+    "chains": TaskFamily(_PROBLEMS, ("chains:8",)),
+    "sums": TaskFamily(_PROBLEMS, ("sums:4",)),
+    "listops": TaskFamily(_PROBLEMS, ("listops:4",)),
 }
 """By the part of the name before the colon."""
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from data.format import format_accuracy
 from data.wording import counted, percent
 from models.runs import events
 from models.runs.events import Event
@@ -102,6 +103,9 @@ def _evaluation(event: events.EvaluationFinished) -> Words:
             f"solves {grids:.1f} % of the grids, {cells:.1f} % of the cells, "
             f"{event.mean_exit_step or 0.0:.2f} steps"
         )
+    if event.accuracy is not None:
+        details += f"  {validation}"
+        validation = f"right answers  {format_accuracy(event.accuracy)}"
     best = "  best so far" if event.best else ""
     return Words(
         f"step {event.step:,}  {validation}{best}", f"{details}  perplexity {_number(event.perplexity)}"

@@ -173,6 +173,9 @@ class EvaluationFinished(Event):
     exact_accuracy: float | None = None
     cell_accuracy: float | None = None
     mean_exit_step: float | None = None
+    accuracy: dict[str, float] | None = None
+    """For problems: the share of right answers, 0 to 1, by difficulty, at the deepest trained mode. The
+    losses are nats per character of an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,3 +289,5 @@ class RunFinished(Event):
     """For puzzles, as in EvaluationFinished."""
     cell_accuracy: float | None = None
     mean_exit_step: float | None = None
+    accuracy_by_mode: dict[str, dict[str, float]] | None = None
+    """For problems: the share of right answers, 0 to 1, by mode and difficulty."""

@@ -76,6 +76,8 @@ def _kind(run: Run, config: RunConfig) -> str:
     with contextlib.suppress(RunError):  # a damaged datasets.json does not stop a chat
         if any(entry.kind == "messages" for entry in run.datasets(config)):
             return "messages"
+    if config.answers_problems:
+        return "documents"  # each problem stands alone, between a beginning and an end
     return "text" if config.data is None else config.data.kind
 
 

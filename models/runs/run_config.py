@@ -29,6 +29,8 @@ from models.settings import from_dict
 
 PUZZLES = "puzzles"
 """The kind of the data of a run that solves puzzles."""
+PROBLEMS = "problems"
+"""The kind of the data of a run that learned problems which are made here."""
 NUMBER_FORMATS = ("float32", "bfloat16", "float16")
 NAME_LENGTH = 200
 """Characters of a name in the cache."""
@@ -60,7 +62,7 @@ class DataSection:
     paths: tuple[Text, ...]
     content_hash: Text
     kind: Text
-    """text, documents, messages or puzzles."""
+    """text, documents, messages, puzzles or problems."""
     tokenizer: Text | None = None
     """character or bpe."""
     tokenizer_hash: Text | None = None
@@ -174,6 +176,10 @@ class RunConfig:
     def solves_puzzles(self) -> bool:
         return self.data is not None and self.data.kind == PUZZLES
 
+    @property
+    def answers_problems(self) -> bool:
+        return self.data is not None and self.data.kind == PROBLEMS
+
     def require_text(self, path: Path) -> None:
         """Raise RunError where the run in the folder `path` solves puzzles."""
         if self.solves_puzzles:
@@ -188,4 +194,21 @@ class RunConfig:
             raise RunError(
                 f"Run '{path.name}' writes text and solves no puzzles.",
                 hint="Train one that does: {train task=sudoku:4x4}",
+            )
+
+    def require_problems(self, path: Path) -> None:
+        """Raise RunError where the run in the folder `path` answers no problems."""
+        if not self.answers_problems:
+            raise RunError(
+                f"Run '{path.name}' learned no problems.",
+                hint="Train one that does: {train task=compose:s3}",
+            )
+
+    def require_learned_text(self, path: Path) -> None:
+        """Raise RunError where the run in the folder `path` learned no text of somebody's own."""
+        self.require_text(path)
+        if self.answers_problems:
+            raise RunError(
+                f"Run '{path.name}' learned problems that are made here, and no text.",
+                hint=f"Give it one: {{solve {in_command(path)} --random}}",
             )

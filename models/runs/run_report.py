@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import RlmError
-from data.format import format_age, format_loss, format_puzzle_scores
+from data.format import format_accuracy, format_age, format_loss, format_puzzle_scores
 from data.wording import byte_size, counted
 from models.depth import DEFAULT_MODE, MODES, best_mode_words
 from models.runs.checkpoint_folder import SavedCheckpoint, complete_checkpoints, pointers_in
@@ -123,8 +123,10 @@ def summary_rows(report: Report, words: Callable[[str], str] = str) -> Iterator[
         yield from _solving_rows(evaluation)
     elif summary.validation_loss is not None:
         best = "" if report.best_step is None else f", best at step {report.best_step:,}"
-        yield "validation loss", f"{format_loss(summary.validation_loss)} nats per token{best}"
+        per = "character of an answer" if report.config.answers_problems else "token"
+        yield "validation loss", f"{format_loss(summary.validation_loss)} nats per {per}{best}"
     yield from _mode_rows(evaluation)
+    yield from _accuracy_rows(evaluation)
     for one in report.datasets or ():
         for note in one.notes:
             yield "text warning", words(note)
@@ -163,6 +165,20 @@ def _mode_rows(evaluation: Evaluation | PuzzleEvaluation | None) -> Iterator[tup
         yield "best mode", words
     if (passes := evaluation.passes_per_token) is not None:
         yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
+
+
+def _accuracy_rows(evaluation: Evaluation | PuzzleEvaluation | None) -> Iterator[tuple[str, str]]:
+    """Of problems: the right answers at each mode, by difficulty."""
+    if not isinstance(evaluation, Evaluation) or not evaluation.accuracy_by_mode:
+        return
+    trained = evaluation.trained_difficulty
+    up_to = "" if trained is None else f" (trained up to {trained})"
+    yield (
+        "right answers",
+        f"by difficulty{up_to}, of {evaluation.problems_each or 0:,} held-out problems each",
+    )
+    for mode, accuracy in evaluation.accuracy_by_mode.items():
+        yield f"  {mode}", format_accuracy(accuracy)
 
 
 def _model_words(report: Report) -> Iterator[str]:

@@ -69,6 +69,7 @@ def evaluation_finished(
     exact_accuracy: float | None = None,
     cell_accuracy: float | None = None,
     mean_exit_step: float | None = None,
+    accuracy: dict[str, float] | None = None,
 ) -> EvaluationFinished:
     """An evaluation on the way. `loss` is in nats per token, or per blank cell of a puzzle."""
     return EvaluationFinished(
@@ -83,6 +84,7 @@ def evaluation_finished(
         exact_accuracy=exact_accuracy,
         cell_accuracy=cell_accuracy,
         mean_exit_step=mean_exit_step,
+        accuracy=accuracy,
     )
 
 
@@ -96,6 +98,7 @@ def run_finished(
     exact_accuracy: float | None = None,
     cell_accuracy: float | None = None,
     mean_exit_step: float | None = None,
+    accuracy_by_mode: dict[str, dict[str, float]] | None = None,
 ) -> RunFinished:
     """The end of a training, with what its last evaluation found."""
     counters = session.counters
@@ -118,6 +121,7 @@ def run_finished(
         exact_accuracy=exact_accuracy,
         cell_accuracy=cell_accuracy,
         mean_exit_step=mean_exit_step,
+        accuracy_by_mode=accuracy_by_mode,
     )
 
 

@@ -20,13 +20,17 @@ from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, RunFinished
 from models.runs.run import Run
-from models.runs.run_config import Calibration, RunConfig
+from models.runs.run_config import PROBLEMS, PUZZLES, Calibration, RunConfig
 
 if TYPE_CHECKING:
     from models.training.session import Session
     from models.training.time_budget import Length, TimeBudget
 
-TASKS: Mapping[str, str] = {"text": "models.training.text_data", "puzzles": "models.training.puzzles.task"}
+TASKS: Mapping[str, str] = {
+    "text": "models.training.text_data",
+    PUZZLES: "models.training.puzzles.task",
+    PROBLEMS: "models.training.problems.task",
+}
 """The module of each task; its `open_task` opens it."""
 
 
@@ -142,8 +146,8 @@ def open_task(
 
     Raises CorpusError where the data are gone or have changed, CheckpointError, TokenizerError.
     """
-    name = "puzzles" if config.solves_puzzles else "text"
-    opened: tuple[Task, RunConfig] = yield from import_module(TASKS[name]).open_task(
+    kind = config.data.kind if config.data is not None else "text"
+    opened: tuple[Task, RunConfig] = yield from import_module(TASKS.get(kind, TASKS["text"])).open_task(
         run, config, training, layout, device
     )
     return opened

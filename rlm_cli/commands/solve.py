@@ -106,6 +106,12 @@ def solve(
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     run = Run.open(run_name, find_runs_dir(runs_dir))
+    if run.config().answers_problems:
+        from rlm_cli.problem_answers import answer_and_show, read_problems, require_no_puzzle_options
+
+        require_no_puzzle_options({"--max-steps": max_steps, "--trace": trace or None, "--out": out})
+        answer_and_show(run, None if puzzle is None else read_problems(puzzle), output, device, threads)
+        return
     puzzles = None if puzzle is None else read_puzzles(puzzle)
     solve_and_show(run, puzzles, output, machine=(device, threads), max_steps=max_steps, trace=trace, out=out)
 

@@ -1,0 +1,69 @@
+"""chains: variables that are defined by others. "a=3 b=a q=7 c=b ?c=" asks for the value of c: three hops."""
+
+import random
+import re
+import string
+from typing import ClassVar
+
+from data.problems.problem import ANSWER_MARK, NO_LABEL, Problem, ProblemTask, characters_of
+
+_PROBLEM = re.compile(r"((?:[a-z]=[a-z0-9] )+)\?([a-z])=?")
+_OTHERS = 5
+"""Definitions beside those that are asked about."""
+_DIGIT_SHARE = 0.4
+"""Of these definitions, the share that is a number."""
+
+
+class Chains(ProblemTask):
+    """The value of a variable. The difficulty is the number of definitions from it down to its number."""
+
+    unit: ClassVar[str] = "hop"
+    about: ClassVar[str] = "the value of a variable"
+    example: ClassVar[str] = '"a=3 b=a q=7 c=b ?c"'
+    hardest: ClassVar[int] = len(string.ascii_lowercase) - _OTHERS
+    held_out_from: ClassVar[int] = 1
+
+    @property
+    def alphabet(self) -> str:
+        return characters_of((string.ascii_lowercase, string.digits, "= ?"))
+
+    def make(self, draw: random.Random, difficulty: int) -> Problem:
+        names = draw.sample(string.ascii_lowercase, difficulty + _OTHERS)
+        chain, others = names[:difficulty], names[difficulty:]
+        asked = set(draw.sample(range(len(names)), difficulty))
+        parts, last, free = [], draw.choice(string.digits), list[str]()
+        left_of_chain, left_of_others = iter(chain), iter(others)
+        for place in range(len(names)):
+            if place in asked:
+                name, value = next(left_of_chain), last
+                last = name
+            else:
+                name = next(left_of_others)
+                is_number = not free or draw.random() < _DIGIT_SHARE
+                value = draw.choice(string.digits) if is_number else draw.choice(free)
+                free.append(name)
+            parts.append(f"{name}={value} ")
+        return self.read("".join((*parts, "?", last)))
+
+    def read(self, text: str) -> Problem:
+        found = _PROBLEM.fullmatch(text)
+        if found is None:
+            raise self.unreadable(text, "it does not have that form")
+        definitions, asked = found[1], found[2]
+        values, hops, labels = dict[str, str](), dict[str, int](), list[str]()
+        for name, _, value, _ in zip(*[iter(definitions)] * 4, strict=True):
+            if value not in string.digits and value not in values:
+                raise self.unreadable(text, f"{value} is used before it has a value")
+            if name in values:
+                raise self.unreadable(text, f"{name} is defined twice")
+            hops[name] = hops.get(value, 0) + 1
+            values[name] = values.get(value, value)
+            labels += [NO_LABEL, NO_LABEL, values[name], NO_LABEL]
+        if asked not in values:
+            raise self.unreadable(text, f"{asked} has no value")
+        answer = values[asked]
+        given = f"{definitions}?{asked}{ANSWER_MARK}"
+        return Problem(given, answer, "".join((*labels, NO_LABEL, answer, answer)), hops[asked])
+
+    def longest(self, difficulty: int) -> int:
+        return 4 * (difficulty + _OTHERS) + 4

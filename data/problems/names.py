@@ -1,0 +1,41 @@
+"""The tasks by name: compose:s3, chains:8, sums:4, listops, each with the greatest difficulty in training."""
+
+from data.errors import UsageError
+from data.nearest import did_you_mean
+from data.problems.chains import Chains
+from data.problems.compose import SIZES, Compose
+from data.problems.listops import ListOps
+from data.problems.problem import ProblemTask
+from data.problems.sums import Sums
+
+TASK_NAMES = (*(f"compose:s{n}" for n in SIZES), "chains", "sums", "listops")
+"""Each may be followed by a colon and the greatest difficulty in training."""
+_USUAL_MOST = {"chains": 8, "sums": 4, "listops": 4}
+_USUAL_FACTORS = 16
+
+
+def open_task(name: str) -> ProblemTask:
+    """The task of that name. Raises UsageError for one there is not, and for an impossible difficulty."""
+    known = next((known for known in TASK_NAMES if name == known or name.startswith(f"{known}:")), None)
+    if known is None:
+        raise UsageError(
+            f"There is no task '{name}'.", hint=did_you_mean(name, TASK_NAMES, "The tasks are"), field="task"
+        )
+    most = _difficulty(name, known)
+    if known.startswith("compose:"):
+        return Compose(name, int(known[-1]), most)
+    kinds: dict[str, type[ProblemTask]] = {"chains": Chains, "sums": Sums, "listops": ListOps}
+    return kinds[known](name, most)
+
+
+def _difficulty(name: str, known: str) -> int:
+    if name == known:
+        return _USUAL_MOST.get(known, _USUAL_FACTORS)
+    number = name.removeprefix(f"{known}:")
+    if not number.isdecimal() or len(number) > 6:
+        raise UsageError(
+            f"The difficulty of task '{name}' is not a number.",
+            hint=f"For example: {{task={known}:8}}",
+            field="task",
+        )
+    return int(number)

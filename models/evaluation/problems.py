@@ -1,0 +1,95 @@
+"""How many problems a model answers that it was not trained on, by their difficulty."""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from data.loader import IGNORED
+from data.problems.problem import Problem, ProblemTask, held_out_problems
+from data.problems.sampler import encode_problems
+from data.tokenizer import Tokenizer
+from models.depth import Depth
+from models.device import autocast, to_device
+from models.recursive_lm import RecursiveLM
+from models.runs.events import EvaluationAdvanced, Event
+
+BATCH_TOKENS = 8192
+ProblemSets = Mapping[int, Sequence[Problem]]
+"""Problems by their difficulty."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemScores:
+    """What a model makes of problems at one depth."""
+
+    accuracy: Mapping[int, float]
+    """The share of whole answers that are right, 0 to 1, by difficulty."""
+    passes: Mapping[int, float]
+    """Recursions at the mark before the answer, on average, by difficulty."""
+    loss: float
+    """Nats per character of the answers, over the difficulties in training."""
+    read: int
+    """Problems that were answered."""
+
+
+def problem_sets(task: ProblemTask, each: int, seed: int = 0) -> dict[int, list[Problem]]:
+    """`each` held-out problems of every difficulty that is measured."""
+    return {difficulty: held_out_problems(task, difficulty, each, seed) for difficulty in task.measured}
+
+
+def score_problems(
+    model: RecursiveLM,
+    tokenizer: Tokenizer,
+    problems: ProblemSets,
+    most: int,
+    depth: Depth,
+    number_format: str,
+    *,
+    step: int = 0,
+) -> Generator[Event, None, ProblemScores]:
+    """Answer `problems` at `depth`; the scores are the generator's return value.
+
+    An answer is right where each of its characters, and the end after them, is the likeliest token at its
+    place: what a model writes at temperature 0. `most` is the greatest difficulty in training. Yields its
+    progress between batches, as an evaluation at `step`.
+    """
+    device = next(model.parameters()).device
+    total, done = sum(map(len, problems.values())), 0
+    accuracy, passes, nats, characters = dict[int, float](), dict[int, float](), 0.0, 0
+    was_training = model.training
+    model.eval()
+    try:
+        for difficulty, posed in problems.items():
+            right, spent = 0, 0.0
+            length = 1 + max(len(one.given) + len(one.answer) for one in posed)
+            rows = max(1, BATCH_TOKENS // length)
+            for first in range(0, len(posed), rows):
+                batch = encode_problems(posed[first : first + rows], tokenizer, length, answers_only=True)
+                tokens = to_device(torch.from_numpy(batch[:, 0]), device)  # (B, T)
+                targets = to_device(torch.from_numpy(batch[:, 1]), device)  # (B, T)
+                with torch.inference_mode(), autocast(device, number_format):
+                    output = model(tokens, depth)
+                is_asked = targets != IGNORED
+                found = output.logits.argmax(-1)
+                right += int(((found == targets) | ~is_asked).all(dim=1).sum())
+                marks = is_asked.int().argmax(dim=1, keepdim=True)  # (B, 1), where each answer begins
+                spent += float(output.passes.gather(1, marks).sum())
+                if difficulty <= most:
+                    nats += float(
+                        F.cross_entropy(
+                            output.logits.flatten(0, 1),
+                            targets.flatten(),
+                            ignore_index=IGNORED,
+                            reduction="sum",
+                        )
+                    )
+                    characters += int(is_asked.sum())
+                done += len(batch)
+                yield EvaluationAdvanced(step=step, done=done, total=total)
+            accuracy[difficulty], passes[difficulty] = right / len(posed), spent / len(posed)
+    finally:
+        model.train(was_training)
+    return ProblemScores(accuracy, passes, nats / characters if characters else math.nan, done)

@@ -1,0 +1,77 @@
+"""Answer problems with a trained model, at any depth."""
+
+from dataclasses import dataclass
+
+from data.problems.names import open_task
+from data.problems.problem import ANSWER_MARK, Problem, ProblemTask
+from data.tokenizer import Tokenizer
+from models.depth import Depth, is_trained
+from models.errors import RunError
+from models.generation.generate import generate
+from models.generation.settings import GenerationConfig
+from models.recursive_lm import RecursiveLM
+from models.runs.load import LoadedModel, load_run
+from models.runs.run import Run
+
+_LONGEST_ANSWER = 64
+"""Characters; no kind of problem has a longer answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSolver:
+    """A loaded model of problems."""
+
+    loaded: LoadedModel
+    task: ProblemTask
+
+    @property
+    def modes(self) -> dict[str, Depth]:
+        """The modes that the model has, the shallowest first."""
+        return self.loaded.model.modes()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model writes after a problem, at one depth."""
+
+    text: str
+    right: bool
+    passes: int
+    """Recursions of a token."""
+    trained: bool
+    """Whether training uses this depth."""
+
+
+def load_problem_solver(run: Run, device: str = "cpu") -> ProblemSolver:
+    """Load the run's best weights. Raises RunError for a run that learned no problems, and as `load_run`."""
+    config = run.config()
+    config.require_problems(run.path)
+    assert config.data is not None
+    task = open_task(config.data.paths[0])
+    return ProblemSolver(load_run(run, device), task)
+
+
+def answer_problem(solver: ProblemSolver, problem: Problem, depth: Depth) -> Answer:
+    """The model's answer at `depth`. Raises RunError for a problem that is longer than its context."""
+    model = solver.loaded.model
+    length = 1 + len(problem.given) + len(problem.answer)
+    if length > model.config.context_length:
+        raise RunError(
+            f"The problem has {length:,} tokens, and run '{solver.loaded.run.name}' sees "
+            f"{model.config.context_length:,} at once.",
+            hint=f"Give it an easier one: at most {solver.task.measured[-1]} {solver.task.unit}s.",
+        )
+    text = write_answer(model, solver.loaded.tokenizer, problem.given, depth)
+    return Answer(text, text == problem.answer, model.passes(depth), is_trained(model, depth))
+
+
+def write_answer(model: RecursiveLM, tokenizer: Tokenizer, given: str, depth: Depth) -> str:
+    """The likeliest continuation of `given` up to the token for the end; the mark may be missing."""
+    prompt = [tokenizer.bos_id, *tokenizer.encode(given.removesuffix(ANSWER_MARK) + ANSWER_MARK).tolist()]
+    config = GenerationConfig(max_tokens=_LONGEST_ANSWER, temperature=0.0)
+    was_training = model.training
+    model.eval()
+    try:
+        return "".join(token.text for token in generate(model, tokenizer, [prompt], depth, config))
+    finally:
+        model.train(was_training)

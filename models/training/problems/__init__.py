@@ -1,0 +1,1 @@
+"""Learning problems whose answer has to be composed."""

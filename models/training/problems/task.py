@@ -1,0 +1,260 @@
+"""Learning problems: batches that never repeat, and how many held-out problems are answered."""
+
+import math
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.errors import CorpusError
+from data.loader import IGNORED
+from data.problems.names import open_task as open_problem_task
+from data.problems.problem import ProblemTask
+from data.problems.sampler import ProblemSampler
+from data.tokenizer import Tokenizer
+from models.config import TrainingConfig
+from models.depth import Depth, is_trained, sample_depth
+from models.device import autocast, to_device
+from models.errors import CheckpointError
+from models.evaluation.modes import modes_by_importance
+from models.evaluation.problems import ProblemScores, problem_sets, score_problems
+from models.generation.problem_solver import write_answer
+from models.layers.compilation import uncompiled
+from models.recursive_lm import RecursiveLM
+from models.runs.datasets import Dataset, with_losses
+from models.runs.evaluation import Evaluation
+from models.runs.events import Event, RunFinished, SampleGenerated
+from models.runs.run import Run
+from models.runs.run_config import Calibration, RunConfig
+from models.runs.tokenizer import load_run_tokenizer
+from models.training.calibrate import calibrate
+from models.training.control import until_paused
+from models.training.reports import evaluation_finished, run_finished
+from models.training.session import Session
+from models.training.tasks import BatchLoss, weighted_sum
+from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
+
+CHOOSING = 64
+"""Problems of each difficulty that an evaluation on the way answers: they choose the best weights."""
+CHOOSING_SEED, FINAL_SEED = 0, 1
+FINAL = 512
+"""Problems of each difficulty that the last evaluation answers at every mode; fewer where time is short."""
+FEWEST = 64
+
+
+@dataclass(slots=True)
+class ProblemTrainingTask:
+    """Problems to learn, and problems held out."""
+
+    problems: ProblemTask
+    tokenizer: Tokenizer
+    sampler: ProblemSampler
+    datasets: list[Dataset]
+    characters_per_token: float = 1.0
+
+    @property
+    def train_tokens(self) -> int:
+        """Of one epoch."""
+        return self.sampler.blocks_per_epoch * self.sampler.context_length
+
+    @property
+    def validation_tokens(self) -> int:
+        return FINAL * sum(map(self.problems.longest, self.problems.measured))
+
+    def calibrate(
+        self, model: RecursiveLM, config: TrainingConfig, threads: int, length: Length
+    ) -> Generator[Event, None, Calibration]:
+        tokens = self.sampler.batch(0, config.batch_size)[:, 0]  # (B, T)
+        blocks = torch.from_numpy(np.pad(tokens, ((0, 0), (0, 1))))  # (B, T + 1)
+        return (yield from calibrate(model, blocks, config, threads, length))
+
+    def depth_at(self, session: Session, step: int) -> Depth:
+        """The least depth early on where the configuration says so, then sampled ones."""
+        config = session.config
+        if session.schedule.progress(step) < config.shallow_fraction:
+            return Depth(1)
+        return sample_depth(session.model.trained_depth, config.seed, step, config.full_depth_prob)
+
+    def backward(self, session: Session, depth: Depth) -> BatchLoss:
+        batch = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))
+        losses, passes, shares = list[Tensor](), list[Tensor](), list[float]()
+        labels = int((batch[:, 1] != IGNORED).sum())
+        for micro in batch.split(session.calibration.micro_batch):  # (b, 2, T)
+            shares.append(int((micro[:, 1] != IGNORED).sum()) / labels)
+            rows = to_device(micro, session.device)
+            with autocast(session.device, session.calibration.number_format):
+                parts = session.model.training_loss(rows[:, 0], rows[:, 1], depth)
+            session.optimizers.backward(parts.total * shares[-1])
+            losses.append(parts.next_token.detach())
+            passes.append(parts.passes.detach())
+        return BatchLoss(weighted_sum(losses, shares), weighted_sum(passes, shares), len(batch))
+
+    def begin(self, session: Session) -> Generator[Event, None, bool]:
+        yield from ()
+        return True
+
+    def evaluate(self, session: Session) -> Iterator[Event]:
+        counters, sample = session.counters, None
+        with session.evaluating() as model, uncompiled(session.calibration.compiled):
+            scoring = self._score(model, session, model.trained_depth, CHOOSING, CHOOSING_SEED)
+            scores = yield from until_paused(scoring, session.control)
+            if scores is None:
+                return
+            if session.sample_due():
+                sample = self._sample(model, session.counters.step)
+            best = session.keep_if_best(scores.loss)
+        counters.last_evaluated = counters.step
+        yield evaluation_finished(
+            session,
+            scores.loss,
+            scores.loss / math.log(2),
+            best=best,
+            passes_per_token=_mean(scores.passes),
+            accuracy=_by_text(scores.accuracy),
+        )
+        if sample is not None:
+            yield sample
+        session.end_if_good_enough(scores.loss)
+
+    def sample(self, session: Session) -> Iterator[Event]:
+        prompt = session.control.take_sample()
+        with session.evaluating() as model, uncompiled(session.calibration.compiled):
+            sample = self._sample(model, session.counters.step, prompt)
+        yield sample
+
+    def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
+        """Answer held-out problems at every mode; then write datasets.json and evaluation.json."""
+        model, counters, budget = session.load_best_weights(), session.counters, session.time_budget
+        deadline = math.inf if budget.deadline is None else budget.deadline - session.control.now()
+        ends = time.monotonic() + min(budget.final_evaluation_s(session.elapsed_s), deadline)
+        each, whole_s = FINAL, self._scoring_s(budget, FINAL, self._modes_calls(model))
+        if whole_s > (limit_s := budget.final_evaluation_s(session.elapsed_s)):
+            each = max(FEWEST, int(FINAL * limit_s / whole_s))
+        by_mode = dict[str, ProblemScores]()
+        with uncompiled(session.calibration.compiled):
+            for mode, depth in modes_by_importance(model):
+                if by_mode and not is_trained(model, depth) and time.monotonic() > ends:
+                    continue
+                by_mode[mode] = yield from self._score(model, session, depth, each, FINAL_SEED)
+        losses = {mode: by_mode[mode].loss for mode in model.modes() if mode in by_mode}
+        accuracy = {mode: _by_text(by_mode[mode].accuracy) for mode in losses}
+        default = self._deepest_trained(model, list(losses))
+        content_hash = session.run_config.content_hash
+        self.datasets = with_losses(
+            self.datasets, {content_hash: losses[default]}, content_hash, counters.tokens_seen, counters.step
+        )
+        session.run.save_datasets(self.datasets)
+        bits = losses[default] / math.log(2)
+        session.run.save_evaluation(
+            Evaluation(
+                step=counters.best_step,
+                after_steps=counters.step,
+                validation_loss=losses[default],
+                validation_loss_by_mode=losses,
+                extrapolated_modes=tuple(
+                    mode for mode in losses if not is_trained(model, model.modes()[mode])
+                ),
+                bits_per_byte=bits,
+                passes_per_token=_mean(by_mode[default].passes),
+                number_format=session.calibration.number_format,
+                accuracy_by_mode=accuracy,
+                passes_by_mode={mode: _by_text(by_mode[mode].passes) for mode in losses},
+                problems_each=each,
+                trained_difficulty=self.problems.most,
+            )
+        )
+        finished = run_finished(
+            session,
+            losses[default],
+            bits,
+            by_mode=losses,
+            passes_per_token=_mean(by_mode[default].passes),
+            accuracy_by_mode=accuracy,
+        )
+        yield finished
+        return finished
+
+    def reserve_s(self, budget: TimeBudget, progress: float, left_s: float) -> float:
+        """Evaluations on the way, and the last one at every mode."""
+        calls = budget.model.attention_calls(budget.model.trained_depth)
+        on_the_way_s = budget.config.evaluations * self._scoring_s(budget, CHOOSING, calls)
+        whole_s = self._scoring_s(budget, FINAL, self._modes_calls(budget.model))
+        final_s = min(whole_s, budget.final_evaluation_s())
+        return final_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + FINAL_SAVE_S
+
+    def max_step(self, config: TrainingConfig) -> int | None:
+        return None
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        pass
+
+    def _score(
+        self, model: RecursiveLM, session: Session, depth: Depth, each: int, seed: int
+    ) -> Generator[Event, None, ProblemScores]:
+        return score_problems(
+            model,
+            self.tokenizer,
+            problem_sets(self.problems, each, seed),
+            self.problems.most,
+            depth,
+            session.calibration.number_format,
+            step=session.counters.step,
+        )
+
+    def _sample(self, model: RecursiveLM, step: int, prompt: str = "") -> SampleGenerated:
+        """A held-out problem of the greatest difficulty in training, or `prompt`, with the model's answer."""
+        if not prompt:
+            hardest = problem_sets(self.problems, 1, seed=step)[self.problems.most]
+            prompt = hardest[0].given
+        return SampleGenerated(
+            step=step, prompt=prompt, text=write_answer(model, self.tokenizer, prompt, model.trained_depth)
+        )
+
+    def _scoring_s(self, budget: TimeBudget, each: int, calls: int) -> float:
+        """Seconds that `each` problems of every difficulty take, at so many attention calls a token."""
+        tokens = each * sum(map(self.problems.longest, self.problems.measured))
+        return tokens * calls * budget.call_token_s()
+
+    def _modes_calls(self, model: RecursiveLM) -> int:
+        return sum(model.attention_calls(depth) for depth in model.modes().values())
+
+    @staticmethod
+    def _deepest_trained(model: RecursiveLM, modes: list[str]) -> str:
+        trained = [mode for mode in modes if is_trained(model, model.modes()[mode])]
+        return (trained or modes)[-1]
+
+
+def open_task(
+    run: Run, config: RunConfig, training: TrainingConfig, layout: RecursiveLM, device: torch.device
+) -> Generator[Event, None, tuple[ProblemTrainingTask, RunConfig]]:
+    """The problems of a run. Raises CorpusError where this version makes others, CheckpointError."""
+    assert config.data is not None
+    yield from ()
+    problems = open_problem_task(config.data.paths[0])
+    if problems.content_hash != config.data.content_hash:
+        raise CorpusError(
+            f"The problems of run '{run.name}' were made by another version of rlm.",
+            hint=f"Train a new run: {{train task={problems.name}}}",
+        )
+    if layout.config.context_length < problems.context_length:
+        raise CheckpointError(
+            f"The config.json of run '{run.name}' describes no model for its problems.",
+            hint="Put the config.json back that it was trained with.",
+        )
+    tokenizer = load_run_tokenizer(run, config, layout.config.vocab_size)[0]
+    sampler = ProblemSampler(problems, tokenizer, training.seed, answers_only=training.loss_on == "answers")
+    return ProblemTrainingTask(problems, tokenizer, sampler, run.datasets(config)), config
+
+
+def _by_text(figures: Mapping[int, float]) -> dict[str, float]:
+    return {str(difficulty): figure for difficulty, figure in figures.items()}
+
+
+def _mean(figures: Mapping[int, float]) -> float:
+    return sum(figures.values()) / len(figures)

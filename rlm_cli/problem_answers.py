@@ -1,0 +1,111 @@
+"""`rlm solve` of problems: the answer of a model at each of its modes."""
+
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from data.errors import UsageError
+from data.text_table import TextTable
+from data.wording import counted
+from rlm_cli.interrupts import no_lost_interrupt
+from rlm_cli.output import Output
+
+if TYPE_CHECKING:
+    from data.problems.problem import Problem
+    from models.generation.problem_solver import Answer, ProblemSolver
+    from models.runs.run import Run
+
+_MOST_PROBLEMS = 10_000
+
+
+def require_no_puzzle_options(options: Mapping[str, object]) -> None:
+    """Raise UsageError for an option, by its name, that only puzzles have. None is one that was not given."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} is for puzzles: this run answers problems.",
+                hint="Leave it out. Every mode of the model is shown.",
+            )
+
+
+def read_problems(argument: str) -> list[str]:
+    """The problem in `argument`; "-" is standard input, a problem on each line. Raises UsageError."""
+    if argument != "-":
+        return [argument]
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("There is no problem on standard input.", hint="cat FILE | {solve RUN -}")
+    lines = [line.strip() for line in sys.stdin.read().splitlines()]
+    found = [line for line in lines if line]
+    if not found:
+        raise UsageError("There is no problem on standard input.", hint="Write one on each line.")
+    if len(found) > _MOST_PROBLEMS:
+        raise UsageError(f"There are more than {_MOST_PROBLEMS:,} problems.", hint="Give them in parts.")
+    return found
+
+
+def answer_and_show(
+    run: "Run", texts: list[str] | None, output: Output, device: str | None, threads: int | None
+) -> None:
+    """Answer each of `texts`, or a new problem, at every mode of the model, and print the answers.
+
+    A new problem has the greatest difficulty in training and is none that the training saw the answer of.
+    Raises UsageError for a text that is no problem of the run.
+    """
+    with no_lost_interrupt():
+        from models.device import prepare_process
+        from models.generation.problem_solver import answer_problem, load_problem_solver
+
+    prepare_process(threads or 1)
+    solver = load_problem_solver(run, device or "cpu")
+    problems = _new_problem(solver) if texts is None else [solver.task.read(text) for text in texts]
+    began = time.perf_counter()
+    results = []
+    for problem in problems:
+        answers = {mode: answer_problem(solver, problem, depth) for mode, depth in solver.modes.items()}
+        _show(problem, answers, solver, output)
+        results.append(_as_json(problem, answers))
+    output.json({"run": run.name, "task": solver.task.name, "results": results})
+    output.say(
+        f"{run.name} · {counted(len(problems), 'problem')} · {time.perf_counter() - began:.2f} s", style="dim"
+    )
+
+
+def _new_problem(solver: "ProblemSolver") -> "list[Problem]":
+    from data.problems.problem import held_out_problems
+
+    task = solver.task
+    return held_out_problems(task, task.most, 1, seed=secrets.randbits(32))
+
+
+def _show(
+    problem: "Problem", answers: "Mapping[str, Answer]", solver: "ProblemSolver", output: Output
+) -> None:
+    difficulty = counted(problem.difficulty, solver.task.unit)
+    harder = ", harder than trained" if problem.difficulty > solver.task.most else ""
+    output.result(f"{problem.given}{problem.answer}  ({difficulty}{harder})")
+    rows = tuple(
+        (
+            mode,
+            str(one.passes) + ("" if one.trained else "*"),
+            one.text,
+            "right" if one.right else "wrong",
+        )
+        for mode, one in answers.items()
+    )
+    output.text_table(TextTable(("mode", "passes", "answer", "check"), rows, right=("passes",)))
+    if not all(one.trained for one in answers.values()):
+        output.say("* more passes than in training", style="dim")
+
+
+def _as_json(problem: "Problem", answers: "Mapping[str, Answer]") -> dict[str, Any]:
+    return {
+        "problem": problem.given,
+        "answer": problem.answer,
+        "difficulty": problem.difficulty,
+        "modes": {
+            mode: {"answer": one.text, "right": one.right, "passes": one.passes, "trained": one.trained}
+            for mode, one in answers.items()
+        },
+    }
