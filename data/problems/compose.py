@@ -26,7 +26,7 @@ class Compose(ProblemTask):
     about: ClassVar[str] = "the product of permutations"
     example: ClassVar[str] = "cab"
     hardest: ClassVar[int] = 64
-    held_out_from: ClassVar[int] = 3
+    shortest_held_out: ClassVar[int] = 3
 
     def __init__(self, name: str, n: int, most: int) -> None:
         """`n` is one of SIZES."""

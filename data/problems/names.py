@@ -11,7 +11,7 @@ from data.problems.sums import Sums
 TASK_NAMES = (*(f"compose:s{n}" for n in SIZES), "chains", "sums", "listops")
 """Each may be followed by a colon and the greatest difficulty in training."""
 _USUAL_MOST = {"chains": 8, "sums": 4, "listops": 4}
-_USUAL_FACTORS = 16
+_USUAL_FACTORS = 12
 
 
 def open_task(name: str) -> ProblemTask:

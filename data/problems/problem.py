@@ -44,8 +44,9 @@ class ProblemTask(ABC):
     """A problem as a person may type it."""
     hardest: ClassVar[int]
     """The greatest difficulty that can be made."""
-    held_out_from: ClassVar[int] = 2
-    """The difficulty from which problems are held out: of easier ones there are too few."""
+    shortest_held_out: ClassVar[int]
+    """Characters of the shortest problems that are held out, without the mark: of shorter ones there are too
+    few."""
 
     def __init__(self, name: str, most: int) -> None:
         """`most` is the greatest difficulty in training. Raises UsageError where it is out of range."""
@@ -98,20 +99,19 @@ class ProblemTask(ABC):
         answer."""
         return 1 + max(map(self.longest, self.measured))
 
+    def is_held_out(self, given: str) -> bool:
+        """Whether the problem `given`, without the mark, is one that no training may see the answer of.
+
+        The text alone decides, so that the two parts never overlap, whatever the seed.
+        """
+        return len(given) >= self.shortest_held_out and zlib.crc32(given.encode()) % HELD_OUT_SHARE == 0
+
     def unreadable(self, text: str, reason: str) -> UsageError:
         """The error about a text that is no problem of this kind."""
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         return UsageError(
             f"'{shown}' is no problem of {self.name}: {reason}.", hint=f"For example: {self.example}"
         )
-
-
-def is_held_out(given: str) -> bool:
-    """Whether the problem that is `given`, without the mark, is one that no training may see the answer of.
-
-    The text alone decides, so that the two parts never overlap, whatever the seed.
-    """
-    return zlib.crc32(given.encode()) % HELD_OUT_SHARE == 0
 
 
 def held_out_problems(task: ProblemTask, difficulty: int, count: int, seed: int = 0) -> list[Problem]:
@@ -123,7 +123,8 @@ def held_out_problems(task: ProblemTask, difficulty: int, count: int, seed: int 
     found: list[Problem] = []
     while len(found) < count:
         problem = task.make(draw, difficulty)
-        if difficulty < task.held_out_from or is_held_out(problem.given.removesuffix(ANSWER_MARK)):
+        given = problem.given.removesuffix(ANSWER_MARK)
+        if len(given) < task.shortest_held_out or task.is_held_out(given):
             found.append(problem)
     return found
 

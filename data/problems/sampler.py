@@ -7,11 +7,15 @@ import numpy as np
 
 from data.character_tokenizer import CharacterTokenizer
 from data.loader import IGNORED
-from data.problems.problem import NO_LABEL, Problem, ProblemTask, is_held_out
+from data.problems.problem import NO_LABEL, Problem, ProblemTask
 from data.tokenizer import Tokenizer
 
 EPOCH = 100_000
 """Problems that count as one epoch: they are made as they are needed, and never end."""
+
+HARDEST_SHARE = 0.5
+"""The share of the problems in training that have the greatest difficulty: their labels teach the easier ones
+too. The others have any difficulty."""
 
 
 def tokenizer_of(task: ProblemTask) -> CharacterTokenizer:
@@ -40,14 +44,25 @@ class ProblemSampler:
     def batch(self, position: int, batch_size: int) -> np.ndarray:
         """(B, 2, T) int64: tokens and targets of the problems number `position` to `position` + B - 1."""
         problems = [self.problem(number) for number in range(position, position + batch_size)]
-        return encode_problems(
-            problems, self.tokenizer, self.context_length, hide=True, answers_only=self.answers_only
-        )
+        rows = encode_problems(problems, self.tokenizer, self.context_length, answers_only=self.answers_only)
+        for row, problem in zip(rows, problems, strict=True):
+            self._hide_held_out(row[1], problem)
+        return rows
 
     def problem(self, number: int) -> Problem:
         """The problem of that number, from 0 up."""
         draw = random.Random(f"{self.seed}:{number}")
-        return self.task.make(draw, draw.randint(1, self.task.most))
+        is_hardest = draw.random() < HARDEST_SHARE
+        return self.task.make(draw, self.task.most if is_hardest else draw.randint(1, self.task.most))
+
+    def _hide_held_out(self, targets: np.ndarray, problem: Problem) -> None:
+        """Leave no target in `targets` (T,) that is the answer to a held-out problem."""
+        given = len(problem.given)
+        for place in np.flatnonzero(targets[1:given] != IGNORED) + 1:
+            if self.task.is_held_out(problem.given[:place]):
+                targets[place] = IGNORED
+        if self.task.is_held_out(problem.given[:-1]):
+            targets[given:] = IGNORED
 
 
 def encode_problems(
@@ -55,14 +70,13 @@ def encode_problems(
     tokenizer: Tokenizer,
     length: int,
     *,
-    hide: bool = False,
     answers_only: bool = False,
 ) -> np.ndarray:
     """(N, 2, `length`) int64: tokens, and the target after each one; IGNORED where there is none.
 
     A row is the token for the beginning, what is given, and the answer; its end is filled with pads. The
-    targets are the labels, then the answer and the token for the end. With `hide`, labels of held-out
-    problems are none; with `answers_only`, only the answer is a target.
+    targets are the labels, then the answer and the token for the end. With `answers_only`, only the
+    answer is a target.
     """
     rows = np.full((len(problems), 2, length), IGNORED, dtype=np.int64)
     rows[:, 0] = tokenizer.pad_id
@@ -75,14 +89,4 @@ def encode_problems(
         if not answers_only:
             labels = tokenizer.encode(problem.labels[:-1])
             row[1, 1:given] = np.where([label == NO_LABEL for label in problem.labels[:-1]], IGNORED, labels)
-        if hide:
-            _hide_held_out(row[1], problem, given, answer)
     return rows
-
-
-def _hide_held_out(targets: np.ndarray, problem: Problem, given: int, answer: int) -> None:
-    for place in np.flatnonzero(targets[1:given] != IGNORED) + 1:
-        if is_held_out(problem.given[:place]):
-            targets[place] = IGNORED
-    if is_held_out(problem.given[:-1]):
-        targets[given : given + answer + 1] = IGNORED

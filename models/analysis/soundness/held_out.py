@@ -7,18 +7,23 @@ import numpy as np
 
 from data.corpus import Corpus
 from data.errors import CorpusError, StorageError, UsageError
+from data.problems.names import open_task
 from data.progress import result_of
 from data.puzzles import PuzzleSet
 from data.tokenizer import Tokenizer
 from models.analysis.run_texts import prepared_text
+from models.evaluation.problems import problem_sets
 from models.evaluation.puzzles import without_first
 from models.recovery.held_out_text import held_out_text
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.text_search import find_text
+from models.training.problems.task import FINAL_SEED
 from models.training.puzzles.task import EVALUATED, load_puzzles
 
 _DECODED_TOKENS = 100_000
+_PROBLEMS = 16
+"""Of each difficulty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class HeldOutPart:
 def open_held_out(run: Run, config: RunConfig, tokenizer: Tokenizer) -> HeldOutPart:
     """What was held out of the run's text. Tokens that are not in the cache are made again."""
     assert config.data is not None
+    if config.answers_problems:
+        return HeldOutPart(None, _problem_tokens(config, tokenizer), tokenizer)
     try:
         corpus = result_of(find_text(run, config.data.paths, config.data.content_hash))
     except (CorpusError, UsageError):
@@ -54,6 +61,14 @@ def held_out_puzzles(run: Run, config: RunConfig) -> PuzzleSet:
     assert config.data is not None
     _, held_out = result_of(load_puzzles(run, config.data))
     return without_first(held_out, EVALUATED)
+
+
+def _problem_tokens(config: RunConfig, tokenizer: Tokenizer) -> np.ndarray:
+    """Held-out problems and their answers, one after another, (N,)."""
+    assert config.data is not None
+    sets = problem_sets(open_task(config.data.paths[0]), _PROBLEMS, FINAL_SEED)
+    written = [one.given + one.answer for problems in sets.values() for one in problems]
+    return np.concatenate([tokenizer.encode_document(text) for text in written])
 
 
 def _held_out_tokens(run: Run, config: RunConfig, tokenizer: Tokenizer) -> np.ndarray | None:

@@ -12,17 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.loader import IGNORED
+from data.problems.problem import ProblemTask
 from data.progress import result_of
 from data.puzzles import PuzzleSet
+from data.tokenizer import Tokenizer
 from data.wording import percent
 from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.depth import MODES, Depth
 from models.device import computes_bfloat16
 from models.evaluation.loss import batch_loss, evaluation_windows, rows_per_batch
+from models.evaluation.problems import problem_sets, score_problems
 from models.evaluation.puzzles import part_of, score
 from models.recursive_lm import RecursiveLM
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
+from models.training.problems.task import FEWEST, FINAL_SEED
 
 TOLERANCE = 1e-3
 """Nats that two measurements in float32 differ by at most, on whatever machine."""
@@ -76,6 +80,19 @@ def check_losses(
         deadline = began + time_limit_s * number / ends
         found = measure(model, tokens, MODES[mode], number_format, evaluation.tokens_read, deadline)
         yield found.against(loss, tolerance, mode)
+
+
+def check_problem_losses(
+    model: RecursiveLM, evaluation: Evaluation, task: ProblemTask, tokenizer: Tokenizer
+) -> Iterator[CheckResult]:
+    """The recorded loss at each mode against that on the same held-out problems, one result for each mode."""
+    number_format, tolerance = _format_and_tolerance(model, evaluation.number_format)
+    problems = problem_sets(task, evaluation.problems_each or FEWEST, FINAL_SEED)
+    for mode, loss in evaluation.validation_loss_by_mode.items():
+        if mode in MODES:
+            scoring = score_problems(model, tokenizer, problems, task.most, MODES[mode], number_format)
+            scores = result_of(scoring)
+            yield Measured(scores.loss, 0.0, scores.read, scores.read).against(loss, tolerance, mode)
 
 
 def check_puzzle_loss(

@@ -7,10 +7,15 @@ steps.
 from collections.abc import Iterator
 
 from data.errors import RlmError
+from data.problems.names import open_task
 from models.analysis.soundness.files import check_checkpoints, check_round_trip, check_weights
 from models.analysis.soundness.held_out import HeldOutPart, held_out_puzzles, open_held_out
 from models.analysis.soundness.logits import check_cache, check_causality, check_depth, check_puzzle_depth
-from models.analysis.soundness.recorded_loss import check_losses, check_puzzle_loss
+from models.analysis.soundness.recorded_loss import (
+    check_losses,
+    check_problem_losses,
+    check_puzzle_loss,
+)
 from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.errors import CheckpointError, RunError
@@ -59,11 +64,11 @@ def verify(run: Run, device: str = "cpu", *, loss_time_s: float = LOSS_TIME_S) -
     elif config.solves_puzzles:
         yield from _puzzle_results(run, config, model, loss_time_s)
     else:
-        yield from _text_results(run, model, part, loss_time_s)
+        yield from _text_results(run, config, model, part, loss_time_s)
 
 
 def _text_results(
-    run: Run, model: RecursiveLM, part: HeldOutPart | None, loss_time_s: float
+    run: Run, config: RunConfig, model: RecursiveLM, part: HeldOutPart | None, loss_time_s: float
 ) -> Iterator[CheckResult]:
     yield check_causality(model)
     yield check_cache(model)
@@ -73,6 +78,10 @@ def _text_results(
         yield evaluation
     elif part is None or part.tokens is None:
         yield _no_loss("the text that was held out is not there any more")
+    elif isinstance(evaluation, Evaluation) and config.answers_problems:
+        assert config.data is not None
+        task = open_task(config.data.paths[0])
+        yield from check_problem_losses(model, evaluation, task, part.tokenizer)
     elif isinstance(evaluation, Evaluation):
         yield from check_losses(model, evaluation, part.tokens, loss_time_s)
 

@@ -1,0 +1,166 @@
+"""Training on problems: it learns, it resumes bit for bit, and its figures are right."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from data.errors import CorpusError, UsageError
+from data.problems.problem import held_out_problems
+from data.progress import result_of
+from models.analysis.soundness.verify import verify
+from models.depth import MODES
+from models.errors import RunError
+from models.generation.problem_solver import answer_problem, load_problem_solver
+from models.planning.extend import extend
+from models.planning.plan import plan
+from models.planning.relocate import relocate
+from models.runs.checkpoint import load_weights
+from models.runs.events import (
+    EvaluationFinished,
+    Event,
+    RunFinished,
+    RunPaused,
+    SampleGenerated,
+    StepFinished,
+)
+from models.runs.run import Run
+from models.training.control import Control
+from models.training.problems import task as task_module
+from models.training.trainer import train
+from tests.requests import train_request
+
+SMALL = {
+    "model.d_model": 16, "model.n_heads": 2, "training.evaluations": 2, "training.batch_size": 8,
+    "training.number_format": "float32", "training.threads": 1, "training.device": "cpu",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def few_problems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_module, "CHOOSING", 8)
+    monkeypatch.setattr(task_module, "FINAL", 16)
+
+
+def new_run(folder: Path, task: str = "compose:s3:4", **typed: Any) -> Run:
+    settings = {**SMALL, **typed.pop("settings", {})}
+    request = train_request(**{"paths": (), "task": task, "steps": 8, **typed}, settings=settings)
+    return result_of(plan(request, folder)).start()
+
+
+def go(run: Run, pause_after: int | None = None) -> list[Event]:
+    control, events, steps = Control(), [], 0
+    for event in run.record(train(run, control)):
+        events.append(event)
+        steps += isinstance(event, StepFinished)
+        if steps == pause_after:
+            control.pause()
+    return events
+
+
+def test_a_run_reports_right_answers_by_difficulty_and_mode(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    assert run.name == "compose-s3-4"
+    events = go(run)
+    last = events[-1]
+    assert isinstance(last, RunFinished) and last.accuracy_by_mode is not None
+    assert list(last.accuracy_by_mode) == ["fast", "normal", "deep", "thorough", "extreme"]
+    for accuracy in last.accuracy_by_mode.values():
+        assert list(accuracy) == ["1", "2", "3", "4", "6", "8"]
+        assert all(0 <= share <= 1 for share in accuracy.values())
+    evaluations = [event for event in events if isinstance(event, EvaluationFinished)]
+    assert len(evaluations) == 2 and all(list(one.accuracy or {}) for one in evaluations)
+    samples = [event for event in events if isinstance(event, SampleGenerated)]
+    assert samples and samples[0].prompt.endswith("=") and len(samples[0].prompt) == 5
+    evaluation = json.loads((run.path / "evaluation.json").read_text())
+    assert evaluation["accuracy_by_mode"] == last.accuracy_by_mode
+    assert evaluation["trained_difficulty"] == 4 and evaluation["problems_each"] == 16
+    assert evaluation["extrapolated_modes"] == []
+
+
+def test_what_is_written_is_what_is_counted(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "sums:1", steps=30)
+    last = go(run)[-1]
+    assert isinstance(last, RunFinished) and last.accuracy_by_mode is not None
+    solver = load_problem_solver(run)
+    problems = held_out_problems(solver.task, 1, 16, seed=task_module.FINAL_SEED)
+    right = [answer_problem(solver, one, MODES["deep"]).right for one in problems]
+    assert last.accuracy_by_mode["deep"]["1"] == sum(right) / 16
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    wide = {"model.d_model": 32, "training.batch_size": 32}
+    run = new_run(tmp_path, "compose:s3:2", steps=120, settings=wide)
+    last = go(run)[-1]
+    assert isinstance(last, RunFinished) and last.accuracy_by_mode is not None
+    assert last.accuracy_by_mode["extreme"]["2"] >= 0.9  # one in six is chance
+
+
+@pytest.mark.parametrize("architecture", ["hrm", "trm", "ouroboros", "recursive_router", "transformer"])
+def test_every_text_architecture_learns_problems(tmp_path: Path, architecture: str) -> None:
+    run = new_run(tmp_path, "chains:2", architecture=architecture, steps=3)
+    last = go(run)[-1]
+    assert isinstance(last, RunFinished) and last.accuracy_by_mode
+
+
+def test_a_paused_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole, paused = new_run(tmp_path, name="whole"), new_run(tmp_path, name="paused")
+    end = go(whole)[-1]
+    assert isinstance(go(paused, 3)[-1], RunPaused)
+    other = go(paused)[-1]
+    assert isinstance(end, RunFinished) and isinstance(other, RunFinished)
+    assert end.accuracy_by_mode == other.accuracy_by_mode
+    one, two = load_weights(whole.weights_path)[0], load_weights(paused.weights_path)[0]
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_answers_alone_can_be_the_target(tmp_path: Path) -> None:
+    losses = []
+    for name, on in (("all", "all"), ("answers", "answers")):
+        run = new_run(tmp_path, name=name, steps=1, settings={"training.loss_on": on})
+        losses.append(next(event.loss for event in go(run) if isinstance(event, StepFinished)))
+    assert losses[0] != losses[1]
+
+
+def test_a_finished_run_is_sound_and_goes_on(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    go(run)
+    results = list(verify(run))
+    assert {one.verdict for one in results if one.check != "depth"} == {"sound"}, results
+    assert sum(one.check == "loss" for one in results) == 5
+    extend(run, steps=2)
+    assert isinstance(go(run)[-1], RunFinished)
+
+
+def test_problems_of_another_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(tmp_path)
+    monkeypatch.setattr("data.problems.problem.FORMAT_VERSION", 2)
+    with pytest.raises(CorpusError, match="another version"):
+        go(run)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"paths": ("a.txt",)}, {"count": 5}, {"tokenizer": "bpe"}, {"vocab_size": 40}, {"context_length": 8},
+        {"continue_run": "owl"}, {"grow_every": 100}, {"task": "compose:s9"}, {"task": "compose:s3:0"},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, typed: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        new_run(tmp_path, **{"task": "compose:s3", **typed})
+    assert caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_problems_has_no_file_and_learns_no_text(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    go(run)
+    with pytest.raises(UsageError, match="have no file"):
+        result_of(relocate(run, ["a.txt"]))
+    (tmp_path / "book.txt").write_text("One evening a stone spoke. " * 40)
+    request = train_request(paths=(str(tmp_path / "book.txt"),), continue_run=str(run.path))
+    with pytest.raises(RunError, match="learned problems"):
+        result_of(plan(request, tmp_path))
