@@ -112,6 +112,14 @@ def depth(
         prepare_process(threads or 0)
         _finish(benchmark_puzzle_depth(load_solver(run, device or "cpu")), pages, output)
         return
+    if run.config().answers_problems:
+        from models.benchmark.problem_depth import benchmark_problem_depth
+        from models.device import prepare_process
+        from models.generation.problem_solver import load_problem_solver
+
+        prepare_process(threads or 1)
+        _finish(benchmark_problem_depth(load_problem_solver(run, device or "cpu")), pages, output)
+        return
     loaded = load_model(run, device, threads)
 
     from models.benchmark.depth import benchmark_depth

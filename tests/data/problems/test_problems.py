@@ -66,7 +66,8 @@ def test_a_chain_labels_each_value() -> None:
     [
         ("compose:s3", "abg"), ("compose:s3", ""),
         ("chains", "a=b b=3 ?a"), ("chains", "a=3 a=4 ?a"),
-        ("chains", "a=3 ?b"), ("chains", "a=3"), ("sums", "12+"), ("sums", "1+2+3"), ("sums", "1" * 40 + "+1"),
+        ("chains", "a=3 ?b"), ("chains", "a=3"),
+        ("sums", "12+"), ("sums", "1+2+3"), ("sums", "1" * 40 + "+1"),
         ("listops", "max(1,2"), ("listops", "max()"), ("listops", "5"), ("listops", "max(1,,2)"),
         ("listops", "max(1,2))"), ("listops", "max(1)max(2)"), ("listops", "max(" * 13 + "1" + ")" * 13),
     ],

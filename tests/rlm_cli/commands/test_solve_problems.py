@@ -1,0 +1,123 @@
+"""`rlm train --task compose:s3`, and what the commands make of such a run."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.training.problems import task as task_module
+from rlm_cli.app import main
+
+TINY = [
+    "--d-model", "16", "--batch-size", "4", "--threads", "1", "--device", "cpu", "--number-format", "float32",
+    "--set", "training.evaluations=1", "--set", "model.n_heads=2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a run that was trained for three steps."""
+    folder = tmp_path_factory.mktemp("home")
+    before = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("RLM_CACHE_DIR", str(folder / "cache"))
+        patch.setattr(task_module, "CHOOSING", 4)
+        patch.setattr(task_module, "FINAL", 8)
+        assert main(["train", "--task", "compose:s3:4", "--steps", "3", "--name", "products", *TINY]) == 0
+        yield folder
+    torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("RLM_CACHE_DIR", str(home / "cache"))
+
+
+def json_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    assert main([*arguments]) in (1, 2)
+    captured = capsys.readouterr()
+    assert not captured.out
+    return captured.err
+
+
+def test_a_problem_is_answered_at_every_mode(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json_of(capsys, "solve", "products", "cabd")
+    (result,) = found["results"]
+    assert found["task"] == "compose:s3:4"
+    assert result["problem"] == "cabd=" and result["difficulty"] == 4
+    assert list(result["modes"]) == ["fast", "normal", "deep", "thorough", "extreme"]
+    assert [one["passes"] for one in result["modes"].values()] == [1, 2, 3, 4, 6]
+    assert all(one["right"] == (one["answer"] == result["answer"]) for one in result["modes"].values())
+
+
+def test_a_new_problem_is_as_hard_as_in_training(capsys: pytest.CaptureFixture[str]) -> None:
+    (result,) = json_of(capsys, "solve", "products", "--random")["results"]
+    assert result["difficulty"] == 4
+
+
+def test_the_answers_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", "products", "cabdcab"]) == 0
+    out = capsys.readouterr().out
+    assert "(7 factors, harder than trained)" in out
+    assert "extreme" in out and ("right" in out or "wrong" in out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("solve", "products", "xyz"), "is no problem of compose:s3:4"),
+        (("solve", "products", "abc" * 20), "sees"),
+        (("solve", "products", "abc", "--trace"), "--trace is for puzzles"),
+        (("solve", "products", "abc", "--max-steps", "4"), "--max-steps is for puzzles"),
+        (("analyze", "products"), "no text"),
+        (("train", "--task", "compose:s9"), "There is no task"),
+        (("train", "--task", "sums:0"), "cannot be trained on"),
+        (("train", "--task", "chains:four"), "not a number"),
+        (("train", "--task", "sums:3", "book.txt"), "need no file"),
+        (("resume", "products", "--text", "book.txt"), "have no file"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    error = refused(capsys, *arguments)
+    assert message in error and "Traceback" not in error
+
+
+def test_show_has_right_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "products"]) == 0
+    out = capsys.readouterr().out
+    assert "right answers" in out and "trained up to 4" in out
+    assert "nats per character of an answer" in out
+
+
+def test_the_benchmark_has_a_column_for_each_difficulty(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.benchmark.problem_depth.PROBLEMS", 4)
+    found = json_of(capsys, "benchmark", "depth", "products")
+    (table,) = found["tables"]
+    names = [column["name"] for column in table["columns"]]
+    assert names[2:8] == ["1 factor", "2 factors", "3 factors", "4 factors", "6 factors", "8 factors"]
+    assert [row[0] for row in table["rows"]] == ["1", "2", "3", "4", "6", "8", "12"]
+    assert [row[-1] for row in table["rows"]] == [True] * 5 + [False] * 2
+
+
+def test_generate_writes_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["generate", "products", "-p", "cab=", "--temp", "0", "--max-tokens", "2"]) == 0
+    assert capsys.readouterr().out.startswith("cab=")
