@@ -20,6 +20,7 @@ KINDS = [
     for kind in vars(events).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 ]
+FIGURES = st.dictionaries(st.text(max_size=5), st.floats(), max_size=3)
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**70), 2**70),
     float: st.floats(),
@@ -27,8 +28,10 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     float | None: st.none() | st.floats(),
     str | None: st.none() | st.text(max_size=20),
-    dict[str, float]: st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
+    dict[str, float]: FIGURES,
     dict[str, str]: st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=3),
+    dict[str, float] | None: st.none() | FIGURES,
+    dict[str, dict[str, float]] | None: st.none() | st.dictionaries(st.text(max_size=5), FIGURES, max_size=2),
 }
 OTHERS: dict[Any, list[Any]] = {
     int: [None, True, 1.0, "1", [1], {}],
@@ -39,6 +42,8 @@ OTHERS: dict[Any, list[Any]] = {
     str | None: [1, 1.0, False, ["a"], {}],
     dict[str, float]: [None, 1.0, [["a", 1.0]], {"a": "1"}, {"a": True}, {"a": {"b": 1.0}}, {"a": [1.0]}],
     dict[str, str]: [None, "a", [["a", "b"]], {"a": 1}, {"a": None}, {"a": ["b"]}],
+    dict[str, float] | None: [1.0, [["a", 1.0]], {"a": "1"}, {"a": True}, {"a": {"b": 1.0}}],
+    dict[str, dict[str, float]] | None: [1.0, {"a": 1.0}, {"a": None}, {"a": {"b": "1"}}, {"a": [1.0]}],
 }
 """By type: values of JSON that are not of it."""
 
@@ -57,10 +62,16 @@ any_event = st.sampled_from(KINDS).flatmap(of_kind)
 def as_read(value: Any, wanted: Any) -> Any:
     """What `value` comes back as: JSON has neither NaN nor infinities."""
     if isinstance(value, dict):
-        return {key: as_read(one, typing.get_args(wanted)[1]) for key, one in value.items()}
+        inner = typing.get_args(_without_none(wanted))[1]
+        return {key: as_read(one, inner) for key, one in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if wanted is float else None
     return value
+
+
+def _without_none(wanted: Any) -> Any:
+    options = typing.get_args(wanted)
+    return options[0] if type(None) in options else wanted
 
 
 def marked(value: Any) -> Any:
@@ -77,7 +88,8 @@ def test_what_is_read_back_has_the_values_and_types_that_were_written(event: Eve
     for name, hint in types_of(type(event)).items():
         value = getattr(found, name)
         assert marked(value) == as_read(getattr(event, name), hint), name
-        assert type(value) in (typing.get_args(hint) or (hint,)) or typing.get_origin(hint) is type(value)
+        options = typing.get_args(hint) if type(None) in typing.get_args(hint) else (hint,)
+        assert type(value) in {typing.get_origin(option) or option for option in options}
 
 
 @given(event=any_event)
