@@ -7,11 +7,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets._footer import FooterKey
 
+from models.runs.events import NoticeGiven
 from tests.models.runs.example_events import started
-from tests.tui.conftest import shown, steps
-from tests.tui.test_dashboard import opened
+from tests.tui.conftest import shown, steps, until
+from tests.tui.test_dashboard import append, opened
 from tui import garbage_collection
 from tui.garbage_collection import leave_alone
+from tui.widgets.run_texts import LogList
+from tui.widgets.text_rows import TextRows
 
 
 def test_the_bottom_line_is_drawn_anew_only_with_other_keys_and_keeps_none(record, drive) -> None:
@@ -35,6 +38,28 @@ def test_the_bottom_line_is_drawn_anew_only_with_other_keys_and_keeps_none(recor
         assert "f Filter" not in shown(pilot.app)
         gc.collect()
         assert not gone
+
+    drive(do)
+
+
+def test_of_a_long_log_only_what_is_in_sight_is_drawn(record, drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    notices = [NoticeGiven(message=f"notice {number}, {'and so on ' * 9}") for number in range(600)]
+    run = record("owl", [started(), *steps(30), *notices])
+    drawn: list[int] = []
+    render_line = TextRows.render_line
+    monkeypatch.setattr(TextRows, "render_line", lambda rows, y: (drawn.append(y), render_line(rows, y))[1])
+
+    async def do(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot)
+        await pilot.press("8")
+        await pilot.pause()
+        assert "notice 599" in shown(pilot.app) and screen.query_one(LogList).max_scroll_y > 500
+        drawn.clear()
+        append(run, NoticeGiven(message="the last one"))
+        await until(pilot, lambda: "the last one" in shown(pilot.app))
+        assert len(set(drawn)) < 60
+        await pilot.press("home")
+        await until(pilot, lambda: "notice 101" in shown(pilot.app))
 
     drive(do)
 

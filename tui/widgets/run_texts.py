@@ -1,20 +1,23 @@
 """What a run wrote and what happened in it, to scroll through. Each can show a part of it."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Hashable, Sequence
+from typing import Literal, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from data.format import format_clock_seconds
 from models.runs.events import SampleGenerated
-from tui.content import joined, lines, plain
+from tui.content import joined, plain
 from tui.run_feed import LogLine
+from tui.widgets.text_rows import TextRows
 
 _STYLES = {"plain": "", "good": "$success", "warning": "$warning", "error": "$error"}
 Part = Literal["all", "events", "warnings"]
+_Item = TypeVar("_Item", bound=Hashable)
+Draw = Callable[[_Item, int], list[Content]]
+"""The rows of something in so many cells."""
 _NEXT: dict[Part, Part] = {"all": "events", "events": "warnings", "warnings": "all"}
 _PARTS: dict[Part, str] = {
     "all": "",
@@ -32,13 +35,21 @@ class RunText(VerticalScroll):
     def __init__(self) -> None:
         super().__init__()
         self.heading = ""
+        self._drawn: dict[Hashable, list[Content]] = {}
+        """The rows of what is shown, in `_width` cells."""
+        self._width = 0
 
     def compose(self) -> ComposeResult:
-        yield Static()
+        yield TextRows()
 
-    def write(self, heading: str, text: Content) -> None:
+    def write(self, heading: str, shown: Sequence[_Item], draw: Draw[_Item]) -> None:
+        """Show a heading, and each of `shown` in the rows that `draw` gives. What is drawn already stays."""
         self.heading = heading
-        self.query_one(Static).update(text)
+        width = self.scrollable_content_region.width
+        known = self._drawn if width == self._width else {}
+        self._width = width
+        self._drawn = {one: known[one] if one in known else draw(one, width) for one in shown}
+        self.query_one(TextRows).show([row for one in shown for row in self._drawn[one]])
 
 
 class SampleList(RunText):
@@ -57,6 +68,9 @@ class SampleList(RunText):
         return list(dict.fromkeys(one.prompt for one in reversed(self._samples)))
 
     def on_mount(self) -> None:
+        self._write()
+
+    def on_resize(self) -> None:
         self._write()
 
     def show(self, samples: Sequence[SampleGenerated], none: str = _NO_SAMPLE) -> None:
@@ -84,8 +98,10 @@ class SampleList(RunText):
             heading = f"prompt {number} of {len(prompts)}, the newest sample first; f shows the next"
         elif len(prompts) > 1:
             heading = f"{len(prompts)} prompts; f shows one at a time"
-        text = lines([sample_content(one) for one in chosen])
-        self.write(heading, text if chosen else plain(self._none, "$foreground-muted"))
+        if chosen:
+            self.write(heading, chosen, lambda one, width: sample_content(one).wrap(max(1, width)))
+        else:
+            self.write(heading, [self._none], _muted)
 
 
 class LogList(RunText):
@@ -96,9 +112,6 @@ class LogList(RunText):
         self.part: Part = "all"
         self._log: Sequence[LogLine] = ()
         self._words: Callable[[str], str] = str
-        self._drawn: dict[LogLine, Content] = {}
-        """The lines that are shown, as they are drawn in `_width` cells."""
-        self._width = 0
 
     def on_resize(self) -> None:
         self._write()
@@ -121,12 +134,10 @@ class LogList(RunText):
     def _write(self) -> None:
         chosen = [one for one in self._log if _is_in(self.part, one)]
         none = "Nothing has happened yet." if self.part == "all" else "There is none."
-        width = self.scrollable_content_region.width
-        known = self._drawn if width == self._width else {}
-        self._width = width
-        self._drawn = {one: known.get(one) or _line(one, self._words, width) for one in chosen}
-        text = lines([self._drawn[one] for one in chosen])
-        self.write(_PARTS[self.part], text if chosen else plain(none, "$foreground-muted"))
+        if chosen:
+            self.write(_PARTS[self.part], chosen, lambda one, width: _rows_of(one, self._words, width))
+        else:
+            self.write(_PARTS[self.part], [none], _muted)
 
 
 def _is_in(part: Part, line: LogLine) -> bool:
@@ -142,10 +153,16 @@ def sample_content(sample: SampleGenerated) -> Content:
     )
 
 
-def _line(line: LogLine, words: Callable[[str], str], width: int) -> Content:
-    """The time, and beside it the words in as many lines as they take of so many cells."""
+def _muted(text: str, width: int) -> list[Content]:
+    return plain(text, "$foreground-muted").wrap(max(1, width))
+
+
+def _rows_of(line: LogLine, words: Callable[[str], str], width: int) -> list[Content]:
+    """The time, and beside it the words in as many rows as they take of so many cells."""
     clock = f"{format_clock_seconds(line.time)}  "
     text = plain(words(line.text), _STYLES[line.level])
-    if (room := width - len(clock)) >= _NARROWEST:
-        text = Content(f"\n{'':{len(clock)}}").join(text.wrap(room))
-    return joined((clock, "$foreground-muted")) + text
+    first = joined((clock, "$foreground-muted"))
+    if (room := width - len(clock)) < _NARROWEST:
+        return (first + text).wrap(max(1, width))
+    head, *more = text.wrap(room)
+    return [first + head, *(plain(" " * len(clock)) + row for row in more)]
