@@ -1,5 +1,6 @@
 """CSV files of puzzles, `puzzle,solution`: written, and read with a reason for each row that is left out."""
 
+import csv
 import gzip
 import io
 import os
@@ -12,10 +13,9 @@ import numpy as np
 from data.errors import CorpusError, UsageError
 from data.file_encoding import encoding_by_mark
 from data.progress import Progress
-from data.puzzle_table import ROW_FORMAT, Columns, numbered_lines
+from data.puzzle_kind import PuzzleKind
+from data.puzzle_table import Columns, numbered_lines
 from data.storage import replace_file
-from data.sudoku_checker import require_unique
-from data.sudoku_text import grid_line, parse_grid
 from data.text_reader import Encoding, TextReader
 from data.wording import counted
 
@@ -25,16 +25,19 @@ _ROWS_BETWEEN_REPORTS = 200
 
 @dataclass(frozen=True, slots=True)
 class PuzzleRows:
-    """The puzzles of a file, all different, with their one solution each: both (N, n * n) uint8."""
+    """The puzzles of a file, all different, with their one solution each: both (N, T) uint8."""
 
+    kind: PuzzleKind
     puzzles: np.ndarray
     solutions: np.ndarray
     notes: tuple[str, ...]
     """Sentences for the user on the rows that were left out."""
 
 
-def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progress, None, PuzzleRows]:
-    """Returns the first `limit` usable rows of a CSV file, or all.
+def read_puzzles(
+    path: str | Path, limit: int | None, kind: PuzzleKind
+) -> Generator[Progress, None, PuzzleRows]:
+    """Returns the first `limit` usable rows of a CSV file of a `kind`, or all for None.
 
     The columns are described in `data.puzzle_table`; the file may be packed (.gz). A missing solution is
     computed. All puzzles have the size of the first usable one. A row that cannot be used is left out and
@@ -48,8 +51,8 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
     total = path.stat().st_size
     # Bytes that are not text make a row unusable, like any other foreign character.
     reader = TextReader(path, path.name, Encoding(encoding_by_mark(path, path.name).name, "replace"))
-    table = _Table(path.name)
-    for number, line in numbered_lines(reader, path.name):
+    table = _Table(path.name, kind)
+    for number, line in numbered_lines(reader, path.name, kind):
         if line.strip():
             table.add(number, line)
         if number % _ROWS_BETWEEN_REPORTS == 0:
@@ -60,14 +63,19 @@ def read_puzzles(path: str | Path, limit: int | None = None) -> Generator[Progre
     return table.rows()
 
 
-def write_puzzles(path: str | Path, puzzles: Iterable[np.ndarray], solutions: Iterable[np.ndarray]) -> None:
-    """A CSV of puzzles and their solutions, each (n * n,), packed where the name ends in .gz.
+def write_puzzles(
+    path: str | Path, puzzles: Iterable[np.ndarray], solutions: Iterable[np.ndarray], kind: PuzzleKind
+) -> None:
+    """A CSV of puzzles of a `kind` and their solutions, each (T,), packed where the name ends in .gz.
 
     An existing file is replaced. Raises StorageError.
     """
     path = Path(os.path.expanduser(path))
-    rows = [f"{grid_line(p)},{grid_line(s)}\n" for p, s in zip(puzzles, solutions, strict=True)]
-    content = "".join(("puzzle,solution\n", *rows)).encode("ascii")
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(kind.columns)
+    rows.writerows((kind.line(p), kind.line(s)) for p, s in zip(puzzles, solutions, strict=True))
+    content = table.getvalue().encode()
     if path.suffix.lower() == ".gz":
         content = _compress(content)
     replace_file(path, [content], f"'{path}'", hint="Choose another place.")
@@ -87,6 +95,7 @@ class _Table:
     """The rows of a file that have been read."""
 
     label: str
+    kind: PuzzleKind
     columns: Columns | None = None
     """None before the first line."""
     found: dict[bytes, bytes] = field(default_factory=dict)
@@ -99,7 +108,7 @@ class _Table:
         """Add the line of that number: a header, a puzzle, or a row that cannot be used."""
         try:
             if self.columns is None:
-                self.columns, is_header = Columns.of(line, self.label)
+                self.columns, is_header = Columns.of(line, self.label, self.kind)
                 if is_header:
                     return
             puzzle, solution = self._row(*self.columns.read(line))
@@ -119,15 +128,14 @@ class _Table:
         if not self.found:
             if self.reasons:
                 raise CorpusError(
-                    f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=ROW_FORMAT
+                    f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=self.kind.row_format
                 )
-            raise CorpusError(f"'{self.label}' holds no puzzle.", hint=ROW_FORMAT)
-        cells = len(next(iter(self.found)))
-        puzzles, solutions = (
-            np.frombuffer(b"".join(grids), dtype=np.uint8).reshape(-1, cells)
-            for grids in (self.found.keys(), self.found.values())
-        )
-        return PuzzleRows(puzzles, solutions, tuple(self._notes()))
+            raise CorpusError(f"'{self.label}' holds no puzzle.", hint=self.kind.row_format)
+        grids = [
+            np.frombuffer(b"".join(part), dtype=self.kind.raw_dtype).reshape(len(self.found), -1)
+            for part in (self.found.keys(), self.found.values())
+        ]
+        return PuzzleRows(*self.kind.settle(*grids), tuple(self._notes()))
 
     def _notes(self) -> Iterator[str]:
         total = len(self.found) + self.broken + self.repeated
@@ -140,17 +148,15 @@ class _Table:
 
     def _row(self, puzzle_cell: str, solution_cell: str) -> tuple[bytes, bytes]:
         """Puzzle and solution as bytes. Raises UsageError where the row cannot be used."""
-        puzzle = parse_grid(puzzle_cell)
+        grid, found = self.kind.read_row(puzzle_cell, solution_cell)
+        puzzle, solution = grid.tobytes(), found.tobytes()
         first = next(iter(self.found), None)
         if first is not None and len(first) != len(puzzle):
+            cells = len(first) // grid.itemsize
             raise UsageError(
-                f"The puzzle has {counted(len(puzzle), 'cell')}, and those before it have {len(first)}."
+                f"The {self.kind.word} has {counted(len(grid), self.kind.cell_word)}, and those before it "
+                f"have {cells}."
             )
-        if puzzle.all():
-            raise UsageError("The puzzle has no blank cell.")
-        solution = require_unique(puzzle)
-        if solution_cell:
-            given = parse_grid(solution_cell, "solution")
-            if not np.array_equal(given, solution):
-                raise UsageError("The solution is not that of the puzzle.")
-        return puzzle.tobytes(), solution.tobytes()
+        if self.found.get(puzzle, solution) != solution:
+            raise UsageError(f"The {self.kind.word} is one from before, with another solution.")
+        return puzzle, solution

@@ -1,4 +1,4 @@
-"""Sets of Sudoku puzzles: generated or read from a file, cached, and split for training and measuring."""
+"""Sets of puzzles: generated or read from a file, cached, and split for training and measuring."""
 
 import hashlib
 import io
@@ -14,14 +14,12 @@ import numpy as np
 from data.cache import CACHE_HINT
 from data.cache import cache_dir as cache_folder
 from data.errors import CorpusError, UsageError
-from data.nearest import did_you_mean
 from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
 from data.progress import Progress
 from data.puzzle_file import read_puzzles
+from data.puzzle_kind import PuzzleKind
+from data.puzzle_kinds import NamedSet, is_named, kind_of, named_set
 from data.storage import replace_file
-from data.sudoku_generator import CLUES, HARD_CLUES, generate
-from data.sudoku_grid import geometry, geometry_of
-from data.sudoku_symmetry import symmetry_key
 from data.wording import counted
 
 FORMAT_VERSION = 1
@@ -29,41 +27,57 @@ FORMAT_VERSION = 1
 DEFAULT_HELD_OUT = 1256
 """A thousand to measure on, and 256 to choose the best weights by."""
 
-_NAMED_SETS = {
-    "sudoku:4x4": (4, CLUES[4], 20_000),
-    "sudoku:6x6": (6, CLUES[6], 20_000),
-    "sudoku:9x9": (9, CLUES[9], 10_000),
-    "sudoku:9x9-hard": (9, HARD_CLUES, 2_000),
-}
-PUZZLE_NAMES = tuple(_NAMED_SETS)
-"""The names of the sets that are generated: sudoku:4x4 and so on."""
 _REPORT_EVERY_S = 0.1
 _LARGEST_FILE = 1 << 30  # bytes of a set in the cache: six million puzzles
 
 
 @dataclass(frozen=True, slots=True)
 class PuzzleSet:
-    """Puzzles of one size, all different, each with its one solution."""
+    """Puzzles of one kind and size, all different, each with its one solution."""
 
     name: str
-    size: int
-    """n of n × n."""
+    kind: PuzzleKind
     puzzles: np.ndarray = field(repr=False)
-    """(N, n * n) uint8, read-only: 0 is a blank."""
+    """(N, T) uint8, read-only."""
     solutions: np.ndarray = field(repr=False)
-    """(N, n * n) uint8, read-only."""
+    """(N, T) uint8, read-only."""
     content_hash: str
     notes: tuple[str, ...] = ()
     """Sentences for the user on what was left out."""
+    left_out: int = 0
+    """Of a held-out part, the puzzles that were drawn for it and cannot be used."""
 
     def __len__(self) -> int:
         return len(self.puzzles)
 
+    @property
+    def cells(self) -> int:
+        """T of a grid."""
+        return int(self.puzzles.shape[-1])
+
+    @property
+    def size(self) -> int:
+        """n of n × n cells; the length of strings."""
+        return self.kind.side(self.cells)
+
+    def rows(self, chosen: np.ndarray | slice) -> "PuzzleSet":
+        """The `chosen` puzzles alone, without notes."""
+        return replace(self, puzzles=self.puzzles[chosen], solutions=self.solutions[chosen], notes=())
+
+
+_Read = tuple[PuzzleKind, np.ndarray, tuple[str, ...]]
+"""The kind of puzzles, puzzles and solutions (2, N, T), and notes."""
+
 
 def open_puzzles(
-    source: str | Path, count: int | None = None, seed: int = 0, cache: str | Path | None = None
+    source: str | Path,
+    count: int | None = None,
+    seed: int = 0,
+    cache: str | Path | None = None,
+    task: str = "sudoku",
 ) -> Generator[Progress, None, PuzzleSet]:
-    """Returns the puzzles of a CSV file, or `count` generated ones for one of PUZZLE_NAMES.
+    """Returns `count` puzzles that are made here, where `source` is the name of such a set, or those of a CSV
+    file, of the kind that models of `task` solve.
 
     Of a file at most `count` are taken, or all for None. They are kept in the cache folder and found there
     the next time. Raises UsageError for an unknown source or a count out of range, CorpusError for a file
@@ -73,36 +87,32 @@ def open_puzzles(
     if count is not None and count < 1:
         raise UsageError(f"{counted(count, 'puzzle')} cannot be trained on.", hint="Ask for at least 2.")
     folder = cache_folder(cache)
-    if name.startswith("sudoku:"):
-        size, clues, usual = _named_set(name)
-        wanted = usual if count is None else count
-        path = folder / f"{_cache_name(name, str(clues), str(wanted), str(seed))}.npy"
-        if (cached := _load_cached(path)) is None:
-            cached = yield from _generate(size, wanted, clues, seed)
+    if is_named(name):
+        made = named_set(name)
+        wanted = made.usual_count if count is None else count
+        path = folder / f"{_cache_name(*made.identity, str(wanted), str(seed))}.npy"
+        if (cached := _load_cached(path, made.kind.task)) is None:
+            cached = yield from _generate(made, wanted, seed)
             _save_cached(path, *cached)
         return _set(name.replace(":", "-"), *cached)
     file = Path(os.path.expanduser(source))
-    path = folder / f"{_cache_name(file.name, _file_hash(file), str(count))}.npy"
-    if (cached := _load_cached(path)) is None:
-        rows = yield from read_puzzles(file, count)
-        cached = np.stack((rows.puzzles, rows.solutions)), rows.notes
+    of_kind = () if task == "sudoku" else (task,)  # as earlier versions named them
+    path = folder / f"{_cache_name(file.name, _file_hash(file), str(count), *of_kind)}.npy"
+    if (cached := _load_cached(path, task)) is None:
+        rows = yield from read_puzzles(file, count, kind_of(task))
+        cached = rows.kind, np.stack((rows.puzzles, rows.solutions)), rows.notes
         _save_cached(path, *cached)
     return _set(file.name.removesuffix(".gz").removesuffix(".csv"), *cached)
-
-
-def size_of_named(source: str) -> int | None:
-    """n of the n × n puzzles in the set of that name; None for a file. Raises UsageError for an unknown
-    name."""
-    return _named_set(source)[0] if source.startswith("sudoku:") else None
 
 
 def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tuple[PuzzleSet, PuzzleSet]:
     """A training set, and a held-out set that has no puzzle of the training set.
 
-    On 6×6 and 9×9 no held-out puzzle equals a training puzzle under a symmetry either: of puzzles that are
-    equal under a symmetry one may be held out, and the others are in neither set. Without `held_out`,
-    DEFAULT_HELD_OUT or a tenth of the puzzles is held out, whichever is less. Where too few puzzles differ,
-    fewer are held out, with a note. Raises UsageError for a number that cannot be held out.
+    Where the kind has symmetries, no held-out puzzle equals a training puzzle under one either, but for 4×4
+    Sudokus: of puzzles that are equal under a symmetry one may be held out, and the others are in neither
+    set. Without `held_out`, DEFAULT_HELD_OUT or a tenth of the puzzles is held out, whichever is less. Where
+    too few puzzles differ, fewer are held out, with a note. Raises UsageError for a number that cannot be
+    held out.
     """
     wanted = min(DEFAULT_HELD_OUT, max(1, len(puzzles) // 10)) if held_out is None else held_out
     if not 1 <= wanted < len(puzzles):
@@ -110,8 +120,9 @@ def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tup
             f"{wanted:,} of {counted(len(puzzles), 'puzzle')} cannot be held out.",
             hint=f"Hold out 1 to {len(puzzles) - 1}." if len(puzzles) > 1 else "Give more puzzles.",
         )
-    keys = symmetry_key(puzzles.puzzles)
-    up_to_symmetry = puzzles.size != 4
+    kind = puzzles.kind
+    keys = kind.keys(puzzles.puzzles)
+    up_to_symmetry = kind.separates_by_key(puzzles.cells)
     classes = np.unique(keys, return_inverse=True)[1] if up_to_symmetry else np.arange(len(puzzles))
     order = np.random.default_rng(seed % 2**64).permutation(len(puzzles))
     first_of_each = order[np.sort(np.unique(classes[order], return_index=True)[1])]
@@ -119,7 +130,7 @@ def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tup
     measured = first_of_each[: min(wanted, len(first_of_each) - 1)]
     if not len(measured):
         raise CorpusError(
-            f"All {len(puzzles)} puzzles are one under the symmetries of Sudoku.",
+            f"All {len(puzzles)} puzzles are one under the symmetries of a {kind.noun}.",
             hint="Give puzzles that differ, so that some can be held out.",
         )
     trained = np.flatnonzero(~np.isin(classes, classes[measured]))
@@ -138,46 +149,37 @@ def split(puzzles: PuzzleSet, held_out: int | None = None, seed: int = 0) -> tup
             "No test puzzle was trained on. Most 4×4 ones are rotations or relabellings of one that was; "
             f"{new:,} of {len(measured):,} are not."
         )
+    both = np.stack((puzzles.puzzles, puzzles.solutions))
+    learned_kind, learned, tested, of_kind = kind.of_training(both[:, trained], both[:, measured])
+    held_out_set = _set(f"{puzzles.name}-held-out", learned_kind, tested, ())
     return (
-        replace(_part(puzzles, trained, "training"), notes=(*puzzles.notes, *notes)),
-        _part(puzzles, measured, "held-out"),
+        _set(f"{puzzles.name}-training", learned_kind, learned, (*puzzles.notes, *notes, *of_kind)),
+        replace(held_out_set, left_out=len(measured) - len(held_out_set)),
     )
 
 
-def _part(puzzles: PuzzleSet, rows: np.ndarray, name: str) -> PuzzleSet:
-    return _set(f"{puzzles.name}-{name}", np.stack((puzzles.puzzles[rows], puzzles.solutions[rows])), ())
-
-
-def _set(name: str, grids: np.ndarray, notes: tuple[str, ...]) -> PuzzleSet:
-    """`grids` are (2, N, n * n): puzzles and solutions."""
+def _set(name: str, kind: PuzzleKind, grids: np.ndarray, notes: tuple[str, ...]) -> PuzzleSet:
+    """`grids` are (2, N, T): puzzles and solutions."""
     grids.setflags(write=False)
-    return PuzzleSet(name, geometry_of(grids).n, grids[0], grids[1], _content_hash(grids), notes)
+    return PuzzleSet(name, kind, grids[0], grids[1], _content_hash(grids, kind.symbols), notes)
 
 
-def _content_hash(grids: np.ndarray) -> str:
-    return hashlib.sha256(f"{grids.shape}:".encode() + grids.tobytes()).hexdigest()
+def _content_hash(grids: np.ndarray, symbols: str | None) -> str:
+    named = "" if symbols is None else f"{symbols}:"
+    return hashlib.sha256(f"{named}{grids.shape}:".encode() + grids.tobytes()).hexdigest()
 
 
-def _named_set(name: str) -> tuple[int, tuple[int, int], int]:
-    name = name.replace("×", "x")
-    if name not in _NAMED_SETS:
-        raise UsageError(f"There are no puzzles called '{name}'.", hint=did_you_mean(name, PUZZLE_NAMES))
-    return _NAMED_SETS[name]
-
-
-def _generate(
-    size: int, count: int, clues: tuple[int, int], seed: int
-) -> Generator[Progress, None, tuple[np.ndarray, tuple[str, ...]]]:
-    grids = np.zeros((2, count, geometry(size).cells), dtype=np.uint8)
+def _generate(made: NamedSet, count: int, seed: int) -> Generator[Progress, None, _Read]:
+    grids = np.zeros((2, count, made.cells), dtype=np.uint8)
     reported = time.monotonic()
     yield Progress("generating", 0, count, "puzzles")
-    for number, (puzzle, solution) in enumerate(generate(size, count, clues, seed)):
+    for number, (puzzle, solution) in enumerate(made.generate(count, seed)):
         grids[0, number], grids[1, number] = puzzle, solution
         if time.monotonic() - reported >= _REPORT_EVERY_S:
             reported = time.monotonic()
             yield Progress("generating", number + 1, count, "puzzles")
     yield Progress("generating", count, count, "puzzles")
-    return grids, ()
+    return made.kind, grids, ()
 
 
 def _cache_name(*identity: str) -> str:
@@ -193,23 +195,29 @@ def _file_hash(file: Path) -> str:
         return ""
 
 
-def _load_cached(path: Path) -> tuple[np.ndarray, tuple[str, ...]] | None:
-    """Puzzles and notes that `_save_cached` wrote, or None where they are missing or damaged."""
+def _load_cached(path: Path, task: str) -> _Read | None:
+    """What `_save_cached` wrote, or None where it is missing or damaged."""
     try:
         grids = np.load(io.BytesIO(read_plain_file(path, _LARGEST_FILE)), allow_pickle=False)
         about = json.loads(read_plain_file(path.with_suffix(".json"), _LARGEST_FILE))
-        whole = about["content_hash"] == _content_hash(grids)
-        return (grids, tuple(map(str, about["notes"]))) if whole else None
+        symbols = about.get("symbols")
+        whole = about["content_hash"] == _content_hash(grids, symbols)
+        return (kind_of(task, symbols), grids, tuple(map(str, about["notes"]))) if whole else None
     except (OSError, UnreadableFileError, MemoryError, RecursionError):
         return None
     except (ValueError, EOFError, KeyError, TypeError, AttributeError):  # not what was written
         return None
 
 
-def _save_cached(path: Path, grids: np.ndarray, notes: tuple[str, ...]) -> None:
+def _save_cached(path: Path, kind: PuzzleKind, grids: np.ndarray, notes: tuple[str, ...]) -> None:
     """Write the notes, then the puzzles: where there are puzzles, both files are whole."""
     array = io.BytesIO()
     np.save(array, grids, allow_pickle=False)
-    about = json.dumps({"content_hash": _content_hash(grids), "notes": notes}).encode()
-    for place, content in ((path.with_suffix(".json"), about), (path, array.getbuffer())):
+    about = {"content_hash": _content_hash(grids, kind.symbols), "notes": notes}
+    if kind.symbols is not None:
+        about["symbols"] = kind.symbols
+    for place, content in (
+        (path.with_suffix(".json"), json.dumps(about).encode()),
+        (path, array.getbuffer()),
+    ):
         replace_file(place, [content], f"the puzzles in '{path.parent}'", hint=CACHE_HINT)

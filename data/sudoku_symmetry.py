@@ -5,31 +5,16 @@ stacks with each other, and, where boxes are square, rows swapped with columns. 
 for training, and a key tells which puzzles are equal under one.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from data.permutation import GOLDEN_GAMMA, splitmix64
+from data.puzzle_kind import Symmetry
 from data.sudoku_grid import Geometry, geometry, geometry_of, units
 
 _KEYED_TOGETHER = 4096
 _KEY_ROUNDS = 3
 _ROLES = np.arange(5, dtype=np.uint64) * GOLDEN_GAMMA
 """Added to a sum over a row, a column, a box or a digit, so that equal sums of different kinds differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Symmetry:
-    """One symmetry for each grid of a batch."""
-
-    cells: np.ndarray
-    """(B, n * n): for each cell, the cell its content is taken from."""
-    digits: np.ndarray
-    """(B, n + 1) uint8: what each digit becomes; a blank stays blank."""
-
-    def apply(self, grids: np.ndarray) -> np.ndarray:
-        """The grids (B, n * n) transformed, puzzles and solutions alike."""
-        return np.take_along_axis(self.digits, np.take_along_axis(grids, self.cells, axis=1), axis=1)
 
 
 def random_symmetry(rng: np.random.Generator, size: int, batch: int) -> Symmetry:

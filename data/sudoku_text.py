@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 
 from data.errors import UsageError
+from data.puzzle_kind import Mark, texts_of_grids
 from data.sudoku_grid import SIZES, geometry, geometry_of
 from data.wording import counted
-
-Mark = Literal["frame", "blank", "clue", "filled", "changed"]
-"""What a piece of a drawing is. A clue is a digit of the puzzle; "filled" and "changed" digits are not."""
 
 _DRAWING = re.compile(r"[\s|+*─-╿-]+")
 _FOREIGN = re.compile(r"[^0-9.]")
@@ -53,13 +50,10 @@ def has_grid_length(text: str) -> bool:
 def parse_grids(text: str) -> list[np.ndarray]:
     """All grids of a text: one on each line, or drawn over several lines with empty lines between
     grids. Raises UsageError as `parse_grid`, or where there is none."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if lines and all(has_grid_length(line) for line in lines):
-        return [parse_grid(line) for line in lines]
-    blocks = [block for block in re.split(r"\n[ \t\r]*\n", text) if block.strip()]
-    if not blocks:
+    grids = [parse_grid(one) for one in texts_of_grids(text, has_grid_length)]
+    if not grids:
         raise UsageError("There is no puzzle.", hint=_HOW)
-    return [parse_grid(block) for block in blocks]
+    return grids
 
 
 def grid_line(grid: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.progress import result_of
-from data.sudoku_text import parse_grid
+from data.puzzle_kind import PuzzleKind
 from models.runs.run import Run
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ class Posed:
 
     name: str
     """Where it is from, in words."""
+    kind: PuzzleKind
     puzzle: np.ndarray
-    """(n * n,) uint8, as is `solution`."""
-    solution: np.ndarray
+    """(T,) uint8."""
+    solution: np.ndarray | None
+    """(T,) uint8; None where it is not known."""
     steps: "Iterator[SolveStep]"
     """The steps of the model, without end."""
 
@@ -38,7 +40,8 @@ class PuzzleSource:
         self._solver = solver
         self._held_out: PuzzleSet | None = None
         self._next = 0
-        self.size = solver.size
+        self.kind = solver.kind
+        self.cells = solver.cells
         self.default_steps = solver.default_steps
         self.trained_steps = solver.model.config.supervision_steps
         self.is_reading = True
@@ -53,7 +56,7 @@ class PuzzleSource:
         from models.generation.solver import load_solver
 
         source = cls(load_solver(run))
-        if before is not None and before.size == source.size and not before.is_reading:
+        if before is not None and before.cells == source.cells and not before.is_reading:
             source._held_out, source._next = before._held_out, before._next
             source.is_reading = False
         return source
@@ -61,12 +64,10 @@ class PuzzleSource:
     def read_held_out(self) -> None:
         """Read the puzzles that the run was not trained on. Raises CorpusError where they are gone, and
         UsageError or StorageError."""
-        from models.training.puzzles.task import load_puzzles
+        from models.runs.puzzles import load_puzzles
 
-        data = self._solver.config.data
-        assert data is not None
         try:
-            _, self._held_out = result_of(load_puzzles(self._solver.run, data))
+            _, self._held_out = result_of(load_puzzles(self._solver.run, self._solver.config))
         finally:
             self.is_reading = False
 
@@ -82,14 +83,14 @@ class PuzzleSource:
     def typed(self, text: str) -> Posed:
         """The puzzle in a text. Raises UsageError where it is none, or has another size, no solution or
         several."""
-        puzzle = parse_grid(text)
+        puzzle = self.kind.parse(text)
         return self._posed("your puzzle", puzzle, self._solver.require_solvable(puzzle))
 
     def again(self, posed: Posed) -> Posed:
         """The same puzzle, from its first step."""
         return self._posed(posed.name, posed.puzzle, posed.solution)
 
-    def _posed(self, name: str, puzzle: np.ndarray, solution: np.ndarray) -> Posed:
+    def _posed(self, name: str, puzzle: np.ndarray, solution: np.ndarray | None) -> Posed:
         from models.generation.solver import solve_steps
 
-        return Posed(name, puzzle, solution, solve_steps(self._solver, puzzle))
+        return Posed(name, self.kind, puzzle, solution, solve_steps(self._solver, puzzle))

@@ -15,17 +15,20 @@ def figures(solve: PuzzleSolve, *, is_thinking: bool, short: bool = False) -> li
     beyond = "" if short else f", {solve.trained_steps} in training"
     rows = [("step", f"{solve.at} of {solve.limit}{beyond}")]
     if solve.at:
-        right, blanks = solve.right_at(solve.at), solve.blanks
-        rows.append(("right", f"{right} of {blanks}" + ("" if short else " cells")))
+        kind = solve.kind
+        if solve.solution is not None:
+            right = f"{solve.right_at(solve.at)} of {solve.asked}"
+            rows.append(("right", right + ("" if short else f" {kind.cell_word}s")))
         rows.append(("sure", f"{100 * (solve.confidence or 0.0):.0f} %"))
-        cells = _number if short else _cells
-        filled, changed = ("filled", blanks), ("changed", int(solve.changed.sum()))
-        for name, count in (filled if solve.at == 1 else changed, ("conflict", int(solve.in_conflict.sum()))):
-            rows.append((name, cells(count)))
+        filled, changed = (kind.filled, solve.filled), ("changed", int(solve.changed.sum()))
+        counts = [filled if solve.at == 1 else changed]
+        if kind.has_conflicts:
+            counts.append(("conflict", int(solve.in_conflict.sum())))
+        rows += [(name, str(count) if short else counted(count, kind.cell_word)) for name, count in counts]
     else:
-        rows.append(("clues", str(len(solve.puzzle) - solve.blanks)))
-        rows.append(("blank", str(solve.blanks)))
-    rows.append(("solved", _when(solve.solved_at, solve, is_thinking, short=short)))
+        rows += [(name, str(count)) for name, count in solve.kind.counts(solve.puzzle)]
+    if solve.solution is not None or solve.kind.has_rules:
+        rows.append(("solved", _when(solve.solved_at, solve, is_thinking, short=short)))
     rows.append(("stops", _when(solve.sure_at, solve, is_thinking, short=short)))
     return rows
 
@@ -35,7 +38,7 @@ def curves(solve: PuzzleSolve, width: int) -> tuple[int, str, str]:
     step, in at most `width` of them around the step that is looked at."""
     first = max(1, min(solve.at - width // 2, solve.limit - width + 1))
     last = min(solve.limit, first + width - 1)
-    blanks, taken = solve.blanks, solve.taken
+    asked, taken = solve.asked, solve.taken
 
     def curve(value: Callable[[int], float]) -> str:
         return "".join(
@@ -45,7 +48,7 @@ def curves(solve: PuzzleSolve, width: int) -> tuple[int, str, str]:
 
     return (
         first,
-        curve(lambda step: solve.right_at(step) / blanks if blanks else 1.0),
+        curve(lambda step: solve.right_at(step) / asked if asked else 1.0),
         curve(lambda step: taken[step - 1].confidence),
     )
 
@@ -56,11 +59,3 @@ def _when(step: int | None, solve: PuzzleSolve, is_thinking: bool, *, short: boo
     if is_thinking:
         return "thinking …"
     return "no" if short else f"not in {counted(len(solve.taken), 'step')}"
-
-
-def _number(count: int) -> str:
-    return str(count)
-
-
-def _cells(count: int) -> str:
-    return counted(count, "cell")

@@ -83,7 +83,13 @@ class HRM(PuzzleModel):
 
         def blocks(count: int) -> nn.ModuleList:
             return nn.ModuleList(
-                PreNormBlock(width, config.n_heads, config.d_feed_forward, dropout=config.dropout)
+                PreNormBlock(
+                    width,
+                    config.n_heads,
+                    config.d_feed_forward,
+                    dropout=config.dropout,
+                    attention=self.attention_over_cells(),
+                )
                 for _ in range(count)
             )
 

@@ -8,14 +8,16 @@ likely the whole answer is right. A puzzle whose score is high enough leaves.
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from data.sudoku_grid import geometry
+from data.puzzle_kinds import layout_of
 from models.architectures.two_state import TwoStateConfig, TwoStateModel
 from models.layers.attention import AttentionContext
+from models.layers.grid_attention import GridAttention
 from models.recursive_lm import States
 
 SURE = 0.9
@@ -29,7 +31,7 @@ class Thought:
     states: States
     """(B, T, D) each, the start of the next step."""
     logits: Tensor
-    """(B, T, n + 1) in float32: for the blank, which is never an answer, and for each of n digits."""
+    """(B, T, V) in float32: for each symbol, also for those that are never an answer."""
     halting: Tensor
     """(B,) in float32, the logit of the halting score: above 0 where the answer is more likely right than
     wrong."""
@@ -42,7 +44,7 @@ class PuzzleLoss:
     total: Tensor
     """What training minimises, a scalar."""
     answer: Tensor
-    """The cross-entropy in nats per blank cell, a scalar."""
+    """The cross-entropy in nats per cell that is asked, a scalar."""
     right: Tensor
     """(B,) bool: whether the whole answer is right."""
 
@@ -52,13 +54,13 @@ class Prediction:
     """The answers to B puzzles."""
 
     answers: Tensor
-    """(B, T) int64, with the clues unchanged."""
+    """(B, T) int64, with the cells that are not asked unchanged."""
     exit_steps: Tensor
     """(B,) int64, the number of supervision steps of each."""
     confidence: Tensor
     """(B,) from 0 to 1, the last halting score of each."""
     logits: Tensor
-    """(B, T, n + 1) in float32, of the answers."""
+    """(B, T, V) in float32, of the answers."""
     trail: list[Tensor] = field(default_factory=list)
     """The answers after each step, if requested."""
 
@@ -68,20 +70,36 @@ class PuzzleModel(TwoStateModel):
 
     places: nn.ModuleList
     units: Tensor
-    """(3, T): the row, the column and the box of each cell."""
-    seen: Tensor
-    """(1, H, T, T) bool: which cells each head sees from each cell."""
+    """(U, T): the row, the column and so on of each cell."""
+    seen: Tensor | None
+    """(1, H, T, T) bool: which cells each head sees from each cell; None where all see all."""
+    is_asked: Tensor
+    """(V,) bool: whether the answer of a cell with this symbol is asked."""
+    is_answer: Tensor
+    """(V,) bool: whether this symbol may be an answer."""
 
     def __init__(self, config: TwoStateConfig) -> None:
         super().__init__(config)
         if config.task == "text":
             return
-        units = _units(config.vocab_size - 1)
-        self.register_buffer("units", units, persistent=False)
-        self.register_buffer("seen", _seen(units, config), persistent=False)
+        layout = layout_of(config.task, config.vocab_size, config.context_length)
+        for name in ("units", "is_asked", "is_answer"):
+            self.register_buffer(name, torch.tensor(getattr(layout, name)), persistent=False)
+        views = layout.views if config.attention_scope == "units" else layout.views[:0]
+        self.register_buffer("seen", _seen(views, config.n_heads), persistent=False)
         self.places = nn.ModuleList(
-            nn.Embedding(config.vocab_size - 1, config.d_model) for _ in range(len(units))
+            nn.Embedding(int(unit.max()) + 1, config.d_model) for unit in layout.units
         )
+
+    def attention_over_cells(self) -> nn.Module | None:
+        """A new attention module for a block, or None where it is the usual one."""
+        config = self.config
+        if config.task == "text" or config.attention_scope == "all":
+            return None
+        neighbours = layout_of(config.task, config.vocab_size, config.context_length).neighbours
+        if not len(neighbours):
+            return None
+        return GridAttention(config.d_model, config.n_heads, torch.tensor(neighbours))
 
     def input_modules(self) -> list[nn.Module]:
         return [*super().input_modules(), *([self.places] if self.config.task != "text" else [])]
@@ -99,7 +117,7 @@ class PuzzleModel(TwoStateModel):
         return Thought(states, self.readout(answer), halting)
 
     def embed_puzzles(self, puzzles: Tensor) -> Tensor:
-        """`puzzles` (B, T) as vectors (B, T, D): the digit of each cell, its row, column and box."""
+        """`puzzles` (B, T) as vectors (B, T, D): the symbol of each cell, its row, column and so on."""
         x = self.embedding(puzzles)
         for table, unit in zip(self.places, self.units, strict=True):
             x = x + table(unit)
@@ -119,17 +137,17 @@ class PuzzleModel(TwoStateModel):
 
         `taken` (B,) is the number of steps of each puzzle so far, including this one. If the puzzles are a
         part of a `batch` (N, T), the losses of all its parts add up to that of the whole batch, however
-        many blank cells each part has.
+        many cells are asked in each part.
         """
-        blank, batch = puzzles == 0, puzzles if batch is None else batch
-        blanks = (batch == 0).sum()
+        asked, batch = self.asked(puzzles), puzzles if batch is None else batch
+        count = self.asked(batch).sum()
         losses = F.cross_entropy(thought.logits.mT, solutions, reduction="none")  # (B, T)
-        answer = (losses * blank).sum() / blanks
-        weights = _normalised(self.config, taken)[:, None] * blank
-        right = (answers_of(thought, puzzles) == solutions).all(dim=1)
+        answer = (losses * asked).sum() / count
+        weights = _normalised(self.config, taken)[:, None] * asked
+        right = (self.answers(thought, puzzles) == solutions).all(dim=1)
         halting = F.binary_cross_entropy_with_logits(thought.halting, right.float())
         halting = halting * (len(puzzles) / len(batch))
-        total = (losses * weights).sum() / blanks + self.config.halting_weight * halting
+        total = (losses * weights).sum() / count + self.config.halting_weight * halting
         return PuzzleLoss(total, answer.detach(), right)
 
     @torch.no_grad()
@@ -152,7 +170,7 @@ class PuzzleModel(TwoStateModel):
         for step in range(1, max_steps + 1):
             thought = self.ponder(puzzles[active], states)
             confidence = thought.halting.sigmoid()
-            found.answers[active] = answers_of(thought, puzzles[active])
+            found.answers[active] = self.answers(thought, puzzles[active])
             found.confidence[active] = confidence
             found.logits[active] = thought.logits
             sure_now = (confidence >= sure) if sure < 1 else torch.zeros_like(confidence, dtype=torch.bool)
@@ -165,17 +183,23 @@ class PuzzleModel(TwoStateModel):
             states = tuple(state[~sure_now] for state in thought.states)
         return found
 
+    def asked(self, puzzles: Tensor) -> Tensor:
+        """The cells of `puzzles` (B, T) whose answers are asked, and count in losses and scores: (B, T)
+        bool."""
+        return self.is_asked[puzzles]
+
+    def answers(self, thought: Thought, puzzles: Tensor) -> Tensor:
+        """The answers (B, T) int64 of a thought about `puzzles` (B, T): the likeliest symbols where they are
+        asked, and the puzzles elsewhere."""
+        likeliest = thought.logits.masked_fill(~self.is_answer, float("-inf")).argmax(dim=-1)
+        return torch.where(self.asked(puzzles), likeliest, puzzles)
+
     def _apply_cycles(self, states: States, x: Tensor) -> States:
         depth = self.trained_depth
         slots = range(self.attention_calls(depth))
         context = AttentionContext(causal=False, mask=self.seen)
         history, _ = self.recur(states, x, depth, context, slots, self.config.gradient_cycles)
         return history[-1]
-
-
-def answers_of(thought: Thought, puzzles: Tensor) -> Tensor:
-    """The answers (B, T) int64 of a thought about `puzzles` (B, T): the clues, and the likeliest digits."""
-    return torch.where(puzzles == 0, thought.logits[..., 1:].argmax(dim=-1) + 1, puzzles)
 
 
 def _normalised(config: TwoStateConfig, taken: Tensor) -> Tensor:
@@ -186,18 +210,10 @@ def _normalised(config: TwoStateConfig, taken: Tensor) -> Tensor:
     return taken.float() ** config.supervision_power / mean
 
 
-def _units(n: int) -> Tensor:
-    """(3, n * n): the row, the column and the box of each cell."""
-    shape, cells = geometry(n), torch.arange(n * n)
-    rows, columns = cells // n, cells % n
-    boxes = rows // shape.box_height * (n // shape.box_width) + columns // shape.box_width
-    return torch.stack((rows, columns, boxes))
-
-
-def _seen(units: Tensor, config: TwoStateConfig) -> Tensor:
-    """(1, H, T, T) bool: which cells each head sees, by `attention_scope`."""
-    together = units[:, :, None] == units[:, None, :]  # (3, T, T)
-    kinds = torch.cat((torch.ones_like(together[:1]), together))  # (4, T, T)
-    if config.attention_scope == "all":
-        kinds = kinds[:1]
-    return kinds[torch.arange(config.n_heads) % len(kinds)][None]
+def _seen(views: np.ndarray, heads: int) -> Tensor | None:
+    """(1, H, T, T) bool: the heads see all cells and those of the `views` (K, T, T), in turn. None where
+    there are no views."""
+    if not len(views):
+        return None
+    kinds = torch.cat((torch.ones(1, *views.shape[1:], dtype=torch.bool), torch.tensor(views)))
+    return kinds[torch.arange(heads) % len(kinds)][None]

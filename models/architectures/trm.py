@@ -29,7 +29,7 @@ from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
-from models.layers.post_norm import PostNormBlock
+from models.layers.post_norm import Mixer, PostNormBlock
 from models.recursive_lm import States
 from models.settings import require
 
@@ -99,7 +99,6 @@ class TRM(PuzzleModel):
     def __init__(self, config: TRMConfig) -> None:
         super().__init__(config)
         width = config.d_model
-        positions = config.context_length if config.mixer == "mlp" else None
         self.embedding = nn.Embedding(config.vocab_size, width)
         self.blocks = nn.ModuleList(
             PostNormBlock(
@@ -107,7 +106,7 @@ class TRM(PuzzleModel):
                 config.n_heads,
                 config.d_feed_forward,
                 dropout=config.dropout,
-                positions=positions,
+                attention=self._new_mixer(),
                 gated=number >= config.layers - config.gated_layers,
             )
             for number in range(config.layers)
@@ -118,6 +117,12 @@ class TRM(PuzzleModel):
         initialise(self, embedding_std=width**-0.5)
         nn.init.trunc_normal_(self.starts)
         nn.init.normal_(self.head.weight, std=0.02)
+
+    def _new_mixer(self) -> nn.Module | None:
+        """What a block has in place of the usual attention, or None."""
+        if self.config.mixer == "mlp":
+            return Mixer(self.config.context_length, self.config.d_feed_forward)
+        return self.attention_over_cells()
 
     starts: Tensor
     """(2, D): the start of y and of z."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data.errors import UsageError
-from data.sudoku_grid import SIZES
+from data.puzzle_kinds import KINDS, layout_of
 from models.config import ModelConfig
 from models.depth import Depth
 from models.layers.attention import AttentionContext
@@ -33,14 +33,16 @@ class TwoStateConfig(ModelConfig):
     """The fields of an architecture with an answer and a reasoning state, for text or for puzzles."""
 
     task: str = "text"
-    """text: causal, token by token. sudoku: a whole grid at once, where every cell sees all others."""
+    """text: causal, token by token. sudoku, maze, grid: a whole grid at once, where every cell sees all
+    others."""
     supervision_steps: int = 8
     """Supervision steps of a puzzle in training, before another puzzle replaces it."""
     supervision_power: float = 1.0
     """The n-th answer has the weight n to this power in the loss; with 0 all answers weigh the same."""
     attention_scope: str = "units"
     """Which cells of a grid an attention head sees. units: the first head sees all cells, the next those of
-    the row, then of the column, then of the box, and so on in turn. all: every head sees all cells."""
+    the row, then of the column, then of the box, and so on in turn; of a maze, all cells, then the one above,
+    below, left and right; of a string, all cells. all: every head sees all cells."""
     gradient_cycles: int = 4
     """How many of the last cycles gradients flow through; 1 is the one-step approximation."""
     halting_weight: float = 0.1
@@ -58,7 +60,7 @@ class TwoStateConfig(ModelConfig):
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
         steps, power = self.supervision_steps, self.supervision_power
-        require(self.task in ("text", "sudoku"), "model.task", self.task, "text or sudoku")
+        require(self.task in ("text", *KINDS), "model.task", self.task, f"text, {', '.join(KINDS)}")
         require(1 <= steps <= 1024, "model.supervision_steps", steps, "1 to 1024")
         require(0 <= power <= 8, "model.supervision_power", power, "0 to 8")
         scope = self.attention_scope
@@ -85,12 +87,7 @@ class TwoStateConfig(ModelConfig):
 
     def _require_puzzle(self) -> None:
         """Raise UsageError for sizes that fit no grid, and for fields that puzzles cannot use."""
-        n = self.vocab_size - 1
-        if n not in SIZES or self.context_length != n * n:
-            raise UsageError(
-                f"A model of {self.context_length} cells and {n} digits fits no Sudoku.",
-                hint="Leave both to the puzzles: {train task=sudoku:4x4}",
-            )
+        layout_of(self.task, self.vocab_size, self.context_length)
         require(self.ngram == 0, "model.ngram", self.ngram, "0 for puzzles: cells have no order")
         # A cell is embedded with its row, column and box; learned positions are added to these.
         allowed = "rotary, the default, or learned for puzzles: sinusoidal is for text"
@@ -98,7 +95,7 @@ class TwoStateConfig(ModelConfig):
 
     def why_not_grow(self, axis: str) -> str | None:
         if self.task != "text" and axis == "vocab":
-            return "its vocabulary is the digits of its puzzles"
+            return "its vocabulary is the symbols of its puzzles"
         if self.task != "text" and axis == "loops":
             return "a supervision step of a puzzle takes all loops, so more loops would change its answers"
         if self.output == "stablemax" and axis == "vocab":

@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.puzzles import PuzzleSet
-from models.architectures.puzzle_model import SURE, Prediction, PuzzleModel, answers_of
+from models.architectures.puzzle_model import SURE, Prediction, PuzzleModel
 from models.device import autocast
 from models.runs.events import EvaluationAdvanced, Event
 
@@ -20,13 +20,13 @@ BATCH_CELLS = 8192
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Shares from 0 to 1. An answer is exact where the whole grid is right; cells are blank ones."""
+    """Shares from 0 to 1. An answer is exact where the whole grid is right; cells are those asked."""
 
     exact_accuracy: float
     cell_accuracy: float
     mean_exit_step: float
     loss: float
-    """Cross-entropy of the answers in nats per blank cell."""
+    """Cross-entropy of the answers in nats per cell that is asked."""
     exit_steps: tuple[int, ...]
     """Of each puzzle."""
 
@@ -44,20 +44,18 @@ def score(
 
     Yields its progress between batches, as an evaluation at `step`.
     """
-    exact, cells, blanks, nats, exits = 0, 0, 0, 0.0, list[int]()
+    exact, cells, count, nats, exits = 0, 0, 0, 0.0, list[int]()
     for grids, solutions in _batches(model, puzzles):
         found = answer(model, grids, max_steps, number_format, sure=sure)
-        right, blank = found.answers == solutions, grids == 0
+        right, asked = found.answers == solutions, model.asked(grids)
         exact += int(right.all(dim=1).sum())
-        cells += int((right & blank).sum())
-        blanks += int(blank.sum())
+        cells += int((right & asked).sum())
+        count += int(asked.sum())
         losses = F.cross_entropy(found.logits.mT, solutions, reduction="none")  # (B, T)
-        nats += float((losses * blank).sum())
+        nats += float((losses * asked).sum())
         exits += found.exit_steps.tolist()
         yield EvaluationAdvanced(step=step, done=len(exits), total=len(puzzles))
-    return Scores(
-        exact / len(puzzles), cells / blanks, sum(exits) / len(puzzles), nats / blanks, tuple(exits)
-    )
+    return Scores(exact / len(puzzles), cells / count, sum(exits) / len(puzzles), nats / count, tuple(exits))
 
 
 @torch.no_grad()
@@ -76,7 +74,7 @@ def exact_by_steps(
                 thought = model.ponder(grids, states)
             states = thought.states
             if number in exact:
-                exact[number] += int((answers_of(thought, grids) == solutions).all(dim=1).sum())
+                exact[number] += int((model.answers(thought, grids) == solutions).all(dim=1).sum())
         done += len(grids)
         yield EvaluationAdvanced(step=step, done=done, total=len(puzzles))
     return {number: count / len(puzzles) for number, count in exact.items()}
@@ -103,16 +101,12 @@ def first_of(puzzles: PuzzleSet, count: int) -> PuzzleSet:
 
 def part_of(puzzles: PuzzleSet, start: int, count: int) -> PuzzleSet:
     """The `count` of `puzzles` from number `start` on, or as many as there are."""
-    part = slice(start, start + count)
-    return replace(puzzles, puzzles=puzzles.puzzles[part], solutions=puzzles.solutions[part], notes=())
+    return puzzles.rows(slice(start, start + count))
 
 
 def without_first(puzzles: PuzzleSet, count: int) -> PuzzleSet:
     """`puzzles` without the first `count`; all of them where fewer than `count` would be left."""
-    if len(puzzles) < 2 * count:
-        return puzzles
-    rest = puzzles.puzzles[count:], puzzles.solutions[count:]
-    return replace(puzzles, puzzles=rest[0], solutions=rest[1], notes=())
+    return puzzles if len(puzzles) < 2 * count else puzzles.rows(slice(count, None))
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
@@ -130,7 +124,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _batches(model: PuzzleModel, puzzles: PuzzleSet) -> Iterator[tuple[Tensor, Tensor]]:
     """Puzzles and solutions (B, T) int64, where the model is."""
-    device, rows = next(model.parameters()).device, max(1, BATCH_CELLS // puzzles.size**2)
+    device, rows = next(model.parameters()).device, max(1, BATCH_CELLS // puzzles.cells)
     for first in range(0, len(puzzles), rows):
         pair = puzzles.puzzles[first : first + rows], puzzles.solutions[first : first + rows]
         grids, solutions = (torch.from_numpy(part.astype(np.int64)).to(device) for part in pair)

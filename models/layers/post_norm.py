@@ -13,8 +13,8 @@ class PostNormBlock(Block):
     """x <- norm(x + attention(x)), then x <- norm(x + feed_forward(x)): (B, T, D) to (B, T, D), no biases.
 
     The output always has a root mean square of one, so that a state stays bounded however often the
-    block is applied to it. With `positions`, an MLP over that many positions replaces attention. It sees
-    all of them, later ones included.
+    block is applied to it. `attention` may be any module that is called as `Attention` is; None:
+    `Attention` itself.
     """
 
     def __init__(
@@ -24,15 +24,13 @@ class PostNormBlock(Block):
         d_hidden: int,
         *,
         dropout: float = 0.0,
-        positions: int | None = None,
+        attention: nn.Module | None = None,
         gated: bool = False,
     ) -> None:
         super().__init__()
         if gated:
             self.gate = nn.Parameter(torch.zeros(d_model))
-        self.attention = (
-            Attention(d_model, n_heads, qk_norm=True) if positions is None else Mixer(positions, d_hidden)
-        )
+        self.attention = attention or Attention(d_model, n_heads, qk_norm=True)
         self.feed_forward = SwiGLU(d_model, d_hidden)
         self.dropout = nn.Dropout(dropout)
 

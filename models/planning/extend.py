@@ -13,11 +13,11 @@ from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of
 from models.runs.machine import choose_machine
+from models.runs.puzzles import load_puzzles
 from models.runs.run import Run
 from models.runs.run_config import DataSection, Extension, RunConfig
 from models.runs.text_search import find_text
 from models.runs.tokenizer import load_run_tokenizer
-from models.training.puzzles.task import load_puzzles
 
 
 def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
@@ -39,7 +39,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
             )
         _require_readable(run, config)
         if config.solves_puzzles:
-            result_of(load_puzzles(run, config.data))
+            result_of(load_puzzles(run, config))
         elif not config.answers_problems:
             _require_text(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None

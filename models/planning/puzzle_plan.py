@@ -49,20 +49,18 @@ class PuzzlePlan:
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
-        model, cost, n = self.model, self.estimate, self.learned.size
+        model, cost, learned = self.model, self.estimate, self.learned
         assert isinstance(model, TwoStateConfig)
         calls = self.skeleton.attention_calls(self.skeleton.trained_depth)
         steps = counted(model.supervision_steps, "step")
+        symmetries = ", under random symmetries" if learned.kind.has_symmetries else ""
         return [
             ("run", self.name),
-            (
-                "puzzles",
-                f"{len(self.learned):,} Sudokus of {n}×{n}, and {len(self.held_out):,} to measure on",
-            ),
+            ("puzzles", self._puzzles()),
             ("model", f"{model.architecture}, width {model.d_model}, {counted(model.n_heads, 'head')}"),
             ("thinking", f"{counted(calls, 'block pass')} a step, up to {steps} in training"),
             ("parameters", f"{cost.parameters:,} ({cost.embedding_parameters:,} in embeddings)"),
-            ("batch", f"{counted(self.training.batch_size, 'puzzle')}, under random symmetries"),
+            ("batch", counted(self.training.batch_size, learned.kind.noun) + symmetries),
             ("optimizer", "adamw" if self.training.optimizer == "adamw" else "muon and adamw"),
             number_format_row(cost),
             ("memory", f"about {byte_size(cost.training_bytes)}"),
@@ -77,6 +75,7 @@ class PuzzlePlan:
                 "name": self.source,
                 "content_hash": self.content_hash,
                 "kind": PUZZLES,
+                "task": self.learned.kind.task,
                 "size": self.learned.size,
                 "puzzles": len(self.learned),
                 "held_out": len(self.held_out),
@@ -109,7 +108,8 @@ class PuzzlePlan:
                         kind=PUZZLES,
                         count=self.count,
                         seed=PUZZLE_SEED,
-                        held_out=len(self.held_out),
+                        held_out=len(self.held_out) + self.held_out.left_out,
+                        symbols=self.learned.kind.symbols,
                     ),
                 )
             )
@@ -125,6 +125,12 @@ class PuzzlePlan:
             puzzles=len(self.learned),
             notes=self.notes,
         )
+
+    def _puzzles(self) -> str:
+        learned, kind = self.learned, self.learned.kind
+        symbols = "" if kind.symbols is None else f", with {len(kind.symbols)} different ones"
+        size = f"{counted(len(learned), kind.noun)} of {kind.size_name(learned.cells)}{symbols}"
+        return f"{size}, and {len(self.held_out):,} to measure on"
 
     def _length(self) -> str:
         training = self.training
@@ -142,11 +148,14 @@ def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None
     """
     started_at = time.time()
     resolved = resolve_puzzle_request(request, runs_dir)
-    puzzles = yield from with_progress_events(open_puzzles(resolved.source, request.count, PUZZLE_SEED))
+    puzzles = yield from with_progress_events(
+        open_puzzles(resolved.source, request.count, PUZZLE_SEED, task=resolved.task)
+    )
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
     for note in learned.notes:
         yield NoticeGiven(message=note, is_warning=note in puzzles.notes)
-    model, training = resolved.model(puzzles.size), resolved.training(puzzles.size)
+    kind, cells = learned.kind, learned.cells
+    model, training = resolved.model(kind, cells), resolved.training(kind, cells)
     layout = skeleton(model)
     require_memory(layout, training, resolved.device)
     return PuzzlePlan(

@@ -1,8 +1,4 @@
-"""A request for puzzles: what is resolved before one is made or read, and what suits them.
-
-The default figures come from runs on two CPU cores. What suits an architecture in particular stands in
-its own file.
-"""
+"""A request for puzzles: what is resolved before one is made or read."""
 
 import os
 from collections.abc import Mapping
@@ -13,23 +9,32 @@ from typing import Any
 import torch
 
 from data.errors import UsageError
-from data.puzzles import size_of_named
-from data.sudoku_grid import SIZES
-from models.architectures import ARCHITECTURES, DEFAULT_PUZZLE_ARCHITECTURE, config_type, model_config
-from models.architectures.two_state import TwoStateConfig
+from data.puzzle_kind import PuzzleKind
+from data.puzzle_kinds import is_named, kind_of, named_set
+from models.architectures import DEFAULT_PUZZLE_ARCHITECTURE, model_config
 from models.config import ModelConfig, TrainingConfig
 from models.device import choose_device
 from models.planning.preset_choice import preset_for
+from models.planning.puzzle_defaults import (
+    puzzle_model_defaults,
+    puzzle_training_defaults,
+    require_puzzle_architecture,
+    suited_to,
+)
 from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
 from models.planning.resolve import require_memory_if_large
 from models.presets import Preset
 from models.runs.run_names import require_free_name
 from models.settings import Settings, from_dict
 
-DEFAULT_MINUTES: Mapping[int, float] = {4: 2.0, 6: 5.0, 9: 20.0}
-"""By the side of the grid."""
-
-_WIDTHS: Mapping[int, int] = {4: 64, 6: 64, 9: 96}
+_MADE: Mapping[str, tuple[str | None, str]] = {
+    "sudoku": ("sudoku:4x4", "Give a CSV, or have some made: {task=sudoku:4x4}"),
+    "maze": ("maze:15x15", "Give a CSV, or have some made: {task=maze:15x15}"),
+    "grid": (None, "Give a CSV with two columns, input and target: {train task=grid FILE}"),
+}
+"""Of each task, an example that is made here, and how one with a file is asked for."""
+_ANY_SYMBOLS, _ANY_CELLS = "01", {"sudoku": 81, "maze": 225, "grid": 12}
+"""Of a file that was not read yet."""
 _ONLY_FOR_TEXT = ("tokenizer", "model.vocab_size", "model.context_length")
 
 
@@ -38,7 +43,9 @@ class ResolvedPuzzleRequest:
     """What is known before the puzzles are; the rest follows from the size of their grids."""
 
     source: str
-    """One of GENERATED, or the path of a file."""
+    """The name of puzzles that are made here, or the path of a file."""
+    task: str
+    """The kind of puzzles: sudoku, maze or grid."""
     shape: Mapping[str, Any]
     """What is known of the model, its architecture among it."""
     overrides: Overrides
@@ -46,15 +53,19 @@ class ResolvedPuzzleRequest:
     """The training settings of a preset."""
     device: torch.device
 
-    def model(self, n: int) -> ModelConfig:
-        """The model for n × n grids. Raises UsageError."""
-        own = {"task": "sudoku", "vocab_size": n + 1, "context_length": n * n}
-        return model_config({**puzzle_model_defaults(self.shape["architecture"], n), **self.shape, **own})
+    def model(self, kind: PuzzleKind, cells: int) -> ModelConfig:
+        """The model for puzzles of a kind with so many cells. Raises UsageError."""
+        symbols = len(kind.layout(cells).is_asked)
+        own = {"task": kind.task, "vocab_size": symbols, "context_length": cells}
+        usual = puzzle_model_defaults(self.shape["architecture"], kind, cells)
+        return model_config({**usual, **self.shape, **own})
 
-    def training(self, n: int) -> TrainingConfig:
-        """The training on n × n grids. Raises UsageError."""
-        chosen = {**puzzle_training_defaults(n), **without_length(self.recipe), **self.overrides.training}
-        length = self.overrides.length or length_in(self.recipe) or {"minutes": DEFAULT_MINUTES[n]}
+    def training(self, kind: PuzzleKind, cells: int) -> TrainingConfig:
+        """The training on them. Raises UsageError."""
+        usual = puzzle_training_defaults(kind, cells)
+        chosen = {**usual, **without_length(self.recipe), **self.overrides.training}
+        minutes = suited_to(kind, cells).minutes
+        length = self.overrides.length or length_in(self.recipe) or {"minutes": minutes}
         return from_dict(TrainingConfig, {**chosen, **length}, "training")
 
 
@@ -64,7 +75,7 @@ def resolve_puzzle_request(request: TrainRequest, runs_dir: Path) -> ResolvedPuz
     for path in _ONLY_FOR_TEXT:
         if path in request.overrides.values or getattr(request, path, None) is not None:
             raise UsageError(
-                f"{{{path}}} is for text: a puzzle has its digits and its cells.",
+                f"{{{path}}} is for text: a puzzle has its symbols and its cells.",
                 hint="Leave it out.",
                 field=path,
             )
@@ -72,8 +83,10 @@ def resolve_puzzle_request(request: TrainRequest, runs_dir: Path) -> ResolvedPuz
         require_free_name(request.name, runs_dir)
     training = request.overrides.training
     preset = preset_for(request.preset, training)
+    assert request.task is not None
     resolved = ResolvedPuzzleRequest(
         source=source,
+        task=request.task.partition(":")[0],
         shape=_shape(request.overrides, preset),
         overrides=request.overrides,
         recipe=preset.training if preset is not None else {},
@@ -83,73 +96,32 @@ def resolve_puzzle_request(request: TrainRequest, runs_dir: Path) -> ResolvedPuz
     return resolved
 
 
-def puzzle_architectures() -> tuple[str, ...]:
-    """Those that solve puzzles, the usual one first."""
-    found = (name for name in ARCHITECTURES if issubclass(config_type(name), TwoStateConfig))
-    return tuple(sorted(found, key=lambda name: name != DEFAULT_PUZZLE_ARCHITECTURE))
-
-
-def require_puzzle_architecture(name: str) -> type[TwoStateConfig]:
-    """Its configuration class. Raises UsageError for one that solves no puzzles, and where there is none."""
-    found = config_type(name)
-    if not issubclass(found, TwoStateConfig):
-        raise UsageError(
-            f"Architecture '{name}' solves no puzzles.",
-            hint=f"Choose one of: {', '.join(puzzle_architectures())}.",
-            field="model.architecture",
-        )
-    return found
-
-
-def puzzle_model_defaults(architecture: str, size: int) -> Settings:
-    """The model for grids of that side. Raises UsageError as `require_puzzle_architecture`."""
-    width = _WIDTHS[size]
-    return {
-        **require_puzzle_architecture(architecture).puzzle_shape,
-        "max_steps": 2 if size < 9 else 3,
-        "d_model": width,
-        "n_heads": 4,
-        "d_feed_forward": 2 * width,
-        "gradient_cycles": 1,
-        "supervision_steps": 8 if size < 9 else 16,
-        "supervision_power": 0.0,
-        "halting_weight": 0.5,
-    }
-
-
-def puzzle_training_defaults(size: int) -> Settings:
-    """The training for grids of that side."""
-    return {
-        "batch_size": 64,
-        "warmup_steps": 50,
-        "average_decay": 0.995 if size < 9 else 0.999,
-        "cooldown": 0.5,
-        "shallow_fraction": 0.0,
-        "full_depth_prob": 1.0,
-    }
-
-
 def _source(request: TrainRequest) -> str:
     """The puzzles that the task names, or the one file."""
     assert request.task is not None
-    if request.task != "sudoku":
+    family, colon, _ = request.task.partition(":")
+    made, how = _MADE[family]
+    if colon and made is None:
+        raise UsageError(
+            f"There is no task '{request.task}': {{task={family}}} takes a file and no size.",
+            hint=how,
+            field="task",
+        )
+    if colon:
+        named_set(request.task)
         if request.paths:
             raise UsageError(
                 f"The puzzles of {request.task} are made here, and need no file.",
-                hint="For puzzles of your own: {train task=sudoku FILE}",
+                hint=f"For puzzles of your own: {{train task={family} FILE}}",
                 field="task",
             )
         return request.task
     if len(request.paths) != 1:
-        raise UsageError(
-            "{task=sudoku} needs one file of puzzles.",
-            hint="Give a CSV, or have some made: {task=sudoku:4x4}",
-            field="task",
-        )
+        raise UsageError(f"{{task={family}}} needs one file of puzzles.", hint=how, field="task")
     if request.paths[0] == "-":
         raise UsageError(
             "Puzzles to learn from cannot come from standard input: whoever resumes needs them again.",
-            hint="Put them into a file: {train task=sudoku FILE}",
+            hint=f"Put them into a file: {{train task={family} FILE}}",
         )
     return str(Path(os.path.expanduser(request.paths[0])).resolve())
 
@@ -173,10 +145,14 @@ def _shape(overrides: Overrides, preset: Preset | None) -> Settings:
 
 def _require_possible(resolved: ResolvedPuzzleRequest) -> None:
     """Refuse what no puzzle can make right. Of a file, it is not known yet how large its grids are."""
-    size, shape = size_of_named(resolved.source), dict(resolved.shape)
-    if size is None and "d_model" not in shape:
+    made, shape = is_named(resolved.source), dict(resolved.shape)
+    if not made and "d_model" not in shape:
         shape.pop("n_heads", None)  # a width that suits the grids is chosen later
-    n = size or SIZES[-1]
-    model, training = replace(resolved, shape=shape).model(n), resolved.training(n)
-    if size is not None:
+    if made:
+        named = named_set(resolved.source)
+        kind, cells = named.kind, named.cells
+    else:
+        kind, cells = kind_of(resolved.task, _ANY_SYMBOLS), _ANY_CELLS[resolved.task]
+    model, training = replace(resolved, shape=shape).model(kind, cells), resolved.training(kind, cells)
+    if made:
         require_memory_if_large(model, training, resolved.device)

@@ -75,7 +75,7 @@ def _read(
     """The content hash and the absolute paths of what is at `paths`."""
     data = config.data
     if data is not None and config.solves_puzzles:
-        puzzles = yield from open_puzzles(paths[0], data.count, data.seed or 0)
+        puzzles = yield from open_puzzles(paths[0], data.count, data.seed or 0, task=config.puzzle_task or "")
         return puzzles.content_hash, [str(Path(os.path.expanduser(paths[0])).resolve())]
     corpus = yield from scan_corpus(paths, known_encodings(run, config.content_hash or ""))
     return corpus.content_hash, source_paths(corpus)

@@ -33,6 +33,10 @@ TASKS: Mapping[str, TaskFamily] = {
         "models.planning.puzzle_plan:plan_puzzles",
         ("sudoku:4x4", "sudoku:6x6", "sudoku:9x9", "sudoku:9x9-hard", "sudoku FILE"),
     ),
+    "maze": TaskFamily(
+        "models.planning.puzzle_plan:plan_puzzles", ("maze:9x9", "maze:15x15", "maze:30x30", "maze FILE")
+    ),
+    "grid": TaskFamily("models.planning.puzzle_plan:plan_puzzles", ("grid FILE",)),
     "compose": TaskFamily(_PROBLEMS, ("compose:s3", "compose:s4", "compose:s5")),
     "chains": TaskFamily(_PROBLEMS, ("chains:8",)),
     "sums": TaskFamily(_PROBLEMS, ("sums:4",)),

@@ -76,6 +76,8 @@ class DataSection:
     """Of the puzzles that were made."""
     held_out: Count | None = None
     """Puzzles held out."""
+    symbols: Text | None = None
+    """The symbols of puzzles that are strings, in their order."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -179,6 +181,12 @@ class RunConfig:
     @property
     def answers_problems(self) -> bool:
         return self.data is not None and self.data.kind == PROBLEMS
+
+    @property
+    def puzzle_task(self) -> str | None:
+        """The task of a run that solves puzzles: sudoku, maze or grid."""
+        task = self.model.foreign.get("task", "sudoku")
+        return str(task) if self.solves_puzzles else None
 
     def require_text(self, path: Path) -> None:
         """Raise RunError where the run in the folder `path` solves puzzles."""

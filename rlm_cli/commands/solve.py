@@ -1,4 +1,4 @@
-"""`rlm solve`: solve Sudoku puzzles."""
+"""`rlm solve`: solve puzzles."""
 
 import os
 import re
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from data.puzzle_input import InputPuzzle
-    from data.sudoku_text import Mark
+    from data.puzzle_kind import Mark, PuzzleKind
     from models.generation.solver import Solution, Solver
     from models.runs.run import Run
 
-_STYLES: "dict[Mark, str]" = {"frame": "dim", "filled": "green", "changed": "bold yellow"}
+_STYLES: "dict[Mark, str]" = {
+    "frame": "dim", "filled": "green", "changed": "bold yellow", "wrong": "bold red",
+}  # fmt: skip
 """Styles of the parts of a drawn grid."""
 
 
@@ -48,11 +50,11 @@ def solve(
         str | None,
         typer.Argument(
             metavar="PUZZLE",
-            help="The cells row by row, . or 0 for a blank; or a file of them, a CSV, or - for stdin.",
+            help="A Sudoku or a maze row by row, or a string; or a file of them, a CSV, or - for stdin.",
             show_default=False,
         ),
     ] = None,
-    random: Annotated[bool, typer.Option("--random", help="Make a new puzzle instead of PUZZLE.")] = False,
+    random: Annotated[bool, typer.Option("--random", help="A new puzzle instead of PUZZLE.")] = False,
     max_steps: Annotated[
         int | None,
         env_option(
@@ -80,14 +82,17 @@ def solve(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Let a model solve a Sudoku.
+    """Let a model solve a Sudoku, a maze, or what else it learned.
 
     The model thinks in steps and stops when it is sure. The answer is checked
-    by the rules.
+    by the rules. Strings have none: their answers are compared with the
+    target in a CSV, if there is one.
 
     Examples:
       rlm solve sudoku-6x6 --random
       rlm solve sudoku-4x4 "1...|..3.|.4..|...2"
+      rlm solve maze-9x9 maze.txt
+      rlm solve reversed 4821
       rlm solve sudoku-9x9 hard.txt --max-steps 64 --trace
       cat puzzles.csv | rlm solve sudoku-6x6 - --json
       rlm solve sudoku-6x6 puzzles.csv --out answers.csv
@@ -112,7 +117,7 @@ def solve(
         require_no_puzzle_options({"--max-steps": max_steps, "--trace": trace or None, "--out": out})
         answer_and_show(run, None if puzzle is None else read_problems(puzzle), output, device, threads)
         return
-    puzzles = None if puzzle is None else read_puzzles(puzzle)
+    puzzles = None if puzzle is None else read_puzzles(puzzle, run)
     solve_and_show(run, puzzles, output, machine=(device, threads), max_steps=max_steps, trace=trace, out=out)
 
 
@@ -138,15 +143,16 @@ def solve_and_show(
     if puzzles is None:
         from data.puzzle_input import InputPuzzle
 
-        puzzles = [InputPuzzle(solver.new_puzzle()[0])]
-    _require_solvable(puzzles, solver)
+        grid, solution = solver.new_puzzle()
+        puzzles = [InputPuzzle(grid, target=solution)]
+    known = [_known_solution(one, solver) for one in puzzles]
     start = time.perf_counter()
     limit = max_steps or solver.default_steps
-    solutions = solve_puzzles(solver, [posed.grid for posed in puzzles], limit)
+    solutions = solve_puzzles(solver, [posed.grid for posed in puzzles], limit, known=known)
     seconds = time.perf_counter() - start
     valid = [one for one in solutions if one.valid]
     for one in solutions:
-        _show(one, output, trace=trace)
+        _show(one, solver.kind, output, trace=trace)
     output.json(
         {
             "run": run.name,
@@ -154,38 +160,52 @@ def solve_and_show(
             "trained_steps": solver.model.config.supervision_steps,
             "seconds": round(seconds, 3),
             "valid": len(valid),
-            "results": [_as_json(one, trace=trace) for one in solutions],
+            "results": [_as_json(one, solver.kind, trace=trace) for one in solutions],
         }
     )
     steps = sum(one.steps for one in solutions) / len(solutions)
+    checked = [one for one in solutions if one.valid is not None]
+    verdict = f"{len(valid)} of {len(checked)} {_right(solver.kind)} · " if checked else ""
     output.say(
-        f"{run.name} · {len(valid)} of {len(solutions)} valid · {counted(float(f'{steps:.3g}'), 'step')}"
+        f"{run.name} · {verdict}{counted(float(f'{steps:.3g}'), 'step')}"
         f"{' each' if len(solutions) > 1 else ''} · {seconds:.2f} s",
         style="dim",
     )
     if out is not None:
+        kept = [one for one in solutions if one.valid is not False]
         from data.puzzle_file import write_puzzles
 
-        write_puzzles(out, (one.puzzle for one in valid), (one.answer for one in valid))
+        write_puzzles(out, (one.puzzle for one in kept), (one.answer for one in kept), solver.kind)
     return solutions
 
 
-def read_puzzles(argument: str) -> "list[InputPuzzle]":
-    """Puzzles in `argument`, or in the file or stream that it names. Raises UsageError."""
+def read_puzzles(argument: str, run: "Run") -> "list[InputPuzzle]":
+    """Puzzles for a run in `argument`, or in the file or stream that it names. Raises UsageError, and
+    RunError for a run that solves none."""
     from data.puzzle_input import InputPuzzle, puzzles_from_file, puzzles_from_stream
-    from data.sudoku_text import parse_grid
+    from models.runs.puzzles import puzzle_kind
 
+    config = run.config()
+    config.require_puzzles(run.path)
+    kind = puzzle_kind(config)
     if argument == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("There is no puzzle on standard input.", hint="cat FILE | {solve RUN -}")
-        return puzzles_from_stream(sys.stdin.buffer, "standard input")
+        return puzzles_from_stream(sys.stdin.buffer, "standard input", kind)
     if (path := _file(argument)) is not None:
-        return puzzles_from_file(path)
-    if re.search(r"[A-Za-z/\\]", argument):
+        return puzzles_from_file(path, kind)
+    if _is_like_path(argument, kind):
         raise UsageError(
             f"'{argument}' is neither a file nor a puzzle.", hint=f"See: {program()} solve --help"
         )
-    return [InputPuzzle(parse_grid(argument))]
+    return [InputPuzzle(kind.parse(argument))]
+
+
+def _is_like_path(argument: str, kind: "PuzzleKind") -> bool:
+    """Whether an argument is more likely the name of a file than a puzzle."""
+    if kind.has_rules:
+        return bool(set(re.findall(r"[A-Za-z/\\]", argument)) - set(kind.letters))
+    return re.search(r"[/\\]|\.[A-Za-z]+$", argument) is not None and not kind.is_row(argument)
 
 
 def _file(argument: str) -> Path | None:
@@ -197,54 +217,68 @@ def _file(argument: str) -> Path | None:
         return None
 
 
-def _require_solvable(puzzles: "list[InputPuzzle]", solver: "Solver") -> None:
-    """Raise UsageError, naming the puzzle, unless each has the model's size and exactly one solution."""
-    for puzzle in puzzles:
-        try:
-            solver.require_solvable(puzzle.grid)
-        except UsageError as error:
-            raise puzzle.problem(error) from error
+def _known_solution(puzzle: "InputPuzzle", solver: "Solver") -> "np.ndarray | None":
+    """A solution of a puzzle, or None. Raises UsageError, naming the puzzle, where it has not the model's
+    size, or is not possible."""
+    try:
+        found = solver.require_solvable(puzzle.grid)
+        if puzzle.target is not None:
+            solver.require_size(puzzle.target)
+        return puzzle.target if found is None else found
+    except UsageError as error:
+        raise puzzle.problem(error) from error
 
 
-def _show(one: "Solution", output: Output, *, trace: bool) -> None:
-    from data.sudoku_checker import find_repeated_digit
+def _right(kind: "PuzzleKind") -> str:
+    """What a right answer is called."""
+    return "valid" if kind.has_rules else "right"
 
+
+def _show(one: "Solution", kind: "PuzzleKind", output: Output, *, trace: bool) -> None:
     if trace:
         for step, (grid, changed) in enumerate(
             zip(one.step_answers, one.changed_cells, strict=True), start=1
         ):
-            output.result(f"step {step}: {_cells(int(changed.sum()))} {'filled' if step == 1 else 'changed'}")
-            _draw(grid, one.puzzle, changed if step > 1 else None, output)
+            count = counted(int(changed.sum()), kind.cell_word)
+            output.result(f"step {step}: {count} {kind.filled if step == 1 else 'changed'}")
+            _draw(one, grid, changed if step > 1 else None, kind, output)
     else:
-        _draw(one.answer, one.puzzle, None, output)
-    verdict = (
-        "valid" if one.valid else f"not valid: {find_repeated_digit(one.answer) or 'it breaks the rules'}"
-    )
-    output.result(f"{counted(one.steps, 'step')}, {verdict}")
+        _draw(one, one.answer, None, kind, output)
+    output.result(counted(one.steps, "step") + _verdict(one, kind))
 
 
-def _draw(grid: "np.ndarray", puzzle: "np.ndarray", changed: "np.ndarray | None", output: Output) -> None:
-    """Print a grid. On a terminal, clues and answers differ in colour."""
-    from data.sudoku_text import draw_grid
+def _verdict(one: "Solution", kind: "PuzzleKind") -> str:
+    if one.valid is None:
+        return ""
+    if one.valid or kind.has_rules:
+        fault = "" if one.valid else f": {kind.fault_of(one.answer, one.puzzle)}"
+        return f", {'' if one.valid else 'not '}{_right(kind)}{fault}"
+    assert one.known is not None
+    return f", not right: the target is {kind.line(one.known)}"
 
-    for text, mark in draw_grid(grid, puzzle, changed):
+
+def _draw(
+    one: "Solution",
+    grid: "np.ndarray",
+    changed: "np.ndarray | None",
+    kind: "PuzzleKind",
+    output: Output,
+) -> None:
+    """Print an answer. On a terminal, clues and answers differ in colour."""
+    for text, mark in kind.draw(grid, one.puzzle, changed, one.wrong_cells(grid)):
         output.result(text, style=_STYLES.get(mark, ""), end="")
     output.result()
 
 
-def _cells(count: int) -> str:
-    return counted(count, "cell")
-
-
-def _as_json(one: "Solution", *, trace: bool) -> dict[str, Any]:
-    from data.sudoku_text import grid_line
-
+def _as_json(one: "Solution", kind: "PuzzleKind", *, trace: bool) -> dict[str, Any]:
     result: dict[str, Any] = {
-        "puzzle": grid_line(one.puzzle),
-        "answer": grid_line(one.answer),
+        "puzzle": kind.line(one.puzzle),
+        "answer": kind.line(one.answer),
         "valid": one.valid,
         "steps": one.steps,
         "confidence": round(one.confidence, 6),
         "cells_changed": [int(changed.sum()) for changed in one.changed_cells],
     }
-    return result | ({"trace": [grid_line(grid) for grid in one.step_answers]} if trace else {})
+    if one.known is not None and not kind.has_rules:
+        result["target"] = kind.line(one.known)
+    return result | ({"trace": [kind.line(grid) for grid in one.step_answers]} if trace else {})

@@ -109,11 +109,12 @@ def _trace_puzzle(
     """The grid as it forms, step by step."""
     from rlm_cli.commands.solve import read_puzzles, solve_and_show
 
-    solutions = solve_and_show(run, read_puzzles(puzzle), output, machine=machine, trace=True)
+    solutions = solve_and_show(run, read_puzzles(puzzle, run), output, machine=machine, trace=True)
     if html is not None:
+        from models.runs.puzzles import puzzle_kind
         from rlm_cli.puzzle_page import puzzle_page
 
-        output.write_file(html, puzzle_page(solutions, run.name))
+        output.write_file(html, puzzle_page(solutions, run.name, puzzle_kind(run.config())))
 
 
 def _show_passes(found: "TextTrace", output: Output) -> None:

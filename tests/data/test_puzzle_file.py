@@ -10,15 +10,17 @@ from data.errors import CorpusError, StorageError, UsageError
 from data.progress import Progress, result_of
 from data.puzzle_file import PuzzleRows, read_puzzles, write_puzzles
 from data.sudoku_generator import generate
+from data.sudoku_kind import SudokuKind
 from data.sudoku_text import grid_line
 
+SUDOKU = SudokuKind()
 SIX = [(grid_line(p), grid_line(s)) for p, s in generate(6, 6, seed=1)]
 FOUR = [(grid_line(p), grid_line(s)) for p, s in generate(4, 2, seed=1)]
 
 
 def read(path: Path, text: str, limit: int | None = None) -> PuzzleRows:
     path.write_text(text, encoding="utf-8")
-    return result_of(read_puzzles(path, limit))
+    return result_of(read_puzzles(path, limit, SUDOKU))
 
 
 def lines(rows: PuzzleRows) -> list[tuple[str, str]]:
@@ -29,8 +31,8 @@ def lines(rows: PuzzleRows) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", ["set.csv", "set.csv.gz"])
 def test_written_puzzles_are_read_back(tmp_path: Path, size: int, name: str) -> None:
     puzzles, solutions = (np.array(grids) for grids in zip(*generate(size, 8), strict=True))
-    write_puzzles(tmp_path / name, puzzles, solutions)
-    rows = result_of(read_puzzles(tmp_path / name))
+    write_puzzles(tmp_path / name, puzzles, solutions, SUDOKU)
+    rows = result_of(read_puzzles(tmp_path / name, None, SUDOKU))
     assert (rows.puzzles == puzzles).all() and (rows.solutions == solutions).all()
     assert rows.puzzles.dtype == np.uint8 and rows.notes == ()
     opener = gzip.open if name.endswith(".gz") else open
@@ -86,7 +88,7 @@ def test_each_fault_has_a_reason(tmp_path: Path, row: str, reason: str | None) -
 def test_bytes_that_are_not_text_break_one_row_only(tmp_path: Path) -> None:
     path = tmp_path / "set.csv"
     path.write_bytes(f"{SIX[0][0]}\n".encode() + b"\xff\xfe\n" + f"{SIX[1][0]}\n".encode())
-    rows = result_of(read_puzzles(path))
+    rows = result_of(read_puzzles(path, None, SUDOKU))
     assert lines(rows) == SIX[:2] and "line 2" in rows.notes[0]
 
 
@@ -116,20 +118,20 @@ def test_a_file_without_puzzles_is_an_error(tmp_path: Path, text: str, message: 
 
 def test_files_that_cannot_be_opened_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file"):
-        result_of(read_puzzles(tmp_path / "none.csv"))
+        result_of(read_puzzles(tmp_path / "none.csv", None, SUDOKU))
     with pytest.raises(CorpusError):
-        result_of(read_puzzles(tmp_path))
+        result_of(read_puzzles(tmp_path, None, SUDOKU))
     (tmp_path / "torn.csv.gz").write_bytes(gzip.compress(b"puzzle\n" * 100)[:-9])
     with pytest.raises(CorpusError, match="gzip"):
-        result_of(read_puzzles(tmp_path / "torn.csv.gz"))
+        result_of(read_puzzles(tmp_path / "torn.csv.gz", None, SUDOKU))
     with pytest.raises(StorageError, match=r"Could not save '.*where\.csv'"):
-        write_puzzles(tmp_path / "no" / "where.csv", [], [])
+        write_puzzles(tmp_path / "no" / "where.csv", [], [], SUDOKU)
 
 
 def test_progress_is_reported_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data.puzzle_file._ROWS_BETWEEN_REPORTS", 2)
     path = tmp_path / "set.csv"
     path.write_text("\n".join(p for p, _ in SIX))
-    reports = list(read_puzzles(path))
+    reports = list(read_puzzles(path, None, SUDOKU))
     total = path.stat().st_size
     assert len(reports) == 4 and reports[-1] == Progress("reading", total, total, "bytes")

@@ -10,6 +10,7 @@ from data import puzzle_input
 from data.errors import CorpusError, UsageError
 from data.puzzle_input import puzzles_from_file, puzzles_from_stream
 from data.sudoku_generator import generate
+from data.sudoku_kind import SudokuKind
 from data.sudoku_text import draw_grid, grid_line
 
 FOUR = list(generate(4, 3, seed=4))
@@ -19,7 +20,7 @@ ROWS = [f"{grid_line(puzzle)},{grid_line(solution)}" for puzzle, solution in FOU
 
 def read(path: Path, content: str | bytes) -> list[str]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return [grid_line(posed.grid) for posed in puzzles_from_file(path)]
+    return [grid_line(posed.grid) for posed in puzzles_from_file(path, SudokuKind())]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def read(path: Path, content: str | bytes) -> list[str]:
 def test_every_form_is_read_from_files_and_streams(tmp_path: Path, content: str) -> None:
     assert read(tmp_path / "some.csv", content) == LINES
     assert read(tmp_path / "some.csv.gz", gzip.compress(content.encode())) == LINES
-    posed = puzzles_from_stream(io.BytesIO(content.encode()), "standard input")
+    posed = puzzles_from_stream(io.BytesIO(content.encode()), "standard input", SudokuKind())
     assert [grid_line(one.grid) for one in posed] == LINES
 
 
@@ -55,14 +56,16 @@ def test_a_fault_is_named_by_its_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^Line 2 of 'some.csv': the puzzle has 'x'"):
         read(path, f"{LINES[0]}\nx{LINES[1][1:]}")
     path.write_text("\n".join(ROWS))
-    problem = puzzles_from_file(path)[2].problem(
+    problem = puzzles_from_file(path, SudokuKind())[2].problem(
         UsageError("The puzzle has no solution.", hint="Correct it.")
     )
     assert (problem.message, problem.hint) == (
         "Line 3 of 'some.csv': the puzzle has no solution.",
         "Correct it.",
     )
-    one = puzzles_from_stream(io.BytesIO("".join(text for text, _ in draw_grid(FOUR[0][0])).encode()), "-")[0]
+    one = puzzles_from_stream(
+        io.BytesIO("".join(text for text, _ in draw_grid(FOUR[0][0])).encode()), "-", SudokuKind()
+    )[0]
     assert one.problem(UsageError("The puzzle is odd.")).message == "The puzzle is odd."
 
 
@@ -87,10 +90,10 @@ def test_a_too_large_input_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(UsageError, match=r"There is more in 'some\.csv'"):
         read(tmp_path / "some.csv", content)
     with pytest.raises(UsageError, match="There is more in standard input"):
-        puzzles_from_stream(io.BytesIO(content), "standard input")
+        puzzles_from_stream(io.BytesIO(content), "standard input", SudokuKind())
 
 
 def test_a_gzip_stream_is_refused_with_a_hint() -> None:
     with pytest.raises(UsageError, match="packed") as caught:
-        puzzles_from_stream(io.BytesIO(gzip.compress(b"puzzle")), "standard input")
+        puzzles_from_stream(io.BytesIO(gzip.compress(b"puzzle")), "standard input", SudokuKind())
     assert "zcat" in str(caught.value.hint)

@@ -11,6 +11,7 @@ from data.puzzle_file import write_puzzles
 from data.puzzles import PuzzleSet, open_puzzles, split
 from data.sudoku_checker import is_solution_of
 from data.sudoku_generator import generate
+from data.sudoku_kind import SudokuKind
 from data.sudoku_symmetry import random_symmetry
 
 
@@ -18,8 +19,8 @@ def refuse(*_: object) -> None:
     raise AssertionError("made a second time")
 
 
-def a_set(size: int, puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
-    return PuzzleSet("test", size, puzzles, solutions, "hash")
+def a_set(puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
+    return PuzzleSet("test", SudokuKind(), puzzles, solutions, "hash")
 
 
 @pytest.mark.parametrize(("source", "size"), [("sudoku:4x4", 4), ("sudoku:6x6", 6), ("sudoku:9x9", 9)])
@@ -29,7 +30,7 @@ def test_puzzles_are_generated_once(source: str, size: int, monkeypatch: pytest.
     assert is_solution_of(made.solutions, made.puzzles).all()
     assert not made.puzzles.flags.writeable and not made.solutions.flags.writeable
     assert result_of(open_puzzles(source, 20, seed=4)).content_hash != made.content_hash
-    monkeypatch.setattr("data.puzzles.generate", refuse)
+    monkeypatch.setattr("data.puzzle_kinds.generate", refuse)
     again = result_of(open_puzzles(source, 20, seed=3))
     assert again.content_hash == made.content_hash and (again.puzzles == made.puzzles).all()
 
@@ -75,15 +76,15 @@ def test_a_file_is_read_once_and_again_when_it_changes(
 ) -> None:
     puzzles, solutions = (np.array(grids) for grids in zip(*generate(6, 6), strict=True))
     path = tmp_path / "mine.csv.gz"
-    write_puzzles(path, [*puzzles, puzzles[0]], [*solutions, solutions[0]])
+    write_puzzles(path, [*puzzles, puzzles[0]], [*solutions, solutions[0]], SudokuKind())
     read = result_of(open_puzzles(str(path)))
     assert (read.puzzles == puzzles).all() and read.name == "mine" and read.size == 6
     assert "repeat" in read.notes[0]
     assert len(result_of(open_puzzles(path, 3))) == 3
-    write_puzzles(path, puzzles[:5], solutions[:5])
+    write_puzzles(path, puzzles[:5], solutions[:5], SudokuKind())
     assert len(result_of(open_puzzles(path))) == 5
     monkeypatch.setattr("data.puzzles.read_puzzles", refuse)
-    write_puzzles(path, [*puzzles, puzzles[0]], [*solutions, solutions[0]])
+    write_puzzles(path, [*puzzles, puzzles[0]], [*solutions, solutions[0]], SudokuKind())
     assert result_of(open_puzzles(path)).notes == read.notes
 
 
@@ -118,7 +119,7 @@ def test_no_held_out_puzzle_is_a_training_puzzle_under_any_symmetry(size: int) -
         np.repeat(np.array(grids), 6, axis=0) for grids in zip(*generate(size, 10), strict=True)
     )
     symmetry = random_symmetry(np.random.default_rng(0), size, 60)
-    disguised = a_set(size, symmetry.apply(puzzles), symmetry.apply(solutions))
+    disguised = a_set(symmetry.apply(puzzles), symmetry.apply(solutions))
     train, held_out = split(disguised, 4, seed=1)
     assert (len(held_out), len(train)) == (4, 36)
     behind = {puzzle.tobytes(): number // 6 for number, puzzle in enumerate(disguised.puzzles)}
@@ -156,4 +157,4 @@ def test_puzzles_that_are_all_equal_under_symmetries_cannot_be_split() -> None:
     symmetry = random_symmetry(np.random.default_rng(0), 6, 5)
     grids = (symmetry.apply(np.repeat(grid[None], 5, axis=0)) for grid in (puzzle, solution))
     with pytest.raises(CorpusError, match="All 5 puzzles are one"):
-        split(a_set(6, *grids))
+        split(a_set(*grids))

@@ -32,6 +32,7 @@ from data.storage import (
     storing,
     write_file,
 )
+from data.sudoku_kind import SudokuKind
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,7 +133,7 @@ def save_replay_sample(folder: Path) -> None:
 
 
 def save_puzzles(folder: Path) -> None:
-    write_puzzles(folder / "x.csv", [], [])
+    write_puzzles(folder / "x.csv", [], [], SudokuKind())
     result_of(open_puzzles("sudoku:4x4", 2, cache=folder))
 
 

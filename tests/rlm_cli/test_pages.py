@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.sudoku_kind import SudokuKind
 from models.analysis.trace import trace_text
 from models.benchmark.candidates import Candidate
 from models.benchmark.compare import compare
@@ -43,8 +44,9 @@ def puzzle() -> str:
     wrong, right = (
         np.array([*map(int, one)], dtype=np.uint8) for one in ("1342423124133142", "1324423124133142")
     )
-    failed = Solution(clues, wrong, False, 1, 0.4, (wrong,))
-    return puzzle_page([Solution(clues, right, True, 2, 0.9, (wrong, right)), failed], HOSTILE)
+    failed = Solution(clues, wrong, False, right, 1, 0.4, (wrong,))
+    solved = Solution(clues, right, True, right, 2, 0.9, (wrong, right))
+    return puzzle_page([solved, failed], HOSTILE, SudokuKind())
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data.sudoku_grid import SIZES, geometry
+from data.sudoku_kind import SudokuKind
 from data.sudoku_text import parse_grid
 from models.generation.solver import SolveStep
 from tui.puzzle_solve import Cell, PuzzleSolve, plain_cells
@@ -25,7 +26,7 @@ def posed(*answers: np.ndarray, sure_at: int = 3) -> Posed:
         for number, answer in enumerate(itertools.chain(answers, itertools.repeat(SOLUTION)), start=1):
             yield SolveStep(answer, min(1.0, 0.3 * number), number >= sure_at)
 
-    return Posed("a puzzle", PUZZLE, SOLUTION, steps())
+    return Posed("a puzzle", SudokuKind(), PUZZLE, SOLUTION, steps())
 
 
 def solved(*answers: np.ndarray, limit: int = 4, **more: int) -> PuzzleSolve:
@@ -39,7 +40,7 @@ def test_steps_are_taken_up_to_the_limit_and_looked_at_one_by_one() -> None:
     assert (len(solve.taken), solve.is_complete, solve.at) == (4, True, 0)
     assert (solve.grid == PUZZLE).all() and solve.confidence is None
     assert solve.go_to(1) and (solve.grid == WRONG).all() and solve.confidence == 0.3
-    assert solve.right_at(1) == solve.blanks - 2 and not solve.is_solved
+    assert solve.right_at(1) == solve.asked - 2 and not solve.is_solved
     assert solve.go_to(99) and solve.at == 4 and solve.is_solved and not solve.go_to(5)
     assert (solve.solved_at, solve.sure_at) == (2, 3)
 
@@ -65,13 +66,13 @@ def test_a_cell_tells_whether_it_is_a_clue_wrong_changed_or_in_conflict() -> Non
     clash = WRONG.copy()
     clash[1] = 1  # the clue in the corner is a 1 too
     solve = solved(WRONG, clash)
-    assert solve.cells()[:2] == [Cell(1), Cell(0, is_clue=False)]
+    assert solve.cells()[:2] == [Cell("1"), Cell("", is_clue=False)]
     solve.go_to(1)
-    assert solve.cells()[1] == Cell(3, is_clue=False) and not solve.changed.any()
-    assert solve.cells()[2] == Cell(4, is_clue=False, is_wrong=True, in_conflict=True)
+    assert solve.cells()[1] == Cell("3", is_clue=False) and not solve.changed.any()
+    assert solve.cells()[2] == Cell("4", is_clue=False, is_wrong=True, in_conflict=True)
     solve.go_to(2)
-    assert solve.cells()[1] == Cell(1, False, is_changed=True, is_wrong=True, in_conflict=True)
-    assert solve.cells()[0] == Cell(1, in_conflict=True)
+    assert solve.cells()[1] == Cell("1", False, is_changed=True, is_wrong=True, in_conflict=True)
+    assert solve.cells()[0] == Cell("1", in_conflict=True)
 
 
 def test_the_figures_say_when_it_was_solved_and_when_it_would_stop() -> None:
@@ -99,7 +100,8 @@ def test_the_curves_have_a_character_for_each_step_around_the_one_looked_at() ->
 @pytest.mark.parametrize("drawing", DRAWINGS)
 def test_every_drawing_is_a_rectangle_of_its_size(n: int, drawing) -> None:
     grid = (np.arange(n * n) % (n + 1)).astype(np.uint8)
-    rows = ["".join(text for text, _ in line) for line in draw(plain_cells(grid), geometry(n), drawing)]
+    cells = plain_cells(SudokuKind(), grid)
+    rows = ["".join(text for text, _ in line) for line in draw(cells, geometry(n), drawing)]
     assert ({len(row) for row in rows}, len(rows)) == (
         {drawing.size(geometry(n))[0]},
         drawing.size(geometry(n))[1],
@@ -113,7 +115,7 @@ def test_a_grid_is_drawn_as_large_as_there_is_room() -> None:
 
 
 def test_without_colours_a_mark_follows_what_is_wrong_or_changed() -> None:
-    cells = [Cell(1), Cell(2, False, is_changed=True), Cell(3, False, is_wrong=True)]
-    cells += [Cell(4, False, is_wrong=True, in_conflict=True)] + [Cell(0)] * 12
+    cells = [Cell("1"), Cell("2", False, is_changed=True), Cell("3", False, is_wrong=True)]
+    cells += [Cell("4", False, is_wrong=True, in_conflict=True)] + [Cell("")] * 12
     first = list(draw(cells, geometry(4), DRAWINGS[1], has_colors=False))[1]
     assert "".join(text for text, _ in first) == "┃ 1 │ 2*┃ 3×│ 4!┃"

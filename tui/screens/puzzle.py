@@ -33,7 +33,7 @@ class PuzzleScreen(RlmScreen):
     """Loads the model of a run and shows what it answers to a puzzle after each supervision step."""
 
     HELP_TEXT = (
-        "The model fills all blanks at once, and corrects them step by step. It stops where it is sure; the "
+        "The model answers all cells at once, and corrects them step by step. It stops where it is sure; the "
         "steps after that show what more of them would change. n takes the next puzzle that it was not "
         "trained on."
     )
@@ -107,7 +107,7 @@ class PuzzleScreen(RlmScreen):
                 self.dismiss()
             return
         self.source, self._limit = source, self._limit or source.default_steps
-        if before is not None and before.size == source.size and self.solve is not None:
+        if before is not None and before.cells == source.cells and self.solve is not None:
             self._begin(source.again(self.solve.posed))
             self.rlm.say("These are the weights that the run has now.")
         else:
@@ -205,7 +205,15 @@ class PuzzleScreen(RlmScreen):
             return
         region = self.query_one("#both").content_size
         grid, shown = self.query_one(PuzzleGrid), self.query_one(PuzzleFigures)
-        grid.show(solve.cells(), region.width - _FIGURES_WIDTH, region.height)
+        kind, target = solve.kind, solve.solution
+        grid.show(
+            solve.cells(),
+            kind.task,
+            region.width - _FIGURES_WIDTH,
+            region.height,
+            given=kind.line(solve.puzzle),
+            target="" if target is None else kind.line(target),
+        )
         shown.show(
             solve,
             is_thinking=self.thinking is solve,
@@ -274,7 +282,7 @@ class PuzzleScreen(RlmScreen):
 
     def action_type(self) -> None:
         if self.source is not None:
-            self.app.push_screen(PuzzleInputScreen(self.source.size), self._pose_typed)
+            self.app.push_screen(PuzzleInputScreen(self.source.kind, self.source.cells), self._pose_typed)
 
     def _pose_typed(self, text: str | None) -> None:
         if text is not None:

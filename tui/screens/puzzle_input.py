@@ -7,8 +7,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from data.errors import UsageError
-from data.sudoku_grid import geometry
-from data.sudoku_text import cells_in, parse_grid
+from data.puzzle_kind import PuzzleKind
+from data.wording import counted
 from tui.content import plain
 from tui.puzzle_solve import plain_cells
 from tui.widgets.plain_input import PlainInput
@@ -24,23 +24,25 @@ _TALLEST = 13
 
 
 class PuzzleInputScreen(ModalScreen[str | None]):
-    """Asks for a puzzle of side × side, and draws it as it is typed. Gives its text; Escape means none."""
+    """Asks for a puzzle of a kind with so many cells, and draws it as it is typed. Gives its text; Escape
+    means none."""
 
     HELP_TEXT = (
-        "Write each row from the top, a digit for each clue and a dot or 0 for each blank. Spaces and the "
-        "lines of a drawing may be between them. Enter solves it."
+        "Write each row from the top. Of a Sudoku, a digit for each clue and a dot or 0 for each blank; of a "
+        "maze, # for a wall, . for a way, S and G. Spaces may be between rows. Enter solves it."
     )
     BINDINGS = [Binding("escape", "cancel", "Cancel", id="puzzle_input.cancel")]
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, kind: PuzzleKind, cells: int) -> None:
         super().__init__()
-        self._side = side
+        self._kind = kind
+        self._cells = cells
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = plain(f"A puzzle of {geometry(self._side).name}")
+            dialog.border_title = plain(f"A {self._kind.noun} of {self._kind.size_name(self._cells)}")
             dialog.border_subtitle = plain("Enter solves it, Esc cancels")
-            yield PlainInput(placeholder="row by row, . or 0 for a blank", compact=True)
+            yield PlainInput(placeholder=self._kind.placeholder, compact=True)
             yield Static(id="words")
             yield PuzzleGrid()
 
@@ -56,23 +58,27 @@ class PuzzleInputScreen(ModalScreen[str | None]):
 
     def _draw(self) -> None:
         """Draw what is typed so far, and say what is missing."""
-        text, cells = self.query_one(PlainInput).value, self._side**2
-        found = cells_in(text)
-        words = f"{found} of {cells} cells"
+        kind, cells, text = self._kind, self._cells, self.query_one(PlainInput).value
+        found = kind.cells_in(text)
+        words = f"{found} of {counted(cells, kind.cell_word)}"
         try:
-            puzzle = parse_grid(text + "." * max(0, cells - found))
+            puzzle = kind.parse(text + kind.padding * max(0, cells - found))
         except UsageError as error:
-            self.query_one("#words", Static).update(plain(error.message, "$error"))
+            if found < cells and not kind.padding:
+                self.query_one("#words", Static).update(plain(words, "$foreground-muted"))
+            else:
+                self.query_one("#words", Static).update(plain(error.message, "$error"))
             return
         self.query_one("#words", Static).update(plain(words, "$foreground-muted"))
         if len(puzzle) == cells:
             grid, (width, height) = self.query_one(PuzzleGrid), self.app.size
             rows = height - (_ROWS_WHEN_LOW if height < _LOW else _ROWS)
-            grid.show(plain_cells(puzzle), width - _FRAME, min(_TALLEST, rows))
+            shown = plain_cells(kind, puzzle)
+            grid.show(shown, kind.task, width - _FRAME, min(_TALLEST, rows), given=kind.line(puzzle))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         try:
-            parse_grid(event.value)
+            self._kind.parse(event.value)
         except UsageError as error:
             self.query_one("#words", Static).update(plain(error.message, "$error"))
         else:

@@ -1,21 +1,40 @@
 """The figures of a puzzle that is being solved, its course over the steps, and what the colours mean."""
 
+from collections.abc import Mapping
+
 from textual.content import Content
 from textual.widgets import Static
 
 from tui.content import joined, lines, plain
 from tui.puzzle_solve import Cell, PuzzleSolve
 from tui.puzzle_words import curves, figures
-from tui.widgets.puzzle_grid import style_of, text_of
+from tui.widgets import maze_drawing
+from tui.widgets.cell_style import style_of
+from tui.widgets.puzzle_grid import text_of
 
 _SHORT_BELOW = 30
-_LEGEND = (
-    ("clue", Cell(5)),
-    ("right", Cell(5, is_clue=False)),
-    ("wrong", Cell(5, is_clue=False, is_wrong=True)),
-    ("changed", Cell(5, is_clue=False, is_changed=True)),
-    ("conflict", Cell(5, is_clue=False, is_wrong=True, in_conflict=True)),
-)
+_LEGENDS: Mapping[str, tuple[tuple[str, Cell], ...]] = {
+    "sudoku": (
+        ("clue", Cell("5")),
+        ("right", Cell("5", is_clue=False)),
+        ("wrong", Cell("5", is_clue=False, is_wrong=True)),
+        ("changed", Cell("5", is_clue=False, is_changed=True)),
+        ("conflict", Cell("5", is_clue=False, is_wrong=True, in_conflict=True)),
+    ),
+    "maze": (
+        ("start, goal", Cell("S")),
+        ("path", Cell("o", is_clue=False)),
+        ("wrong", Cell("o", is_clue=False, is_wrong=True)),
+        ("missed", Cell("", is_clue=False, is_wrong=True)),
+        ("changed", Cell("o", is_clue=False, is_changed=True)),
+    ),
+    "grid": (
+        ("right", Cell("a", is_clue=False)),
+        ("wrong", Cell("a", is_clue=False, is_wrong=True)),
+        ("changed", Cell("a", is_clue=False, is_changed=True)),
+    ),
+}
+"""What each colour means, by the task."""
 
 
 class PuzzleFigures(Static):
@@ -28,7 +47,7 @@ class PuzzleFigures(Static):
         if len(rows) + len(course) < height:
             rows.append(plain(""))
         rows += course
-        legend = _legend(width, has_colors=not self.app.no_color)
+        legend = _legend(solve.kind.task, width, has_colors=not self.app.no_color)
         if len(rows) + 1 + len(legend) <= height:
             rows += [plain(""), *legend]
         self.update(lines(rows[:height]))
@@ -55,13 +74,12 @@ def _course(solve: PuzzleSolve, width: int) -> list[Content]:
     ]
 
 
-def _legend(width: int, *, has_colors: bool) -> list[Content]:
+def _legend(task: str, width: int, *, has_colors: bool) -> list[Content]:
     """What the colours and the marks mean, in as many lines as it takes."""
     rows: list[list[tuple[str, str]]] = [[]]
     used = 0
-    for name, cell in _LEGEND:
-        digit = f" {text_of(cell, has_colors=has_colors):<2}"
-        entry = [(digit, style_of(cell)), (f" {name}  ", "$foreground-muted")]
+    for name, cell in _LEGENDS[task]:
+        entry = [_sample(task, cell, has_colors=has_colors), (f" {name}  ", "$foreground-muted")]
         length = sum(len(text) for text, _ in entry)
         if used and used + length > width:
             rows.append([])
@@ -69,3 +87,11 @@ def _legend(width: int, *, has_colors: bool) -> list[Content]:
         rows[-1] += entry
         used += length
     return [joined(*row) for row in rows]
+
+
+def _sample(task: str, cell: Cell, *, has_colors: bool) -> tuple[str, str]:
+    """A cell as the legend shows it, and its style."""
+    if task == "maze":
+        style = f"bold $background on {maze_drawing.color_of(cell)}" if has_colors else "bold"
+        return f" {maze_drawing.text_of(cell, has_colors=has_colors) or ' '} ", style
+    return f" {text_of(cell, has_colors=has_colors):<2}", style_of(cell)

@@ -1,4 +1,4 @@
-"""A drawn Sudoku grid, as large as its place on the screen allows."""
+"""A drawn puzzle, as large as its place on the screen allows; and how a Sudoku is drawn."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ from textual.widgets import Static
 from data.sudoku_grid import Geometry, geometry
 from tui.content import joined, lines
 from tui.puzzle_solve import Cell
+from tui.widgets.cell_style import mark_of, style_of
+from tui.widgets.maze_drawing import draw_maze
+from tui.widgets.string_drawing import draw_strings
 
 _HEAVY = "$foreground 55%"
 _LIGHT = "$foreground 22%"
@@ -16,8 +19,6 @@ _BANDS = "on $panel"
 _EMPTY = "·"
 _JUNCTIONS = {"top": "┏┳┯┓", "heavy": "┣╋┿┫", "light": "┠╂┼┨", "bottom": "┗┻┷┛"}
 """Of a horizontal line with the left edge, a heavy, a light vertical line and the right edge."""
-_MARKS = (("*", "is_changed"), ("!", "in_conflict"), ("×", "is_wrong"))
-"""What follows a digit where there are no colours, the most important first."""
 
 Part = tuple[str, str]
 Lines = Literal["all", "boxes", "none"]
@@ -56,7 +57,7 @@ def drawing_for(n: int, width: int, height: int) -> Drawing:
 
 
 class PuzzleGrid(Static):
-    """Draws the cells of a grid."""
+    """Draws the cells of a puzzle."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -64,29 +65,29 @@ class PuzzleGrid(Static):
         self.drawing = DRAWINGS[-1]
         self.columns = 0
 
-    def show(self, cells: Sequence[Cell], width: int, height: int) -> None:
-        """Draw the cells of a grid in at most so many columns and rows, where that is possible."""
+    def show(
+        self, cells: Sequence[Cell], task: str, width: int, height: int, *, given: str = "", target: str = ""
+    ) -> None:
+        """Draw the cells of a puzzle of a `task` in at most so many columns and rows, where that is possible.
+        Beside an answer that is a string stand the string that is `given`, and the `target`."""
         self.cells = cells
-        n = int(len(cells) ** 0.5)
-        self.drawing = drawing_for(n, width, height)
-        self.columns, rows = self.drawing.size(geometry(n))
-        self.styles.width, self.styles.height = self.columns, rows
-        parts = draw(cells, geometry(n), self.drawing, has_colors=not self.app.no_color)
+        has_colors = not self.app.no_color
+        if task == "sudoku":
+            n = int(len(cells) ** 0.5)
+            self.drawing = drawing_for(n, width, height)
+            self.columns = self.drawing.size(geometry(n))[0]
+            parts = list(draw(cells, geometry(n), self.drawing, has_colors=has_colors))
+        elif task == "maze":
+            parts, self.columns = draw_maze(cells, width, height, has_colors=has_colors)
+        else:
+            parts, self.columns = draw_strings(cells, given, target, width, has_colors=has_colors)
+        self.styles.width, self.styles.height = self.columns, len(parts)
         self.update(lines([joined(*line) for line in parts]))
-
-
-def style_of(cell: Cell) -> str:
-    """The colours of a cell: the digit's for what it is, the background's for what happens to it."""
-    color = "bold $foreground" if cell.is_clue else "$error" if cell.is_wrong else "$primary"
-    if cell.is_changed:
-        return f"{color} on $accent 30%"
-    return f"{color} on $error 22%" if cell.in_conflict else color
 
 
 def text_of(cell: Cell, *, has_colors: bool) -> str:
     """The digit, and a mark where it takes one."""
-    mark = "" if has_colors else next((mark for mark, name in _MARKS if getattr(cell, name)), "")
-    return f"{cell.digit or _EMPTY}{mark}"
+    return f"{cell.text or _EMPTY}{'' if has_colors else mark_of(cell)}"
 
 
 def draw(
@@ -131,7 +132,7 @@ def _cells(
         elif drawing.lines == "all":
             yield "│", _LIGHT
         cell = cells[row * shape.n + column]
-        style = style_of(cell) if cell.digit else _LIGHT
+        style = style_of(cell) if cell.text else _LIGHT
         box = row // shape.box_height + column // shape.box_width
         if drawing.lines == "none" and box % 2 == 0 and " on " not in style:
             style = f"{style} {_BANDS}"

@@ -15,11 +15,12 @@ from models.analysis.run_texts import prepared_text
 from models.evaluation.problems import problem_sets
 from models.evaluation.puzzles import without_first
 from models.recovery.held_out_text import held_out_text
+from models.runs.puzzles import load_puzzles
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.text_search import find_text
 from models.training.problems.task import FINAL_SEED
-from models.training.puzzles.task import EVALUATED, load_puzzles
+from models.training.puzzles.task import EVALUATED
 
 _DECODED_TOKENS = 100_000
 _PROBLEMS = 16
@@ -59,7 +60,7 @@ def open_held_out(run: Run, config: RunConfig, tokenizer: Tokenizer) -> HeldOutP
 def held_out_puzzles(run: Run, config: RunConfig) -> PuzzleSet:
     """The puzzles that the last evaluation was made on. Raises CorpusError, UsageError."""
     assert config.data is not None
-    _, held_out = result_of(load_puzzles(run, config.data))
+    _, held_out = result_of(load_puzzles(run, config))
     return without_first(held_out, EVALUATED)
 
 

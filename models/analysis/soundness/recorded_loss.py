@@ -101,13 +101,13 @@ def check_puzzle_loss(
     """The recorded loss against that on `puzzles`, those that it was measured on."""
     number_format, tolerance = _format_and_tolerance(model, evaluation.number_format)
     deadline, total = time.monotonic() + time_limit_s, len(puzzles)
-    losses, blanks, read = list[float](), list[int](), 0
+    losses, cells, read = list[float](), list[int](), 0
     while read < total and (len(losses) < _FEWEST_PARTS or time.monotonic() < deadline):
         part = part_of(puzzles, read, _PUZZLES)
         losses.append(result_of(score(model, part, evaluation.max_steps, number_format)).loss)
-        blanks.append(int((part.puzzles == 0).sum()))
+        cells.append(int(part.kind.asked(part.puzzles).sum()))
         read += len(part)
-    loss, error = _mean(losses, blanks, read / total)
+    loss, error = _mean(losses, cells, read / total)
     return Measured(loss, error, read, total).against(evaluation.validation_loss, tolerance)
 
 

@@ -6,22 +6,21 @@ import functools
 import numpy as np
 
 from data.puzzles import PuzzleSet
-from data.sudoku_symmetry import random_symmetry
 
 
 class PuzzleSampler:
-    """An endless shuffled sequence of puzzles, each under a random symmetry. An epoch visits every puzzle
-    once, in an order of its own.
+    """An endless shuffled sequence of puzzles, each under a random symmetry where its kind has some. An epoch
+    visits every puzzle once, in an order of its own.
 
     A puzzle that its symmetry would turn into one of `held_out` stays as it is, so that none of those is
-    trained on. On grids as small as 4×4 that happens.
+    trained on. On Sudokus as small as 4×4 that happens.
     """
 
     def __init__(self, puzzles: PuzzleSet, seed: int, held_out: PuzzleSet) -> None:
         self.puzzles = puzzles
         self.seed = seed
         self._held_out = {puzzle.tobytes() for puzzle in held_out.puzzles}
-        self.context_length = puzzles.size**2
+        self.context_length = puzzles.cells
         self.blocks_per_epoch = len(puzzles)
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)
 
@@ -31,8 +30,11 @@ class PuzzleSampler:
         rows = np.array(
             [self._order(place // len(self.puzzles))[place % len(self.puzzles)] for place in places]
         )
-        symmetry = random_symmetry(self.random(position), self.puzzles.size, batch_size)
         known = np.stack((self.puzzles.puzzles[rows], self.puzzles.solutions[rows]), axis=1)
+        kind, random = self.puzzles.kind, self.random(position)
+        symmetry = kind.random_symmetry(random, self.puzzles.cells, batch_size)
+        if symmetry is None:
+            return known.astype(np.int64)
         turned = np.stack((symmetry.apply(known[:, 0]), symmetry.apply(known[:, 1])), axis=1)
         unseen = [puzzle.tobytes() in self._held_out for puzzle in turned[:, 0]]
         turned[unseen] = known[unseen]

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from data.errors import CorpusError
-from data.puzzles import PuzzleSet, open_puzzles, split
-from data.sudoku_solver import search_nodes
+from data.puzzles import PuzzleSet
 from data.tokenizer import Tokenizer
 from models.architectures.puzzle_model import PuzzleModel, Thought
 from models.config import TrainingConfig
@@ -23,10 +21,9 @@ from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, with_losses
 from models.runs.evaluation import PuzzleEvaluation
 from models.runs.events import Event, RunFinished
-from models.runs.progress import with_progress_events
+from models.runs.puzzles import load_puzzles
 from models.runs.run import Run
-from models.runs.run_config import Calibration, DataSection, RunConfig
-from models.runs.text_search import find_content
+from models.runs.run_config import Calibration, RunConfig
 from models.training.control import until_paused
 from models.training.optimizer import Optimizers
 from models.training.puzzles.calibrate import calibrate_puzzles
@@ -53,8 +50,6 @@ USUAL_STEPS = 3
 """Steps that a puzzle takes on average, roughly: easy ones leave after the first."""
 LOSS_WEIGHT = 1e-3
 """The weight of the loss beside the share of grids that are wrong, in choosing the best weights."""
-MAX_NODES = 20_000
-"""Search nodes at which measuring the difficulty of a puzzle stops. A fifth of hard 9×9 ones get there."""
 
 
 @dataclass(slots=True)
@@ -145,8 +140,9 @@ class PuzzleTask:
             scores = yield from score(model, puzzles, max_steps, number_format, step=counters.step)
             steps = powers_of_two_to(LONGER * trained_steps)
             exact = yield from exact_by_steps(model, curve, steps, number_format, step=counters.step)
-        difficulty = [search_nodes(puzzle, MAX_NODES) for puzzle in curve.puzzles]
-        correlation = rank_correlation(scores.exit_steps[: len(difficulty)], difficulty)
+        difficulty = [curve.kind.difficulty(puzzle) for puzzle in curve.puzzles]
+        known = [one for one in difficulty if one is not None]
+        correlation = rank_correlation(scores.exit_steps[: len(known)], known) if known else math.nan
         content_hash = session.run_config.content_hash
         datasets = with_losses(
             self.datasets, {content_hash: scores.loss}, content_hash, self.train_tokens, counters.step
@@ -253,7 +249,7 @@ def powers_of_two_to(most: int) -> list[int]:
 
 
 def bits_per_cell(loss: float) -> float:
-    """Nats per blank cell as bits; a cell of a puzzle file is one byte."""
+    """Nats per cell as bits; a cell of a puzzle file is one byte."""
     return loss / math.log(2)
 
 
@@ -267,8 +263,8 @@ def open_task(
 ) -> Generator[Event, None, tuple[PuzzleTask, RunConfig]]:
     """The puzzles of a run. Raises CorpusError where they have changed, CheckpointError."""
     assert config.data is not None
-    learned, held_out = yield from load_puzzles(run, config.data)
-    cells = learned.size**2
+    learned, held_out = yield from load_puzzles(run, config)
+    cells = learned.cells
     if not isinstance(layout, PuzzleModel) or layout.config.context_length != cells:
         raise CheckpointError(
             f"The config.json of run '{run.name}' describes no model for its puzzles.",
@@ -283,18 +279,3 @@ def open_task(
         datasets=run.datasets(config),
     )
     return task, config
-
-
-def load_puzzles(run: Run, data: DataSection) -> Generator[Event, None, tuple[PuzzleSet, PuzzleSet]]:
-    """The puzzles that a run was trained on, to learn from and held out."""
-    count, seed = data.count, data.seed or 0
-    found = find_content(
-        run, data.paths, data.content_hash, lambda paths: open_puzzles(paths[0], count, seed)
-    )
-    puzzles = yield from with_progress_events(found)
-    if puzzles is None:
-        raise CorpusError(
-            f"The puzzles of {data.paths[0]} are gone, or no longer the ones this run was trained on.",
-            hint=f"Give them as they were: {{resume {run.in_command} text=FILE}}",
-        )
-    return split(puzzles, data.held_out, seed)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from data.sudoku_generator import generate
+from data.sudoku_kind import SudokuKind
 from models.architectures import build_model, model_config
-from models.architectures.puzzle_model import PuzzleModel, answers_of
+from models.architectures.puzzle_model import PuzzleModel
 from models.layers.block import Block
-from models.planning.puzzles import puzzle_architectures, puzzle_model_defaults
+from models.planning.puzzle_defaults import puzzle_architectures, puzzle_model_defaults
 
 KINDS = [
     *((name, {}) for name in puzzle_architectures()),
@@ -40,7 +41,9 @@ def new_model(kind: tuple[str, dict[str, Any]], size: int = 4, **more: Any) -> P
     torch.manual_seed(0)
     small = {"d_model": 32, "d_feed_forward": 48, "supervision_steps": 4}
     model = build_model(
-        model_config({**puzzle_model_defaults(name, size), **small, **options, **more, **fixed})
+        model_config(
+            {**puzzle_model_defaults(name, SudokuKind(), size**2), **small, **options, **more, **fixed}
+        )
     )
     assert isinstance(model, PuzzleModel)
     return model
@@ -188,17 +191,18 @@ def test_recomputing_activations_changes_no_gradient() -> None:
 def test_heads_see_the_cells_of_their_units() -> None:
     """A cell can tell nothing of one that shares no unit with it, where the head for all is left out."""
     model = stirred(new_model(("trm", {"max_steps": 1})))
+    assert model.seen is not None
     seen = model.seen[0]  # (H, T, T): all, the row, the column, the box
     assert seen[0].all()
     assert seen[1:, 0].any(dim=0).nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 5, 8, 12]
-    assert new_model(("trm", {"attention_scope": "all"})).seen.all()
+    assert new_model(("trm", {"attention_scope": "all"})).seen is None
 
 
 def test_answers_keep_the_clues() -> None:
     model = stirred(new_model(("trm", {})))
     grids, _ = puzzles(4)
     with torch.no_grad():
-        answers = answers_of(model.ponder(grids), grids)
+        answers = model.answers(model.ponder(grids), grids)
     assert torch.equal(answers[grids > 0], grids[grids > 0])
     assert answers.min() >= 1
 
@@ -228,7 +232,7 @@ def test_a_puzzle_that_left_is_not_computed_again() -> None:
         for _ in range(6):
             thought = model.ponder(grids, states)
             states = thought.states
-            after.append(answers_of(thought, grids))
+            after.append(model.answers(thought, grids))
     sure_of(model, [2, 1, 9])
     found = model.predict(grids, 6, keep_trail=True)
     assert found.exit_steps.tolist() == [2, 1, 6]

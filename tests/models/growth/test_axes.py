@@ -50,7 +50,7 @@ def test_a_refusal_lists_what_can_grow(configured: Configured) -> None:
     assert "all tokens take all steps" in refusal(configured("mor-fixed"), {"loops": 3})[0]
     assert "stablemax" in refusal(configured("hrm-stablemax"), {"vocab": 50})[0]
     for kind in ("hrm-sudoku", "trm-sudoku"):
-        assert "digits" in refusal(configured(kind), {"vocab": 7})[0]
+        assert "symbols" in refusal(configured(kind), {"vocab": 7})[0]
         assert "would change its answers" in refusal(configured(kind), {"loops": 7})[0]
     assert set(sizes(configured("hrm-sudoku"))) == {"l-layers", "h-layers", "ff"}
     assert set(sizes(configured("trm-sudoku"))) == {"layers", "ff"}

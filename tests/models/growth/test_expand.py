@@ -174,7 +174,7 @@ def test_puzzle_models_grow(runs: Path, grow: Grow, learn: Learn) -> None:
     assert summarize(run.path).status == "finished"
     extend(run, steps=2)
     learn(run)
-    with pytest.raises(UsageError, match="digits"):
+    with pytest.raises(UsageError, match="symbols"):
         grow(parent, "more", vocab=9)
 
 

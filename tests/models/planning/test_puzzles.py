@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from data.errors import UsageError
+from data.sudoku_kind import SudokuKind
 from models.architectures import ARCHITECTURES, config_type
 from models.architectures.two_state import TwoStateConfig
 from models.planning import puzzle_plan
 from models.planning.plan import plan
-from models.planning.puzzles import puzzle_architectures, resolve_puzzle_request
+from models.planning.puzzle_defaults import puzzle_architectures
+from models.planning.puzzles import resolve_puzzle_request
 from tests.requests import train_request
 
 
@@ -62,7 +64,7 @@ def test_what_cannot_be_meant_is_refused(
 def test_a_preset_may_be_taken_where_it_fits(tmp_path: Path) -> None:
     def model_of(**said: Any) -> Any:
         request = train_request(**{"paths": (), "task": "sudoku:4x4", "device": "cpu", **said})
-        return resolve_puzzle_request(request, tmp_path).model(4)
+        return resolve_puzzle_request(request, tmp_path).model(SudokuKind(), 16)
 
     whole = model_of(preset="hrm-4m", architecture="hrm")
     assert (whole.l_layers, whole.d_model, whole.context_length, whole.vocab_size) == (3, 256, 16, 5)
@@ -74,9 +76,9 @@ def test_a_preset_may_be_taken_where_it_fits(tmp_path: Path) -> None:
 def test_of_a_file_only_its_size_is_left_open(tmp_path: Path) -> None:
     request = train_request(paths=("a.csv",), task="sudoku", n_heads=6, device="cpu")
     resolved = resolve_puzzle_request(request, tmp_path)
-    assert resolved.model(9).d_model == 96
+    assert resolved.model(SudokuKind(), 81).d_model == 96
     with pytest.raises(UsageError, match="does not divide into 6 heads"):
-        resolved.model(4)
+        resolved.model(SudokuKind(), 16)
 
 
 def test_whoever_has_two_states_solves_puzzles() -> None:

@@ -155,7 +155,7 @@ def test_valid_answers_are_written_to_a_csv(
     from data.sudoku_text import grid_line
 
     puzzle, solution = next(generate(4, 1, (8, 8), seed=2))
-    answer = "models.generation.solver.is_solution_of"
+    answer = "data.sudoku_kind.is_solution_of"
     monkeypatch.setattr(answer, lambda answers, grids: (grids == puzzle).all(axis=1))
     some, out = tmp_path / "some.txt", tmp_path / "answers.csv"
     some.write_text(f"{grid_line(puzzle)}\n{PUZZLE}\n")

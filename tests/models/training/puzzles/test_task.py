@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from data import sudoku_kind
 from data.cache import set_cache_dir
 from data.errors import CorpusError
 from data.progress import result_of
@@ -32,7 +33,6 @@ from models.runs.events import (
 )
 from models.runs.run import Run
 from models.training.control import Control
-from models.training.puzzles import task as task_module
 from models.training.puzzles.carry import Carry
 from models.training.puzzles.task import PuzzleTask, powers_of_two_to
 from models.training.session import Session
@@ -254,9 +254,9 @@ def test_measuring_the_difficulty_of_puzzles_is_limited(
         most_nodes.append(most)
         return search_nodes(puzzle, most)
 
-    monkeypatch.setattr(task_module, "search_nodes", counted)
+    monkeypatch.setattr(sudoku_kind, "search_nodes", counted)
     assert isinstance(go(plan_of(tmp_path, steps=1).start())[-1], RunFinished)
-    assert len(most_nodes) == 6 and set(most_nodes) == {task_module.MAX_NODES}
+    assert len(most_nodes) == 6 and set(most_nodes) == {sudoku_kind.MAX_NODES}
 
 
 def test_puzzles_that_changed_are_refused(tmp_path: Path) -> None:
