@@ -122,6 +122,8 @@ class TrainingConfig:
     """Largest norm of the whole gradient."""
     loss_on: str = "all"
     """Of problems: all, every label, or answers, their answers alone."""
+    easy_first: bool = True
+    """Of problems: whether the first ones are easy, and harder ones come bit by bit."""
     average_decay: float = 0.0
     """Decay of an exponential average of the weights used for evaluation; 0 keeps none."""
     shallow_fraction: float = 0.0

@@ -21,6 +21,7 @@ class Chains(ProblemTask):
     about: ClassVar[str] = "the value of a variable"
     example: ClassVar[str] = '"a=3 b=a q=7 c=b ?c"'
     hardest: ClassVar[int] = len(string.ascii_lowercase) - _OTHERS
+    pace: ClassVar[int] = 5000
     shortest_held_out: ClassVar[int] = 8
 
     @property

@@ -26,6 +26,7 @@ class Compose(ProblemTask):
     about: ClassVar[str] = "the product of permutations"
     example: ClassVar[str] = "cab"
     hardest: ClassVar[int] = 64
+    pace: ClassVar[int] = 3000
     shortest_held_out: ClassVar[int] = 3
 
     def __init__(self, name: str, n: int, most: int) -> None:

@@ -29,6 +29,7 @@ class ListOps(ProblemTask):
     about: ClassVar[str] = "the value of nested operations"
     example: ClassVar[str] = '"max(2,min(4,7),0)"'
     hardest: ClassVar[int] = 12
+    pace: ClassVar[int] = 10000
     shortest_held_out: ClassVar[int] = 8
 
     @property

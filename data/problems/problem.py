@@ -44,6 +44,8 @@ class ProblemTask(ABC):
     """A problem as a person may type it."""
     hardest: ClassVar[int]
     """The greatest difficulty that can be made."""
+    pace: ClassVar[int]
+    """Problems in training after which their greatest difficulty grows by one, from 2 up."""
     shortest_held_out: ClassVar[int]
     """Characters of the shortest problems that are held out, without the mark: of shorter ones there are too
     few."""

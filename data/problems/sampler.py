@@ -13,9 +13,11 @@ from data.tokenizer import Tokenizer
 EPOCH = 100_000
 """Problems that count as one epoch: they are made as they are needed, and never end."""
 
+EASIEST = 2
+"""The greatest difficulty of the first problems."""
 HARDEST_SHARE = 0.5
-"""The share of the problems in training that have the greatest difficulty: their labels teach the easier ones
-too. The others have any difficulty."""
+"""The share of the problems that have the greatest difficulty so far: their labels teach the easier ones too.
+The others have any difficulty up to it."""
 
 
 def tokenizer_of(task: ProblemTask) -> CharacterTokenizer:
@@ -32,13 +34,21 @@ class ProblemSampler:
     blocks_per_epoch = EPOCH
 
     def __init__(
-        self, task: ProblemTask, tokenizer: Tokenizer, seed: int, *, answers_only: bool = False
+        self,
+        task: ProblemTask,
+        tokenizer: Tokenizer,
+        seed: int,
+        *,
+        answers_only: bool = False,
+        easy_first: bool = True,
     ) -> None:
-        """With `answers_only`, only the characters of the answer are targets."""
+        """With `answers_only`, only the characters of the answer are targets. With `easy_first`, the first
+        problems are easy, and the greatest difficulty grows by one each `task.pace` problems."""
         self.task = task
         self.tokenizer = tokenizer
         self.seed = seed
         self.answers_only = answers_only
+        self.easy_first = easy_first
         self.context_length = 1 + max(map(task.longest, range(1, task.most + 1)))
 
     def batch(self, position: int, batch_size: int) -> np.ndarray:
@@ -52,8 +62,9 @@ class ProblemSampler:
     def problem(self, number: int) -> Problem:
         """The problem of that number, from 0 up."""
         draw = random.Random(f"{self.seed}:{number}")
-        is_hardest = draw.random() < HARDEST_SHARE
-        return self.task.make(draw, self.task.most if is_hardest else draw.randint(1, self.task.most))
+        grown = EASIEST + number // self.task.pace if self.easy_first else self.task.most
+        most = min(self.task.most, grown)
+        return self.task.make(draw, most if draw.random() < HARDEST_SHARE else draw.randint(1, most))
 
     def _hide_held_out(self, targets: np.ndarray, problem: Problem) -> None:
         """Leave no target in `targets` (T,) that is the answer to a held-out problem."""

@@ -17,6 +17,7 @@ class Sums(ProblemTask):
     about: ClassVar[str] = "the sum of two numbers"
     example: ClassVar[str] = "478+256"
     hardest: ClassVar[int] = 32
+    pace: ClassVar[int] = 10000
     shortest_held_out: ClassVar[int] = 5
 
     @property

@@ -248,7 +248,13 @@ def open_task(
             hint="Put the config.json back that it was trained with.",
         )
     tokenizer = load_run_tokenizer(run, config, layout.config.vocab_size)[0]
-    sampler = ProblemSampler(problems, tokenizer, training.seed, answers_only=training.loss_on == "answers")
+    sampler = ProblemSampler(
+        problems,
+        tokenizer,
+        training.seed,
+        answers_only=training.loss_on == "answers",
+        easy_first=training.easy_first,
+    )
     return ProblemTrainingTask(problems, tokenizer, sampler, run.datasets(config)), config
 
 

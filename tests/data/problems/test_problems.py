@@ -93,8 +93,9 @@ def test_training_never_shows_the_answer_of_a_held_out_problem(name: str) -> Non
     task = open_task(name)
     tokenizer = tokenizer_of(task)
     sampler = ProblemSampler(task, tokenizer, seed=0)
-    batch, hidden, shown = sampler.batch(0, 300), 0, 0
-    for row, number in zip(batch, range(300), strict=True):
+    first = task.most * task.pace
+    batch, hidden, shown = sampler.batch(first, 300), 0, 0
+    for row, number in zip(batch, range(first, first + 300), strict=True):
         given = sampler.problem(number).given
         for place in np.flatnonzero(row[1] != IGNORED):
             prefix = given[: min(int(place), len(given) - 1)]
@@ -116,6 +117,16 @@ def test_what_there_is_little_of_is_all_shown() -> None:
         row for row, number in zip(targets, range(50), strict=True) if sampler.problem(number).difficulty > 1
     ]
     assert all(row[2] != IGNORED for row in longer)
+
+
+def test_problems_grow_harder() -> None:
+    task = open_task("compose:s3:6")
+    sampler = ProblemSampler(task, tokenizer_of(task), seed=0)
+
+    def hardest(first: int) -> int:
+        return max(sampler.problem(number).difficulty for number in range(first, first + 20))
+
+    assert [hardest(level * task.pace) for level in range(6)] == [2, 3, 4, 5, 6, 6]
 
 
 def test_the_problem_of_a_number_is_always_the_same() -> None:
