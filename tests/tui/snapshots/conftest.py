@@ -16,7 +16,8 @@ from textual.pilot import Pilot
 import data.format
 from models.runs import listing, run_report
 from models.runs.event_json import to_json
-from models.runs.events import Event
+from models.runs.event_log import read_events
+from models.runs.events import Event, StepFinished
 from models.runs.listing import RunSummary
 from models.runs.run import Run
 from tests.models.runs.example_config import WITH_TEXT
@@ -53,11 +54,19 @@ def _fixed_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         return replace(found, problem=found.problem and found.problem.replace(folder, str(AT_HOME)))
 
     monkeypatch.setattr(run_list, "summarize", told)
+    monkeypatch.setattr(run_list, "sampled_losses", some_losses)
     monkeypatch.setattr(run_report, "summarize", lambda path: replace(told(path), path=AT_HOME / path.name))
     monkeypatch.setattr(dashboard, "MachineReader", FixedMachine)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(tmp_path)
     yield
+
+
+def some_losses(log: Path, count: int, since: float | None) -> list[float]:
+    """At most `count` losses, evenly spaced by their steps. The application takes them by places in the file,
+    which follow from how long each event is."""
+    losses = [one.loss for one in read_events(log) if isinstance(one, StepFinished)]
+    return losses[:: -(-len(losses) // count) or 1]
 
 
 class FixedMachine:

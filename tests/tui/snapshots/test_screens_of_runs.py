@@ -36,7 +36,9 @@ def all_states(recorded) -> ExitStack:
     owl = recorded("owl", training(260), FABLES)
     recorded("fables-2", training(180)[:-1], FABLES, hours=3)
     recorded("sparrow", [*training(120), paused(120, 400)], FABLES, hours=5)
-    failed = RunFailed(kind="StorageError", message="The disk is full.", hint="Free 40 MB, then resume.")
+    failed = RunFailed(
+        kind="StorageError", message="The disk is full.", hint="Free 40 MB, then resume.", time=NOW
+    )
     recorded("hare", [*training(80), failed], FABLES, hours=26)
     end(recorded("a-name-that-is-rather-long-and-goes-on", [*training(400), ENDED], FABLES, hours=50), 50)
     damaged = recorded("heron", training(40), FABLES, hours=70)
