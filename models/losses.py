@@ -26,6 +26,17 @@ def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
 
+def halting_loss(values: Tensor, now: Tensor, at_the_end: Tensor, targets: Tensor) -> Tensor:
+    """The loss of two predictions for each token: is the answer right now, and is it right at the end.
+
+    `values` (B, T, 2) are their logits, `now` and `at_the_end` (B, T, V) the answers as logits. Tokens
+    without a target do not count. A scalar, in float32.
+    """
+    goals = torch.stack([answer.argmax(-1) == targets for answer in (now, at_the_end)], dim=-1)
+    asked = (targets != IGNORED)[..., None].expand_as(goals)
+    return F.binary_cross_entropy_with_logits(values.float()[asked], goals.float()[asked])
+
+
 def log_stablemax(logits: Tensor) -> Tensor:
     """log s(x) for every element x of `logits`, in float32. Its softmax is the stablemax of `logits`.
 

@@ -136,7 +136,7 @@ class HRM(PuzzleModel):
             context.record("high", high)
         return high, low
 
-    default_halt: ClassVar[float] = 0.45
+    usual_halt: ClassVar[float] = 0.45
     """At 0.5, another cycle is as likely to spoil an answer as to correct it. At 0.45, nearly half of the
     cycles are saved, for 0.001 nats (measured on a book, in mode normal)."""
 

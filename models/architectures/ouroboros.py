@@ -163,7 +163,7 @@ class Ouroboros(RecursiveLM):
             context.record("block", state)
         return (state,)
 
-    default_halt: ClassVar[float] = 0.8
+    usual_halt: ClassVar[float] = 0.8
     """On Shakespeare, a third of the passes is saved at the same loss."""
 
     def one_pass(self, state: Tensor, x: Tensor, context: AttentionContext, slot: int) -> Tensor:

@@ -166,4 +166,4 @@ class TRM(PuzzleModel):
             x = block(x, context, slot)
         return x
 
-    default_halt: ClassVar[float] = 0.5
+    usual_halt: ClassVar[float] = 0.5

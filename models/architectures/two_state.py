@@ -13,14 +13,13 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from data.errors import UsageError
 from data.puzzle_kinds import KINDS, layout_of
 from models.config import ModelConfig
 from models.depth import Depth
 from models.layers.attention import AttentionContext
-from models.losses import LossParts, log_stablemax, next_token_loss
+from models.losses import LossParts, halting_loss, log_stablemax, next_token_loss
 from models.recursive_lm import Hidden, RecursiveLM, States
 from models.settings import require
 
@@ -169,10 +168,8 @@ class TwoStateModel(RecursiveLM):
         detached, so that this loss trains only the halting head. `states` and `answers` have one (B, T, D)
         and one (B, T, V) for each cycle.
         """
-        right = [answer.argmax(-1) == targets for answer in answers]  # (B, T) each
-        losses = []
-        for state, right_now in zip(states, right, strict=True):
-            values = self.halting(state.detach()).float()  # (B, T, 2)
-            goals = torch.stack((right_now, right[-1]), dim=-1).float()
-            losses.append(F.binary_cross_entropy_with_logits(values, goals))
+        losses = [
+            halting_loss(self.halting(state.detach()), answer, answers[-1], targets)
+            for state, answer in zip(states, answers, strict=True)
+        ]
         return torch.stack(losses).mean()

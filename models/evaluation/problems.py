@@ -27,12 +27,17 @@ class ProblemScores:
 
     accuracy: Mapping[int, float]
     """The share of whole answers that are right, 0 to 1, by difficulty."""
-    passes: Mapping[int, float]
-    """Recursions at the mark before the answer, on average, by difficulty."""
+    spent: Mapping[int, Sequence[float]]
+    """Recursions per token of each problem, by difficulty."""
     loss: float
     """Nats per character of the answers, over the difficulties in training."""
     read: int
     """Problems that were answered."""
+
+    @property
+    def passes(self) -> dict[int, float]:
+        """Recursions per token, on average, by difficulty."""
+        return {difficulty: sum(each) / len(each) for difficulty, each in self.spent.items()}
 
 
 def problem_sets(task: ProblemTask, each: int, seed: int = 0) -> dict[int, list[Problem]]:
@@ -58,12 +63,13 @@ def score_problems(
     """
     device = next(model.parameters()).device
     total, done = sum(map(len, problems.values())), 0
-    accuracy, passes, nats, characters = dict[int, float](), dict[int, float](), 0.0, 0
+    accuracy, spent, nats, characters = dict[int, float](), dict[int, list[float]](), 0.0, 0
     was_training = model.training
     model.eval()
     try:
         for difficulty, posed in problems.items():
-            right, spent = 0, 0.0
+            right = 0
+            spent[difficulty] = []
             length = 1 + max(len(one.given) + len(one.answer) for one in posed)
             rows = max(1, BATCH_TOKENS // length)
             for first in range(0, len(posed), rows):
@@ -75,8 +81,9 @@ def score_problems(
                 is_asked = targets != IGNORED
                 found = output.logits.argmax(-1)
                 right += int(((found == targets) | ~is_asked).all(dim=1).sum())
-                marks = is_asked.int().argmax(dim=1, keepdim=True)  # (B, 1), where each answer begins
-                spent += float(output.passes.gather(1, marks).sum())
+                is_read = tokens != tokenizer.pad_id
+                passes = (output.passes * is_read).sum(dim=1) / is_read.sum(dim=1)  # (B,)
+                spent[difficulty] += passes.tolist()
                 if difficulty <= most:
                     nats += float(
                         F.cross_entropy(
@@ -89,7 +96,7 @@ def score_problems(
                     characters += int(is_asked.sum())
                 done += len(batch)
                 yield EvaluationAdvanced(step=step, done=done, total=total)
-            accuracy[difficulty], passes[difficulty] = right / len(posed), spent / len(posed)
+            accuracy[difficulty] = right / len(posed)
     finally:
         model.train(was_training)
-    return ProblemScores(accuracy, passes, nats / characters if characters else math.nan, done)
+    return ProblemScores(accuracy, spent, nats / characters if characters else math.nan, done)

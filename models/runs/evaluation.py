@@ -29,7 +29,7 @@ class Evaluation:
     accuracy_by_mode: Mapping[str, Mapping[str, AnyFloat]] = field(default_factory=dict)
     """Of problems: the share of right answers, 0 to 1, by mode and difficulty."""
     passes_by_mode: Mapping[str, Mapping[str, AnyFloat]] = field(default_factory=dict)
-    """Of problems: recursions before the answer, on average, by mode and difficulty."""
+    """Of problems: recursions per token, on average, by mode and difficulty."""
     problems_each: Count | None = None
     """Problems of each difficulty that were answered."""
     trained_difficulty: Count | None = None
