@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 
 from data.document import Message
 from data.preview import CorpusPreview
+from data.sudoku_kind import SudokuKind
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.runs.run import Run
@@ -146,11 +147,13 @@ class Recorded(PuzzleSource):
     """One puzzle whose steps are known, as the second of six that were held out."""
 
     def __init__(self) -> None:
-        self.size, self.default_steps, self.trained_steps, self.is_reading = 4, 16, 8, False
+        self.kind, self.cells = SudokuKind(), 16
+        self.default_steps, self.trained_steps, self.is_reading = 16, 8, False
 
     def next(self) -> Posed:
         puzzle, solution = recorded_results.PUZZLE, recorded_results.SOLUTION
-        return Posed("held-out 2 of 6", puzzle, solution, iter(recorded_results.solve_steps()))
+        steps = iter(recorded_results.solve_steps())
+        return Posed("held-out 2 of 6", self.kind, puzzle, solution, steps)
 
 
 def test_a_puzzle(recorded, drive, monkeypatch: pytest.MonkeyPatch) -> None:
