@@ -1,14 +1,15 @@
 """What passes buy a model of problems, by their difficulty."""
 
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from data.wording import counted
 from models.benchmark.environment import environment
 from models.benchmark.report import Column, Plot, Report, Table, Value
 from models.depth import Depth, depth_name, effective_depth, has_steps, is_trained, mode_at
-from models.evaluation.problems import problem_sets, score_problems
+from models.evaluation.problems import ProblemScores, ProblemSets, problem_sets, score_problems
+from models.evaluation.puzzles import rank_correlation
 from models.generation.problem_solver import ProblemSolver
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event
@@ -36,6 +37,45 @@ class Answered:
     """Seconds per problem, on average over all difficulties."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeavingEarly:
+    """The same problems at the trained depth, without and with tokens that leave early."""
+
+    threshold: float
+    full: ProblemScores
+    early: ProblemScores
+
+    def table(self, unit: str) -> Table:
+        """A row for each difficulty."""
+        columns = (
+            Column("difficulty"),
+            Column("all passes", ".1%"),
+            Column("leaving early", ".1%"),
+            Column("passes then", ".2f"),
+            Column("of", ".2f"),
+        )
+        early, full = self.early, self.full
+        rows = [
+            (counted(one, unit), share, early.accuracy[one], early.passes[one], full.passes[one])
+            for one, share in full.accuracy.items()
+        ]
+        title = f"Tokens that leave early, at a threshold of {self.threshold:g}"
+        return Table("halting", title, columns, tuple(rows))
+
+    def verdict(self) -> str:
+        """What leaving early saves and costs, over all problems."""
+        taken = [passes for each in self.early.spent.values() for passes in each]
+        whole = [passes for each in self.full.spent.values() for passes in each]
+        difficulties = [one for one, each in self.early.spent.items() for _ in each]
+        saved = 1 - sum(taken) / sum(whole)
+        lost = 100 * (_mean(self.full.accuracy) - _mean(self.early.accuracy))
+        correlation = rank_correlation(taken, difficulties)
+        return (
+            f"Leaving early saves {saved:.1%} of the passes and costs {lost:.1f} points. "
+            f"Passes and difficulty have a rank correlation of {correlation:.2f}."
+        )
+
+
 def benchmark_problem_depth(solver: ProblemSolver) -> Generator[Event, None, Report]:
     """The share of held-out problems that are answered rightly at every depth, by difficulty; also deeper
     than in training."""
@@ -57,19 +97,37 @@ def benchmark_problem_depth(solver: ProblemSolver) -> Generator[Event, None, Rep
                 problem_s=spent / scores.read,
             )
         )
+    tables, found = [table_of(answered, task.unit, task.most)], verdicts(answered, task.unit)
+    if model.early_exit == "on_request":
+        leaving = yield from _leaving_early(solver, problems)
+        tables.append(leaving.table(task.unit))
+        found.append(leaving.verdict())
     assert config.data is not None
     device = next(model.parameters()).device
     return Report(
         kind="depth",
         subject=loaded.run.name,
         environment=environment(device, number_format="float32", corpus=config.data.content_hash),
-        tables=(table_of(answered, task.unit, task.most),),
-        verdicts=tuple(verdicts(answered, task.unit)),
+        tables=tuple(tables),
+        verdicts=tuple(found),
         notes=(
             f"The same {PROBLEMS:,} problems of each difficulty at every depth; the training never saw their "
             f"answers. It had problems of up to {task.most} {task.unit}s.",
         ),
     )
+
+
+def _leaving_early(solver: ProblemSolver, problems: ProblemSets) -> Generator[Event, None, LeavingEarly]:
+    model, tokenizer, most = solver.loaded.model, solver.loaded.tokenizer, solver.task.most
+    depth, threshold = model.trained_depth, model.default_halt
+    full = yield from score_problems(model, tokenizer, problems, most, depth, "float32")
+    halted = replace(depth, halt=threshold)
+    early = yield from score_problems(model, tokenizer, problems, most, halted, "float32")
+    return LeavingEarly(threshold, full, early)
+
+
+def _mean(shares: Mapping[int, float]) -> float:
+    return sum(shares.values()) / len(shares)
 
 
 def depths(model: RecursiveLM) -> list[Depth]:

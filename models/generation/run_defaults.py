@@ -46,6 +46,8 @@ def mode_losses(run: Run) -> Mapping[str, float]:
 def run_settings(run: Run) -> dict[str, Any]:
     """The content of the run's generation_config.json, if any. Raises UsageError, RunError."""
     content = run.read_json("generation_config.json") or {}
+    if run.config().answers_problems:
+        content = {"temperature": 0.0, **content}  # an answer is right or wrong
     try:
         if (mode := str(content.get("mode", AUTO_MODE))) != AUTO_MODE:
             depth_of(mode)
