@@ -30,7 +30,7 @@ from models.runs.typed_json import JsonObject
 from models.settings import Settings, from_dict
 
 DEFAULT_MINUTES = 2.0
-_SHAPE: Settings = {"d_model": 64, "n_heads": 4, "ngram": 1}
+_SHAPE: Settings = {"d_model": 64, "n_heads": 4, "ngram": 2}
 """What suits every architecture; what suits one in particular is its `problem_shape`."""
 _TRAINING: Settings = {"batch_size": 64, "full_depth_prob": 0.25}
 _ONLY_FOR_TEXT = ("tokenizer", "encoding", "count", "model.vocab_size", "model.context_length")
