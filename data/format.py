@@ -82,6 +82,7 @@ def format_accuracy(accuracy: Mapping[str, float]) -> str:
     return "  ".join(f"{difficulty}: {100 * share:.3g} %" for difficulty, share in accuracy.items())
 
 
-def format_puzzle_scores(exact: float, cells: float, steps: float) -> str:
-    """Shares of solved grids and of solved blank cells, from 0 to 1, and the mean number of steps."""
-    return f"{100 * exact:.1f} % of the grids, {100 * cells:.1f} % of the cells, {steps:.2f} steps"
+def format_puzzle_scores(exact: float, cells: float, steps: float, grids: str = "grids") -> str:
+    """Shares of solved `grids`, as they are called, and of right cells, from 0 to 1, and the mean number of
+    steps."""
+    return f"{100 * exact:.1f} % of the {grids}, {100 * cells:.1f} % of the cells, {steps:.2f} steps"

@@ -2,5 +2,6 @@
 
 from collections.abc import Mapping
 
-PLURALS: Mapping[str, str] = {"sudoku": "grids", "maze": "mazes", "grid": "strings"}
-KINDS_IN_WORDS: Mapping[str, str] = {"sudoku": "Sudokus", "maze": "mazes", "grid": "strings"}
+PUZZLES_IN_WORDS: Mapping[str, str] = {"sudoku": "Sudokus", "maze": "mazes", "grid": "strings"}
+PLURALS: Mapping[str, str] = {**PUZZLES_IN_WORDS, "sudoku": "grids"}
+"""What many of one size are called."""

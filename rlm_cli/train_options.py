@@ -13,7 +13,8 @@ TaskOption = Annotated[
     env_option(
         "--task",
         metavar="TASK",
-        help="Puzzles, not text: sudoku:4x4, :6x6, :9x9 or :9x9-hard makes them; sudoku reads a CSV.",
+        help="Not text: sudoku:4x4, :6x6, :9x9, :9x9-hard, maze:9x9 to :30x30, compose:s3, chains:8, sums:4 "
+        "or listops:4 makes puzzles or problems; sudoku, maze or grid reads a CSV.",
     ),
 ]
 CountOption = Annotated[

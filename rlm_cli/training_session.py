@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from data.format import format_accuracy, format_duration, format_loss, format_puzzle_scores
+from data.puzzle_words import PLURALS
 from models.depth import best_mode_words
 from models.generation.run_defaults import mode_losses
 from models.runs import events
@@ -149,7 +150,7 @@ def _show_result(event: events.RunFinished, history: "History", output: Output, 
     rows = [
         ("run", event.path),
         ("ended", f"{END_REASONS.get(event.reason, event.reason)}, at step {event.step:,}"),
-        _final_evaluation(event),
+        _final_evaluation(event, run),
         ("  while training", _loss_on_a_part(event, history)),
         ("by mode", by_mode),
         ("best mode", best_mode_words(mode_losses(run)) or ""),
@@ -180,11 +181,12 @@ def _loss_on_a_part(event: events.RunFinished, history: "History") -> str:
     return f"{format_loss(shown[-1].validation_loss)}, measured on a part of the held-out text"
 
 
-def _final_evaluation(event: events.RunFinished) -> tuple[str, str]:
+def _final_evaluation(event: events.RunFinished, run: "Run") -> tuple[str, str]:
     weights = f"weights of step {event.best_step:,}"
     if event.exact_accuracy is not None:
+        grids = PLURALS.get(run.config().puzzle_task or "", "grids")
         shares = event.exact_accuracy, event.cell_accuracy or 0.0, event.mean_exit_step or 0.0
-        return "solves", f"{format_puzzle_scores(*shares)}, {weights}"
+        return "solves", f"{format_puzzle_scores(*shares, grids)}, {weights}"
     if event.accuracy_by_mode is not None:
         return "validation loss", f"{event.validation_loss:.4f} nats per character of an answer, {weights}"
     return "validation loss", (

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from data.errors import RlmError
 from data.plain_file import open_plain_file
+from data.puzzle_words import PUZZLES_IN_WORDS
 from models.runs import events
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import Dataset
@@ -75,9 +76,21 @@ class RunSummary:
     was_killed: bool = False
     """Whether its last training ended without a word, as by a kill or a crash of the machine."""
     last_step: events.StepFinished | None = None
-    solves_puzzles: bool = False
+    puzzle_task: str | None = None
+    """Of a run that solves puzzles: sudoku, maze or grid."""
     is_preparing: bool = False
     """Whether a process has the run and takes no steps yet."""
+
+    @property
+    def solves_puzzles(self) -> bool:
+        return self.puzzle_task is not None
+
+    @property
+    def learns(self) -> str | None:
+        """What it learns, in words: the name of a text, or the puzzles by their kind."""
+        if self.puzzle_task is None or self.corpus is None or ":" in self.corpus:
+            return self.corpus
+        return f"{PUZZLES_IN_WORDS.get(self.puzzle_task, 'puzzles')} of {os.path.basename(self.corpus)}"
 
 
 def list_runs(runs_dir: Path) -> list[RunSummary]:
@@ -141,7 +154,7 @@ def summarize(path: Path) -> RunSummary:
         failure=failure if status == "paused" else None,
         was_killed=was_killed and failure is None,
         last_step=history.last_step,
-        solves_puzzles=config is not None and config.solves_puzzles,
+        puzzle_task=None if config is None else config.puzzle_task,
         is_preparing=status == "training" and not (history.phase == "training" and history.last_step),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.errors import RlmError
 from data.format import format_accuracy, format_age, format_loss, format_puzzle_scores
+from data.puzzle_words import PLURALS, PUZZLES_IN_WORDS
 from data.wording import byte_size, counted
 from models.depth import DEFAULT_MODE, MODES, best_mode_words
 from models.runs.checkpoint_folder import SavedCheckpoint, complete_checkpoints, pointers_in
@@ -120,7 +121,7 @@ def summary_rows(report: Report, words: Callable[[str], str] = str) -> Iterator[
     if (text := _corpus_words(report)) is not None:
         yield "trained on" if summary.step > 0 else "text", text
     if report.config.solves_puzzles:
-        yield from _solving_rows(evaluation)
+        yield from _solving_rows(evaluation, PLURALS.get(report.config.puzzle_task or "", "grids"))
     elif summary.validation_loss is not None:
         best = "" if report.best_step is None else f", best at step {report.best_step:,}"
         per = "character of an answer" if report.config.answers_problems else "token"
@@ -144,11 +145,11 @@ def setting_rows(report: Report) -> Iterator[tuple[str, str]]:
                 yield f"{section}.{name}", f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _solving_rows(evaluation: Evaluation | PuzzleEvaluation | None) -> Iterator[tuple[str, str]]:
+def _solving_rows(evaluation: Evaluation | PuzzleEvaluation | None, grids: str) -> Iterator[tuple[str, str]]:
     """The puzzle scores, also by supervision steps. Nothing before the first evaluation."""
     if isinstance(evaluation, PuzzleEvaluation):
         exact, cells, steps = evaluation.exact_accuracy, evaluation.cell_accuracy, evaluation.mean_exit_step
-        yield "solves", format_puzzle_scores(exact, cells, steps)
+        yield "solves", format_puzzle_scores(exact, cells, steps, grids)
         by_steps = evaluation.exact_accuracy_by_steps.items()
         yield "  by steps", "   ".join(f"{step}: {100 * share:.1f} %" for step, share in by_steps)
 
@@ -198,8 +199,9 @@ def _model_words(report: Report) -> Iterator[str]:
 def _corpus_words(report: Report) -> str | None:
     """The learned texts with their sizes."""
     texts = []
+    puzzles = PUZZLES_IN_WORDS.get(report.config.puzzle_task or "", "puzzles")
     for one in report.datasets or ():
-        counts = (("puzzles", one.puzzles), ("characters", one.characters), ("tokens", one.tokens))
+        counts = ((puzzles, one.puzzles), ("characters", one.characters), ("tokens", one.tokens))
         sizes = [f"{count:,} {what}" for what, count in counts if count is not None]
         texts.append(one.name + (f" ({', '.join(sizes)})" if sizes else ""))
     return "; ".join(texts) or report.summary.corpus

@@ -90,7 +90,7 @@ def _row(run: "RunSummary") -> tuple[str, ...]:
         format_short_count(run.parameters) if run.parameters is not None else "-",
         f"{run.step:,}/{run.total_steps:,}" if run.total_steps else "-",
         format_loss(run.validation_loss),
-        run.corpus or "-",
+        run.learns or "-",
         byte_size(run.bytes),
         format_age(run.modified),
     )

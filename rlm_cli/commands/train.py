@@ -143,6 +143,8 @@ def train(
       zcat archive.gz | rlm train - --name archive
       rlm train --task sudoku:6x6 --minutes 5
       rlm train --task sudoku puzzles.csv --arch hrm
+      rlm train --task maze:15x15
+      rlm train --task grid pairs.csv
     """
     output = Output.of(json=json, quiet=quiet)
     if not paths and task is None:

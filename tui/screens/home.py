@@ -11,6 +11,7 @@ from textual.widgets import DataTable, Static
 
 from data.errors import RlmError
 from data.format import format_age, format_count, format_loss
+from data.puzzle_words import PUZZLES_IN_WORDS
 from data.wording import byte_size, counted
 from models.runs.run_folder import find_folder, remove_run
 from tui.content import joined, lines, plain
@@ -138,8 +139,10 @@ class HomeScreen(RlmScreen):
     def _about(self, row: RunRow) -> Content:
         """Some lines about one run."""
         summary = row.summary
-        kind = "puzzles" if summary.solves_puzzles else "text"
-        about = [summary.architecture, f"{kind} {summary.corpus}" if summary.corpus else None]
+        kind = PUZZLES_IN_WORDS.get(summary.puzzle_task or "", "text")
+        learns = summary.learns
+        words = learns if learns and learns.startswith(kind) else f"{kind} {learns}"
+        about = [summary.architecture, words if learns else None]
         if summary.parameters is not None:
             about.append(f"{format_count(summary.parameters)} parameters")
         about.append(byte_size(summary.bytes))

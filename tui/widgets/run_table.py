@@ -59,7 +59,7 @@ _PARAMETERS = Column(
     lambda row: "-" if row.summary.parameters is None else format_short_count(row.summary.parameters),
     is_number=True,
 )  # fmt: skip
-_TEXT = Column("text", 16, lambda row: row.summary.corpus or "-")
+_TEXT = Column("text", 16, lambda row: row.summary.learns or "-")
 
 _LAYOUTS = (
     (120, (_NAME, _STATE, _WIDE_CURVE, _BEST, _ARCHITECTURE, _PARAMETERS, _TEXT, _PROGRESS)),
