@@ -38,7 +38,8 @@ class MazeKind(PuzzleKind):
     )
     placeholder = "row by row, # . S G"
     letters = "SGo/"
-    grade_name = "steps of the path"
+    grade_name = "path"
+    graded_by = "the steps of their path"
 
     def layout(self, cells: int) -> GridLayout:
         n = self.side(cells)

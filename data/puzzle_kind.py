@@ -86,7 +86,9 @@ class PuzzleKind(ABC):
     letters: str = ""
     """Letters and slashes that the text of a grid may have."""
     grade_name: ClassVar[str] = ""
-    """What `grades` counts; empty where there are no grades."""
+    """What `grades` counts, in a word; empty where there are no grades."""
+    graded_by: ClassVar[str] = ""
+    """The same as the end of "puzzles by …"."""
     symbols: str | None = None
     """The symbols of its cells in their order, where they come from a file."""
 

@@ -33,6 +33,7 @@ class SudokuKind(PuzzleKind):
     has_conflicts = True
     marks_wrong = False
     grade_name = "clues"
+    graded_by = "the number of their clues"
 
     def layout(self, cells: int) -> GridLayout:
         n = self.side(cells)

@@ -54,8 +54,8 @@ def benchmark_puzzle_depth(solver: Solver) -> Generator[Event, None, Report]:
             Column("solved", ".1%"),
             Column("steps taken", ".2f"),
         )
-        title = f"Puzzles solved by the number of their {grade}"
-        tables.append(Table(grade.partition(" ")[0], title, columns, tuple(graded)))
+        title = f"Puzzles solved by {puzzles.kind.graded_by}"
+        tables.append(Table(grade, title, columns, tuple(graded)))
     device = next(model.parameters()).device
     return Report(
         kind="depth",

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from data.cache import set_cache_dir
 from data.errors import UsageError
+from data.maze_kind import MazeKind
+from data.progress import result_of
 from data.sudoku_kind import SudokuKind
 from models.architectures import ARCHITECTURES, config_type
 from models.architectures.two_state import TwoStateConfig
@@ -28,6 +31,17 @@ def refuse(*_: Any) -> None:
         ({"task": "sudoku"}, "needs one file", "CSV"),
         ({"task": "sudoku", "paths": ("-",)}, "standard input", "into a file"),
         ({"paths": ("a.csv",)}, "need no file", "sudoku FILE"),
+        ({"task": "maze:5x5"}, "no mazes called 'maze:5x5'", "9x9 to 30x30"),
+        ({"task": "maze:99x99"}, "no mazes called 'maze:99x99'", "9x9 to 30x30"),
+        ({"task": "maze:15x16"}, "no mazes called", "maze:15x15"),
+        ({"task": "maze:"}, "no mazes called", "maze:15x15"),
+        ({"task": "maze"}, "needs one file", "maze:15x15"),
+        ({"task": "maze:9x9", "paths": ("a.csv",)}, "need no file", "maze FILE"),
+        ({"task": "grid"}, "needs one file", "input and target"),
+        ({"task": "grid:9x9"}, "takes a file and no size", "input and target"),
+        ({"task": "grid", "paths": ("-",)}, "standard input", "grid FILE"),
+        ({"task": "maz:9x9"}, "no task 'maz:9x9'", "maze:9x9"),
+        ({"task": "maze:9x9", "settings": {"model.n_heads": 3}}, "does not divide", None),
         ({"architecture": "looped"}, "solves no puzzles", "trm, hrm"),
         ({"preset": "looped-small"}, "solves no puzzles", "trm, hrm"),
         ({"preset": "hrm-4m", "architecture": "trm"}, "is of architecture hrm, not trm", "Keep one"),
@@ -87,3 +101,28 @@ def test_whoever_has_two_states_solves_puzzles() -> None:
     assert puzzle_architectures()[0] == "trm"
     for name in solving:
         assert config_type(name).puzzle_shape["max_cycles"] == 1
+
+
+def test_a_plan_calls_the_puzzles_by_their_kind(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path / "cache")
+    (tmp_path / "pairs.csv").write_text("".join(f"{n:03},{str(n)[::-1]:>03}\n" for n in range(100, 200)))
+    expected = {
+        "maze:9x9": ("18 mazes of 9×9, and 2 to measure on", "32 mazes, under random symmetries"),
+        "sudoku:4x4": ("18 Sudokus of 4×4, and 2 to measure on", "64 Sudokus, under random symmetries"),
+        "grid": ("90 strings of 3 symbols, with 10 different ones, and 10 to measure on", "64 strings"),
+    }
+    for task, (puzzles, batch) in expected.items():
+        is_file = task == "grid"
+        paths = (str(tmp_path / "pairs.csv"),) if is_file else ()
+        request = train_request(paths=paths, task=task, count=None if is_file else 20, device="cpu")
+        rows = dict(result_of(plan(request, tmp_path)).rows())
+        assert (rows["puzzles"], rows["batch"]) == (puzzles, batch)
+
+
+@pytest.mark.parametrize("n", [9, 15, 30])
+def test_every_maze_has_a_model_that_suits_it(tmp_path: Path, n: int) -> None:
+    request = train_request(paths=(), task=f"maze:{n}x{n}", device="cpu")
+    resolved = resolve_puzzle_request(request, tmp_path)
+    model, training = resolved.model(MazeKind(), n * n), resolved.training(MazeKind(), n * n)
+    assert (model.context_length, model.vocab_size, model.n_heads) == (n * n, 5, 5)
+    assert training.minutes is not None and training.minutes >= 5
