@@ -58,6 +58,7 @@ class OuroborosConfig(ModelConfig):
     growth_axes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"loops": "max_cycles", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
+    problem_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"passes": 8})
     d_model: int = 256
     """Width of the state; latents are a quarter of it."""
     passes: int = 4

@@ -61,6 +61,7 @@ class RecursiveRouterConfig(ModelConfig):
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
     block_axes: ClassVar[tuple[str, ...]] = ("layers",)
+    problem_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"n_layers": 2})
     n_layers: int = 4
     """Layers of the stack, which every token takes once."""
     d_feed_forward: int | None = None

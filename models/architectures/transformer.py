@@ -36,6 +36,7 @@ class TransformerConfig(ModelConfig):
         {"layers": "n_layers", "ff": "d_feed_forward", "vocab": "vocab_size"}
     )
     block_axes: ClassVar[tuple[str, ...]] = ("layers",)
+    problem_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"n_layers": 3})
     n_layers: int = 4
     """Blocks."""
     norm: str = "rms"

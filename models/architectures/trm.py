@@ -46,6 +46,7 @@ class TRMConfig(TwoStateConfig):
     puzzle_shape: ClassVar[Mapping[str, int]] = MappingProxyType(
         {"layers": 2, "max_cycles": 1, "answer_damping": 0}
     )
+    problem_shape: ClassVar[Mapping[str, int]] = MappingProxyType({"d_feed_forward": 192, "max_cycles": 6})
     d_model: int = 256
     """Width of both states."""
     n_heads: int = 4

@@ -18,7 +18,6 @@ from models.cost.estimate import Estimate, estimate, require_memory
 from models.device import choose_device
 from models.planning.preset_choice import preset_for
 from models.planning.request import TrainRequest, length_in, model_settings, without_length
-from models.planning.text_plan import number_format_row
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event
@@ -32,7 +31,7 @@ from models.settings import Settings, from_dict
 DEFAULT_MINUTES = 2.0
 _SHAPE: Settings = {"d_model": 64, "n_heads": 4, "ngram": 2}
 """What suits every architecture; what suits one in particular is its `problem_shape`."""
-_TRAINING: Settings = {"batch_size": 64, "full_depth_prob": 0.25}
+_TRAINING: Settings = {"batch_size": 64, "number_format": "float32"}
 _ONLY_FOR_TEXT = ("tokenizer", "encoding", "count", "model.vocab_size", "model.context_length")
 
 
@@ -69,7 +68,7 @@ class ProblemPlan:
             ),
             ("batch", counted(self.training.batch_size, "problem")),
             ("optimizer", "adamw" if self.training.optimizer == "adamw" else "muon and adamw"),
-            number_format_row(cost),
+            ("number format", cost.number_format.name),
             ("memory", f"about {byte_size(cost.training_bytes)}"),
             ("length", self._length()),
         ]
