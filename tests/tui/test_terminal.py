@@ -27,7 +27,7 @@ def test_nothing_hostile_reaches_the_terminal_and_ctrl_q_gives_it_back(record, t
         terminal.press(str(VIEWS.index("log") + 1))
         terminal.wait_for("OBEYED")
         terminal.press("escape")
-        terminal.wait_for("run in")
+        terminal.wait_for("1 run ")
         terminal.press("\x1b[200~\x1b[31m d y\x1b[201~", "\udcff")  # a paste, and a byte that is no text
         assert "Delete" not in terminal.text
         terminal.press("ctrl+q")
