@@ -24,6 +24,8 @@ def figures(view: RunView) -> list[Row]:
         rows.append(("validation", format_loss(last.validation_loss)))
         if last.exact_accuracy is not None:
             rows.append(("solved", f"{100 * last.exact_accuracy:.1f} %"))
+        for difficulty, right in (last.accuracy or {}).items():
+            rows.append((f"right at {difficulty}", f"{100 * right:.1f} %"))
     if view.best is not None:
         rows.append(("best", f"{format_loss(view.best.validation_loss)} at {format_count(view.best.step)}"))
     if (step := view.last_step) is not None:

@@ -145,6 +145,7 @@ def train(
       rlm train --task sudoku puzzles.csv --arch hrm
       rlm train --task maze:15x15
       rlm train --task grid pairs.csv
+      rlm train --task compose:s3
     """
     output = Output.of(json=json, quiet=quiet)
     if not paths and task is None:

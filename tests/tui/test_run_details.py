@@ -54,6 +54,12 @@ def test_what_happened_is_counted_and_marked_in_the_chart(record) -> None:
     assert [x for x, _ in marks["grown"]] == [10.0]
 
 
+def test_right_answers_stand_beside_the_losses(record) -> None:
+    measured = replace(evaluation(10, 1.0), accuracy={"4": 1.0, "8": 0.625})
+    rows = dict(figures(view(record("owl", [started(), *steps(10), measured]))))
+    assert rows["right at 4"] == "100.0 %" and rows["right at 8"] == "62.5 %"
+
+
 def test_what_happened_on_an_earlier_text_is_not_marked(record) -> None:
     text = CorpusStarted(corpus="b", known_corpora=1, replay_share=0.1, replay_reason="", vocab_size=9)
     run = record("owl", [started(), *steps(20), *TROUBLE, text, *steps(5)])
