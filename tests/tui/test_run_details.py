@@ -55,7 +55,7 @@ def test_what_happened_is_counted_and_marked_in_the_chart(record) -> None:
 
 
 def test_right_answers_stand_beside_the_losses(record) -> None:
-    measured = replace(evaluation(10, 1.0), accuracy={"4": 1.0, "8": 0.625})
+    measured = replace(evaluation(1.0, step=10), accuracy={"4": 1.0, "8": 0.625})
     rows = dict(figures(view(record("owl", [started(), *steps(10), measured]))))
     assert rows["right at 4"] == "100.0 %" and rows["right at 8"] == "62.5 %"
 
