@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import os
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +48,7 @@ def read_puzzles(
     """
     path = Path(os.path.expanduser(path))
     if not path.exists():
-        raise UsageError(f"There is no file '{path}'.", hint="Give a CSV of puzzles, or sudoku:4x4.")
+        raise UsageError(f"There is no file '{path}'.", hint=f"Give a CSV. {kind.row_format}")
     total = path.stat().st_size
     # Bytes that are not text make a row unusable, like any other foreign character.
     reader = TextReader(path, path.name, Encoding(encoding_by_mark(path, path.name).name, "replace"))
@@ -100,9 +101,11 @@ class _Table:
     """None before the first line."""
     found: dict[bytes, bytes] = field(default_factory=dict)
     """Solutions by puzzle."""
+    lines: dict[bytes, int] = field(default_factory=dict)
+    """The numbers of their lines."""
     repeated: int = 0
-    broken: int = 0
-    reasons: list[str] = field(default_factory=list)
+    broken: list[tuple[int, str]] = field(default_factory=list)
+    """Rows that cannot be used: the numbers of their lines, and the first reasons."""
 
     def add(self, number: int, line: str) -> None:
         """Add the line of that number: a header, a puzzle, or a row that cannot be used."""
@@ -113,22 +116,23 @@ class _Table:
                     return
             puzzle, solution = self._row(*self.columns.read(line))
         except UsageError as error:
-            self.broken += 1
-            if len(self.reasons) < _REPORTED_ROWS:
-                reason = error.message
-                self.reasons.append(f"line {number}: {reason[0].lower()}{reason[1:].rstrip('.')}")
+            self.broken.append((number, error.message))
             return
         if puzzle in self.found:
             self.repeated += 1
         else:
             self.found[puzzle] = solution
+            self.lines[puzzle] = number
 
     def rows(self) -> PuzzleRows:
         """All rows that can be used. Raises CorpusError where there are none."""
+        if not self.kind.has_rules:
+            self._drop_other_lengths()
         if not self.found:
-            if self.reasons:
+            if self.broken:
                 raise CorpusError(
-                    f"No row of '{self.label}' can be used ({self.reasons[0]}).", hint=self.kind.row_format
+                    f"No row of '{self.label}' can be used ({_reason(*self.broken[0])}).",
+                    hint=self.kind.row_format,
                 )
             raise CorpusError(f"'{self.label}' holds no puzzle.", hint=self.kind.row_format)
         grids = [
@@ -137,12 +141,27 @@ class _Table:
         ]
         return PuzzleRows(*self.kind.settle(*grids), tuple(self._notes()))
 
+    def _drop_other_lengths(self) -> None:
+        """Leave out strings that have not the length that most have. The first line is then a header."""
+        lengths = Counter(len(puzzle) for puzzle in self.found)
+        most = max(lengths, key=lengths.__getitem__, default=0)
+        for puzzle in [puzzle for puzzle in self.found if len(puzzle) != most]:
+            del self.found[puzzle]
+            if self.lines[puzzle] > 1:
+                size = np.dtype(self.kind.raw_dtype).itemsize
+                own, usual = len(puzzle) // size, most // size
+                reason = (
+                    f"The {self.kind.word} has {counted(own, self.kind.cell_word)}, and most have {usual}."
+                )
+                self.broken.append((self.lines[puzzle], reason))
+        self.broken.sort()
+
     def _notes(self) -> Iterator[str]:
-        total = len(self.found) + self.broken + self.repeated
+        total = len(self.found) + len(self.broken) + self.repeated
         if self.broken:
-            more = "; …" if self.broken > len(self.reasons) else ""
-            reasons = "; ".join(self.reasons)
-            yield f"{self.broken} of {total} rows of '{self.label}' cannot be used ({reasons}{more})."
+            more = "; …" if len(self.broken) > _REPORTED_ROWS else ""
+            reasons = "; ".join(_reason(*row) for row in self.broken[:_REPORTED_ROWS])
+            yield f"{len(self.broken)} of {total} rows of '{self.label}' cannot be used ({reasons}{more})."
         if self.repeated:
             yield f"{self.repeated} of {total} rows of '{self.label}' repeat a puzzle and were left out."
 
@@ -151,7 +170,7 @@ class _Table:
         grid, found = self.kind.read_row(puzzle_cell, solution_cell)
         puzzle, solution = grid.tobytes(), found.tobytes()
         first = next(iter(self.found), None)
-        if first is not None and len(first) != len(puzzle):
+        if first is not None and len(first) != len(puzzle) and self.kind.has_rules:
             cells = len(first) // grid.itemsize
             raise UsageError(
                 f"The {self.kind.word} has {counted(len(grid), self.kind.cell_word)}, and those before it "
@@ -160,3 +179,8 @@ class _Table:
         if self.found.get(puzzle, solution) != solution:
             raise UsageError(f"The {self.kind.word} is one from before, with another solution.")
         return puzzle, solution
+
+
+def _reason(number: int, message: str) -> str:
+    """Why the row in a line cannot be used, as a part of a sentence."""
+    return f"line {number}: {message[0].lower()}{message[1:].rstrip('.')}"

@@ -64,15 +64,21 @@ def require_puzzle_architecture(name: str) -> type[TwoStateConfig]:
     return found
 
 
-def puzzle_model_defaults(architecture: str, kind: PuzzleKind, cells: int) -> Settings:
-    """The model for puzzles of that kind with so many cells. Raises UsageError as
-    `require_puzzle_architecture`."""
+def puzzle_model_defaults(
+    architecture: str, kind: PuzzleKind, cells: int, width: int | None = None
+) -> Settings:
+    """The model for puzzles of that kind with so many cells, of a chosen `width`, or the one that suits them.
+    Raises UsageError as `require_puzzle_architecture`."""
     suited = suited_to(kind, cells)
+    heads = suited.heads
+    if kind.task == "maze" and width is not None:
+        # Fewer than five heads would leave out a direction.
+        heads = next((number for number in (heads, 6, 8) if width % (2 * number) == 0), heads)
     return {
         **require_puzzle_architecture(architecture).puzzle_shape,
         "max_steps": suited.max_steps,
         "d_model": suited.width,
-        "n_heads": suited.heads,
+        "n_heads": heads,
         "d_feed_forward": 2 * suited.width,
         "gradient_cycles": 1,
         "supervision_steps": suited.supervision_steps,

@@ -57,7 +57,8 @@ class ResolvedPuzzleRequest:
         """The model for puzzles of a kind with so many cells. Raises UsageError."""
         symbols = len(kind.layout(cells).is_asked)
         own = {"task": kind.task, "vocab_size": symbols, "context_length": cells}
-        usual = puzzle_model_defaults(self.shape["architecture"], kind, cells)
+        width = self.shape.get("d_model")
+        usual = puzzle_model_defaults(self.shape["architecture"], kind, cells, width)
         return model_config({**usual, **self.shape, **own})
 
     def training(self, kind: PuzzleKind, cells: int) -> TrainingConfig:

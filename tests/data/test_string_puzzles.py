@@ -50,19 +50,42 @@ def test_other_symbols_are_other_strings(tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_used_are_reported_by_line(tmp_path: Path) -> None:
-    rows = ["input,target", "abc,cba", "ab,ba", "abd,db", "abe,", ",abc", "abc,cba", "abc,abc", "a\x07c,cba"]
+    rows = [
+        "input,target",
+        "abc,cba",
+        "ab,ba",
+        "abd,db",
+        "abe,",
+        ",abc",
+        "abc,cba",
+        "abc,abc",
+        "a\x07c,cba",
+        "abf,fba",
+    ]
     found = opened(tmp_path / "pairs.csv", "\n".join(rows))
-    assert pairs(found) == [("abc", "cba")]
+    assert pairs(found) == [("abc", "cba"), ("abf", "fba")]
     broken, repeated = found.notes
     for words in (
-        "line 3: the input has 2 symbols, and those before it have 3",
+        "line 3: the input has 2 symbols, and most have 3",
         "line 4: the input has 3 symbols, and the target has 2",
         "line 5: the row has no target",
         "line 6: the row has no input",
         "line 8: the input is one from before, with another solution",
     ):
         assert words in broken
-    assert broken.startswith("6 of 8 rows") and repeated.startswith("1 of 8 rows")
+    assert broken.startswith("6 of 9 rows") and repeated.startswith("1 of 9 rows")
+
+
+@pytest.mark.parametrize("header", ["text,reversed", "one,two"])
+def test_a_header_of_other_names_is_no_row(tmp_path: Path, header: str) -> None:
+    found = opened(tmp_path / "pairs.csv", f"{header}\nabcd,dcba\nabce,ecba\n")
+    assert pairs(found) == [("abcd", "dcba"), ("abce", "ecba")]
+    assert not any("one" in note or "has 3" in note for note in found.notes)
+
+
+def test_the_length_is_that_of_most_rows(tmp_path: Path) -> None:
+    found = opened(tmp_path / "pairs.csv", "input,target\nab,ba\nabc,cba\nabd,dba\n")
+    assert found.size == 3 and "1 of 3 rows" in found.notes[0] and "line 2" in found.notes[0]
 
 
 @pytest.mark.parametrize(
