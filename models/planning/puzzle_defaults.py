@@ -42,7 +42,7 @@ def suited_to(kind: PuzzleKind, cells: int) -> Suited:
     if kind.task == "maze":
         side = kind.side(cells)
         minutes = 5.0 if side < 12 else 20.0 if side < 20 else 60.0
-        return Suited(minutes, 80, 5, 3, 8 if side < 12 else 16, 32, 0.995)
+        return Suited(minutes, 80, 5, 3, 8 if side < 20 else 16, 32, 0.995)
     return Suited(3.0 if cells <= 32 else 20.0, 64, 4, 2, 8, 64, 0.995)
 
 

@@ -151,9 +151,11 @@ def plan_puzzles(request: TrainRequest, runs_dir: Path) -> Generator[Event, None
     puzzles = yield from with_progress_events(
         open_puzzles(resolved.source, request.count, PUZZLE_SEED, task=resolved.task)
     )
+    for note in puzzles.notes:
+        yield NoticeGiven(message=note, is_warning=True)
     learned, held_out = split(puzzles, seed=PUZZLE_SEED)
-    for note in learned.notes:
-        yield NoticeGiven(message=note, is_warning=note in puzzles.notes)
+    for note in learned.notes[len(puzzles.notes) :]:
+        yield NoticeGiven(message=note, is_warning=not learned.kind.has_rules)
     kind, cells = learned.kind, learned.cells
     model, training = resolved.model(kind, cells), resolved.training(kind, cells)
     layout = skeleton(model)

@@ -27,12 +27,12 @@ from models.presets import Preset
 from models.runs.run_names import require_free_name
 from models.settings import Settings, from_dict
 
-_MADE: Mapping[str, tuple[str | None, str]] = {
-    "sudoku": ("sudoku:4x4", "Give a CSV, or have some made: {task=sudoku:4x4}"),
-    "maze": ("maze:15x15", "Give a CSV, or have some made: {task=maze:15x15}"),
-    "grid": (None, "Give a CSV with two columns, input and target: {train task=grid FILE}"),
+_FILES: Mapping[str, tuple[str, str]] = {
+    "sudoku": ("puzzles", "Give a CSV, or have some made: {task=sudoku:4x4}"),
+    "maze": ("mazes", "Give a CSV, or have some made: {task=maze:15x15}"),
+    "grid": ("strings", "Give a CSV with two columns, input and target: {train task=grid FILE}"),
 }
-"""Of each task, an example that is made here, and how one with a file is asked for."""
+"""Of each task, what is in a file of it, and what to give."""
 _ANY_SYMBOLS, _ANY_CELLS = "01", {"sudoku": 81, "maze": 225, "grid": 12}
 """Of a file that was not read yet."""
 _ONLY_FOR_TEXT = ("tokenizer", "model.vocab_size", "model.context_length")
@@ -101,10 +101,10 @@ def _source(request: TrainRequest) -> str:
     """The puzzles that the task names, or the one file."""
     assert request.task is not None
     family, colon, _ = request.task.partition(":")
-    made, how = _MADE[family]
-    if colon and made is None:
+    what, how = _FILES[family]
+    if colon and family == "grid":
         raise UsageError(
-            f"There is no task '{request.task}': {{task={family}}} takes a file and no size.",
+            f"There is no task '{request.task}': {{task=grid}} takes a file and no size.",
             hint=how,
             field="task",
         )
@@ -118,7 +118,7 @@ def _source(request: TrainRequest) -> str:
             )
         return request.task
     if len(request.paths) != 1:
-        raise UsageError(f"{{task={family}}} needs one file of puzzles.", hint=how, field="task")
+        raise UsageError(f"{{task={family}}} needs one file of {what}.", hint=how, field="task")
     if request.paths[0] == "-":
         raise UsageError(
             "Puzzles to learn from cannot come from standard input: whoever resumes needs them again.",

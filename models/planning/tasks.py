@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import UsageError
-from data.nearest import did_you_mean
+from data.nearest import did_you_mean, nearest
 from models.planning.request import TrainRequest
 from models.runs.events import Event
 
@@ -50,7 +50,9 @@ def planner_of(task: str) -> Planner:
     family = TASKS.get(task.partition(":")[0])
     if family is None:
         known = [name for one in TASKS.values() for name in one.examples]
-        raise UsageError(f"There is no task '{task}'.", hint=did_you_mean(task, known), field="task")
+        near = nearest(task, [name.removesuffix(" FILE") for name in known])
+        hint = did_you_mean(task, near or known)
+        raise UsageError(f"There is no task '{task}'.", hint=hint, field="task")
     module, _, function = family.planner.partition(":")
     planner: Planner = getattr(import_module(module), function)
     return planner

@@ -109,7 +109,7 @@ def _puzzle_results(
 def _check_tokenizer(run: Run, config: RunConfig) -> tuple[CheckResult, HeldOutPart | None]:
     """The result, and what was held out of the run's text as the tokenizer encodes it."""
     if config.solves_puzzles:
-        found = "a puzzle model reads digits and has no tokenizer"
+        found = "a puzzle model reads cells and has no tokenizer"
         return CheckResult(check="tokenizer", verdict="not applicable", found=found), None
     try:
         tokenizer, note = load_run_tokenizer(run, config, model_config_of(run, config).vocab_size)

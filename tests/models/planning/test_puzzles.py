@@ -16,6 +16,7 @@ from models.planning import puzzle_plan
 from models.planning.plan import plan
 from models.planning.puzzle_defaults import puzzle_architectures
 from models.planning.puzzles import resolve_puzzle_request
+from models.runs.events import NoticeGiven
 from tests.requests import train_request
 
 
@@ -40,6 +41,7 @@ def refuse(*_: Any) -> None:
         ({"task": "grid"}, "needs one file", "input and target"),
         ({"task": "grid:9x9"}, "takes a file and no size", "input and target"),
         ({"task": "grid", "paths": ("-",)}, "standard input", "grid FILE"),
+        ({"task": "gird", "paths": ("a.csv",)}, "no task 'gird'", "Did you mean grid?"),
         ({"task": "maz:9x9"}, "no task 'maz:9x9'", "maze:9x9"),
         ({"task": "maze:9x9", "settings": {"model.n_heads": 3}}, "does not divide", None),
         ({"architecture": "looped"}, "solves no puzzles", "trm, hrm"),
@@ -117,6 +119,18 @@ def test_a_plan_calls_the_puzzles_by_their_kind(tmp_path: Path) -> None:
         request = train_request(paths=paths, task=task, count=None if is_file else 20, device="cpu")
         rows = dict(result_of(plan(request, tmp_path)).rows())
         assert (rows["puzzles"], rows["batch"]) == (puzzles, batch)
+
+
+def test_what_was_left_out_of_a_file_is_said_before_too_little_is_left(tmp_path: Path) -> None:
+    set_cache_dir(tmp_path / "cache")
+    (tmp_path / "pairs.csv").write_text("input,target\nabc,ab\nabc,cba\n")
+    request = train_request(paths=(str(tmp_path / "pairs.csv"),), task="grid", device="cpu")
+    said: list[str] = []
+    with pytest.raises(UsageError, match="cannot be held out"):
+        for event in plan(request, tmp_path):
+            if isinstance(event, NoticeGiven):
+                said.append(event.message)
+    assert len(said) == 1 and "line 2: the input has 3 symbols, and the target has 2" in said[0]
 
 
 @pytest.mark.parametrize("n", [9, 15, 30])
