@@ -9,6 +9,7 @@ from data.maze_generator import generate
 from data.maze_grid import (
     GOAL,
     PATH,
+    SIDES,
     START,
     SYMBOLS,
     WAY,
@@ -20,8 +21,11 @@ from data.maze_grid import (
 )
 from data.maze_symmetry import maze_key, random_turn
 from data.maze_text import CHARACTERS, cells_in, draw_maze, is_square, maze_line, parse_maze
-from data.puzzle_kind import GridLayout, Mark, PuzzleKind, Symmetry, texts_of_grids
+from data.puzzle_kind import GridLayout, Mark, NamedSet, PuzzleKind, Symmetry, texts_of_grids
 from data.puzzle_words import PLURALS
+
+_USUAL_COUNT = 20_000
+"""Mazes of a set."""
 
 
 class MazeKind(PuzzleKind):
@@ -41,13 +45,30 @@ class MazeKind(PuzzleKind):
     grade_name = "path"
     graded_by = "the steps of their path"
 
-    def layout(self, cells: int) -> GridLayout:
-        n = self.side(cells)
-        symbols, places = np.arange(SYMBOLS), np.arange(cells)
+    @classmethod
+    def layout_of(cls, symbols: int, cells: int) -> GridLayout:
+        if symbols != SYMBOLS:
+            raise ValueError(f"a maze has {SYMBOLS} symbols, not {symbols}")
+        n, values, places = side_of(cells), np.arange(SYMBOLS), np.arange(cells)
         units = np.stack((places // n, places % n))
-        is_answer = (symbols == WAY) | (symbols == PATH)
+        is_answer = (values == WAY) | (values == PATH)
         none = np.zeros((0, cells, cells), dtype=bool)
-        return GridLayout(symbols == WAY, is_answer, units, none, _neighbours(places.reshape(n, n)), (n, n))
+        return GridLayout(values == WAY, is_answer, units, none, _neighbours(places.reshape(n, n)), (n, n))
+
+    @classmethod
+    def named_set(cls, name: str) -> NamedSet:
+        n = next((n for n in SIDES if name == f"{cls.task}:{n}x{n}"), None)
+        if n is None:
+            raise UsageError(
+                f"There are no mazes called '{name}'.",
+                hint=f"The sizes are {SIDES[0]}x{SIDES[0]} to {SIDES[-1]}x{SIDES[-1]}: "
+                "{train task=maze:15x15}",
+                field="task",
+            )
+        return NamedSet(cls(), n * n, _USUAL_COUNT, (name,), lambda count, seed: generate(n, count, seed))
+
+    def symbol_count(self, cells: int) -> int:
+        return SYMBOLS
 
     def side(self, cells: int) -> int:
         return side_of(cells)

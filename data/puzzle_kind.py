@@ -52,6 +52,19 @@ class Symmetry:
         return np.take_along_axis(self.digits, np.take_along_axis(grids, self.cells, axis=1), axis=1)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """Puzzles that are made here, by a name such as sudoku:4x4."""
+
+    kind: "PuzzleKind"
+    cells: int
+    usual_count: int
+    identity: tuple[str, ...]
+    """What the puzzles depend on besides their number and the seed."""
+    generate: Callable[[int, int], Iterator[tuple[np.ndarray, np.ndarray]]]
+    """From a number and a seed: so many different puzzles and their solutions, each (T,) uint8."""
+
+
 class PuzzleKind(ABC):
     """One kind of puzzle. Grids of any size that it has can be given to its methods."""
 
@@ -92,9 +105,25 @@ class PuzzleKind(ABC):
     symbols: str | None = None
     """The symbols of its cells in their order, where they come from a file."""
 
+    @classmethod
     @abstractmethod
+    def layout_of(cls, symbols: int, cells: int) -> GridLayout:
+        """What a model knows of grids of so many cells, each with one of so many symbols. Raises ValueError
+        for sizes that no puzzle of the kind has."""
+
+    @classmethod
+    def named_set(cls, name: str) -> NamedSet | None:
+        """The puzzles of that name, which begins with the task and a colon. Raises UsageError where there is
+        no such set; None where the kind makes none."""
+        return None
+
+    @abstractmethod
+    def symbol_count(self, cells: int) -> int:
+        """How many symbols a cell of grids of so many cells may have."""
+
     def layout(self, cells: int) -> GridLayout:
         """What a model knows of grids of so many cells."""
+        return self.layout_of(self.symbol_count(cells), cells)
 
     @abstractmethod
     def side(self, cells: int) -> int:

@@ -17,8 +17,8 @@ from data.errors import CorpusError, UsageError
 from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
 from data.progress import Progress
 from data.puzzle_file import read_puzzles
-from data.puzzle_kind import PuzzleKind
-from data.puzzle_kinds import NamedSet, is_named, kind_of, named_set
+from data.puzzle_kind import NamedSet, PuzzleKind
+from data.puzzle_kinds import kind_of, named_set
 from data.storage import replace_file
 from data.wording import counted
 
@@ -87,8 +87,7 @@ def open_puzzles(
     if count is not None and count < 1:
         raise UsageError(f"{counted(count, 'puzzle')} cannot be trained on.", hint="Ask for at least 2.")
     folder = cache_folder(cache)
-    if is_named(name):
-        made = named_set(name)
+    if (made := named_set(name)) is not None:
         wanted = made.usual_count if count is None else count
         path = folder / f"{_cache_name(*made.identity, str(wanted), str(seed))}.npy"
         if (cached := _load_cached(path, made.kind.task)) is None:

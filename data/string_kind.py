@@ -45,8 +45,16 @@ class StringKind(PuzzleKind):
         self.symbols = self.letters = symbols
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
 
-    def layout(self, cells: int) -> GridLayout:
-        return layout_of_strings(cells, len(self.symbols))
+    @classmethod
+    def layout_of(cls, symbols: int, cells: int) -> GridLayout:
+        if not (1 <= cells <= MOST_CELLS and 1 <= symbols <= MOST_SYMBOLS):
+            raise ValueError(f"no string has {cells} cells and {symbols} symbols")
+        every, places = np.ones(symbols, dtype=bool), np.arange(cells)
+        no_views, no_neighbours = np.zeros((0, cells, cells), dtype=bool), np.zeros((0, cells), dtype=int)
+        return GridLayout(every, every, places[None], no_views, no_neighbours, (1, cells))
+
+    def symbol_count(self, cells: int) -> int:
+        return len(self.symbols)
 
     def side(self, cells: int) -> int:
         return cells
@@ -164,10 +172,3 @@ class StringKind(PuzzleKind):
         places = np.arange(puzzles.shape[-1], dtype=np.uint64) << np.uint64(8)
         sums = splitmix64(splitmix64(places + np.uint64(1)) + puzzles)
         return np.asarray(sums.sum(axis=1, dtype=np.uint64))
-
-
-def layout_of_strings(cells: int, symbols: int) -> GridLayout:
-    """What a model knows of strings of so many cells, with so many symbols."""
-    every, places = np.ones(symbols, dtype=bool), np.arange(cells)
-    no_views, no_neighbours = np.zeros((0, cells, cells), dtype=bool), np.zeros((0, cells), dtype=int)
-    return GridLayout(every, every, places[None], no_views, no_neighbours, (1, cells))

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from data.errors import UsageError
-from data.puzzle_kind import GridLayout, Mark, PuzzleKind, Symmetry
+from data.nearest import did_you_mean
+from data.puzzle_kind import GridLayout, Mark, NamedSet, PuzzleKind, Symmetry
 from data.puzzle_words import PLURALS
 from data.sudoku_checker import conflicts, find_repeated_digit, is_solution_of, require_unique
-from data.sudoku_generator import generate
+from data.sudoku_generator import CLUES, HARD_CLUES, generate
 from data.sudoku_grid import SIZES, geometry
 from data.sudoku_solver import search_nodes
 from data.sudoku_symmetry import random_symmetry, symmetry_key
@@ -16,6 +17,14 @@ from data.sudoku_text import cells_in, draw_grid, grid_line, has_grid_length, pa
 
 MAX_NODES = 20_000
 """Search nodes at which measuring the difficulty of a puzzle stops. A fifth of hard 9×9 ones get there."""
+
+_SETS = {
+    "sudoku:4x4": (4, CLUES[4], 20_000),
+    "sudoku:6x6": (6, CLUES[6], 20_000),
+    "sudoku:9x9": (9, CLUES[9], 10_000),
+    "sudoku:9x9-hard": (9, HARD_CLUES, 2_000),
+}
+"""The side, the fewest and the most clues, and the usual number of puzzles."""
 
 
 class SudokuKind(PuzzleKind):
@@ -35,14 +44,28 @@ class SudokuKind(PuzzleKind):
     grade_name = "clues"
     graded_by = "the number of their clues"
 
-    def layout(self, cells: int) -> GridLayout:
-        n = self.side(cells)
-        shape, places = geometry(n), np.arange(cells)
+    @classmethod
+    def layout_of(cls, symbols: int, cells: int) -> GridLayout:
+        n, shape, places = symbols - 1, geometry(symbols - 1), np.arange(cells)
+        if cells != shape.cells:
+            raise ValueError(f"a Sudoku of {n} digits has {shape.cells} cells, not {cells}")
         rows, columns = places // n, places % n
         boxes = rows // shape.box_height * (n // shape.box_width) + columns // shape.box_width
         units = np.stack((rows, columns, boxes))
-        is_blank, together = np.arange(n + 1) == 0, units[:, :, None] == units[:, None, :]
+        is_blank, together = np.arange(symbols) == 0, units[:, :, None] == units[:, None, :]
         return GridLayout(is_blank, ~is_blank, units, together, np.zeros((0, cells), dtype=int), (n, n))
+
+    @classmethod
+    def named_set(cls, name: str) -> NamedSet:
+        if name not in _SETS:
+            raise UsageError(f"There are no puzzles called '{name}'.", hint=did_you_mean(name, _SETS))
+        n, clues, usual = _SETS[name]
+        return NamedSet(
+            cls(), n * n, usual, (name, str(clues)), lambda count, seed: generate(n, count, clues, seed)
+        )
+
+    def symbol_count(self, cells: int) -> int:
+        return self.side(cells) + 1
 
     def side(self, cells: int) -> int:
         n = next((n for n in SIZES if n * n == cells), None)

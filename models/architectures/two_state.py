@@ -59,7 +59,8 @@ class TwoStateConfig(ModelConfig):
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
         steps, power = self.supervision_steps, self.supervision_power
-        require(self.task in ("text", *KINDS), "model.task", self.task, f"text, {', '.join(KINDS)}")
+        allowed = ("text", *KINDS)
+        require(self.task in allowed, "model.task", self.task, f"one of {', '.join(allowed)}")
         require(1 <= steps <= 1024, "model.supervision_steps", steps, "1 to 1024")
         require(0 <= power <= 8, "model.supervision_power", power, "0 to 8")
         scope = self.attention_scope

@@ -10,7 +10,7 @@ import torch
 
 from data.errors import UsageError
 from data.puzzle_kind import PuzzleKind
-from data.puzzle_kinds import is_named, kind_of, named_set
+from data.puzzle_kinds import kind_of, named_set
 from models.architectures import DEFAULT_PUZZLE_ARCHITECTURE, model_config
 from models.config import ModelConfig, TrainingConfig
 from models.device import choose_device
@@ -109,7 +109,7 @@ def _source(request: TrainRequest) -> str:
             field="task",
         )
     if colon:
-        named_set(request.task)
+        named_set(request.task)  # raises where there is no such set
         if request.paths:
             raise UsageError(
                 f"The puzzles of {request.task} are made here, and need no file.",
@@ -146,14 +146,13 @@ def _shape(overrides: Overrides, preset: Preset | None) -> Settings:
 
 def _require_possible(resolved: ResolvedPuzzleRequest) -> None:
     """Refuse what no puzzle can make right. Of a file, it is not known yet how large its grids are."""
-    made, shape = is_named(resolved.source), dict(resolved.shape)
-    if not made and "d_model" not in shape:
+    made, shape = named_set(resolved.source), dict(resolved.shape)
+    if made is None and "d_model" not in shape:
         shape.pop("n_heads", None)  # a width that suits the grids is chosen later
-    if made:
-        named = named_set(resolved.source)
-        kind, cells = named.kind, named.cells
+    if made is not None:
+        kind, cells = made.kind, made.cells
     else:
         kind, cells = kind_of(resolved.task, _ANY_SYMBOLS), _ANY_CELLS[resolved.task]
     model, training = replace(resolved, shape=shape).model(kind, cells), resolved.training(kind, cells)
-    if made:
+    if made is not None:
         require_memory_if_large(model, training, resolved.device)

@@ -30,7 +30,7 @@ def test_puzzles_are_generated_once(source: str, size: int, monkeypatch: pytest.
     assert is_solution_of(made.solutions, made.puzzles).all()
     assert not made.puzzles.flags.writeable and not made.solutions.flags.writeable
     assert result_of(open_puzzles(source, 20, seed=4)).content_hash != made.content_hash
-    monkeypatch.setattr("data.puzzle_kinds.generate", refuse)
+    monkeypatch.setattr("data.sudoku_kind.generate", refuse)
     again = result_of(open_puzzles(source, 20, seed=3))
     assert again.content_hash == made.content_hash and (again.puzzles == made.puzzles).all()
 

@@ -103,11 +103,11 @@ def test_cells_that_are_not_asked_have_no_loss() -> None:
 @pytest.mark.parametrize(
     ("task", "symbols", "cells", "words"),
     [
-        ("sudoku", 7, 16, "16 cells and 6 digits fits no Sudoku"),
+        ("sudoku", 7, 16, "16 cells and 7 symbols fits no Sudoku"),
         ("maze", 5, 64, "64 cells and 5 symbols fits no maze"),
         ("maze", 6, 81, "fits no maze"),
-        ("grid", 3, 901, "fits no strings"),
-        ("grid", 256, 9, "fits no strings"),
+        ("grid", 3, 901, "fits no string"),
+        ("grid", 256, 9, "fits no string"),
     ],
 )
 def test_sizes_that_no_puzzle_has_are_refused(task: str, symbols: int, cells: int, words: str) -> None:

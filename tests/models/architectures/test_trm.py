@@ -117,7 +117,7 @@ def test_the_mixer_sees_every_cell_and_can_be_averaged() -> None:
     ("wrong", "words"),
     [
         ({"d_model": 30, "n_heads": 4}, "does not divide"),
-        ({"task": "chess"}, "text or sudoku"),
+        ({"task": "chess"}, "one of text, sudoku, maze, grid"),
         ({"task": "sudoku"}, "fits no Sudoku"),
         ({"task": "sudoku", "vocab_size": 5, "context_length": 15}, "fits no Sudoku"),
         ({"task": "sudoku", "vocab_size": 5, "context_length": 16, "ngram": 3}, "ngram"),
