@@ -39,7 +39,8 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class LeavingEarly:
-    """The same problems at the trained depth, without and with tokens that leave early."""
+    """The same problems, of the difficulties in training, at the trained depth: without and with tokens that
+    leave early."""
 
     threshold: float
     full: ProblemScores
@@ -49,14 +50,14 @@ class LeavingEarly:
         """A row for each difficulty."""
         columns = (
             Column("difficulty"),
-            Column("all passes", ".1%"),
-            Column("leaving early", ".1%"),
-            Column("passes then", ".2f"),
-            Column("of", ".2f"),
+            Column("right", ".1%"),
+            Column("right, leaving early", ".1%"),
+            Column("passes", ".2f"),
+            Column("passes, leaving early", ".2f"),
         )
         early, full = self.early, self.full
         rows = [
-            (counted(one, unit), share, early.accuracy[one], early.passes[one], full.passes[one])
+            (counted(one, unit), share, early.accuracy[one], full.passes[one], early.passes[one])
             for one, share in full.accuracy.items()
         ]
         title = f"Tokens that leave early, at a threshold of {self.threshold:g}"
@@ -119,6 +120,7 @@ def benchmark_problem_depth(solver: ProblemSolver) -> Generator[Event, None, Rep
 
 def _leaving_early(solver: ProblemSolver, problems: ProblemSets) -> Generator[Event, None, LeavingEarly]:
     model, tokenizer, most = solver.loaded.model, solver.loaded.tokenizer, solver.task.most
+    problems = {difficulty: posed for difficulty, posed in problems.items() if difficulty <= most}
     depth, threshold = model.trained_depth, model.default_halt
     full = yield from score_problems(model, tokenizer, problems, most, depth, "float32")
     halted = replace(depth, halt=threshold)
