@@ -1,4 +1,5 @@
 # make demo    a model of your own in a few minutes, from nothing
+# make dial    two minutes of training, and a problem that only a deep mode answers
 # make test    the whole everyday suite
 PYTHON ?= python3
 VENV   ?= .venv
@@ -12,11 +13,12 @@ CORPUS    := sample_corpora/fables.txt
 PYTEST    := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format screenshots clean
+.PHONY: help setup demo dial test test-slow check format screenshots clean
 
 help:
 	@echo "make setup        environment in $(VENV), with the tested versions"
 	@echo "make demo         two minutes of training, then a passage by the new model"
+	@echo "make dial         two minutes of training, then a problem at every depth"
 	@echo "make test         the everyday test suite"
 	@echo "make test-slow    the long proofs"
 	@echo "make check        lint, format, types, import contracts"
@@ -40,6 +42,9 @@ demo: $(INSTALLED)
 	$(BIN)/rlm generate -p "One morning" --max-tokens 400
 	@echo
 	@echo "Type next:  $(BIN)/rlm chat"
+
+dial: $(INSTALLED)
+	$(BIN)/rlm train --task compose:s3 --minutes 2
 
 test: $(INSTALLED)
 	$(PYTEST) -n auto --maxprocesses 4

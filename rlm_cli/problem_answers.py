@@ -1,16 +1,17 @@
 """`rlm solve` of problems: the answer of a model at each of its modes."""
 
+import contextlib
 import secrets
 import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data.errors import UsageError
+from data.errors import RlmError, UsageError
 from data.text_table import TextTable
 from data.wording import counted
 from rlm_cli.interrupts import no_lost_interrupt
-from rlm_cli.output import Output
+from rlm_cli.output import Form, Output
 
 if TYPE_CHECKING:
     from data.problems.problem import Problem
@@ -53,23 +54,45 @@ def answer_and_show(
     A new problem has the greatest difficulty in training and is none that the training saw the answer of.
     Raises UsageError for a text that is no problem of the run.
     """
-    with no_lost_interrupt():
-        from models.device import prepare_process
-        from models.generation.problem_solver import answer_problem, load_problem_solver
-
-    prepare_process(threads or 1)
-    solver = load_problem_solver(run, device or "cpu")
+    solver = _solver(run, device, threads)
     problems = _new_problem(solver) if texts is None else [solver.task.read(text) for text in texts]
     began = time.perf_counter()
     results = []
     for problem in problems:
-        answers = {mode: answer_problem(solver, problem, depth) for mode, depth in solver.modes.items()}
+        answers = _answers(solver, problem)
         _show(problem, answers, solver, output)
         results.append(_as_json(problem, answers))
     output.json({"run": run.name, "task": solver.task.name, "results": results})
     output.say(
         f"{run.name} · {counted(len(problems), 'problem')} · {time.perf_counter() - began:.2f} s", style="dim"
     )
+
+
+def show_example(run: "Run", output: Output) -> None:
+    """Print a new problem and its answers, for a person. Prints nothing where the model cannot be loaded."""
+    if output.form is not Form.HUMAN:
+        return
+    with contextlib.suppress(RlmError):
+        solver = _solver(run, None, None)
+        (problem,) = _new_problem(solver)
+        output.result("\nA problem that it never saw, answered at every mode:")
+        _show(problem, _answers(solver, problem), solver, output)
+
+
+def _solver(run: "Run", device: str | None, threads: int | None) -> "ProblemSolver":
+    with no_lost_interrupt():
+        from models.device import prepare_process
+        from models.generation.problem_solver import load_problem_solver
+
+    prepare_process(threads or 1)
+    return load_problem_solver(run, device or "cpu")
+
+
+def _answers(solver: "ProblemSolver", problem: "Problem") -> "dict[str, Answer]":
+    """By mode."""
+    from models.generation.problem_solver import answer_problem
+
+    return {mode: answer_problem(solver, problem, depth) for mode, depth in solver.modes.items()}
 
 
 def _new_problem(solver: "ProblemSolver") -> "list[Problem]":

@@ -158,7 +158,10 @@ def _show_result(event: events.RunFinished, history: "History", output: Output, 
     ]
     output.pairs(row for row in (*rows, *_right_answers(event)) if row[1])
     if event.accuracy_by_mode is not None:
-        output.say(f"\nLet it answer:  {program()} solve {name} --random")
+        from rlm_cli.problem_answers import show_example
+
+        show_example(run, output)
+        output.say(f"\nAnother one:  {program()} solve {name} --random")
     elif event.exact_accuracy is not None:
         output.say(f"\nSolve a puzzle:  {program()} solve {name} --random")
     else:

@@ -64,6 +64,19 @@ def test_a_problem_is_answered_at_every_mode(capsys: pytest.CaptureFixture[str])
     assert all(one["right"] == (one["answer"] == result["answer"]) for one in result["modes"].values())
 
 
+def test_a_training_ends_with_a_problem_answered_at_every_mode(capsys: pytest.CaptureFixture[str]) -> None:
+    short = ["train", "--task", "compose:s3:2", "--steps", "1", *TINY]
+    capsys.readouterr()
+    assert main([*short, "--name", "shown"]) == 0
+    captured = capsys.readouterr()
+    assert "A problem that it never saw" in captured.out and "(2 factors)" in captured.out
+    assert "solve shown --random" in captured.err
+    assert main([*short, "--name", "lines", "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all("event" in one for one in events)
+    assert list(events[-1]["accuracy_by_mode"]["extreme"]) == ["1", "2", "3", "4"]
+
+
 def test_a_new_problem_is_as_hard_as_in_training(capsys: pytest.CaptureFixture[str]) -> None:
     (result,) = json_of(capsys, "solve", "products", "--random")["results"]
     assert result["difficulty"] == 4
