@@ -211,11 +211,11 @@ class PuzzleKind(ABC):
         False."""
 
     def fault_of(self, answer: np.ndarray, puzzle: np.ndarray) -> str:
-        """Why an answer (T,) solves the puzzle (T,) not, as a part of a sentence."""
+        """Why an answer (T,) does not solve its puzzle (T,), as a part of a sentence."""
         return "it breaks the rules"
 
     def conflicts(self, grid: np.ndarray) -> np.ndarray:
-        """The cells of a grid (T,) that break a rule together: (T,) bool."""
+        """The cells of a grid (T,) that break a rule together, as equal digits in a row do: (T,) bool."""
         return np.zeros(grid.shape, dtype=bool)
 
     def random_symmetry(self, rng: np.random.Generator, cells: int, batch: int) -> Symmetry | None:

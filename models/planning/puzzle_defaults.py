@@ -5,7 +5,7 @@ own file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.errors import UsageError
 from data.puzzle_kind import PuzzleKind
@@ -14,23 +14,24 @@ from models.architectures.two_state import TwoStateConfig
 from models.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suited:
     """What suits puzzles."""
 
     minutes: float
-    width: int
-    heads: int
-    max_steps: int
-    supervision_steps: int
-    batch_size: int
-    average_decay: float
+    width: int = 64
+    heads: int = 4
+    max_steps: int = 2
+    supervision_steps: int = 8
+    batch_size: int = 64
+    average_decay: float = 0.995
+    evaluations: int = 10
 
 
 _SUDOKUS: Mapping[int, Suited] = {
-    4: Suited(2.0, 64, 4, 2, 8, 64, 0.995),
-    6: Suited(5.0, 64, 4, 2, 8, 64, 0.995),
-    9: Suited(20.0, 96, 4, 3, 16, 64, 0.999),
+    4: Suited(minutes=2.0),
+    6: Suited(minutes=5.0),
+    9: Suited(minutes=20.0, width=96, max_steps=3, supervision_steps=16, average_decay=0.999),
 }
 """By the side of the grid."""
 
@@ -40,10 +41,21 @@ def suited_to(kind: PuzzleKind, cells: int) -> Suited:
     if kind.task == "sudoku":
         return _SUDOKUS[kind.side(cells)]
     if kind.task == "maze":
-        side = kind.side(cells)
-        minutes = 5.0 if side < 12 else 20.0 if side < 20 else 60.0
-        return Suited(minutes, 80, 5, 3, 8 if side < 20 else 16, 32, 0.995)
-    return Suited(3.0 if cells <= 32 else 20.0, 64, 4, 2, 8, 64, 0.995)
+        return _suited_to_mazes(kind.side(cells))
+    if cells <= 32:
+        return Suited(minutes=3.0)
+    return Suited(minutes=20.0, batch_size=64 if cells <= 100 else 32 if cells <= 256 else 16)
+
+
+def _suited_to_mazes(side: int) -> Suited:
+    # Five heads see all cells, and the one above, below, left and right. An evaluation is long, since a model
+    # that is not sure takes all its steps.
+    suited = Suited(minutes=5.0, width=80, heads=5, max_steps=3, batch_size=32)
+    if side < 12:
+        return suited
+    if side < 20:
+        return replace(suited, minutes=20.0, evaluations=5)
+    return replace(suited, minutes=60.0, evaluations=5, supervision_steps=16, batch_size=16)
 
 
 def puzzle_architectures() -> tuple[str, ...]:
@@ -94,6 +106,7 @@ def puzzle_training_defaults(kind: PuzzleKind, cells: int) -> Settings:
         "batch_size": suited.batch_size,
         "warmup_steps": 50,
         "average_decay": suited.average_decay,
+        "evaluations": suited.evaluations,
         "cooldown": 0.5,
         "shallow_fraction": 0.0,
         "full_depth_prob": 1.0,
