@@ -45,7 +45,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PuzzleEvaluation:
-    """Of puzzles. The loss is in nats per blank cell; accuracies are shares from 0 to 1."""
+    """Of puzzles. The loss is in nats per cell that is asked; accuracies are shares from 0 to 1."""
 
     step: Count
     after_steps: Count
@@ -53,7 +53,7 @@ class PuzzleEvaluation:
     exact_accuracy: AnyFloat
     """Of whole grids."""
     cell_accuracy: AnyFloat
-    """Of blank cells."""
+    """Of the cells that are asked, such as the blank ones of a Sudoku."""
     mean_exit_step: AnyFloat
     puzzles: Count
     chosen_by_others: bool
@@ -62,7 +62,7 @@ class PuzzleEvaluation:
     exit_steps: Mapping[str, Count] = field(default_factory=dict)
     """Puzzles by the supervision steps they took."""
     exit_and_difficulty: AnyFloat | None = None
-    """Rank correlation of these steps with the search nodes of a plain solver."""
+    """Rank correlation of these steps with how hard puzzles are, as by the search nodes of a plain solver."""
     exact_accuracy_by_steps: Mapping[str, AnyFloat] = field(default_factory=dict)
     puzzles_by_steps: Count | None = None
     number_format: Text | None = None

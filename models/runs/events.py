@@ -156,8 +156,8 @@ class EvaluationFinished(Event):
     """The losses on the training and the held-out text. `bits_per_byte` can be compared between
     tokenizers. `best` means that this is the lowest validation loss yet.
 
-    For puzzles the losses are nats per blank cell, the best evaluation is the one with the highest
-    `exact_accuracy`, and the last three fields are set: the share of whole grids and of blank cells
+    For puzzles the losses are nats per asked cell, the best evaluation is the one with the highest
+    `exact_accuracy`, and the last three fields are set: the share of whole grids and of asked cells
     that are right, and the mean number of supervision steps. They are None for text.
     """
 

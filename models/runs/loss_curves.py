@@ -16,7 +16,7 @@ SMOOTHED_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class LossPoint:
-    """A loss, and how far the training had come. In nats per token, for puzzles per blank cell."""
+    """A loss, and how far the training had come. In nats per token, for puzzles per asked cell."""
 
     step: int
     tokens: float

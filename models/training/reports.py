@@ -71,7 +71,7 @@ def evaluation_finished(
     mean_exit_step: float | None = None,
     accuracy: dict[str, float] | None = None,
 ) -> EvaluationFinished:
-    """An evaluation on the way. `loss` is in nats per token, or per blank cell of a puzzle."""
+    """An evaluation on the way. `loss` is in nats per token, or per asked cell of a puzzle."""
     return EvaluationFinished(
         step=session.counters.step,
         epoch=session.epoch,
