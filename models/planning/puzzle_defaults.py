@@ -26,6 +26,8 @@ class Suited:
     batch_size: int = 64
     average_decay: float = 0.995
     evaluations: int = 10
+    rates: tuple[float, float] = (0.003, 0.02)
+    """The peaks of the learning rates of vectors and of matrices."""
 
 
 _SUDOKUS: Mapping[int, Suited] = {
@@ -48,9 +50,10 @@ def suited_to(kind: PuzzleKind, cells: int) -> Suited:
 
 
 def _suited_to_mazes(side: int) -> Suited:
-    # Five heads see all cells, and the one above, below, left and right. An evaluation is long, since a model
-    # that is not sure takes all its steps.
-    suited = Suited(minutes=5.0, width=80, heads=5, max_steps=3, batch_size=32)
+    # Five heads see all cells, and the one above, below, left and right. After 600 steps 93 % of the 9×9
+    # mazes were solved, and 86 % at twice these rates. An evaluation is long, since a model that is not sure
+    # takes all its steps.
+    suited = Suited(minutes=5.0, width=80, heads=5, max_steps=3, batch_size=32, rates=(0.0015, 0.01))
     if side < 12:
         return suited
     if side < 20:
@@ -107,6 +110,8 @@ def puzzle_training_defaults(kind: PuzzleKind, cells: int) -> Settings:
         "warmup_steps": 50,
         "average_decay": suited.average_decay,
         "evaluations": suited.evaluations,
+        "learning_rate": suited.rates[0],
+        "matrix_learning_rate": suited.rates[1],
         "cooldown": 0.5,
         "shallow_fraction": 0.0,
         "full_depth_prob": 1.0,
