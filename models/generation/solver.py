@@ -131,12 +131,16 @@ def load_solver(run: Run, device: str = "cpu") -> Solver:
         raise RunError(f"Run '{run.name}' is not trained yet.", hint="Train one: {train task=sudoku:4x4}")
     config.require_puzzles(run.path)
     model = load_model(run, config, device)
+    no_puzzle_model = CheckpointError(
+        f"The config.json of run '{run.name}' does not describe a puzzle model.",
+        hint="Restore the config.json it was trained with.",
+    )
     if not isinstance(model, PuzzleModel) or model.config.task == "text":
-        raise CheckpointError(
-            f"The config.json of run '{run.name}' does not describe a puzzle model.",
-            hint="Restore the config.json it was trained with.",
-        )
-    return Solver(model, run, config, puzzle_kind(config))
+        raise no_puzzle_model
+    kind = puzzle_kind(config)
+    if kind.symbol_count(model.config.context_length) != model.config.vocab_size:
+        raise no_puzzle_model
+    return Solver(model, run, config, kind)
 
 
 def solve_puzzles(

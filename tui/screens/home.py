@@ -139,7 +139,8 @@ class HomeScreen(RlmScreen):
     def _about(self, row: RunRow) -> Content:
         """Some lines about one run."""
         summary = row.summary
-        kind = PUZZLES_IN_WORDS.get(summary.puzzle_task or "", "text")
+        task = summary.puzzle_task
+        kind = "text" if task is None else PUZZLES_IN_WORDS.get(task, "puzzles")
         learns = summary.learns
         words = learns if learns and learns.startswith(kind) else f"{kind} {learns}"
         about = [summary.architecture, words if learns else None]

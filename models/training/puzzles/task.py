@@ -264,8 +264,10 @@ def open_task(
     """The puzzles of a run. Raises CorpusError where they have changed, CheckpointError."""
     assert config.data is not None
     learned, held_out = yield from load_puzzles(run, config)
-    cells = learned.cells
-    if not isinstance(layout, PuzzleModel) or layout.config.context_length != cells:
+    cells, symbols = learned.cells, learned.kind.symbol_count(learned.cells)
+    if not isinstance(layout, PuzzleModel) or (
+        (layout.config.context_length, layout.config.vocab_size) != (cells, symbols)
+    ):
         raise CheckpointError(
             f"The config.json of run '{run.name}' describes no model for its puzzles.",
             hint="Put the config.json back that it was trained with.",

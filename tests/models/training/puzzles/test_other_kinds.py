@@ -16,6 +16,7 @@ from data.maze_kind import MazeKind
 from data.progress import result_of
 from data.puzzles import open_puzzles, split
 from models.benchmark.puzzle_depth import benchmark_puzzle_depth
+from models.errors import CheckpointError
 from models.generation.solver import load_solver, solve_puzzles
 from models.planning.extend import extend
 from models.planning.plan import plan
@@ -129,6 +130,17 @@ def test_a_configuration_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     model = replace(config.model, foreign={**config.model.foreign, "task": "chess"})
     with pytest.raises(UsageError, match="no puzzles of task 'chess'"):
         puzzle_kind(replace(config, model=model))
+
+
+@pytest.mark.parametrize("symbols", ["0123456789x", "01", None])
+def test_symbols_that_are_not_those_of_the_model_are_refused(tmp_path: Path, symbols: str | None) -> None:
+    run = new_run(tmp_path, "grid", steps=1)
+    go(run)
+    config = run.config()
+    assert config.data is not None
+    run.save_config(replace(config, data=replace(config.data, symbols=symbols)))
+    with pytest.raises(CheckpointError, match="does not describe a puzzle model"):
+        load_solver(run)
 
 
 def test_mazes_are_drawn_turned_and_strings_as_they_are(tmp_path: Path) -> None:
