@@ -8,6 +8,7 @@ from typing import ClassVar
 from data.problems.problem import ANSWER_MARK, NO_LABEL, Problem, ProblemTask, characters_of
 
 _PROBLEM = re.compile(r"((?:[a-z]=[a-z0-9] )+)\?([a-z])=?")
+_DEFINITION = re.compile(r"([a-z])=([a-z0-9])")
 _OTHERS = 5
 """Definitions beside those that are asked about."""
 _DIGIT_SHARE = 0.4
@@ -22,7 +23,6 @@ class Chains(ProblemTask):
     example: ClassVar[str] = '"a=3 b=a q=7 c=b ?c"'
     hardest: ClassVar[int] = len(string.ascii_lowercase) - _OTHERS
     pace: ClassVar[int] = 5000
-    shortest_held_out: ClassVar[int] = 8
 
     @property
     def alphabet(self) -> str:
@@ -65,6 +65,15 @@ class Chains(ProblemTask):
         answer = values[asked]
         given = f"{definitions}?{asked}{ANSWER_MARK}"
         return Problem(given, answer, "".join((*labels, NO_LABEL, answer, answer)), hops[asked])
+
+    def question(self, given: str) -> str:
+        """The definitions that lead to the variable, from its number on: "a=3 b=a c=b"."""
+        definitions = dict(_DEFINITION.findall(given))
+        name, chain = given[-1] if "?" in given else given[-3], list[str]()
+        while name in definitions:
+            chain.append(f"{name}={definitions[name]}")
+            name = definitions[name]
+        return " ".join(reversed(chain))
 
     def longest(self, difficulty: int) -> int:
         return 4 * (difficulty + _OTHERS) + 4

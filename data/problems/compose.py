@@ -27,7 +27,9 @@ class Compose(ProblemTask):
     example: ClassVar[str] = "cab"
     hardest: ClassVar[int] = 64
     pace: ClassVar[int] = 3000
+    held_out_from: ClassVar[int] = 3
     shortest_held_out: ClassVar[int] = 3
+    version: ClassVar[int] = 1
 
     def __init__(self, name: str, n: int, most: int) -> None:
         """`n` is one of SIZES."""

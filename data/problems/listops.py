@@ -30,7 +30,6 @@ class ListOps(ProblemTask):
     example: ClassVar[str] = '"max(2,min(4,7),0)"'
     hardest: ClassVar[int] = 12
     pace: ClassVar[int] = 10000
-    shortest_held_out: ClassVar[int] = 8
 
     @property
     def alphabet(self) -> str:
@@ -71,6 +70,16 @@ class ListOps(ProblemTask):
             raise self.unreadable(text, f"more than {self.hardest} operations are within each other")
         answer = str(values[0][0])
         return Problem(expression + ANSWER_MARK, answer, "".join((*labels, answer)), depth)
+
+    def question(self, given: str) -> str:
+        """The operation that ends with `given`, whatever it stands in."""
+        depth, start = 0, len(given)
+        while start > 0:
+            start -= 1
+            depth += (given[start] == ")") - (given[start] == "(")
+            if depth == 0:
+                break
+        return given[start - len("max") :]
 
     def longest(self, difficulty: int) -> int:
         flat = len("max(1,2),")

@@ -14,8 +14,6 @@ from data.wording import counted
 ANSWER_MARK = "="
 """The last character of what is given: the answer follows it."""
 NO_LABEL = " "
-FORMAT_VERSION = 1
-"""Part of every content hash. It changes when the problems of a name change."""
 HELD_OUT_SHARE = 8
 """One problem in so many is held out."""
 
@@ -46,9 +44,12 @@ class ProblemTask(ABC):
     """The greatest difficulty that can be made."""
     pace: ClassVar[int]
     """Problems in training after which their greatest difficulty grows by one, from 2 up."""
-    shortest_held_out: ClassVar[int]
-    """Characters of the shortest problems that are held out, without the mark: of shorter ones there are too
-    few."""
+    held_out_from: ClassVar[int] = 1
+    """The least difficulty of which some are held out: of easier ones there are too few."""
+    shortest_held_out: ClassVar[int] = 1
+    """Characters of the shortest question that is held out."""
+    version: ClassVar[int] = 2
+    """Part of the content hash. It changes when the problems of a name change, or what is held out."""
 
     def __init__(self, name: str, most: int) -> None:
         """`most` is the greatest difficulty in training. Raises UsageError where it is out of range."""
@@ -93,7 +94,7 @@ class ProblemTask(ABC):
     @property
     def content_hash(self) -> str:
         """The same for the same problems: a run that goes on knows by it that they are."""
-        return hashlib.sha256(f"{FORMAT_VERSION}:{self.name}:{self.most}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.version}:{self.name}:{self.most}".encode()).hexdigest()
 
     @property
     def context_length(self) -> int:
@@ -101,12 +102,19 @@ class ProblemTask(ABC):
         answer."""
         return 1 + max(map(self.longest, self.measured))
 
-    def is_held_out(self, given: str) -> bool:
-        """Whether the problem `given`, without the mark, is one that no training may see the answer of.
+    def question(self, given: str) -> str:
+        """What the label after `given`, the beginning of a problem or all of it without the mark, asks for:
+        the same text wherever the same is asked."""
+        return given
 
-        The text alone decides, so that the two parts never overlap, whatever the seed.
+    def is_held_out(self, given: str) -> bool:
+        """Whether no training may see the label after `given`, the beginning of a problem or all of it
+        without the mark.
+
+        The question alone decides, so that the two parts never overlap, whatever the seed and the problem.
         """
-        return len(given) >= self.shortest_held_out and zlib.crc32(given.encode()) % HELD_OUT_SHARE == 0
+        question = self.question(given)
+        return len(question) >= self.shortest_held_out and zlib.crc32(question.encode()) % HELD_OUT_SHARE == 0
 
     def unreadable(self, text: str, reason: str) -> UsageError:
         """The error about a text that is no problem of this kind."""
@@ -125,8 +133,7 @@ def held_out_problems(task: ProblemTask, difficulty: int, count: int, seed: int 
     found: list[Problem] = []
     while len(found) < count:
         problem = task.make(draw, difficulty)
-        given = problem.given.removesuffix(ANSWER_MARK)
-        if len(given) < task.shortest_held_out or task.is_held_out(given):
+        if difficulty < task.held_out_from or task.is_held_out(problem.given.removesuffix(ANSWER_MARK)):
             found.append(problem)
     return found
 

@@ -28,7 +28,7 @@ def tokenizer_of(task: ProblemTask) -> CharacterTokenizer:
 class ProblemSampler:
     """An endless sequence of problems of every difficulty in training, each a function of its number.
 
-    The label of a character is hidden where the problem that ends there is held out.
+    A label is hidden where its question is held out. A problem that has no other target is not among them.
     """
 
     blocks_per_epoch = EPOCH
@@ -64,10 +64,21 @@ class ProblemSampler:
         draw = random.Random(f"{self.seed}:{number}")
         grown = EASIEST + number // self.task.pace if self.easy_first else self.task.most
         most = min(self.task.most, grown)
-        return self.task.make(draw, most if draw.random() < HARDEST_SHARE else draw.randint(1, most))
+        while True:
+            problem = self.task.make(draw, most if draw.random() < HARDEST_SHARE else draw.randint(1, most))
+            if self._has_target(problem):
+                return problem
+
+    def _has_target(self, problem: Problem) -> bool:
+        if not self.task.is_held_out(problem.given[:-1]):
+            return True
+        return not self.answers_only and any(
+            label != NO_LABEL and not self.task.is_held_out(problem.given[:place])
+            for place, label in enumerate(problem.labels[:-1], start=1)
+        )
 
     def _hide_held_out(self, targets: np.ndarray, problem: Problem) -> None:
-        """Leave no target in `targets` (T,) that is the answer to a held-out problem."""
+        """Leave no target in `targets` (T,) that answers a held-out question."""
         given = len(problem.given)
         for place in np.flatnonzero(targets[1:given] != IGNORED) + 1:
             if self.task.is_held_out(problem.given[:place]):

@@ -18,6 +18,7 @@ class Sums(ProblemTask):
     example: ClassVar[str] = "478+256"
     hardest: ClassVar[int] = 32
     pace: ClassVar[int] = 10000
+    held_out_from: ClassVar[int] = 2
     shortest_held_out: ClassVar[int] = 5
 
     @property
@@ -39,6 +40,10 @@ class Sums(ProblemTask):
             raise self.unreadable(text, f"a number has more than {self.hardest} digits")
         given, answer = f"{first}+{second}{ANSWER_MARK}", str(int(first) + int(second))
         return Problem(given, answer, NO_LABEL * (len(given) - 1) + answer[0], difficulty)
+
+    def question(self, given: str) -> str:
+        """The two numbers in one order: 12+34 and 34+12 have the same sum."""
+        return "+".join(sorted(given.split("+")))
 
     def longest(self, difficulty: int) -> int:
         return 3 * difficulty + 3

@@ -136,7 +136,7 @@ def test_a_finished_run_is_sound_and_goes_on(tmp_path: Path) -> None:
 
 def test_problems_of_another_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = new_run(tmp_path)
-    monkeypatch.setattr("data.problems.problem.FORMAT_VERSION", 2)
+    monkeypatch.setattr("data.problems.compose.Compose.version", 99)
     with pytest.raises(CorpusError, match="another version"):
         go(run)
 
