@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from data.problems.names import open_task
 from data.problems.problem import ANSWER_MARK, Problem, ProblemTask
 from data.tokenizer import Tokenizer
 from models.depth import Depth, is_trained
@@ -11,6 +10,7 @@ from models.generation.generate import generate
 from models.generation.settings import GenerationConfig
 from models.recursive_lm import RecursiveLM
 from models.runs.load import LoadedModel, load_run
+from models.runs.problems import load_problems
 from models.runs.run import Run
 
 _LONGEST_ANSWER = 64
@@ -43,12 +43,18 @@ class Answer:
 
 
 def load_problem_solver(run: Run, device: str = "cpu") -> ProblemSolver:
-    """Load the run's best weights. Raises RunError for a run that learned no problems, and as `load_run`."""
+    """Load the run's best weights. Raises RunError for a run that learned no problems, and as `load_run` and
+    `load_problems`."""
     config = run.config()
     config.require_problems(run.path)
-    assert config.data is not None
-    task = open_task(config.data.paths[0])
-    return ProblemSolver(load_run(run, device), task)
+    loaded = load_run(run, device)
+    task = load_problems(run, config, loaded.model.config.context_length, same=False)
+    if loaded.tokenizer.unk_id in loaded.tokenizer.encode(task.alphabet):
+        raise RunError(
+            f"Run '{run.name}' did not learn {task.name}: its tokenizer lacks characters of it.",
+            hint="Put the config.json back that it was trained with.",
+        )
+    return ProblemSolver(loaded, task)
 
 
 def answer_problem(solver: ProblemSolver, problem: Problem, depth: Depth) -> Answer:

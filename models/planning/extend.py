@@ -13,6 +13,7 @@ from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of
 from models.runs.machine import choose_machine
+from models.runs.problems import load_problems
 from models.runs.puzzles import load_puzzles
 from models.runs.run import Run
 from models.runs.run_config import DataSection, Extension, RunConfig
@@ -40,7 +41,9 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         _require_readable(run, config)
         if config.solves_puzzles:
             result_of(load_puzzles(run, config))
-        elif not config.answers_problems:
+        elif config.answers_problems:
+            load_problems(run, config, model_config_of(run, config).context_length)
+        else:
             _require_text(run, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
         if snapshot is not None and not has_no_steps_yet(snapshot):

@@ -83,8 +83,7 @@ def check_round_trip(tokenizer: Tokenizer, part: HeldOutPart) -> CheckResult:
         found = "the text that was held out is not there any more"
         return CheckResult(check="tokenizer", verdict="not measured", found=found)
     lost = f", {unknown:,} of them not in the vocabulary" if unknown else ""
-    source = "" if part.corpus is not None else ", from the cache"
-    found = f"{characters:,} held-out characters come back unchanged{lost}{source}"
+    found = f"{characters:,} held-out characters come back unchanged{lost}{part.source}"
     return CheckResult(check="tokenizer", verdict="sound", found=found, value=unknown)
 
 

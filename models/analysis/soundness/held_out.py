@@ -7,7 +7,6 @@ import numpy as np
 
 from data.corpus import Corpus
 from data.errors import CorpusError, StorageError, UsageError
-from data.problems.names import open_task
 from data.progress import result_of
 from data.puzzles import PuzzleSet
 from data.tokenizer import Tokenizer
@@ -15,6 +14,8 @@ from models.analysis.run_texts import prepared_text
 from models.evaluation.problems import problem_sets
 from models.evaluation.puzzles import without_first
 from models.recovery.held_out_text import held_out_text
+from models.runs.compatibility import model_config_of
+from models.runs.problems import load_problems
 from models.runs.puzzles import load_puzzles
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -36,9 +37,17 @@ class HeldOutPart:
     tokens: np.ndarray | None
     """(N,), the tokens; None where the text is gone, and they are not in the cache either."""
     tokenizer: Tokenizer
+    problems: tuple[str, ...] = ()
+    """Of a run of problems: some that are held out, with their answers."""
+
+    @property
+    def source(self) -> str:
+        """What to say of where it comes from; nothing for the usual place."""
+        return "" if self.corpus is not None or self.problems else ", from the cache"
 
     def stretches(self) -> Iterator[str]:
         """Stretches of the text. Where it is gone, what its tokens in the cache decode to."""
+        yield from self.problems
         if self.corpus is not None:
             yield from held_out_text(self.corpus)
         elif self.tokens is not None:
@@ -49,7 +58,7 @@ def open_held_out(run: Run, config: RunConfig, tokenizer: Tokenizer) -> HeldOutP
     """What was held out of the run's text. Tokens that are not in the cache are made again."""
     assert config.data is not None
     if config.answers_problems:
-        return HeldOutPart(None, _problem_tokens(config, tokenizer), tokenizer)
+        return HeldOutPart(None, None, tokenizer, _problems(run, config))
     try:
         corpus = result_of(find_text(run, config.data.paths, config.data.content_hash))
     except (CorpusError, UsageError):
@@ -64,12 +73,14 @@ def held_out_puzzles(run: Run, config: RunConfig) -> PuzzleSet:
     return without_first(held_out, EVALUATED)
 
 
-def _problem_tokens(config: RunConfig, tokenizer: Tokenizer) -> np.ndarray:
-    """Held-out problems and their answers, one after another, (N,)."""
-    assert config.data is not None
-    sets = problem_sets(open_task(config.data.paths[0]), _PROBLEMS, FINAL_SEED)
-    written = [one.given + one.answer for problems in sets.values() for one in problems]
-    return np.concatenate([tokenizer.encode_document(text) for text in written])
+def _problems(run: Run, config: RunConfig) -> tuple[str, ...]:
+    """Held-out problems and their answers; nothing where they are not known."""
+    try:
+        task = load_problems(run, config, model_config_of(run, config).context_length)
+    except CorpusError:
+        return ()
+    sets = problem_sets(task, _PROBLEMS, FINAL_SEED)
+    return tuple(one.given + one.answer for problems in sets.values() for one in problems)
 
 
 def _held_out_tokens(run: Run, config: RunConfig, tokenizer: Tokenizer) -> np.ndarray | None:

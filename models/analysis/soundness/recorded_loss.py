@@ -26,7 +26,7 @@ from models.evaluation.problems import problem_sets, score_problems
 from models.evaluation.puzzles import part_of, score
 from models.recursive_lm import RecursiveLM
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
-from models.training.problems.task import FEWEST, FINAL_SEED
+from models.training.problems.task import FEWEST, FINAL, FINAL_SEED
 
 TOLERANCE = 1e-3
 """Nats that two measurements in float32 differ by at most, on whatever machine."""
@@ -87,7 +87,7 @@ def check_problem_losses(
 ) -> Iterator[CheckResult]:
     """The recorded loss at each mode against that on the same held-out problems, one result for each mode."""
     number_format, tolerance = _format_and_tolerance(model, evaluation.number_format)
-    problems = problem_sets(task, evaluation.problems_each or FEWEST, FINAL_SEED)
+    problems = problem_sets(task, min(evaluation.problems_each or FEWEST, FINAL), FINAL_SEED)
     for mode, loss in evaluation.validation_loss_by_mode.items():
         if mode in MODES:
             scoring = score_problems(model, tokenizer, problems, task.most, MODES[mode], number_format)

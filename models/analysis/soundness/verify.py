@@ -6,8 +6,7 @@ steps.
 
 from collections.abc import Iterator
 
-from data.errors import RlmError
-from data.problems.names import open_task
+from data.errors import CorpusError, RlmError
 from models.analysis.soundness.files import check_checkpoints, check_round_trip, check_weights
 from models.analysis.soundness.held_out import HeldOutPart, held_out_puzzles, open_held_out
 from models.analysis.soundness.logits import check_cache, check_causality, check_depth, check_puzzle_depth
@@ -26,6 +25,7 @@ from models.runs.compatibility import model_config_of
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.load import load_model, require_trained
 from models.runs.pending_change import config_of_weights
+from models.runs.problems import load_problems
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.tokenizer import copies_inside, load_run_tokenizer
@@ -76,14 +76,23 @@ def _text_results(
     evaluation = _evaluation(run)
     if isinstance(evaluation, CheckResult):
         yield evaluation
+    elif part is not None and isinstance(evaluation, Evaluation) and config.answers_problems:
+        yield from _problem_losses(run, config, model, evaluation, part)
     elif part is None or part.tokens is None:
         yield _no_loss("the text that was held out is not there any more")
-    elif isinstance(evaluation, Evaluation) and config.answers_problems:
-        assert config.data is not None
-        task = open_task(config.data.paths[0])
-        yield from check_problem_losses(model, evaluation, task, part.tokenizer)
     elif isinstance(evaluation, Evaluation):
         yield from check_losses(model, evaluation, part.tokens, loss_time_s)
+
+
+def _problem_losses(
+    run: Run, config: RunConfig, model: RecursiveLM, evaluation: Evaluation, part: HeldOutPart
+) -> Iterator[CheckResult]:
+    try:
+        task = load_problems(run, config, model.config.context_length)
+    except CorpusError as error:
+        yield _no_loss(error.message.removesuffix("."))
+        return
+    yield from check_problem_losses(model, evaluation, task, part.tokenizer)
 
 
 def _puzzle_results(

@@ -9,16 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.errors import CorpusError
 from data.loader import IGNORED
-from data.problems.names import open_task as open_problem_task
 from data.problems.problem import ProblemTask
 from data.problems.sampler import ProblemSampler
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.depth import Depth, is_trained, sample_depth
 from models.device import autocast, to_device
-from models.errors import CheckpointError
 from models.evaluation.modes import modes_by_importance
 from models.evaluation.problems import ProblemScores, problem_sets, score_problems
 from models.generation.problem_solver import write_answer
@@ -27,6 +24,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, with_losses
 from models.runs.evaluation import Evaluation
 from models.runs.events import Event, RunFinished, SampleGenerated
+from models.runs.problems import load_problems
 from models.runs.run import Run
 from models.runs.run_config import Calibration, RunConfig
 from models.runs.tokenizer import load_run_tokenizer
@@ -233,20 +231,9 @@ class ProblemTrainingTask:
 def open_task(
     run: Run, config: RunConfig, training: TrainingConfig, layout: RecursiveLM, device: torch.device
 ) -> Generator[Event, None, tuple[ProblemTrainingTask, RunConfig]]:
-    """The problems of a run. Raises CorpusError where this version makes others, CheckpointError."""
-    assert config.data is not None
+    """The problems of a run. Raises as `load_problems`."""
     yield from ()
-    problems = open_problem_task(config.data.paths[0])
-    if problems.content_hash != config.data.content_hash:
-        raise CorpusError(
-            f"The problems of run '{run.name}' were made by another version of rlm.",
-            hint=f"Train a new run: {{train task={problems.name}}}",
-        )
-    if layout.config.context_length < problems.context_length:
-        raise CheckpointError(
-            f"The config.json of run '{run.name}' describes no model for its problems.",
-            hint="Put the config.json back that it was trained with.",
-        )
+    problems = load_problems(run, config, layout.config.context_length)
     tokenizer = load_run_tokenizer(run, config, layout.config.vocab_size)[0]
     sampler = ProblemSampler(
         problems,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from data.errors import CorpusError, UsageError
+from data.errors import CorpusError, RlmError, UsageError
 from data.problems.problem import held_out_problems
 from data.progress import result_of
 from models.analysis.soundness.verify import verify
@@ -130,8 +130,26 @@ def test_a_finished_run_is_sound_and_goes_on(tmp_path: Path) -> None:
     results = list(verify(run))
     assert {one.verdict for one in results if one.check != "depth"} == {"sound"}, results
     assert sum(one.check == "loss" for one in results) == 5
+    assert not any("cache" in one.found for one in results if one.check == "tokenizer")
     extend(run, steps=2)
     assert isinstance(go(run)[-1], RunFinished)
+
+
+@pytest.mark.parametrize("paths", [[], ["nonsense"], ["sums:2"], ["compose:s4:4"], ["compose:s3:40"]])
+def test_a_config_that_names_other_problems_is_an_error(tmp_path: Path, paths: list[str]) -> None:
+    run = new_run(tmp_path, steps=1)
+    go(run)
+    config = json.loads((run.path / "config.json").read_text())
+    config["data"]["paths"] = paths
+    (run.path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RlmError, match=f"'{run.name}'"):
+        load_problem_solver(run)
+    (loss,) = (one for one in verify(run) if one.check == "loss")
+    assert loss.verdict == "not measured" and "config.json" in loss.found
+    before = (run.path / "config.json").read_text()
+    with pytest.raises(CorpusError, match=r"config\.json"):
+        extend(run, steps=1)
+    assert (run.path / "config.json").read_text() == before
 
 
 def test_problems_of_another_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
