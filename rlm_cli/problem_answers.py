@@ -51,7 +51,7 @@ def answer_and_show(
 ) -> None:
     """Answer each of `texts`, or a new problem, at every mode of the model, and print the answers.
 
-    A new problem has the greatest difficulty in training and is none that the training saw the answer of.
+    A new problem has the greatest difficulty in training and is held out where there are enough of that.
     Raises UsageError for a text that is no problem of the run.
     """
     solver = _solver(run, device, threads)
@@ -75,7 +75,9 @@ def show_example(run: "Run", output: Output) -> None:
     with contextlib.suppress(RlmError):
         solver = _solver(run, None, None)
         (problem,) = _new_problem(solver)
-        output.result("\nA problem that it never saw, answered at every mode:")
+        is_new = solver.task.most >= solver.task.held_out_from
+        which = "A problem that it never saw" if is_new else "One of its problems"
+        output.result(f"\n{which}, answered at every mode:")
         _show(problem, _answers(solver, problem), solver, output)
 
 

@@ -1,9 +1,11 @@
 """What passes buy a model of problems, by their difficulty."""
 
+import math
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from data.problems.problem import ProblemTask
 from data.wording import counted
 from models.benchmark.environment import environment
 from models.benchmark.report import Column, Plot, Report, Table, Value
@@ -70,10 +72,15 @@ class LeavingEarly:
         difficulties = [one for one, each in self.early.spent.items() for _ in each]
         saved = 1 - sum(taken) / sum(whole)
         lost = 100 * (_mean(self.full.accuracy) - _mean(self.early.accuracy))
+        change = "costs" if lost >= 0 else "gains"
         correlation = rank_correlation(taken, difficulties)
+        correlated = (
+            f" Passes and difficulty have a rank correlation of {correlation:.2f}."
+            if math.isfinite(correlation)
+            else ""
+        )
         return (
-            f"Leaving early saves {saved:.1%} of the passes and costs {lost:.1f} points. "
-            f"Passes and difficulty have a rank correlation of {correlation:.2f}."
+            f"Leaving early saves {saved:.1%} of the passes and {change} {abs(lost):.1f} points.{correlated}"
         )
 
 
@@ -112,8 +119,8 @@ def benchmark_problem_depth(solver: ProblemSolver) -> Generator[Event, None, Rep
         tables=tuple(tables),
         verdicts=tuple(found),
         notes=(
-            f"The same {PROBLEMS:,} problems of each difficulty at every depth; the training never saw their "
-            f"answers. It had problems of up to {task.most} {task.unit}s.",
+            f"The same {PROBLEMS:,} problems of each difficulty at every depth. {_seen(task)} "
+            f"It had problems of up to {counted(task.most, task.unit)}.",
         ),
     )
 
@@ -126,6 +133,13 @@ def _leaving_early(solver: ProblemSolver, problems: ProblemSets) -> Generator[Ev
     halted = replace(depth, halt=threshold)
     early = yield from score_problems(model, tokenizer, problems, most, halted, "float32")
     return LeavingEarly(threshold, full, early)
+
+
+def _seen(task: ProblemTask) -> str:
+    if task.held_out_from == 1:
+        return "The training never saw their answers."
+    least = counted(task.held_out_from, task.unit)
+    return f"From {least} up, the training never saw their answers; of easier ones there are too few."
 
 
 def _mean(shares: Mapping[int, float]) -> float:

@@ -59,8 +59,8 @@ class ProblemPlan:
         heads = counted(model.n_heads, "head")
         return [
             ("run", self.name),
-            ("problems", f"{problems.name}: {problems.about}, 1 to {counted(problems.most, problems.unit)}"),
-            ("measured on", f"others, of {_listed(problems.measured)} {problems.unit}s"),
+            ("problems", f"{problems.name}: {problems.about}, {_up_to(problems)}"),
+            ("measured on", f"{_listed(problems.measured)} {problems.unit}s, {_held_out(problems)}"),
             ("model", f"{model.architecture}, width {model.d_model}, {heads}, {depth}"),
             (
                 "parameters",
@@ -196,6 +196,16 @@ def _require_possible(request: TrainRequest, problems: ProblemTask) -> None:
             raise UsageError(
                 f"{{{path}}} follows from the problems of {problems.name}.", hint="Leave it out.", field=path
             )
+
+
+def _up_to(problems: ProblemTask) -> str:
+    most = counted(problems.most, problems.unit)
+    return most if problems.most == 1 else f"1 to {most}"
+
+
+def _held_out(problems: ProblemTask) -> str:
+    least = problems.held_out_from
+    return "held out" if least == 1 else f"held out from {least} up"
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

@@ -8,7 +8,8 @@ from models.runs.typed_json import AnyFloat, Count, Text, read_record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Of text. Losses are nats per token, at the default mode unless they are by mode."""
+    """Of text, or of problems. Losses are nats per token, or per character of an answer. They and the passes
+    are at the default mode, those of problems at the trained depth, unless they are by mode."""
 
     step: Count
     """Of the weights that were evaluated."""

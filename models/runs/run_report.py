@@ -165,7 +165,8 @@ def _mode_rows(evaluation: Evaluation | PuzzleEvaluation | None) -> Iterator[tup
     if words := best_mode_words(evaluation.trained_mode_losses):
         yield "best mode", words
     if (passes := evaluation.passes_per_token) is not None:
-        yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at mode {DEFAULT_MODE}"
+        where = "the trained depth" if evaluation.accuracy_by_mode else f"mode {DEFAULT_MODE}"
+        yield "recursion", f"{counted(float(f'{passes:.3g}'), 'pass')} per token at {where}"
 
 
 def _accuracy_rows(evaluation: Evaluation | PuzzleEvaluation | None) -> Iterator[tuple[str, str]]:
@@ -174,10 +175,8 @@ def _accuracy_rows(evaluation: Evaluation | PuzzleEvaluation | None) -> Iterator
         return
     trained = evaluation.trained_difficulty
     up_to = "" if trained is None else f" (trained up to {trained})"
-    yield (
-        "right answers",
-        f"by difficulty{up_to}, of {evaluation.problems_each or 0:,} held-out problems each",
-    )
+    each = f"{evaluation.problems_each or 0:,} problems each"
+    yield "right answers", f"by difficulty{up_to}, of {each}, held out where there are enough"
     for mode, accuracy in evaluation.accuracy_by_mode.items():
         yield f"  {mode}", format_accuracy(accuracy)
 

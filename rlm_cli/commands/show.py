@@ -109,6 +109,8 @@ def _next_step(report: "Report", name: str) -> str:
     match report.summary.status:
         case "finished" if report.config.solves_puzzles:
             return f"Solve a puzzle:  {program()} solve {name} --random"
+        case "finished" if report.config.answers_problems:
+            return f"Let it answer:  {program()} solve {name} --random"
         case "finished":
             return f"Talk to it:  {program()} chat {name}"
         case "paused":

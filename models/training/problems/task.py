@@ -14,7 +14,7 @@ from data.problems.problem import ProblemTask
 from data.problems.sampler import ProblemSampler
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
-from models.depth import Depth, is_trained, sample_depth
+from models.depth import Depth, effective_depth, is_trained, sample_depth
 from models.device import autocast, to_device
 from models.evaluation.modes import modes_by_importance
 from models.evaluation.problems import ProblemScores, problem_sets, score_problems
@@ -124,7 +124,8 @@ class ProblemTrainingTask:
         yield sample
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
-        """Answer held-out problems at every mode; then write datasets.json and evaluation.json."""
+        """Answer held-out problems at every mode and at the trained depth; then write datasets.json and
+        evaluation.json."""
         model, counters, budget = session.load_best_weights(), session.counters, session.time_budget
         deadline = math.inf if budget.deadline is None else budget.deadline - session.control.now()
         ends = time.monotonic() + min(budget.final_evaluation_s(session.elapsed_s), deadline)
@@ -139,24 +140,29 @@ class ProblemTrainingTask:
                 by_mode[mode] = yield from self._score(model, session, depth, each, FINAL_SEED)
         losses = {mode: by_mode[mode].loss for mode in model.modes() if mode in by_mode}
         accuracy = {mode: _by_text(by_mode[mode].accuracy) for mode in losses}
-        default = self._deepest_trained(model, list(losses))
+        trained = effective_depth(model, model.trained_depth)
+        whole = next(
+            (by_mode[mode] for mode in losses if effective_depth(model, model.modes()[mode]) == trained), None
+        )
+        if whole is None:
+            whole = yield from self._score(model, session, model.trained_depth, each, FINAL_SEED)
         content_hash = session.run_config.content_hash
         self.datasets = with_losses(
-            self.datasets, {content_hash: losses[default]}, content_hash, counters.tokens_seen, counters.step
+            self.datasets, {content_hash: whole.loss}, content_hash, counters.tokens_seen, counters.step
         )
         session.run.save_datasets(self.datasets)
-        bits = losses[default] / math.log(2)
+        bits = whole.loss / math.log(2)
         session.run.save_evaluation(
             Evaluation(
                 step=counters.best_step,
                 after_steps=counters.step,
-                validation_loss=losses[default],
+                validation_loss=whole.loss,
                 validation_loss_by_mode=losses,
                 extrapolated_modes=tuple(
                     mode for mode in losses if not is_trained(model, model.modes()[mode])
                 ),
                 bits_per_byte=bits,
-                passes_per_token=_mean(by_mode[default].passes),
+                passes_per_token=_mean(whole.passes),
                 number_format=session.calibration.number_format,
                 accuracy_by_mode=accuracy,
                 passes_by_mode={mode: _by_text(by_mode[mode].passes) for mode in losses},
@@ -166,10 +172,10 @@ class ProblemTrainingTask:
         )
         finished = run_finished(
             session,
-            losses[default],
+            whole.loss,
             bits,
             by_mode=losses,
-            passes_per_token=_mean(by_mode[default].passes),
+            passes_per_token=_mean(whole.passes),
             accuracy_by_mode=accuracy,
         )
         yield finished
@@ -221,11 +227,6 @@ class ProblemTrainingTask:
 
     def _modes_calls(self, model: RecursiveLM) -> int:
         return sum(model.attention_calls(depth) for depth in model.modes().values())
-
-    @staticmethod
-    def _deepest_trained(model: RecursiveLM, modes: list[str]) -> str:
-        trained = [mode for mode in modes if is_trained(model, model.modes()[mode])]
-        return (trained or modes)[-1]
 
 
 def open_task(

@@ -111,11 +111,29 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert message in error and "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("compose:s3:1", ("permutations, 1 factor\n", "1 and 2 factors, held out from 3 up")),
+        ("chains:2", ("1 to 2 hops", "1, 2, 3 and 4 hops, held out")),
+    ],
+)
+def test_a_plan_says_what_is_held_out(
+    capsys: pytest.CaptureFixture[str], task: str, words: tuple[str, ...]
+) -> None:
+    assert main(["train", "--task", task, "--dry-run", *TINY]) == 0
+    out = capsys.readouterr().out
+    assert all(one in out for one in words)
+
+
 def test_show_has_right_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "products"]) == 0
-    out = capsys.readouterr().out
+    captured = capsys.readouterr()
+    out = captured.out
     assert "right answers" in out and "trained up to 4" in out
     assert "nats per character of an answer" in out
+    assert "6 passes per token at the trained depth" in out and "held out where there are enough" in out
+    assert "solve products --random" in captured.err
 
 
 def test_the_benchmark_has_a_column_for_each_difficulty(
@@ -126,7 +144,8 @@ def test_the_benchmark_has_a_column_for_each_difficulty(
     table, leaving = found["tables"]
     assert [row[0] for row in leaving["rows"]] == ["1 factor", *(f"{n} factors" for n in (2, 3, 4))]
     assert all(row[4] <= row[3] == 6 for row in leaving["rows"])
-    assert "rank correlation" in found["verdicts"][-1]
+    assert "Leaving early saves" in found["verdicts"][-1]
+    assert "From 3 factors up, the training never saw" in found["notes"][0]
     names = [column["name"] for column in table["columns"]]
     assert names[2:8] == ["1 factor", "2 factors", "3 factors", "4 factors", "6 factors", "8 factors"]
     assert [row[0] for row in table["rows"]] == ["1", "2", "3", "4", "6", "8", "12"]
