@@ -102,7 +102,15 @@ class ModelWork:
     def depth(self) -> "Generator[Event, None, Report]":
         """What each depth costs and buys: supervision steps, for a run of puzzles. Raises RlmError."""
         run = Run(self.folder.resolve())
-        if run.config().solves_puzzles:
+        config = run.config()
+        if config.answers_problems:
+            yield PreparationAdvanced(stage="loading the model", done=0, total=0)
+            from models.benchmark.problem_depth import benchmark_problem_depth
+            from models.generation.problem_solver import load_problem_solver
+
+            self.weights_time = weights_written(run)
+            return (yield from benchmark_problem_depth(load_problem_solver(run)))
+        if config.solves_puzzles:
             yield PreparationAdvanced(stage="loading the model", done=0, total=0)
             from models.benchmark.puzzle_depth import benchmark_puzzle_depth
             from models.generation.solver import load_solver

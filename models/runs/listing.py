@@ -78,6 +78,7 @@ class RunSummary:
     last_step: events.StepFinished | None = None
     puzzle_task: str | None = None
     """Of a run that solves puzzles: sudoku, maze or grid."""
+    answers_problems: bool = False
     is_preparing: bool = False
     """Whether a process has the run and takes no steps yet."""
 
@@ -155,6 +156,7 @@ def summarize(path: Path) -> RunSummary:
         was_killed=was_killed and failure is None,
         last_step=history.last_step,
         puzzle_task=None if config is None else config.puzzle_task,
+        answers_problems=config is not None and config.answers_problems,
         is_preparing=status == "training" and not (history.phase == "training" and history.last_step),
     )
 

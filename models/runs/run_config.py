@@ -218,5 +218,5 @@ class RunConfig:
         if self.answers_problems:
             raise RunError(
                 f"Run '{path.name}' learned problems that are made here, and no text.",
-                hint=f"Give it one: {{solve {in_command(path)} --random}}",
+                hint=f"Have it answer one: {{solve {in_command(path)} --random}}",
             )

@@ -9,14 +9,18 @@ from pathlib import Path
 import pytest
 from textual.events import Paste
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
+from data.progress import result_of
 from data.text_table import TextTable
 from models.analysis.analyze import RunAnalysis
 from models.analysis.result_tables import Measure
 from models.analysis.trace_tables import ablation_table
 from models.benchmark.report import Report
+from models.planning.plan import plan
 from models.runs.events import EvaluationAdvanced, Event, NoticeGiven, PreparationAdvanced
+from models.training.trainer import train
+from tests.requests import train_request
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
 from tests.tui.snapshots.recorded_results import trace
 from tui import model_work
@@ -157,6 +161,28 @@ def test_scores_and_depth_are_shown_and_stay(inside, monkeypatch, measured, size
         assert screen.query_one(ScoreView).found is scores
 
     inside(do, size)
+
+
+def test_a_run_of_problems_counts_right_answers_and_has_no_scores(inside, tmp_path, monkeypatch) -> None:
+    for place in ("training.problems.task.CHOOSING", "training.problems.task.FINAL"):
+        monkeypatch.setattr(f"models.{place}", 2)
+    monkeypatch.setattr("models.benchmark.problem_depth.PROBLEMS", 2)
+    request = train_request(
+        paths=(), task="compose:s3:2", name="tiny", steps=1, d_model=16, n_heads=2, threads=1, device="cpu"
+    )
+    run = result_of(plan(request, tmp_path / "runs")).start()
+    list(run.record(train(run)))
+
+    async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
+        home = pilot.app.screen_stack[-2]
+        assert "looped, problems compose:s3:2" in str(home.query_one("#about", Static).content)
+        await pilot.press("2")
+        assert "there is no text to judge" in shown(pilot.app) and not screen.applies()
+        await pilot.press("3")
+        await started(pilot, screen)
+        assert not remarks(pilot.app) and "2 factors" in shown(pilot.app)
+
+    inside(do, (140, 45))
 
 
 def test_tokens_that_halt_early_are_told_from_the_others(inside) -> None:

@@ -140,7 +140,8 @@ class HomeScreen(RlmScreen):
         """Some lines about one run."""
         summary = row.summary
         task = summary.puzzle_task
-        kind = "text" if task is None else PUZZLES_IN_WORDS.get(task, "puzzles")
+        kind = "problems" if summary.answers_problems else "text"
+        kind = kind if task is None else PUZZLES_IN_WORDS.get(task, "puzzles")
         learns = summary.learns
         words = learns if learns and learns.startswith(kind) else f"{kind} {learns}"
         about = [summary.architecture, words if learns else None]

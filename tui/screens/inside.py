@@ -39,6 +39,7 @@ _STARTS: dict[ViewName, str] = {
     "depth": "Enter measures every depth",
 }
 _PUZZLES = "This run solves puzzles and reads no text. v on the first screen shows how it solves one."
+_PROBLEMS = "This run answers problems: there is no text to judge. 3 counts right answers at each depth."
 
 
 class InsideScreen(RlmScreen):
@@ -77,7 +78,8 @@ class InsideScreen(RlmScreen):
         self.work = ModelWork(folder)
         self.shown: ViewName = "trace"
         self.settings = TraceSettings()
-        self.solves_puzzles = False
+        self.silent: dict[ViewName, str] = {}
+        """Why a view has nothing to say about this run."""
         self.running: ViewName | None = None
         """The view whose work is under way."""
         self._stop = threading.Event()
@@ -93,19 +95,22 @@ class InsideScreen(RlmScreen):
 
     def on_mount(self) -> None:
         try:
-            self.solves_puzzles = Run(self.folder.resolve()).config().solves_puzzles
+            config = Run(self.folder.resolve()).config()
         except RlmError as error:
             self.rlm.say_error(error)
             self.dismiss()
             return
-        if self.solves_puzzles:
+        if config.solves_puzzles:
+            self.silent = {"trace": _PUZZLES, "scores": _PUZZLES}
             self.query_one(TraceView).say(_PUZZLES)
-            self.query_one(ScoreView).say(_PUZZLES)
             self.query_one("#prompt").display = False
         else:
+            self.silent = {"scores": _PROBLEMS} if config.answers_problems else {}
             self._suggest()
+        if "scores" in self.silent:
+            self.query_one(ScoreView).say(self.silent["scores"])
         self._write_title()
-        self.action_view("depth" if self.solves_puzzles else "trace")
+        self.action_view("depth" if config.solves_puzzles else "trace")
 
     def on_unmount(self) -> None:
         self._stop.set()
@@ -121,7 +126,7 @@ class InsideScreen(RlmScreen):
 
     def applies(self) -> bool:
         """Whether the view that is shown has anything to say about this run."""
-        return self.shown == "depth" or not self.solves_puzzles
+        return self.shown not in self.silent
 
     def action_start(self) -> None:
         """Start the work of the view that is shown."""

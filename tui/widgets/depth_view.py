@@ -15,10 +15,10 @@ from tui.widgets.table_text import TableText
 if TYPE_CHECKING:
     from models.benchmark.report import Report, Table
 
-_LEFT_OUT = ("trained", "±", "block passes", "gains", "ms per puzzle")
+_LEFT_OUT = ("trained", "±", "block passes", "gains", "ms per puzzle", "ms per problem")
 """The columns that a narrow table does without, in this order."""
 _STYLES = {"good": "$success", "bad": "$error"}
-_ACROSS = ("block passes", "ms per puzzle")
+_ACROSS = ("block passes", "ms per puzzle", "ms per problem")
 """Other columns that the picture can be drawn against."""
 
 
