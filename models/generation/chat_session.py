@@ -89,6 +89,8 @@ class ChatSession:
         """One sentence on how the model answers."""
         if self.chat_model.kind == "messages":
             return "It was trained on conversations: it answers in turns."
+        if self.chat_model.kind == "problems":
+            return "It was trained on problems: write one with its = at the end, and it answers."
         return "It was trained on plain text: it continues what you write."
 
     def mode_note(self) -> str | None:
@@ -244,8 +246,10 @@ class ChatSession:
 
         model, tokenizer, kind = self.chat_model.model, self.chat_model.tokenizer, self.chat_model.kind
         length = model.config.context_length
-        # Conversations need more room: when the context overflows, turns lose their roles.
-        reserve = min(settings.generation.max_tokens or length, length // (2 if kind == "messages" else 4))
+        # Conversations need more room: when the context overflows, turns lose their roles. The context of
+        # problems is that of the longest one and its answer.
+        share = 0 if kind == "problems" else length // (2 if kind == "messages" else 4)
+        reserve = min(settings.generation.max_tokens or length, share)
         prompt = conversation_prompt(tokenizer, kind, self.conversation.system, turns, length - reserve)
         tokens, passes, finished = 0, 0.0, "stopped"
         began = time.perf_counter()

@@ -103,7 +103,7 @@ class Conversation:
         return cls(
             name=content["name"],
             run=content["run"],
-            kind=content["kind"] if content["kind"] in ("documents", "messages") else "text",
+            kind=content["kind"] if content["kind"] in ("documents", "messages", "problems") else "text",
             created=created,
             system=content["system"],
             turns=turns,

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
 
 Kind = str
-"""What a model was trained on: text, documents or messages.
+"""What a model was trained on: text, documents, messages or problems.
 
-A model of messages answers in turns; the others continue text.
+A model of messages answers in turns; the others continue text. Each problem stands alone.
 """
 
 
@@ -91,6 +91,9 @@ def conversation_prompt(
     """
     if kind == "messages":
         return _chat_prompt(tokenizer, system, turns, max(1, room))
+    if kind == "problems":
+        asked = (number for number, turn in enumerate(turns) if turn.role == "user")
+        turns = turns[max(asked, default=0) :]
     return _text_prompt(tokenizer, kind, turns, max(1, room))
 
 
@@ -111,7 +114,7 @@ def _text_pieces(turns: Sequence[Message]) -> list[str]:
 
 def _text_prompt(tokenizer: Tokenizer, kind: Kind, turns: Sequence[Message], room: int) -> Prompt:
     """The last `room` tokens of the text. It may be cut inside a turn."""
-    ids = [tokenizer.bos_id] * (kind == "documents") + _ids(tokenizer, text_of_turns(turns))
+    ids = [tokenizer.bos_id] * (kind in ("documents", "problems")) + _ids(tokenizer, text_of_turns(turns))
     if len(ids) <= room:
         return Prompt(ids, 0)
     whole, used = 0, 0

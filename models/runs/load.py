@@ -22,7 +22,8 @@ from models.runs.tokenizer import load_run_tokenizer
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model of text with its tokenizer. `kind` is what it learned: text, documents or messages.
+    """A model of text with its tokenizer. `kind` is what it learned: text, documents, messages or
+    problems.
 
     A model that learned conversations and then a plain text still has the kind messages.
     """
@@ -77,7 +78,7 @@ def _kind(run: Run, config: RunConfig) -> str:
         if any(entry.kind == "messages" for entry in run.datasets(config)):
             return "messages"
     if config.answers_problems:
-        return "documents"  # each problem stands alone, between a beginning and an end
+        return "problems"
     return "text" if config.data is None else config.data.kind
 
 

@@ -176,6 +176,7 @@ def test_a_run_of_problems_counts_right_answers_and_has_no_scores(inside, tmp_pa
     async def do(pilot: Pilot[None], screen: InsideScreen) -> None:
         home = pilot.app.screen_stack[-2]
         assert "looped, problems compose:s3:2" in str(home.query_one("#about", Static).content)
+        assert isinstance(home, HomeScreen) and home.check_action("teach", ()) is None
         await pilot.press("2")
         assert "there is no text to judge" in shown(pilot.app) and not screen.applies()
         await pilot.press("3")

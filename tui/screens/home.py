@@ -180,7 +180,8 @@ class HomeScreen(RlmScreen):
         row = self.table.selected if self.is_mounted else None
         solves = row is not None and row.summary.solves_puzzles
         if action == "teach":
-            return True if row is not None and row.state in TEACHABLE and not solves else None
+            texts = row is not None and not solves and not row.summary.answers_problems
+            return True if row is not None and row.state in TEACHABLE and texts else None
         if action == "resume":
             return True if row is not None and row.state in RESUMABLE else None
         if action in ("chat", "solve") and solves != (action == "solve"):

@@ -176,6 +176,16 @@ def test_system_message_needs_a_model_of_conversations(session: ChatSession, mod
     assert chat.conversation.messages() == [Message("system", "be kind")]
     assert "answers in turns" in chat.greeting()
     assert "continues" in session.greeting()
+    solver = ChatSession(ChatModel(model, tokenizer, "problems"), Conversation("c", "run", "problems"))
+    assert "trained on problems" in solver.greeting()
+
+
+def test_a_problem_may_fill_the_context(model, tokenizer) -> None:
+    length = model.config.context_length
+    chat = ChatSession(ChatModel(model, tokenizer, "problems"), Conversation("c", "run", "problems"))
+    chat.settings = ChatSettings(generation=GenerationConfig(max_tokens=1))
+    list(chat.answer("a" * (length - 2)))
+    assert chat.stats is not None and chat.stats.context_used == length and not chat.stats.dropped_turns
 
 
 def test_note_on_a_mode_without_effect_or_beyond_training(session: ChatSession, model) -> None:

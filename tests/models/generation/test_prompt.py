@@ -87,8 +87,17 @@ def test_message_begins_on_a_new_line() -> None:
     assert text_of_turns([*turns, Message("user", "e")]) == "ab\ncd\ne"
 
 
+def test_each_problem_of_a_chat_stands_alone() -> None:
+    turns = [Message("user", "ab"), Message("assistant", "c"), Message("user", "de")]
+    alone = prompt_of_text(TOKENIZER, "problems", "de")
+    assert conversation_prompt(TOKENIZER, "problems", "", turns, 80) == alone and not alone.dropped
+    continued = conversation_prompt(TOKENIZER, "problems", "", [*turns, Message("assistant", "f")], 80)
+    assert continued == prompt_of_text(TOKENIZER, "problems", "def")
+
+
 def test_prompt_of_text_has_the_form_of_the_training_data() -> None:
     assert prompt_of_text(TOKENIZER, "text", "ab").ids == list(TOKENIZER.encode("ab"))
+    assert prompt_of_text(TOKENIZER, "problems", "ab").ids == list(TOKENIZER.encode_document("ab"))[:-1]
     assert prompt_of_text(TOKENIZER, "documents", "ab").ids == list(TOKENIZER.encode_document("ab"))[:-1]
     assert prompt_of_text(TOKENIZER, "messages", "ab").ids == full_chat("", [Message("user", "ab")])
     assert prompt_of_text(TOKENIZER, "text", "abcd", room=3).ids == list(TOKENIZER.encode("bcd"))

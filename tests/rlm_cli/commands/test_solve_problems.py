@@ -1,5 +1,6 @@
 """`rlm train --task compose:s3`, and what the commands make of such a run."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,9 @@ def test_a_training_ends_with_a_problem_answered_at_every_mode(capsys: pytest.Ca
     capsys.readouterr()
     assert main([*short, "--name", "shown"]) == 0
     captured = capsys.readouterr()
-    assert "A problem that it never saw" in captured.out and "(2 factors)" in captured.out
+    assert (
+        "One of its problems, answered" in captured.out and "(2 factors)" in captured.out
+    )  # too few to hide
     assert "solve shown --random" in captured.err
     assert main([*short, "--name", "lines", "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -150,6 +153,12 @@ def test_the_benchmark_has_a_column_for_each_difficulty(
     assert names[2:8] == ["1 factor", "2 factors", "3 factors", "4 factors", "6 factors", "8 factors"]
     assert [row[0] for row in table["rows"]] == ["1", "2", "3", "4", "6", "8", "12"]
     assert [row[-1] for row in table["rows"]] == [True] * 5 + [False] * 2
+
+
+def test_a_chat_takes_problems(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"cab=")))
+    assert main(["chat", "products"]) == 0
+    assert "trained on problems" in capsys.readouterr().err
 
 
 def test_generate_writes_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
