@@ -220,12 +220,8 @@ class RecursiveLM(TokenInput, ABC):
         never."""
         return "on_request" if self.recursive else "never"
 
-    usual_halt: ClassVar[float] = 0.9
-
-    @property
-    def default_halt(self) -> float:
-        """The halting threshold of early exit, unless another is given."""
-        return self.usual_halt
+    default_halt: ClassVar[float] = 0.9
+    """The halting threshold of early exit, unless another is given."""
 
     def halting_score(self, before: Tensor, after: Tensor) -> Tensor:
         """How sure the model is that a token needs no further cycle: (B, T), 0 to 1.

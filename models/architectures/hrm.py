@@ -139,7 +139,7 @@ class HRM(PuzzleModel):
             context.record("high", high)
         return high, low
 
-    usual_halt: ClassVar[float] = 0.45
+    default_halt: ClassVar[float] = 0.45
     """At 0.5, another cycle is as likely to spoil an answer as to correct it. At 0.45, nearly half of the
     cycles are saved, for 0.001 nats (measured on a book, in mode normal)."""
 

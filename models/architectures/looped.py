@@ -8,9 +8,7 @@ Prelude, core and coda are pre-norm blocks; `keep` and `inject` are learned vect
 one. The core gets x again at every pass, and its output is normed, so that the state stays bounded at any
 depth. (Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
 
-Depth: `cycles` is the number of passes of the core; `steps` is ignored. With `halting`, a head that reads
-the state after a pass learns whether the answer is right now, and whether it is right after the last pass: a
-token that gains nothing by further passes can leave.
+Depth: `cycles` is the number of passes of the core; `steps` is ignored.
 """
 
 from collections.abc import Mapping
@@ -28,12 +26,8 @@ from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
-from models.losses import LossParts, halting_loss, next_token_loss
 from models.recursive_lm import Hidden, RecursiveLM, States
 from models.settings import require
-
-LEARNED_HALT = 0.45
-"""The threshold of a trained halting head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +59,6 @@ class LoopedConfig(ModelConfig):
     """Hidden width of each block's feed-forward network. None: 8/3 of d_model, in steps of 32."""
     tied: bool = False
     """Whether the head is the embedding."""
-    halting: bool = False
-    """Whether a head learns, for each token, when it needs no further pass."""
-    halting_weight: float = 0.1
-    """That head's share of the loss."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -76,7 +66,6 @@ class LoopedConfig(ModelConfig):
             require(1 <= getattr(self, name) <= 64, f"model.{name}", getattr(self, name), "1 to 64")
         hidden = self.d_feed_forward
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
-        require(self.halting_weight > 0, "model.halting_weight", self.halting_weight, "above 0")
 
     @property
     def default_feed_forward(self) -> int:
@@ -105,8 +94,6 @@ class Looped(RecursiveLM):
         self.keep = nn.Parameter(torch.ones(width))
         self.inject = nn.Parameter(torch.ones(width))
         self.head = nn.Linear(width, config.vocab_size, bias=False)
-        if config.halting:
-            self.halting = nn.Linear(width, 2)
         initialise(self)
         if config.tied:
             self.head.weight = self.embedding.weight
@@ -129,16 +116,6 @@ class Looped(RecursiveLM):
         return ("core",)
 
     def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
-        history, passes, coda_slots = self.through_core(tokens, depth, context)
-        for one in context.trace.passes if context.trace is not None else []:
-            # The coda's call for the final state comes last, so that the cache keeps the keys of that one.
-            one.final_state = self.through_coda(one.state, context, coda_slots)
-        return Hidden(self.through_coda(history[-1][0], context, coda_slots), passes)
-
-    def through_core(
-        self, tokens: Tensor, depth: Depth, context: AttentionContext
-    ) -> tuple[list[States], Tensor, range]:
-        """The states after each pass, the passes of each token (B, T), and the coda's slots."""
         slots = range(self.attention_calls(depth))
         first, last = len(self.prelude), len(slots) - len(self.coda)
         x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
@@ -146,40 +123,16 @@ class Looped(RecursiveLM):
             x = block(x, context, slot)
         anchor = rms_norm(x)
         history, passes = self.recur((anchor,), anchor, depth, context, slots[first:last])
-        return history, passes, slots[last:]
+        for one in context.trace.passes if context.trace is not None else []:
+            # The coda's call for the final state comes last, so that the cache keeps the keys of that one.
+            one.final_state = self.through_coda(one.state, context, slots[last:])
+        return Hidden(self.through_coda(history[-1][0], context, slots[last:]), passes)
 
     def through_coda(self, x: Tensor, context: AttentionContext, slots: range) -> Tensor:
         """The coda's output (B, T, D) for a state `x` (B, T, D) of the core."""
         for slot, block in zip(slots, self.coda, strict=True):
             x = block(x, context, slot)
         return x
-
-    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """The cross-entropy at `depth`, and the loss of the halting head where there is one."""
-        if not self.config.halting:
-            return super().training_loss(tokens, targets, depth)
-        context = self.attention_context(tokens, None, None)
-        history, passes, coda_slots = self.through_core(tokens, depth, context)
-        logits = self.readout(self.through_coda(history[-1][0], context, coda_slots))
-        next_token = next_token_loss(logits, targets)
-        early = history[int(torch.randint(len(history), ()))][0].detach()
-        with torch.no_grad():
-            early_logits = self.readout(self.through_coda(early, context, coda_slots))
-        halting = halting_loss(self.halting(early), early_logits, logits, targets)
-        total = next_token + self.config.halting_weight * halting
-        return LossParts(total, next_token.detach(), passes.mean())
-
-    @property
-    def default_halt(self) -> float:
-        return LEARNED_HALT if self.config.halting else self.usual_halt
-
-    def halting_score(self, before: Tensor, after: Tensor) -> Tensor:
-        """With a halting head, at least 0.5 where the answer is at least as likely to be right now as after
-        the last pass."""
-        if not self.config.halting:
-            return super().halting_score(before, after)
-        now, at_the_end = self.halting(after).float().unbind(-1)
-        return torch.sigmoid(now - at_the_end)
 
     def readout(self, state: Tensor) -> Tensor:
         logits: Tensor = self.head(rms_norm(state))  # (B, T, V)

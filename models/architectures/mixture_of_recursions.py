@@ -219,7 +219,7 @@ class MixtureOfRecursions(RecursiveLM):
     def trained_depth(self) -> Depth:
         return Depth(1 + self.config.most_steps)
 
-    usual_halt: ClassVar[float] = 0.5
+    default_halt: ClassVar[float] = 0.5
 
     @property
     def early_exit(self) -> Literal["on_request", "always", "never"]:

@@ -164,7 +164,7 @@ class Ouroboros(RecursiveLM):
             context.record("block", state)
         return (state,)
 
-    usual_halt: ClassVar[float] = 0.8
+    default_halt: ClassVar[float] = 0.8
     """On Shakespeare, a third of the passes is saved at the same loss."""
 
     def one_pass(self, state: Tensor, x: Tensor, context: AttentionContext, slot: int) -> Tensor:

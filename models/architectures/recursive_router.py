@@ -131,7 +131,7 @@ class RecursiveRouter(RecursiveLM):
     def trained_depth(self) -> Depth:
         return Depth(1 + MOST_PASSES)
 
-    usual_halt: ClassVar[float] = 0.5
+    default_halt: ClassVar[float] = 0.5
 
     @property
     def early_exit(self) -> Literal["on_request", "always", "never"]:

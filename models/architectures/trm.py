@@ -167,4 +167,4 @@ class TRM(PuzzleModel):
             x = block(x, context, slot)
         return x
 
-    usual_halt: ClassVar[float] = 0.5
+    default_halt: ClassVar[float] = 0.5

@@ -20,9 +20,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "recursive_router": {"n_layers": 1},
     "mixture_of_recursions": {"n_layers": 2},
     "transformer": {"n_layers": 1},
-    "looped, with a head": {"halting": True},
 }
-NAMES = [*(name for name in ARCHITECTURES if name != "transformer"), "looped, with a head"]
+NAMES = [name for name in ARCHITECTURES if name != "transformer"]
 DEEP = Depth(5, 2)
 
 
@@ -37,13 +36,7 @@ def one_thread() -> Iterator[None]:
 def stirred(name: str, **more: object) -> RecursiveLM:
     """A small model none of whose weights is zero."""
     torch.manual_seed(0)
-    values = {
-        "architecture": name.partition(",")[0],
-        "d_model": 32,
-        "n_heads": 2,
-        "context_length": CONTEXT,
-        "ngram": 2,
-    }
+    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 2}
     values = {**values, **SMALL.get(name, {}), **more, "vocab_size": VOCABULARY}
     model = build_model(model_config(values)).eval()
     with torch.no_grad():
