@@ -7,12 +7,11 @@ from typing import ClassVar
 
 from data.problems.problem import ANSWER_MARK, NO_LABEL, Problem, ProblemTask, characters_of
 
-_PROBLEM = re.compile(r"((?:[a-z]=[a-z0-9] )+)\?([a-z])=?")
-_DEFINITION = re.compile(r"([a-z])=([a-z0-9])")
-_OTHERS = 5
-"""Definitions beside those that are asked about."""
-_DIGIT_SHARE = 0.4
-"""Of these definitions, the share that is a number."""
+_PROBLEM = re.compile(r"((?:[a-zA-Z]=[a-zA-Z0-9] )+)\?([a-zA-Z])=?")
+_DEFINITION = re.compile(r"([a-zA-Z])=([a-zA-Z0-9])")
+CHAINS = 3
+"""Chains of a problem, all of the same length and with different numbers: without following one, a guess is
+right one time in three."""
 
 
 class Chains(ProblemTask):
@@ -21,30 +20,25 @@ class Chains(ProblemTask):
     unit: ClassVar[str] = "hop"
     about: ClassVar[str] = "the value of a variable"
     example: ClassVar[str] = '"a=3 b=a q=7 c=b ?c"'
-    hardest: ClassVar[int] = len(string.ascii_lowercase) - _OTHERS
+    hardest: ClassVar[int] = len(string.ascii_letters) // CHAINS
     pace: ClassVar[int] = 5000
+    version: ClassVar[int] = 3
 
     @property
     def alphabet(self) -> str:
-        return characters_of((string.ascii_lowercase, string.digits, "= ?"))
+        return characters_of((string.ascii_letters, string.digits, "= ?"))
 
     def make(self, draw: random.Random, difficulty: int) -> Problem:
-        names = draw.sample(string.ascii_lowercase, difficulty + _OTHERS)
-        chain, others = names[:difficulty], names[difficulty:]
-        asked = set(draw.sample(range(len(names)), difficulty))
-        parts, last, free = [], draw.choice(string.digits), list[str]()
-        left_of_chain, left_of_others = iter(chain), iter(others)
-        for place in range(len(names)):
-            if place in asked:
-                name, value = next(left_of_chain), last
-                last = name
-            else:
-                name = next(left_of_others)
-                is_number = not free or draw.random() < _DIGIT_SHARE
-                value = draw.choice(string.digits) if is_number else draw.choice(free)
-                free.append(name)
-            parts.append(f"{name}={value} ")
-        return self.read("".join((*parts, "?", last)))
+        names = iter(draw.sample(string.ascii_letters, CHAINS * difficulty))
+        ends = draw.sample(string.digits, CHAINS)
+        order = [chain for chain in range(CHAINS) for _ in range(difficulty)]
+        draw.shuffle(order)
+        parts = []
+        for chain in order:
+            name = next(names)
+            parts.append(f"{name}={ends[chain]} ")
+            ends[chain] = name
+        return self.read("".join((*parts, "?", draw.choice(ends))))
 
     def read(self, text: str) -> Problem:
         found = _PROBLEM.fullmatch(text)
@@ -76,4 +70,4 @@ class Chains(ProblemTask):
         return " ".join(reversed(chain))
 
     def longest(self, difficulty: int) -> int:
-        return 4 * (difficulty + _OTHERS) + 4
+        return 4 * CHAINS * difficulty + 4

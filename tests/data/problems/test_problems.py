@@ -54,6 +54,15 @@ def test_a_sum_is_the_sum() -> None:
     assert set(problem.labels[:-1]) == {" "}
 
 
+def test_following_one_chain_among_equal_ones_is_the_only_way() -> None:
+    draw = random.Random(5)
+    for difficulty in (1, 4, 7):
+        given = open_task("chains").make(draw, difficulty).given
+        definitions = given.split(" ?")[0].split()
+        numbers = {part[2] for part in definitions if part[2].isdecimal()}
+        assert len(definitions) == 3 * difficulty and len(numbers) == 3
+
+
 def test_a_chain_labels_each_value() -> None:
     problem = open_task("chains").read("a=3 b=a q=7 c=b ?c")
     assert problem.answer == "3" and problem.difficulty == 3
