@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from models.generation.problem_solver import Answer, ProblemSolver
     from models.runs.run import Run
 
-_MOST_PROBLEMS = 10_000
+_MOST_PROBLEMS, _MOST_CHARACTERS = 10_000, 10_000_000
+"""On standard input."""
+_LONGEST_SHOWN = 40
+"""Characters of an answer in the table."""
 
 
 def require_no_puzzle_options(options: Mapping[str, object]) -> None:
@@ -37,12 +40,15 @@ def read_problems(argument: str) -> list[str]:
         return [argument]
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("There is no problem on standard input.", hint="cat FILE | {solve RUN -}")
-    lines = [line.strip() for line in sys.stdin.read().splitlines()]
-    found = [line for line in lines if line]
+    text = sys.stdin.read(_MOST_CHARACTERS + 1)
+    found = [line for line in map(str.strip, text.splitlines()) if line]
     if not found:
         raise UsageError("There is no problem on standard input.", hint="Write one on each line.")
-    if len(found) > _MOST_PROBLEMS:
-        raise UsageError(f"There are more than {_MOST_PROBLEMS:,} problems.", hint="Give them in parts.")
+    if len(found) > _MOST_PROBLEMS or len(text) > _MOST_CHARACTERS:
+        raise UsageError(
+            f"There are more than {_MOST_PROBLEMS:,} problems or {_MOST_CHARACTERS:,} characters.",
+            hint="Give them in parts.",
+        )
     return found
 
 
@@ -55,7 +61,7 @@ def answer_and_show(
     Raises UsageError for a text that is no problem of the run.
     """
     solver = _solver(run, device, threads)
-    problems = _new_problem(solver) if texts is None else [solver.task.read(text) for text in texts]
+    problems = _new_problem(solver) if texts is None else _problems(solver, texts)
     began = time.perf_counter()
     results = []
     for problem in problems:
@@ -66,6 +72,24 @@ def answer_and_show(
     output.say(
         f"{run.name} · {counted(len(problems), 'problem')} · {time.perf_counter() - began:.2f} s", style="dim"
     )
+
+
+def _problems(solver: "ProblemSolver", texts: list[str]) -> "list[Problem]":
+    """The problems in `texts`. Raises UsageError, with the number of the problem where there are several."""
+    from models.generation.problem_solver import require_room
+
+    found = []
+    for number, text in enumerate(texts, start=1):
+        try:
+            found.append(solver.task.read(text))
+            require_room(solver, found[-1])
+        except UsageError as error:
+            if len(texts) == 1:
+                raise
+            raise UsageError(
+                f"Problem {number:,} of {len(texts):,}: {error.message}", hint=error.hint
+            ) from error
+    return found
 
 
 def show_example(run: "Run", output: Output) -> None:
@@ -113,8 +137,8 @@ def _show(
     rows = tuple(
         (
             mode,
-            str(one.passes) + ("" if one.trained else "*"),
-            one.text,
+            f"{one.passes:.3g}" + ("" if one.trained else "*"),
+            one.text if len(one.text) <= _LONGEST_SHOWN else f"{one.text[: _LONGEST_SHOWN - 1]}…",
             "right" if one.right else "wrong",
         )
         for mode, one in answers.items()

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from data.errors import UsageError
 from data.problems.problem import ANSWER_MARK, Problem, ProblemTask
 from data.tokenizer import Tokenizer
 from models.depth import Depth, is_trained
 from models.errors import RunError
-from models.generation.generate import generate
+from models.generation.generate import GeneratedToken, generate
 from models.generation.settings import GenerationConfig
 from models.recursive_lm import RecursiveLM
 from models.runs.load import LoadedModel, load_run
@@ -36,8 +37,8 @@ class Answer:
 
     text: str
     right: bool
-    passes: int
-    """Recursions of a token."""
+    passes: float
+    """Recursions of a token of the answer, on average."""
     trained: bool
     """Whether training uses this depth."""
 
@@ -57,27 +58,37 @@ def load_problem_solver(run: Run, device: str = "cpu") -> ProblemSolver:
     return ProblemSolver(loaded, task)
 
 
-def answer_problem(solver: ProblemSolver, problem: Problem, depth: Depth) -> Answer:
-    """The model's answer at `depth`. Raises RunError for a problem that is longer than its context."""
-    model = solver.loaded.model
-    length = 1 + len(problem.given) + len(problem.answer)
-    if length > model.config.context_length:
-        raise RunError(
-            f"The problem has {length:,} tokens, and run '{solver.loaded.run.name}' sees "
-            f"{model.config.context_length:,} at once.",
-            hint=f"Give it an easier one: at most {solver.task.measured[-1]} {solver.task.unit}s.",
+def require_room(solver: ProblemSolver, problem: Problem) -> None:
+    """Raise UsageError for a problem that is longer, with its answer, than the model's context."""
+    length, context = 1 + len(problem.given) + len(problem.answer), solver.loaded.model.config.context_length
+    if length > context:
+        raise UsageError(
+            f"The problem and its answer have {length:,} tokens, and run '{solver.loaded.run.name}' sees "
+            f"{context:,} at once.",
+            hint="Give it a shorter one.",
         )
-    text = write_answer(model, solver.loaded.tokenizer, problem.given, depth)
-    return Answer(text, text == problem.answer, model.passes(depth), is_trained(model, depth))
+
+
+def answer_problem(solver: ProblemSolver, problem: Problem, depth: Depth) -> Answer:
+    """The model's answer at `depth`. Raises as `require_room`."""
+    require_room(solver, problem)
+    model = solver.loaded.model
+    tokens = _continuation(model, solver.loaded.tokenizer, problem.given, depth)
+    text, passes = "".join(token.text for token in tokens), sum(token.passes for token in tokens)
+    return Answer(text, text == problem.answer, passes / len(tokens), is_trained(model, depth))
 
 
 def write_answer(model: RecursiveLM, tokenizer: Tokenizer, given: str, depth: Depth) -> str:
     """The likeliest continuation of `given` up to the token for the end; the mark may be missing."""
+    return "".join(token.text for token in _continuation(model, tokenizer, given, depth))
+
+
+def _continuation(model: RecursiveLM, tokenizer: Tokenizer, given: str, depth: Depth) -> list[GeneratedToken]:
     prompt = [tokenizer.bos_id, *tokenizer.encode(given.removesuffix(ANSWER_MARK) + ANSWER_MARK).tolist()]
     config = GenerationConfig(max_tokens=_LONGEST_ANSWER, temperature=0.0)
     was_training = model.training
     model.eval()
     try:
-        return "".join(token.text for token in generate(model, tokenizer, [prompt], depth, config))
+        return list(generate(model, tokenizer, [prompt], depth, config))
     finally:
         model.train(was_training)

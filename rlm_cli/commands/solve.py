@@ -1,4 +1,4 @@
-"""`rlm solve`: solve puzzles."""
+"""`rlm solve`: solve puzzles, and answer problems."""
 
 import os
 import re
@@ -50,11 +50,12 @@ def solve(
         str | None,
         typer.Argument(
             metavar="PUZZLE",
-            help="A Sudoku or a maze row by row, or a string; or a file of them, a CSV, or - for stdin.",
+            help="A Sudoku or a maze row by row, a string, or a problem; or a file of puzzles, a CSV, "
+            "or - for stdin.",
             show_default=False,
         ),
     ] = None,
-    random: Annotated[bool, typer.Option("--random", help="A new puzzle instead of PUZZLE.")] = False,
+    random: Annotated[bool, typer.Option("--random", help="A new one instead of PUZZLE.")] = False,
     max_steps: Annotated[
         int | None,
         env_option(
@@ -82,7 +83,7 @@ def solve(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Let a model solve a Sudoku, a maze, or what else it learned.
+    """Let a model solve a Sudoku, a maze, a problem, or what else it learned.
 
     The model thinks in steps and stops when it is sure. The answer is checked
     by the rules. Strings have none: their answers are compared with the
@@ -116,7 +117,9 @@ def solve(
     if run.config().answers_problems:
         from rlm_cli.problem_answers import answer_and_show, read_problems, require_no_puzzle_options
 
-        require_no_puzzle_options({"--max-steps": max_steps, "--trace": trace or None, "--out": out})
+        require_no_puzzle_options(
+            {"--max-steps": max_steps, "--trace": trace or None, "--out": out, "--force": force or None}
+        )
         answer_and_show(run, None if puzzle is None else read_problems(puzzle), output, device, threads)
         return
     puzzles = None if puzzle is None else read_puzzles(puzzle, run)

@@ -99,6 +99,7 @@ def test_the_answers_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         (("solve", "products", "abc" * 20), "sees"),
         (("solve", "products", "abc", "--trace"), "--trace is for puzzles"),
         (("solve", "products", "abc", "--max-steps", "4"), "--max-steps is for puzzles"),
+        (("solve", "products", "abc", "--force"), "--force is for puzzles"),
         (("analyze", "products"), "no text"),
         (("train", "--task", "compose:s9"), "There is no task"),
         (("train", "--task", "sums:0"), "cannot be trained on"),
@@ -127,6 +128,22 @@ def test_a_plan_says_what_is_held_out(
     assert main(["train", "--task", task, "--dry-run", *TINY]) == 0
     out = capsys.readouterr().out
     assert all(one in out for one in words)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("cab\n\nxyz\n", "Problem 2 of 2: 'xyz' is no problem"),
+        ("cab\n" + "a" * 60, "Problem 2 of 2: The problem and its answer have 63 tokens"),
+        ("cab\n" * 10_001, "more than 10,000 problems"),
+        (" \n", "no problem on standard input"),
+    ],
+)
+def test_all_problems_of_standard_input_are_read_before_one_is_answered(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str, message: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert message in refused(capsys, "solve", "products", "-")
 
 
 def test_show_has_right_answers(capsys: pytest.CaptureFixture[str]) -> None:

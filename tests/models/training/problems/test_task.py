@@ -13,6 +13,7 @@ from data.progress import result_of
 from models.analysis.soundness.verify import verify
 from models.depth import MODES
 from models.errors import RunError
+from models.generation.generate import GeneratedToken
 from models.generation.problem_solver import answer_problem, load_problem_solver
 from models.planning.extend import extend
 from models.planning.plan import plan
@@ -88,6 +89,18 @@ def test_what_is_written_is_what_is_counted(tmp_path: Path) -> None:
     problems = held_out_problems(solver.task, 1, 16, seed=task_module.FINAL_SEED)
     right = [answer_problem(solver, one, MODES["deep"]).right for one in problems]
     assert last.accuracy_by_mode["deep"]["1"] == sum(right) / 16
+
+
+def test_the_passes_of_an_answer_are_those_of_its_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(tmp_path, steps=1)
+    go(run)
+    solver = load_problem_solver(run)
+    tokens = [GeneratedToken(0, 16, "a", 1.0, 1.0, None), GeneratedToken(0, 3, "", 1.0, 2.0, "eos")]
+    monkeypatch.setattr("models.generation.problem_solver.generate", lambda *_: iter(tokens))
+    answer = answer_problem(solver, solver.task.read("cab"), MODES["extreme"])
+    assert answer.text == "a" and answer.passes == 1.5
 
 
 def test_it_learns(tmp_path: Path) -> None:
