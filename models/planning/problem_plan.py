@@ -192,6 +192,8 @@ def _require_possible(request: TrainRequest, problems: ProblemTask) -> None:
             field="task",
         )
     for path in _ONLY_FOR_TEXT:
+        if path in request.ambient:
+            continue
         if path in request.overrides.values or getattr(request, path, None) is not None:
             raise UsageError(
                 f"{{{path}}} follows from the problems of {problems.name}.", hint="Leave it out.", field=path

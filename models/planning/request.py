@@ -18,6 +18,10 @@ from models.settings import Settings, parse_value, unknown_setting
 
 _OF_NEW_MODEL = ("name", "preset", "tokenizer")
 _OF_CONTINUED_RUN = ("replay", "grow_vocab")
+_OF_TEXT = (
+    *("tokenizer", "encoding", "model.vocab_size", "model.context_length"),
+    *("training.grow_every", "training.grow_by"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +105,14 @@ class TrainRequest:
         return self.task is not None or any(getattr(self, name) is not None for name in typed)
 
     def without_unfit_preferences(self) -> "TrainRequest":
-        """Without what is ambient and for a new model where a run goes on, and without what is ambient and
-        for a run that goes on where the model is new."""
+        """Without what is ambient and for a new model where a run goes on, for a run that goes on where the
+        model is new, and for text where there is a task."""
         unfit = set(_OF_CONTINUED_RUN)
         if self.continue_run is not None:
             shape = {path for path in self.overrides.values if path.startswith("model.")}
             unfit = {*_OF_NEW_MODEL, *shape - {"model.dropout"}}
+        if self.task is not None:
+            unfit |= set(_OF_TEXT)
         unfit &= self.ambient
         fields: Settings = {name: None for name in unfit if "." not in name}
         return replace(self, overrides=self.overrides.without(unfit), **fields)

@@ -1,6 +1,7 @@
 """Settings by their dotted path: parsed once, each as its field has it."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import UsageError
+from data.progress import result_of
 from models.architectures import ARCHITECTURES, config_type
 from models.config import TrainingConfig
+from models.planning.plan import plan
 from models.planning.request import Overrides, TrainRequest, parse_setting
 
 DEFAULTS = {
@@ -76,6 +79,18 @@ def test_what_is_ambient_gives_way_to_the_kind_of_run() -> None:
     assert fitting.overrides == Overrides({"model.dropout": 0.1, "training.seed": 3})
     typed = dataclasses.replace(goes_on, ambient=frozenset())
     assert typed.without_unfit_preferences() == typed
+
+
+def test_what_is_ambient_and_for_text_gives_way_to_a_task(tmp_path: Path) -> None:
+    typed = request(
+        task="compose:s3", tokenizer="bpe", count=5, overrides=Overrides({"model.context_length": 64})
+    )
+    typed = dataclasses.replace(typed, paths=())
+    with pytest.raises(UsageError):
+        result_of(plan(typed, tmp_path))
+    ambient = frozenset({"tokenizer", "count", "model.context_length"})
+    found = result_of(plan(dataclasses.replace(typed, ambient=ambient), tmp_path))
+    assert dict(found.rows())["run"] == "compose-s3"
 
 
 @pytest.mark.parametrize(

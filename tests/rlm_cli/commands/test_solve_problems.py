@@ -103,7 +103,7 @@ def test_the_answers_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         (("analyze", "products"), "no text"),
         (("train", "--task", "compose:s9"), "There is no task"),
         (("train", "--task", "sums:0"), "cannot be trained on"),
-        (("train", "--task", "chains:four"), "not a number"),
+        (("train", "--task", "chains:four"), "not a whole number"),
         (("train", "--task", "sums:3", "book.txt"), "need no file"),
         (("resume", "products", "--text", "book.txt"), "have no file"),
     ],
