@@ -18,10 +18,12 @@ def open_task(name: str) -> ProblemTask:
     """The task of that name. Raises UsageError for one there is not, and for an impossible difficulty."""
     known = next((known for known in TASK_NAMES if name == known or name.startswith(f"{known}:")), None)
     if known is None:
-        raise UsageError(
-            f"There is no task '{name}'.", hint=did_you_mean(name, TASK_NAMES, "The tasks are"), field="task"
-        )
+        kind = name.partition(":")[0]
+        alike = [one for one in TASK_NAMES if one.partition(":")[0] == kind]
+        hint = f"Choose one of: {', '.join(alike)}." if alike else did_you_mean(name, TASK_NAMES)
+        raise UsageError(f"There is no task '{name}'.", hint=hint, field="task")
     most = _difficulty(name, known)
+    name = known if name == known else f"{known}:{most}"
     if known.startswith("compose:"):
         return Compose(name, int(known[-1]), most)
     kinds: dict[str, type[ProblemTask]] = {"chains": Chains, "sums": Sums, "listops": ListOps}
@@ -32,9 +34,9 @@ def _difficulty(name: str, known: str) -> int:
     if name == known:
         return _USUAL_MOST.get(known, _USUAL_FACTORS)
     number = name.removeprefix(f"{known}:")
-    if not number.isdecimal() or len(number) > 6:
+    if not (number.isascii() and number.isdecimal()) or len(number) > 6:
         raise UsageError(
-            f"The difficulty of task '{name}' is not a number.",
+            f"The difficulty of task '{name}' is not a whole number below a million.",
             hint=f"For example: {{task={known}:8}}",
             field="task",
         )

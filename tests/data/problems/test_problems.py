@@ -89,12 +89,27 @@ def test_what_is_no_problem_is_refused(name: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["compose", "compose:s6", "chain", "sums:x", "sums:0", "sums:99", "chains:-1", "listops:13", "sums:1:2"],
+    [
+        *("compose", "compose:s6", "chain", "sums:x", "sums:0", "sums:99", "chains:-1", "listops:13"),
+        *("sums:1:2", "sums:٣", "sums:1000000"),
+    ],
 )
 def test_an_unknown_task_or_difficulty_is_refused(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_task(name)
     assert caught.value.hint and caught.value.field == "task"
+
+
+def test_a_difficulty_has_one_name() -> None:
+    task = open_task("compose:s3:08")
+    assert task.name == "compose:s3:8" and task.content_hash == open_task("compose:s3:8").content_hash
+
+
+@pytest.mark.parametrize("name", ["compose", "compose:", "compose:s6"])
+def test_the_groups_are_told_where_one_is_missing(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_task(name)
+    assert caught.value.hint == "Choose one of: compose:s3, compose:s4, compose:s5."
 
 
 @pytest.mark.parametrize("name", [*TASK_NAMES])
