@@ -9,13 +9,14 @@ from data.errors import UsageError
 from models.planning.continue_run import plan_continuation
 from models.planning.new_run import plan_new_run
 from models.planning.request import TrainRequest, require_growing
-from models.planning.tasks import planner_of
+from models.planning.tasks import makes_problems, planner_of
 from models.runs.events import Event
 from models.runs.run import Run
 from models.runs.typed_json import JsonObject
 
 _FOR_CONTINUED_RUNS = ("replay", "grow_vocab")
 _FOR_TEXT = ("continue_run", *_FOR_CONTINUED_RUNS, "training.grow_every", "training.grow_by")
+_FOR_PROBLEMS = ("training.loss_on", "training.easy_first")
 
 
 class Plan(Protocol):
@@ -67,6 +68,12 @@ def _require_consistent(request: TrainRequest) -> None:
                     f"{{{path}}} is for text, and {{task={request.task}}} is none.",
                     hint=f"Leave {{{path}}} out.",
                     field=path,
+                )
+    if not makes_problems(request.task):
+        for path in _FOR_PROBLEMS:
+            if path in request.overrides.values and path not in request.ambient:
+                raise UsageError(
+                    f"{{{path}}} is for problems.", hint="Have some made: {train task=compose:s3}", field=path
                 )
     if request.continue_run is None:
         for path in _FOR_CONTINUED_RUNS:

@@ -45,6 +45,12 @@ TASKS: Mapping[str, TaskFamily] = {
 """By the part of the name before the colon."""
 
 
+def makes_problems(task: str | None) -> bool:
+    """Whether `task` is one of problems; false for a task there is not."""
+    family = TASKS.get((task or "").partition(":")[0])
+    return family is not None and family.planner == _PROBLEMS
+
+
 def planner_of(task: str) -> Planner:
     """The function that plans `task`. Raises UsageError where there is no such task."""
     family = TASKS.get(task.partition(":")[0])

@@ -103,10 +103,11 @@ def _evaluation(event: events.EvaluationFinished) -> Words:
             f"solves {grids:.1f} % of the grids, {cells:.1f} % of the cells, "
             f"{event.mean_exit_step or 0.0:.2f} steps"
         )
-    if event.accuracy is not None:
-        details += f"  {validation}"
-        validation = f"right answers  {format_accuracy(event.accuracy)}"
     best = "  best so far" if event.best else ""
+    if event.accuracy is not None:
+        right = f"right answers  {format_accuracy(event.accuracy)}"
+        details += f"  validation loss {_number(event.validation_loss)}"
+        return Words(f"step {event.step:,}  {right}{best}", details)
     return Words(
         f"step {event.step:,}  {validation}{best}", f"{details}  perplexity {_number(event.perplexity)}"
     )
@@ -183,11 +184,13 @@ def _end(event: events.RunPaused | events.RunFailed | events.RunFinished) -> Wor
             return Words(f"Failed: {event.message}", event.kind)
         case events.RunFinished():
             by_mode = ", ".join(f"{mode} {_number(x)}" for mode, x in event.validation_loss_by_mode.items())
+            of_text = (
+                f"perplexity {_number(event.perplexity)}  bits per byte {_number(event.bits_per_byte)}  "
+            )
             return Words(
                 f"Finished at step {event.step:,}: {END_REASONS.get(event.reason, event.reason)}.",
                 f"validation loss {_number(event.validation_loss)} at step {event.best_step:,} ({by_mode})  "
-                f"perplexity {_number(event.perplexity)}  bits per byte {_number(event.bits_per_byte)}  "
-                f"{sittings(event, _duration)}",
+                f"{of_text if event.accuracy_by_mode is None else ''}{sittings(event, _duration)}",
             )
 
 

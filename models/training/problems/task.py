@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from data.loader import IGNORED
-from data.problems.problem import ProblemTask
+from data.problems.problem import ANSWER_MARK, ProblemTask
 from data.problems.sampler import ProblemSampler
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
@@ -216,6 +216,7 @@ class ProblemTrainingTask:
         if not prompt:
             hardest = problem_sets(self.problems, 1, seed=step)[self.problems.most]
             prompt = hardest[0].given
+        prompt = prompt.removesuffix(ANSWER_MARK) + ANSWER_MARK
         return SampleGenerated(
             step=step, prompt=prompt, text=write_answer(model, self.tokenizer, prompt, model.trained_depth)
         )

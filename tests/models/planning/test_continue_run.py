@@ -224,7 +224,7 @@ def test_settings_that_more_of_the_same_text_cannot_use_are_refused(
 
 @pytest.mark.parametrize("typed", [{"replay": 0.2}, {"grow_vocab": 5}, {"grow_every": 9}, {"grow_by": 9}])
 def test_settings_of_text_are_refused_for_puzzles(river: Path, typed: dict[str, Any], plan: Plan) -> None:
-    with pytest.raises(UsageError, match="puzzles"):
+    with pytest.raises(UsageError, match="is for text"):
         plan(None, river, task="sudoku:4x4", **typed)
 
 

@@ -86,3 +86,14 @@ def test_a_run_of_several_sittings_tells_the_time_of_this_one_and_of_all() -> No
     assert sittings(first, str) == "60.0"
     assert sittings(later, str) == "30.0 now, 90.0 in all"
     assert sittings(finished(elapsed_s=90.0, sitting_s=None), str) == "90.0", "of an earlier version"
+
+
+def test_problems_have_right_answers_and_no_perplexity() -> None:
+    words = [
+        describe(evaluation(1.5, 20, accuracy={"1": 0.5, "4": 0.25})),
+        describe(finished(accuracy_by_mode={"fast": {"1": 0.5}})),
+    ]
+    assert words[0] is not None and words[0].text == "step 20  right answers  1: 50 %  4: 25 %  best so far"
+    for one in words:
+        assert one is not None and "validation loss" in one.details
+        assert "perplexity" not in one.details and "bits per byte" not in one.details

@@ -103,6 +103,21 @@ def test_the_passes_of_an_answer_are_those_of_its_tokens(
     assert answer.text == "a" and answer.passes == 1.5
 
 
+def test_a_sample_of_a_prompt_has_its_mark(tmp_path: Path) -> None:
+    run = new_run(tmp_path, steps=2)
+    control = Control()
+    control.sample("cab")
+    samples = [event for event in train(run, control) if isinstance(event, SampleGenerated)]
+    assert samples[0].prompt == "cab="
+
+
+@pytest.mark.parametrize("path", ["training.loss_on", "training.easy_first"])
+def test_what_is_for_problems_is_refused_elsewhere(tmp_path: Path, path: str) -> None:
+    value = {"training.loss_on": "answers", "training.easy_first": "no"}[path]
+    with pytest.raises(UsageError, match="is for problems"):
+        result_of(plan(train_request(paths=("a.txt",), settings={path: value}), tmp_path))
+
+
 def test_it_learns(tmp_path: Path) -> None:
     wide = {"model.d_model": 32, "training.batch_size": 32}
     run = new_run(tmp_path, "compose:s3:2", steps=120, settings=wide)
