@@ -1,5 +1,6 @@
 """What happens inside a model on one text: pass by pass, at other depths, and with parts left out."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,12 +9,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.errors import UsageError
+from data.loader import IGNORED
+from data.problems.problem import ANSWER_MARK
+from data.problems.sampler import encode_problems
 from data.tokenizer import Tokenizer
 from models.depth import Depth, depth_name, distinct_depths, is_trained, mode_at
 from models.generation.prompt import prompt_of_text
 from models.layers.trace import Ablation, Pass
 from models.recursive_lm import Output, RecursiveLM
 from models.runs.load import LoadedModel
+from models.runs.problems import load_problems
 
 _GUESSES = 4
 
@@ -42,7 +47,8 @@ class PassFigures:
     entropy: float
     """Of the prediction, in bits."""
     loss: float | None
-    """Nats per token, if this pass were the last. None: the text has one token."""
+    """Nats per token, or per label of a problem, if this pass were the last. None: there is nothing to
+    predict."""
     halting: float | None
     """The halting score, 0 to 1, where there is one."""
     guesses: tuple[Guess, ...]
@@ -57,7 +63,8 @@ class TokenFigures:
     passes: float
     """Recursions that it took."""
     loss: float | None
-    """Nats of surprise at it. None: the first, which nothing predicts."""
+    """Nats of surprise at it; of a problem, at what is asked for after it. None: the first token of a text,
+    which nothing predicts, and where nothing is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,8 @@ class TextTrace:
 
 @torch.inference_mode()
 def trace_text(loaded: LoadedModel, text: str, depth: Depth, *, with_ablations: bool = True) -> TextTrace:
-    """Trace `text` through a model at `depth`. Raises UsageError where it has no token."""
+    """Trace `text` through a model at `depth`. Raises UsageError where it has no token, and CorpusError as
+    `load_problems`."""
     model, tokenizer = loaded.model, loaded.tokenizer
     ids = prompt_of_text(tokenizer, loaded.kind, text).ids
     cut = max(0, len(ids) - model.config.context_length)
@@ -112,11 +120,16 @@ def trace_text(loaded: LoadedModel, text: str, depth: Depth, *, with_ablations: 
         raise UsageError("There is no text to trace.", hint="Give some with -p.")
     device = next(model.parameters()).device
     tokens = torch.tensor(ids[cut:], device=device)[None]  # (1, T)
+    targets = _targets(loaded, text, ids)[cut:].to(device)  # (T,)
     output: Output = model(tokens, depth, trace=True)
-    whole = _losses(output.logits, tokens)
-    found = tuple(_figures_of_passes(output.trace, tokens, tokenizer))
+    whole = _losses(output.logits, targets)
+    parted = with_ablations and len(whole) > 0
+    found = tuple(_figures_of_passes(output.trace, targets, tokenizer))
     taken = output.passes[0].tolist()
-    surprise = [None, *whole.tolist()]
+    surprise: list[float | None] = [None] * len(taken)
+    after = 0 if loaded.kind == "problems" else 1  # a label is asked for after a token, and is none itself
+    for place, loss in zip((targets != IGNORED).nonzero()[:, 0].tolist(), whole.tolist(), strict=True):
+        surprise[place + after] = loss
     return TextTrace(
         text=text,
         cut_tokens=cut,
@@ -127,19 +140,34 @@ def trace_text(loaded: LoadedModel, text: str, depth: Depth, *, with_ablations: 
             for token, passes, loss in zip(ids[cut:], taken, surprise, strict=True)
         ),
         routed=len(set(taken)) > 1,
-        settings=tuple(_settings(model, tokens, tokenizer)),
-        ablations=tuple(_ablations(model, tokens, depth, whole)) if with_ablations and len(whole) else (),
+        settings=tuple(_settings(model, tokens, targets, tokenizer)),
+        ablations=tuple(_ablations(model, tokens, targets, depth, whole)) if parted else (),
     )
 
 
-def _figures_of_passes(trace: Sequence[Pass], tokens: Tensor, tokenizer: Tokenizer) -> Iterator[PassFigures]:
+def _targets(loaded: LoadedModel, text: str, ids: Sequence[int]) -> Tensor:
+    """What is to be predicted after each of `ids` (T,), IGNORED for nothing: the next token of a text; of a
+    problem its labels and its answer, as in training, and nothing of what is no problem."""
+    if loaded.kind != "problems":
+        return torch.tensor([*ids[1:], IGNORED])
+    task = load_problems(loaded.run, loaded.config, loaded.model.config.context_length, same=False)
+    for given in (text, text.rpartition(ANSWER_MARK)[0]):
+        with contextlib.suppress(UsageError):
+            problem = task.read(given)
+            length = 1 + len(problem.given) + len(problem.answer)
+            row = encode_problems([problem], loaded.tokenizer, max(length, len(ids)))[0, 1]  # (T,)
+            return torch.from_numpy(row[: len(ids)])
+    return torch.full((len(ids),), IGNORED)
+
+
+def _figures_of_passes(trace: Sequence[Pass], targets: Tensor, tokenizer: Tokenizer) -> Iterator[PassFigures]:
     before: dict[str, Tensor] = {}
     for one in trace:
         state, logits = one.state.float(), one.logits()  # (1, T, D), (1, T, V)
         previous = before.get(one.level)
         log_p = logits.log_softmax(-1)
         entropy = -(log_p.exp() * log_p).sum(-1) / torch.log(torch.tensor(2.0))  # (1, T)
-        losses = _losses(logits, tokens)
+        losses = _losses(logits, targets)
         yield PassFigures(
             level=one.level,
             number=one.number,
@@ -159,11 +187,13 @@ def _relative_change(before: Tensor, after: Tensor) -> float:
     return float(((after - before).norm(dim=-1) / after.norm(dim=-1)).mean())
 
 
-def _settings(model: RecursiveLM, tokens: Tensor, tokenizer: Tokenizer) -> Iterator[SettingFigures]:
+def _settings(
+    model: RecursiveLM, tokens: Tensor, targets: Tensor, tokenizer: Tokenizer
+) -> Iterator[SettingFigures]:
     """One for each depth that differs for this model."""
     for depth in distinct_depths(model):
         output = model(tokens, depth)
-        losses = _losses(output.logits, tokens)
+        losses = _losses(output.logits, targets)
         yield SettingFigures(
             depth=depth_name(model, depth),
             mode=mode_at(model, depth),
@@ -174,7 +204,9 @@ def _settings(model: RecursiveLM, tokens: Tensor, tokenizer: Tokenizer) -> Itera
         )
 
 
-def _ablations(model: RecursiveLM, tokens: Tensor, depth: Depth, whole: Tensor) -> Iterator[AblationFigures]:
+def _ablations(
+    model: RecursiveLM, tokens: Tensor, targets: Tensor, depth: Depth, whole: Tensor
+) -> Iterator[AblationFigures]:
     """One for each part that this architecture can do without."""
     wanted = [(f"{level} frozen", Ablation(freeze=level)) for level in model.levels]
     wanted.append(("no input to the cycles", Ablation(drop_input=True)))
@@ -189,13 +221,14 @@ def _ablations(model: RecursiveLM, tokens: Tensor, depth: Depth, whole: Tensor) 
             continue  # this architecture has no such part
         if len(ablation.skip) == cycles:
             continue  # nothing would be left
-        loss = float(_losses(model(tokens, depth, ablation=ablation).logits, tokens).mean())
+        loss = float(_losses(model(tokens, depth, ablation=ablation).logits, targets).mean())
         yield AblationFigures(name, loss, loss - float(whole.mean()))
 
 
-def _losses(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Nats of surprise (T - 1,) at each token of (1, T) but the first."""
-    return F.cross_entropy(logits[0, :-1].float(), tokens[0, 1:], reduction="none")
+def _losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Nats of surprise at each of `targets` (T,) that is there, by `logits` (1, T, V)."""
+    is_asked = targets != IGNORED
+    return F.cross_entropy(logits[0, is_asked].float(), targets[is_asked], reduction="none")
 
 
 def _guesses(logits: Tensor, tokenizer: Tokenizer) -> tuple[Guess, ...]:

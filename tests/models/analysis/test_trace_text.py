@@ -1,6 +1,7 @@
 """What a trace says of every architecture, against the model itself."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,12 +9,14 @@ from torch.nn import functional as F
 
 from data.character_tokenizer import CharacterTokenizer
 from data.errors import UsageError
+from data.problems.names import open_task
+from data.problems.sampler import tokenizer_of
 from models.analysis.trace import trace_text
 from models.architectures import ARCHITECTURES
 from models.depth import MODES, Depth
 from models.runs.load import LoadedModel
 from models.runs.run import Run
-from models.runs.run_config import RunConfig
+from models.runs.run_config import DataSection, ModelSection, RunConfig
 from tests.models.small_models import RECURSIVE, small_model, stirred
 
 LETTERS = " abcdefg"
@@ -96,3 +99,26 @@ def test_a_text_that_is_too_long_is_cut_at_its_start_and_one_token_has_no_loss()
     assert one.passes[-1].loss is None and one.settings[0].loss is None and one.ablations == ()
     with pytest.raises(UsageError, match="no text"):
         trace_text(of, "", MODES["normal"])
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"), [("cab", "cce"), ("cab=", "ccee"), ("cab=a", "ccee"), ("what", ""), ("", "")]
+)
+def test_the_losses_of_a_problem_are_those_of_its_labels(tmp_path: Path, text: str, asked: str) -> None:
+    task = open_task("compose:s3:4")
+    tokenizer = tokenizer_of(task)
+    model = stirred(small_model("looped", vocabulary=tokenizer.vocab_size))
+    data = DataSection(paths=(task.name,), content_hash="", kind="problems")
+    config = RunConfig(model=ModelSection(architecture="looped"), data=data)
+    found = trace_text(LoadedModel(model, tokenizer, Run(tmp_path), config, "problems"), text, Depth(2))
+    tokens = torch.tensor([tokenizer.bos_id, *tokenizer.encode(text)])[None]
+    targets = torch.tensor([*tokenizer.encode(asked), *[tokenizer.eos_id] * (text == "cab=a")])
+    if not asked:
+        assert {one.loss for one in (*found.passes, *found.tokens)} == {None} and not found.ablations
+        return
+    with torch.no_grad():
+        logits = model(tokens, Depth(2)).logits[0, 1:]
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    assert found.tokens[0].loss is None
+    assert [one.loss for one in found.tokens[1:]] == pytest.approx(losses.tolist(), rel=1e-4)
+    assert found.passes[-1].loss == pytest.approx(float(losses.mean()), rel=1e-4)
