@@ -30,10 +30,10 @@ from models.runs.typed_json import JsonObject
 class Recovery:
     """What was done.
 
-    `source` is weights, checkpoint, file, run, corpus or reconstruction, None where nothing had to be done;
-    `where` says it in words, and `verified` how the tokenizer is verified. `loss` is in nats per token, of a
-    reconstruction per character. `backup` is the old file. `renamed`: config.json recorded another tokenizer
-    and now records this one.
+    `source` is weights, checkpoint, problems, file, run, corpus or reconstruction, None where nothing had to
+    be done; `where` says it in words, and `verified` how the tokenizer is verified. `loss` is in nats per
+    token, of a reconstruction per character. `backup` is the old file. `renamed`: config.json recorded
+    another tokenizer and now records this one.
     """
 
     diagnosis: Diagnosis

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from data.errors import RlmError, TokenizerError
+from data.errors import RlmError, TokenizerError, UsageError
+from data.problems.names import open_task
+from data.problems.sampler import tokenizer_of
 from data.tokenizer import Tokenizer, load_tokenizer_file
 from models.recovery.retrain import retrained_tokenizers
 from models.recovery.training_texts import TrainingTexts
@@ -15,7 +17,7 @@ from models.runs.run_config import RunConfig
 from models.runs.run_names import run_names
 from models.runs.tokenizer import copies_inside, expected_hash, original_hash
 
-Source = Literal["weights", "checkpoint", "file", "run", "corpus"]
+Source = Literal["weights", "checkpoint", "problems", "file", "run", "corpus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ def find_copies(
     seen: set[str] = set()
     for copies in (
         copies_in_weights(run),
+        _of_problems(config),
         _beside_it(run, config),
         _in_related_runs(run, config, vocab_size),
         _from_texts(texts, config, vocab_size),
@@ -52,6 +55,15 @@ def copies_in_weights(run: Run) -> Iterator[TokenizerCopy]:
             yield TokenizerCopy("weights", path.name, tokenizer)
         else:
             yield TokenizerCopy("checkpoint", f"checkpoint {path.parent.name}", tokenizer)
+
+
+def _of_problems(config: RunConfig) -> Iterator[TokenizerCopy]:
+    """The one that the problems of a run have, whoever makes it."""
+    if config.data is not None and config.answers_problems:
+        for name in config.data.paths[:1]:
+            with contextlib.suppress(UsageError):
+                tokenizer = tokenizer_of(open_task(name))
+                yield TokenizerCopy("problems", f"the problems of {name}", tokenizer)
 
 
 def _beside_it(run: Run, config: RunConfig) -> Iterator[TokenizerCopy]:

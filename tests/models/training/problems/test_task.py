@@ -1,11 +1,13 @@
 """Training on problems: it learns, it resumes bit for bit, and its figures are right."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from data.errors import CorpusError, RlmError, UsageError
 from data.problems.problem import held_out_problems
@@ -18,6 +20,7 @@ from models.generation.problem_solver import answer_problem, load_problem_solver
 from models.planning.extend import extend
 from models.planning.plan import plan
 from models.planning.relocate import relocate
+from models.recovery.recover import recover_tokenizer
 from models.runs.checkpoint import load_weights
 from models.runs.events import (
     EvaluationFinished,
@@ -170,6 +173,18 @@ def test_a_finished_run_is_sound_and_goes_on(tmp_path: Path) -> None:
     assert not any("cache" in one.found for one in results if one.check == "tokenizer")
     extend(run, steps=2)
     assert isinstance(go(run)[-1], RunFinished)
+
+
+def test_a_lost_tokenizer_follows_from_the_problems(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "sums:2", steps=1)
+    go(run)
+    whole = run.tokenizer_path.read_bytes()
+    run.tokenizer_path.unlink()
+    save_file(load_file(run.weights_path), run.weights_path)  # without its metadata
+    shutil.rmtree(run.checkpoints_path)
+    found = result_of(recover_tokenizer(run))
+    assert (found.source, found.verified) == ("problems", "hash")
+    assert run.tokenizer_path.read_bytes() == whole
 
 
 @pytest.mark.parametrize("paths", [[], ["nonsense"], ["sums:2"], ["compose:s4:4"], ["compose:s3:40"]])
