@@ -51,7 +51,7 @@ class HRMConfig(TwoStateConfig):
         {"l_layers": 1, "h_layers": 1, "max_cycles": 1}
     )
     problem_shape: ClassVar[Mapping[str, int]] = MappingProxyType(
-        {"l_layers": 1, "h_layers": 1, "d_feed_forward": 192, "max_cycles": 6, "max_steps": 1}
+        {"l_layers": 1, "h_layers": 1, "d_feed_forward": 192, "max_cycles": 6, "max_steps": 4}
     )
     d_model: int = 256
     """Width of both states."""
