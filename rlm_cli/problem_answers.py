@@ -145,7 +145,7 @@ def _show(
     )
     output.text_table(TextTable(("mode", "passes", "answer", "check"), rows, right=("passes",)))
     if not all(one.trained for one in answers.values()):
-        output.say("* more passes than in training", style="dim")
+        output.say("* deeper than in training", style="dim")
 
 
 def _as_json(problem: "Problem", answers: "Mapping[str, Answer]") -> dict[str, Any]:
