@@ -15,6 +15,7 @@ KINDS = [
     for kind in vars(events).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 ]
+SHARES = st.dictionaries(st.text(max_size=5), st.floats(), max_size=3)
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-5, 10**12),
     float: st.floats(),
@@ -22,7 +23,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     float | None: st.none() | st.floats(),
     str | None: st.none() | st.text(max_size=20),
-    dict[str, float]: st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
+    dict[str, float]: SHARES,
+    dict[str, float] | None: st.none() | SHARES,
+    dict[str, dict[str, float]] | None: st.none() | st.dictionaries(st.text(max_size=5), SHARES, max_size=2),
     dict[str, str]: st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=3),
 }
 
