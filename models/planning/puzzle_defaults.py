@@ -44,9 +44,11 @@ def suited_to(kind: PuzzleKind, cells: int) -> Suited:
         return _SUDOKUS[kind.side(cells)]
     if kind.task == "maze":
         return _suited_to_mazes(kind.side(cells))
+    # At the usual rates, adding binary numbers is not learned at all.
+    suited = Suited(minutes=3.0, rates=(0.0015, 0.005))
     if cells <= 32:
-        return Suited(minutes=3.0)
-    return Suited(minutes=20.0, batch_size=64 if cells <= 100 else 32 if cells <= 256 else 16)
+        return suited
+    return replace(suited, minutes=20.0, batch_size=64 if cells <= 100 else 32 if cells <= 256 else 16)
 
 
 def _suited_to_mazes(side: int) -> Suited:
