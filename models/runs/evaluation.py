@@ -27,9 +27,9 @@ class Evaluation:
     passes_histogram: Mapping[str, Count] = field(default_factory=dict)
     """Tokens by the recursions they took."""
     number_format: Text | None = None
-    accuracy_by_mode: Mapping[str, Mapping[str, AnyFloat]] = field(default_factory=dict)
+    accuracy_by_mode: Mapping[str, Mapping[str, AnyFloat]] | None = None
     """Of problems: the share of right answers, 0 to 1, by mode and difficulty."""
-    passes_by_mode: Mapping[str, Mapping[str, AnyFloat]] = field(default_factory=dict)
+    passes_by_mode: Mapping[str, Mapping[str, AnyFloat]] | None = None
     """Of problems: recursions per token, on average, by mode and difficulty."""
     problems_each: Count | None = None
     """Problems of each difficulty that were answered."""

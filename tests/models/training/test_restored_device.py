@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from data.puzzles import PuzzleSet
+from data.sudoku_kind import SudokuKind
 from models.architectures import build_model, model_config
 from models.config import TrainingConfig
 from models.runs.checkpoint import load_checkpoint
@@ -71,7 +72,7 @@ def test_a_restored_puzzle_training_lies_where_its_model_lies(tmp_path: Path) ->
     puzzle = {"task": "sudoku", "vocab_size": 5, "context_length": 16}
     described = model_config({"architecture": "trm", **shape, **puzzle})
     solutions = np.array([[1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1]], dtype=np.uint8)
-    puzzles = PuzzleSet("one", 4, np.where(np.arange(16) > 3, solutions, 0), solutions, "")
+    puzzles = PuzzleSet("one", SudokuKind(), np.where(np.arange(16) > 3, solutions, 0), solutions, "")
     calibration = Calibration(
         device="cpu",
         number_format="float32",
