@@ -37,7 +37,7 @@ class ProblemTask(ABC):
     unit: ClassVar[str]
     """What difficulty counts: "factor"."""
     about: ClassVar[str]
-    """One sentence on what is asked."""
+    """What is asked, as a part of a sentence."""
     example: ClassVar[str]
     """A problem as a person may type it."""
     hardest: ClassVar[int]

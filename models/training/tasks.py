@@ -15,7 +15,7 @@ from torch import Tensor
 
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
-from models.depth import Depth
+from models.depth import Depth, sample_depth
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, RunFinished
@@ -53,6 +53,15 @@ def weighted_sum(values: Sequence[Tensor], weights: Sequence[float]) -> float:
     for number, weight in zip(numbers, weights, strict=True):
         total += number * weight
     return total
+
+
+def shallow_then_sampled(session: "Session", step: int) -> Depth:
+    """The depth of the step after `step` steps: the least one early on where the configuration says so, then
+    sampled ones."""
+    config = session.config
+    if session.schedule.progress(step) < config.shallow_fraction:
+        return Depth(1)
+    return sample_depth(session.model.trained_depth, config.seed, step, config.full_depth_prob)
 
 
 class Sampler(Protocol):

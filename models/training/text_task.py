@@ -14,7 +14,7 @@ from data.prepare import PreparedData
 from data.replay import HELD_OUT_TOKENS
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
-from models.depth import Depth, sample_depth
+from models.depth import Depth
 from models.device import autocast, to_device
 from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
 from models.evaluation.loss import DepthHistogram, bits_per_byte, evaluate
@@ -36,7 +36,7 @@ from models.training.calibrate import calibrate
 from models.training.control import until_paused
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
-from models.training.tasks import BatchLoss, weighted_sum
+from models.training.tasks import BatchLoss, shallow_then_sampled, weighted_sum
 from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
 
 SAMPLE_S = 0.5
@@ -72,11 +72,7 @@ class TextTask:
         return (yield from calibrate(model, blocks, config, threads, length))
 
     def depth_at(self, session: Session, step: int) -> Depth:
-        """The least depth early on where the configuration says so, then sampled ones."""
-        config = session.config
-        if session.schedule.progress(step) < config.shallow_fraction:
-            return Depth(1)
-        return sample_depth(session.model.trained_depth, config.seed, step, config.full_depth_prob)
+        return shallow_then_sampled(session, step)
 
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
         blocks = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))

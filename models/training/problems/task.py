@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from data.loader import IGNORED
-from data.problems.problem import ANSWER_MARK, ProblemTask
+from data.problems.problem import ANSWER_MARK, ProblemTask, held_out_problems
 from data.problems.sampler import ProblemSampler
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
-from models.depth import Depth, effective_depth, is_trained, sample_depth
+from models.depth import Depth, effective_depth, is_trained
 from models.device import autocast, to_device
 from models.evaluation.modes import modes_by_importance
-from models.evaluation.problems import ProblemScores, problem_sets, score_problems
+from models.evaluation.problems import ProblemScores, ProblemSets, problem_sets, score_problems
 from models.generation.problem_solver import write_answer
 from models.layers.compilation import uncompiled
 from models.recursive_lm import RecursiveLM
@@ -32,7 +32,7 @@ from models.training.calibrate import calibrate
 from models.training.control import until_paused
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
-from models.training.tasks import BatchLoss, weighted_sum
+from models.training.tasks import BatchLoss, shallow_then_sampled, weighted_sum
 from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
 
 CHOOSING = 64
@@ -70,11 +70,7 @@ class ProblemTrainingTask:
         return (yield from calibrate(model, blocks, config, threads, length))
 
     def depth_at(self, session: Session, step: int) -> Depth:
-        """The least depth early on where the configuration says so, then sampled ones."""
-        config = session.config
-        if session.schedule.progress(step) < config.shallow_fraction:
-            return Depth(1)
-        return sample_depth(session.model.trained_depth, config.seed, step, config.full_depth_prob)
+        return shallow_then_sampled(session, step)
 
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
         batch = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))
@@ -97,7 +93,8 @@ class ProblemTrainingTask:
     def evaluate(self, session: Session) -> Iterator[Event]:
         counters, sample = session.counters, None
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
-            scoring = self._score(model, session, model.trained_depth, CHOOSING, CHOOSING_SEED)
+            asked = problem_sets(self.problems, CHOOSING, CHOOSING_SEED)
+            scoring = self._score(model, session, model.trained_depth, asked)
             scores = yield from until_paused(scoring, session.control)
             if scores is None:
                 return
@@ -132,12 +129,12 @@ class ProblemTrainingTask:
         each, whole_s = FINAL, self._scoring_s(budget, FINAL, self._modes_calls(model))
         if whole_s > (limit_s := budget.final_evaluation_s(session.elapsed_s)):
             each = max(FEWEST, int(FINAL * limit_s / whole_s))
-        by_mode = dict[str, ProblemScores]()
+        asked, by_mode = problem_sets(self.problems, each, FINAL_SEED), dict[str, ProblemScores]()
         with uncompiled(session.calibration.compiled):
             for mode, depth in modes_by_importance(model):
                 if by_mode and not is_trained(model, depth) and time.monotonic() > ends:
                     continue
-                by_mode[mode] = yield from self._score(model, session, depth, each, FINAL_SEED)
+                by_mode[mode] = yield from self._score(model, session, depth, asked)
         losses = {mode: by_mode[mode].loss for mode in model.modes() if mode in by_mode}
         accuracy = {mode: _by_text(by_mode[mode].accuracy) for mode in losses}
         trained = effective_depth(model, model.trained_depth)
@@ -145,7 +142,7 @@ class ProblemTrainingTask:
             (by_mode[mode] for mode in losses if effective_depth(model, model.modes()[mode]) == trained), None
         )
         if whole is None:
-            whole = yield from self._score(model, session, model.trained_depth, each, FINAL_SEED)
+            whole = yield from self._score(model, session, model.trained_depth, asked)
         content_hash = session.run_config.content_hash
         self.datasets = with_losses(
             self.datasets, {content_hash: whole.loss}, content_hash, counters.tokens_seen, counters.step
@@ -199,12 +196,12 @@ class ProblemTrainingTask:
         pass
 
     def _score(
-        self, model: RecursiveLM, session: Session, depth: Depth, each: int, seed: int
+        self, model: RecursiveLM, session: Session, depth: Depth, asked: ProblemSets
     ) -> Generator[Event, None, ProblemScores]:
         return score_problems(
             model,
             self.tokenizer,
-            problem_sets(self.problems, each, seed),
+            asked,
             self.problems.most,
             depth,
             session.calibration.number_format,
@@ -214,8 +211,7 @@ class ProblemTrainingTask:
     def _sample(self, model: RecursiveLM, step: int, prompt: str = "") -> SampleGenerated:
         """A held-out problem of the greatest difficulty in training, or `prompt`, with the model's answer."""
         if not prompt:
-            hardest = problem_sets(self.problems, 1, seed=step)[self.problems.most]
-            prompt = hardest[0].given
+            prompt = held_out_problems(self.problems, self.problems.most, 1, seed=step)[0].given
         prompt = prompt.removesuffix(ANSWER_MARK) + ANSWER_MARK
         return SampleGenerated(
             step=step, prompt=prompt, text=write_answer(model, self.tokenizer, prompt, model.trained_depth)
