@@ -24,7 +24,7 @@ from models.cost.counts import (
     step_flops,
 )
 from models.depth import Depth
-from models.device import synchronize
+from models.device import rough_product_format, synchronize
 from models.recursive_lm import RecursiveLM
 
 _MATRIX = 768
@@ -45,10 +45,12 @@ _STEP_S = 1.5e-3
 
 @dataclass(frozen=True, slots=True)
 class MachineRates:
-    """Floating-point operations per second of a large matrix product, by number format; bytes per second
-    of a product element by element into new memory; random numbers per second, as dropout draws them."""
+    """Floating-point operations per second of a large matrix product, by number format, and of those that
+    make Muon's updates; bytes per second of a product element by element into new memory; random numbers
+    per second, as dropout draws them."""
 
     products: dict[str, float]
+    updates: float
     memory: float
     draws: float
 
@@ -57,10 +59,9 @@ def machine_rates(device: torch.device, training: TrainingConfig, number_format:
     """Measure `device` with the threads of `training`, in a fifth of a second. The threads of the
     process are as before when it returns."""
     with with_threads(training.threads):
-        # Muon makes its updates orthogonal in bfloat16.
-        names = {number_format, *(["bfloat16"] if training.optimizer == "muon" else [])}
-        products = {name: _product_rate(device, name) for name in names}
-        return MachineRates(products, _memory_rate(device), _draw_rate(device))
+        rough = rough_product_format(device)
+        products = {name: _product_rate(device, name) for name in {number_format, rough}}
+        return MachineRates(products, products[rough], _memory_rate(device), _draw_rate(device))
 
 
 def step_seconds(
@@ -88,9 +89,7 @@ def optimizer_seconds(model: RecursiveLM, training: TrainingConfig, rates: Machi
         return _WEIGHT_BYTES * total / rates.memory + _STEP_S
     matrices = muon_weights(model)
     moved = _MATRIX_WEIGHT_BYTES * matrices + _WEIGHT_BYTES * (total - matrices)
-    return (
-        _PRODUCTS * newton_schulz_flops(model) / rates.products["bfloat16"] + moved / rates.memory + _STEP_S
-    )
+    return _PRODUCTS * newton_schulz_flops(model) / rates.updates + moved / rates.memory + _STEP_S
 
 
 def _product_rate(device: torch.device, number_format: str) -> float:

@@ -20,7 +20,7 @@ from models.presets import PRESETS
 from models.settings import from_dict
 
 CPU = torch.device("cpu")
-RATES = MachineRates({"float32": 1e11, "bfloat16": 4e11}, 8e9, 1e8)
+RATES = MachineRates({"float32": 1e11, "bfloat16": 4e11}, 4e11, 8e9, 1e8)
 PLANNED = {
     "looped-small": 32, "looped-base": 32, "hrm-4m": 16, "recursive-48m": 1, "router-small": 32,
     "mor-technical": 4, "mor-small": 32, "ouroboros": 1, "ouroboros-small": 32, "ouroboros-lite": 1,

@@ -52,6 +52,14 @@ def test_an_update_is_orthogonal_and_keeps_its_direction(
     assert torch.linalg.matrix_norm(updates, 2).max() < 1.4
 
 
+@pytest.mark.parametrize(("has_bfloat16", "wanted"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_updates_are_computed_in_a_format_that_the_device_has(
+    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool, wanted: torch.dtype
+) -> None:
+    monkeypatch.setattr("models.device.computes_bfloat16", lambda device: has_bfloat16)
+    assert orthogonalized(torch.eye(4)[None]).dtype == wanted
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     rows=st.integers(1, 12), columns=st.integers(2, 24), parts=st.integers(2, 4),
