@@ -2,17 +2,21 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from data.document import ROLES, Message, without_surrogates
+from data.document import Message
 from data.json_values import Broken, json_values, may_be_cut
-from data.safe_text import safe_text
+from data.records import UnusableRecordError, has_known_columns, read_record
 
-RECORD_FORMATS = '{"text": …}, {"prompt": …, "completion": …} or {"messages": [{"role": …, "content": …}]}'
+RECORD_FORMATS = (
+    '{"text": …}, {"prompt": …, "completion": …}, {"messages": [{"role": …, "content": …}]} or the like'
+)
 MAX_RECORD_CHARACTERS = 2**25
-_KEYS = ({"text"}, {"messages"}, {"prompt", "completion"})
-_BEGINS_RECORD = re.compile(r'\{\s*"(?:text|messages|prompt)"\s*:')
+_BEGINS_RECORD = re.compile(
+    r'\{\s*"(?:text|messages|conversations?|prompt|instruction|question|query|problem)"\s*:'
+)
 _BEGINS_OBJECT = re.compile(r'\{\s*"(?:[^"\\\n]|\\.)*"\s*:')
 
 
@@ -24,19 +28,24 @@ class BrokenRecord:
     reason: str
 
 
-def read_records(pieces: Iterable[str]) -> Iterator[str | tuple[Message, ...] | BrokenRecord]:
+def read_records(
+    pieces: Iterable[str], left_out: Counter[str] | None = None
+) -> Iterator[str | tuple[Message, ...] | BrokenRecord]:
     """What each record holds: a text, the messages of a conversation, or why neither.
 
     Records follow each other or stand in arrays, each on one line or on several. `pieces` are cut anywhere.
+    What is left out of conversations is counted in `left_out` as `read_record` does.
     """
     for line, value in json_values(pieces, MAX_RECORD_CHARACTERS):
         if isinstance(value, Broken):
             yield BrokenRecord(line, value.reason)
+        elif not isinstance(value, dict):
+            yield BrokenRecord(line, "not a JSON object")
         else:
             try:
-                yield _record(value)
-            except _UnusableError as error:
-                yield BrokenRecord(line, str(error))
+                yield read_record(value, left_out)
+            except UnusableRecordError as error:
+                yield BrokenRecord(line, error.reason)
 
 
 def begins_with_record(head: str, *, is_whole: bool) -> bool:
@@ -56,48 +65,4 @@ def begins_with_record(head: str, *, is_whole: bool) -> bool:
         return _BEGINS_RECORD.match(start) is not None
     if "\n" not in start[:end]:
         return start[end:].lstrip(" \t\r,]\ufeff")[:1] in ("", "\n", "{")
-    return any(keys <= set(value) for keys in _KEYS)
-
-
-class _UnusableError(Exception):
-    pass
-
-
-def _record(content: object) -> str | tuple[Message, ...]:
-    if not isinstance(content, dict):
-        raise _UnusableError("not a JSON object")
-    content = {key: value for key, value in content.items() if value is not None}
-    if "messages" in content:
-        return _messages(content["messages"])
-    if "text" in content:
-        text = _text(content["text"], "text")
-        if not text:
-            raise _UnusableError("'text' is empty")
-        return text
-    if "prompt" in content and "completion" in content:
-        return (
-            Message("user", _text(content["prompt"], "prompt")),
-            Message("assistant", _text(content["completion"], "completion")),
-        )
-    raise _UnusableError("no 'text', no 'messages', no 'prompt' with 'completion'")
-
-
-def _messages(content: object) -> tuple[Message, ...]:
-    if not isinstance(content, list) or not content:
-        raise _UnusableError("'messages' is not a list of messages")
-    messages = []
-    for item in content:
-        if not isinstance(item, dict):
-            raise _UnusableError("a message is not an object")
-        role = item.get("role")
-        if role not in ROLES:
-            shown = safe_text(str(role))[:40]
-            raise _UnusableError(f"the role '{shown}' is not one of {', '.join(ROLES)}")
-        messages.append(Message(role, _text(item.get("content"), "content")))
-    return tuple(messages)
-
-
-def _text(content: object, key: str) -> str:
-    if not isinstance(content, str):
-        raise _UnusableError(f"'{key}' is not a text")
-    return without_surrogates(content)
+    return has_known_columns(value)

@@ -1,6 +1,7 @@
 """One file of a corpus read once: what it holds, and what was assumed or left out."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,8 @@ def _remarks(scan: "_FileScan", counts: np.ndarray, head: bytes, *, already_coun
         yield f"Broken characters of '{label}', such as half of a surrogate pair, are U+FFFD ({broken})."
     if scan.doubled_line_ends:
         yield f"Line ends \\r\\r\\n of '{label}' are read as two ({scan.doubled_line_ends})."
+    if left_out := [f"{count:,} {what}" for what, count in sorted(scan.left_out.items()) if count]:
+        yield f"Left out of the conversations of '{label}': {', '.join(left_out)}."
     if scan.unanswered:
         total = f"{scan.unanswered} of {scan.conversations}"
         yield f"{total} conversations of '{label}' have no answer, or an empty one."
@@ -144,6 +147,8 @@ class _FileScan:
         self.converted_line_ends = False
         self.dropped_nuls = self.doubled_line_ends = 0
         self.conversations = self.unanswered = 0
+        self.left_out: Counter[str] = Counter()
+        """What of the conversations is no text."""
         self.broken: list[BrokenRecord] = []
         self.broken_count = 0
 
@@ -157,7 +162,7 @@ class _FileScan:
                 yield reader.position
         else:
             position = 0
-            for record in read_records(reader):
+            for record in read_records(reader, self.left_out):
                 self._add(record)
                 if reader.position != position:
                     position = reader.position

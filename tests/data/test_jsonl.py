@@ -60,7 +60,7 @@ def test_a_prompt_with_its_completion_is_a_conversation() -> None:
         ('{"messages": ["a"]}', "a message is not an object"),
         ('{"messages": [{"role": "robot", "content": "a"}]}', "the role 'robot' is not one of system"),
         ('{"messages": [{"role": ["user"], "content": "a"}]}', "is not one of system, user"),
-        ('{"messages": [{"role": "user"}]}', "'content' is not a text"),
+        ('{"messages": [{"role": "user"}]}', "no message of 'messages' has a text"),
     ],
     ids=lambda value: value[:40],
 )

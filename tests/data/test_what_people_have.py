@@ -36,8 +36,8 @@ def test_mostly_broken_lines_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_role_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"messages": [{"role": "bot", "content": "x"}]}\n')
-    with pytest.raises(CorpusError, match="the role 'bot'"):
+    (tmp_path / "a.jsonl").write_text('{"messages": [{"role": "robot", "content": "x"}]}\n')
+    with pytest.raises(CorpusError, match="the role 'robot'"):
         open_corpus([tmp_path / "a.jsonl"])
 
 
