@@ -1,6 +1,7 @@
 """What every architecture has in common. Code outside an architecture's file uses only this."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -111,6 +112,18 @@ class RecursiveLM(TokenInput, ABC):
         if cache is not None:
             cache.advance(tokens.size(1))
         return Output(logits, passes, context.trace.passes if context.trace is not None else [])
+
+    def outputs(self, tokens: Tensor, depths: Sequence[Depth]) -> Iterator[Output]:
+        """What `forward` gives for `tokens` (B, T) at each of `depths`, one after the other.
+
+        Here: one call for each. A model whose passes at one depth begin those of a deeper one overrides
+        this and `joint_calls`, and computes them once.
+        """
+        return (self(tokens, depth) for depth in depths)
+
+    def joint_calls(self, depths: Sequence[Depth]) -> int:
+        """The number of attention calls of `outputs`."""
+        return sum(map(self.attention_calls, depths))
 
     @abstractmethod
     def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:

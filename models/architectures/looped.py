@@ -11,7 +11,7 @@ depth. (Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05
 Depth: `cycles` is the number of passes of the core; `steps` is ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -26,7 +26,7 @@ from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
 from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
-from models.recursive_lm import Hidden, RecursiveLM, States
+from models.recursive_lm import Hidden, Output, RecursiveLM, States
 from models.settings import require
 
 
@@ -116,6 +116,30 @@ class Looped(RecursiveLM):
         return ("core",)
 
     def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
+        states, passes, slots = self.through_core(tokens, depth, context)
+        for one in context.trace.passes if context.trace is not None else []:
+            # The coda's call for the final state comes last, so that the cache keeps the keys of that one.
+            one.final_state = self.through_coda(one.state, context, slots)
+        return Hidden(self.through_coda(states[-1], context, slots), passes)
+
+    def outputs(self, tokens: Tensor, depths: Sequence[Depth]) -> Iterator[Output]:
+        if any(depth.halt is not None for depth in depths):
+            yield from super().outputs(tokens, depths)
+            return
+        context = self.attention_context(tokens, None, None)
+        states, passes, slots = self.through_core(tokens, max(depths), context)
+        for depth in depths:
+            logits = self.readout(self.through_coda(states[depth.cycles - 1], context, slots))
+            yield Output(logits, passes.clamp(max=depth.cycles))
+
+    def joint_calls(self, depths: Sequence[Depth]) -> int:
+        return self.attention_calls(max(depths)) + (len(depths) - 1) * len(self.coda)
+
+    def through_core(
+        self, tokens: Tensor, depth: Depth, context: AttentionContext
+    ) -> tuple[list[Tensor], Tensor, range]:
+        """The core's state (B, T, D) after each pass, the passes of each token (B, T), and the slots that
+        are left for the coda."""
         slots = range(self.attention_calls(depth))
         first, last = len(self.prelude), len(slots) - len(self.coda)
         x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
@@ -123,10 +147,7 @@ class Looped(RecursiveLM):
             x = block(x, context, slot)
         anchor = rms_norm(x)
         history, passes = self.recur((anchor,), anchor, depth, context, slots[first:last])
-        for one in context.trace.passes if context.trace is not None else []:
-            # The coda's call for the final state comes last, so that the cache keeps the keys of that one.
-            one.final_state = self.through_coda(one.state, context, slots[last:])
-        return Hidden(self.through_coda(history[-1][0], context, slots[last:]), passes)
+        return [states[0] for states in history], passes, slots[last:]
 
     def through_coda(self, x: Tensor, context: AttentionContext, slots: range) -> Tensor:
         """The coda's output (B, T, D) for a state `x` (B, T, D) of the core."""

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -60,24 +61,53 @@ def evaluate(
     `histogram` counts the recursions that tokens took. `vocabulary` leaves only the first so many tokens
     to predict, for a comparison with the loss before the vocabulary grew.
     """
-    length = model.config.context_length
-    rows = rows_per_batch(model)
-    n_windows, batches = evaluation_windows(tokens, length, rows, max_tokens)
-    total, count, done = 0.0, 0, 0
+    (loss,) = yield from evaluate_depths(
+        model,
+        tokens,
+        [depth],
+        number_format,
+        step=step,
+        max_tokens=max_tokens,
+        histograms={} if histogram is None else {depth: histogram},
+        vocabulary=vocabulary,
+    )
+    return loss
+
+
+def evaluate_depths(
+    model: RecursiveLM,
+    tokens: np.ndarray,
+    depths: Sequence[Depth],
+    number_format: str,
+    *,
+    step: int = 0,
+    max_tokens: int | None = None,
+    histograms: Mapping[Depth, DepthHistogram] = MappingProxyType({}),
+    vocabulary: int | None = None,
+) -> Generator[Event, None, list[float]]:
+    """The loss at each of `depths`, as `evaluate` measures it, in one reading of the tokens.
+
+    `histograms` count the recursions that tokens took at their depths.
+    """
+    n_windows, batches = evaluation_windows(
+        tokens, model.config.context_length, rows_per_batch(model), max_tokens
+    )
+    totals, count, done = [0.0] * len(depths), 0, 0
     was_training = model.training
     model.eval()
     try:
         for inputs, targets in batches:
-            loss, passes = batch_loss(model, inputs, targets, depth, number_format, vocabulary)
-            if histogram is not None:
-                histogram.add(passes)
-            total += loss
+            losses = batch_losses(model, inputs, targets, depths, number_format, vocabulary)
+            for number, (depth, (loss, passes)) in enumerate(zip(depths, losses, strict=True)):
+                totals[number] += loss
+                if depth in histograms:
+                    histograms[depth].add(passes)
             count += int((targets != IGNORED).sum())
             done += len(inputs)
             yield EvaluationAdvanced(step=step, done=done, total=n_windows)
     finally:
         model.train(was_training)
-    return total / max(1, count)
+    return [total / max(1, count) for total in totals]
 
 
 def rows_per_batch(model: RecursiveLM) -> int:
@@ -98,24 +128,26 @@ def evaluation_windows(
     return n_windows, _spread_windows(tokens, length, rows, n_windows)
 
 
-def batch_loss(
+def batch_losses(
     model: RecursiveLM,
     inputs: np.ndarray,
     targets: np.ndarray,
-    depth: Depth,
+    depths: Sequence[Depth],
     number_format: str,
     vocabulary: int | None = None,
-) -> tuple[float, Tensor]:
-    """The sum of the losses in nats over `inputs` and `targets` (B, T), and the passes (N,) of the tokens
-    that count. `vocabulary` is as in `evaluate`."""
+) -> list[tuple[float, Tensor]]:
+    """At each of `depths`, the sum of the losses in nats over `inputs` and `targets` (B, T), and the passes
+    (N,) of the tokens that count. `vocabulary` is as in `evaluate`."""
     device = next(model.parameters()).device
     x = to_device(torch.from_numpy(inputs), device)  # (B, T)
     y = to_device(torch.from_numpy(targets), device)  # (B, T)
+    found = []
     with torch.inference_mode(), autocast(device, number_format):
-        output = model(x, depth)
-    logits = output.logits[..., :vocabulary].flatten(0, 1)  # (B * T, V)
-    loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
-    return loss.item(), output.passes[y != IGNORED]
+        for output in model.outputs(x, depths):
+            logits = output.logits[..., :vocabulary].flatten(0, 1)  # (B * T, V)
+            loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
+            found.append((loss.item(), output.passes[y != IGNORED]))
+    return found
 
 
 def bits_per_byte(nats_per_token: float, tokens: int, byte_count: int) -> float:

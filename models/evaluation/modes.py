@@ -1,13 +1,13 @@
 """The loss of a model at each of its modes."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.depth import DEFAULT_MODE, MODES, Depth, is_trained
-from models.evaluation.loss import DepthHistogram, evaluate
+from models.evaluation.loss import DepthHistogram, evaluate_depths
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event
 
@@ -44,8 +44,8 @@ def modes_by_importance(model: RecursiveLM) -> list[tuple[str, Depth]]:
 
 def trained_modes_cost_s(model: RecursiveLM, tokens: int, seconds_per_call_token: float) -> float:
     """Seconds that an evaluation of every trained mode on `tokens` tokens takes."""
-    calls = sum(model.attention_calls(depth) for depth in model.modes().values() if is_trained(model, depth))
-    return calls * tokens * seconds_per_call_token
+    trained = [depth for depth in model.modes().values() if is_trained(model, depth)]
+    return model.joint_calls(trained or [default_depth(model)]) * tokens * seconds_per_call_token
 
 
 def evaluate_modes(
@@ -63,23 +63,29 @@ def evaluate_modes(
     the clock of time.monotonic(), would pass.
     """
     losses: dict[str, float] = {}
-    histogram = DepthHistogram()
-    call_s = 0.0
-    for mode, depth in modes_by_importance(model):
-        began, calls = time.monotonic(), model.attention_calls(depth)
-        optional = mode != DEFAULT_MODE and not is_trained(model, depth)
-        if optional and began + calls * call_s > deadline:
-            continue
-        losses[mode] = yield from evaluate(
+    modes, histogram = model.modes(), DepthHistogram()
+
+    def measure(names: Sequence[str]) -> Generator[Event, None, None]:
+        found = yield from evaluate_depths(
             model,
             tokens,
-            depth,
+            [modes[mode] for mode in names],
             number_format,
             step=step,
             max_tokens=max_tokens,
-            histogram=histogram if mode == DEFAULT_MODE else None,
+            histograms={modes[DEFAULT_MODE]: histogram},
         )
-        call_s = (time.monotonic() - began) / calls
+        losses.update(zip(names, found, strict=True))
+
+    needed = [mode for mode, depth in modes.items() if mode == DEFAULT_MODE or is_trained(model, depth)]
+    began = time.monotonic()
+    yield from measure(needed)
+    call_s = (time.monotonic() - began) / model.joint_calls([modes[mode] for mode in needed])
+    left = [mode for mode in modes if mode not in needed]
+    while left and time.monotonic() + call_s * model.joint_calls([modes[mode] for mode in left]) > deadline:
+        left.pop()
+    if left:
+        yield from measure(left)
     available, window = len(tokens) - 1, model.config.context_length
     return ModeLosses(
         by_mode={mode: losses[mode] for mode in model.modes() if mode in losses},

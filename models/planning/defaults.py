@@ -30,6 +30,7 @@ SMALL_VOCABULARY = 1024
 CHARACTERS_PER_TOKEN = 3.0
 """In a larger vocabulary."""
 MAX_CONVERSATION_CONTEXT = 512
+SHORT_MINUTES = 4.0
 MIN_CONTEXT = 8
 """Tokens below which a context is not shortened for the sake of a small text."""
 MIN_VALIDATION_TOKENS = 16
@@ -61,6 +62,7 @@ def suggested_training(corpus: Corpus, training: TrainingConfig, model: ModelCon
     length that `training` has."""
     return {
         "batch_size": max(4, 4096 // model.context_length),
+        "evaluation_tokens": _evaluation_tokens(training),
         "shallow_fraction": 0.4,
         "weight_decay": 0.3 if _may_overfit(corpus, training) else 0.0,
         "max_epochs": MAX_EPOCHS,
@@ -99,6 +101,12 @@ def fitting_context(data: PreparedData, context_length: int, *, is_chosen: bool)
             field="model.context_length",
         )
     return shorter
+
+
+def _evaluation_tokens(training: TrainingConfig) -> int:
+    """Tokens of an evaluation on the way: a short training keeps its time for learning."""
+    is_short = training.minutes is not None and training.minutes <= SHORT_MINUTES
+    return 4096 if is_short else 16384
 
 
 def _may_overfit(corpus: Corpus, training: TrainingConfig) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MIN_STEPS = 10
 REPLANS = 40
 """Times over a training that the steps left are planned again."""
-FINAL_EVALUATION_SHARE = 0.15
+FINAL_EVALUATION_SHARE = 0.1
 """The most of a training's time that its last evaluation may take; if it would take more, it reads a part."""
 FINAL_EVALUATION_S = 180.0
 """Seconds the last evaluation may take in any case where the length is not a time."""

@@ -1,7 +1,7 @@
 """Small models of every architecture, for the tests of what holds for all of them."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -149,6 +149,11 @@ def block_calls(model: RecursiveLM, depth: Depth) -> int:
 
     As in training, where a pass is computed whether or not there are tokens that want it.
     """
+    return calls_during(model, lambda: model(random_tokens(2, 4), depth))
+
+
+def calls_during(model: RecursiveLM, action: Callable[[], object]) -> int:
+    """How often blocks are applied to the text in `action`."""
     calls = 0
 
     def count(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -156,7 +161,7 @@ def block_calls(model: RecursiveLM, depth: Depth) -> int:
         calls += of_the_text(output)
 
     handles = [block.register_forward_hook(count) for block in blocks_of(model)]
-    model(random_tokens(2, 4), depth)
+    action()
     for handle in handles:
         handle.remove()
     return calls

@@ -21,7 +21,7 @@ from models.analysis.soundness.result import CheckResult
 from models.architectures.puzzle_model import PuzzleModel
 from models.depth import MODES, Depth
 from models.device import computes_bfloat16
-from models.evaluation.loss import batch_loss, evaluation_windows, rows_per_batch
+from models.evaluation.loss import batch_losses, evaluation_windows, rows_per_batch
 from models.evaluation.problems import problem_sets, score_problems
 from models.evaluation.puzzles import part_of, score
 from models.recursive_lm import RecursiveLM
@@ -134,11 +134,11 @@ def measure(
         if number % stride:
             continue
         count = int((targets != IGNORED).sum())
-        losses.append(batch_loss(model, inputs, targets, depth, number_format)[0] / count)
+        losses.append(batch_losses(model, inputs, targets, [depth], number_format)[0][0] / count)
         counts.append(count)
         if number == 0:  # the first call of a process is slow, so a second one is timed
             began = time.monotonic()
-            batch_loss(model, inputs, targets, depth, number_format)
+            batch_losses(model, inputs, targets, [depth], number_format)
             fitting = max(_FEWEST_PARTS, (deadline - began) / max(1e-9, time.monotonic() - began))
             stride = max(1, math.ceil(batches / fitting))
     loss, error = _mean(losses, counts, len(losses) / batches)

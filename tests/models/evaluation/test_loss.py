@@ -82,7 +82,7 @@ def test_the_loss_is_the_mean_over_every_token_but_the_first(count: int, rows: i
 def test_a_part_is_whole_windows_spread_evenly(count: int, max_tokens: int) -> None:
     model, tokens = new_model(), tokens_of(count)
     read: list[Tensor] = []
-    model.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+    model.embedding.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
     loss, progress = outcome(evaluate(model, tokens, Depth(1), "float32", max_tokens=max_tokens))
     windows = math.ceil((count - 1) / CONTEXT)
     wanted = min(windows, max(1, max_tokens // CONTEXT))
