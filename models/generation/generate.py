@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from data.errors import UsageError
-from data.tokenizer import SPECIAL_TOKENS
-from models.generation.history import History
-from models.generation.sampling import (
-    Alternatives,
-    exclude,
-    min_p,
-    most_likely,
-    repetition_penalty,
-    sample,
-    temperature,
-    top_k,
-    top_p,
+from models.generation.row import (
+    GeneratedToken,
+    Row,
+    Sampler,
+    depth_with_halting,
+    prompt_or_start,
+    require_known_tokens,
 )
 from models.generation.settings import GenerationConfig
-from models.generation.text_stream import Ending, TextStream
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
@@ -34,32 +25,6 @@ if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
 
 __all__ = ["GeneratedToken", "GenerationConfig", "generate"]
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedToken:
-    """One token of one prompt."""
-
-    row: int
-    """Index of the prompt, from 0."""
-
-    id: int
-
-    text: str
-    """Complete characters that became known with this token. It may be empty, or hold characters of
-    earlier tokens. The texts of a row joined are its continuation."""
-
-    probability: float
-    """The model's probability before temperature and filters, over the allowed tokens."""
-
-    passes: float
-    """Recursions used for this token."""
-
-    finished: Ending | None
-    """Why the row ends with this token, or None if it continues."""
-
-    alternatives: Alternatives = ()
-    """The likeliest tokens at this place with their probabilities, the likeliest first, if asked for."""
 
 
 def generate(
@@ -84,18 +49,15 @@ def generate(
     """
     context_length = model.config.context_length
     first_seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
-    sampler = _Sampler(tokenizer, config)
+    sampler = Sampler(tokenizer, config)
     rows = [
-        _Row(index, _start(tokenizer, prompt), first_seed + index, tokenizer, config, context_length)
+        Row(index, prompt_or_start(tokenizer, prompt), first_seed + index, tokenizer, config, context_length)
         for index, prompt in enumerate(prompts)
     ]
     for row in rows:
-        if not all(0 <= token < model.config.vocab_size for token in row.tokens):
-            raise UsageError("The prompt holds a token that is not in the model's vocabulary.")
+        require_known_tokens(model, row.tokens)
         row.fit_prompt(context_length)
-    if config.halt:
-        threshold = model.default_halt if config.halt_threshold is None else config.halt_threshold
-        depth = dataclasses.replace(depth, halt=threshold)
+    depth = depth_with_halting(model, depth, config)
     scorer_class = _CachedScorer if use_cache else _UncachedScorer
     cache_length = _cache_length(rows, config, context_length)
     scorer = scorer_class(model, depth, tokenizer.pad_id, context_length, cache_length)
@@ -109,116 +71,12 @@ def generate(
         rows = [rows[i] for i in active]
 
 
-def _start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
-    if len(prompt):
-        return [int(token) for token in prompt]
-    newline = [int(token) for token in tokenizer.encode("\n")]
-    return newline if tokenizer.unk_id not in newline else [tokenizer.bos_id]
-
-
-def _cache_length(rows: Sequence[_Row], config: GenerationConfig, context_length: int) -> int:
+def _cache_length(rows: Sequence[Row], config: GenerationConfig, context_length: int) -> int:
     """Tokens the cache must hold: the context length, or less for a short answer."""
     if config.max_tokens is None:
         return context_length
     longest = max((len(row.window) for row in rows), default=0)
     return min(context_length, longest + config.max_tokens)
-
-
-class _Row:
-    """One prompt with the tokens generated after it."""
-
-    def __init__(
-        self,
-        index: int,
-        tokens: list[int],
-        seed: int,
-        tokenizer: Tokenizer,
-        config: GenerationConfig,
-        context_length: int,
-    ) -> None:
-        self.index = index
-        self.tokens = tokens
-        self.history = History(tokens, context_length, config.no_repeat_ngram)
-        self.start = 0  # the model sees tokens[start:]
-        self.finished = False
-        self.random = torch.Generator().manual_seed(seed % 2**63)
-        self._left = config.max_tokens
-        self._eos_id = tokenizer.eos_id
-        self._stream = TextStream(tokenizer.stream_decoder(), config.stop, config.natural_stop)
-
-    @property
-    def window(self) -> list[int]:
-        return self.tokens[self.start :]
-
-    def fit_prompt(self, context_length: int) -> None:
-        """Cut the start of a prompt that is too long, and leave room for new tokens."""
-        if len(self.tokens) > context_length:
-            room = min(context_length // 2, self._left or context_length)
-            self.start = len(self.tokens) - max(1, context_length - room)
-
-    def slide(self, context_length: int) -> None:
-        """If the context has overflowed, continue from its last half.
-
-        This depends on the row alone, so that it happens at the same token in any batch, with and
-        without a cache.
-        """
-        if len(self.tokens) - self.start > context_length:
-            self.start = len(self.tokens) - max(1, context_length // 2)
-
-    def append(
-        self, token: int, probability: float, passes: float, alternatives: Alternatives
-    ) -> GeneratedToken:
-        self.tokens.append(token)
-        self.history.add(token)
-        if self._left is not None:
-            self._left -= 1
-        ending: Ending | None
-        if token == self._eos_id:
-            text, ending = self._stream.flush()
-            ending = ending or "eos"
-        else:
-            text, ending = self._stream.push(token)
-            if ending is None and self._left == 0:
-                rest, ending = self._stream.flush()
-                text, ending = text + rest, ending or "length"
-        self.finished = ending is not None
-        return GeneratedToken(self.index, token, text, probability, passes, ending, alternatives)
-
-
-def _ids(tokens: list[int]) -> Tensor:
-    return torch.tensor(tokens, dtype=torch.int64)
-
-
-class _Sampler:
-    """Choose the next token of a row by the generation settings, on the CPU."""
-
-    def __init__(self, tokenizer: Tokenizer, config: GenerationConfig) -> None:
-        self._config = config
-        # Training has no example of the other special tokens, and decoding would drop them.
-        specials = {*range(len(SPECIAL_TOKENS)), tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id}
-        specials |= set(tokenizer.role_ids.values())
-        self._forbidden = torch.tensor(sorted(specials - {tokenizer.eos_id}))
-
-    def choose(self, logits: Tensor, row: _Row, alternatives: int) -> tuple[int, float, Alternatives]:
-        """The next token from logits (V,), its probability before temperature and filters, and the
-        likeliest tokens with theirs."""
-        config = self._config
-        logits = logits.index_fill(0, self._forbidden, float("-inf"))
-        model_probs = logits.softmax(-1)
-        likeliest = most_likely(model_probs, alternatives)
-        if config.repetition_penalty != 1 or config.no_repeat_ngram:
-            logits = repetition_penalty(logits, _ids(row.history.distinct()), config.repetition_penalty)
-            logits = exclude(logits, _ids(row.history.completing()))
-        if config.temperature == 0:
-            # `sample` raises the error for logits that are not finite.
-            best = torch.where(torch.isfinite(model_probs).all(), logits.argmax(-1), -1)
-            if int(best) < 0:
-                sample(model_probs)
-            return int(best), float(model_probs[best]), likeliest
-        logits = temperature(logits, config.temperature)
-        logits = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
-        token = int(sample(logits.softmax(-1), row.random))
-        return token, float(model_probs[token]), likeliest
 
 
 class _UncachedScorer:
@@ -234,7 +92,7 @@ class _UncachedScorer:
         self._cache_length = cache_length
         self._device = next(model.parameters()).device
 
-    def next_logits(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
+    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """Logits (B, V) of the next token of each row, and passes (B,), on the CPU."""
         for row in rows:
             row.slide(self._context_length)
@@ -244,7 +102,7 @@ class _UncachedScorer:
     def select_rows(self, indices: list[int], n_rows: int) -> None:
         """Keep only the rows at `indices` of the `n_rows` of the last call."""
 
-    def _padded(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
+    def _padded(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
         """Windows as tokens (B, T) padded on the left, and the padding (B,), or None without any."""
         windows = [row.window for row in rows]
         longest = max(map(len, windows))
@@ -269,7 +127,7 @@ class _CachedScorer(_UncachedScorer):
     _cache: KVCache | None = None
     _padding: Tensor | None = None
 
-    def next_logits(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
+    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         if self._cache is None:
             # Inference tensors can be changed in inference mode only.
             with torch.inference_mode():

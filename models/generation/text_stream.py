@@ -43,6 +43,11 @@ class TextStream:
         self._pending = ""
         self._has_words = False
 
+    @property
+    def held(self) -> int:
+        """The number of characters that may begin a stop string and are not returned yet."""
+        return len(self._pending)
+
     def push(self, token: int) -> tuple[str, Ending | None]:
         """The text that became known with this token, and why the text ends here, or None."""
         return self._add(self._decoder.push(token))

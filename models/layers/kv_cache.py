@@ -87,6 +87,17 @@ class KVCache:
         """Forget everything."""
         self.length = 0
 
+    def take(self, row: int, source: "KVCache", source_row: int, tokens: int) -> None:
+        """Make the newest `tokens` tokens of a row of `source` the newest ones of `row`.
+
+        Both caches are of the same model and depth, and each has that many tokens.
+        """
+        here = slice(self.length - tokens, self.length)
+        there = slice(source.length - tokens, source.length)
+        self.keys[:, row, :, here] = source.keys[:, source_row, :, there]
+        self.values[:, row, :, here] = source.values[:, source_row, :, there]
+        self.tokens[row, here] = source.tokens[source_row, there]
+
     def select(self, rows: Tensor) -> None:
         """Keep, in this order, the batch rows of index `rows` (B',)."""
         self.keys = self.keys[:, rows]

@@ -27,6 +27,12 @@ class LatentCache(KVCache):
         stored, _ = self.update(slot, new, new[..., :0], selection)  # (B, 1, S, R)
         return stored[:, 0]
 
+    def take(self, row: int, source: KVCache, source_row: int, tokens: int) -> None:
+        """Make the newest `tokens` tokens of a row of `source` the newest ones of `row`."""
+        assert isinstance(source, LatentCache)
+        super().take(row, source, source_row, tokens)
+        self.prefix = source.prefix
+
     def reset(self) -> None:
         """Forget everything."""
         super().reset()

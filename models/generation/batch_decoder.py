@@ -1,0 +1,261 @@
+"""Continue many texts at once. A text can be added while others are written, and each ends on its own.
+
+The rows of one depth share a batch and a cache. A new row is read alone, and its keys and values are copied
+into the batch. So a row's results are those it would have alone, except for the rounding of matrix products,
+which depends on the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from data.errors import RlmError
+from models.device import free_memory_bytes, is_out_of_memory
+from models.generation.row import (
+    GeneratedToken,
+    Row,
+    Sampler,
+    depth_with_halting,
+    prompt_or_start,
+    require_known_tokens,
+)
+
+if TYPE_CHECKING:
+    from data.tokenizer import Tokenizer
+    from models.depth import Depth
+    from models.generation.settings import GenerationConfig
+    from models.layers.kv_cache import KVCache
+    from models.recursive_lm import RecursiveLM
+
+MAX_ROWS = 16
+"""Texts written at the same time, unless another number is given."""
+_NEW_ROWS = 4  # rows read in one step; the others wait meanwhile
+_ROOM = 64  # tokens for which a cache has room before it is copied into a larger one
+
+
+@dataclass(slots=True, eq=False)
+class Continuation:
+    """A text to be continued. Its settings are its own, and so is its seed."""
+
+    prompt: Sequence[int]
+    depth: Depth
+    config: GenerationConfig
+    row: int = 0
+    """The number that its tokens carry, for whoever asked for several texts."""
+    alternatives: int = 0
+    """How many of the likeliest tokens each token comes with."""
+    cancelled: bool = False
+    """Set it, from any thread, and the text gets no further token."""
+
+
+Result = tuple[Continuation, GeneratedToken | RlmError]
+"""The next token of a text, or the error that ends it."""
+
+
+class BatchDecoder:
+    """Writes the texts that are added, one token of each in a step.
+
+    Texts wait in the order in which they came while `max_rows` are written, or while the caches of the
+    others could take more than `cache_bytes`. One text is always written. None: a quarter of the memory
+    that is free now.
+    """
+
+    def __init__(
+        self,
+        model: RecursiveLM,
+        tokenizer: Tokenizer,
+        max_rows: int = MAX_ROWS,
+        cache_bytes: int | None = None,
+    ) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._max_rows = max_rows
+        device = next(model.parameters()).device
+        self._cache_bytes = free_memory_bytes(device) // 4 if cache_bytes is None else cache_bytes
+        self._waiting: deque[Continuation] = deque()
+        self._batches: dict[Depth, _Batch] = {}
+
+    @property
+    def waiting(self) -> int:
+        """The number of texts that have not begun."""
+        return len(self._waiting)
+
+    @property
+    def active(self) -> int:
+        """The number of texts that are being written."""
+        return sum(len(batch.rows) for batch in self._batches.values())
+
+    def add(self, continuation: Continuation) -> None:
+        """Add a text. Raises as `check`."""
+        self.check(continuation)
+        self._waiting.append(continuation)
+
+    def check(self, continuation: Continuation) -> None:
+        """Raise UsageError for a prompt with a token outside the vocabulary. Any thread may call it."""
+        require_known_tokens(self._model, continuation.prompt)
+
+    def step(self) -> list[Result]:
+        """The next token of every text that is being written.
+
+        A text is done after a token that is finished, or an error. Only the text whose logits are not
+        numbers gets an error for them; where memory runs out, all texts of that depth get one.
+        """
+        self._drop_cancelled()
+        self._begin_waiting()
+        results: list[Result] = []
+        for batch in list(self._batches.values()):
+            results += batch.step()
+        self._batches = {depth: batch for depth, batch in self._batches.items() if batch.rows}
+        return results
+
+    def clear(self) -> list[Continuation]:
+        """Forget all texts, and return them."""
+        texts = [row.continuation for batch in self._batches.values() for row in batch.rows]
+        texts += self._waiting
+        self._waiting.clear()
+        self._batches.clear()
+        return texts
+
+    def _drop_cancelled(self) -> None:
+        self._waiting = deque(one for one in self._waiting if not one.cancelled)
+        for batch in self._batches.values():
+            batch.rows = [row for row in batch.rows if not row.continuation.cancelled]
+        self._batches = {depth: batch for depth, batch in self._batches.items() if batch.rows}
+
+    def _begin_waiting(self) -> None:
+        """Move waiting texts into their batches, as many as there is room for."""
+        for _ in range(_NEW_ROWS):
+            if not self._waiting:
+                return
+            depth = depth_with_halting(self._model, self._waiting[0].depth, self._waiting[0].config)
+            batch = self._batches.get(depth) or _Batch(self._model, self._tokenizer, depth)
+            used = sum(len(other.rows) * other.row_bytes for other in self._batches.values())
+            full = self.active >= self._max_rows or used + batch.row_bytes > self._cache_bytes
+            if full and self._batches:
+                return
+            self._batches[depth] = batch
+            batch.rows.append(_ActiveRow(self._waiting.popleft(), self._model, self._tokenizer))
+
+
+class _ActiveRow:
+    """A text that is being written."""
+
+    cache: KVCache | None = None
+    """Has its keys and values but those of the newest token, in row `place`. None: it has to be read."""
+    place: int = 0
+
+    def __init__(self, continuation: Continuation, model: RecursiveLM, tokenizer: Tokenizer) -> None:
+        context_length, config = model.config.context_length, continuation.config
+        seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
+        prompt = prompt_or_start(tokenizer, continuation.prompt)
+        self.continuation = continuation
+        self.row = Row(continuation.row, prompt, seed, tokenizer, config, context_length)
+        self.row.fit_prompt(context_length)
+        self._sampler = Sampler(tokenizer, config)
+
+    def next_token(self, logits: Tensor, passes: float) -> GeneratedToken | RlmError:
+        """Choose the next token from logits (V,), or give the error for logits that are not numbers."""
+        alternatives = self.continuation.alternatives
+        try:
+            token, probability, likeliest = self._sampler.choose(logits, self.row, alternatives)
+        except RlmError as error:
+            return error
+        return self.row.append(token, probability, passes, likeliest)
+
+
+class _Batch:
+    """The rows of one depth."""
+
+    def __init__(self, model: RecursiveLM, tokenizer: Tokenizer, depth: Depth) -> None:
+        self.rows: list[_ActiveRow] = []
+        self._model = model
+        self._depth = depth
+        self._device = next(model.parameters()).device
+        self._padding: Tensor | None = None
+        one = model.new_cache(1, 1, depth)
+        self.row_bytes = model.config.context_length * (one.keys.nbytes + one.values.nbytes)
+        """The bytes that a row's cache can come to."""
+
+    @torch.inference_mode()
+    def step(self) -> list[Result]:
+        """The next token of every row. Rows that are done leave."""
+        length = self._model.config.context_length
+        for active in self.rows:
+            if len(active.row.window) > length:
+                active.row.slide(length)
+                active.cache = None
+        known = [active for active in self.rows if active.cache is not None]
+        new = [active for active in self.rows if active.cache is None]
+        try:
+            scored = (self._score_next(known) if known else []) + self._read(new)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            rows, self.rows = self.rows, []
+            return [(active.continuation, _out_of_memory()) for active in rows]
+        results: list[Result] = []
+        self.rows = []
+        for active, logits, passes in scored:
+            outcome = active.next_token(logits, passes)
+            results.append((active.continuation, outcome))
+            if isinstance(outcome, GeneratedToken) and not outcome.finished:
+                self.rows.append(active)
+        return results
+
+    def _score_next(self, rows: list[_ActiveRow]) -> list[tuple[_ActiveRow, Tensor, float]]:
+        """Each row with its logits (V,) after the newest token, and the passes of that token."""
+        cache = self._shared_cache(rows)
+        newest = torch.tensor([[active.row.tokens[-1]] for active in rows], device=self._device)
+        logits, passes = self._forward(newest, cache, self._padding)
+        return list(zip(rows, logits, passes, strict=True))
+
+    def _read(self, rows: list[_ActiveRow]) -> list[tuple[_ActiveRow, Tensor, float]]:
+        """As `_score_next`, of rows that are not in a cache. Equal windows are read once."""
+        scored = []
+        read: dict[tuple[int, ...], tuple[KVCache, Tensor, float]] = {}
+        for active in rows:
+            window = tuple(active.row.window)
+            if window not in read:
+                cache = self._model.new_cache(1, len(window), self._depth)
+                logits, passes = self._forward(torch.tensor([window], device=self._device), cache, None)
+                read[window] = cache, logits[0], passes[0]
+            active.cache, logits_of_row, passes_of_row = read[window]
+            active.place = 0
+            scored.append((active, logits_of_row, passes_of_row))
+        return scored
+
+    def _forward(self, tokens: Tensor, cache: KVCache, padding: Tensor | None) -> tuple[Tensor, list[float]]:
+        """Logits (B, V) after the last token of each row, on the CPU, and its passes."""
+        output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
+        return output.logits[:, -1].float().cpu(), output.passes[:, -1].tolist()
+
+    def _shared_cache(self, rows: list[_ActiveRow]) -> KVCache:
+        """The cache that has exactly these rows, in this order, and room for a token of each."""
+        cache = rows[0].cache
+        assert cache is not None
+        in_order = all(active.cache is cache and active.place == i for i, active in enumerate(rows))
+        if in_order and cache.keys.size(1) == len(rows) and cache.length < cache.capacity:
+            return cache
+        # The newest token has no keys yet.
+        lengths = [len(active.row.window) - 1 for active in rows]
+        capacity = min(self._model.config.context_length, max(lengths) + _ROOM)
+        shared = self._model.new_cache(len(rows), capacity, self._depth)
+        shared.advance(max(lengths))
+        for place, (active, length) in enumerate(zip(rows, lengths, strict=True)):
+            assert active.cache is not None
+            shared.take(place, active.cache, active.place, length)
+        for place, active in enumerate(rows):
+            active.cache, active.place = shared, place
+        padding = [max(lengths) - length for length in lengths]
+        self._padding = torch.tensor(padding, device=self._device) if any(padding) else None
+        return shared
+
+
+def _out_of_memory() -> RlmError:
+    return RlmError("The machine has too little free memory for this text.", hint="Ask for a shorter one.")

@@ -1,0 +1,183 @@
+"""One text while it is generated: its tokens, and how its next token is chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from data.errors import UsageError
+from data.tokenizer import SPECIAL_TOKENS
+from models.generation.history import History
+from models.generation.sampling import (
+    Alternatives,
+    exclude,
+    min_p,
+    most_likely,
+    repetition_penalty,
+    sample,
+    temperature,
+    top_k,
+    top_p,
+)
+from models.generation.settings import GenerationConfig
+from models.generation.text_stream import Ending, TextStream
+
+if TYPE_CHECKING:
+    from data.tokenizer import Tokenizer
+    from models.depth import Depth
+    from models.recursive_lm import RecursiveLM
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedToken:
+    """One token of one prompt."""
+
+    row: int
+    """Index of the prompt, from 0."""
+
+    id: int
+
+    text: str
+    """Complete characters that became known with this token. It may be empty, or hold characters of
+    earlier tokens. The texts of a row joined are its continuation."""
+
+    probability: float
+    """The model's probability before temperature and filters, over the allowed tokens."""
+
+    passes: float
+    """Recursions used for this token."""
+
+    finished: Ending | None
+    """Why the row ends with this token, or None if it continues."""
+
+    alternatives: Alternatives = ()
+    """The likeliest tokens at this place with their probabilities, the likeliest first, if asked for."""
+
+    held: int = 0
+    """Characters up to this token that may begin a stop string. They follow with a later token, or never."""
+
+
+class Row:
+    """One prompt with the tokens generated after it."""
+
+    def __init__(
+        self,
+        index: int,
+        tokens: list[int],
+        seed: int,
+        tokenizer: Tokenizer,
+        config: GenerationConfig,
+        context_length: int,
+    ) -> None:
+        self.index = index
+        self.tokens = tokens
+        self.history = History(tokens, context_length, config.no_repeat_ngram)
+        self.start = 0  # the model sees tokens[start:]
+        self.finished = False
+        self.random = torch.Generator().manual_seed(seed % 2**63)
+        self._left = config.max_tokens
+        self._eos_id = tokenizer.eos_id
+        self._stream = TextStream(tokenizer.stream_decoder(), config.stop, config.natural_stop)
+
+    @property
+    def window(self) -> list[int]:
+        return self.tokens[self.start :]
+
+    def fit_prompt(self, context_length: int) -> None:
+        """Cut the start of a prompt that is too long, and leave room for new tokens."""
+        if len(self.tokens) > context_length:
+            room = min(context_length // 2, self._left or context_length)
+            self.start = len(self.tokens) - max(1, context_length - room)
+
+    def slide(self, context_length: int) -> None:
+        """If the context has overflowed, continue from its last half.
+
+        This depends on the row alone, so that it happens at the same token in any batch, with and
+        without a cache.
+        """
+        if len(self.tokens) - self.start > context_length:
+            self.start = len(self.tokens) - max(1, context_length // 2)
+
+    def append(
+        self, token: int, probability: float, passes: float, alternatives: Alternatives
+    ) -> GeneratedToken:
+        self.tokens.append(token)
+        self.history.add(token)
+        if self._left is not None:
+            self._left -= 1
+        ending: Ending | None
+        if token == self._eos_id:
+            text, ending = self._stream.flush()
+            ending = ending or "eos"
+        else:
+            text, ending = self._stream.push(token)
+            if ending is None and self._left == 0:
+                rest, ending = self._stream.flush()
+                text, ending = text + rest, ending or "length"
+        self.finished = ending is not None
+        return GeneratedToken(
+            self.index, token, text, probability, passes, ending, alternatives, self._stream.held
+        )
+
+
+def _ids(tokens: list[int]) -> Tensor:
+    return torch.tensor(tokens, dtype=torch.int64)
+
+
+class Sampler:
+    """Choose the next token of a row by the generation settings, on the CPU."""
+
+    def __init__(self, tokenizer: Tokenizer, config: GenerationConfig) -> None:
+        self._config = config
+        # Training has no example of the other special tokens, and decoding would drop them.
+        specials = {*range(len(SPECIAL_TOKENS)), tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id}
+        specials |= set(tokenizer.role_ids.values())
+        self._forbidden = torch.tensor(sorted(specials - {tokenizer.eos_id}))
+
+    def choose(self, logits: Tensor, row: Row, alternatives: int) -> tuple[int, float, Alternatives]:
+        """The next token from logits (V,), its probability before temperature and filters, and the
+        likeliest tokens with theirs."""
+        config = self._config
+        logits = logits.index_fill(0, self._forbidden, float("-inf"))
+        model_probs = logits.softmax(-1)
+        likeliest = most_likely(model_probs, alternatives)
+        if config.repetition_penalty != 1 or config.no_repeat_ngram:
+            logits = repetition_penalty(logits, _ids(row.history.distinct()), config.repetition_penalty)
+            logits = exclude(logits, _ids(row.history.completing()))
+        if config.temperature == 0:
+            # `sample` raises the error for logits that are not finite.
+            best = torch.where(torch.isfinite(model_probs).all(), logits.argmax(-1), -1)
+            if int(best) < 0:
+                sample(model_probs)
+            return int(best), float(model_probs[best]), likeliest
+        logits = temperature(logits, config.temperature)
+        logits = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
+        token = int(sample(logits.softmax(-1), row.random))
+        return token, float(model_probs[token]), likeliest
+
+
+def prompt_or_start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
+    """The prompt; for an empty one a newline if the vocabulary has it, else the beginning-of-text token."""
+    if len(prompt):
+        return [int(token) for token in prompt]
+    newline = [int(token) for token in tokenizer.encode("\n")]
+    return newline if tokenizer.unk_id not in newline else [tokenizer.bos_id]
+
+
+def depth_with_halting(model: RecursiveLM, depth: Depth, config: GenerationConfig) -> Depth:
+    """`depth`, at which tokens leave early where the settings ask for it."""
+    if not config.halt:
+        return depth
+    threshold = model.default_halt if config.halt_threshold is None else config.halt_threshold
+    return dataclasses.replace(depth, halt=threshold)
+
+
+def require_known_tokens(model: RecursiveLM, tokens: Sequence[int]) -> None:
+    """Raise UsageError for a token outside the vocabulary."""
+    if not all(0 <= token < model.config.vocab_size for token in tokens):
+        raise UsageError("The prompt holds a token that is not in the model's vocabulary.")
