@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -19,8 +19,10 @@ import numpy as np
 from data.document import Document, Message
 from data.errors import CorpusError
 from data.file_encoding import named_encoding
-from data.jsonl import BrokenRecord, read_records
+from data.jsonl import BrokenRecord
+from data.packing import without_packing
 from data.progress import Progress, convert_yields, result_of
+from data.record_files import RecordFile, RecordFormat
 from data.scan import FileSummary, Source, scan_file
 from data.source_files import count_files, find_source_files
 from data.text_reader import NotDecodableError, TextReader
@@ -60,7 +62,10 @@ class Corpus:
         file of records. Raises CorpusError where a file has changed since it was described.
         """
         for source in self.sources:
-            yield from _texts_of(source) if source.format == "text" else _records_of(source)
+            if source.format == "text":
+                yield from _texts_of(source)
+            else:
+                yield from _records_of(source, source.format)
 
 
 def open_corpus(paths: Sequence[str | Path], encodings: Sequence[str] = ()) -> Corpus:
@@ -100,7 +105,7 @@ def scan_corpus(
         else:
             scans.append(scanned)
             counts = _sum(counts, found)
-            documents_before += scanned.source.documents if file.format == "jsonl" else 0
+            documents_before += scanned.source.documents if file.format != "text" else 0
         done += file.size()
     if not scans:
         raise CorpusError(f"No file in '{paths[0]}' can be used: {skipped[0].message}", hint=skipped[0].hint)
@@ -128,7 +133,7 @@ def _progress_in_all(
 def _describe(name: str, scans: list[FileSummary], counts: np.ndarray, notes: tuple[str, ...]) -> Corpus:
     sources = tuple(scanned.source for scanned in scans)
     kind: Kind = "text"
-    if any(source.format == "jsonl" for source in sources):
+    if any(source.format != "text" for source in sources):
         kind = "messages" if any(scanned.has_messages for scanned in scans) else "documents"
     parts = [(scanned.source.format, scanned.source.train_units, scanned.digest) for scanned in scans]
     return Corpus(
@@ -185,7 +190,7 @@ class _SplitText:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.pieces = _reader(source)
+        self.pieces = _pieces(source, TextReader(source.path, source.path.name, source.encoding))
         self.rest = ""
         self.at = 0
 
@@ -212,9 +217,9 @@ class _SplitText:
             raise _file_changed(self.source)
 
 
-def _records_of(source: Source) -> Iterator[tuple[Split, Document]]:
+def _records_of(source: Source, format: RecordFormat) -> Iterator[tuple[Split, Document]]:
     count = 0
-    for record in read_records(_reader(source)):
+    for record in _pieces(source, RecordFile(source.path, source.path.name, format, source.encoding)):
         if isinstance(record, BrokenRecord):
             continue
         split: Split = "train" if count < source.train_units else "validation"
@@ -228,9 +233,10 @@ def _document(record: str | tuple[Message, ...]) -> Document:
     return Document(pieces=iter((record,))) if isinstance(record, str) else Document(messages=record)
 
 
-def _reader(source: Source) -> Iterator[str]:
+def _pieces(source: Source, reader: Iterable[_Result]) -> Iterator[_Result]:
+    """What a reader of that file gives. Raises CorpusError where the file has changed."""
     try:
-        yield from TextReader(source.path, source.path.name, source.encoding)
+        yield from reader
     except NotDecodableError:
         raise _file_changed(source) from None
 
@@ -245,7 +251,7 @@ def _name_of(path: str | Path) -> str:
     if str(path) == "-":
         return "stdin"
     resolved = Path(os.path.abspath(os.path.expanduser(path)))  # a link keeps its own name
-    name = resolved.with_suffix("") if resolved.suffix.lower() == ".gz" else resolved
+    name = without_packing(resolved)
     return (name.name if resolved.is_dir() else name.stem) or "corpus"
 
 

@@ -36,7 +36,14 @@ def read_records(
     Records follow each other or stand in arrays, each on one line or on several. `pieces` are cut anywhere.
     What is left out of conversations is counted in `left_out` as `read_record` does.
     """
-    for line, value in json_values(pieces, MAX_RECORD_CHARACTERS):
+    return documents_in(json_values(pieces, MAX_RECORD_CHARACTERS), left_out)
+
+
+def documents_in(
+    records: Iterable[tuple[int, object]], left_out: Counter[str] | None = None
+) -> Iterator[str | tuple[Message, ...] | BrokenRecord]:
+    """As `read_records`, of records with their lines. What is no object, or Broken, is a BrokenRecord."""
+    for line, value in records:
         if isinstance(value, Broken):
             yield BrokenRecord(line, value.reason)
         elif not isinstance(value, dict):

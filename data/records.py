@@ -14,7 +14,7 @@ left out and counted. A value that is not a text is an error and is never writte
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from data.document import ROLES, Message, without_surrogates
 from data.errors import CorpusError
@@ -52,6 +52,19 @@ _PARTS = {
     **dict.fromkeys(("tool_use", "tool_call", "function_call"), TOOL_CALLS),
     **dict.fromkeys(("tool_result", "tool_response"), TOOL_ANSWERS),
 }
+COLUMNS = frozenset(
+    (
+        *_TURNS,
+        *_TEXTS,
+        *_SYSTEM,
+        "instruction",
+        *_INPUTS,
+        *_ANSWERS,
+        "role",
+        *(one for pair in PAIRS for one in pair),
+    )
+)
+"""Every column that a record is read from."""
 _SHOWN_CHARACTERS = 40
 _SHOWN_COLUMNS = 12
 
@@ -69,11 +82,8 @@ class UnknownRecordError(UnusableRecordError):
 
     def __init__(self, columns: Iterable[str]) -> None:
         self.columns = tuple(columns)
-        named = ", ".join(f"'{_shown(one)}'" for one in self.columns[:_SHOWN_COLUMNS])
-        more = len(self.columns) - _SHOWN_COLUMNS
-        shown = named + (f" and {more} more" if more > 0 else "")
         form = "no 'text', no 'messages', no 'prompt' with 'completion' or the like"
-        super().__init__(f"{form}, but {shown}" if shown else form)
+        super().__init__(f"{form}, but {named_columns(self.columns)}" if self.columns else form)
 
 
 def read_record(
@@ -92,8 +102,20 @@ def read_record(
     return content
 
 
+def named_columns(columns: Sequence[str]) -> str:
+    """The first of the columns for a sentence, safe to show, and how many more there are."""
+    named = ", ".join(f"'{_shown(one)}'" for one in columns[:_SHOWN_COLUMNS])
+    more = len(columns) - _SHOWN_COLUMNS
+    return named + (f" and {more} more" if more > 0 else "")
+
+
+def fits_columns(columns: Collection[str]) -> bool:
+    """Whether records of these columns can have one of the forms."""
+    return _pair(columns) is not None or any(name in columns for name in (*_TURNS, *_TEXTS))
+
+
 def has_known_columns(columns: Collection[str]) -> bool:
-    """Whether a record of these columns has one of the forms, as far as they tell it from other objects."""
+    """Whether an object of these columns is a record and nothing else."""
     return _pair(columns) is not None or any(name in columns for name in (*_TURNS, "text"))
 
 

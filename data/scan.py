@@ -10,10 +10,12 @@ import numpy as np
 
 from data.document import Message
 from data.errors import CorpusError
-from data.file_encoding import detect_encoding, encoding_by_mark
-from data.jsonl import RECORD_FORMATS, BrokenRecord, read_records
+from data.file_encoding import detect_encoding, encoding_of_head
+from data.file_format import TABLES, Format
+from data.jsonl import RECORD_FORMATS, BrokenRecord
 from data.other_formats import looks_like, refuse_documents
-from data.source_files import Format, SourceFile
+from data.record_files import RecordFile
+from data.source_files import SourceFile
 from data.text_reader import (
     Encoding,
     NotDecodableError,
@@ -67,10 +69,11 @@ def scan_file(
     UnclearEncodingError. `documents_before` is the number of documents in the files of records before
     this one. Raises CorpusError where there is nothing to use.
     """
-    head = first_bytes(file.path, file.label)
-    refuse_documents(head, file.label)
-    by_mark = encoding_by_mark(file.path, file.label)
-    scan = _FileScan(file, Encoding(encoding) if encoding is not None else by_mark)
+    head = b""
+    if file.format not in TABLES:
+        head = first_bytes(file.path, file.label)
+        refuse_documents(head, file.label)
+    scan = _FileScan(file, encoding_of_head(head) if encoding is None else Encoding(encoding))
     assumption = ""
     try:
         yield from scan.run()
@@ -116,9 +119,9 @@ def scan_file(
 def _remarks(scan: "_FileScan", counts: np.ndarray, head: bytes, *, already_counted: bool) -> Iterator[str]:
     """What is read and is probably not meant. `already_counted` is whether the broken characters are."""
     label = scan.file.label
-    kind = looks_like(head.decode(scan.encoding.name, "replace"), scan.file.path)
+    kind = looks_like(head.decode(scan.encoding.name, "replace"))
     if kind and scan.file.format == "text":
-        yield f"'{label}' looks like {kind}: its markup is learned like text."
+        yield f"'{label}' looks like {kind}"
     marks, broken = (int(counts[code]) if code < len(counts) else 0 for code in (0xFEFF, 0xFFFD))
     if marks:
         yield f"Byte order marks within '{label}' are read as characters ({marks})."
@@ -154,19 +157,26 @@ class _FileScan:
 
     def run(self) -> Generator[int, None, None]:
         """Read the file; yields the bytes read so far."""
-        reader = TextReader(self.file.path, self.file.label, self.encoding)
         if self.file.format == "text":
             self.documents = 1
+            reader = TextReader(self.file.path, self.file.label, self.encoding)
             for piece in reader:
                 self.statistics.add(piece)
                 yield reader.position
+            self._note_text(reader)
         else:
             position = 0
-            for record in read_records(reader, self.left_out):
+            records = RecordFile(self.file.path, self.file.label, self.file.format, self.encoding)
+            for record in records:
                 self._add(record)
-                if reader.position != position:
-                    position = reader.position
+                if records.position != position:
+                    position = records.position
                     yield position
+            self.left_out = records.left_out
+            if records.text is not None:
+                self._note_text(records.text)
+
+    def _note_text(self, reader: TextReader) -> None:
         self.converted_line_ends = reader.converted_line_ends
         self.dropped_nuls = reader.dropped_nuls
         self.doubled_line_ends = reader.doubled_line_ends
@@ -193,7 +203,7 @@ class _FileScan:
         if self.broken and not self.documents:
             first = self.broken[0]
             raise CorpusError(
-                f"No record of '{self.file.label}' can be used (line {first.line}: {first.reason}).",
+                f"No record of '{self.file.label}' can be used ({self._where(first)}).",
                 hint=f"Each record is one of: {RECORD_FORMATS}.",
             )
         if self.broken_count > self.documents:
@@ -207,12 +217,15 @@ class _FileScan:
     def broken_sentence(self) -> str:
         if not self.broken:
             return ""
-        first = "; ".join(f"line {one.line}: {one.reason}" for one in self.broken)
+        first = "; ".join(map(self._where, self.broken))
         more = "; …" if self.broken_count > len(self.broken) else ""
         total = self.broken_count + self.documents
         return (
             f"{self.broken_count} of {total} records of '{self.file.label}' cannot be used ({first}{more})."
         )
+
+    def _where(self, broken: BrokenRecord) -> str:
+        return f"{'row' if self.file.format in TABLES else 'line'} {broken.line}: {broken.reason}"
 
     def source(self, documents_before: int) -> Source:
         if self.file.format == "text":

@@ -1,29 +1,21 @@
 """The files behind the paths a user gives: folders are searched, and streams are copied into the cache."""
 
-import codecs
 import os
 import sys
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from data.cache import CACHE_HINT, cache_dir
 from data.errors import CorpusError, UsageError
-from data.file_encoding import encoding_of_head
-from data.jsonl import begins_with_record
+from data.file_format import FORMATS, Format, format_by_content, format_by_name, type_of
 from data.nearest import nearest
-from data.storage import clear_temporaries, move_into_place, storing, temporary_beside, write_file
-from data.text_reader import HEAD_BYTES, first_bytes, has_many_nuls
+from data.other_formats import CONVERSIONS
+from data.stream_copy import copy_to_cache
+from data.text_reader import first_bytes
 
-Format = Literal["text", "jsonl"]
-
-READABLE = ".txt, .md, .jsonl, .json, and these with .gz"
-_FORMATS: dict[str, Format] = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_BLOCK = 2**20
-_LONGEST_STREAM_S = 24 * 3600.0
-_GZIP_MAGIC = b"\x1f\x8b"
+READABLE = f"{', '.join(FORMATS)}, .json; all but .parquet and .arrow also with .gz or .zst"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +72,7 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
     if str(given) == "-":
         if sys.stdin is None:
             raise UsageError("There is no standard input.", hint="Name a file.")
-        return [_copy_to_cache(sys.stdin.buffer, "standard input")]
+        return [_copied(sys.stdin.buffer, "standard input")]
     path = Path(os.path.expanduser(given))
     try:
         path.stat()
@@ -93,13 +85,16 @@ def _sources_at(given: str | Path, notes: list[str]) -> list[SourceFile]:
         return _in_folder(path, notes)
     if not path.is_file():
         with _open(path) as stream:
-            return [_copy_to_cache(stream, str(path))]
-    known = _format_of(path)
-    if known is None and _holds_records(path):
-        known = "jsonl"
+            return [_copied(stream, str(path))]
+    known = format_by_name(path) or _format_inside(path)
     if known is None:
         notes.append(f"'{path.name}' is read as plain text.")
     return [SourceFile(_as_typed(path), path.name, known or "text", named=True)]
+
+
+def _copied(stream: BinaryIO, label: str) -> SourceFile:
+    path, format = copy_to_cache(stream, label)
+    return SourceFile(path, label, format, named=True, is_copy=True)
 
 
 def _as_typed(path: Path) -> Path:
@@ -107,33 +102,34 @@ def _as_typed(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _holds_records(path: Path) -> bool:
-    """Whether a file begins with a JSON record, or cannot be read, which is said when it is."""
+def _format_inside(path: Path) -> Format | None:
+    """The format that the first bytes of a file show. That of a file which cannot be read is one that says
+    so."""
     try:
         head = first_bytes(path, path.name)
     except CorpusError:
-        return True
-    return _begins_with_record(head)
+        return "jsonl"
+    return format_by_content(head)
 
 
 def _in_folder(folder: Path, notes: list[str]) -> list[SourceFile]:
     """Every readable file below a folder in the order of their paths, without hidden ones."""
     found: list[SourceFile] = []
-    others = 0
+    others: list[str] = []
     for path in _files_below(folder, notes):
-        known = _format_of(path)
-        if _type_of(path) == ".json" and path.is_file() and _holds_records(path):
+        known = format_by_name(path)
+        if type_of(path) == ".json" and path.is_file() and _format_inside(path) == "jsonl":
             known = "jsonl"
         if known is None:
-            others += 1
+            others.append(type_of(path))
             continue
         label = path.relative_to(folder).as_posix()
         found.append(SourceFile(_as_typed(path), label, known, named=False))
     if not found:
-        but = f" that can be read, but {count_files(others)} of other types" if others else ""
+        but = f" that can be read, but {count_files(len(others))} of other types" if others else ""
         raise CorpusError(f"The folder '{folder}' holds no text{but}.", hint=f"These are read: {READABLE}.")
     if others:
-        notes.append(f"{count_files(others)} of other types in '{folder}' left out.")
+        notes.append(f"{count_files(len(others))} of other types in '{folder}' left out.{_documents(others)}")
     return sorted(found, key=lambda source: source.label)
 
 
@@ -174,13 +170,13 @@ def _folder_refused(error: OSError) -> None:
     ) from error
 
 
-def _format_of(path: Path) -> Format | None:
-    return _FORMATS.get(_type_of(path))
-
-
-def _type_of(path: Path) -> str:
-    """The ending of a name in small letters, without .gz."""
-    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+def _documents(types: Sequence[str]) -> str:
+    """A sentence on those of the files that are documents, by their types, or ""."""
+    found = Counter(one for one in types if one in CONVERSIONS)
+    if not found:
+        return ""
+    counts = ", ".join(f"{count} {ending}" for ending, count in sorted(found.items()))
+    return f" Of these, {counts} hold text: save it as .txt to learn it."
 
 
 def _nearest(path: Path) -> str:
@@ -201,70 +197,6 @@ def _open(path: Path) -> BinaryIO:
         raise CorpusError(
             f"'{path}' cannot be read: {error.strerror}.", hint="Check its permissions."
         ) from error
-
-
-def _copy_to_cache(stream: BinaryIO, label: str) -> SourceFile:
-    """A stream written to a file in the cache, because a corpus is read more than once.
-
-    The file is named by its content, so that the same text takes its space once.
-    """
-    folder = cache_dir() / "standard-input"
-    with storing(f"what came from {label} in '{folder}'", CACHE_HINT):
-        folder.mkdir(exist_ok=True)
-        clear_temporaries(folder, _LONGEST_STREAM_S)
-        with temporary_beside(folder / "stream") as temporary:
-            blocks = _StreamBlocks(stream, label)
-            digest = write_file(temporary, blocks)
-            if not blocks.head:
-                raise CorpusError(
-                    f"Nothing came from {label}.",
-                    hint="Pipe some in: put 'cat book.txt |' before the command.",
-                )
-            format: Format = "jsonl" if _begins_with_record(_unpacked(blocks.head)) else "text"
-            ending = {"jsonl": ".jsonl", "text": ".txt"}[format]
-            if blocks.head.startswith(_GZIP_MAGIC):
-                ending += ".gz"
-            path = folder / (digest.sha256[:32] + ending)
-            move_into_place(temporary, path)
-    return SourceFile(path, label, format, named=True, is_copy=True)
-
-
-class _StreamBlocks:
-    """The bytes of a stream in blocks, read once. Raises CorpusError where they are not text."""
-
-    def __init__(self, stream: BinaryIO, label: str) -> None:
-        self.head = b""
-        """The beginning of the stream, as far as it has been read."""
-        self._stream = stream
-        self._label = label
-
-    def __iter__(self) -> Iterator[bytes]:
-        has_nuls = False
-        while block := self._stream.read(_BLOCK):
-            if not self.head:
-                self.head = block[:HEAD_BYTES]
-                has_nuls = self.head.startswith(_GZIP_MAGIC) or encoding_of_head(self.head).is_wide
-            if not has_nuls and has_many_nuls(block):
-                raise CorpusError(
-                    f"What came from {self._label} is binary, not text.", hint="Pipe plain text in."
-                )
-            yield block
-
-
-def _begins_with_record(head: bytes) -> bool:
-    encoding = encoding_of_head(head).name
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
-    return begins_with_record(text, is_whole=len(head) < HEAD_BYTES)
-
-
-def _unpacked(head: bytes) -> bytes:
-    """The beginning of a stream, unpacked where it is gzip."""
-    if not head.startswith(_GZIP_MAGIC):
-        return head
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
-    except zlib.error:
-        return b""  # the fault is told when the text is read
 
 
 def _shorten(text: str) -> str:

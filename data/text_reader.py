@@ -1,15 +1,13 @@
-"""A file's bytes to text in pieces: gzip, line ends, NULs."""
+"""A file's bytes to text in pieces: unpacked, with line ends of one kind, without NULs."""
 
 import codecs
-import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from data.errors import CorpusError
+from data.packing import DamagedPackingError, Unpacked
 from data.plain_file import open_plain_file
 
 _PIECE_BYTES = 2**20
@@ -87,14 +85,15 @@ class TextReader:
     def blocks(self) -> Iterator[bytes]:
         """The unpacked bytes, and b"" at the end."""
         try:
-            with open_plain_file(self._path) as raw, _unpack(raw, self._path) as stream:
+            with open_plain_file(self._path) as raw:
+                stream = Unpacked(raw, self._path, self.label)
                 while block := stream.read(_PIECE_BYTES):
                     self.position = raw.tell()
                     yield block
                 yield b""
-        except (gzip.BadGzipFile, EOFError, zlib.error):
+        except DamagedPackingError as error:
             raise CorpusError(
-                f"'{self.label}' is not a whole gzip file.",
+                f"'{self.label}' is not a whole {error.packing} file.",
                 hint="Fetch or compress it again, or unpack it yourself.",
             ) from None
         except OSError as error:
@@ -111,13 +110,6 @@ def has_many_nuls(block: bytes) -> bool:
 def first_bytes(path: Path, label: str) -> bytes:
     """The unpacked beginning of a file. Raises CorpusError where it cannot be read."""
     return b"".join(read_range(path, label, 0, HEAD_BYTES))
-
-
-def _unpack(raw: BinaryIO, path: Path) -> BinaryIO:
-    """The stream itself, or its decompressed content for a .gz file."""
-    if path.suffix.lower() == ".gz":
-        return gzip.GzipFile(fileobj=raw, mode="rb")  # type: ignore[return-value]
-    return raw
 
 
 def read_range(path: Path, label: str, start: int, size: int) -> Iterator[bytes]:

@@ -12,7 +12,10 @@ _LEAST_NEARBY = 2000
 """Bytes below which a file nearby is not offered: a model needs a few thousand characters."""
 _LOOKED_AT = 2000
 """Entries of folders that are looked at for texts nearby."""
-_ENDINGS = (".txt", ".md", ".jsonl", ".ndjson", ".json", ".gz")
+_ENDINGS = (
+    *(".txt", ".md", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow"),
+    *(".gz", ".zst"),
+)
 
 
 @dataclass(frozen=True, slots=True)

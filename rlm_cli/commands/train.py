@@ -72,7 +72,7 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Text files (.txt, .md, .jsonl, .json or .gz), folders, or - for standard input.",
+            help="Text files (.txt, .md, .jsonl, .csv, .parquet …), folders, or - for standard input.",
             show_default=False,
         ),
     ] = None,
