@@ -25,6 +25,7 @@ from rlm_cli.commands.plot import plot
 from rlm_cli.commands.recover_tokenizer import recover_tokenizer
 from rlm_cli.commands.resume import resume
 from rlm_cli.commands.rm import rm
+from rlm_cli.commands.serve import serve
 from rlm_cli.commands.show import show
 from rlm_cli.commands.solve import solve
 from rlm_cli.commands.trace import trace
@@ -66,6 +67,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(expand)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(chat)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(generate)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(solve)
+app.command(cls=PlainHelpCommand, rich_help_panel=USE)(serve)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(watch)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(pause)
 app.command(cls=PlainHelpCommand, rich_help_panel=CONTROL)(stop)

@@ -8,8 +8,6 @@ which depends on the number of rows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from data.errors import RlmError
 from models.device import free_memory_bytes, is_out_of_memory
+from models.generation.continuation import Continuation, Result
 from models.generation.row import (
     GeneratedToken,
     Row,
@@ -29,7 +28,6 @@ from models.generation.row import (
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
     from models.depth import Depth
-    from models.generation.settings import GenerationConfig
     from models.layers.kv_cache import KVCache
     from models.recursive_lm import RecursiveLM
 
@@ -37,25 +35,6 @@ MAX_ROWS = 16
 """Texts written at the same time, unless another number is given."""
 _NEW_ROWS = 4  # rows read in one step; the others wait meanwhile
 _ROOM = 64  # tokens for which a cache has room before it is copied into a larger one
-
-
-@dataclass(slots=True, eq=False)
-class Continuation:
-    """A text to be continued. Its settings are its own, and so is its seed."""
-
-    prompt: Sequence[int]
-    depth: Depth
-    config: GenerationConfig
-    row: int = 0
-    """The number that its tokens carry, for whoever asked for several texts."""
-    alternatives: int = 0
-    """How many of the likeliest tokens each token comes with."""
-    cancelled: bool = False
-    """Set it, from any thread, and the text gets no further token."""
-
-
-Result = tuple[Continuation, GeneratedToken | RlmError]
-"""The next token of a text, or the error that ends it."""
 
 
 class BatchDecoder:

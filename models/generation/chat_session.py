@@ -19,7 +19,7 @@ from models.generation.chat_commands import Command
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.depth_notes import halt_note, measured_note, mode_note
-from models.generation.prompt import Kind, conversation_prompt, unknown_characters
+from models.generation.prompt import Kind, conversation_prompt, room_for_prompt, unknown_characters
 from models.generation.saved_conversations import saved_conversation
 from models.generation.settings import MAX_SEED, GenerationConfig
 
@@ -246,11 +246,8 @@ class ChatSession:
 
         model, tokenizer, kind = self.chat_model.model, self.chat_model.tokenizer, self.chat_model.kind
         length = model.config.context_length
-        # Conversations need more room: when the context overflows, turns lose their roles. The context of
-        # problems is that of the longest one and its answer.
-        share = 0 if kind == "problems" else length // (2 if kind == "messages" else 4)
-        reserve = min(settings.generation.max_tokens or length, share)
-        prompt = conversation_prompt(tokenizer, kind, self.conversation.system, turns, length - reserve)
+        room = room_for_prompt(kind, length, settings.generation.max_tokens)
+        prompt = conversation_prompt(tokenizer, kind, self.conversation.system, turns, room)
         tokens, passes, finished = 0, 0.0, "stopped"
         began = time.perf_counter()
         try:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from data.errors import RlmError
 from models.device import prepare_process
-from models.generation.batch_decoder import BatchDecoder, Continuation, Result
+from models.generation.batch_decoder import BatchDecoder
+from models.generation.continuation import Continuation, QueueFullError, Result, StoppedError
 
 if TYPE_CHECKING:
     from models.generation.row import GeneratedToken
@@ -17,14 +18,6 @@ MAX_WAITING = 128
 """Texts that may wait, unless another number is given."""
 
 Deliver = Callable[[list[Result]], None]
-
-
-class QueueFullError(RlmError):
-    """Too many texts wait already."""
-
-
-class StoppedError(RlmError):
-    """The thread has stopped, and takes no texts any more."""
 
 
 class DecodingThread:

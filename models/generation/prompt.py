@@ -97,6 +97,16 @@ def conversation_prompt(
     return _text_prompt(tokenizer, kind, turns, max(1, room))
 
 
+def room_for_prompt(kind: Kind, context_length: int, max_tokens: int | None) -> int:
+    """The tokens of the context that a conversation may take, so that the answer has room too.
+
+    Conversations leave more room: when the context overflows, turns lose their roles. The context of
+    problems is that of the longest one and its answer.
+    """
+    share = 0 if kind == "problems" else context_length // (2 if kind == "messages" else 4)
+    return context_length - min(max_tokens or context_length, share)
+
+
 def text_of_turns(turns: Sequence[Message]) -> str:
     """The turns of a text model joined. Each message starts on a new line."""
     return "".join(_text_pieces(turns))

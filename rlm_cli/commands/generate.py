@@ -15,7 +15,7 @@ from data.wording import counted
 from models.depth import depth_of
 from models.generation.answer_stats import ENDINGS
 from models.generation.depth_notes import extrapolates, halt_note, measured_note, mode_note
-from models.generation.prompt import prompt_of_text, unknown_characters, unknown_note
+from models.generation.prompt import prompt_of_text, room_for_prompt, unknown_characters, unknown_note
 from models.generation.run_defaults import mode_losses
 from rlm_cli.generation_options import (
     HaltOption,
@@ -216,11 +216,11 @@ class _Generation:
 
         loaded, config = self.loaded, self.config
         length = loaded.model.config.context_length
-        reserve = min(config.max_tokens or length, length // 2)
         ids = []
         for prompt in prompts:
             # A message must stay whole. Text may fill the context, because the window then slides.
-            room = length - (reserve if loaded.kind == "messages" else 0)
+            is_chat = loaded.kind == "messages"
+            room = room_for_prompt("messages", length, config.max_tokens) if is_chat else length
             prompt_ids = prompt_of_text(loaded.tokenizer, loaded.kind, prompt, room)
             if prompt_ids.dropped:
                 self.output.say(f"The prompt is longer than {room} tokens; its start is left out.")

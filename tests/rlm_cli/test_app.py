@@ -19,9 +19,9 @@ from rlm_cli.app import app, main
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 
 COMMANDS = (
-    "train", "resume", "create", "expand", "chat", "generate", "solve", "watch", "pause", "stop", "save",
-    "sample", "ls", "show", "plot", "analyze", "trace", "verify", "doctor", "recover-tokenizer", "copy",
-    "rename", "rm", "tui",
+    "train", "resume", "create", "expand", "chat", "generate", "solve", "serve", "watch", "pause", "stop",
+    "save", "sample", "ls", "show", "plot", "analyze", "trace", "verify", "doctor", "recover-tokenizer",
+    "copy", "rename", "rm", "tui",
 )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from data.character_tokenizer import CharacterTokenizer
 from data.errors import RlmError, UsageError
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import MODES, Depth
-from models.generation.batch_decoder import BatchDecoder, Continuation
+from models.generation.batch_decoder import BatchDecoder
+from models.generation.continuation import Continuation
 from models.generation.generate import GeneratedToken, GenerationConfig, generate
 
 CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,"

@@ -7,8 +7,9 @@ import pytest
 
 from data.errors import RlmError, UsageError
 from models.depth import Depth
-from models.generation.batch_decoder import BatchDecoder, Continuation
-from models.generation.decoding_thread import DecodingThread, QueueFullError, StoppedError
+from models.generation.batch_decoder import BatchDecoder
+from models.generation.continuation import Continuation, QueueFullError, StoppedError
+from models.generation.decoding_thread import DecodingThread
 from models.generation.generate import GeneratedToken, GenerationConfig, generate
 
 DEPTH = Depth(2, 2)
