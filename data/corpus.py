@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
@@ -19,6 +19,7 @@ import numpy as np
 from data.document import Document, Message
 from data.errors import CorpusError
 from data.file_encoding import named_encoding
+from data.filters import CorpusFilters, Dropped, dropped_in_words
 from data.jsonl import BrokenRecord
 from data.packing import without_packing
 from data.progress import Progress, convert_yields, result_of
@@ -50,6 +51,10 @@ class Corpus:
     character_counts: Mapping[str, int] = field(repr=False)
     notes: tuple[str, ...] = ()
     """Sentences for the user on what was assumed and what was left out."""
+    filters: tuple[str, ...] = ()
+    """The names of the filters through which it is read."""
+    dropped: tuple[Dropped, ...] = ()
+    """What they have dropped. All other figures are of what is left."""
 
     def documents_of(self, split: Split) -> Iterator[Document]:
         """The documents of one split. Raises as `split_documents`."""
@@ -61,24 +66,31 @@ class Corpus:
         The validation part is the last tenth of each plain text, and whole documents from the end of each
         file of records. Raises CorpusError where a file has changed since it was described.
         """
+        filters = CorpusFilters(self.filters)
         for source in self.sources:
             if source.format == "text":
-                yield from _texts_of(source)
+                yield from _texts_of(source, filters)
             else:
-                yield from _records_of(source, source.format)
+                yield from _records_of(source, source.format, filters)
 
 
-def open_corpus(paths: Sequence[str | Path], encodings: Sequence[str] = ()) -> Corpus:
+def open_corpus(
+    paths: Sequence[str | Path], encodings: Sequence[str] = (), filters: Sequence[str] = ()
+) -> Corpus:
     """Read and describe files, folders, or standard input ("-"). `encodings` is one name for all files, or
-    one for each; without it they are detected.
+    one for each; without it they are detected. `filters` are names as `parse_filters` gives them.
 
     Raises UsageError for a path that is not there, CorpusError for text that cannot be used.
     """
-    return result_of(scan_corpus(paths, encodings))
+    return result_of(scan_corpus(paths, encodings, filters))
 
 
 def scan_corpus(
-    paths: Sequence[str | Path], encodings: Sequence[str] = (), *, guess: bool = True
+    paths: Sequence[str | Path],
+    encodings: Sequence[str] = (),
+    filters: Sequence[str] = (),
+    *,
+    guess: bool = True,
 ) -> Generator[Progress, None, Corpus]:
     """`open_corpus` as a generator that yields its progress and returns the corpus.
 
@@ -86,6 +98,7 @@ def scan_corpus(
     `guess`, it raises UnclearEncodingError for a single file that can be read again in another encoding.
     """
     names = [named_encoding(name) for name in encodings]
+    chosen = CorpusFilters(filters)
     files, notes = find_source_files(paths)
     guess = guess or len(files) > 1 or not files[0].named or files[0].is_copy
     total = sum(file.size() for file in files)
@@ -94,13 +107,15 @@ def scan_corpus(
     counts = np.zeros(0, dtype=np.int64)
     documents_before = done = 0
     for number, file in enumerate(files):
+        mark = chosen.mark()
         try:
             encoding = _encoding_for(number, len(files), names)
-            scan = scan_file(file, documents_before, encoding, guess=guess)
+            scan = scan_file(file, documents_before, encoding, guess=guess, filters=chosen)
             scanned, found = yield from _progress_in_all(scan, done, total)
         except CorpusError as error:
             if file.named:
                 raise
+            chosen.back_to(mark)
             skipped.append(error)
         else:
             scans.append(scanned)
@@ -112,6 +127,12 @@ def scan_corpus(
     if skipped:
         notes.append(f"{count_files(len(skipped))} skipped. {_join_first([e.message for e in skipped], ' ')}")
     corpus = _describe(_name_of(paths[0]), scans, counts, (*notes, *_notes_on(scans)))
+    if chosen.dropped:
+        said = f"The filters dropped {dropped_in_words(chosen.dropped, corpus.characters)}."
+        if not corpus.characters:
+            raise CorpusError(said, hint="Choose fewer filters, or wider ones.", field="filters")
+        corpus = replace(corpus, notes=(*corpus.notes, said))
+    corpus = replace(corpus, filters=chosen.names, dropped=chosen.dropped)
     _require_usable(corpus)
     return corpus
 
@@ -176,21 +197,24 @@ def _require_usable(corpus: Corpus) -> None:
         )
 
 
-def _texts_of(source: Source) -> Iterator[tuple[Split, Document]]:
+def _texts_of(source: Source, filters: CorpusFilters) -> Iterator[tuple[Split, Document]]:
     """A plain text as two documents: before and after the split."""
-    text = _SplitText(source)
+    text = _SplitText(source, filters)
     if source.train_units:
         yield "train", Document(pieces=text.before())
     if source.train_units < source.characters:
         yield "validation", Document(pieces=text.after())
+    if filters:  # they compare a text with all that came before, also with what nobody took
+        text.pass_over()
 
 
 class _SplitText:
     """A plain text that is read once, in two parts."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, filters: CorpusFilters) -> None:
         self.source = source
-        self.pieces = _pieces(source, TextReader(source.path, source.path.name, source.encoding))
+        reader = TextReader(source.path, source.path.name, source.encoding)
+        self.pieces = _pieces(source, filters.kept_text(reader))
         self.rest = ""
         self.at = 0
 
@@ -216,11 +240,18 @@ class _SplitText:
         if self.at != self.source.characters:
             raise _file_changed(self.source)
 
+    def pass_over(self) -> None:
+        """Read what is left, for nobody."""
+        for _ in self.pieces:
+            pass
 
-def _records_of(source: Source, format: RecordFormat) -> Iterator[tuple[Split, Document]]:
+
+def _records_of(
+    source: Source, format: RecordFormat, filters: CorpusFilters
+) -> Iterator[tuple[Split, Document]]:
     count = 0
     for record in _pieces(source, RecordFile(source.path, source.path.name, format, source.encoding)):
-        if isinstance(record, BrokenRecord):
+        if isinstance(record, BrokenRecord) or filters.dropped_document(record) is not None:
             continue
         split: Split = "train" if count < source.train_units else "validation"
         yield split, _document(record)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from data.document import Message
 from data.errors import CorpusError
 from data.file_encoding import detect_encoding, encoding_of_head
 from data.file_format import TABLES, Format
+from data.filters import CorpusFilters
 from data.jsonl import RECORD_FORMATS, BrokenRecord
 from data.other_formats import looks_like, refuse_documents
 from data.record_files import RecordFile
@@ -60,20 +61,27 @@ class FileSummary:
 
 
 def scan_file(
-    file: SourceFile, documents_before: int, encoding: str | None = None, *, guess: bool = True
+    file: SourceFile,
+    documents_before: int,
+    encoding: str | None = None,
+    *,
+    guess: bool = True,
+    filters: CorpusFilters | None = None,
 ) -> Generator[int, None, tuple[FileSummary, np.ndarray]]:
     """Read one file; yields the bytes read so far, and returns the summary and the count of each code point.
 
     `encoding` is the one it was said to have; without it, a file that is not in the encoding it seemed to
     have is read a second time, and must it not `guess` between two close encodings, it raises
     UnclearEncodingError. `documents_before` is the number of documents in the files of records before
-    this one. Raises CorpusError where there is nothing to use.
+    this one. Only what `filters` keep is counted. Raises CorpusError where there is nothing to use.
     """
+    filters = filters or CorpusFilters()
+    mark = filters.mark()
     head = b""
     if file.format not in TABLES:
         head = first_bytes(file.path, file.label)
         refuse_documents(head, file.label)
-    scan = _FileScan(file, encoding_of_head(head) if encoding is None else Encoding(encoding))
+    scan = _FileScan(file, encoding_of_head(head) if encoding is None else Encoding(encoding), filters)
     assumption = ""
     try:
         yield from scan.run()
@@ -86,7 +94,8 @@ def scan_file(
         else:
             found = Encoding(encoding, "replace")
             assumption = f"'{file.label}' is not all in {encoding} (byte {error.offset})"
-        scan = _FileScan(file, found)
+        filters.back_to(mark)
+        scan = _FileScan(file, found, filters)
         yield from scan.run()
     scan.require_content()
     counts = scan.statistics.character_counts()
@@ -141,11 +150,12 @@ def _remarks(scan: "_FileScan", counts: np.ndarray, head: bytes, *, already_coun
 class _FileScan:
     """The counts of one reading of a file."""
 
-    def __init__(self, file: SourceFile, encoding: Encoding) -> None:
+    def __init__(self, file: SourceFile, encoding: Encoding, filters: CorpusFilters) -> None:
         self.file = file
         self.encoding = encoding
         self.statistics = TextStatistics()
         self.documents = 0
+        self.dropped_documents = 0
         self.has_messages = False
         self.converted_line_ends = False
         self.dropped_nuls = self.doubled_line_ends = 0
@@ -154,15 +164,18 @@ class _FileScan:
         """What of the conversations is no text."""
         self.broken: list[BrokenRecord] = []
         self.broken_count = 0
+        self._filters = filters
+        self._has_text = False
+        """Whether there is any, dropped or not."""
 
     def run(self) -> Generator[int, None, None]:
         """Read the file; yields the bytes read so far."""
         if self.file.format == "text":
-            self.documents = 1
             reader = TextReader(self.file.path, self.file.label, self.encoding)
-            for piece in reader:
+            for piece in self._filters.kept_text(self._noting_text(reader)):
                 self.statistics.add(piece)
                 yield reader.position
+            self.documents = 1 if self.statistics.characters else 0
             self._note_text(reader)
         else:
             position = 0
@@ -176,6 +189,11 @@ class _FileScan:
             if records.text is not None:
                 self._note_text(records.text)
 
+    def _noting_text(self, pieces: Iterable[str]) -> Iterator[str]:
+        for piece in pieces:
+            self._has_text = self._has_text or bool(piece)
+            yield piece
+
     def _note_text(self, reader: TextReader) -> None:
         self.converted_line_ends = reader.converted_line_ends
         self.dropped_nuls = reader.dropped_nuls
@@ -186,6 +204,10 @@ class _FileScan:
             self.broken_count += 1
             if len(self.broken) < _REPORTED_LINES:
                 self.broken.append(record)
+            return
+        self._has_text = self._has_text or isinstance(record, str) or any(one.content for one in record)
+        if self._filters.dropped_document(record) is not None:
+            self.dropped_documents += 1
             return
         self.documents += 1
         if isinstance(record, str):
@@ -200,18 +222,19 @@ class _FileScan:
                 self.statistics.add(message.content, f"{message.role}:{len(message.content)}:")
 
     def require_content(self) -> None:
-        if self.broken and not self.documents:
+        usable = self.documents + self.dropped_documents
+        if self.broken and not usable:
             first = self.broken[0]
             raise CorpusError(
                 f"No record of '{self.file.label}' can be used ({self._where(first)}).",
                 hint=f"Each record is one of: {RECORD_FORMATS}.",
             )
-        if self.broken_count > self.documents:
+        if self.broken_count > usable:
             raise CorpusError(
                 f"Most of it is lost: {self.broken_sentence()}",
                 hint=f"Each record is one of: {RECORD_FORMATS}.",
             )
-        if not self.statistics.characters:
+        if not self._has_text:
             raise CorpusError(f"'{self.file.label}' is empty.", hint="Give a file with text in it.")
 
     def broken_sentence(self) -> str:
@@ -219,7 +242,7 @@ class _FileScan:
             return ""
         first = "; ".join(map(self._where, self.broken))
         more = "; …" if self.broken_count > len(self.broken) else ""
-        total = self.broken_count + self.documents
+        total = self.broken_count + self.documents + self.dropped_documents
         return (
             f"{self.broken_count} of {total} records of '{self.file.label}' cannot be used ({first}{more})."
         )

@@ -1,4 +1,4 @@
-"""The option of the commands that read text files."""
+"""The options of the commands that read text files."""
 
 from typing import Annotated
 
@@ -10,5 +10,14 @@ EncodingOption = Annotated[
         "--encoding",
         metavar="NAME",
         help="Encoding of the text files, for example cp1252. Without it: UTF-8, or detected.",
+    ),
+]
+FilterOption = Annotated[
+    str | None,
+    env_option(
+        "--filter",
+        metavar="NAMES",
+        help="Drop texts: technical, or length:50-400, words, symbols, url, punctuation, noise, "
+        "script:latin, duplicates, near-duplicates, with commas between.",
     ),
 ]

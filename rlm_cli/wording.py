@@ -32,6 +32,7 @@ _REQUEST_FLAGS = {
     "preset": "--preset",
     "task": "--task",
     "encoding": "--encoding",
+    "filters": "--filter",
     "count": "--count",
     "tokenizer": "--tokenizer",
     "continue_run": "--continue",

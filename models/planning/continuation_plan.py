@@ -18,6 +18,7 @@ from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
 from models.planning.text_plan import (
     data_section,
+    filter_row,
     growth_row,
     length_in_words,
     number_format_row,
@@ -86,6 +87,7 @@ class ContinuationPlan:
             self._row_of_before(),
             ("knows", ", ".join(self.known)),
             ("text", f"{name}: {counted(self.corpus.characters, 'character')}"),
+            *filter_row(self.corpus),
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed} ({self.replay.reason})"),

@@ -37,7 +37,7 @@ from models.planning.run_content import RunContent, read_content
 from models.planning.text_plan import expected_tokens
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot, has_checkpoints
-from models.runs.datasets import Dataset, dataset_of, labels, with_dataset, with_growths
+from models.runs.datasets import Dataset, dataset_of, filters_of_files, labels, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
 from models.runs.machine import choose_machine
 from models.runs.progress import read_corpus, with_progress_events
@@ -69,8 +69,13 @@ def plan_continuation(
         require_free_name(request.name, runs_dir)
     content = read_content(run)
     require_growing(request, content.config.training)
-    if corpus is None:
-        corpus = yield from read_corpus(request.paths, request.encodings, guess=request.guess_encoding)
+    filters = request.filter_names
+    if request.filters is None:
+        filters = filters_of_files(content.datasets(), request.paths)
+    if corpus is None or corpus.filters != filters:
+        corpus = yield from read_corpus(
+            request.paths, request.encodings, filters, guess=request.guess_encoding
+        )
         content = read_content(run)
     run.require_idle()
     _require_trained(run, content.config)

@@ -55,8 +55,11 @@ def plan_new_run(
     """
     started_at = time.time()
     resolved = resolve_request(request, runs_dir)
+    filters = request.filter_names
     if corpus is None:
-        corpus = yield from read_corpus(request.paths, request.encodings, guess=request.guess_encoding)
+        corpus = yield from read_corpus(
+            request.paths, request.encodings, filters, guess=request.guess_encoding
+        )
     training = resolved.training
     if not resolved.length:
         training = replace(training, minutes=suggested_minutes(corpus))

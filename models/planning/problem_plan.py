@@ -32,7 +32,7 @@ DEFAULT_MINUTES = 2.0
 _SHAPE: Settings = {"d_model": 64, "n_heads": 4, "ngram": 2}
 """What suits every architecture; what suits one in particular is its `problem_shape`."""
 _TRAINING: Settings = {"batch_size": 64, "number_format": "float32"}
-_ONLY_FOR_TEXT = ("tokenizer", "encoding", "count", "model.vocab_size", "model.context_length")
+_ONLY_FOR_TEXT = ("tokenizer", "encoding", "filters", "count", "model.vocab_size", "model.context_length")
 
 
 @dataclass(frozen=True, kw_only=True)

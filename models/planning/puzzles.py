@@ -35,7 +35,7 @@ _FILES: Mapping[str, tuple[str, str]] = {
 """Of each task, what is in a file of it, and what to give."""
 _ANY_SYMBOLS, _ANY_CELLS = "01", {"sudoku": 81, "maze": 225, "grid": 12}
 """Of a file that was not read yet."""
-_ONLY_FOR_TEXT = ("tokenizer", "model.vocab_size", "model.context_length")
+_ONLY_FOR_TEXT = ("tokenizer", "filters", "model.vocab_size", "model.context_length")
 
 
 @dataclass(frozen=True, kw_only=True)

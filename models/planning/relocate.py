@@ -17,7 +17,7 @@ from models.runs.machine import is_of_this_machine
 from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
-from models.runs.text_search import known_encodings, save_paths
+from models.runs.text_search import known_reading, save_paths
 
 
 def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
@@ -77,5 +77,5 @@ def _read(
     if data is not None and config.solves_puzzles:
         puzzles = yield from open_puzzles(paths[0], data.count, data.seed or 0, task=config.puzzle_task or "")
         return puzzles.content_hash, [str(Path(os.path.expanduser(paths[0])).resolve())]
-    corpus = yield from scan_corpus(paths, known_encodings(run, config.content_hash or ""))
+    corpus = yield from scan_corpus(paths, *known_reading(run, config.content_hash or ""))
     return corpus.content_hash, source_paths(corpus)

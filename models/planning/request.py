@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, Self
 
 from data.errors import UsageError
+from data.filters import parse_filters
 from models.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, config_type
 from models.config import LENGTHS, ModelConfig, TrainingConfig
 from models.presets import Preset
@@ -19,7 +20,7 @@ from models.settings import Settings, parse_value, unknown_setting
 _OF_NEW_MODEL = ("name", "preset", "tokenizer")
 _OF_CONTINUED_RUN = ("replay", "grow_vocab")
 _OF_TEXT = (
-    *("tokenizer", "encoding", "model.vocab_size", "model.context_length"),
+    *("tokenizer", "encoding", "filters", "model.vocab_size", "model.context_length"),
     *("training.grow_every", "training.grow_by"),
 )
 
@@ -85,6 +86,8 @@ class TrainRequest:
     guess_encoding: bool = True
     """Whether the likelier of two close encodings is taken. Without it, planning raises
     UnclearEncodingError."""
+    filters: str | None = None
+    """Names of filters with commas between; None for those that a known text was read with, or none."""
     continue_run: str | None = None
     """The run that goes on with this text; None for a new one."""
     replay: float | None = None
@@ -96,6 +99,11 @@ class TrainRequest:
     def encodings(self) -> tuple[str, ...]:
         """The encoding as a corpus takes it."""
         return () if self.encoding is None else (self.encoding,)
+
+    @property
+    def filter_names(self) -> tuple[str, ...]:
+        """The filters as a corpus takes them. Raises UsageError for one there is not."""
+        return parse_filters(self.filters or "").names
 
     @property
     def names_model(self) -> bool:

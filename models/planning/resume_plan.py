@@ -13,7 +13,7 @@ from models.planning.defaults import suggested_minutes
 from models.planning.extend import extend
 from models.planning.relocate import choose_other_machine
 from models.planning.request import TrainRequest
-from models.planning.text_plan import record_notes
+from models.planning.text_plan import filter_row, record_notes
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import source_paths, with_files
 from models.runs.run import Run
@@ -57,6 +57,7 @@ class ResumePlan:
                 self.run.name if self.copy_name is None else f"{self.copy_name}, a copy of {self.run.name}",
             ),
             ("text", f"{self.corpus.name} (already training on it)"),
+            *filter_row(self.corpus),
             ("status", self.status),
             ("length", length),
         ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data.corpus import Corpus
 from data.errors import StorageError
+from data.filters import dropped_in_words
 from data.plain_file import read_plain_file
 from data.prepare import PreparedData
 from data.storage import replace_file, storing
@@ -56,6 +57,7 @@ class TextPlan:
         return [
             ("run", self.name),
             ("text", f"{corpus.name}: {counted(corpus.characters, 'character')}, {self._shares()}"),
+            *filter_row(corpus),
             ("tokenizer", f"{self.tokenizer.kind}, {tokens} ({self.reason})"),
             (
                 "model",
@@ -178,6 +180,15 @@ def record_notes(run: Run, notes: Sequence[str]) -> None:
 def number_format_row(cost: Estimate) -> tuple[str, str]:
     """The row of a plan that tells the number format, and why it is that one."""
     return "number format", f"{cost.number_format.name}: {cost.number_format.reason}"
+
+
+def filter_row(corpus: Corpus) -> list[tuple[str, str]]:
+    """The row of a plan that tells what the filters dropped of the text; none where there are no filters."""
+    if not corpus.filters:
+        return []
+    if not corpus.dropped:
+        return [("filters", f"{', '.join(corpus.filters)}: nothing dropped")]
+    return [("filters", f"dropped {dropped_in_words(corpus.dropped, corpus.characters)}")]
 
 
 def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:

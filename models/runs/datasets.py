@@ -1,7 +1,7 @@
 """datasets.json: the texts a run has learned, in the order it first learned them. Torch-free."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # it imports numpy, which a listing has no use for
     from data.corpus import Corpus
 
 DATASETS_FILE = "datasets.json"
+_OF_FILES = ("encodings", "filters", "dropped", "notes")
+"""What is known of a text depends on its files, and may differ where others hold the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,17 @@ class Growth:
     what: Text
     before: Count
     after: Count
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedTexts:
+    """What a filter dropped of a text: `count` lines or documents that had so many characters."""
+
+    filter: Text
+    unit: Text
+    count: Count
+    characters: Count
     foreign: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -41,6 +54,10 @@ class Dataset:
     paths: tuple[Text, ...] = ()
     encodings: tuple[Text, ...] = ()
     """The encoding of each file."""
+    filters: tuple[Text, ...] = ()
+    """The filters through which the files are read."""
+    dropped: tuple[DroppedTexts, ...] = ()
+    """What those have dropped; all other figures are of what is left."""
     notes: tuple[Text, ...] = ()
     """Sentences on what was assumed of the text, and what was left out."""
     prepared: Text | None = None
@@ -93,7 +110,14 @@ def completed(datasets: Sequence[Dataset], config: RunConfig) -> list[Dataset]:
 
 
 def described_corpus(corpus: "Corpus") -> JsonObject:
-    """A text as JSON has it."""
+    """A text as JSON has it; with its filters, where there are any."""
+    filtered: JsonObject = {}
+    if corpus.filters:
+        filtered = {"filters": list(corpus.filters), "dropped": [asdict(one) for one in corpus.dropped]}
+    return {**_figures(corpus), **filtered}
+
+
+def _figures(corpus: "Corpus") -> JsonObject:
     return {
         "name": corpus.name,
         "content_hash": corpus.content_hash,
@@ -107,7 +131,9 @@ def described_corpus(corpus: "Corpus") -> JsonObject:
 def dataset_of(corpus: "Corpus") -> Dataset:
     """A text before anything of it is learned."""
     return Dataset(
-        **described_corpus(corpus),
+        **_figures(corpus),
+        filters=corpus.filters,
+        dropped=tuple(DroppedTexts(**asdict(one)) for one in corpus.dropped),
         paths=tuple(source_paths(corpus)),
         encodings=tuple(source.encoding.name for source in corpus.sources),
         notes=corpus.notes,
@@ -117,6 +143,20 @@ def dataset_of(corpus: "Corpus") -> Dataset:
 def source_paths(corpus: "Corpus") -> list[str]:
     """The absolute paths of a text's files."""
     return [str(Path(source.path).absolute()) for source in corpus.sources]
+
+
+def filters_of_files(datasets: Sequence[Dataset], paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """The filters with which the files at `paths` were read as one of the texts, the last one that was.
+
+    Empty where none has these files and no others. Raises UsageError, CorpusError where there are none.
+    """
+    filtered = [one for one in datasets if one.filters]
+    if not filtered or "-" in map(str, paths):
+        return ()
+    from data.source_files import find_source_files  # it imports numpy
+
+    files = {str(file.path) for file in find_source_files(paths)[0]}
+    return next((one.filters for one in reversed(filtered) if files == set(one.paths)), ())
 
 
 def labels(datasets: Iterable[Dataset]) -> dict[str, str]:
@@ -143,7 +183,7 @@ def with_dataset(datasets: Sequence[Dataset], entry: Dataset) -> list[Dataset]:
         return [*datasets, entry]
     said = {name: value for name, value in _values(entry).items() if value}
     if entry.paths:
-        said["notes"] = entry.notes  # on these files
+        said |= {name: getattr(entry, name) for name in _OF_FILES}
     return [replace(known, **said) if one is known else one for one in datasets]
 
 
@@ -153,10 +193,10 @@ def with_paths(datasets: Sequence[Dataset], content_hash: str, paths: Sequence[s
 
 
 def with_files(datasets: Sequence[Dataset], corpus: "Corpus") -> list[Dataset]:
-    """`datasets`, with the files that a known text was read from now, and the notes on them."""
+    """`datasets`, with the files that a known text was read from now, and how they were read."""
     read = dataset_of(corpus)
     return [
-        replace(one, paths=read.paths, encodings=read.encodings, notes=read.notes)
+        replace(one, **{name: getattr(read, name) for name in ("paths", *_OF_FILES)})
         if _is_of(one, corpus.content_hash)
         else one
         for one in datasets

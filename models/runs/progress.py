@@ -21,11 +21,15 @@ def with_progress_events(work: Generator[Progress, None, Outcome]) -> Generator[
 
 
 def read_corpus(
-    paths: Sequence[str | Path], encodings: Sequence[str] = (), *, guess: bool = True
+    paths: Sequence[str | Path],
+    encodings: Sequence[str] = (),
+    filters: Sequence[str] = (),
+    *,
+    guess: bool = True,
 ) -> Generator[Event, None, Corpus]:
     """The description of the text at `paths`, read as `scan_corpus` does. What was assumed or lost is a
     warning. Raises UsageError, CorpusError."""
-    corpus = yield from with_progress_events(scan_corpus(paths, encodings, guess=guess))
+    corpus = yield from with_progress_events(scan_corpus(paths, encodings, filters, guess=guess))
     for note in corpus.notes:
         yield NoticeGiven(message=note, is_warning=True)
     return corpus

@@ -34,24 +34,27 @@ def find_text(run: Run, paths: Sequence[str], content_hash: str) -> Generator[Pr
 
     Raises CorpusError where it is gone or has changed, UsageError or CorpusError where it cannot be read.
     """
-    encodings = known_encodings(run, content_hash)
-    found = yield from find_content(run, paths, content_hash, lambda place: scan_corpus(place, encodings))
+    encodings, filters = known_reading(run, content_hash)
+    found = yield from find_content(
+        run, paths, content_hash, lambda place: scan_corpus(place, encodings, filters)
+    )
     if found is None:
         raise _not_found(run, paths)
     return found
 
 
-def known_encodings(run: Run, content_hash: str) -> tuple[str, ...]:
-    """The encodings that the run has read the files of that text in.
+def known_reading(run: Run, content_hash: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The encodings and the filters that the run has read the files of that text with.
 
-    Empty where none are noted or the notes cannot be read: they are then detected again, and the hash tells
-    whether the letters are the same.
+    Empty where none are noted or the notes cannot be read: encodings are then detected again, and the hash
+    tells whether the text is the same.
     """
     try:
         entries = run.datasets()
     except RunError:
-        return ()
-    return next((one.encodings for one in entries if one.content_hash == content_hash), ())
+        return (), ()
+    found = ((one.encodings, one.filters) for one in entries if one.content_hash == content_hash)
+    return next(found, ((), ()))
 
 
 def find_content(

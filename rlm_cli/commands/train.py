@@ -38,7 +38,7 @@ from rlm_cli.options import (
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
-from rlm_cli.text_options import EncodingOption
+from rlm_cli.text_options import EncodingOption, FilterOption
 from rlm_cli.train_options import (
     BatchSizeOption,
     ContinueOption,
@@ -87,6 +87,7 @@ def train(
     ] = None,
     task: TaskOption = None,
     encoding: EncodingOption = None,
+    filters: FilterOption = None,
     count: CountOption = None,
     minutes: MinutesOption = None,
     steps: StepsOption = None,
@@ -137,6 +138,7 @@ def train(
       rlm train book.txt --detach
       rlm train book.txt --tui
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
+      rlm train notes.jsonl --filter technical
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       rlm train second.txt --continue book
       rlm train second.txt --continue book --name book-2
@@ -235,7 +237,9 @@ def _plan(
 
     def text(encoding: str | None, guess: bool) -> "Corpus":
         asked = replace(request, encoding=encoding)
-        return show_progress(read_corpus(asked.paths, asked.encodings, guess=guess), progress)
+        return show_progress(
+            read_corpus(asked.paths, asked.encodings, asked.filter_names, guess=guess), progress
+        )
 
     def plan_for(run: str | None) -> "Plan":
         return show_progress(plan(replace(request, continue_run=run), folder, corpus), progress)

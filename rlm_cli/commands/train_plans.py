@@ -102,7 +102,7 @@ class _Planner:
         request, folder = train_request(context), runs_dir(context.params["runs_dir"])
         self._load_planning()
         try:
-            corpus = yield from self._corpus(request.paths, request.encodings)
+            corpus = yield from self._corpus(request)
         except RlmError as error:
             yield _refused(error, field="paths")
             return
@@ -136,18 +136,17 @@ class _Planner:
             self._is_loading = True
             threading.Thread(target=import_module, args=("models.planning.plan",), daemon=True).start()
 
-    def _corpus(
-        self, paths: tuple[str, ...], encodings: tuple[str, ...]
-    ) -> Generator[Answer, None, "Corpus"]:
+    def _corpus(self, request: "TrainRequest") -> Generator[Answer, None, "Corpus"]:
         from data.corpus import scan_corpus
         from data.progress import convert_yields
         from data.source_files import find_source_files
 
+        paths, reading = request.paths, (request.encodings, request.filter_names)
         files, _ = find_source_files(paths)
-        key = (paths, encodings, tuple((str(file.path), _mark(file.path)) for file in files))
+        key = (paths, reading, tuple((str(file.path), _mark(file.path)) for file in files))
         if key not in self._corpora:
             corpus = yield from convert_yields(
-                scan_corpus(paths, encodings), lambda at: {"progress": [at.done, at.total]}
+                scan_corpus(paths, *reading), lambda at: {"progress": [at.done, at.total]}
             )
             self._corpora = {key: corpus}
         return self._corpora[key]
