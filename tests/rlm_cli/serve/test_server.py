@@ -59,11 +59,11 @@ def test_a_client_that_leaves_ends_its_texts(server, stream) -> None:
 def test_bytes_that_are_not_http_end_nothing(server) -> None:
     for content in (b"\x00\xff" * 500, b"GET\r\n\r\n", b"A" * 200_000, b""):
         answer = b""
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-            with contextlib.suppress(OSError):  # the server may have closed it already
-                connection.sendall(content)
-                connection.shutdown(socket.SHUT_WR)
-                answer = connection.recv(100)
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        with contextlib.suppress(OSError), connection:  # the server may have closed it already
+            connection.sendall(content)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(100)
         assert answer[:12] in (b"HTTP/1.1 400", b"")
     assert httpx.get(f"{server.address}/v1/models").status_code == 200
     assert server.endpoint.reported == []
