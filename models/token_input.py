@@ -21,18 +21,23 @@ class TokenInput(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        if config.positions == "rotary":
-            cos, sin = rotary_tables(config.d_model // config.n_heads, config.context_length)
-            self.register_buffer("cos", cos, persistent=False)
-            self.register_buffer("sin", sin, persistent=False)
-        elif config.positions == "sinusoidal":
-            waves = sinusoidal_table(config.d_model, config.context_length)
-            self.register_buffer("waves", waves, persistent=False)
-        else:
+        for name, table in self.tables().items():
+            self.register_buffer(name, table, persistent=False)
+        if config.positions == "learned":
             self.position_embedding = nn.Embedding(config.context_length, config.d_model)
         self.ngram_embeddings = nn.ModuleList(
             nn.Embedding(config.vocab_size, config.d_model) for _ in range(config.ngram)
         )
+
+    def tables(self) -> dict[str, Tensor]:
+        """The buffers that follow from the configuration alone, by name. No file of weights holds them."""
+        config = self.config
+        if config.positions == "rotary":
+            cos, sin = rotary_tables(config.d_model // config.n_heads, config.context_length)
+            return {"cos": cos, "sin": sin}
+        if config.positions == "sinusoidal":
+            return {"waves": sinusoidal_table(config.d_model, config.context_length)}
+        return {}
 
     def input_modules(self) -> list[nn.Module]:
         """The modules that `embed` reads."""

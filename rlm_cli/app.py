@@ -19,6 +19,7 @@ from rlm_cli.commands.copy import copy, rename
 from rlm_cli.commands.create import create
 from rlm_cli.commands.doctor import doctor
 from rlm_cli.commands.expand import expand
+from rlm_cli.commands.export import export, import_
 from rlm_cli.commands.generate import generate
 from rlm_cli.commands.ls import ls
 from rlm_cli.commands.plot import plot
@@ -48,6 +49,7 @@ USE = "Use it"
 CONTROL = "Control a training"
 LOOK = "Look around"
 MANAGE = "Copy, rename and remove runs"
+ELSEWHERE = "Take it elsewhere"
 
 app = typer.Typer(
     name="rlm",
@@ -82,6 +84,8 @@ app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(analyze)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(trace)
 app.command(cls=PlainHelpCommand, rich_help_panel=LOOK)(verify)
 app.add_typer(benchmark, name="benchmark", rich_help_panel=LOOK)
+app.command(cls=PlainHelpCommand, rich_help_panel=ELSEWHERE)(export)
+app.command("import", cls=PlainHelpCommand, rich_help_panel=ELSEWHERE)(import_)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(copy)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rename)
 app.command(cls=PlainHelpCommand, rich_help_panel=MANAGE)(rm)

@@ -20,7 +20,8 @@ from rlm_cli.run_reference import new_name_flags, reference_to
 COMMANDS = frozenset(
     {"train", "resume", "create", "expand", "chat", "generate", "solve", "serve", "watch", "pause", "stop"}
     | {"save", "sample", "ls", "show", "plot", "analyze", "benchmark", "trace", "verify", "doctor"}
-    | {"recover-tokenizer", "copy", "rename", "rm", "tui", "ui", "train-run", "train-plans"}
+    | {"recover-tokenizer", "export", "import", "copy", "rename", "rm", "tui", "ui"}
+    | {"train-run", "train-plans"}
 )
 """The commands of `rlm`. A test compares them with the registered ones."""
 
@@ -31,12 +32,12 @@ _REQUEST_FLAGS = {
     "name": "--name",
     "preset": "--preset",
     "task": "--task",
-    "mix": "--mix",
     "encoding": "--encoding",
     "filters": "--filter",
     "count": "--count",
     "tokenizer": "--tokenizer",
     "continue_run": "--continue",
+    "force": "--force",
     "fresh": "--fresh",
     "replay": "--replay",
     "grow_vocab": "--grow-vocab",

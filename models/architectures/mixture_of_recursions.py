@@ -210,10 +210,14 @@ class MixtureOfRecursions(RecursiveLM):
         if config.tied:
             self.head.weight = self.embedding.weight
         nn.init.normal_(self.head.weight, std=0.02)
-        if config.tied and config.positions == "sinusoidal":
-            self.waves.mul_(0.02)  # as small as the tokens
         for layer in layers:
             layer.reset_routing()
+
+    def tables(self) -> dict[str, Tensor]:
+        tables = super().tables()
+        if self.config.tied and "waves" in tables:
+            tables["waves"] *= 0.02  # as small as the tokens
+        return tables
 
     @property
     def trained_depth(self) -> Depth:

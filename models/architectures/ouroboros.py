@@ -104,11 +104,6 @@ class Ouroboros(RecursiveLM):
         )
         self.norm = RMSNorm(width)
         self.head = nn.Linear(width, config.vocab_size, bias=False)
-        if config.positions == "rotary":
-            count = config.reasoning_tokens
-            cos, sin = rotary_tables(width // heads, count, first=-count)
-            self.register_buffer("reasoning_cos", cos[None, :, None], persistent=False)
-            self.register_buffer("reasoning_sin", sin[None, :, None], persistent=False)
         initialise(self, embedding_std=0.02)
         nn.init.normal_(self.reasoning)
         if config.tied:
@@ -117,6 +112,15 @@ class Ouroboros(RecursiveLM):
 
     reasoning_cos: Tensor
     reasoning_sin: Tensor
+
+    def tables(self) -> dict[str, Tensor]:
+        """Those of the text, and the rotation of the reasoning tokens."""
+        tables, config = super().tables(), self.config
+        if config.positions == "rotary":
+            count = config.reasoning_tokens
+            cos, sin = rotary_tables(config.d_model // config.n_heads, count, first=-count)
+            tables |= {"reasoning_cos": cos[None, :, None], "reasoning_sin": sin[None, :, None]}
+        return tables
 
     @property
     def trained_depth(self) -> Depth:

@@ -119,13 +119,17 @@ class RecursiveRouter(RecursiveLM):
         if config.tied:
             self.head.weight = self.embedding.weight
         nn.init.normal_(self.head.weight, std=0.02)
-        if config.tied and config.positions == "sinusoidal":
-            self.waves.mul_(0.02)  # as small as the tokens
         if config.router != "fixed":
             # At first every token takes all passes, and the router learns which ones to leave out.
             nn.init.zeros_(self.router.weight)
             nn.init.zeros_(self.router.bias)
             nn.init.ones_(self.router.bias[MOST_PASSES:])
+
+    def tables(self) -> dict[str, Tensor]:
+        tables = super().tables()
+        if self.config.tied and "waves" in tables:
+            tables["waves"] *= 0.02  # as small as the tokens
+        return tables
 
     @property
     def trained_depth(self) -> Depth:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.layers.selection import Selection
 
@@ -78,6 +79,14 @@ class KVCache:
     def advance(self, tokens: int) -> None:
         """Add `tokens` to `length`, once every slot has them."""
         self.length += tokens
+
+    def reserve(self, capacity: int) -> None:
+        """Make room for `capacity` tokens at least. Those that are there stay."""
+        more = capacity - self.capacity
+        if more > 0:
+            self.keys = F.pad(self.keys, (0, 0, 0, more))
+            self.values = F.pad(self.values, (0, 0, 0, more))
+            self.tokens = F.pad(self.tokens, (0, more))
 
     def truncate(self, length: int) -> None:
         """Forget all but the first `length` tokens."""

@@ -24,27 +24,30 @@ def model_config_of(run: Run, config: RunConfig) -> ModelConfig:
         ) from error
 
 
-def require_matching_shapes(config: ModelConfig, tensors: Mapping[str, Tensor], what: str) -> None:
+def require_matching_shapes(
+    config: ModelConfig, tensors: Mapping[str, Tensor], what: str, *, to: str = "the config.json of its run"
+) -> None:
     """Compare names and shapes of `tensors` with those of the model, which is not built for it.
 
-    `what` begins the sentence of the CheckpointError raised where they differ.
+    `what` begins the sentence of the CheckpointError raised where they differ; `to` is the file that
+    describes the model.
     """
     try:
         expected = {name: tuple(tensor.shape) for name, tensor in skeleton(config).state_dict().items()}
     except UsageError as error:
-        raise _misfit(what, "no memory could hold the model it describes") from error
+        raise _misfit(what, to, "no memory could hold the model it describes") from error
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors:
-            raise _misfit(what, f"'{name}' is missing")
+            raise _misfit(what, to, f"'{name}' is missing")
         if name not in expected:
-            raise _misfit(what, f"there is no place for '{name}'")
+            raise _misfit(what, to, f"there is no place for '{name}'")
         found = tuple(tensors[name].shape)
         if found != expected[name]:
-            raise _misfit(what, f"'{name}' is of shape {found}, and {expected[name]} is expected")
+            raise _misfit(what, to, f"'{name}' is of shape {found}, and {expected[name]} is expected")
 
 
-def _misfit(what: str, why: str) -> CheckpointError:
+def _misfit(what: str, to: str, why: str) -> CheckpointError:
     return CheckpointError(
-        f"{what} does not fit the config.json of its run: {why}.",
+        f"{what} does not fit {to}: {why}.",
         hint="One of the two was changed since it was trained; put the old one back.",
     )

@@ -21,7 +21,7 @@ from rlm_cli.exit_codes import ExitCode, exit_code_of
 COMMANDS = (
     "train", "resume", "create", "expand", "chat", "generate", "solve", "serve", "watch", "pause", "stop",
     "save", "sample", "ls", "show", "plot", "analyze", "trace", "verify", "doctor", "recover-tokenizer",
-    "copy", "rename", "rm", "tui",
+    "export", "import", "copy", "rename", "rm", "tui",
 )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def test_terminating_a_command_ends_with_143(tmp_path: Path) -> None:
 
 def test_registered_commands_are_complete() -> None:
     shown = [info.callback for info in app.registered_commands if not info.hidden]
-    assert {function.__name__ for function in shown if function} == {
+    assert {function.__name__.removesuffix("_") for function in shown if function} == {
         command.replace("-", "_") for command in COMMANDS
     }
 

@@ -24,15 +24,14 @@ NewRun = Callable[..., Run]
 class Host:
     """The process whose children train and are killed."""
 
-    def __init__(self, cache: Path | None = None) -> None:
+    def __init__(self) -> None:
         root = Path(__file__).parents[3]
-        of_cache = {} if cache is None else {"RLM_CACHE_DIR": str(cache)}
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("training_host.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", **of_cache},
+            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
