@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from data.bpe_tokenizer import MAX_TOKEN_BYTES, BpeTokenizer, training_sample
+from data.bpe_tokenizer import MAX_TOKEN_BYTES, BpeTokenizer
 from data.corpus import Corpus
 from data.errors import UsageError
 from data.tokenizer import MAX_VOCAB_SIZE
@@ -38,9 +38,7 @@ def grow_bpe(
             f"A vocabulary of {counted(tokenizer.vocab_size, 'token')} cannot grow by {new_tokens}.",
             hint=f"Choose from 1 to {room}; 256 is a good start." if room else "It is as large as it may be.",
         )
-    merges = _learn_merges(
-        tokenizer, _count_words(tokenizer, training_sample(corpus, sample_bytes)), new_tokens
-    )
+    merges = _learn_merges(tokenizer, _count_words(tokenizer, corpus.sample(sample_bytes)), new_tokens)
     if not merges:
         raise UsageError(
             f"The vocabulary cannot grow: '{corpus.name}' has no pair of tokens that occurs twice.",

@@ -154,25 +154,10 @@ def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAM
         max_token_length=MAX_TOKEN_BYTES,
         show_progress=False,
     )
-    library.train_from_iterator(training_sample(corpus, sample_bytes), trainer)
+    library.train_from_iterator(corpus.sample(sample_bytes), trainer)
     model = json.loads(library.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
     return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], model["merges"])
-
-
-def training_sample(corpus: Corpus, sample_bytes: int) -> Iterator[str]:
-    """Every n-th stretch of about 16,384 characters of the training part, so that the sample comes from all
-    of it. It has about `sample_bytes` bytes."""
-    stride = max(1, round(0.9 * corpus.bytes / sample_bytes))
-    position = 0
-    for document in corpus.documents_of("train"):
-        texts = document.pieces or (message.content for message in document.messages or ())
-        for text in texts:
-            for start in range(0, len(text), _PIECE):
-                piece = text[start : start + _PIECE]
-                if position // _PIECE % stride == 0:
-                    yield piece
-                position += len(piece)
 
 
 def _cut(text: str, start: int, end: int) -> int:

@@ -1,14 +1,21 @@
 """The folder for prepared data. Everything in it can be made again."""
 
+from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.errors import StorageError
+from data.progress import Progress
 from data.storage import clear_temporaries
+
+if TYPE_CHECKING:
+    import filelock
 
 CACHE_HINT = "Make room there, or set RLM_CACHE_DIR to a folder on another disk."
 """What to do when something cannot be written into the cache."""
 
 _FORGOTTEN_AFTER_S = 60.0
+_LOCK_POLL_S = 0.25
 _chosen: Path | None = None
 
 
@@ -33,6 +40,19 @@ def cache_dir(explicit: str | Path | None = None) -> Path:
         ) from error
     clear_temporaries(folder, _FORGOTTEN_AFTER_S, with_folders=False)
     return folder.resolve()
+
+
+def cache_lock(path: Path, waiting: Progress) -> Generator[Progress, None, "filelock.BaseFileLock"]:
+    """The lock of something in the cache, held. Yields `waiting` while another process has it."""
+    import filelock  # only here, as below
+
+    lock = filelock.FileLock(path)
+    while True:
+        try:
+            lock.acquire(timeout=_LOCK_POLL_S)
+            return lock
+        except filelock.Timeout:
+            yield waiting
 
 
 def _system_folder() -> Path:

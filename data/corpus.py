@@ -27,12 +27,14 @@ from data.record_files import RecordFile, RecordFormat
 from data.scan import FileSummary, Source, scan_file
 from data.source_files import count_files, find_source_files
 from data.text_reader import NotDecodableError, TextReader
+from data.wording import counted
 
 Kind = Literal["text", "documents", "messages"]
 Split = Literal["train", "validation"]
 _Result = TypeVar("_Result")
 
 _NAMED_AT_MOST = 5
+_STRETCH = 16_384  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Corpus:
     """The names of the filters through which it is read."""
     dropped: tuple[Dropped, ...] = ()
     """What they have dropped. All other figures are of what is left."""
+    held_out: int | None = None
+    """So many documents at the beginning are the validation part. None for a part of each source."""
 
     def documents_of(self, split: Split) -> Iterator[Document]:
         """The documents of one split. Raises as `split_documents`."""
@@ -64,14 +68,52 @@ class Corpus:
         """Every document and its split, streamed from the files in one pass.
 
         The validation part is the last tenth of each plain text, and whole documents from the end of each
-        file of records. Raises CorpusError where a file has changed since it was described.
+        file of records; or the first documents, where so many are `held_out`. Raises CorpusError where a
+        file has changed since it was described.
         """
         filters = CorpusFilters(self.filters)
+        if self.held_out is not None:
+            for number, document in enumerate(self._documents(filters)):
+                yield "validation" if number < self.held_out else "train", document
+            return
         for source in self.sources:
             if source.format == "text":
                 yield from _texts_of(source, filters)
             else:
                 yield from _records_of(source, source.format, filters)
+
+    @property
+    def train_bytes(self) -> int:
+        """Of the part to learn from, about."""
+        if self.held_out is None:
+            return round(0.9 * self.bytes)
+        return round(self.bytes * (1 - self.held_out / self.documents))
+
+    def sample(self, sample_bytes: int) -> Iterator[str]:
+        """Every n-th stretch of about 16,384 characters of the training part, so that the sample comes from
+        all of it. It has about `sample_bytes` bytes."""
+        stride = max(1, round(self.train_bytes / sample_bytes))
+        position = 0
+        for document in self.documents_of("train"):
+            texts = document.pieces or (message.content for message in document.messages or ())
+            for text in texts:
+                for start in range(0, len(text), _STRETCH):
+                    piece = text[start : start + _STRETCH]
+                    if position // _STRETCH % stride == 0:
+                        yield piece
+                    position += len(piece)
+
+    def _documents(self, filters: CorpusFilters) -> Iterator[Document]:
+        """Every document; a plain text is one."""
+        for source in self.sources:
+            if source.format == "text":
+                pieces = _whole_text(source, filters)
+                yield Document(pieces=pieces)
+                if filters:  # as in `_texts_of`
+                    for _ in pieces:
+                        pass
+            else:
+                yield from (document for _, document in _records_of(source, source.format, filters))
 
 
 def open_corpus(
@@ -135,6 +177,19 @@ def scan_corpus(
     corpus = replace(corpus, filters=chosen.names, dropped=chosen.dropped)
     _require_usable(corpus)
     return corpus
+
+
+def hold_out_first(corpus: Corpus, documents: int) -> Corpus:
+    """The same corpus, whose first `documents` documents are its validation part. Raises CorpusError where
+    none would be left to learn from."""
+    if documents >= corpus.documents:
+        raise CorpusError(
+            f"'{corpus.name}' has {counted(corpus.documents, 'document')}, and {documents:,} are held out.",
+            hint="Hold out fewer: one must be left to learn from.",
+        )
+    identity = json.dumps([corpus.content_hash, documents])
+    content_hash = hashlib.sha256(identity.encode()).hexdigest()
+    return replace(corpus, held_out=documents, content_hash=content_hash)
 
 
 def _encoding_for(number: int, files: int, names: Sequence[str]) -> str | None:
@@ -206,6 +261,15 @@ def _texts_of(source: Source, filters: CorpusFilters) -> Iterator[tuple[Split, D
         yield "validation", Document(pieces=text.after())
     if filters:  # they compare a text with all that came before, also with what nobody took
         text.pass_over()
+
+
+def _whole_text(source: Source, filters: CorpusFilters) -> Iterator[str]:
+    read, reader = 0, TextReader(source.path, source.path.name, source.encoding)
+    for piece in _pieces(source, filters.kept_text(reader)):
+        read += len(piece)
+        yield piece
+    if read != source.characters:
+        raise _file_changed(source)
 
 
 class _SplitText:

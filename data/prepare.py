@@ -11,12 +11,11 @@ import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
-import filelock
 import numpy as np
 
-from data.cache import CACHE_HINT
+from data.cache import CACHE_HINT, cache_lock
 from data.cache import cache_dir as cache_folder
 from data.corpus import Corpus, Kind, Split
 from data.document import Document
@@ -39,7 +38,6 @@ FORMAT_VERSION = 1
 
 _BATCH_CHARACTERS = 2**18
 _LARGEST_META = 1 << 20  # bytes
-_LOCK_POLL_S = 0.25
 _TYPES = {"uint8": 2**8, "uint16": 2**16, "uint32": 2**32}
 
 
@@ -63,6 +61,24 @@ class PreparedData:
         return self.train_tokens > context_length and self.validation_tokens >= 2
 
 
+class TokenCounts(Protocol):
+    """How many tokens a text or a mix has."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def train_tokens(self) -> int: ...
+    @property
+    def validation_tokens(self) -> int: ...
+    @property
+    def validation_bytes(self) -> int: ...
+    @property
+    def unknown_characters(self) -> int: ...
+
+    def fills_context(self, context_length: int) -> bool:
+        """Whether there is enough to train with that context, and to measure on."""
+
+
 def prepare(
     corpus: Corpus, tokenizer: Tokenizer, cache_dir: str | Path | None = None
 ) -> Generator[Progress, None, PreparedData]:
@@ -75,7 +91,8 @@ def prepare(
     key = _key(corpus, tokenizer)
     path = folder / key
     with storing(f"the tokens in '{folder}'", CACHE_HINT):
-        lock = yield from _acquire_lock(folder / f"{key}.lock", corpus)
+        waiting = Progress("tokenizing", 0, corpus.characters, "characters")
+        lock = yield from cache_lock(folder / f"{key}.lock", waiting)
         try:
             if not _is_complete(path):
                 yield from _write_folder(path, corpus, tokenizer)
@@ -117,16 +134,6 @@ def _open_folder(path: Path) -> PreparedData:
 def _key(corpus: Corpus, tokenizer: Tokenizer) -> str:
     identity = f"{FORMAT_VERSION}:{corpus.content_hash}:{tokenizer.hash}"
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
-
-
-def _acquire_lock(path: Path, corpus: Corpus) -> Generator[Progress, None, filelock.BaseFileLock]:
-    lock = filelock.FileLock(path)
-    while True:
-        try:
-            lock.acquire(timeout=_LOCK_POLL_S)
-            return lock
-        except filelock.Timeout:
-            yield Progress("tokenizing", 0, corpus.characters, "characters")
 
 
 def _write_folder(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Progress]:

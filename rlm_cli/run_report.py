@@ -21,6 +21,7 @@ def report_json(report: "Report") -> dict[str, Any]:
         "datasets": None
         if report.datasets is None
         else [_with_losses(_finite(to_json(one))) for one in report.datasets],
+        "mix": [_finite(to_json(one)) for one in report.mix],
         "losses_at_step": report.measured_step,
         "evaluation": None if report.evaluation is None else _finite(to_json(report.evaluation)),
         "best_step": report.best_step,

@@ -17,6 +17,16 @@ TaskOption = Annotated[
         "or listops:4 makes puzzles or problems; sudoku, maze or grid reads a CSV.",
     ),
 ]
+MixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mix",
+        metavar="FILE",
+        help="Several sources in given shares: a mix file (.toml), or reasoning. Also PATH:WEIGHT, as in "
+        "books/:0.7 letters.txt:0.3.",
+        show_default=False,
+    ),
+]
 CountOption = Annotated[
     int | None, env_option("--count", metavar="N", min=2, help="Number of puzzles to make or read.")
 ]

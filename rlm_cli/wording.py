@@ -32,6 +32,7 @@ _REQUEST_FLAGS = {
     "name": "--name",
     "preset": "--preset",
     "task": "--task",
+    "mix": "--mix",
     "encoding": "--encoding",
     "filters": "--filter",
     "count": "--count",

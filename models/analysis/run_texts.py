@@ -10,6 +10,7 @@ from data.prepare import PreparedData, open_prepared, prepare
 from data.tokenizer import SPECIAL_TOKENS, Tokenizer
 from models.runs.events import Event
 from models.runs.load import LoadedModel
+from models.runs.mix_search import open_mix
 from models.runs.progress import with_progress_events
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -36,8 +37,8 @@ def texts_of(loaded: LoadedModel) -> Generator[Event, None, RunTexts]:
 
     Raises CorpusError where the text is gone or has changed.
     """
-    data = yield from prepared_text(loaded.run, loaded.config, loaded.tokenizer)
     tokenizer = loaded.tokenizer
+    data = yield from prepared_text(loaded.run, loaded.config, tokenizer)
     return RunTexts(
         learned=text_of(tokenizer, data.train[:_READ]),
         held_out=text_of(tokenizer, data.validation[:_HELD_OUT]),
@@ -53,7 +54,8 @@ def text_of(tokenizer: Tokenizer, tokens: np.ndarray) -> str:
 
 
 def prepared_text(run: Run, config: RunConfig, tokenizer: Tokenizer) -> Generator[Event, None, PreparedData]:
-    """The tokens of the text that the run learned last, from the cache or made again.
+    """The tokens of the text that the run learned last, from the cache or made again. Of a mix, the beginning
+    of each source in its share.
 
     Raises RunError for a run that learned none, CorpusError where the text is gone or has changed, UsageError
     where it cannot be read, and StorageError.
@@ -61,6 +63,9 @@ def prepared_text(run: Run, config: RunConfig, tokenizer: Tokenizer) -> Generato
     config.require_learned_text(run.path)
     data = config.data
     assert data is not None  # a run that is trained has learned a text
+    if data.mix is not None:
+        mix, _ = yield from with_progress_events(open_mix(data.mix, tokenizer))
+        return mix.excerpt(_READ, _HELD_OUT)
     if data.prepared is not None:
         try:
             return open_prepared(data.prepared)

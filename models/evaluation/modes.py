@@ -4,10 +4,9 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from models.depth import DEFAULT_MODE, MODES, Depth, is_trained
-from models.evaluation.loss import DepthHistogram, evaluate_depths
+from models.evaluation.loss import DepthHistogram
+from models.evaluation.parts import HeldOutPart, PartLosses, evaluate_parts, tokens_read
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event
 
@@ -22,6 +21,8 @@ class ModeLosses:
     """Modes deeper than training went."""
     histogram: DepthHistogram
     """Recursions that tokens took at the default mode."""
+    by_part: Mapping[str, float]
+    """At the default mode, by the content hash of each part."""
 
     @property
     def default(self) -> float:
@@ -50,25 +51,25 @@ def trained_modes_cost_s(model: RecursiveLM, tokens: int, seconds_per_call_token
 
 def evaluate_modes(
     model: RecursiveLM,
-    tokens: np.ndarray,
+    parts: Sequence[HeldOutPart],
     number_format: str,
     *,
     step: int,
     max_tokens: int | None,
     deadline: float,
 ) -> Generator[Event, None, ModeLosses]:
-    """The loss at every mode over `tokens` (N,), or over windows of about `max_tokens` of them.
+    """The loss at every mode over `parts` in their shares, or over windows of about `max_tokens` tokens.
 
     The default and the trained modes are always evaluated. The others are left out once `deadline`, on
     the clock of time.monotonic(), would pass.
     """
-    losses: dict[str, float] = {}
+    losses: dict[str, PartLosses] = {}
     modes, histogram = model.modes(), DepthHistogram()
 
     def measure(names: Sequence[str]) -> Generator[Event, None, None]:
-        found = yield from evaluate_depths(
+        found = yield from evaluate_parts(
             model,
-            tokens,
+            parts,
             [modes[mode] for mode in names],
             number_format,
             step=step,
@@ -86,12 +87,12 @@ def evaluate_modes(
         left.pop()
     if left:
         yield from measure(left)
-    available, window = len(tokens) - 1, model.config.context_length
     return ModeLosses(
-        by_mode={mode: losses[mode] for mode in model.modes() if mode in losses},
-        tokens=available if max_tokens is None else min(available, max(1, max_tokens // window) * window),
+        by_mode={mode: losses[mode].mean for mode in model.modes() if mode in losses},
+        tokens=tokens_read(parts, model.config.context_length, max_tokens),
         extrapolated=tuple(
             mode for mode, depth in model.modes().items() if mode in losses and not is_trained(model, depth)
         ),
         histogram=histogram,
+        by_part=losses[DEFAULT_MODE].by_part,
     )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from data.errors import RlmError
+from models.depth import effective_depth
 from models.device import free_memory_bytes, is_out_of_memory
 from models.generation.continuation import Continuation, Result
 from models.generation.row import (
@@ -112,7 +113,7 @@ class BatchDecoder:
         for _ in range(_NEW_ROWS):
             if not self._waiting:
                 return
-            depth = depth_with_halting(self._model, self._waiting[0].depth, self._waiting[0].config)
+            depth = self._depth_of(self._waiting[0])
             batch = self._batches.get(depth) or _Batch(self._model, self._tokenizer, depth)
             used = sum(len(other.rows) * other.row_bytes for other in self._batches.values())
             full = self.active >= self._max_rows or used + batch.row_bytes > self._cache_bytes
@@ -120,6 +121,11 @@ class BatchDecoder:
                 return
             self._batches[depth] = batch
             batch.rows.append(_ActiveRow(self._waiting.popleft(), self._model, self._tokenizer))
+
+    def _depth_of(self, text: Continuation) -> Depth:
+        """Its depth, the same for modes that come to the same in this model."""
+        depth = effective_depth(self._model, text.depth)
+        return depth_with_halting(self._model, depth, text.config)
 
 
 class _ActiveRow:

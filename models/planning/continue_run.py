@@ -68,6 +68,7 @@ def plan_continuation(
     else:
         require_free_name(request.name, runs_dir)
     content = read_content(run)
+    _require_no_mix(run, content.config)
     require_growing(request, content.config.training)
     filters = request.filter_names
     if request.filters is None:
@@ -182,6 +183,14 @@ def _require_no_new_model(run: Run, request: TrainRequest) -> None:
         )
     if request.replay is not None:
         require(0 <= request.replay < 1, "replay", request.replay, "0 up to, not including, 1")
+
+
+def _require_no_mix(run: Run, config: RunConfig) -> None:
+    if config.mix is not None:
+        raise UsageError(
+            f"Run '{run.name}' was trained on a mix, and cannot be given another text.",
+            hint=f"Go on with its mix: {{resume {run.in_command} training.minutes=5}}",
+        )
 
 
 def _require_trained(run: Run, config: RunConfig) -> None:

@@ -5,7 +5,7 @@ The figures come from runs on two CPU cores. They are defaults, and every one ca
 
 from data.corpus import Corpus
 from data.errors import CorpusError
-from data.prepare import PreparedData
+from data.prepare import TokenCounts
 from data.wording import counted
 from models.architectures import DEFAULT_ARCHITECTURE
 from models.config import ModelConfig, TrainingConfig
@@ -74,7 +74,7 @@ def max_micro_batch(model: ModelConfig) -> int:
     return max(1, MAX_LOGITS // (model.context_length * model.vocab_size))
 
 
-def fitting_context(data: PreparedData, context_length: int, *, is_chosen: bool) -> int:
+def fitting_context(data: TokenCounts, context_length: int, *, is_chosen: bool) -> int:
     """`context_length`, or a shorter one that the training part fills where none was chosen.
 
     Raises CorpusError where there is too little text to train or to measure on.

@@ -13,6 +13,7 @@ from models.growth.transaction import recover
 from models.runs.checkpoint import has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of
 from models.runs.machine import choose_machine
+from models.runs.mix_search import open_mix
 from models.runs.problems import load_problems
 from models.runs.puzzles import load_puzzles
 from models.runs.run import Run
@@ -44,7 +45,7 @@ def extend(run: Run, *, minutes: float | None = None, steps: int | None = None) 
         elif config.answers_problems:
             load_problems(run, config, model_config_of(run, config).context_length)
         else:
-            _require_text(run, config.data)
+            _require_text(run, config, config.data)
         snapshot = load_checkpoint(run)[0] if has_checkpoints(run) else None
         if snapshot is not None and not has_no_steps_yet(snapshot):
             extension = Extension(from_step=snapshot.step, minutes=minutes, steps=steps)
@@ -69,8 +70,13 @@ def _require_readable(run: Run, config: RunConfig) -> None:
     run.evaluation()
 
 
-def _require_text(run: Run, data: DataSection) -> None:
-    """Raise CorpusError where the tokens of the text are not in the cache, and it is gone or has changed."""
+def _require_text(run: Run, config: RunConfig, data: DataSection) -> None:
+    """Raise CorpusError where the tokens of the text or the mix are not in the cache, and it is gone or has
+    changed."""
+    if data.mix is not None:
+        tokenizer, _ = load_run_tokenizer(run, config, model_config_of(run, config).vocab_size)
+        result_of(open_mix(data.mix, tokenizer))
+        return
     if data.prepared is not None:
         with contextlib.suppress(CorpusError):
             open_prepared(data.prepared)

@@ -9,7 +9,10 @@ from data.bpe_tokenizer import MIN_VOCAB_SIZE, train_bpe_tokenizer
 from data.character_tokenizer import train_character_tokenizer
 from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
-from data.prepare import PreparedData, prepare
+from data.mixes.mixed_corpus import MixedCorpus
+from data.mixes.prepared import prepare_mix
+from data.mixes.spec import MixSpec
+from data.prepare import TokenCounts, prepare
 from data.tokenizer import Tokenizer, suggest_tokenizer
 from data.wording import counted, percent
 from models.architectures import model_config, skeleton
@@ -23,6 +26,7 @@ from models.planning.defaults import (
     suggested_training,
 )
 from models.planning.measured_speed import with_measured_speed
+from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
@@ -45,9 +49,9 @@ MAX_UNKNOWN_SHARE = 0.5
 
 
 def plan_new_run(
-    request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None
+    request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None, *, mix: MixSpec | None = None
 ) -> Generator[Event, None, TextPlan]:
-    """Look at the text and decide everything the request leaves open.
+    """Look at the text, or at the sources of the mix, and decide everything the request leaves open.
 
     `corpus` is the text where it was read before. It is cut into tokens on the way, into the cache: only
     then is it known how many there are. What can be refused without it is refused before it is read.
@@ -56,7 +60,9 @@ def plan_new_run(
     started_at = time.time()
     resolved = resolve_request(request, runs_dir)
     filters = request.filter_names
-    if corpus is None:
+    if mix is not None:
+        corpus = yield from read_mix(mix)
+    elif corpus is None:
         corpus = yield from read_corpus(
             request.paths, request.encodings, filters, guess=request.guess_encoding
         )
@@ -67,7 +73,10 @@ def plan_new_run(
     tokenizer, reason = _tokenizer(resolved, corpus, training)
     if note := vocabulary_note(resolved.preset, tokenizer, suggest_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
-    data = yield from with_progress_events(prepare(corpus, tokenizer))
+    if isinstance(corpus, MixedCorpus):
+        data: TokenCounts = yield from with_progress_events(prepare_mix(corpus, tokenizer))
+    else:
+        data = yield from with_progress_events(prepare(corpus, tokenizer))
     yield from _text_notices(corpus, data)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
     suggested = suggested_training(corpus, training, model)
@@ -96,7 +105,7 @@ def plan_new_run(
     return replace(draft, estimate=with_measured_speed(expected, model, training, resolved.device))
 
 
-def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
+def _text_notices(corpus: Corpus, data: TokenCounts) -> Iterator[Event]:
     """What the user should know of the text. Raises CorpusError where most of it is lost."""
     if corpus.characters < FEW_CHARACTERS:
         yield NoticeGiven(
@@ -117,7 +126,7 @@ def _text_notices(corpus: Corpus, data: PreparedData) -> Iterator[Event]:
                 field="tokenizer",
             )
         yield NoticeGiven(message=f"{lost}; the model sees each of them as the same unknown one.")
-    if corpus.kind != "text" and is_lopsided(data):
+    if corpus.kind != "text" and not isinstance(corpus, MixedCorpus) and is_lopsided(data):
         yield NoticeGiven(
             message="The documents are of very unequal length: "
             f"{counted(data.train_tokens, 'token')} to learn from, {data.validation_tokens:,} to measure on."
@@ -166,7 +175,7 @@ def _is_too_slow(corpus: Corpus, training: TrainingConfig) -> bool:
 def _model(
     resolved: ResolvedRequest,
     corpus: Corpus,
-    data: PreparedData,
+    data: TokenCounts,
     tokenizer: Tokenizer,
     training: TrainingConfig,
 ) -> Generator[Event, None, ModelConfig]:
@@ -184,7 +193,7 @@ def _model(
 
 
 def _fitted_to_memory(
-    resolved: ResolvedRequest, data: PreparedData, model: RecursiveLM, training: TrainingConfig
+    resolved: ResolvedRequest, data: TokenCounts, model: RecursiveLM, training: TrainingConfig
 ) -> Generator[Event, None, TrainingConfig]:
     """The training, its batch taken in pieces that fit into memory. `model` is a skeleton. Raises
     UsageError where none does."""

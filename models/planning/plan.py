@@ -7,6 +7,7 @@ from typing import Protocol
 from data.corpus import Corpus
 from data.errors import UsageError
 from models.planning.continue_run import plan_continuation
+from models.planning.mix_request import mix_of_request
 from models.planning.new_run import plan_new_run
 from models.planning.request import TrainRequest, require_growing
 from models.planning.tasks import makes_problems, planner_of
@@ -38,14 +39,16 @@ class Plan(Protocol):
 
 
 def plan(request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None) -> Generator[Event, None, Plan]:
-    """The plan of a training on text, of a new run or of `request.continue_run`, or on the puzzles of
-    `request.task`. `corpus` is the text of `request.paths` where it was read before.
+    """The plan of a training on text, of a new run or of `request.continue_run`, on a mix, or on the puzzles
+    of `request.task`. `corpus` is the text of `request.paths` where it was read before.
 
     Nothing in `runs_dir` is written; the text is cut into tokens, which go into the cache. Raises
     UsageError for what cannot be meant, and what each kind of plan raises.
     """
     request = request.without_unfit_preferences()
     _require_consistent(request)
+    if (mix := mix_of_request(request)) is not None:
+        return (yield from plan_new_run(request, runs_dir, mix=mix))
     if request.task is not None:
         return (yield from planner_of(request.task)(request, runs_dir))
     if not request.paths:

@@ -32,6 +32,11 @@ def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
             f"The problems of run '{run.name}' are made here, and have no file.",
             hint=f"Go on without one: {{resume {run.in_command}}}",
         )
+    if config.mix is not None:
+        raise UsageError(
+            f"Run '{run.name}' was trained on a mix, whose sources stay where they are.",
+            hint=f"Put them back, and go on: {{resume {run.in_command}}}",
+        )
     content_hash, found = yield from with_progress_events(_read(run, config, paths))
     with run.lock():
         config = recover(run)

@@ -88,6 +88,8 @@ class TrainRequest:
     UnclearEncodingError."""
     filters: str | None = None
     """Names of filters with commas between; None for those that a known text was read with, or none."""
+    mix: str | None = None
+    """A mix file, or the name of a recipe, in the place of `paths`. Paths may also have weights."""
     continue_run: str | None = None
     """The run that goes on with this text; None for a new one."""
     replay: float | None = None
@@ -107,10 +109,12 @@ class TrainRequest:
 
     @property
     def names_model(self) -> bool:
-        """Whether it says which model is meant: a run, or a name or preset for a new one."""
+        """Whether it says which model is meant: a run, or a name or preset for a new one. A task and a mix
+        make a new one."""
         names = ("name", "preset", "continue_run")
         typed = (name for name in names if name not in self.ambient)
-        return self.task is not None or any(getattr(self, name) is not None for name in typed)
+        makes_new = self.task is not None or self.mix is not None
+        return makes_new or any(getattr(self, name) is not None for name in typed)
 
     def without_unfit_preferences(self) -> "TrainRequest":
         """Without what is ambient and for a new model where a run goes on, for a run that goes on where the

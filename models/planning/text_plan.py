@@ -9,17 +9,19 @@ from pathlib import Path
 from data.corpus import Corpus
 from data.errors import StorageError
 from data.filters import dropped_in_words
+from data.mixes.mixed_corpus import MixedCorpus
 from data.plain_file import read_plain_file
-from data.prepare import PreparedData
+from data.prepare import TokenCounts
 from data.storage import replace_file, storing
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer
 from data.wording import about_minutes, byte_size, counted
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.errors import RunError
+from models.planning.mix_plan import datasets_of, mix_in_plan, mix_rows, mix_section, paths_of
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
-from models.runs.datasets import DATASETS_FILE, dataset_of, described_corpus, source_paths
+from models.runs.datasets import DATASETS_FILE, described_corpus
 from models.runs.events import NoticeGiven
 from models.runs.lock import require_in_place
 from models.runs.new_run import new_run
@@ -37,7 +39,7 @@ class TextPlan:
     runs_dir: Path
     created: Run | None
     corpus: Corpus
-    data: PreparedData
+    data: TokenCounts
     tokenizer: Tokenizer
     reason: str
     model: ModelConfig
@@ -50,14 +52,14 @@ class TextPlan:
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
-        corpus, model, training, cost = self.corpus, self.model, self.training, self.estimate
+        model, training, cost = self.model, self.training, self.estimate
         embedding, blocks = cost.embedding_parameters, cost.parameters - cost.embedding_parameters
         heads, tokens = counted(model.n_heads, "head"), counted(self.tokenizer.vocab_size, "token")
         depth = self.skeleton.recursion_in_words()
         return [
             ("run", self.name),
-            ("text", f"{corpus.name}: {counted(corpus.characters, 'character')}, {self._shares()}"),
-            *filter_row(corpus),
+            *self._text_rows(),
+            *filter_row(self.corpus),
             ("tokenizer", f"{self.tokenizer.kind}, {tokens} ({self.reason})"),
             (
                 "model",
@@ -80,6 +82,7 @@ class TextPlan:
         return {
             "name": self.name,
             "corpus": described_corpus(self.corpus),
+            **mix_in_plan(self.corpus, self.data),
             "tokenizer": {
                 "kind": self.tokenizer.kind,
                 "vocab_size": self.tokenizer.vocab_size,
@@ -126,7 +129,7 @@ class TextPlan:
             require_in_place(run.path)
             with storing("the tokenizer"):
                 self.tokenizer.save(run.tokenizer_path)
-            run.save_datasets([dataset_of(self.corpus)])
+            run.save_datasets(datasets_of(self.corpus, self.data))
             run.save_config(self._config(run, lineage))
             record_notes(run, self.corpus.notes)
         except BaseException:
@@ -151,6 +154,12 @@ class TextPlan:
             data=data_section(self.corpus, self.tokenizer, self.data),
             lineage=lineage,
         )
+
+    def _text_rows(self) -> list[tuple[str, str]]:
+        corpus = self.corpus
+        if isinstance(corpus, MixedCorpus):
+            return mix_rows(corpus, self.data)
+        return [("text", f"{corpus.name}: {counted(corpus.characters, 'character')}, {self._shares()}")]
 
     def _shares(self) -> str:
         if not is_lopsided(self.data):
@@ -204,7 +213,7 @@ def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:
 
 
 def expected_tokens(
-    training: TrainingConfig, model: ModelConfig, data: PreparedData, tokens_per_second: float
+    training: TrainingConfig, model: ModelConfig, data: TokenCounts, tokens_per_second: float
 ) -> float:
     """How many tokens a training will see, at about so many a second."""
     if training.steps is not None:
@@ -216,7 +225,7 @@ def expected_tokens(
 
 
 def length_in_words(
-    training: TrainingConfig, model: ModelConfig, data: PreparedData, tokens_per_second: float
+    training: TrainingConfig, model: ModelConfig, data: TokenCounts, tokens_per_second: float
 ) -> str:
     """The length of a training as a plan tells it, without what depends on the speed where that is nan."""
     is_timed = not math.isnan(tokens_per_second)
@@ -233,20 +242,21 @@ def length_in_words(
     return f"{length}, {tokens}{time}"
 
 
-def is_lopsided(data: PreparedData) -> bool:
+def is_lopsided(data: TokenCounts) -> bool:
     """Whether the part to learn from is far from nine tenths of the tokens."""
     return not 0.85 <= data.train_tokens / max(1, data.train_tokens + data.validation_tokens) <= 0.95
 
 
-def data_section(corpus: Corpus, tokenizer: Tokenizer, data: PreparedData) -> DataSection:
+def data_section(corpus: Corpus, tokenizer: Tokenizer, data: TokenCounts) -> DataSection:
     """What config.json has of the text that a run is trained on."""
     return DataSection(
-        paths=tuple(source_paths(corpus)),
+        paths=paths_of(corpus),
         content_hash=corpus.content_hash,
         kind=corpus.kind,
         tokenizer=tokenizer.kind,
         tokenizer_hash=tokenizer.hash,
-        prepared=data.path.name,
+        prepared=None if isinstance(corpus, MixedCorpus) else data.path.name,
+        mix=mix_section(corpus, data),
     )
 
 

@@ -3,10 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from models.runs.run_config import RunConfig
-from models.runs.typed_json import AnyFloat, Count, JsonObject, MismatchError, Text, read_record, to_json
+from models.runs.run_config import MixSourceSection, RunConfig
+from models.runs.typed_json import (
+    AnyFloat,
+    Count,
+    JsonObject,
+    Limits,
+    MismatchError,
+    Text,
+    read_record,
+    to_json,
+)
 
 if TYPE_CHECKING:  # it imports numpy, which a listing has no use for
     from data.corpus import Corpus
@@ -68,6 +77,10 @@ class Dataset:
     """Of puzzles: how many there are to learn from."""
     tokens: Count | None = None
     """Of the part it learned from."""
+    asked_share: Annotated[float, Limits(0, 1)] | None = None
+    """Of a source of a mix: the share of the tokens that were to come from it."""
+    trained_tokens: Count | None = None
+    """Of a source of a mix: the tokens that came from it, each as often as it came."""
     steps: Count | None = None
     loss_when_learned: AnyFloat | None = None
     loss_before: AnyFloat | None = None
@@ -103,10 +116,25 @@ def completed(datasets: Sequence[Dataset], config: RunConfig) -> list[Dataset]:
     earlier = config.replay.corpora if config.replay is not None else ()
     found = [*(Dataset(content_hash=one) for one in earlier if one not in known), *datasets]
     data = config.data
-    if data is not None and data.content_hash not in known:
+    if data is not None and data.mix is not None:
+        found += [mix_source(one) for one in data.mix.sources if one.content_hash not in known]
+    elif data is not None and data.content_hash not in known:
         name = config.corpus or "a text"
         found.append(Dataset(name=name, content_hash=data.content_hash, kind=data.kind, paths=data.paths))
     return found
+
+
+def mix_source(source: MixSourceSection) -> Dataset:
+    """A source of a mix as far as config.json tells of it."""
+    return Dataset(
+        name=source.name,
+        content_hash=source.content_hash,
+        kind=source.kind,
+        paths=() if source.path is None else (source.path,),
+        prepared=source.prepared,
+        tokens=source.train_tokens,
+        asked_share=source.parts / 10_000,
+    )
 
 
 def described_corpus(corpus: "Corpus") -> JsonObject:

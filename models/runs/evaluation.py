@@ -17,6 +17,8 @@ class Evaluation:
     """Steps of the training that had ended."""
     validation_loss: AnyFloat
     validation_loss_by_mode: Mapping[str, AnyFloat] = field(default_factory=dict)
+    validation_loss_by_source: Mapping[str, AnyFloat] | None = None
+    """Of a mix: by the name of each source. `validation_loss` is their mean in the shares of the mix."""
     extrapolated_modes: tuple[Text, ...] = ()
     """Modes deeper than training went."""
     bits_per_byte: AnyFloat | None = None

@@ -46,6 +46,11 @@ def describe(event: Event) -> Words | None:
             return Words(f"Checkpoint at step {event.step:,} ({event.reason}).", event.path)
         case events.SchedulePlanned():
             return _planned(event)
+        case events.SourceStartedOver():
+            return Words(
+                f"step {event.step:,}  all of {event.source} was read once "
+                f"({counted(event.tokens, 'token')}); it starts over in another order."
+            )
         case events.VersionRestored():
             return Words(f"Went back to version {event.version}.")
         case events.CorpusStarted() | events.CorporaMeasured() | events.ModelExpanded():
@@ -108,6 +113,8 @@ def _evaluation(event: events.EvaluationFinished) -> Words:
         right = f"right answers  {format_accuracy(event.accuracy)}"
         details += f"  validation loss {_number(event.validation_loss)}"
         return Words(f"step {event.step:,}  {right}{best}", details)
+    if event.losses is not None:
+        details += "  by source: " + ", ".join(f"{name} {_number(x)}" for name, x in event.losses.items())
     return Words(
         f"step {event.step:,}  {validation}{best}", f"{details}  perplexity {_number(event.perplexity)}"
     )

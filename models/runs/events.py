@@ -176,6 +176,9 @@ class EvaluationFinished(Event):
     accuracy: dict[str, float] | None = None
     """For problems: the share of right answers, 0 to 1, by difficulty, at the deepest trained mode. The
     losses are nats per character of an answer."""
+    losses: dict[str, float] | None = None
+    """For a mix: the loss on what is held out of each source, by its name. `validation_loss` is their mean in
+    the shares of the mix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +210,16 @@ class SchedulePlanned(Event):
     """Why it is no longer what it was, or less than the time allows, as the end of a sentence."""
     instead_of: int = 0
     """The total when it was last said, where this differs from it by a quarter or more; else 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStartedOver(Event):
+    """All `tokens` of a source of a mix were learned from once, and it is read again in another order. It is
+    told the first time only."""
+
+    step: int
+    source: str
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,8 +56,51 @@ class ModelSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MixSourceSection:
+    """A source of a mix: how it is read (data/mixes/spec.py), and what was found in it."""
+
+    name: Text
+    weight: Positive
+    parts: Size
+    """Of 10,000 tokens, those that come from it."""
+    content_hash: Text
+    kind: Text
+    """text, documents or messages."""
+    path: Text | None = None
+    dataset: Text | None = None
+    config: Text | None = None
+    split: Text | None = None
+    streaming: bool = True
+    columns: tuple[Text, ...] = ()
+    template: Text | None = None
+    filter: tuple[Text, ...] = ()
+    documents: Size | None = None
+    held_out: Size | None = None
+    """Documents at its beginning; None where it is a part of each text."""
+    prepared: Annotated[str, Limits(1, NAME_LENGTH)] | None = None
+    """The name of its token files in the cache."""
+    train_tokens: Count = 0
+    validation_tokens: Count = 0
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixSection:
+    """The mix that a run is trained on now."""
+
+    name: Text
+    sources: tuple[MixSourceSection, ...]
+    foreign: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Of 10,000 tokens, those of each source."""
+        return tuple(source.parts for source in self.sources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSection:
-    """The text, or the puzzles, that a run is trained on now."""
+    """The text, the mix, or the puzzles that a run is trained on now."""
 
     paths: tuple[Text, ...]
     content_hash: Text
@@ -78,6 +121,8 @@ class DataSection:
     """Puzzles held out."""
     symbols: Text | None = None
     """The symbols of puzzles that are strings, in their order."""
+    mix: MixSection | None = None
+    """Of a mix: its sources. `content_hash` is then the hash of the mix."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -173,6 +218,11 @@ class RunConfig:
     def content_hash(self) -> str:
         """Of the text or the puzzles that the run is trained on now; empty where there is none."""
         return "" if self.data is None else self.data.content_hash
+
+    @property
+    def mix(self) -> MixSection | None:
+        """The mix that the run is trained on now; None for one text."""
+        return None if self.data is None else self.data.mix
 
     @property
     def solves_puzzles(self) -> bool:

@@ -14,6 +14,7 @@ from models.runs.checkpoint_folder import SavedCheckpoint, complete_checkpoints,
 from models.runs.datasets import Dataset
 from models.runs.evaluation import Evaluation, PuzzleEvaluation
 from models.runs.listing import RunSummary, summarize
+from models.runs.mix_shares import SourceShare, source_shares
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.versions import versions
@@ -51,9 +52,22 @@ class Report:
         texts = [one for one in self.datasets or () if one.loss_now is not None]
         if not texts:
             return None
+        if self.config.mix is not None:
+            return texts[0].steps
         if all(one.loss_now == one.loss_before for one in texts):
             return 0
         return next((one.steps for one in texts if one.content_hash == self.config.content_hash), None)
+
+    @property
+    def mix(self) -> Sequence[SourceShare]:
+        """The sources of the mix that the run is trained on; none for one text."""
+        return source_shares(self.config, self.datasets or (), self._position)
+
+    @property
+    def _position(self) -> int:
+        """Sequences that were drawn up to the newest checkpoint."""
+        newest = max(self.checkpoints, key=lambda one: one.serial, default=None)
+        return 0 if newest is None else newest.state.counters.position
 
     @property
     def is_measured_now(self) -> bool:
@@ -198,6 +212,9 @@ def _model_words(report: Report) -> Iterator[str]:
 def _corpus_words(report: Report) -> str | None:
     """The learned texts with their sizes."""
     texts = []
+    if (mix := report.config.mix) is not None:
+        characters = sum(one.characters or 0 for one in report.datasets or ())
+        return f"the mix {mix.name} of {counted(len(mix.sources), 'source')}, {characters:,} characters"
     puzzles = PUZZLES_IN_WORDS.get(report.config.puzzle_task or "", "puzzles")
     for one in report.datasets or ():
         counts = ((puzzles, one.puzzles), ("characters", one.characters), ("tokens", one.tokens))

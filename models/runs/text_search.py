@@ -34,6 +34,7 @@ def find_text(run: Run, paths: Sequence[str], content_hash: str) -> Generator[Pr
 
     Raises CorpusError where it is gone or has changed, UsageError or CorpusError where it cannot be read.
     """
+    _require_one_text(run, content_hash)
     encodings, filters = known_reading(run, content_hash)
     found = yield from find_content(
         run, paths, content_hash, lambda place: scan_corpus(place, encodings, filters)
@@ -41,6 +42,19 @@ def find_text(run: Run, paths: Sequence[str], content_hash: str) -> Generator[Pr
     if found is None:
         raise _not_found(run, paths)
     return found
+
+
+def _require_one_text(run: Run, content_hash: str) -> None:
+    """Raise CorpusError where that is the hash of the run's mix."""
+    try:
+        config = run.config()
+    except RunError:  # what is wrong with it is said elsewhere
+        return
+    if config.mix is not None and content_hash == config.content_hash:
+        raise CorpusError(
+            f"Run '{run.name}' was trained on a mix, and this needs one text.",
+            hint=f"Its sources: {{show {run.in_command}}}",
+        )
 
 
 def known_reading(run: Run, content_hash: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

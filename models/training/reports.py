@@ -70,6 +70,7 @@ def evaluation_finished(
     cell_accuracy: float | None = None,
     mean_exit_step: float | None = None,
     accuracy: dict[str, float] | None = None,
+    losses: dict[str, float] | None = None,
 ) -> EvaluationFinished:
     """An evaluation on the way. `loss` is in nats per token, or per asked cell of a puzzle."""
     return EvaluationFinished(
@@ -85,6 +86,7 @@ def evaluation_finished(
         cell_accuracy=cell_accuracy,
         mean_exit_step=mean_exit_step,
         accuracy=accuracy,
+        losses=losses,
     )
 
 

@@ -129,6 +129,9 @@ class Task(Protocol):
     def sample(self, session: "Session") -> Iterator[Event]:
         """Write a sample now, between two evaluations; puzzles have none."""
 
+    def after_step(self, session: "Session", drawn: int) -> Iterator[Event]:
+        """What there is to tell after a step that drew so many sequences; most tasks tell nothing."""
+
     def finish(self, session: "Session") -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights on all that is held out, and write evaluation.json, which says that
         the run is finished. The last event is RunFinished, and is returned."""

@@ -13,6 +13,7 @@ from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.evaluation.forgetting import HeldOutText
+from models.evaluation.parts import HeldOutPart
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, source_paths
 from models.runs.events import Event, NoticeGiven
@@ -21,7 +22,7 @@ from models.runs.replay_samples import open_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.text_search import find_text, save_paths
-from models.runs.tokenizer import load_run_tokenizer, replace_tokenizer
+from models.training.mix_data import open_mix_task, open_tokenizer
 from models.training.text_task import TextTask
 
 
@@ -30,13 +31,9 @@ def open_task(
 ) -> Generator[Event, None, tuple[TextTask, RunConfig]]:
     """Tokenizer, token files and replay samples of a run. Raises CorpusError, TokenizerError."""
     assert config.data is not None
-    tokenizer, note = load_run_tokenizer(run, config, layout.config.vocab_size)
-    if note is not None:
-        replace_tokenizer(run, tokenizer)
-        yield NoticeGiven(
-            message=f"The tokenizer.json of run '{run.name}' was missing or not its own; "
-            "it was restored from the copy in the weights."
-        )
+    if config.data.mix is not None:
+        return (yield from open_mix_task(run, config, training, layout.config))
+    tokenizer = yield from open_tokenizer(run, config, layout.config.vocab_size)
     data, config = yield from _open_data(run, config, tokenizer)
     if not data.fills_context(layout.config.context_length):
         raise CorpusError(  # planning sees to this; a config.json that was changed may not
@@ -52,6 +49,7 @@ def open_task(
         tokenizer=tokenizer,
         data=data,
         kind=kind,
+        held_out=(HeldOutPart(config.content_hash, data.validation),),
         sampler=_with_replay(fresh, config, samples, training.seed),
         characters_per_token=_characters_per_token(config, datasets, data),
         datasets=datasets,

@@ -9,16 +9,18 @@ import torch
 from torch import Tensor
 
 from data.loader import BlockSampler
+from data.mixes.sampler import MixSampler
 from data.mixture import MixedSampler
-from data.prepare import PreparedData
+from data.prepare import TokenCounts
 from data.replay import HELD_OUT_TOKENS
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.depth import Depth
 from models.device import autocast, to_device
 from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
-from models.evaluation.loss import DepthHistogram, bits_per_byte, evaluate
-from models.evaluation.modes import default_depth, evaluate_modes, trained_modes_cost_s
+from models.evaluation.loss import DepthHistogram, bits_per_byte
+from models.evaluation.modes import ModeLosses, default_depth, evaluate_modes, trained_modes_cost_s
+from models.evaluation.parts import HeldOutPart, PartLosses, evaluate_parts, tokens_of
 from models.generation.samples import Passage, sample_passage
 from models.layers.compilation import uncompiled
 from models.recursive_lm import RecursiveLM
@@ -34,6 +36,7 @@ from models.runs.events import (
 from models.runs.run_config import Calibration
 from models.training.calibrate import calibrate
 from models.training.control import until_paused
+from models.training.mix_sources import started_over, with_trained
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss, shallow_then_sampled, weighted_sum
@@ -45,17 +48,21 @@ SAMPLE_S = 0.5
 
 @dataclass(slots=True)
 class TextTask:
-    """A text to learn, the samples of earlier ones that are replayed, and what is held out of each."""
+    """A text or a mix to learn, the samples of earlier texts that are replayed, and what is held out of
+    each."""
 
     tokenizer: Tokenizer
-    data: PreparedData
+    data: TokenCounts
     kind: str
-    """text, documents or messages."""
-    sampler: BlockSampler | MixedSampler
+    """text, documents or messages; of a mix, that of the source with the largest share."""
+    sampler: BlockSampler | MixedSampler | MixSampler
+    held_out: tuple[HeldOutPart, ...]
+    """What is held out of the text, or of each source of the mix."""
     characters_per_token: float
     datasets: list[Dataset]
     known: tuple[HeldOutText, ...]
-    """The held-out parts of the earlier texts, and of the one that is learned."""
+    """The held-out parts of the earlier texts, and of the one that is learned. Empty for a mix, which is the
+    first that a run learns."""
 
     @property
     def train_tokens(self) -> int:
@@ -89,7 +96,7 @@ class TextTask:
 
     def begin(self, session: Session) -> Generator[Event, None, bool]:
         """Before a further text: what is known of the earlier ones, with the vocabulary they had."""
-        if len(self.datasets) < 2:
+        if len(self.datasets) < 2 or not self.known:
             return True
         replay, content_hash = session.run_config.replay, session.run_config.content_hash
         yield CorpusStarted(
@@ -120,7 +127,8 @@ class TextTask:
             found = yield from until_paused(evaluation, session.control)
             if found is None:
                 return
-            loss, forgetting = found
+            losses, forgetting = found
+            loss = losses.mean
             if session.sample_due():
                 sample = yield from until_paused(self._write_sample(session, model), session.control)
                 if sample is None:
@@ -128,36 +136,38 @@ class TextTask:
             best = session.keep_if_best(loss + forgetting)
         counters.last_evaluated = counters.step
         bits = bits_per_byte(loss, data.validation_tokens, data.validation_bytes)
-        yield evaluation_finished(session, loss, bits, best=best, passes_per_token=histogram.mean)
+        passes, by_source = histogram.mean, self._by_source(losses.by_part)
+        yield evaluation_finished(session, loss, bits, best=best, passes_per_token=passes, losses=by_source)
         if sample is not None:
             yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
         session.end_if_good_enough(loss)
 
     def _loss_and_forgetting(
         self, session: Session, model: RecursiveLM, histogram: DepthHistogram
-    ) -> Generator[Event, None, tuple[float, float]]:
-        """The loss on a part of what is held out, and by how much the loss on the earlier texts has risen
-        since the first step, on average; in nats per token.
+    ) -> Generator[Event, None, tuple[PartLosses, float]]:
+        """The loss on a part of what is held out, also by source, and by how much the loss on the earlier
+        texts has risen since the first step, on average; in nats per token.
 
         Where nothing is replayed, the earlier texts are given up, and the second is 0.
         """
         number_format, step = session.calibration.number_format, session.counters.step
         most = session.config.evaluation_tokens
-        loss = yield from evaluate(
+        depth = default_depth(model)
+        (found,) = yield from evaluate_parts(
             model,
-            self.data.validation,
-            default_depth(model),
+            self.held_out,
+            [depth],
             number_format,
             step=step,
             max_tokens=most,
-            histogram=histogram,
+            histograms={depth: histogram},
         )
         before = {one.content_hash: one.loss_before for one in self.datasets if one.loss_before is not None}
         texts = [one for one in self._replayed_texts() if one.content_hash in before]
         each = most // max(1, len(texts))
         losses = yield from losses_on(model, texts, number_format, step, max_tokens=each)
         risen = [now - before[content_hash] for content_hash, now in losses.items()]
-        return loss, sum(risen) / max(1, len(risen))
+        return found, sum(risen) / max(1, len(risen))
 
     def _replayed_texts(self) -> tuple[HeldOutText, ...]:
         """What is held out of the earlier texts, where they are replayed."""
@@ -174,7 +184,8 @@ class TextTask:
         self, session: Session, model: RecursiveLM, prompt: str = ""
     ) -> Generator[Event, None, Passage]:
         step, depth = session.counters.step, default_depth(model)
-        return sample_passage(model, self.tokenizer, self.kind, self.data.validation, depth, step, prompt)
+        sampled = max(self.held_out, key=lambda part: part.share)
+        return sample_passage(model, self.tokenizer, self.kind, sampled.tokens, depth, step, prompt)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""
@@ -185,20 +196,21 @@ class TextTask:
         with uncompiled(session.calibration.compiled):
             losses = yield from evaluate_modes(
                 model,
-                data.validation,
+                self.held_out,
                 session.calibration.number_format,
                 step=session.counters.step,
                 max_tokens=max_tokens,
                 deadline=time.monotonic() + min(final_s, left_s),
             )
         bits = bits_per_byte(losses.default, data.validation_tokens, data.validation_bytes)
-        known = yield from self._measure_known_texts(session, model, losses.default)
+        known = yield from self._measure_known_texts(session, model, losses)
         session.run.save_evaluation(
             Evaluation(
                 step=session.counters.best_step,
                 after_steps=session.counters.step,
                 validation_loss=losses.default,
                 validation_loss_by_mode=dict(losses.by_mode),
+                validation_loss_by_source=self._by_source(losses.by_part),
                 extrapolated_modes=losses.extrapolated,
                 bits_per_byte=bits,
                 validation_tokens=data.validation_tokens,
@@ -221,16 +233,22 @@ class TextTask:
         return finished
 
     def _measure_known_texts(
-        self, session: Session, model: RecursiveLM, loss: float
+        self, session: Session, model: RecursiveLM, found: ModeLosses
     ) -> Generator[Event, None, CorporaMeasured | None]:
         """Measure what `model` knows of every text, and write it to datasets.json.
 
-        `loss` is that on all that was held out of the current text. The return value is the event to
+        `found` is the loss on all that was held out of the current text. The return value is the event to
         report, where there is more than one text.
         """
         content_hash, step = session.run_config.content_hash, session.counters.step
-        losses = {content_hash: loss}
-        is_further, is_cut = len(self.datasets) > 1, len(self.data.validation) > HELD_OUT_TOKENS
+        if isinstance(self.sampler, MixSampler):
+            position = session.counters.position
+            self.datasets = with_trained(self.datasets, self.sampler, position, step, found.by_part)
+            session.run.save_datasets(self.datasets)
+            losses = by_label(self.datasets, found.by_part)
+            return CorporaMeasured(step=step, losses=losses, losses_before={})
+        losses = {content_hash: found.default}
+        is_further, is_cut = len(self.datasets) > 1, tokens_of(self.held_out) > HELD_OUT_TOKENS
         if is_further or is_cut:
             losses = yield from losses_on(model, self.known, session.calibration.number_format, step)
         self.datasets = with_losses(self.datasets, losses, content_hash, self.train_tokens, step)
@@ -242,16 +260,26 @@ class TextTask:
             step=step, losses=by_label(self.datasets, losses), losses_before=by_label(self.datasets, before)
         )
 
+    def _by_source(self, losses: Mapping[str, float]) -> dict[str, float] | None:
+        """Losses by content hash, as losses by the name of a source of the mix; None for one text."""
+        return by_label(self.datasets, losses) if isinstance(self.sampler, MixSampler) else None
+
+    def after_step(self, session: Session, drawn: int) -> Iterator[Event]:
+        if isinstance(self.sampler, MixSampler):
+            counters = session.counters
+            before = counters.position - drawn
+            yield from started_over(self.datasets, self.sampler, before, counters.position, counters.step)
+
     def reserve_s(self, budget: TimeBudget, progress: float, left_s: float) -> float:
         """Evaluations and samples on the way, the last evaluation, what is measured of known texts."""
         config, call_token_s = budget.config, budget.call_token_s()
         calls = budget.model.attention_calls(default_depth(budget.model))
         most = config.evaluation_tokens
-        tokens = min(most, len(self.data.validation)) + min(most, held_out_tokens(self._replayed_texts()))
+        tokens = min(most, tokens_of(self.held_out)) + min(most, held_out_tokens(self._replayed_texts()))
         on_the_way_s = config.evaluations * tokens * calls * call_token_s + config.samples * SAMPLE_S
         measured_tokens = held_out_tokens(self.known) if self._measures_known_texts() else 0
         known_s = measured_tokens * calls * call_token_s * (2.0 if progress == 0.0 else 1.0)
-        whole_s = trained_modes_cost_s(budget.model, len(self.data.validation), call_token_s)
+        whole_s = trained_modes_cost_s(budget.model, tokens_of(self.held_out), call_token_s)
         final_s = min(whole_s, budget.final_evaluation_s())
         return final_s + known_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + FINAL_SAVE_S
 
@@ -267,10 +295,10 @@ class TextTask:
         pass
 
     def _measures_known_texts(self) -> bool:
-        return len(self.known) > 1 or len(self.data.validation) > HELD_OUT_TOKENS
+        return len(self.known) > 1 or tokens_of(self.held_out) > HELD_OUT_TOKENS
 
     def _final_evaluation(self, budget: TimeBudget, elapsed_s: float) -> tuple[float, int | None]:
         """Seconds the last evaluation may take, and the tokens it may read then; None for all."""
-        final_s, tokens = budget.final_evaluation_s(elapsed_s), len(self.data.validation)
+        final_s, tokens = budget.final_evaluation_s(elapsed_s), tokens_of(self.held_out)
         whole_s = trained_modes_cost_s(budget.model, tokens, budget.call_token_s())
         return final_s, None if whole_s <= final_s else int(tokens * final_s / whole_s)

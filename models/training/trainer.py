@@ -78,6 +78,8 @@ def training_loop(session: Session) -> Iterator[Event]:
             session.update_mean_loss(batch.loss)
             yield step_finished(session, batch, gradient.norm, rate_factor, str(depth))
 
+        yield from task.after_step(session, batch.drawn)
+
         # once in a while: grow
         if number := growths_due(session):
             yield from grow(session, number)

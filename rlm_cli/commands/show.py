@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from data.format import format_loss
-from data.wording import byte_size
+from data.wording import byte_size, percent
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
 from rlm_cli.program import program
@@ -14,6 +14,7 @@ from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
     from models.runs.datasets import Dataset, Growth
+    from models.runs.mix_shares import SourceShare
     from models.runs.run_report import Report
 
 
@@ -39,7 +40,15 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
         output.warn(in_cli_words(note))
     output.json(report_json(report))
     output.pairs(summary_rows(report, in_cli_words))
-    if len(report.datasets or ()) > 1:
+    if report.mix:
+        output.result()
+        output.table(
+            ("source", "asked", "trained", "tokens", "read", "loss"),
+            list(mix_rows(report.mix)),
+            right=("asked", "trained", "tokens", "read", "loss"),
+            optional=("read", "tokens"),
+        )
+    elif len(report.datasets or ()) > 1:
         output.result()
         now = "now" if report.is_measured_now else f"at step {report.measured_step:,}"
         output.table(
@@ -74,6 +83,20 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
         name = quoted_reference(run)
         output.say(f"\nGo back to a version:  {program()} resume {name} --from {report.versions[-1].name}")
     output.say(f"\n{_next_step(report, quoted_reference(run))}")
+
+
+def mix_rows(shares: "Sequence[SourceShare]") -> Iterator[tuple[str, ...]]:
+    """For each source of a mix: its share of the tokens as asked for and as trained, the tokens that came
+    from it, how often it was read, and the validation loss on it in nats per token."""
+    for one in shares:
+        yield (
+            one.name,
+            percent(one.asked),
+            "-" if one.trained is None else percent(one.trained),
+            f"{one.trained_tokens:,}",
+            f"{one.times_read:.2f} times",
+            format_loss(one.loss),
+        )
 
 
 def loss_rows(datasets: "Sequence[Dataset]") -> Iterator[tuple[str, ...]]:

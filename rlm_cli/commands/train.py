@@ -48,6 +48,7 @@ from rlm_cli.train_options import (
     GrowByOption,
     GrowEveryOption,
     GrowVocabularyOption,
+    MixOption,
     NumberFormatOption,
     OptimizerOption,
     PatienceOption,
@@ -72,7 +73,8 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Text files (.txt, .md, .jsonl, .csv, .parquet …), folders, or - for standard input.",
+            help="Text files (.txt, .md, .jsonl, .csv, .parquet …), folders, or - for standard input. "
+            "PATH:WEIGHT for a mix.",
             show_default=False,
         ),
     ] = None,
@@ -86,6 +88,7 @@ def train(
         ),
     ] = None,
     task: TaskOption = None,
+    mix: MixOption = None,
     encoding: EncodingOption = None,
     filters: FilterOption = None,
     count: CountOption = None,
@@ -143,6 +146,8 @@ def train(
       rlm train second.txt --continue book
       rlm train second.txt --continue book --name book-2
       zcat archive.gz | rlm train - --name archive
+      rlm train books/:0.7 letters.txt:0.3
+      rlm train --mix mix.toml --minutes 30
       rlm train --task sudoku:6x6 --minutes 5
       rlm train --task sudoku puzzles.csv --arch hrm
       rlm train --task maze:15x15
@@ -150,12 +155,13 @@ def train(
       rlm train --task compose:s3
     """
     output = Output.of(json=json, quiet=quiet)
-    if not paths and task is None:
+    if not paths and task is None and mix is None:
         raise UsageError("Missing argument 'PATH'.", hint=f"See: {program()} train --help")
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude each other.", hint="Give one of them.")
     if tui:
-        words = shlex.join([*(paths or ()), *([] if task is None else [f"task={task}"])])
+        fields = (f"{key}={value}" for key, value in (("task", task), ("mix", mix)) if value is not None)
+        words = shlex.join([*(paths or ()), *fields])
         require_terminal_for_training(
             f"train {words}", {"--json": json, "--quiet": quiet, "--dry-run": dry_run}
         )
@@ -220,13 +226,15 @@ def _plan(
 ) -> "Plan":
     """The plan of `request`. If it names no model, the user may choose a run to continue."""
     with no_lost_interrupt():
+        from data.mixes.mix_file import weighted_paths
         from models.planning.candidates import candidates
         from models.planning.plan import plan
     from models.runs.progress import read_corpus
     from rlm_cli.training_session import show_progress
 
     runs: list[Candidate] = []
-    if may_ask and not request.names_model and can_ask_user(output):
+    makes_new = request.names_model or weighted_paths(request.paths) is not None
+    if may_ask and not makes_new and can_ask_user(output):
         runs, damaged = candidates(folder)
         for one in damaged:
             output.warn(f"Run '{one.name}' is damaged and left out: {one.problem}")

@@ -33,7 +33,7 @@ class Note:
         """The mode and the tokens."""
         if self.work is None or self.answer is None:
             return ""
-        dropped = f", {self.work.dropped} at the start left out" if self.work.dropped else ""
+        dropped = " (start left out)" if self.work.dropped else ""
         return (
             f"  {self.work.mode}  {self.work.prompt_tokens}{dropped} + {counted(self.answer.tokens, 'token')}"
         )

@@ -120,6 +120,9 @@ class ProblemTrainingTask:
             sample = self._sample(model, session.counters.step, prompt)
         yield sample
 
+    def after_step(self, session: Session, drawn: int) -> Iterator[Event]:
+        return iter(())
+
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Answer held-out problems at every mode and at the trained depth; then write datasets.json and
         evaluation.json."""

@@ -125,6 +125,9 @@ class PuzzleTask:
         session.control.done("sample")
         yield from ()
 
+    def after_step(self, session: Session, drawn: int) -> Iterator[Event]:
+        return iter(())
+
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Answer the held-out puzzles that did not choose the weights, in as many steps as it takes and in
         fixed numbers of steps; then write datasets.json and evaluation.json."""

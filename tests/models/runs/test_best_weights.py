@@ -8,6 +8,7 @@ import torch
 
 from data.errors import UsageError
 from models.errors import RunError
+from models.evaluation.parts import PartLosses
 from models.planning.extend import extend
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.checkpoint_folder import pointers_in
@@ -36,16 +37,16 @@ class GivenLosses:
     def __init__(self) -> None:
         self.evaluations = 0
 
-    def evaluate(self, *arguments: Any, step: int, **more: Any) -> Generator[Event, None, float]:
+    def evaluate(self, *arguments: Any, step: int, **more: Any) -> Generator[Event, None, list[PartLosses]]:
         self.evaluations += 1
         yield EvaluationAdvanced(step=step, done=1, total=1)
-        return 1.0 + abs(self.evaluations - 4)
+        return [PartLosses(1.0 + abs(self.evaluations - 4), {})]
 
 
 @pytest.fixture
 def given_losses(monkeypatch: pytest.MonkeyPatch) -> GivenLosses:
     given = GivenLosses()
-    monkeypatch.setattr(text_task, "evaluate", given.evaluate)
+    monkeypatch.setattr(text_task, "evaluate_parts", given.evaluate)
     return given
 
 

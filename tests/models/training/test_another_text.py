@@ -10,6 +10,7 @@ import torch
 
 from data.cache import set_cache_dir
 from data.progress import result_of
+from models.evaluation.parts import PartLosses
 from models.planning.continuation_plan import ContinuationPlan
 from models.planning.extend import extend
 from models.planning.replay_share import OF_A_FAR_TEXT
@@ -118,7 +119,8 @@ def test_the_best_weights_know_the_earlier_texts_too_where_they_are_replayed(
 
         return measure
 
-    monkeypatch.setattr(text_task, "evaluate", measures(2.0, 1.9))  # the river is learned
+    losses = [[PartLosses(loss, {})] for loss in (2.0, 1.9)]
+    monkeypatch.setattr(text_task, "evaluate_parts", measures(*losses))  # the river is learned
     rising = [{meadow.content_hash: meadow.loss_before + by} for by in (0.0, 0.3)]  # the meadow is forgotten
     monkeypatch.setattr(text_task, "losses_on", measures(*rising if share else ({}, {})))
     kept = [

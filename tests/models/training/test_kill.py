@@ -24,14 +24,15 @@ NewRun = Callable[..., Run]
 class Host:
     """The process whose children train and are killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
         root = Path(__file__).parents[3]
+        of_cache = {} if cache is None else {"RLM_CACHE_DIR": str(cache)}
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("training_host.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", **of_cache},
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"

@@ -11,10 +11,12 @@ import signal
 import sys
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 
 import torch
 
+from data.cache import set_cache_dir
 from data.errors import UsageError
 from models.generation import samples as sample
 from models.runs.events import CheckpointSaved
@@ -45,6 +47,8 @@ def train_and_exit(run: Run, first_save: int) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
+    import_module("torch._dynamo")  # an optimizer does, which takes seconds in each child
+    set_cache_dir(os.environ.get("RLM_CACHE_DIR"))
     sample.SAMPLE = sample.SAMPLE.changed(max_tokens=6)
     report("ready")
     for line in sys.stdin:

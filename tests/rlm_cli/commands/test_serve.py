@@ -47,7 +47,8 @@ def test_without_the_extra_one_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.setitem(sys.modules, "starlette.applications", type(sys)("starlette.applications"))
+    for name in ("starlette", "starlette.applications"):
+        monkeypatch.setitem(sys.modules, name, type(sys)(name))
     assert main(["serve", "owl"]) == 1
     assert capsys.readouterr().err == (
         "error: rlm serve needs uvicorn, which is not installed.\n"

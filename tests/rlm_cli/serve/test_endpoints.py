@@ -70,7 +70,7 @@ def test_the_oldest_turns_of_a_long_conversation_are_left_out(chat) -> None:
     answer = chat.chat("the first words", "and an answer", "the second words", max_tokens=8)
     assert answer["rlm"]["dropped"] == 2
     assert answer["usage"]["prompt_tokens"] <= 40
-    assert "2 at the start left out" in chat.lines[-1]
+    assert "(start left out) + 8 tokens" in chat.lines[-1]
 
 
 def test_a_model_of_text_takes_no_instructions(text) -> None:

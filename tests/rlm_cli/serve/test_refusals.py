@@ -220,7 +220,7 @@ def test_weights_that_give_no_numbers(text, monkeypatch) -> None:
 
 def test_malformed_requests_end_nothing(text, chat) -> None:
     for endpoint, seed in ((text, 1), (chat, 2)):
-        send_malformed(endpoint, 150, seed)
+        send_malformed(endpoint, 120, seed)
 
 
 def send_malformed(endpoint, count, seed):

@@ -1,6 +1,7 @@
 """The endpoint behind its web server: requests at once, clients that leave, sockets that send no HTTP."""
 
 import asyncio
+import contextlib
 import socket
 import time
 
@@ -21,7 +22,7 @@ def until(holds, seconds=10.0):
 
 def test_requests_at_once_are_answered_as_they_are_alone(server) -> None:
     asked = [
-        {"prompt": "abcdef"[: number % 5 + 1], "seed": number, "max_tokens": 4 + number % 9,
+        {"prompt": "abcdef"[: number % 5 + 1], "seed": number, "max_tokens": 3 + number % 4,
          "mode": ("fast", "deep")[number % 2]}
         for number in range(50)
     ]  # fmt: skip
@@ -32,7 +33,7 @@ def test_requests_at_once_are_answered_as_they_are_alone(server) -> None:
 
     together = asyncio.run(ask_all())
     assert [response.status_code for response in together] == [200] * 50
-    for number in range(0, 50, 9):
+    for number in range(0, 50, 11):
         alone = server.endpoint.complete(**asked[number])
         assert together[number].json()["choices"][0]["text"] == alone["choices"][0]["text"]
 
@@ -57,10 +58,13 @@ def test_a_client_that_leaves_ends_its_texts(server, stream) -> None:
 
 def test_bytes_that_are_not_http_end_nothing(server) -> None:
     for content in (b"\x00\xff" * 500, b"GET\r\n\r\n", b"A" * 200_000, b""):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        answer = b""
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        with contextlib.suppress(OSError), connection:  # the server may have closed it already
             connection.sendall(content)
             connection.shutdown(socket.SHUT_WR)
-            assert connection.recv(100)[:12] in (b"HTTP/1.1 400", b"")
+            answer = connection.recv(100)
+        assert answer[:12] in (b"HTTP/1.1 400", b"")
     assert httpx.get(f"{server.address}/v1/models").status_code == 200
     assert server.endpoint.reported == []
 

@@ -1,0 +1,99 @@
+"""The tokens of a mix: those of each source in files of its own, so that a change of weights needs no new."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.mixes.mixed_corpus import MixedCorpus
+from data.mixes.spec import PARTS
+from data.prepare import PreparedData, open_prepared, prepare
+from data.progress import Progress, convert_yields
+from data.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMix:
+    """PreparedData's counts over the sources of a mix, and the data of each."""
+
+    sources: tuple[PreparedData, ...]
+    parts: tuple[int, ...]
+    """Of PARTS tokens, those that come from each."""
+
+    @property
+    def path(self) -> Path:
+        """The folder of the first source's tokens."""
+        return self.sources[0].path
+
+    @property
+    def train_tokens(self) -> int:
+        return sum(one.train_tokens for one in self.sources)
+
+    @property
+    def validation_tokens(self) -> int:
+        return sum(one.validation_tokens for one in self.sources)
+
+    @property
+    def validation_bytes(self) -> int:
+        """The bytes that as many tokens as are held out have in the shares of the mix: the divisor of bits
+        per byte."""
+        per_token = (
+            parts * one.validation_bytes / max(1, one.validation_tokens)
+            for one, parts in zip(self.sources, self.parts, strict=True)
+        )
+        return max(1, round(self.validation_tokens * sum(per_token) / PARTS))
+
+    @property
+    def unknown_characters(self) -> int:
+        return sum(one.unknown_characters for one in self.sources)
+
+    @property
+    def validation(self) -> np.ndarray:
+        """(N,) what is held out of all sources, one after another, in memory."""
+        return np.concatenate([one.validation for one in self.sources])
+
+    def fills_context(self, context_length: int) -> bool:
+        """Whether every source has something to learn from and to measure on, and all together fill it."""
+        measured = all(one.validation_tokens >= 2 and one.train_tokens >= 1 for one in self.sources)
+        return measured and self.train_tokens > context_length
+
+    def excerpt(self, train_tokens: int, held_out_tokens: int) -> PreparedData:
+        """About so many tokens of each split, from the beginning of every source in its share, in memory."""
+
+        def beginning(arrays: Sequence[np.ndarray], most: int) -> np.ndarray:
+            shares = (parts * most // PARTS for parts in self.parts)
+            return np.concatenate([tokens[:share] for tokens, share in zip(arrays, shares, strict=True)])
+
+        train = beginning([one.train for one in self.sources], train_tokens)
+        validation = beginning([one.validation for one in self.sources], held_out_tokens)
+        share = len(validation) / max(1, self.validation_tokens)
+        return PreparedData(
+            path=self.path,
+            train=train,
+            validation=validation,
+            train_tokens=len(train),
+            validation_tokens=len(validation),
+            validation_bytes=round(self.validation_bytes * share),
+            unknown_characters=self.unknown_characters,
+        )
+
+
+def prepare_mix(mix: MixedCorpus, tokenizer: Tokenizer) -> Generator[Progress, None, PreparedMix]:
+    """Cut the sources of a mix into tokens, each as `prepare` does. Raises as it does."""
+    total, before, found = mix.characters, 0, []
+    for part in mix.mix:
+        done = before
+
+        def in_all(progress: Progress, done: int = done) -> Progress:
+            return Progress(progress.stage, done + progress.done, total, progress.unit)
+
+        found.append((yield from convert_yields(prepare(part.corpus, tokenizer), in_all)))
+        before += part.corpus.characters
+    return PreparedMix(tuple(found), tuple(part.parts for part in mix.mix))
+
+
+def open_prepared_mix(names: Sequence[str | None], parts: Sequence[int]) -> PreparedMix:
+    """The data in the folders of these names in the cache. Raises CorpusError where one is missing or
+    damaged."""
+    return PreparedMix(tuple(open_prepared(name or "") for name in names), tuple(parts))

@@ -1,0 +1,357 @@
+"""The documents of a source, written once into the cache as records in shards of plain JSONL.
+
+A shard that is complete stays, so a source that fails half way is read on from there. What the rows were
+and what was left out is counted in `spool.json`.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from data.cache import CACHE_HINT, cache_dir, cache_lock
+from data.corpus import Corpus, Kind
+from data.document import Message
+from data.errors import CorpusError, RlmError
+from data.filters import Dropped, parse_filters
+from data.jsonl import MAX_RECORD_CHARACTERS
+from data.mixes import library
+from data.mixes.columns import RowReader, UnusableRowError
+from data.mixes.rows import BROKEN, BrokenRow, Row, files_of, open_rows
+from data.mixes.spec import MixSource
+from data.plain_file import UnreadableFileError, read_plain_file
+from data.progress import Progress
+from data.records import UnusableRecordError, read_record
+from data.scan import Source, TextStatistics
+from data.storage import (
+    TEMPORARY_PREFIX,
+    clear_temporaries,
+    move_into_place,
+    remove_entry,
+    replace_json,
+    storing,
+)
+from data.text_reader import Encoding
+
+SHARD_BYTES = 64 * 2**20
+_VERSION = 1
+_STATE = "spool.json"
+_LARGEST_STATE = 64 * 2**20
+_TOLD_EVERY_ROWS = 256
+_TOO_LONG = "documents of more than 33 million characters"
+_EMPTY = "empty documents"
+
+
+@dataclass(slots=True)
+class _Lost:
+    """What one filter or one fault left out."""
+
+    documents: int = 0
+    characters: int = 0
+
+
+@dataclass(slots=True)
+class _Shard:
+    file: str
+    bytes: int
+    """Of the file."""
+    text_bytes: int
+    characters: int
+    documents: int
+    digest: str
+    has_messages: bool
+
+
+@dataclass(slots=True)
+class _State:
+    """What is in the folder of a spool."""
+
+    is_complete: bool = False
+    rows: int = 0
+    """That were read for the shards so far."""
+    shards: list[_Shard] = field(default_factory=list)
+    dropped: dict[str, _Lost] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Parts of documents, as `read_record` counts them."""
+    character_counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def documents(self) -> int:
+        return sum(shard.documents for shard in self.shards)
+
+
+def spool(source: MixSource) -> Generator[Progress, None, Corpus]:
+    """The documents of `source` as a corpus in the cache, written there if need be. What a filter or a fault
+    left out is in its `dropped`.
+
+    Waits where another process writes the same. Raises CorpusError where the source cannot be read or ends
+    before its end, UsageError for a wrong description of it, StorageError.
+    """
+    folder = cache_dir() / "mixes"
+    key = _key(source)
+    with storing(f"source '{source.name}' in '{folder}'", CACHE_HINT):
+        folder.mkdir(exist_ok=True)
+        lock = yield from cache_lock(folder / f"{key}.lock", _progress(source, 0, 0))
+        try:
+            state = _state_in(folder / key)
+            if not state.is_complete:
+                if source.filter:
+                    state = _State()  # what a filter of duplicates remembered is gone
+                yield from _Writer(source, folder / key, state).write()
+        finally:
+            lock.release()
+    return _spooled(source, folder / key, state)
+
+
+class _Writer:
+    """Reads the rows of a source, and writes shard after shard."""
+
+    def __init__(self, source: MixSource, folder: Path, state: _State) -> None:
+        self.source, self.folder, self.state = source, folder, state
+        self._dropped: dict[str, _Lost] = {}
+        self._left_out: Counter[str] = Counter()
+        self._filters = parse_filters(",".join(source.filter))
+        self._reader = RowReader(
+            f"source '{source.name}'",
+            source.columns,
+            source.template,
+            lambda row: read_record(row, self._left_out),
+        )
+
+    def write(self) -> Iterator[Progress]:
+        self.folder.mkdir(exist_ok=True)
+        clear_temporaries(self.folder)
+        yield _progress(self.source, 0, 0)
+        found = open_rows(self.source, self._reader.needed, self.state.rows)
+        if found.columns is not None:
+            self._reader.require_columns(found.columns)
+        total = found.number or 0
+        last: Row = {}
+        read = self.state.rows
+        with library.quiet() if found.of_library else contextlib.nullcontext():
+            shard = _OpenShard(self.folder, len(self.state.shards))
+            try:
+                for row in self._failing_in_words(found.rows):
+                    if self.source.documents is not None and self._documents(shard) >= self.source.documents:
+                        break
+                    read += 1
+                    if isinstance(row, BrokenRow):
+                        self._drop(BROKEN, 0)
+                    else:
+                        last = row
+                        self._add(row, shard)
+                    if read % _TOLD_EVERY_ROWS == 0:
+                        yield _progress(self.source, min(read, total or read), self._bounded(total))
+                    if shard.size >= SHARD_BYTES:
+                        self._end_shard(shard, read)
+                        shard = _OpenShard(self.folder, len(self.state.shards))
+                self._reader.require_read(last)
+                self.state.is_complete = True
+                self._end_shard(shard, read)
+            finally:
+                shard.discard()
+
+    def _documents(self, shard: "_OpenShard") -> int:
+        return self.state.documents + shard.documents
+
+    def _bounded(self, total: int) -> int:
+        return min(total, self.source.documents or total)
+
+    def _failing_in_words(self, rows: Iterator[Row | BrokenRow]) -> Iterator[Row | BrokenRow]:
+        read = self.state.rows
+        try:
+            for row in rows:
+                yield row
+                read += 1
+        except RlmError:
+            raise
+        except Exception as error:
+            raise library.interrupted(self.source, read, error) from error
+
+    def _add(self, row: Row, shard: "_OpenShard") -> None:
+        try:
+            document = self._reader.read(row)
+        except UnusableRowError as error:
+            self._drop(error.reason, error.characters)
+            return
+        except UnusableRecordError as error:
+            self._drop(f"records: {error.reason}", 0)
+            return
+        characters = _length(document)
+        if not characters:
+            self._drop(_EMPTY, 0)
+            return
+        if self._filters and (name := self._filters.dropped_by(_text(document), characters)) is not None:
+            self._drop(name, characters)
+            return
+        line = json.dumps(_record(document), ensure_ascii=False)
+        if len(line) > MAX_RECORD_CHARACTERS:
+            self._drop(_TOO_LONG, characters)
+            return
+        shard.add(document, line)
+
+    def _drop(self, name: str, characters: int) -> None:
+        one = self._dropped.setdefault(name, _Lost())
+        one.documents += 1
+        one.characters += characters
+
+    def _end_shard(self, shard: "_OpenShard", rows: int) -> None:
+        state = self.state
+        state.rows = rows
+        if shard.documents:
+            state.shards.append(shard.end())
+            for character, count in shard.character_counts().items():
+                state.character_counts[character] = state.character_counts.get(character, 0) + count
+        for name, dropped in self._dropped.items():
+            known = state.dropped.setdefault(name, _Lost())
+            known.documents += dropped.documents
+            known.characters += dropped.characters
+        for name, count in self._left_out.items():
+            state.left_out[name] = state.left_out.get(name, 0) + count
+        self._dropped, self._left_out = {}, Counter()
+        replace_json(self.folder / _STATE, {"version": _VERSION, **asdict(state)}, "the source")
+
+
+class _OpenShard:
+    """A shard that is being written, under a name that shows it."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.size = self.documents = 0
+        self._path = folder / f"{number:05}.jsonl"
+        self._temporary = folder / f"{TEMPORARY_PREFIX}{self._path.name}"
+        self._file: TextIO = self._temporary.open("w", encoding="utf-8", newline="\n")
+        self._statistics = TextStatistics()
+        self._has_messages = False
+
+    def add(self, document: str | tuple[Message, ...], line: str) -> None:
+        """Write a document; `line` is its record."""
+        self._file.write(line)
+        self._file.write("\n")
+        self.size += len(line) + 1
+        self.documents += 1
+        if isinstance(document, str):
+            self._statistics.add(document, f"text:{len(document)}:")
+            return
+        self._has_messages = True
+        self._statistics.add("", f"messages:{len(document)}:")
+        for message in document:
+            self._statistics.add(message.content, f"{message.role}:{len(message.content)}:")
+
+    def end(self) -> _Shard:
+        """Sync the file, and give it its name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        move_into_place(self._temporary, self._path)
+        return _Shard(
+            file=self._path.name,
+            bytes=self._path.stat().st_size,
+            text_bytes=self._statistics.bytes,
+            characters=self._statistics.characters,
+            documents=self.documents,
+            digest=self._statistics.digest,
+            has_messages=self._has_messages,
+        )
+
+    def character_counts(self) -> dict[str, int]:
+        counts = self._statistics.character_counts()
+        return {chr(code): int(counts[code]) for code in np.flatnonzero(counts)}
+
+    def discard(self) -> None:
+        """Close the file. One that has not got its name is removed."""
+        self._file.close()
+        with contextlib.suppress(OSError):
+            remove_entry(self._temporary)
+
+
+def _record(document: str | tuple[Message, ...]) -> dict[str, Any]:
+    if isinstance(document, str):
+        return {"text": document}
+    return {"messages": [{"role": one.role, "content": one.content} for one in document]}
+
+
+def _text(document: str | tuple[Message, ...]) -> str:
+    return document if isinstance(document, str) else "\n".join(one.content for one in document)
+
+
+def _length(document: str | tuple[Message, ...]) -> int:
+    return len(document) if isinstance(document, str) else sum(len(one.content) for one in document)
+
+
+def _key(source: MixSource) -> str:
+    """The name of its spool: equal for the same rows of the same files, read in the same way."""
+    files = []
+    if source.path is not None:
+        for file in files_of(Path(source.path)):
+            with contextlib.suppress(OSError):
+                found = file.stat()
+                files.append((str(file), found.st_size, found.st_mtime_ns))
+    asked = {
+        key: getattr(source, key)
+        for key in ("path", "dataset", "config", "split", "columns", "template", "filter", "documents")
+    }
+    return hashlib.sha256(json.dumps([_VERSION, asked, files]).encode()).hexdigest()[:32]
+
+
+def _state_in(folder: Path) -> _State:
+    """What the folder holds. Where anything of it is damaged or missing, nothing."""
+    try:
+        found = json.loads(read_plain_file(folder / _STATE, _LARGEST_STATE))
+        if found.pop("version") != _VERSION:
+            return _State()
+        shards = [_Shard(**shard) for shard in found.pop("shards")]
+        dropped = {name: _Lost(**one) for name, one in found.pop("dropped").items()}
+        state = _State(shards=shards, dropped=dropped, **found)
+        sizes = [(folder / shard.file).stat().st_size for shard in shards]
+    except (OSError, UnreadableFileError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return _State()
+    return state if sizes == [shard.bytes for shard in shards] else _State()
+
+
+def _spooled(source: MixSource, folder: Path, state: _State) -> Corpus:
+    """The corpus in the folder. Raises CorpusError where it has no document."""
+    if not state.documents:
+        reasons = ", ".join(f"{one.documents:,} {name}" for name, one in state.dropped.items())
+        raise CorpusError(
+            f"Source '{source.name}' has no document{f': it has {reasons}' if reasons else ''}.",
+            hint="Look at its columns, its template and its filter.",
+        )
+    kind: Kind = "messages" if any(shard.has_messages for shard in state.shards) else "documents"
+    digests = [(shard.digest, shard.documents) for shard in state.shards]
+    return Corpus(
+        name=source.name,
+        kind=kind,
+        sources=tuple(_source(folder, shard) for shard in state.shards),
+        content_hash=hashlib.sha256(json.dumps([kind, digests]).encode()).hexdigest(),
+        characters=sum(shard.characters for shard in state.shards),
+        documents=state.documents,
+        bytes=sum(shard.text_bytes for shard in state.shards),
+        character_counts=state.character_counts,
+        notes=tuple(f"{count:,} {name} left out." for name, count in state.left_out.items()),
+        dropped=tuple(
+            Dropped(name, "document", one.documents, one.characters) for name, one in state.dropped.items()
+        ),
+    )
+
+
+def _source(folder: Path, shard: _Shard) -> Source:
+    return Source(
+        path=folder / shard.file,
+        format="jsonl",
+        encoding=Encoding("utf-8"),
+        bytes=shard.bytes,
+        characters=shard.characters,
+        documents=shard.documents,
+        train_units=shard.documents,
+    )
+
+
+def _progress(source: MixSource, done: int, total: int) -> Progress:
+    return Progress(f"reading {source.name}", done, total, "rows")

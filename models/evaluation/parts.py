@@ -1,0 +1,75 @@
+"""The loss on what is held out of a text, or of the sources of a mix in their shares."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from models.depth import Depth
+from models.evaluation.loss import DepthHistogram, evaluate_depths
+from models.recursive_lm import RecursiveLM
+from models.runs.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutPart:
+    """The held-out tokens (N,) of a source, and its share in the loss: 1 where it is the only one."""
+
+    content_hash: str
+    tokens: np.ndarray
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartLosses:
+    """Nats per token at one depth: the mean of the parts in their shares, and each by its content hash."""
+
+    mean: float
+    by_part: Mapping[str, float]
+
+
+def tokens_of(parts: Sequence[HeldOutPart]) -> int:
+    """How many tokens are held out in all."""
+    return sum(len(part.tokens) for part in parts)
+
+
+def tokens_read(parts: Sequence[HeldOutPart], context_length: int, max_tokens: int | None) -> int:
+    """How many of them an evaluation predicts that may read about `max_tokens`; None for all."""
+    read = 0
+    for part in parts:
+        available, most = len(part.tokens) - 1, _most(part, max_tokens)
+        read += available if most is None else min(available, max(1, most // context_length) * context_length)
+    return read
+
+
+def evaluate_parts(
+    model: RecursiveLM,
+    parts: Sequence[HeldOutPart],
+    depths: Sequence[Depth],
+    number_format: str,
+    *,
+    step: int,
+    max_tokens: int | None,
+    histograms: Mapping[Depth, DepthHistogram] = MappingProxyType({}),
+) -> Generator[Event, None, list[PartLosses]]:
+    """The losses on `parts` at each of `depths`. `max_tokens` is for all parts, in their shares; the rest is
+    as in `evaluate_depths`."""
+    by_depth: list[dict[str, float]] = [{} for _ in depths]
+    for part in parts:
+        found = yield from evaluate_depths(
+            model,
+            part.tokens,
+            depths,
+            number_format,
+            step=step,
+            max_tokens=_most(part, max_tokens),
+            histograms=histograms,
+        )
+        for losses, loss in zip(by_depth, found, strict=True):
+            losses[part.content_hash] = loss
+    return [PartLosses(sum(part.share * one[part.content_hash] for part in parts), one) for one in by_depth]
+
+
+def _most(part: HeldOutPart, max_tokens: int | None) -> int | None:
+    return None if max_tokens is None else max(1, round(part.share * max_tokens))
