@@ -15,10 +15,9 @@ from data.errors import UsageError
 _BANDS, _ROWS = 14, 8
 _RUN = 12
 """Characters of one shingle."""
-_TOGETHER = 4096
+_TOGETHER = 128
 """Shingles that are hashed at once."""
 _SPACES = re.compile(r"[\W_]+")
-_MASK = 2**64 - 1
 
 
 class Duplicates:
@@ -131,12 +130,13 @@ def _bands_of(text: str) -> list[int]:
     hashes = np.zeros(len(codes) - run + 1, dtype=np.uint64)
     for offset in range(run):
         hashes = hashes * _FACTOR + codes[offset : len(hashes) + offset]
-    hashes = np.unique(_mixed(hashes))
-    smallest = np.full(_BANDS * _ROWS, _MASK, dtype=np.uint64)
-    for start in range(0, len(hashes), _TOGETHER):
-        permuted = hashes[start : start + _TOGETHER, None] * _MULTIPLIERS + _SUMMANDS  # (n, bands · rows)
-        smallest = np.minimum(smallest, (permuted >> np.uint64(32)).min(axis=0))
-    rows = smallest.reshape(_BANDS, _ROWS)
+    # In 32 bits, which a processor multiplies many at a time.
+    short = (_mixed(hashes) >> np.uint64(32)).astype(np.uint32)
+    smallest = np.full(_BANDS * _ROWS, 2**32 - 1, dtype=np.uint32)
+    for start in range(0, len(short), _TOGETHER):
+        permuted = _MULTIPLIERS * short[start : start + _TOGETHER] + _SUMMANDS  # (bands · rows, n)
+        smallest = np.minimum(smallest, permuted.min(axis=1))
+    rows = smallest.astype(np.uint64).reshape(_BANDS, _ROWS)
     bands = np.arange(1, _BANDS + 1, dtype=np.uint64)
     for row in rows.T:
         bands = _mixed(bands * _FACTOR + row)
@@ -153,5 +153,5 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _CONSTANTS = _mixed(np.arange(1, 2 * _BANDS * _ROWS + 1, dtype=np.uint64) * _FACTOR)
-_MULTIPLIERS = _CONSTANTS[: _BANDS * _ROWS] | np.uint64(1)
-_SUMMANDS = _CONSTANTS[_BANDS * _ROWS :]
+_MULTIPLIERS, _SUMMANDS = (_CONSTANTS >> np.uint64(32)).astype(np.uint32).reshape(2, -1, 1)
+_MULTIPLIERS = _MULTIPLIERS | np.uint32(1)  # odd, so that no two hashes become one
