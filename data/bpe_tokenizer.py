@@ -141,11 +141,7 @@ def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAM
 
     Raises UsageError for a size out of range.
     """
-    if not MIN_VOCAB_SIZE <= vocab_size <= MAX_VOCAB_SIZE:
-        raise UsageError(
-            f"A vocabulary of {counted(vocab_size, 'token')} is out of range for byte-pair encoding.",
-            hint=f"Choose from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}; 4096 is a good start.",
-        )
+    require_vocab_size(vocab_size)
     library = _library_tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -158,6 +154,15 @@ def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAM
     model = json.loads(library.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
     return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], model["merges"])
+
+
+def require_vocab_size(vocab_size: int) -> None:
+    """Raise UsageError for a size that no vocabulary of byte pairs can have."""
+    if not MIN_VOCAB_SIZE <= vocab_size <= MAX_VOCAB_SIZE:
+        raise UsageError(
+            f"A vocabulary of {counted(vocab_size, 'token')} is out of range for byte-pair encoding.",
+            hint=f"Choose from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}; 4096 is a good start.",
+        )
 
 
 def _cut(text: str, start: int, end: int) -> int:

@@ -151,7 +151,7 @@ def _write_folder(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[
                 file = files.enter_context((temporary / f"{split}.bin").open("wb"))
                 writers[split] = _SplitWriter(file, tokenizer, dtype)
             for split, document in corpus.split_documents():
-                for segment in _segments(document, tokenizer, corpus.kind, is_first=writers[split].is_empty):
+                for segment in segments(document, tokenizer, corpus.kind, is_first=writers[split].is_empty):
                     if writers[split].add(segment):
                         done = sum(writer.characters for writer in writers.values())
                         yield Progress("tokenizing", done, corpus.characters, "characters")
@@ -228,7 +228,7 @@ class _SplitWriter:
         self._batch, self._waiting = [], 0
 
 
-def _segments(document: Document, tokenizer: Tokenizer, kind: Kind, is_first: bool) -> Iterator[str | int]:
+def segments(document: Document, tokenizer: Tokenizer, kind: Kind, is_first: bool) -> Iterator[str | int]:
     """A document as texts to encode and the control tokens around them."""
     if document.messages is not None:
         yield tokenizer.bos_id

@@ -17,6 +17,7 @@ from rlm_cli.commands.chat import chat
 from rlm_cli.commands.control import pause, sample, save, stop
 from rlm_cli.commands.copy import copy, rename
 from rlm_cli.commands.create import create
+from rlm_cli.commands.data import data_commands
 from rlm_cli.commands.doctor import doctor
 from rlm_cli.commands.expand import expand
 from rlm_cli.commands.export import export, import_
@@ -66,6 +67,7 @@ app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(train)
 app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(resume)
 app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(create)
 app.command(cls=PlainHelpCommand, rich_help_panel=MAKE)(expand)
+app.add_typer(data_commands, name="data", rich_help_panel=MAKE)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(chat)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(generate)
 app.command(cls=PlainHelpCommand, rich_help_panel=USE)(solve)

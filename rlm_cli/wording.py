@@ -18,7 +18,20 @@ from rlm_cli.program import program, runs_dir_flag
 from rlm_cli.run_reference import new_name_flags, reference_to
 
 COMMANDS = frozenset(
-    {"train", "resume", "create", "expand", "chat", "generate", "solve", "serve", "watch", "pause", "stop"}
+    {
+        "train",
+        "data",
+        "resume",
+        "create",
+        "expand",
+        "chat",
+        "generate",
+        "solve",
+        "serve",
+        "watch",
+        "pause",
+        "stop",
+    }
     | {"save", "sample", "ls", "show", "plot", "analyze", "benchmark", "trace", "verify", "doctor"}
     | {"recover-tokenizer", "export", "import", "copy", "rename", "rm", "tui", "ui"}
     | {"train-run", "train-plans"}

@@ -15,12 +15,14 @@ _LONGEST_LINE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What one filter has dropped: `count` lines or documents that had so many `characters`."""
+    """What one filter has dropped: `count` lines or documents that had so many `characters`. `example` is the
+    beginning of the first."""
 
     filter: str
     unit: Unit
     count: int
     characters: int
+    example: str = ""
 
 
 class CorpusFilters:
@@ -43,7 +45,7 @@ class CorpusFilters:
         """By filter, in the order in which they are applied; those that dropped nothing are left out."""
         units: tuple[tuple[Unit, Filters], ...] = (("line", self._lines), ("document", self._documents))
         return tuple(
-            Dropped(name, unit, filters.counts[name], filters.characters[name])
+            Dropped(name, unit, filters.counts[name], filters.characters[name], filters.examples[name])
             for unit, filters in units
             for name in filters.names
             if filters.counts[name]

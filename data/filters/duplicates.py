@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from data.errors import UsageError
+from data.permutation import GOLDEN_GAMMA, splitmix64
 
 _BANDS, _ROWS = 14, 8
 _RUN = 12
@@ -129,9 +130,9 @@ def _bands_of(text: str) -> list[int]:
     run = min(_RUN, len(codes))
     hashes = np.zeros(len(codes) - run + 1, dtype=np.uint64)
     for offset in range(run):
-        hashes = hashes * _FACTOR + codes[offset : len(hashes) + offset]
+        hashes = hashes * GOLDEN_GAMMA + codes[offset : len(hashes) + offset]
     # In 32 bits, which a processor multiplies many at a time.
-    short = (_mixed(hashes) >> np.uint64(32)).astype(np.uint32)
+    short = (splitmix64(hashes) >> np.uint64(32)).astype(np.uint32)
     smallest = np.full(_BANDS * _ROWS, 2**32 - 1, dtype=np.uint32)
     for start in range(0, len(short), _TOGETHER):
         permuted = _MULTIPLIERS * short[start : start + _TOGETHER] + _SUMMANDS  # (bands · rows, n)
@@ -139,19 +140,11 @@ def _bands_of(text: str) -> list[int]:
     rows = smallest.astype(np.uint64).reshape(_BANDS, _ROWS)
     bands = np.arange(1, _BANDS + 1, dtype=np.uint64)
     for row in rows.T:
-        bands = _mixed(bands * _FACTOR + row)
+        bands = splitmix64(bands * GOLDEN_GAMMA + row)
     found: list[int] = bands.tolist()
     return found
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """uint64 to uint64, each bit of a value changing about half of the result's (splitmix64)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_CONSTANTS = _mixed(np.arange(1, 2 * _BANDS * _ROWS + 1, dtype=np.uint64) * _FACTOR)
+_CONSTANTS = splitmix64(np.arange(1, 2 * _BANDS * _ROWS + 1, dtype=np.uint64) * GOLDEN_GAMMA)
 _MULTIPLIERS, _SUMMANDS = (_CONSTANTS >> np.uint64(32)).astype(np.uint32).reshape(2, -1, 1)
 _MULTIPLIERS = _MULTIPLIERS | np.uint32(1)  # odd, so that no two hashes become one

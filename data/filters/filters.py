@@ -20,6 +20,8 @@ from data.nearest import did_you_mean
 
 SHORTEST_REPEATED_LINE = 20
 """Characters of a line below which it is no duplicate: "Yes." and the names of speakers come again."""
+EXAMPLE = 200
+"""Characters that are kept of a text as an example."""
 
 _RULES: Mapping[str, Callable[[str | None], Filter]] = {
     "length": length_filter,
@@ -80,6 +82,8 @@ class Filters:
         """How many texts each has dropped."""
         self.characters: dict[str, int] = dict.fromkeys(self.names, 0)
         """How many characters those had."""
+        self.examples: dict[str, str] = {}
+        """The beginning of the first text that each has dropped."""
 
     def __bool__(self) -> bool:
         """Whether there is any filter."""
@@ -96,6 +100,7 @@ class Filters:
         for one in self._filters:
             if one.drops(text):
                 self.counts[one.name] += 1
+                self.examples.setdefault(one.name, text[:EXAMPLE])
                 self.characters[one.name] += len(text) if characters is None else characters
                 return one.name
         for memory in self._memories:
@@ -110,6 +115,7 @@ class Filters:
     def back_to(self, mark: Mark) -> None:
         """Forget every text since `mark`, which these filters made."""
         self.counts, self.characters = dict(mark.counts), dict(mark.characters)
+        self.examples = {name: text for name, text in self.examples.items() if self.counts[name]}
         for memory, size in zip(self._memories, mark.sizes, strict=True):
             memory.forget(size)
 

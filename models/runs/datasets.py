@@ -1,7 +1,7 @@
 """datasets.json: the texts a run has learned, in the order it first learned them. Torch-free."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,8 +141,15 @@ def described_corpus(corpus: "Corpus") -> JsonObject:
     """A text as JSON has it; with its filters, where there are any."""
     filtered: JsonObject = {}
     if corpus.filters:
-        filtered = {"filters": list(corpus.filters), "dropped": [asdict(one) for one in corpus.dropped]}
+        filtered = {"filters": list(corpus.filters), "dropped": [to_json(one) for one in _dropped(corpus)]}
     return {**_figures(corpus), **filtered}
+
+
+def _dropped(corpus: "Corpus") -> tuple[DroppedTexts, ...]:
+    return tuple(
+        DroppedTexts(filter=one.filter, unit=one.unit, count=one.count, characters=one.characters)
+        for one in corpus.dropped
+    )
 
 
 def _figures(corpus: "Corpus") -> JsonObject:
@@ -161,7 +168,7 @@ def dataset_of(corpus: "Corpus") -> Dataset:
     return Dataset(
         **_figures(corpus),
         filters=corpus.filters,
-        dropped=tuple(DroppedTexts(**asdict(one)) for one in corpus.dropped),
+        dropped=_dropped(corpus),
         paths=tuple(source_paths(corpus)),
         encodings=tuple(source.encoding.name for source in corpus.sources),
         notes=corpus.notes,

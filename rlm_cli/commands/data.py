@@ -1,0 +1,196 @@
+"""`rlm data`: what a model will see of a text, and a tokenizer made from one."""
+
+import os
+import shlex
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from data.errors import RlmError
+from data.wording import counted
+from rlm_cli.choose_encoding import read_in_chosen_encoding
+from rlm_cli.options import ForceOption, JsonOption, QuietOption, RunsDirOption
+from rlm_cli.output import Form, Output
+from rlm_cli.output_file import require_free
+from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
+from rlm_cli.program import program
+from rlm_cli.text_options import EncodingOption, FilterOption
+
+if TYPE_CHECKING:
+    from data.corpus import Corpus
+    from data.progress import Progress
+    from data.tokenizer import Tokenizer
+
+Result = TypeVar("Result")
+
+data_commands = typer.Typer(
+    cls=PlainHelpGroup,
+    help="Look at texts as a model sees them, and make tokenizers.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+PathsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH", help="Text files, folders, or - for standard input.", show_default=False),
+]
+
+
+@data_commands.command(cls=PlainHelpCommand)
+def preview(
+    paths: PathsArgument,
+    filters: FilterOption = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="RUN|FILE",
+            help="That of a run, or a tokenizer.json. Without it: the one a training would make.",
+            show_default=False,
+        ),
+    ] = None,
+    documents: Annotated[
+        int, typer.Option("--documents", "-d", metavar="N", min=0, max=1000, help="Documents to show.")
+    ] = 3,
+    encoding: EncodingOption = None,
+    runs_dir: RunsDirOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what a model will see of a text.
+
+    Shows how much there is to learn and to measure on, the roles of
+    conversations, what the filters drop with an example of each, and the first
+    documents cut into tokens. Colours tell these apart; in a pipe, bars do.
+
+    Examples:
+      rlm data preview book.txt
+      rlm data preview a.jsonl --filter technical
+      rlm data preview a.parquet --tokenizer book
+      rlm data preview book.txt --documents 9 --json
+    """
+    from data.token_preview import preview_tokens
+    from rlm_cli.commands.data_page import preview_as_json, show_preview
+
+    output = Output.of(json=json, quiet=quiet)
+    chosen = None if tokenizer is None else _named_tokenizer(tokenizer, runs_dir)
+    corpus = _read(paths, encoding, filters, output)
+    reason = f"that of {tokenizer}"
+    if chosen is None:
+        chosen, reason = _suggested(corpus, output)
+    found = _with_progress(preview_tokens(corpus, chosen, documents), output)
+    output.json(preview_as_json(corpus, chosen, reason, found))
+    show_preview(corpus, chosen, reason, found, output)
+
+
+@data_commands.command(cls=PlainHelpCommand)
+def tokenizer(
+    paths: PathsArgument,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="Where to write the tokenizer.json.", show_default=False),
+    ],
+    vocab_size: Annotated[
+        int, typer.Option("--vocab-size", metavar="N", help="The most tokens it may have.")
+    ] = 32_000,
+    filters: FilterOption = None,
+    encoding: EncodingOption = None,
+    force: ForceOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a tokenizer of byte pairs from a text.
+
+    It is trained on up to 32 MB, spread evenly over the part to learn from.
+    Every text can be encoded with it, and decodes to itself. The tokenizers
+    library reads the file too.
+
+    Examples:
+      rlm data tokenizer wiki/ --out wiki.json
+      rlm data tokenizer book.txt --vocab-size 4096 --out book.json
+      rlm train book.txt --tokenizer wiki.json
+    """
+    from data.bpe_tokenizer import require_vocab_size, train_bpe_tokenizer
+    from data.token_preview import characters_per_token
+
+    output = Output.of(json=json, quiet=quiet)
+    require_vocab_size(vocab_size)
+    require_free(out, force=force)
+    corpus = _read(paths, encoding, filters, output)
+    output.say("making the tokenizer...")
+    made = train_bpe_tokenizer(corpus, vocab_size)
+    made.save(Path(os.path.expanduser(out)))
+    learned, held_out = (characters_per_token(corpus, made, split) for split in ("train", "validation"))
+    output.json(
+        {
+            "file": str(out),
+            "vocab_size": made.vocab_size,
+            "hash": made.hash,
+            "characters_per_token": {"train": learned, "validation": held_out},
+        }
+    )
+    few = f", all that {corpus.name} gives" if made.vocab_size < vocab_size else ""
+    output.pairs(
+        [
+            ("tokenizer", f"{out}: {counted(made.vocab_size, 'token')}{few}"),
+            ("to learn from", f"{learned:.2f} characters per token"),
+            ("held out", f"{held_out:.2f} characters per token"),
+        ]
+    )
+    output.say(f"\nUse it:  {program()} train {shlex.join(paths)} --tokenizer {shlex.quote(str(out))}")
+
+
+def _read(paths: list[str], encoding: str | None, filters: str | None, output: Output) -> "Corpus":
+    """The text at the paths; progress and what was assumed go to stderr."""
+    from data.filters import parse_filters
+    from models.runs.progress import read_corpus
+    from rlm_cli.training_session import show_progress
+
+    names = parse_filters(filters or "").names
+
+    def read(encoding: str | None, guess: bool) -> "Corpus":
+        encodings = () if encoding is None else (encoding,)
+        return show_progress(read_corpus(paths, encodings, names, guess=guess), _progress(output))
+
+    return read_in_chosen_encoding(read, encoding, output)
+
+
+def _with_progress(work: "Generator[Progress, None, Result]", output: Output) -> Result:
+    from models.runs.progress import with_progress_events
+    from rlm_cli.training_session import show_progress
+
+    return show_progress(with_progress_events(work), _progress(output))
+
+
+def _progress(output: Output) -> Output:
+    """Where progress goes: the result alone is JSON."""
+    return Output(Form.QUIET) if output.is_json else output
+
+
+def _named_tokenizer(name: str, runs_dir: Path | None) -> "Tokenizer":
+    """The tokenizer of a run, or in a file. A run wins over a file of its name."""
+    from data.tokenizer import load_tokenizer, load_tokenizer_file
+    from models.runs.run import Run
+    from rlm_cli.environment import runs_dir as find_runs_dir
+
+    try:
+        run = Run.open(name, find_runs_dir(runs_dir))
+    except RlmError:
+        if not os.path.lexists(os.path.expanduser(name)):
+            raise
+        return load_tokenizer(os.path.expanduser(name))
+    return load_tokenizer_file(run.tokenizer_path)
+
+
+def _suggested(corpus: "Corpus", output: Output) -> "tuple[Tokenizer, str]":
+    """The tokenizer that a training on this text would make, and why that one."""
+    from data.bpe_tokenizer import train_bpe_tokenizer
+    from data.character_tokenizer import train_character_tokenizer
+    from data.tokenizer import suggest_tokenizer
+
+    kind, size, reason = suggest_tokenizer(corpus)
+    if kind == "character":
+        return train_character_tokenizer(corpus), reason
+    output.say("making the tokenizer...")
+    return train_bpe_tokenizer(corpus, size), reason
