@@ -7,7 +7,8 @@ which depends on the number of rows.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,7 +19,7 @@ from models.depth import effective_depth
 from models.device import free_memory_bytes, is_out_of_memory
 from models.generation.continuation import Continuation, Result
 from models.generation.row import (
-    GeneratedToken,
+    Choice,
     Row,
     Sampler,
     depth_with_halting,
@@ -29,6 +30,7 @@ from models.generation.row import (
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
     from models.depth import Depth
+    from models.generation.settings import GenerationConfig
     from models.layers.kv_cache import KVCache
     from models.recursive_lm import RecursiveLM
 
@@ -140,18 +142,16 @@ class _ActiveRow:
         seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
         prompt = prompt_or_start(tokenizer, continuation.prompt)
         self.continuation = continuation
-        self.row = Row(continuation.row, prompt, seed, tokenizer, config, context_length)
+        self.settings = config.changed(seed=None, stop=(), max_tokens=None)
+        """Those that decide on a token. Rows with equal ones share a sampler."""
+        self.row = Row(
+            continuation.row, prompt, seed, tokenizer, config, context_length, continuation.alternatives
+        )
         self.row.fit_prompt(context_length)
-        self._sampler = Sampler(tokenizer, config)
 
-    def next_token(self, logits: Tensor, passes: float) -> GeneratedToken | RlmError:
-        """Choose the next token from logits (V,), or give the error for logits that are not numbers."""
-        alternatives = self.continuation.alternatives
-        try:
-            token, probability, likeliest = self._sampler.choose(logits, self.row, alternatives)
-        except RlmError as error:
-            return error
-        return self.row.append(token, probability, passes, likeliest)
+
+_ScoredRow = tuple[_ActiveRow, Tensor, float]
+"""A row with the logits (V,) after its newest token, and the passes of that token."""
 
 
 class _Batch:
@@ -160,6 +160,7 @@ class _Batch:
     def __init__(self, model: RecursiveLM, tokenizer: Tokenizer, depth: Depth) -> None:
         self.rows: list[_ActiveRow] = []
         self._model = model
+        self._tokenizer = tokenizer
         self._depth = depth
         self._device = next(model.parameters()).device
         self._padding: Tensor | None = None
@@ -186,21 +187,33 @@ class _Batch:
             return [(active.continuation, _out_of_memory()) for active in rows]
         results: list[Result] = []
         self.rows = []
-        for active, logits, passes in scored:
-            outcome = active.next_token(logits, passes)
+        for active, passes, choice in self._choose(scored):
+            outcome = choice if isinstance(choice, RlmError) else active.row.append(choice, passes)
             results.append((active.continuation, outcome))
-            if isinstance(outcome, GeneratedToken) and not outcome.finished:
+            if not isinstance(outcome, RlmError) and not outcome.finished:
                 self.rows.append(active)
         return results
 
-    def _score_next(self, rows: list[_ActiveRow]) -> list[tuple[_ActiveRow, Tensor, float]]:
+    def _choose(self, scored: list[_ScoredRow]) -> Iterator[tuple[_ActiveRow, float, Choice | RlmError]]:
+        """Each row with the passes of its newest token and the choice of the next one."""
+        alike: defaultdict[GenerationConfig, list[_ScoredRow]] = defaultdict(list)
+        for one in scored:
+            alike[one[0].settings].append(one)
+        for settings, group in alike.items():
+            rows = [active.row for active, _, _ in group]
+            logits = torch.stack([logits for _, logits, _ in group])  # (B, V)
+            choices = Sampler(self._tokenizer, settings).choose(logits, rows)
+            for (active, _, passes), choice in zip(group, choices, strict=True):
+                yield active, passes, choice
+
+    def _score_next(self, rows: list[_ActiveRow]) -> list[_ScoredRow]:
         """Each row with its logits (V,) after the newest token, and the passes of that token."""
         cache = self._shared_cache(rows)
         newest = torch.tensor([[active.row.tokens[-1]] for active in rows], device=self._device)
         logits, passes = self._forward(newest, cache, self._padding)
         return list(zip(rows, logits, passes, strict=True))
 
-    def _read(self, rows: list[_ActiveRow]) -> list[tuple[_ActiveRow, Tensor, float]]:
+    def _read(self, rows: list[_ActiveRow]) -> list[_ScoredRow]:
         """As `_score_next`, of rows that are not in a cache. Equal windows are read once."""
         scored = []
         read: dict[tuple[int, ...], tuple[KVCache, Tensor, float]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from data.errors import RlmError
 from models.generation.row import (
     GeneratedToken,
     Row,
@@ -51,7 +52,15 @@ def generate(
     first_seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
     sampler = Sampler(tokenizer, config)
     rows = [
-        Row(index, prompt_or_start(tokenizer, prompt), first_seed + index, tokenizer, config, context_length)
+        Row(
+            index,
+            prompt_or_start(tokenizer, prompt),
+            first_seed + index,
+            tokenizer,
+            config,
+            context_length,
+            alternatives,
+        )
         for index, prompt in enumerate(prompts)
     ]
     for row in rows:
@@ -63,9 +72,10 @@ def generate(
     scorer = scorer_class(model, depth, tokenizer.pad_id, context_length, cache_length)
     while rows:
         logits, passes = scorer.next_logits(rows)  # (B, V), (B,)
-        for i, row in enumerate(rows):
-            token, probability, likeliest = sampler.choose(logits[i], row, alternatives)
-            yield row.append(token, probability, float(passes[i]), likeliest)
+        for row, choice, taken in zip(rows, sampler.choose(logits, rows), passes.tolist(), strict=True):
+            if isinstance(choice, RlmError):
+                raise choice
+            yield row.append(choice, taken)
         active = [i for i, row in enumerate(rows) if not row.finished]
         scorer.select_rows(active, len(rows))
         rows = [rows[i] for i in active]

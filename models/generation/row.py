@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from data.errors import UsageError
+from data.errors import RlmError, UsageError
 from data.tokenizer import SPECIAL_TOKENS
 from models.generation.history import History
 from models.generation.sampling import (
@@ -73,8 +73,10 @@ class Row:
         tokenizer: Tokenizer,
         config: GenerationConfig,
         context_length: int,
+        alternatives: int = 0,
     ) -> None:
         self.index = index
+        self.alternatives = alternatives
         self.tokens = tokens
         self.history = History(tokens, context_length, config.no_repeat_ngram)
         self.start = 0  # the model sees tokens[start:]
@@ -103,9 +105,9 @@ class Row:
         if len(self.tokens) - self.start > context_length:
             self.start = len(self.tokens) - max(1, context_length // 2)
 
-    def append(
-        self, token: int, probability: float, passes: float, alternatives: Alternatives
-    ) -> GeneratedToken:
+    def append(self, choice: Choice, passes: float) -> GeneratedToken:
+        """Add the next token, which took that many `passes`."""
+        token = choice.token
         self.tokens.append(token)
         self.history.add(token)
         if self._left is not None:
@@ -121,7 +123,7 @@ class Row:
                 text, ending = text + rest, ending or "length"
         self.finished = ending is not None
         return GeneratedToken(
-            self.index, token, text, probability, passes, ending, alternatives, self._stream.held
+            self.index, token, text, choice.probability, passes, ending, choice.likeliest, self._stream.held
         )
 
 
@@ -129,8 +131,18 @@ def _ids(tokens: list[int]) -> Tensor:
     return torch.tensor(tokens, dtype=torch.int64)
 
 
+class Choice(NamedTuple):
+    """The next token of a row."""
+
+    token: int
+    probability: float
+    """Before temperature and filters."""
+    likeliest: Alternatives
+    """As many of the likeliest tokens as the row asks for, with their probabilities."""
+
+
 class Sampler:
-    """Choose the next token of a row by the generation settings, on the CPU."""
+    """Chooses the next tokens of rows that have the same settings, on the CPU."""
 
     def __init__(self, tokenizer: Tokenizer, config: GenerationConfig) -> None:
         self._config = config
@@ -139,26 +151,41 @@ class Sampler:
         specials |= set(tokenizer.role_ids.values())
         self._forbidden = torch.tensor(sorted(specials - {tokenizer.eos_id}))
 
-    def choose(self, logits: Tensor, row: Row, alternatives: int) -> tuple[int, float, Alternatives]:
-        """The next token from logits (V,), its probability before temperature and filters, and the
-        likeliest tokens with theirs."""
+    def choose(self, logits: Tensor, rows: Sequence[Row]) -> list[Choice | RlmError]:
+        """The next token of each row from logits (B, V), or the error for logits that are not finite."""
         config = self._config
-        logits = logits.index_fill(0, self._forbidden, float("-inf"))
-        model_probs = logits.softmax(-1)
-        likeliest = most_likely(model_probs, alternatives)
+        logits = logits.index_fill(-1, self._forbidden, float("-inf"))
+        model_probs = logits.softmax(-1)  # (B, V)
         if config.repetition_penalty != 1 or config.no_repeat_ngram:
-            logits = repetition_penalty(logits, _ids(row.history.distinct()), config.repetition_penalty)
-            logits = exclude(logits, _ids(row.history.completing()))
+            penalised = [self._penalise(one, row) for one, row in zip(logits, rows, strict=True)]
+            logits = torch.stack(penalised)
         if config.temperature == 0:
-            # `sample` raises the error for logits that are not finite.
-            best = torch.where(torch.isfinite(model_probs).all(), logits.argmax(-1), -1)
-            if int(best) < 0:
-                sample(model_probs)
-            return int(best), float(model_probs[best]), likeliest
-        logits = temperature(logits, config.temperature)
-        logits = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
-        token = int(sample(logits.softmax(-1), row.random))
-        return token, float(model_probs[token]), likeliest
+            finite = torch.isfinite(model_probs).all(-1)
+            best = torch.where(finite, logits.argmax(-1), -1).tolist()
+            drawn = [token if token >= 0 else _draw(model_probs[i]) for i, token in enumerate(best)]
+        else:
+            logits = temperature(logits, config.temperature)
+            probs = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p).softmax(-1)
+            drawn = [_draw(one, row.random) for one, row in zip(probs, rows, strict=True)]
+        return [
+            token
+            if isinstance(token, RlmError)
+            else Choice(token, float(probs[token]), most_likely(probs, row.alternatives))
+            for token, probs, row in zip(drawn, model_probs, rows, strict=True)
+        ]
+
+    def _penalise(self, logits: Tensor, row: Row) -> Tensor:
+        """Logits (V,) with the tokens of the row's text less likely, or excluded."""
+        logits = repetition_penalty(logits, _ids(row.history.distinct()), self._config.repetition_penalty)
+        return exclude(logits, _ids(row.history.completing()))
+
+
+def _draw(probs: Tensor, random: torch.Generator | None = None) -> int | RlmError:
+    """A token from probs (V,), or the error for those that are not finite."""
+    try:
+        return int(sample(probs, random))
+    except RlmError as error:
+        return error
 
 
 def prompt_or_start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:

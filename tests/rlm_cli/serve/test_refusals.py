@@ -205,8 +205,8 @@ def test_a_failure_is_reported_and_told_without_its_details(text, monkeypatch) -
 def test_weights_that_give_no_numbers(text, monkeypatch) -> None:
     from models.generation import row
 
-    def fail(*arguments):
-        raise RlmError("The model's output is not a number.")
+    def fail(self, logits, rows):
+        return [RlmError("The model's output is not a number.") for _ in rows]
 
     with monkeypatch.context() as patch:
         patch.setattr(row.Sampler, "choose", fail)
