@@ -8,6 +8,14 @@ Prelude, core and coda are pre-norm blocks; `keep` and `inject` are learned vect
 one. The core gets x again at every pass, and its output is normed, so that the state stays bounded at any
 depth. (Prelude, core, coda and re-injection: Geiping et al. 2025, arXiv 2502.05171.)
 
+With `gated`, one pass is a dense model of the same blocks, and the further ones begin as a small change:
+
+    x <- prelude(norm(embedding));    s <- core(x)
+    u <- norm(keep * s + inject * x);    s <- s + gate * (core(u) - u), `cycles` - 1 times
+    logits = head(norm(coda(s)))
+
+`gate` is a learned vector that starts at 0.1. So a model that learned with one pass can go on with more.
+
 Depth: `cycles` is the number of passes of the core; `steps` is ignored.
 """
 
@@ -28,6 +36,9 @@ from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursive_lm import Hidden, Output, RecursiveLM, States
 from models.settings import require
+
+FIRST_GATE = 0.1
+"""What a new gate lets in of the change that a pass makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +66,8 @@ class LoopedConfig(ModelConfig):
     """Blocks after the loop."""
     max_cycles: int = 3
     """The largest number of passes in training."""
+    gated: bool = False
+    """Whether the first pass is that of a dense model, and a gate lets in what the further ones change."""
     d_feed_forward: int | None = None
     """Hidden width of each block's feed-forward network. None: 8/3 of d_model, in steps of 32."""
     tied: bool = False
@@ -93,6 +106,8 @@ class Looped(RecursiveLM):
         self.coda = blocks(config.coda_layers)
         self.keep = nn.Parameter(torch.ones(width))
         self.inject = nn.Parameter(torch.ones(width))
+        if config.gated:
+            self.gate = nn.Parameter(torch.full((width,), FIRST_GATE))
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         initialise(self)
         if config.tied:
@@ -145,7 +160,7 @@ class Looped(RecursiveLM):
         x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
         for slot, block in zip(slots[:first], self.prelude, strict=True):
             x = block(x, context, slot)
-        anchor = rms_norm(x)
+        anchor = x if self.config.gated else rms_norm(x)
         history, passes = self.recur((anchor,), anchor, depth, context, slots[first:last])
         return [states[0] for states in history], passes, slots[last:]
 
@@ -165,9 +180,19 @@ class Looped(RecursiveLM):
         """One pass of the core over the state, with the prelude's output `x` (B, T, D)."""
         if context.ablation.freeze == "core":
             return states
-        state = states[0] * self.keep + x * self.inject
-        for slot, block in zip(slots, self.core, strict=True):
-            state = block(state, context, slot)
-        state = rms_norm(state)
+        state = states[0]
+        if not self.config.gated:
+            state = rms_norm(self.through_blocks(state * self.keep + x * self.inject, context, slots))
+        elif number == 0:
+            state = self.through_blocks(state, context, slots)
+        else:
+            changed = rms_norm(state * self.keep + x * self.inject)
+            state = state + self.gate * (self.through_blocks(changed, context, slots) - changed)
         context.record("core", state)
         return (state,)
+
+    def through_blocks(self, state: Tensor, context: AttentionContext, slots: range) -> Tensor:
+        """The core's blocks, applied to a state (B, T, D)."""
+        for slot, block in zip(slots, self.core, strict=True):
+            state = block(state, context, slot)
+        return state

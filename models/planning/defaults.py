@@ -31,6 +31,10 @@ CHARACTERS_PER_TOKEN = 3.0
 """In a larger vocabulary."""
 MAX_CONVERSATION_CONTEXT = 512
 SHORT_MINUTES = 4.0
+SHALLOW_FRACTION = 0.4
+GATED_SHALLOW_FRACTION = 0.9
+"""Of a model whose first pass is that of a dense one: depth costs time, and buys little on plain text
+(docs/recipe.md)."""
 MIN_CONTEXT = 8
 """Tokens below which a context is not shortened for the sake of a small text."""
 MIN_VALIDATION_TOKENS = 16
@@ -53,7 +57,7 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
     if architecture == DEFAULT_ARCHITECTURE:
         is_small = vocab_size <= SMALL_VOCABULARY
         suggested |= {"d_model": _suggested_width(corpus, training), "n_heads": 4}
-        suggested |= {"ngram": 3 if is_small else 0, "tied": not is_small}
+        suggested |= {"ngram": 3 if is_small else 0, "tied": not is_small, "gated": True}
     return suggested | {"dropout": 0.3 if _may_overfit(corpus, training) else 0.0}
 
 
@@ -63,7 +67,7 @@ def suggested_training(corpus: Corpus, training: TrainingConfig, model: ModelCon
     return {
         "batch_size": max(4, 4096 // model.context_length),
         "evaluation_tokens": _evaluation_tokens(training),
-        "shallow_fraction": 0.4,
+        "shallow_fraction": GATED_SHALLOW_FRACTION if getattr(model, "gated", False) else SHALLOW_FRACTION,
         "weight_decay": 0.3 if _may_overfit(corpus, training) else 0.0,
         "max_epochs": MAX_EPOCHS,
     }

@@ -70,6 +70,7 @@ NAMED = [
 ]
 OPTIONS = [
     pytest.param(("looped", {"tied": True, "core_layers": 2}), id="looped-tied"),
+    pytest.param(("looped", {"gated": True, "core_layers": 2}), id="looped-gated"),
     pytest.param(("hrm", {"output": "stablemax", "gradient_cycles": 1}), id="hrm-stablemax"),
     pytest.param(("ouroboros", {"tied": False, "passes": 8}), id="ouroboros-untied"),
     *(
