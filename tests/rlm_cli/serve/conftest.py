@@ -31,8 +31,8 @@ class Endpoint:
         self.model = build_model(model_config({"architecture": "looped", **shape})).eval()
         for parameter in self.model.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
-        with torch.no_grad():  # so that texts are as long as they may be
-            self.model.head.weight[self.tokenizer.eos_id] = 0
+        never = torch.tensor([self.tokenizer.eos_id])  # so that texts are as long as they may be
+        self.model.head.register_forward_hook(lambda head, x, logits: logits.index_fill(-1, never, -1e9))
         loaded: Any = SimpleNamespace(
             model=self.model, tokenizer=self.tokenizer, run=SimpleNamespace(name="tiny"), kind=kind
         )
