@@ -231,7 +231,13 @@ def _final_event(run: Run) -> JsonObject | None:
 
 def _travelling(config: RunConfig, name: str) -> RunConfig:
     """The configuration without what belongs to this machine, or to checkpoints that stay here."""
-    data = None if config.data is None else replace(config.data, paths=(), prepared=None)
+    data = config.data
+    if data is not None:
+        mix = data.mix
+        if mix is not None:
+            sources = tuple(replace(one, path=None, prepared=None) for one in mix.sources)
+            mix = replace(mix, sources=sources)
+        data = replace(data, paths=(), prepared=None, mix=mix)
     return replace(config, name=name, data=data, calibration=None, replay=None, extension=None)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from models.export.import_folder import import_run
 from models.runs.checkpoint import load_weights
 from models.runs.load import load_run
 from models.runs.run import Run
+from models.runs.run_config import MixSection, MixSourceSection
 from tests.models.export.conftest import DrawnRun
 
 Folder = Callable[..., Path]
@@ -62,6 +64,21 @@ def test_ties_are_written_once(folder: Path) -> None:
 
 def test_the_folder_says_nothing_of_this_machine(folder: Path) -> None:
     assert not any(b"somebody" in path.read_bytes() for path in folder.iterdir())
+
+
+def test_nor_do_the_sources_of_a_mix(drawn_run: DrawnRun, tmp_path: Path) -> None:
+    run = drawn_run("looped")
+    source = MixSourceSection(
+        name="tales", weight=1.0, parts=10_000, content_hash="d", kind="text", path="/home/somebody/tales"
+    )
+    config = run.config()
+    assert config.data is not None
+    mix = MixSection(name="both", sources=(source,))
+    run.save_config(replace(config, data=replace(config.data, mix=mix)))
+    export_run(run, tmp_path / "out", command="rlm export owl")
+    assert b"somebody" not in (tmp_path / "out" / "rlm_run.json").read_bytes()
+    data = again(tmp_path / "out").config().data
+    assert data is not None and data.mix is not None and data.mix.sources[0].name == "tales"
 
 
 def test_byte_pairs_travel_too(drawn_run: DrawnRun, tmp_path: Path) -> None:
