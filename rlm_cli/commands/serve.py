@@ -5,7 +5,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
-from data.errors import UsageError
+from data.errors import RlmError, UsageError
 from rlm_cli.generation_options import (
     WriterDeviceOption,
     check_threads,
@@ -26,6 +26,7 @@ from rlm_cli.streams import OutputError
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
+    from models.runs.load import LoadedModel
     from rlm_cli.serve.served_model import ServedModel
 
 DEFAULT_PORT = 8000
@@ -128,10 +129,25 @@ def _greet(served: "ServedModel", address: str, has_key: bool, output: Output) -
         output.say(in_cli_words(note), style="yellow")
     output.say(f"Models: {', '.join(served.names())}", style="dim")
     path = "/v1/chat/completions" if is_chat else "/v1/completions"
-    asked = {"messages": [{"role": "user", "content": "Hello"}]} if is_chat else {"prompt": "One morning"}
+    asked = (
+        {"messages": [{"role": "user", "content": "Hello"}]}
+        if is_chat
+        else {"prompt": _example_prompt(served.loaded)}
+    )
     body = json.dumps({"model": served.name, **asked})
     header = ' -H "Authorization: Bearer $RLM_KEY"' if has_key else ""
     # In one line, however wide the terminal is, so that it can be copied.
     curl = f"curl {address}{path}{header} -H 'Content-Type: application/json' -d '{body}'"
     output.styled_lines([[("Try: ", "dim"), (curl, "")]], to_stderr=True)
     output.result(f"{address}/v1")
+
+
+def _example_prompt(loaded: "LoadedModel") -> str:
+    """A problem of the kind that the model learned, or the beginning of a text."""
+    from models.runs.problems import load_problems
+
+    if loaded.kind == "problems":
+        with contextlib.suppress(RlmError):  # it is only an example
+            length = loaded.model.config.context_length
+            return load_problems(loaded.run, loaded.config, length, same=False).example
+    return "One morning"
