@@ -70,8 +70,8 @@ class BatchDecoder:
 
     @property
     def active(self) -> int:
-        """The number of texts that are being written."""
-        return sum(len(batch.rows) for batch in self._batches.values())
+        """The number of texts that are being written. Any thread may read it."""
+        return sum(len(batch.rows) for batch in list(self._batches.values()))
 
     def add(self, continuation: Continuation) -> None:
         """Add a text. Raises as `check`."""

@@ -84,12 +84,14 @@ class DecodingThread:
             except Exception as error:  # one text must not end the server
                 self._report(error)
                 failure = RlmError("The server failed to compute this text.", hint="Its log says why.")
-                results = [(text, failure) for text in self._decoder.clear()]
+                # Not those that the decoder returns: the step may have lost some of them.
+                self._decoder.clear()
+                with self._changed:
+                    results = [(text, failure) for text in self._deliver if text not in self._submitted]
             self._hand_over(results)
-        with self._changed:
-            ended = [*self._decoder.clear(), *self._submitted]
-            self._submitted.clear()
         stopped = StoppedError("The server is stopping.", hint="Ask again when it is back.")
+        with self._changed:
+            ended = list(self._deliver)
         self._hand_over([(text, stopped) for text in ended])
 
     def _take_submitted(self) -> bool:

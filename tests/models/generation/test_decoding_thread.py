@@ -138,6 +138,21 @@ def test_an_exception_ends_the_texts_and_not_the_thread(thread, decoder, monkeyp
     assert isinstance(sound.results[0][1], GeneratedToken)
 
 
+def test_a_text_whose_last_token_was_lost_gets_an_error(thread, decoder, monkeypatch) -> None:
+    step = decoder.step
+
+    def lose():
+        step()
+        raise RuntimeError("after the step")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder, "step", lose)
+        lost = Listener()
+        thread.submit([text(1)], lost)
+        assert lost.done.wait(10)
+    assert [type(outcome) for _, outcome in lost.results] == [RlmError]
+
+
 def test_a_listener_that_fails_loses_its_text_only(thread) -> None:
     def fail(results):
         raise RuntimeError("the loop is closed")
