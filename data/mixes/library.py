@@ -91,9 +91,10 @@ def interrupted(source: MixSource, rows: int, error: Exception) -> CorpusError:
     if isinstance(error, CorpusError):
         return error
     network = " The network is gone." if _is_network(error) else f" {_sentence(error)}"
+    kept = "" if source.filter else " What was read is kept, and it goes on from there."
     return CorpusError(
         f"Source '{source.name}' stopped after {rows:,} rows.{network}",
-        hint="Run the command again. What was read is kept, and it goes on from there.",
+        hint=f"Run the command again.{kept}",
     )
 
 
@@ -141,7 +142,9 @@ def _as_rlm_error(source: MixSource, error: Exception) -> RlmError:
             f"The data set '{name}' is a program, and those are not run.",
             hint="Give a data set of data files, such as Parquet.",
         )
-    return CorpusError(f"Source '{source.name}' cannot be read: {_sentence(error)}")
+    return CorpusError(
+        f"Source '{source.name}' cannot be read: {_sentence(error)}", hint="Check its name and its files."
+    )
 
 
 def _no_split(source: MixSource, split: str, listed: str) -> UsageError:

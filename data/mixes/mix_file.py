@@ -4,7 +4,6 @@ import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from data.safe_text import safe_text
 
 _LARGEST_FILE = 1 << 20  # bytes
 _ENDING = ".toml"
+_RECIPES = Path(__file__).parent
 
 
 def load_mix(name_or_path: str) -> MixSpec:
@@ -26,8 +26,8 @@ def load_mix(name_or_path: str) -> MixSpec:
     path = Path(os.path.expanduser(name_or_path))
     known = recipes()
     if not path.exists() and name_or_path in known:
-        text = (resources.files("data.mixes") / f"{name_or_path}{_ENDING}").read_text(encoding="utf-8")
-        return _mix_in(_parsed(text, name_or_path), name_or_path, None)
+        recipe = read_plain_file(_RECIPES / f"{name_or_path}{_ENDING}", _LARGEST_FILE)
+        return _mix_in(_parsed(recipe.decode(), name_or_path), name_or_path, None)
     try:
         content = read_plain_file(path, _LARGEST_FILE, follow_links=True)
         text = content.decode("utf-8-sig")
@@ -44,8 +44,7 @@ def load_mix(name_or_path: str) -> MixSpec:
 
 def recipes() -> list[str]:
     """The names of the mixes that come with rlm."""
-    files = (one.name for one in resources.files("data.mixes").iterdir())
-    return sorted(name.removesuffix(_ENDING) for name in files if name.endswith(_ENDING))
+    return sorted(path.stem for path in _RECIPES.glob(f"*{_ENDING}"))
 
 
 def weighted_paths(paths: Sequence[str]) -> MixSpec | None:

@@ -11,7 +11,7 @@ from data.document import Document
 from data.errors import CorpusError, UsageError
 from data.mixes.rows import has_rows
 from data.mixes.spec import PARTS, MixSource, MixSpec
-from data.mixes.spool import spool
+from data.mixes.spool import require_readable, spool
 from data.progress import Progress
 from data.wording import counted
 
@@ -56,10 +56,14 @@ class MixedCorpus(Corpus):
 
 
 def scan_mix(spec: MixSpec) -> Generator[Progress, None, MixedCorpus]:
-    """Read the sources of a mix; what cannot be trained on directly is written into the cache once.
+    """Read the sources of a mix; what cannot be trained on directly is written into the cache once. All are
+    opened before one is read.
 
     Raises CorpusError, UsageError, StorageError.
     """
+    for source in spec.sources:
+        yield Progress(f"opening {source.name}", 0, 0, "")
+        require_readable(source)
     found: list[MixPart] = []
     for source, parts in zip(spec.sources, spec.parts, strict=True):
         found.append((yield from scan_source(source, parts)))

@@ -24,7 +24,7 @@ from data.filters import Dropped, parse_filters
 from data.jsonl import MAX_RECORD_CHARACTERS
 from data.mixes import library
 from data.mixes.columns import RowReader, UnusableRowError
-from data.mixes.rows import BROKEN, BrokenRow, Row, files_of, open_rows
+from data.mixes.rows import BROKEN, BrokenRow, Row, files_of, has_rows, open_rows
 from data.mixes.spec import MixSource
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.progress import Progress
@@ -110,6 +110,16 @@ def spool(source: MixSource) -> Generator[Progress, None, Corpus]:
     return _spooled(source, folder / key, state)
 
 
+def require_readable(source: MixSource) -> None:
+    """Raise as `spool` does where a source cannot be opened or has not the columns, before any is read."""
+    if not has_rows(source) or _state_in(cache_dir() / "mixes" / _key(source)).is_complete:
+        return
+    reader = _row_reader(source, Counter())
+    found = open_rows(source, reader.needed)
+    if found.columns is not None:
+        reader.require_columns(found.columns)
+
+
 class _Writer:
     """Reads the rows of a source, and writes shard after shard."""
 
@@ -118,20 +128,15 @@ class _Writer:
         self._dropped: dict[str, _Lost] = {}
         self._left_out: Counter[str] = Counter()
         self._filters = parse_filters(",".join(source.filter))
-        self._reader = RowReader(
-            f"source '{source.name}'",
-            source.columns,
-            source.template,
-            lambda row: read_record(row, self._left_out),
-        )
+        self._reader = _row_reader(source, self._left_out)
 
     def write(self) -> Iterator[Progress]:
-        self.folder.mkdir(exist_ok=True)
-        clear_temporaries(self.folder)
         yield _progress(self.source, 0, 0)
         found = open_rows(self.source, self._reader.needed, self.state.rows)
         if found.columns is not None:
             self._reader.require_columns(found.columns)
+        self.folder.mkdir(exist_ok=True)
+        clear_temporaries(self.folder)
         total = found.number or 0
         last: Row = {}
         read = self.state.rows
@@ -157,6 +162,8 @@ class _Writer:
                 self._end_shard(shard, read)
             finally:
                 shard.discard()
+                with contextlib.suppress(OSError):
+                    self.folder.rmdir()  # where nothing came of it
 
     def _documents(self, shard: "_OpenShard") -> int:
         return self.state.documents + shard.documents
@@ -215,8 +222,18 @@ class _Writer:
             known.characters += dropped.characters
         for name, count in self._left_out.items():
             state.left_out[name] = state.left_out.get(name, 0) + count
-        self._dropped, self._left_out = {}, Counter()
+        self._dropped = {}
+        self._left_out.clear()
         replace_json(self.folder / _STATE, {"version": _VERSION, **asdict(state)}, "the source")
+
+
+def _row_reader(source: MixSource, left_out: Counter[str]) -> RowReader:
+    return RowReader(
+        f"source '{source.name}'",
+        source.columns,
+        source.template,
+        lambda row: read_record(row, left_out),
+    )
 
 
 class _OpenShard:

@@ -119,10 +119,10 @@ def test_a_source_that_fails_half_way_goes_on_from_there(
 
     def gone_after(rows_before: int) -> None:
         def open_rows(source: MixSource, needed: tuple[str, ...], skip: int = 0) -> Rows:
-            reads.append(skip)
             found = opened(source, needed, skip)
 
             def failing() -> Iterator[Row | BrokenRow]:
+                reads.append(skip)
                 for number, row in enumerate(found.rows, start=skip):
                     if number == rows_before:
                         raise ConnectionError("reset by peer")
@@ -145,6 +145,19 @@ def test_a_source_that_fails_half_way_goes_on_from_there(
     assert texts(again, 0, "train") == texts(whole, 0, "train") == [row["a"] for row in rows[20:]]
     scan(source)
     assert len(reads) == 3  # all of it is in the cache
+
+
+def test_all_sources_are_opened_before_one_is_read(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[str]()
+    monkeypatch.setattr(spooling._Writer, "write", lambda self: read.append(self.source.name))
+    path = str(tables.folder / "gsm.parquet")
+    good = MixSource(name="good", weight=1, path=path, columns=("question",))
+    for bad in (replace(good, name="bad", columns=("none",)), replace(good, name="bad", path="/none.csv")):
+        error_of(good, bad)
+    assert read == []
+    assert not any((tmp_path / "cache").rglob("*.jsonl"))
 
 
 def test_only_so_many_documents_are_taken(tables: Tables) -> None:
