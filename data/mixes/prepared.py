@@ -59,11 +59,15 @@ class PreparedMix:
         return measured and self.train_tokens > context_length
 
     def excerpt(self, train_tokens: int, held_out_tokens: int) -> PreparedData:
-        """About so many tokens of each split, from the beginning of every source in its share, in memory."""
+        """At most so many tokens of each split, from the beginning of every source, in the shares of the mix,
+        in memory. So a loss on all of them is one in these shares."""
 
         def beginning(arrays: Sequence[np.ndarray], most: int) -> np.ndarray:
-            shares = (parts * most // PARTS for parts in self.parts)
-            return np.concatenate([tokens[:share] for tokens, share in zip(arrays, shares, strict=True)])
+            shares = [parts / PARTS for parts in self.parts]
+            whole = min(most, *(len(one) / share for one, share in zip(arrays, shares, strict=True)))
+            return np.concatenate(
+                [one[: max(2, round(share * whole))] for one, share in zip(arrays, shares, strict=True)]
+            )
 
         train = beginning([one.train for one in self.sources], train_tokens)
         validation = beginning([one.validation for one in self.sources], held_out_tokens)

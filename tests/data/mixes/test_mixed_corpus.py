@@ -259,3 +259,20 @@ def test_what_cannot_be_a_source_is_refused(tmp_path: Path) -> None:
     whole.write_text('{"text": "one"}\n{"text": "two"}\n', encoding="utf-8")
     held = error_of(MixSource(name="few", weight=1, path=str(whole), held_out=2))
     assert held.message == "In source 'few': 'few' has 2 documents, and 2 are held out."
+
+
+def test_an_excerpt_is_in_the_shares_of_the_mix(tables: Tables) -> None:
+    mix = result_of(scan_mix(load_mix(str(tables.mix))))
+    data = result_of(prepare_mix(mix, train_character_tokenizer(mix)))
+    excerpt = data.excerpt(1000, 10**9)
+    assert len(excerpt.train) == 1000
+    shares = [part.share for part in mix.mix]
+    whole = min(len(one.validation) / share for one, share in zip(data.sources, shares, strict=True))
+    for one, share in zip(data.sources, shares, strict=True):
+        length = round(share * whole)
+        found = one.validation[:length]
+        assert any(
+            np.array_equal(excerpt.validation[at : at + length], found)
+            for at in range(len(excerpt.validation) - length + 1)
+        )
+    assert len(excerpt.validation) == pytest.approx(whole, abs=4)
