@@ -25,7 +25,7 @@ from models.export.model_code import model_code
 from models.export.tensor_names import PREFIX, name_in_run
 from models.export.tokenizer_files import read_exported_tokenizer
 from models.runs.best_weights import weights_metadata
-from models.runs.checkpoint import save_weights
+from models.runs.checkpoint import Snapshot, save_checkpoint, save_weights
 from models.runs.compatibility import require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset, datasets_from_json
 from models.runs.evaluation import Evaluation, evaluation_from_json
@@ -37,6 +37,7 @@ from models.runs.read_files import read_json
 from models.runs.run import EVALUATION_FILE, Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
 from models.runs.run_names import CONFIG_FILE, NAME, suggest_name
+from models.runs.run_state import Counters, RunState, Schedule
 from models.runs.tensor_file import read_tensors
 from models.runs.typed_json import JsonObject, MismatchError
 
@@ -97,7 +98,9 @@ def import_run(folder: Path, runs_dir: Path, name: str | None = None) -> Importe
         run_config = replace(run_config, name=run.name)
         with storing("the tokenizer"):
             tokenizer.save(run.tokenizer_path)
-        save_weights(run, weights, weights_metadata(tokenizer, run_config))
+        metadata = weights_metadata(tokenizer, run_config)
+        save_weights(run, weights, metadata)
+        save_checkpoint(run, _snapshot(weights, evaluation), pointers=("latest", "best"), metadata=metadata)
         if record.datasets:
             run.save_datasets(record.datasets)
         if evaluation is not None:
@@ -107,6 +110,18 @@ def import_run(folder: Path, runs_dir: Path, name: str | None = None) -> Importe
             deque(run.record([ended]), maxlen=0)
         run.save_config(run_config)
     return Imported(run, evaluation, tuple(notes))
+
+
+def _snapshot(weights: dict[str, Tensor], evaluation: Evaluation | None) -> Snapshot:
+    """The weights as the end of a training, from which another text can be learned."""
+    counters = Counters()
+    if evaluation is not None:
+        counters.step = counters.last_evaluated = evaluation.after_steps
+        counters.best_step, counters.best_loss = evaluation.step, evaluation.validation_loss
+    schedule = Schedule.over(0, max(1, counters.step))
+    return Snapshot(
+        counters.step, weights, {}, RunState(counters=counters, schedule=schedule, ended="imported")
+    )
 
 
 def _exported_config(folder: Path) -> JsonObject:

@@ -128,7 +128,9 @@ def _not_found(run: Run, paths: Sequence[str]) -> CorpusError:
     """The error where the text of a run is nowhere as it was."""
     again, another = f"{{resume {run.in_command} text=FILE}}", f"{{train FILE continue_run={run.in_command}}}"
     hint = f"Say where it is now: {again}   To learn another: {another}"
-    if STDIN in paths or not paths:
+    if not paths:
+        return CorpusError(f"It is not known where the text of run '{run.name}' is.", hint=hint)
+    if STDIN in paths:
         return CorpusError(f"The text of run '{run.name}' came from standard input.", hint=hint)
     gone = next((path for path in paths if not os.path.exists(path)), None)
     if gone is not None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,8 @@ from models.architectures import ARCHITECTURES
 from models.errors import CheckpointError
 from models.export.export_folder import export_run
 from models.export.import_folder import import_run
-from models.runs.checkpoint import load_weights
+from models.runs.checkpoint import load_checkpoint, load_weights
+from models.runs.listing import list_runs
 from models.runs.load import load_run
 from models.runs.run import Run
 from models.runs.run_config import MixSection, MixSourceSection
@@ -53,6 +55,18 @@ def test_a_round_trip_changes_no_bit(architecture: str, drawn_run: DrawnRun, tmp
     loaded = load_run(imported.run)
     assert (loaded.kind, loaded.notes, loaded.model.config) == ("documents", (), load_run(run).model.config)
     assert imported.run.name == "owl" and imported.run.config().corpus == "meadow"
+
+
+def test_an_imported_run_can_learn_on(folder: Path, tmp_path: Path, plan: Callable[..., Any]) -> None:
+    run = again(folder)
+    (summary,) = list_runs(run.path.parent)
+    assert summary.status == "finished"
+    snapshot, notes = load_checkpoint(run)
+    weights = load_weights(run.weights_path)[0]
+    assert notes == [] and all(torch.equal(snapshot.model[name], weights[name]) for name in weights)
+    (tmp_path / "bees.txt").write_text("a bee hums. no bee hides.\n" * 60, encoding="utf-8")
+    planned = plan(run, tmp_path / "bees.txt", steps=2)
+    assert planned.start().config().revision == 1
 
 
 def test_ties_are_written_once(folder: Path) -> None:
