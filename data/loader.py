@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from data.loss_marks import MARK
 from data.permutation import GOLDEN_GAMMA, permute, splitmix64
 
 IGNORED = -1
@@ -60,7 +61,8 @@ def validation_windows(
     """Windows that do not overlap, in order: inputs (B, T) and targets (B, T), both int64.
 
     Every token but the first is a target exactly once. The last window is padded with zeros whose targets
-    are IGNORED, and the last batch can have fewer windows than `batch_size`.
+    are IGNORED, and the last batch can have fewer windows than `batch_size`. Tokens with a mark
+    (data/loss_marks.py) are IGNORED as targets too.
     """
     resident = _Resident(tokens)
     targets_left = max(0, len(tokens) - 1)
@@ -71,9 +73,15 @@ def validation_windows(
         rows = -(-count // context_length)
         inputs = np.zeros(rows * context_length, dtype=np.int64)
         targets = np.full(rows * context_length, IGNORED, dtype=np.int64)
-        inputs[:count], targets[:count] = part[:-1], part[1:]
+        inputs[:count], targets[:count] = inputs_and_targets(part)
         resident.read(1, count)
         yield inputs.reshape(rows, context_length), targets.reshape(rows, context_length)
+
+
+def inputs_and_targets(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs and the targets (…, T) of blocks (…, T + 1) int64; a token with a mark is no target."""
+    targets = blocks[..., 1:]
+    return blocks[..., :-1] & (MARK - 1), np.where(targets < MARK, targets, IGNORED)
 
 
 class _Resident:

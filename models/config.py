@@ -121,7 +121,8 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     """Largest norm of the whole gradient."""
     loss_on: str = "all"
-    """Of problems: all, every label, or answers, their answers alone."""
+    """What is learned: all; of conversations, assistant, the assistant's words alone; of problems, answers,
+    their answers alone."""
     easy_first: bool = True
     """Of problems: whether the first ones are easy, and harder ones come bit by bit."""
     average_decay: float = 0.0
@@ -222,7 +223,7 @@ _MOST = {
 """Beyond these a number is a slip of the hand, and arithmetic on it may overflow."""
 
 _CHOICES = {
-    "loss_on": ("all", "answers"),
+    "loss_on": ("all", "answers", "assistant"),
     "optimizer": ("muon", "adamw"),
     "schedule": ("wsd", "cosine"),
     "number_format": ("auto", "float32", "bfloat16", "float16"),

@@ -82,6 +82,16 @@ OptimizerOption = Annotated[
         panel=TRAINING_PANEL,
     ),
 ]
+LossOnOption = Annotated[
+    str | None,
+    env_option(
+        "--loss-on",
+        setting="training.loss_on",
+        metavar="WHAT",
+        help="Of conversations: assistant learns its words alone; all, the default, learns every turn.",
+        panel=TRAINING_PANEL,
+    ),
+]
 NumberFormatOption = Annotated[
     str | None,
     env_option(

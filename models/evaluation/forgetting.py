@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.loss_marks import unmarked
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
 from models.recursive_lm import RecursiveLM
@@ -43,7 +44,7 @@ def losses_on(
     for text in texts:
         if len(text.tokens) < 2:
             continue
-        allowed = None if vocabulary is None or text.tokens.max() >= vocabulary else vocabulary
+        allowed = None if vocabulary is None or unmarked(text.tokens).max() >= vocabulary else vocabulary
         losses[text.content_hash] = yield from evaluate(
             model,
             text.tokens,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from data.loader import IGNORED, validation_windows
+from data.loader import IGNORED, inputs_and_targets, validation_windows
 from models.depth import Depth
 from models.device import autocast, to_device
 from models.recursive_lm import RecursiveLM
@@ -168,4 +168,4 @@ def _spread_windows(
     for first in range(0, len(starts), rows):
         places = starts[first : first + rows, None] + np.arange(length + 1)
         blocks = np.asarray(tokens[places]).astype(np.int64)  # (rows, T + 1)
-        yield blocks[:, :-1], blocks[:, 1:]
+        yield inputs_and_targets(blocks)

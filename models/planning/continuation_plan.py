@@ -21,6 +21,7 @@ from models.planning.text_plan import (
     filter_row,
     growth_row,
     length_in_words,
+    loss_row,
     number_format_row,
     record_notes,
 )
@@ -88,6 +89,7 @@ class ContinuationPlan:
             ("knows", ", ".join(self.known)),
             ("text", f"{name}: {counted(self.corpus.characters, 'character')}"),
             *filter_row(self.corpus),
+            *loss_row(self.training),
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed} ({self.replay.reason})"),

@@ -34,7 +34,7 @@ from models.planning.replay_share import Replay, chosen_share, is_read_often
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
 from models.planning.run_content import RunContent, read_content
-from models.planning.text_plan import expected_tokens
+from models.planning.text_plan import expected_tokens, require_conversations
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot, has_checkpoints
 from models.runs.datasets import Dataset, dataset_of, filters_of_files, labels, with_dataset, with_growths
@@ -78,6 +78,7 @@ def plan_continuation(
             request.paths, request.encodings, filters, guess=request.guess_encoding
         )
         content = read_content(run)
+    require_conversations(request, corpus)
     run.require_idle()
     _require_trained(run, content.config)
     if corpus.content_hash == content.config.content_hash:

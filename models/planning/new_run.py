@@ -30,7 +30,7 @@ from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
-from models.planning.text_plan import TextPlan, is_lopsided
+from models.planning.text_plan import TextPlan, is_lopsided, require_conversations
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
@@ -66,6 +66,7 @@ def plan_new_run(
         corpus = yield from read_corpus(
             request.paths, request.encodings, filters, guess=request.guess_encoding
         )
+    require_conversations(request, corpus)
     training = resolved.training
     if not resolved.length:
         training = replace(training, minutes=suggested_minutes(corpus))

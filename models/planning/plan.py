@@ -18,6 +18,8 @@ from models.runs.typed_json import JsonObject
 _FOR_CONTINUED_RUNS = ("replay", "grow_vocab")
 _FOR_TEXT = ("continue_run", *_FOR_CONTINUED_RUNS, "training.grow_every", "training.grow_by")
 _FOR_PROBLEMS = ("training.loss_on", "training.easy_first")
+_ANSWERS = "answers"
+"""What loss_on is for problems alone; its other values are for texts."""
 
 
 class Plan(Protocol):
@@ -72,9 +74,18 @@ def _require_consistent(request: TrainRequest) -> None:
                     hint=f"Leave {{{path}}} out.",
                     field=path,
                 )
+    if request.task is not None and request.overrides.values.get("training.loss_on") == "assistant":
+        raise UsageError(
+            "{training.loss_on} assistant is for conversations.",
+            hint="Leave {training.loss_on} out.",
+            field="training.loss_on",
+        )
     if not makes_problems(request.task):
         for path in _FOR_PROBLEMS:
-            if path in request.overrides.values and path not in request.ambient:
+            value = request.overrides.values.get(path)
+            if value is None or path in request.ambient:
+                continue
+            if request.task is not None or path != "training.loss_on" or value == _ANSWERS:
                 raise UsageError(
                     f"{{{path}}} is for problems.", hint="Have some made: {train task=compose:s3}", field=path
                 )

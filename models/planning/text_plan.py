@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.corpus import Corpus
-from data.errors import StorageError
+from data.errors import StorageError, UsageError
 from data.filters import dropped_in_words
 from data.mixes.mixed_corpus import MixedCorpus
 from data.plain_file import read_plain_file
@@ -19,6 +19,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.errors import RunError
 from models.planning.mix_plan import datasets_of, mix_in_plan, mix_rows, mix_section, paths_of
+from models.planning.request import TrainRequest
 from models.planning.resolve import require_untrained
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import DATASETS_FILE, described_corpus
@@ -60,6 +61,7 @@ class TextPlan:
             ("run", self.name),
             *self._text_rows(),
             *filter_row(self.corpus),
+            *loss_row(training),
             ("tokenizer", f"{self.tokenizer.kind}, {tokens} ({self.reason})"),
             (
                 "model",
@@ -198,6 +200,26 @@ def filter_row(corpus: Corpus) -> list[tuple[str, str]]:
     if not corpus.dropped:
         return [("filters", f"{', '.join(corpus.filters)}: nothing dropped")]
     return [("filters", f"dropped {dropped_in_words(corpus.dropped, corpus.characters)}")]
+
+
+def loss_row(training: TrainingConfig) -> list[tuple[str, str]]:
+    """The row of a plan that tells what is learned of conversations; none where it is all of them."""
+    return (
+        [("learns", "what the assistant says; the rest is read")] if training.loss_on == "assistant" else []
+    )
+
+
+def require_conversations(request: TrainRequest, corpus: Corpus) -> None:
+    """Raise UsageError where the assistant's words were to be learned, and there are none."""
+    path = "training.loss_on"
+    if path in request.ambient or request.overrides.values.get(path) != "assistant":
+        return
+    if corpus.kind != "messages":
+        raise UsageError(
+            f"{{training.loss_on}} assistant is for conversations, and {corpus.name} has none.",
+            hint="Leave it out, or give a file of records with messages, or with prompt and completion.",
+            field=path,
+        )
 
 
 def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from data.corpus import Corpus, open_corpus
 from data.errors import CorpusError, RlmError, UsageError
+from data.loss_marks import as_asked
 from data.progress import result_of
 from data.tokenizer import SPECIAL_TOKENS, Tokenizer
 from models.evaluation.loss import evaluate
@@ -133,6 +134,7 @@ class TrainingTexts:
         if tokenizer.vocab_size > self.model.config.vocab_size:
             return math.inf
         tokens = np.concatenate(list(held_out_tokens(self.sample, tokenizer)))
+        tokens = as_asked(tokens, str(self._config.training.get("loss_on", "all")))
         depth = default_depth(self.model)
         evaluating = evaluate(self.model, tokens, depth, "float32", max_tokens=_EVALUATED_TOKENS)
         return result_of(evaluating)

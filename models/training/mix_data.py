@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data.errors import CorpusError
+from data.loss_marks import as_asked
 from data.mixes.sampler import MixSampler, source_sampler
 from data.mixes.spec import PARTS
 from data.tokenizer import Tokenizer
@@ -43,7 +44,9 @@ def open_mix_task(
             hint="Train a new run on more text, or with a shorter context.",
         )
     samplers = [
-        source_sampler(one.train, model.context_length, training.seed, source.content_hash)
+        source_sampler(
+            as_asked(one.train, training.loss_on), model.context_length, training.seed, source.content_hash
+        )
         for one, source in zip(data.sources, mix.sources, strict=True)
     ]
     by_hash = {one.content_hash: one for one in run.datasets(config)}
@@ -54,13 +57,14 @@ def open_mix_task(
         data=data,
         kind=max(mix.sources, key=lambda source: source.parts).kind,
         held_out=tuple(
-            HeldOutPart(source.content_hash, one.validation, source.parts / PARTS)
+            HeldOutPart(source.content_hash, as_asked(one.validation, training.loss_on), source.parts / PARTS)
             for one, source in zip(data.sources, mix.sources, strict=True)
         ),
         sampler=MixSampler(samplers, mix.parts),
         characters_per_token=characters / (data.train_tokens + data.validation_tokens) or 1.0,
         datasets=datasets,
         known=(),
+        answers_only=training.loss_on == "assistant",
     )
     return task, config
 

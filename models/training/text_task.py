@@ -5,10 +5,12 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from data.loader import BlockSampler
+from data.loader import IGNORED, BlockSampler, inputs_and_targets
+from data.loss_marks import MARK, asked_for, unmarked
 from data.mixes.sampler import MixSampler
 from data.mixture import MixedSampler
 from data.prepare import TokenCounts
@@ -63,6 +65,8 @@ class TextTask:
     known: tuple[HeldOutText, ...]
     """The held-out parts of the earlier texts, and of the one that is learned. Empty for a mix, which is the
     first that a run learns."""
+    answers_only: bool = False
+    """Whether the loss is that on the assistant's words: all else has marks (data/loss_marks.py)."""
 
     @property
     def train_tokens(self) -> int:
@@ -75,21 +79,28 @@ class TextTask:
     def calibrate(
         self, model: RecursiveLM, config: TrainingConfig, threads: int, length: Length
     ) -> Generator[Event, None, Calibration]:
-        blocks = torch.from_numpy(self.sampler.batch(0, config.batch_size))  # (B, T + 1)
+        blocks = torch.from_numpy(self.sampler.batch(0, config.batch_size) & (MARK - 1))  # (B, T + 1)
         return (yield from calibrate(model, blocks, config, threads, length))
 
     def depth_at(self, session: Session, step: int) -> Depth:
         return shallow_then_sampled(session, step)
 
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
-        blocks = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))
+        blocks = self.sampler.batch(session.counters.position, session.config.batch_size)  # (B, T + 1)
+        inputs, targets = inputs_and_targets(blocks)
+        count, learned = int((targets != IGNORED).sum()), 1.0
+        if not count:  # no answer lies in it: its loss is that of all, and nothing is learned
+            targets, count, learned = blocks[:, 1:] & (MARK - 1), targets.size, 0.0
+        batch = torch.from_numpy(np.stack((inputs, targets), axis=1))  # (B, 2, T)
         losses, passes, shares = list[Tensor](), list[Tensor](), list[float]()
-        for micro in blocks.split(session.calibration.micro_batch):  # (b, T + 1)
-            shares.append(len(micro) / len(blocks))
+        for micro in batch.split(session.calibration.micro_batch):  # (b, 2, T)
+            if not (asked := int((micro[:, 1] != IGNORED).sum())):
+                continue
+            shares.append(asked / count)
             rows = to_device(micro, session.device)
             with autocast(session.device, session.calibration.number_format):
-                parts = session.model.training_loss(rows[:, :-1], rows[:, 1:], depth)
-            session.optimizers.backward(parts.total * shares[-1])
+                parts = session.model.training_loss(rows[:, 0], rows[:, 1], depth)
+            session.optimizers.backward(parts.total * (shares[-1] * learned))
             losses.append(parts.next_token.detach())
             passes.append(parts.passes.detach())
         return BatchLoss(weighted_sum(losses, shares), weighted_sum(passes, shares), len(blocks))
@@ -120,7 +131,7 @@ class TextTask:
         return True
 
     def evaluate(self, session: Session) -> Iterator[Event]:
-        counters, data = session.counters, self.data
+        counters = session.counters
         histogram, sample = DepthHistogram(), None
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
             evaluation = self._loss_and_forgetting(session, model, histogram)
@@ -135,7 +146,7 @@ class TextTask:
                     return
             best = session.keep_if_best(loss + forgetting)
         counters.last_evaluated = counters.step
-        bits = bits_per_byte(loss, data.validation_tokens, data.validation_bytes)
+        bits = self._bits_per_byte(loss)
         passes, by_source = histogram.mean, self._by_source(losses.by_part)
         yield evaluation_finished(session, loss, bits, best=best, passes_per_token=passes, losses=by_source)
         if sample is not None:
@@ -185,7 +196,8 @@ class TextTask:
     ) -> Generator[Event, None, Passage]:
         step, depth = session.counters.step, default_depth(model)
         sampled = max(self.held_out, key=lambda part: part.share)
-        return sample_passage(model, self.tokenizer, self.kind, sampled.tokens, depth, step, prompt)
+        tokens = unmarked(sampled.tokens)
+        return sample_passage(model, self.tokenizer, self.kind, tokens, depth, step, prompt)
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""
@@ -202,7 +214,7 @@ class TextTask:
                 max_tokens=max_tokens,
                 deadline=time.monotonic() + min(final_s, left_s),
             )
-        bits = bits_per_byte(losses.default, data.validation_tokens, data.validation_bytes)
+        bits = self._bits_per_byte(losses.default)
         known = yield from self._measure_known_texts(session, model, losses)
         session.run.save_evaluation(
             Evaluation(
@@ -259,6 +271,16 @@ class TextTask:
         return CorporaMeasured(
             step=step, losses=by_label(self.datasets, losses), losses_before=by_label(self.datasets, before)
         )
+
+    def _bits_per_byte(self, loss: float) -> float:
+        """A loss on what is asked for of the held-out tokens, as bits per byte of that text."""
+        if not self.answers_only:
+            return bits_per_byte(loss, self.data.validation_tokens, self.data.validation_bytes)
+        asked = np.concatenate([asked_for(part.tokens) for part in self.held_out])
+        counts = np.bincount(asked)
+        found = np.flatnonzero(counts)
+        size = sum(int(counts[token]) * len(self.tokenizer.token_bytes(int(token))) for token in found)
+        return bits_per_byte(loss, len(asked), size)
 
     def _by_source(self, losses: Mapping[str, float]) -> dict[str, float] | None:
         """Losses by content hash, as losses by the name of a source of the mix; None for one text."""

@@ -48,6 +48,7 @@ from rlm_cli.train_options import (
     GrowByOption,
     GrowEveryOption,
     GrowVocabularyOption,
+    LossOnOption,
     MixOption,
     NumberFormatOption,
     OptimizerOption,
@@ -106,6 +107,7 @@ def train(
     vocab_size: VocabularyOption = None,
     batch_size: BatchSizeOption = None,
     optimizer: OptimizerOption = None,
+    loss_on: LossOnOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
     number_format: NumberFormatOption = None,
@@ -142,6 +144,7 @@ def train(
       rlm train book.txt --tui
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train notes.jsonl --filter technical
+      rlm train chats.jsonl --loss-on assistant
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       rlm train second.txt --continue book
       rlm train second.txt --continue book --name book-2

@@ -134,7 +134,8 @@ def measure(
         if number % stride:
             continue
         count = int((targets != IGNORED).sum())
-        losses.append(batch_losses(model, inputs, targets, [depth], number_format)[0][0] / count)
+        total = batch_losses(model, inputs, targets, [depth], number_format)[0][0]
+        losses.append(total / max(1, count))  # nothing may be asked for in a part
         counts.append(count)
         if number == 0:  # the first call of a process is slow, so a second one is timed
             began = time.monotonic()

@@ -7,6 +7,7 @@ steps.
 from collections.abc import Iterator
 
 from data.errors import CorpusError, RlmError
+from data.loss_marks import as_asked
 from models.analysis.soundness.files import check_checkpoints, check_round_trip, check_weights
 from models.analysis.soundness.held_out import HeldOutPart, held_out_puzzles, open_held_out
 from models.analysis.soundness.logits import check_cache, check_causality, check_depth, check_puzzle_depth
@@ -81,7 +82,9 @@ def _text_results(
     elif part is None or part.tokens is None:
         yield _no_loss("the text that was held out is not there any more")
     elif isinstance(evaluation, Evaluation):
-        yield from check_losses(model, evaluation, part.tokens, loss_time_s)
+        yield from check_losses(
+            model, evaluation, as_asked(part.tokens, config.training_config().loss_on), loss_time_s
+        )
 
 
 def _problem_losses(
