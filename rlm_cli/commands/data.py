@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from data.errors import RlmError
-from data.wording import counted
+from data.errors import RlmError, UsageError
+from data.wording import counted, percent
 from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.options import ForceOption, JsonOption, QuietOption, RunsDirOption
 from rlm_cli.output import Form, Output
@@ -17,6 +17,7 @@ from rlm_cli.output_file import require_free
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 from rlm_cli.program import program
 from rlm_cli.text_options import EncodingOption, FilterOption
+from rlm_cli.train_options import MixOption
 
 if TYPE_CHECKING:
     from data.corpus import Corpus
@@ -32,14 +33,15 @@ data_commands = typer.Typer(
     rich_markup_mode="rich",
 )
 PathsArgument = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(metavar="PATH", help="Text files, folders, or - for standard input.", show_default=False),
 ]
 
 
 @data_commands.command(cls=PlainHelpCommand)
 def preview(
-    paths: PathsArgument,
+    paths: PathsArgument = None,
+    mix: MixOption = None,
     filters: FilterOption = None,
     tokenizer: Annotated[
         str | None,
@@ -68,29 +70,42 @@ def preview(
       rlm data preview book.txt
       rlm data preview a.jsonl --filter technical
       rlm data preview a.parquet --tokenizer book
+      rlm data preview --mix mix.toml
       rlm data preview book.txt --documents 9 --json
     """
+    from data.mixes.mixed_corpus import MixedCorpus
     from data.token_preview import preview_tokens
     from rlm_cli.commands.data_page import preview_as_json, show_preview
 
     output = Output.of(json=json, quiet=quiet)
     chosen = None if tokenizer is None else _named_tokenizer(tokenizer, runs_dir)
-    corpus = _read(paths, encoding, filters, output)
+    corpus = _read(paths, mix, encoding, filters, output)
     reason = f"that of {tokenizer}"
     if chosen is None:
         chosen, reason = _suggested(corpus, output)
-    found = _with_progress(preview_tokens(corpus, chosen, documents), output)
-    output.json(preview_as_json(corpus, chosen, reason, found))
-    show_preview(corpus, chosen, reason, found, output)
+    if not isinstance(corpus, MixedCorpus):
+        found = _with_progress(preview_tokens(corpus, chosen, documents), output)
+        output.json(preview_as_json(corpus, chosen, reason, found))
+        show_preview(corpus, chosen, reason, found, output)
+        return
+    sources = []
+    for part in corpus.mix:
+        found = _with_progress(preview_tokens(part.corpus, chosen, documents), output)
+        sources.append({"share": part.share, **preview_as_json(part.corpus, chosen, reason, found)})
+        output.result(f"{percent(part.share)} of the tokens", style="bold")
+        show_preview(part.corpus, chosen, reason, found, output)
+        output.result()
+    output.json({"name": corpus.name, "mix": sources})
 
 
 @data_commands.command(cls=PlainHelpCommand)
 def tokenizer(
-    paths: PathsArgument,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="FILE", help="Where to write the tokenizer.json.", show_default=False),
     ],
+    paths: PathsArgument = None,
+    mix: MixOption = None,
     vocab_size: Annotated[
         int, typer.Option("--vocab-size", metavar="N", help="The most tokens it may have.")
     ] = 32_000,
@@ -112,46 +127,63 @@ def tokenizer(
       rlm train book.txt --tokenizer wiki.json
     """
     from data.bpe_tokenizer import require_vocab_size, train_bpe_tokenizer
+    from data.mixes.mixed_corpus import MixedCorpus
     from data.token_preview import characters_per_token
 
     output = Output.of(json=json, quiet=quiet)
     require_vocab_size(vocab_size)
     require_free(out, force=force)
-    corpus = _read(paths, encoding, filters, output)
+    corpus = _read(paths, mix, encoding, filters, output)
     output.say("making the tokenizer...")
     made = train_bpe_tokenizer(corpus, vocab_size)
     made.save(Path(os.path.expanduser(out)))
-    learned, held_out = (characters_per_token(corpus, made, split) for split in ("train", "validation"))
+    parts = [part.corpus for part in corpus.mix] if isinstance(corpus, MixedCorpus) else [corpus]
+    measured = [
+        {
+            "name": part.name,
+            "train": characters_per_token(part, made, "train"),
+            "validation": characters_per_token(part, made, "validation"),
+        }
+        for part in parts
+    ]
     output.json(
         {
             "file": str(out),
             "vocab_size": made.vocab_size,
             "hash": made.hash,
-            "characters_per_token": {"train": learned, "validation": held_out},
+            "characters_per_token": measured,
         }
     )
     few = f", all that {corpus.name} gives" if made.vocab_size < vocab_size else ""
-    output.pairs(
-        [
-            ("tokenizer", f"{out}: {counted(made.vocab_size, 'token')}{few}"),
-            ("to learn from", f"{learned:.2f} characters per token"),
-            ("held out", f"{held_out:.2f} characters per token"),
-        ]
+    output.pairs([("tokenizer", f"{out}: {counted(made.vocab_size, 'token')}{few}")])
+    output.table(
+        ("characters per token", "to learn", "held out"),
+        [(str(one["name"]), f"{one['train']:.2f}", f"{one['validation']:.2f}") for one in measured],
+        right=("to learn", "held out"),
     )
-    output.say(f"\nUse it:  {program()} train {shlex.join(paths)} --tokenizer {shlex.quote(str(out))}")
+    source = f"--mix {shlex.quote(mix)}" if mix is not None else shlex.join(paths or ())
+    output.say(f"\nUse it:  {program()} train {source} --tokenizer {shlex.quote(str(out))}")
 
 
-def _read(paths: list[str], encoding: str | None, filters: str | None, output: Output) -> "Corpus":
-    """The text at the paths; progress and what was assumed go to stderr."""
-    from data.filters import parse_filters
+def _read(
+    paths: list[str] | None, mix: str | None, encoding: str | None, filters: str | None, output: Output
+) -> "Corpus":
+    """The text at the paths, or the mix; progress and what was assumed go to stderr."""
+    if not paths and mix is None:
+        raise UsageError("Missing argument 'PATH'.", hint="Name a text, or a mix: --mix FILE")
+    from models.planning.mix_request import mix_of_request, read_mix
+    from models.planning.request import TrainRequest
     from models.runs.progress import read_corpus
     from rlm_cli.training_session import show_progress
 
-    names = parse_filters(filters or "").names
+    request = TrainRequest(paths=tuple(paths or ()), mix=mix, filters=filters, encoding=encoding)
+    names = request.filter_names
+    if (spec := mix_of_request(request)) is not None:
+        return show_progress(read_mix(spec), _progress(output))
 
     def read(encoding: str | None, guess: bool) -> "Corpus":
         encodings = () if encoding is None else (encoding,)
-        return show_progress(read_corpus(paths, encodings, names, guess=guess), _progress(output))
+        return show_progress(read_corpus(request.paths, encodings, names, guess=guess), _progress(output))
 
     return read_in_chosen_encoding(read, encoding, output)
 

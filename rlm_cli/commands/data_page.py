@@ -1,6 +1,6 @@
 """What `rlm data preview` prints."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,7 @@ _PLAIN_KINDS = {"text": "plain text", "documents": "texts", "messages": "convers
 def preview_as_json(
     corpus: "Corpus", tokenizer: "Tokenizer", reason: str, found: "TokenPreview"
 ) -> dict[str, Any]:
-    from data.filters import Filters
-
-    sentences = Filters(corpus.filters).sentences
+    sentences = _sentences(corpus)
     return {
         "name": corpus.name,
         "kind": corpus.kind,
@@ -53,7 +51,7 @@ def show_preview(
 ) -> None:
     """The parts of a text, what the filters dropped, and the first documents as tokens."""
     output.pairs(_rows(corpus, tokenizer, reason, found))
-    if corpus.filters:
+    if corpus.filters or corpus.dropped:
         output.result("\nDropped", style="bold")
         output.pairs(_filter_rows(corpus))
     is_terminal = stdout_is_terminal()
@@ -91,15 +89,20 @@ def _rows(
         yield "dropped", f"{counted(dropped, 'character')}, {share} of the text"
 
 
-def _filter_rows(corpus: "Corpus") -> Iterator[tuple[str, str]]:
-    """What each filter dropped, why, and an example, each on a line of its own."""
+def _sentences(corpus: "Corpus") -> "Mapping[str, str]":
+    """What each filter drops, by name. A source of a mix may only know those that have dropped something."""
     from data.filters import Filters
 
+    return Filters((*corpus.filters, *(one.filter for one in corpus.dropped))).sentences
+
+
+def _filter_rows(corpus: "Corpus") -> Iterator[tuple[str, str]]:
+    """What each filter dropped, why, and an example, each on a line of its own."""
     total = corpus.characters + sum(one.characters for one in corpus.dropped)
     by_name: dict[str, list[Dropped]] = {}
     for one in corpus.dropped:
         by_name.setdefault(one.filter, []).append(one)
-    sentences = Filters(corpus.filters).sentences
+    sentences = _sentences(corpus)
     for name, found in by_name.items():
         counts = " and ".join(counted(one.count, one.unit) for one in found)
         share = percent(sum(one.characters for one in found) / max(1, total))

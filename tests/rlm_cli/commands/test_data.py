@@ -65,12 +65,27 @@ def test_a_tokenizer_is_made_and_trained_with(capsys: pytest.CaptureFixture[str]
     made = json.loads(capsys.readouterr().out)
     tokenizer = load_tokenizer("t.json")
     assert (tokenizer.vocab_size, tokenizer.hash) == (made["vocab_size"], made["hash"])
-    assert made["characters_per_token"]["train"] > 1.5
+    assert made["characters_per_token"][0]["train"] > 1.5
     assert main(["data", "tokenizer", "notes.txt", "--vocab-size", "30000", "--out", "few.json"]) == 0
     assert "all that notes gives" in capsys.readouterr().out
     plan = ["train", "notes.txt", "--tokenizer", "t.json", "--steps", "1", "--d-model", "16", "--dry-run"]
     assert main(plan) == 0
     assert "bpe, 300 tokens (the one in t.json)" in capsys.readouterr().out
+
+
+def test_the_sources_of_a_mix_are_shown_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("more.jsonl").write_text("".join(json.dumps({"text": line}) + "\n" for line in LINES))
+    assert main(["data", "preview", "more.jsonl:3", "chats.jsonl:1", "--filter", "url", "-d", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "75 % of the tokens" in shown and "25 % of the tokens" in shown
+    assert "user 20, assistant 20" in shown and "40 texts in 1 file" in shown
+    assert main(["data", "preview", "more.jsonl:3", "chats.jsonl:1", "-d", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["mix"]
+    assert [one["share"] for one in found] == [0.75, 0.25]
+    assert found[0]["characters"] == sum(map(len, LINES))
+    made = ["data", "tokenizer", "more.jsonl:3", "chats.jsonl:1", "--vocab-size", "290", "--out", "t.json"]
+    assert main(made) == 0
+    assert "290 tokens" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
