@@ -127,24 +127,22 @@ def _bands_of(text: str) -> list[int]:
     if not plain:
         return []
     codes = np.frombuffer(plain.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
-    run = min(_RUN, len(codes))
-    hashes = np.zeros(len(codes) - run + 1, dtype=np.uint64)
-    for offset in range(run):
-        hashes = hashes * GOLDEN_GAMMA + codes[offset : len(hashes) + offset]
+    hashes = np.correlate(codes, _POWERS[: len(codes)], mode="valid")  # of each run
     # In 32 bits, which a processor multiplies many at a time.
     short = (splitmix64(hashes) >> np.uint64(32)).astype(np.uint32)
     smallest = np.full(_BANDS * _ROWS, 2**32 - 1, dtype=np.uint32)
     for start in range(0, len(short), _TOGETHER):
         permuted = _MULTIPLIERS * short[start : start + _TOGETHER] + _SUMMANDS  # (bands · rows, n)
         smallest = np.minimum(smallest, permuted.min(axis=1))
-    rows = smallest.astype(np.uint64).reshape(_BANDS, _ROWS)
-    bands = np.arange(1, _BANDS + 1, dtype=np.uint64)
-    for row in rows.T:
-        bands = splitmix64(bands * GOLDEN_GAMMA + row)
-    found: list[int] = bands.tolist()
+    rows = (smallest * _ROW_FACTORS).reshape(_BANDS, _ROWS)
+    found: list[int] = splitmix64(rows.sum(axis=1) + _BAND_NUMBERS).tolist()
     return found
 
 
+# Sums of products with odd numbers, modulo 2**64, tell runs and rows apart.
+_POWERS = np.array([pow(int(GOLDEN_GAMMA), exponent, 2**64) for exponent in range(_RUN)], dtype=np.uint64)
+_BAND_NUMBERS = np.arange(1, _BANDS + 1, dtype=np.uint64) * GOLDEN_GAMMA
 _CONSTANTS = splitmix64(np.arange(1, 2 * _BANDS * _ROWS + 1, dtype=np.uint64) * GOLDEN_GAMMA)
+_ROW_FACTORS = splitmix64(_CONSTANTS[: _BANDS * _ROWS]) | np.uint64(1)
 _MULTIPLIERS, _SUMMANDS = (_CONSTANTS >> np.uint64(32)).astype(np.uint32).reshape(2, -1, 1)
 _MULTIPLIERS = _MULTIPLIERS | np.uint32(1)  # odd, so that no two hashes become one

@@ -129,7 +129,7 @@ def _weighted_counts(parts: list[MixPart]) -> Mapping[str, int]:
 def _notes_on(part: MixPart) -> Iterator[str]:
     """What was left out of a source, and what was assumed of it."""
     yield from (f"Source '{part.source.name}': {note}" for note in part.corpus.notes)
-    for one in part.corpus.dropped:
+    for one in () if part.corpus.filters else part.corpus.dropped:  # a corpus with filters has a note
         yield (
             f"Source '{part.source.name}': {counted(one.count, one.unit)} "
             f"({counted(one.characters, 'character')}) left out: {one.filter}."
