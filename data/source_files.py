@@ -176,7 +176,7 @@ def _documents(types: Sequence[str]) -> str:
     if not found:
         return ""
     counts = ", ".join(f"{count} {ending}" for ending, count in sorted(found.items()))
-    return f" Of these, {counts} hold text: save it as .txt to learn it."
+    return f" Among them {counts}: save these as .txt to learn them."
 
 
 def _nearest(path: Path) -> str:

@@ -257,7 +257,9 @@ def test_documents_in_a_folder_are_counted_by_their_type(tmp_path: Path) -> None
     for name in ("b.epub", "c.epub", "d.pdf", "e.html", "f.png"):
         (tmp_path / name).write_bytes(b"x")
     (note,) = open_corpus([tmp_path]).notes
-    assert "5 files of other types" in note and "2 .epub, 1 .html, 1 .pdf hold text" in note
+    assert (
+        "5 files of other types" in note and "Among them 2 .epub, 1 .html, 1 .pdf: save these as .txt" in note
+    )
 
 
 def test_html_is_learned_with_a_word_on_what_to_do(tmp_path: Path) -> None:
