@@ -43,6 +43,7 @@ from models.runs.typed_json import JsonObject, MismatchError
 
 _LARGEST_JSON = 64 << 20
 _LARGEST_CODE = 4 << 20
+_RECORD = f"Put {RUN_FILE} back, or remove it: what was measured is then left out."
 _KINDS = ("text", "documents", "messages", "problems")
 _TIED = ("embedding.weight", "head.weight")
 _WHOLE = "Export the run again, or put the file back as it was."
@@ -80,6 +81,7 @@ def import_run(folder: Path, runs_dir: Path, name: str | None = None) -> Importe
     content = _exported_config(folder)
     config = _model_config(folder, content)
     record = _read_record(folder)
+    _require_same_model(folder, config, record)
     _require_known_code(folder, config, record)
     tokenizer = read_exported_tokenizer(folder)
     _require_same_size(folder, config, tokenizer)
@@ -180,11 +182,10 @@ def _read_record(folder: Path) -> _Record:
         return _parsed_record(path, content)
     except FileNotFoundError:
         return _Record()
-    except (MismatchError, RunError) as error:
-        why = str(error) if isinstance(error, MismatchError) else error.message
-        raise UsageError(
-            f"'{path}' is damaged: {why.rstrip('.')}.", hint="Put it back, or remove it."
-        ) from error
+    except MismatchError as error:
+        raise UsageError(f"'{path}' is damaged: {error}.", hint=_RECORD) from error
+    except RunError as error:
+        raise UsageError(error.message, hint=_RECORD) from error
 
 
 def _parsed_record(path: Path, content: object) -> _Record:
@@ -203,6 +204,21 @@ def _parsed_record(path: Path, content: object) -> _Record:
         evaluation=read if isinstance(read, Evaluation) else None,
         finished=event if isinstance(event, RunFinished) else None,
     )
+
+
+def _require_same_model(folder: Path, config: ModelConfig, record: _Record) -> None:
+    """Raise UsageError for settings that were changed and leave every tensor its shape."""
+    if record.config is None:
+        return
+    try:
+        exported = model_config(record.config.model.dials)
+    except (UsageError, TypeError, ValueError) as error:
+        raise UsageError(f"The model in '{folder / RUN_FILE}' is none.", hint=_RECORD) from error
+    if exported != config:
+        raise UsageError(
+            f"'{folder / CONFIG_FILE}' was changed: its 'rlm_model' is not the model that was exported.",
+            hint=_WHOLE,
+        )
 
 
 def _require_known_code(folder: Path, config: ModelConfig, record: _Record) -> None:

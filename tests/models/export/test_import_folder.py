@@ -36,9 +36,14 @@ def again(folder: Path) -> Run:
     return import_run(folder, folder.parent / "other").run
 
 
+def read(folder: Path, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+    return content
+
+
 def edit(folder: Path, name: str, **values: object) -> None:
-    content = json.loads((folder / name).read_text(encoding="utf-8"))
-    (folder / name).write_text(json.dumps({**content, **values}), encoding="utf-8")
+    content = {**read(folder, name), **values}
+    (folder / name).write_text(json.dumps(content), encoding="utf-8")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -137,6 +142,11 @@ CHANGES: dict[str, tuple[Callable[[Path], object], type[RlmError], str]] = {
     "a list": (lambda f: (f / "config.json").write_text("[]"), UsageError, "no model of rlm"),
     "width": (lambda f: edit(f, "config.json", hidden_size=64), UsageError, "its 'hidden_size' is 64"),
     "tie": (lambda f: edit(f, "config.json", tie_word_embeddings=False), UsageError, "'tie_word_embeddings'"),
+    "loops": (
+        lambda f: edit(f, "config.json", rlm_model={**read(f, "config.json")["rlm_model"], "max_cycles": 5}),
+        UsageError,
+        "not the model that was exported",
+    ),
     "no settings": (lambda f: edit(f, "config.json", rlm_model=1), UsageError, "has no 'rlm_model'"),
     "architecture": (
         lambda f: edit(f, "config.json", rlm_model={"architecture": "x"}),
