@@ -113,7 +113,7 @@ def test_every_architecture_is_the_same_model_without_rlm(
         assert one["modes"].keys() == MODES.keys()
         assert max(one["modes"].values()) < 1e-5, name
         assert max(one["cached"].values()) < 1e-5, name
-        assert all(one["same"].values()) and len(one["same"]) == (7 if everything else 2), (name, one["same"])
+        assert all(one["same"].values()) and len(one["same"]) == (6 if everything else 2), (name, one["same"])
         assert one["layers"][0] == one["layers"][1]
         assert one["classes"] == ["RLMForCausalLM", "left"]
     behaviour = found["behaviour"]
