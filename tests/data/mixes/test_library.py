@@ -1,5 +1,6 @@
 """Data sets through the library: which rows they have, and its errors as one sentence each."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from datasets.exceptions import DatasetNotFoundError
 
 from data.errors import CorpusError, RlmError, UsageError
 from data.mixes import library
-from data.mixes.mixed_corpus import scan_source
+from data.mixes.mix_file import load_mix
+from data.mixes.mixed_corpus import scan_mix, scan_source
 from data.mixes.spec import MixSource
 from data.progress import result_of
-from tests.data.mixes.four_tables import Tables
+from tests.data.mixes.four_tables import HELD_OUT, Tables
 
 
 def hub(name: str = "some/set", **more: Any) -> MixSource:
@@ -46,6 +48,35 @@ def test_a_saved_dictionary_needs_a_split(tables: Tables, tmp_path: Path) -> Non
     assert raised(source).hint == "Set split to one of 'first'."
     whole = MixSource(name="set", weight=1, path=str(tmp_path / "saved"), columns=("text",), split="first")
     assert documents(whole) == tables.documents["cosmo"]
+
+
+def test_the_recipe_reads_data_sets_of_its_columns(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hub")
+    files = {
+        "TinyGSM/TinyGSM": tables.folder / "gsm.parquet",
+        "nampdn-ai/tiny-codes": tables.folder / "codes.jsonl",
+        "HuggingFaceTB/cosmopedia": next((tables.folder / "cosmo").glob("*.arrow")),
+        "meta-math/MetaMathQA": tables.folder / "meta.csv",
+    }
+    load, asked = datasets.load_dataset, list[tuple[str, str | None]]()
+
+    def load_dataset(name: str, config: str | None, **more: Any) -> Any:
+        asked.append((name, config))
+        kind = {".jsonl": "json"}.get(files[name].suffix, files[name].suffix[1:])
+        return load(kind, data_files={"train": str(files[name])}, **more)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    recipe = load_mix("reasoning")
+    few = tuple(replace(one, held_out=HELD_OUT) for one in recipe.sources)
+    mix = result_of(scan_mix(replace(recipe, sources=few)))
+    assert set(asked) == {(name, "stanford" if "cosmo" in name else None) for name in files}
+    for part, (name, expected) in zip(mix.mix, tables.documents.items(), strict=True):
+        if name == "meta":  # the recipe has no template there
+            expected = [one.removeprefix("Q: ").replace("\nA: ", "\n\n") for one in expected]
+        assert ["".join(one.pieces or ()) for _, one in part.corpus.split_documents()] == expected
+        assert part.corpus.held_out == HELD_OUT
 
 
 def raised(source: MixSource) -> RlmError:

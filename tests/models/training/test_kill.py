@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.cache import set_cache_dir
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import EvaluationFinished, StepFinished
 from models.runs.run import Run
 from models.training.trainer import train
+from tests.data.mixes.four_tables import write_tables
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to be killed")
 NewRun = Callable[..., Run]
@@ -24,15 +26,15 @@ NewRun = Callable[..., Run]
 class Host:
     """The process whose children train and are killed."""
 
-    def __init__(self, cache: Path | None = None) -> None:
+    def __init__(self, cache: Path) -> None:
         root = Path(__file__).parents[3]
-        of_cache = {} if cache is None else {"RLM_CACHE_DIR": str(cache)}
+        self.cache = cache
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("training_host.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", **of_cache},
+            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "RLM_CACHE_DIR": str(cache)},
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
@@ -62,8 +64,8 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    host = Host()
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    host = Host(tmp_path_factory.mktemp("cache of the children"))
     yield host
     host.close()
 
@@ -125,6 +127,27 @@ def curve(run: Run) -> dict[tuple[str, int], float]:
 
 def test_a_random_kill_loses_nothing(new_run: NewRun, host: Host) -> None:
     kill_at_random(new_run, host, times=1)
+
+
+def test_a_mix_whose_training_is_killed_ends_as_if_it_never_was(
+    fast_training: None, host: Host, tmp_path: Path
+) -> None:
+    from tests.models.training.test_mix import new_mix_run  # it takes `assert_same_end` from here
+
+    set_cache_dir(host.cache)
+    (tmp_path / "tables").mkdir()
+    tables = write_tables(tmp_path / "tables")
+    reference = new_mix_run("reference", tables, tmp_path)
+    list(reference.record(train(reference)))
+    draw, killed = random.Random(5), False
+    for generation in range(20):
+        run = new_mix_run(f"run-{generation}", tables, tmp_path)
+        killed = host.trains(run, draw.uniform(0.0, 0.3))[0]
+        if killed:
+            break
+    assert killed, "the kills miss the training"
+    assert not host.trains(run)[0]
+    assert_same_end(run, reference)
 
 
 @pytest.mark.slow

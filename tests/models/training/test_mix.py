@@ -1,8 +1,5 @@
 """A training on a mix: the shares it really had, the loss on each source, and exact resume."""
 
-import itertools
-import os
-import random
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -18,7 +15,6 @@ from data.progress import result_of
 from data.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from models.planning.extend import extend
 from models.planning.plan import plan
-from models.runs.checkpoint import load_checkpoint
 from models.runs.evaluation import Evaluation
 from models.runs.events import CorporaMeasured, EvaluationFinished, RunPaused, SourceStartedOver, StepFinished
 from models.runs.run import Run
@@ -27,7 +23,7 @@ from models.runs.run_report import describe_run
 from models.training.control import Control
 from models.training.trainer import train
 from tests.data.mixes.four_tables import ALPHABETS, SHARES, Tables, write_tables
-from tests.models.training.test_kill import Host, assert_same_end
+from tests.models.training.test_kill import assert_same_end
 from tests.requests import train_request
 
 STEPS = 10
@@ -43,7 +39,7 @@ def reference(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that was trained without a break."""
     folder = tmp_path_factory.mktemp("reference")
     set_cache_dir(folder / "cache")
-    run = new_run("reference", tables, folder)
+    run = new_mix_run("reference", tables, folder)
     go(run)
     return run
 
@@ -54,7 +50,7 @@ def cache(reference: Run, _fast_training: None, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def new_run(name: str, tables: Tables, folder: Path, **more: object) -> Run:
+def new_mix_run(name: str, tables: Tables, folder: Path, **more: object) -> Run:
     settings = {
         "model.core_layers": 1,
         "training.evaluations": 3,
@@ -86,7 +82,7 @@ def go(run: Run) -> list[object]:
 def test_trained_tokens_are_in_the_shares(
     tables: Tables, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = new_run("shares", tables, tmp_path, steps=20)
+    run = new_mix_run("shares", tables, tmp_path, steps=20)
     drawn = dict[int, np.ndarray]()
     batch = MixSampler.batch
 
@@ -117,7 +113,7 @@ def test_trained_tokens_are_in_the_shares(
 
 
 def test_the_loss_is_that_of_the_sources_in_their_shares(tables: Tables, cache: Path, tmp_path: Path) -> None:
-    run = new_run("losses", tables, tmp_path)
+    run = new_mix_run("losses", tables, tmp_path)
     events = go(run)
     evaluation = run.evaluation()
     assert isinstance(evaluation, Evaluation) and evaluation.validation_loss_by_source is not None
@@ -136,7 +132,7 @@ def test_the_loss_is_that_of_the_sources_in_their_shares(tables: Tables, cache: 
 
 
 def test_a_source_that_starts_over_is_told_once(tables: Tables, cache: Path, tmp_path: Path) -> None:
-    run = new_run("over", tables, tmp_path, steps=24, batch_size=24)
+    run = new_mix_run("over", tables, tmp_path, steps=24, batch_size=24)
     told = [one.source for one in go(run) if isinstance(one, SourceStartedOver)]
     assert told and len(told) == len(set(told))
     read = {one.name: one.times_read for one in describe_run(run).mix}
@@ -146,7 +142,7 @@ def test_a_source_that_starts_over_is_told_once(tables: Tables, cache: Path, tmp
 
 
 def test_a_pause_changes_nothing(reference: Run, tables: Tables, cache: Path, tmp_path: Path) -> None:
-    run = new_run("paused", tables, tmp_path)
+    run = new_mix_run("paused", tables, tmp_path)
     for step in (3, 7):
         control = Control()
         for event in run.record(train(run, control)):
@@ -162,7 +158,7 @@ def test_a_pause_changes_nothing(reference: Run, tables: Tables, cache: Path, tm
 def test_a_run_goes_on_where_its_cache_was_emptied(
     reference: Run, tables: Tables, cache: Path, tmp_path: Path
 ) -> None:
-    run = new_run("emptied", tables, tmp_path)
+    run = new_mix_run("emptied", tables, tmp_path)
     control = Control()
     for event in run.record(train(run, control)):
         if isinstance(event, StepFinished) and event.step == 4:
@@ -176,7 +172,7 @@ def test_a_source_that_changed_is_named(tables: Tables, cache: Path, tmp_path: P
     folder = tmp_path / "copy"
     shutil.copytree(tables.folder, folder)
     copy = Tables(folder, folder / tables.mix.name, tables.documents)
-    run = new_run("changed", copy, tmp_path)
+    run = new_mix_run("changed", copy, tmp_path)
     shutil.rmtree(cache)
     text = (folder / "meta.csv").read_text(encoding="utf-8")
     (folder / "meta.csv").write_text(text + "s,t\n", encoding="utf-8")
@@ -186,22 +182,3 @@ def test_a_source_that_changed_is_named(tables: Tables, cache: Path, tmp_path: P
     (folder / "meta.csv").unlink()
     with pytest.raises(CorpusError, match="There is no file or folder"):
         extend(run, steps=5)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to be killed")
-def test_a_killed_training_ends_as_if_it_never_was(
-    reference: Run, tables: Tables, cache: Path, tmp_path: Path
-) -> None:
-    draw, hits = random.Random(5), 0
-    host = Host(cache)
-    try:
-        for generation in itertools.count():
-            assert generation < 20, "the kills miss the training"
-            run = new_run(f"killed-{generation}", tables, tmp_path)
-            hits += host.trains(run, draw.uniform(0.0, 0.3))[0]
-            if host.trains(run)[0] is False and hits:
-                break
-    finally:
-        host.close()
-    assert load_checkpoint(run)[0].step == STEPS
-    assert_same_end(run, reference)
