@@ -3,8 +3,8 @@
     python use_without_rlm.py [--everything] FOLDER...
 
 Beside each FOLDER stands FOLDER.expected.safetensors: `tokens` (B, T), and the `logits.MODE` (B, T, V) that
-rlm computes for them. Beside the first one stands FOLDER.expected.json too: a conversation and its ids,
-and how rlm goes on with the prompts beyond the context.
+rlm computes for them. For --everything, beside the first one stands FOLDER.expected.json too: a conversation
+and its ids, and how rlm goes on with the prompts beyond the context.
 """
 
 import importlib.abc
@@ -28,7 +28,7 @@ sys.meta_path.insert(0, NoRlm())
 
 import torch  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, pipeline, set_seed  # noqa: E402
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 PROMPTS = ["the bee", "a", "no one."]
 GREEDY = {"do_sample": False, "max_new_tokens": 4, "min_new_tokens": 4}
@@ -80,6 +80,8 @@ def look_at(folder: Path, everything: bool) -> dict[str, Any]:
 
 def behave(folder: Path) -> dict[str, Any]:
     """What else people do with a model of transformers: whether each thing comes out as it has to."""
+    from transformers import pipeline, set_seed  # they import much that the rest does without
+
     expected = json.loads(Path(f"{folder}.expected.json").read_text(encoding="utf-8"))
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
     model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True).eval()
@@ -161,4 +163,5 @@ if __name__ == "__main__":
     folders = [argument for argument in sys.argv[1:] if argument != "--everything"]
     everything = len(folders) < len(sys.argv) - 1
     found = {Path(name).name: look_at(Path(name), everything) for name in folders}
-    print(json.dumps({"folders": found, "behaviour": behave(Path(folders[0]))}))
+    behaviour = behave(Path(folders[0])) if everything else None
+    print(json.dumps({"folders": found, "behaviour": behaviour}))
