@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from data.errors import CorpusError
 from data.mixes.mixed_corpus import MixedCorpus
 from data.mixes.spec import PARTS
 from data.prepare import PreparedData, open_prepared, prepare
 from data.progress import Progress, convert_yields
 from data.tokenizer import Tokenizer
+from data.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,23 @@ class PreparedMix:
 
 
 def prepare_mix(mix: MixedCorpus, tokenizer: Tokenizer) -> Generator[Progress, None, PreparedMix]:
-    """Cut the sources of a mix into tokens, each as `prepare` does. Raises as it does."""
-    total, before, found = mix.characters, 0, []
+    """Cut the sources of a mix into tokens, each as `prepare` does. Raises as it does, and CorpusError for a
+    source that is too short to learn from or to measure on."""
+    total, before, found = mix.characters, 0, list[PreparedData]()
     for part in mix.mix:
         done = before
 
         def in_all(progress: Progress, done: int = done) -> Progress:
             return Progress(progress.stage, done + progress.done, total, progress.unit)
 
-        found.append((yield from convert_yields(prepare(part.corpus, tokenizer), in_all)))
+        data = yield from convert_yields(prepare(part.corpus, tokenizer), in_all)
+        if data.train_tokens < 1 or data.validation_tokens < 2:
+            raise CorpusError(
+                f"Source '{part.source.name}' is too short: it has {counted(data.train_tokens, 'token')} to "
+                f"learn from, and {data.validation_tokens:,} to measure on.",
+                hint="Give it more text, or leave it out.",
+            )
+        found.append(data)
         before += part.corpus.characters
     return PreparedMix(tuple(found), tuple(part.parts for part in mix.mix))
 

@@ -276,3 +276,15 @@ def test_an_excerpt_is_in_the_shares_of_the_mix(tables: Tables) -> None:
             for at in range(len(excerpt.validation) - length + 1)
         )
     assert len(excerpt.validation) == pytest.approx(whole, abs=4)
+
+
+def test_a_source_that_is_too_short_is_named(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("some text " * 100, encoding="utf-8")
+    (tmp_path / "short.txt").write_text("ab", encoding="utf-8")
+    mix = scan(
+        *(MixSource(name=name, weight=1, path=str(tmp_path / f"{name}.txt")) for name in ("long", "short"))
+    )
+    with pytest.raises(
+        CorpusError, match="Source 'short' is too short: it has 1 token to learn from, and 1 to"
+    ):
+        result_of(prepare_mix(mix, train_character_tokenizer(mix)))
