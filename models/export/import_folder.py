@@ -9,24 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from data.errors import RlmError, UsageError
 from data.plain_file import UnreadableFileError, read_plain_file
-from data.storage import digest_of, storing
+from data.storage import storing
 from data.tokenizer import Tokenizer
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig
-from models.errors import CheckpointError, RunError
+from models.errors import RunError
 from models.export.config_names import MODEL_TYPE, NAMES
-from models.export.export_folder import FINAL_EVENT, RUN_FILE, WEIGHTS_FILE, read_exported_config
+from models.export.export_folder import FINAL_EVENT, RUN_FILE, read_exported_config
+from models.export.exported_weights import exported_weights, weights_sha256
 from models.export.model_code import model_code
-from models.export.tensor_names import PREFIX, name_in_run
 from models.export.tokenizer_files import read_exported_tokenizer
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, save_checkpoint, save_weights
-from models.runs.compatibility import require_matching_shapes
 from models.runs.datasets import DATASETS_FILE, Dataset, datasets_from_json
 from models.runs.evaluation import Evaluation, evaluation_from_json
 from models.runs.event_json import from_json as event_from_json
@@ -38,14 +36,12 @@ from models.runs.run import EVALUATION_FILE, Run
 from models.runs.run_config import DataSection, ModelSection, RunConfig
 from models.runs.run_names import CONFIG_FILE, NAME, suggest_name
 from models.runs.run_state import Counters, RunState, Schedule
-from models.runs.tensor_file import read_tensors
 from models.runs.typed_json import JsonObject, MismatchError
 
 _LARGEST_JSON = 64 << 20
 _LARGEST_CODE = 4 << 20
 _RECORD = f"Put {RUN_FILE} back, or remove it: what was measured is then left out."
 _KINDS = ("text", "documents", "messages", "problems")
-_TIED = ("embedding.weight", "head.weight")
 _WHOLE = "Export the run again, or put the file back as it was."
 
 
@@ -85,9 +81,9 @@ def import_run(folder: Path, runs_dir: Path, name: str | None = None) -> Importe
     _require_known_code(folder, config, record)
     tokenizer = read_exported_tokenizer(folder)
     _require_same_size(folder, config, tokenizer)
-    weights = _weights(folder, config)
+    weights = exported_weights(folder, config)
     evaluation, finished, notes = record.evaluation, record.finished, []
-    if _digest(folder / WEIGHTS_FILE) != record.weights_sha256:
+    if weights_sha256(folder) != record.weights_sha256:
         evaluation = finished = None
         notes.append(
             "The weights are not the ones that were exported, so what was measured of those is left out."
@@ -251,54 +247,6 @@ def _require_same_size(folder: Path, config: ModelConfig, tokenizer: Tokenizer) 
             f"and the model {config.vocab_size}.",
             hint=_WHOLE,
         )
-
-
-def _weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
-    """The tensors by their names in a run, in float32. Raises CheckpointError."""
-    path = folder / WEIGHTS_FILE
-    if not path.exists() and (folder / f"{WEIGHTS_FILE}.index.json").exists():
-        raise CheckpointError(
-            f"The weights in '{folder}' are in several files.",
-            hint="Save the model as one: model.save_pretrained(FOLDER, max_shard_size='1TB')",
-        )
-    found, _ = read_tensors(path.resolve())  # a downloaded file may be a link
-    tensors: dict[str, Tensor] = {}
-    for exported, tensor in found.items():
-        name = name_in_run(config.architecture, exported)
-        if name is None:
-            raise CheckpointError(f"There is no place for '{exported:.100}' of '{path}'.", hint=_WHOLE)
-        tensors[name] = tensor if tensor.dtype == torch.float32 else _as_float32(path, exported, tensor)
-    if getattr(config, "tied", False):
-        _tie(path, tensors)
-    require_matching_shapes(config, tensors, f"'{path}'", to=f"the {CONFIG_FILE} beside it")
-    for name, tensor in tensors.items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(
-                f"'{PREFIX}{name}' of '{path}' holds values that are no numbers.", hint=_WHOLE
-            )
-    return {name: tensors[name] for name in skeleton(config).state_dict()}
-
-
-def _as_float32(path: Path, name: str, tensor: Tensor) -> Tensor:
-    if not tensor.dtype.is_floating_point:
-        raise CheckpointError(f"'{name}' of '{path}' is {tensor.dtype}, not a float.", hint=_WHOLE)
-    return tensor.float()
-
-
-def _tie(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Make head and embedding of a tied model one tensor. Raises CheckpointError where they differ."""
-    found = [tensors[name] for name in _TIED if name in tensors]
-    if len(found) == 2 and not torch.equal(*found):
-        raise CheckpointError(f"Embedding and head of '{path}' are tied, and differ.", hint=_WHOLE)
-    if found:
-        tensors |= dict.fromkeys(_TIED, found[0])
-
-
-def _digest(path: Path) -> str:
-    try:
-        return digest_of(path.resolve()).sha256
-    except OSError as error:
-        raise CheckpointError(f"'{path}' cannot be read: {error.strerror or error}.") from error
 
 
 def _run_config(record: _Record, config: ModelConfig, tokenizer: Tokenizer, kind: str) -> RunConfig:
