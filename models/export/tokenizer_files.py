@@ -105,7 +105,8 @@ def chat_template(kind: str) -> str:
 def read_exported_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of an exported folder, as a run has it. Raises TokenizerError.
 
-    What transformers adds when it saves a tokenizer, lengths to cut and to pad to, is left out.
+    What transformers adds when it saves a tokenizer is left out: lengths to cut and to pad to, and a post
+    processor that adds nothing.
     """
     path = folder / TOKENIZER_FILE
     try:
@@ -119,7 +120,7 @@ def read_exported_tokenizer(folder: Path) -> Tokenizer:
         raise TokenizerError(f"'{path}' is damaged: it is not JSON.", hint=_WHOLE) from None
     if isinstance(content, dict):
         content |= {"truncation": None, "padding": None}
-        if content.get("post_processor") == _post_processor(BEGINS_WITH_BOS[0]):
+        if _adds_bos_at_most(content.get("post_processor")):
             content["post_processor"] = None
         text = json.dumps(content, ensure_ascii=False)
     return tokenizer_from_json(text, origin=f"'{path}'")
@@ -132,13 +133,23 @@ def _post_processor(kind: str) -> Mapping[str, Any] | None:
     """What puts the bos token before a text, where the model learned texts that begin with it."""
     if kind not in BEGINS_WITH_BOS:
         return None
-    bos: JsonObject = {"SpecialToken": {"id": SPECIAL_TOKENS[Tokenizer.bos_id], "type_id": 0}}
-    first: JsonObject = {"Sequence": {"id": "A", "type_id": 0}}
     second: JsonObject = {"Sequence": {"id": "B", "type_id": 0}}
     name = SPECIAL_TOKENS[Tokenizer.bos_id]
     return {
         "type": "TemplateProcessing",
-        "single": [bos, first],
-        "pair": [bos, first, second],
+        "single": [_BOS, _TEXT],
+        "pair": [_BOS, _TEXT, second],
         "special_tokens": {name: {"id": name, "ids": [Tokenizer.bos_id], "tokens": [name]}},
     }
+
+
+_BOS: JsonObject = {"SpecialToken": {"id": SPECIAL_TOKENS[Tokenizer.bos_id], "type_id": 0}}
+_TEXT: JsonObject = {"Sequence": {"id": "A", "type_id": 0}}
+
+
+def _adds_bos_at_most(post_processor: object) -> bool:
+    """Whether a text comes out as it is, or with the bos token before it."""
+    return isinstance(post_processor, dict) and (
+        post_processor.get("type") == "TemplateProcessing"
+        and post_processor.get("single") in ([_TEXT], [_BOS, _TEXT])
+    )

@@ -127,6 +127,15 @@ def test_weights_that_were_trained_on_have_no_old_evaluation(folder: Path) -> No
     assert torch.equal(after["keep"], weights["model.keep"].half().float())
 
 
+def test_what_transformers_adds_to_a_tokenizer_is_left_out(folder: Path) -> None:
+    text = {"Sequence": {"id": "A", "type_id": 0}}
+    nothing = {"type": "TemplateProcessing", "single": [text], "pair": [text], "special_tokens": {}}
+    padding = {"strategy": "BatchLongest", "direction": "Left", "pad_id": 0}
+    edit(folder, "tokenizer.json", post_processor=nothing, padding=padding)
+    before = (folder.parent / "runs" / "owl" / "tokenizer.json").read_bytes()
+    assert again(folder).tokenizer_path.read_bytes() == before
+
+
 def test_a_folder_without_the_record_is_enough(folder: Path) -> None:
     (folder / "rlm_run.json").unlink()
     for path in folder.glob("*.py"):
