@@ -41,6 +41,7 @@ TENSORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *_of("coda.*", _PRE_NORM),
             "keep",
             "inject",
+            "gate",
             "head.weight",
         ),
         "hrm": (

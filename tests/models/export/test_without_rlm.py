@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 DIALS: dict[str, dict[str, Any]] = {
-    "looped": {"ngram": 3},
+    "looped": {"ngram": 3, "gated": True},
     "hrm": {"ngram": 1},
     "trm": {"output": "stablemax"},
     "ouroboros": {"passes": 4},
