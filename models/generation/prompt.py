@@ -20,6 +20,11 @@ A model of messages answers in turns; the others continue text. Each problem sta
 """
 
 
+_LONGEST_RUN_OF_MARKS = 30
+_MARKS_IN_PARTS = "\u0f73\u0f75\u0f81"
+"""The characters that are no combining marks themselves and decompose into some."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """Token ids for `generate`."""
@@ -36,12 +41,26 @@ def familiar_form(tokenizer: Tokenizer, text: str) -> str:
     Systems differ: one types é as one character, another as e and a combining accent.
     """
     text = without_surrogates(text)
-    if text.isascii():
+    if text.isascii() or _has_long_run_of_marks(text):
         return text
     forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
     if tokenizer.kind == "character":
         return min(forms, key=lambda form: int((tokenizer.encode(form) == tokenizer.unk_id).sum()))
     return min(forms, key=lambda form: len(tokenizer.encode(form)))
+
+
+def _has_long_run_of_marks(text: str) -> bool:
+    """Whether a run of combining marks is longer than any language has (Unicode's Stream-Safe Text Format).
+
+    To normalise one takes time quadratic in its length, and no other thread runs meanwhile.
+    """
+    run = 0
+    for character in text:
+        is_mark = unicodedata.combining(character) or character in _MARKS_IN_PARTS
+        run = run + 1 if is_mark else 0
+        if run > _LONGEST_RUN_OF_MARKS:
+            return True
+    return False
 
 
 def unknown_characters(tokenizer: Tokenizer, text: str) -> str:
@@ -145,7 +164,11 @@ def _chat_prompt(tokenizer: Tokenizer, system: str, turns: Sequence[Message], ro
         added = 0
     before = [Message("system", system)] if system else []
     first = len(turns) - 1
-    while first > 0 and len(_chat_ids(tokenizer, [*before, *turns[first - 1 :]])) <= room:
+    used = len(_chat_ids(tokenizer, [*before, turns[-1]]))
+    while first > 0:
+        used += len(_ids(tokenizer, turns[first - 1].content)) + 2  # with its role and its end
+        if used > room:
+            break
         first -= 1
     # An answer makes little sense without its question, so begin with a message of the user.
     while first < len(turns) - 1 and first > 0 and turns[first].role == "assistant":

@@ -9,6 +9,8 @@ from torch import Tensor
 from data.errors import RlmError
 
 _EXCLUDED = float("-inf")
+_LEAST_TEMPERATURE = 1e-30
+"""A smaller one is 0 in float32, and 0 / 0 is not a number."""
 Alternatives = tuple[tuple[int, float], ...]
 """Tokens that can stand at one place, each with its probability."""
 
@@ -16,7 +18,7 @@ Alternatives = tuple[tuple[int, float], ...]
 def temperature(logits: Tensor, value: float) -> Tensor:
     """Logits (…, V) sharpened (below 1) or flattened (above 1). `value` is above 0."""
     # Subtracting the maximum first keeps a tiny temperature from overflowing to inf - inf.
-    return (logits - logits.amax(-1, keepdim=True)) / value
+    return (logits - logits.amax(-1, keepdim=True)) / max(value, _LEAST_TEMPERATURE)
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:

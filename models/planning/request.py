@@ -11,7 +11,6 @@ from types import UnionType
 from typing import Any, Self
 
 from data.errors import UsageError
-from data.filters import parse_filters
 from models.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, config_type
 from models.config import LENGTHS, ModelConfig, TrainingConfig
 from models.presets import Preset
@@ -105,6 +104,8 @@ class TrainRequest:
     @property
     def filter_names(self) -> tuple[str, ...]:
         """The filters as a corpus takes them. Raises UsageError for one there is not."""
+        from data.filters import parse_filters  # loads numpy, which a form does without
+
         return parse_filters(self.filters or "").names
 
     @property

@@ -95,7 +95,10 @@ class Gate:
                 await JsonResponse.of_error(failure())(scope, receive, send_noting_status)
         finally:
             seconds = time.perf_counter() - began
-            path = scope["path"][:_LONGEST_PATH]
+            path = "".join(
+                character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+                for character in scope["path"][:_LONGEST_PATH]
+            )
             self._log(f"{scope['method'][:20]} {path} {status or '-'}{note.words()}  {seconds:.2f} s{ending}")
 
     def _check(self, scope: Scope) -> None:

@@ -6,7 +6,7 @@ change no answer, such as `user`, are ignored.
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from data.document import Message, without_surrogates
 from data.errors import UsageError
@@ -20,6 +20,7 @@ MAX_CHOICES = 64
 """Texts in one request: its prompts, times `n`."""
 MAX_ALTERNATIVES = 20
 _MOST_STOPS = 16
+_LONGEST_NGRAM = 64  # each token compares so many with all before
 _LONGEST_STOP = 200  # characters; every token is compared with all of them
 
 _Choices = Annotated[int, Field(ge=1, le=MAX_CHOICES)]
@@ -84,7 +85,7 @@ class TextRequest(BaseModel):
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
-    no_repeat_ngram: int | None = None
+    no_repeat_ngram: Annotated[int, Field(ge=0, le=_LONGEST_NGRAM)] | None = None
     halt: bool | None = None
     halt_threshold: float | None = None
 
@@ -166,7 +167,7 @@ class ChatMessage(BaseModel):
 class ChatRequest(TextRequest):
     """A request for the next message of a conversation."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1), FailFast()]
     max_completion_tokens: _Length | None = None
     logprobs: bool | None = None
     top_logprobs: _Alternatives | None = None

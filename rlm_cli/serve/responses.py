@@ -18,6 +18,10 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
+_SEND_TIMEOUT_S = 60.0
+"""A client that takes no more of a stream for so long counts as gone."""
+
+
 class ClientLeftError(Exception):
     """The client has closed the connection, and reads no answer."""
 
@@ -54,7 +58,9 @@ class WholeAnswer:
             await _unless_client_leaves(self._collect(), receive)
         finally:
             self._job.cancel()
-        await JsonResponse(self._answer.whole())(scope, receive, send)
+        # A long answer with log-probabilities takes seconds to write out: other clients must not wait.
+        response = await asyncio.to_thread(lambda: JsonResponse(self._answer.whole()))
+        await response(scope, receive, send)
 
     async def _collect(self) -> None:
         async for token in self._job.tokens():
@@ -79,7 +85,11 @@ class StreamedAnswer:
         await _start(send, 200, {"content-type": "text/event-stream", "cache-control": "no-cache"})
         async for event in self._events():
             body = b"data: " + event + b"\n\n"
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+            try:
+                async with asyncio.timeout(_SEND_TIMEOUT_S):
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+            except TimeoutError:
+                raise ClientLeftError from None
         await send({"type": "http.response.body", "body": b""})
 
     async def _events(self) -> AsyncIterator[bytes]:

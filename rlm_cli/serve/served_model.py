@@ -11,10 +11,13 @@ from models.generation.continuation import Continuation
 from models.generation.prompt import Prompt, conversation_prompt, prompt_of_text, room_for_prompt
 from models.generation.settings import MAX_SEED, GenerationConfig
 from rlm_cli.serve.api_error import ApiError
-from rlm_cli.serve.requests import MAX_CHOICES, ChatRequest, CompletionRequest, TextRequest
+from rlm_cli.serve.requests import MAX_CHOICES, MAX_TOKENS, ChatRequest, CompletionRequest, TextRequest
 
 if TYPE_CHECKING:
     from models.runs.load import LoadedModel
+
+_MOST_ALTERNATIVES = 2**20
+"""Of all tokens of a request together: about a gigabyte of memory at its worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,15 @@ class ServedModel:
         """The texts of a request to continue texts. Raises ApiError."""
         settings, length = request.settings(self.generation), self.loaded.model.config.context_length
         # A message must stay whole. Text may fill the context, because the window then slides.
+        texts = request.prompts()
+        _require_few(len(texts) * (request.n or 1))
         is_chat = self.loaded.kind == "messages"
         room = room_for_prompt("messages", length, settings.max_tokens) if is_chat else length
         prompts = [
             prompt_of_text(self.loaded.tokenizer, self.loaded.kind, prompt, room)
             if isinstance(prompt, str)
             else Prompt(prompt[-length:], int(len(prompt) > length))
-            for prompt in request.prompts()
+            for prompt in texts
         ]
         return self._work(request, settings, prompts)
 
@@ -95,8 +100,10 @@ class ServedModel:
 
     def _work(self, request: TextRequest, settings: GenerationConfig, prompts: list[Prompt]) -> Work:
         mode, copies = self.mode_of(request.model, request.mode), request.n or 1
-        if len(prompts) * copies > MAX_CHOICES:
-            raise ApiError(400, f"This asks for more than {MAX_CHOICES} texts at once.", param="n")
+        _require_few(len(prompts) * copies)
+        tokens = len(prompts) * copies * (settings.max_tokens or MAX_TOKENS)
+        if tokens * (request.alternatives or 0) > _MOST_ALTERNATIVES:
+            raise ApiError(400, "This asks for too many log-probabilities at once.", param="logprobs")
         texts = [prompt.ids for prompt in prompts for _ in range(copies)]
         seeds = [
             None if settings.seed is None else (settings.seed + number) % (MAX_SEED + 1)
@@ -110,3 +117,9 @@ class ServedModel:
         ]
         prompt_tokens = sum(len(prompt.ids) for prompt in prompts)
         return Work(continuations, prompt_tokens, mode, sum(prompt.dropped for prompt in prompts))
+
+
+def _require_few(texts: int) -> None:
+    """Raise ApiError for more texts than one request may have."""
+    if texts > MAX_CHOICES:
+        raise ApiError(400, f"This asks for more than {MAX_CHOICES} texts at once.", param="n")

@@ -13,6 +13,7 @@ from data.errors import RlmError, UsageError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAX_CONNECTIONS = 512
+_SILENT_SECONDS = 30  # without a request, until a connection is closed
 _LAST_SECONDS = 3  # for answers that are being sent when a signal comes
 
 
@@ -85,7 +86,7 @@ def web_server(app: Any, on_signal: Callable[[], None]) -> Any:
 
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_protocol(),
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -93,8 +94,33 @@ def web_server(app: Any, on_signal: Callable[[], None]) -> Any:
         log_level="critical",
         access_log=False,
         server_header=False,
-        timeout_keep_alive=30,
+        timeout_keep_alive=_SILENT_SECONDS,
         timeout_graceful_shutdown=_LAST_SECONDS,
         limit_concurrency=_MAX_CONNECTIONS,
     )
     return Server(config)
+
+
+def _protocol() -> type[Any]:
+    """uvicorn's own, which also closes a connection that sends no request for a while: connections are few,
+    and one that stays silent would take the place of a client."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._expect_request(None)
+
+        def on_response_complete(self) -> None:
+            answered = self.cycle  # a request that waits takes its place in the next line
+            super().on_response_complete()
+            self._expect_request(answered)
+
+        def _expect_request(self, answered: Any) -> None:
+            def close_if_silent() -> None:
+                if self.cycle is answered:
+                    self.transport.close()
+
+            self.loop.call_later(_SILENT_SECONDS, close_if_silent)
+
+    return Protocol

@@ -131,3 +131,20 @@ def test_accents_are_typed_in_either_form(known: str, typed: str, text: str, kin
     as_typed = unicodedata.normalize(typed, text)
     assert unknown_characters(tokenizer, as_typed) == ""
     assert prompt_of_text(tokenizer, kind, as_typed) == prompt_of_text(tokenizer, kind, learned)
+
+
+@pytest.mark.parametrize("marks", ["\u0315\u0300", "\u0f73", "\u0f81\u0f75"])
+def test_a_long_run_of_marks_is_read_as_it_stands(marks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unicodedata, "normalize", lambda *_: pytest.fail("normalised in quadratic time"))
+    assert len(prompt_of_text(TOKENIZER, "text", "a" + marks * 40).ids) == 1 + 40 * len(marks)
+
+
+def test_a_long_conversation_is_encoded_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    encode = CharacterTokenizer.encode
+    monkeypatch.setattr(
+        CharacterTokenizer, "encode", lambda self, text: (encoded.append(len(text)), encode(self, text))[1]
+    )
+    turns = [Message("user", "abc") for _ in range(300)]
+    assert conversation_prompt(TOKENIZER, "messages", "", turns, 1000).dropped > 0
+    assert sum(encoded) < 20 * 1000

@@ -99,7 +99,7 @@ def test_a_model_with_another_output_is_not_written(
 
     def wrong(*arguments: Any, **more: Any) -> dict[str, Tensor]:
         weights = original(*arguments, **more)
-        return {**weights, "keep": weights["keep"] * 1.01}
+        return {**weights, "head.weight": weights["head.weight"] * 1.01}
 
     monkeypatch.setattr(expand, "grow_weights", wrong)
     with pytest.raises(CheckpointError, match="would not give the same output"):

@@ -35,6 +35,8 @@ USER = [{"role": "user", "content": "hello"}]
         ({"prompt": "a", "max_tokens": 10**9}, 400, "max_tokens", "less than or equal to 16384"),
         ({"prompt": "a", "n": 65}, 400, "n", "less than or equal to 64"),
         ({"prompt": ["a", "b"], "n": 40}, 400, "n", "more than 64 texts"),
+        ({"prompt": "a", "n": 64, "logprobs": 20, "max_tokens": 16384}, 400, "logprobs", "too many"),
+        ({"prompt": "a", "no_repeat_ngram": 65}, 400, "no_repeat_ngram", "less than or equal to 64"),
         ({"prompt": "a", "logprobs": 21}, 400, "logprobs", "less than or equal to 20"),
         ({"prompt": "a", "seed": 2**64}, 400, "seed", "64 bits"),
         ({"prompt": "a", "stop": ""}, 400, "stop", "1 to 200 characters"),
@@ -238,3 +240,20 @@ def send_malformed(endpoint, count, seed):
     assert endpoint.thread.load == (0, 0)
     endpoint.chat("hello")
     return statuses
+
+
+def test_too_many_prompts_are_refused_before_one_is_read(text, monkeypatch) -> None:
+    from rlm_cli.serve import served_model
+
+    monkeypatch.setattr(served_model, "prompt_of_text", lambda *_: pytest.fail("a prompt was read"))
+    assert text.refusal(prompt=["a"] * 65)[0] == 400
+
+
+def test_a_path_cannot_write_a_line_of_the_log(text) -> None:
+    text.client.get("/x%0APOST%20/v1/completions%20200%1b")
+    assert "\n" not in text.lines[-1] and "\x1b" not in text.lines[-1]
+
+
+def test_a_tiny_temperature_is_greedy(text) -> None:
+    coldest = text.complete(temperature=1e-300)["choices"][0]["text"]
+    assert coldest == text.complete(temperature=0)["choices"][0]["text"]

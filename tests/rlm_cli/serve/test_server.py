@@ -83,3 +83,20 @@ def test_a_port_that_is_taken() -> None:
 def test_an_address_that_is_not_here(host) -> None:
     with pytest.raises(UsageError, match="no address"):
         listen(host, 0)
+
+
+def test_a_connection_that_stays_silent_is_closed(server, monkeypatch) -> None:
+    monkeypatch.setattr("rlm_cli.serve.server._SILENT_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:
+        silent.sendall(b"GET /v1/models HTTP/1.1\r\n")  # a request that never ends
+        assert silent.recv(1) == b""
+
+
+def test_a_connection_that_asked_once_is_closed_when_it_asks_no_more(server, monkeypatch) -> None:
+    monkeypatch.setattr("rlm_cli.serve.server._SILENT_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as once:
+        once.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while more := once.recv(4096):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 200")
