@@ -6,6 +6,7 @@ A mark is a bit above all ids, so that marked tokens pass through samplers and w
 
 import numpy as np
 
+from data.errors import CorpusError
 from data.tokenizer import Tokenizer
 
 MARK = 2**31
@@ -43,6 +44,16 @@ def with_marks(tokens: np.ndarray) -> np.ndarray:
 def as_asked(tokens: np.ndarray, loss_on: str) -> np.ndarray:
     """`tokens` (N,) as a training with that `loss_on` (models/config.py) asks for them."""
     return with_marks(tokens) if loss_on == "assistant" else tokens
+
+
+def require_asked(tokens: np.ndarray, name: str) -> np.ndarray:
+    """`tokens` (N,). Raises CorpusError where all are marked; `name` is of the text, in words."""
+    if tokens.dtype == np.uint32 and not (tokens[1:] < MARK).any():
+        raise CorpusError(
+            f"The assistant says nothing in {name}, so there is nothing to learn or measure.",
+            hint="Give conversations that have answers, or leave {training.loss_on} out.",
+        )
+    return tokens
 
 
 def unmarked(tokens: np.ndarray) -> np.ndarray:

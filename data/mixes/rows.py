@@ -14,7 +14,7 @@ from data.json_values import json_values
 from data.jsonl import MAX_RECORD_CHARACTERS
 from data.mixes import library
 from data.mixes.spec import MixSource
-from data.records import COLUMNS
+from data.records import COLUMNS, fits_columns, named_columns
 from data.table_files import TableReader
 from data.text_reader import NotDecodableError, TextReader
 
@@ -45,13 +45,18 @@ class Rows:
 def has_rows(source: MixSource) -> bool:
     """Whether a source is read row by row, and not as a text is that is trained on alone.
 
-    Raises UsageError for a path that does not exist, and for a plain text with columns.
+    Raises UsageError for a path that does not exist, a plain text with columns, and files with a split.
     """
     if source.dataset is not None:
         return True
     path = _existing(source)
     if library.is_saved(path):
         return True
+    if source.split is not None:
+        raise UsageError(
+            f"Source '{source.name}' has a 'split', and its path is no data set that was saved.",
+            hint="Give the files of that split as its path.",
+        )
     wanted = [key for key in ("columns", "template", "documents") if getattr(source, key)]
     if not wanted:
         return False
@@ -83,7 +88,7 @@ def open_rows(source: MixSource, needed: tuple[str, ...], skip: int = 0) -> Rows
     wanted = frozenset(needed) or COLUMNS
     formats = {file: found for file in files_of(path) if (found := format_of(file)) not in (None, "text")}
     readers = [_FileRows(file, found, wanted) for file, found in formats.items() if found is not None]
-    columns = readers[0].columns()
+    columns = _common_columns(source, needed, readers)
     return Rows(islice((row for reader in readers for row in reader), skip, None), columns)
 
 
@@ -107,6 +112,7 @@ class _FileRows:
     """The rows of one file. Raises CorpusError where it cannot be read."""
 
     def __init__(self, file: Path, format: Format, wanted: frozenset[str]) -> None:
+        self.name = file.name
         self._file, self._format, self._wanted = file, format, wanted
 
     def columns(self) -> tuple[str, ...] | None:
@@ -136,6 +142,30 @@ class _FileRows:
             raise CorpusError(
                 f"'{name}' is not UTF-8 (byte {error.offset}).", hint="Save it as UTF-8 and try again."
             ) from None
+
+
+def _common_columns(
+    source: MixSource, needed: tuple[str, ...], readers: list[_FileRows]
+) -> tuple[str, ...] | None:
+    """The columns of the first table that has any; None where there are only records.
+
+    Raises CorpusError where a table after it has not what is `needed`, and would give no document.
+    """
+    tables = [(reader.name, found) for reader in readers if (found := reader.columns()) is not None]
+    if not tables:
+        return None
+    filled = [(name, columns) for name, columns in tables if columns]  # an empty file has no row to miss
+    for name, columns in filled[1:]:
+        lost = [one for one in needed if one not in columns]
+        if lost or not (needed or fits_columns(columns)):
+            what = f"no column {named_columns(lost)}" if lost else "no column that holds text by its name"
+            raise CorpusError(
+                f"'{name}' of source '{source.name}' has {what}: it has {named_columns(columns)}.",
+                hint="Give it a source of its own, with its own columns, or take it out of the folder.",
+            )
+    if filled:
+        return filled[0][1]
+    return () if len(tables) == len(readers) else None
 
 
 def _of_library(table: library.Table, skip: int) -> Rows:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.loader import IGNORED, inputs_and_targets, validation_windows
+from data.loss_marks import MARK
 from models.depth import Depth
 from models.device import autocast, to_device
 from models.recursive_lm import RecursiveLM
@@ -120,12 +121,14 @@ def evaluation_windows(
     tokens: np.ndarray, length: int, rows: int, max_tokens: int | None = None
 ) -> tuple[int, Iterator[tuple[np.ndarray, np.ndarray]]]:
     """The number of windows of `length` tokens that an evaluation of `tokens` (N,) reads, and the windows in
-    batches of `rows`: inputs (B, T) and targets (B, T). `max_tokens` is as in `evaluate`."""
+    batches of `rows`: inputs (B, T) and targets (B, T). `max_tokens` is as in `evaluate`. Of marked tokens
+    (data/loss_marks.py), only windows are chosen that ask for something."""
     windows = math.ceil((len(tokens) - 1) / length)
     n_windows = windows if max_tokens is None else min(windows, max(1, max_tokens // length))
-    if n_windows == windows:
+    starts = np.arange(0) if n_windows == windows else _spread_starts(tokens, length, n_windows)
+    if not len(starts):
         return windows, validation_windows(tokens, length, rows)
-    return n_windows, _spread_windows(tokens, length, rows, n_windows)
+    return len(starts), _windows_at(starts, tokens, length, rows)
 
 
 def batch_losses(
@@ -160,11 +163,21 @@ def perplexity(loss: float) -> float:
     return math.exp(min(loss, 700.0))
 
 
-def _spread_windows(
-    tokens: np.ndarray, length: int, rows: int, n_windows: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _spread_starts(tokens: np.ndarray, length: int, n_windows: int) -> np.ndarray:
+    """Where at most `n_windows` windows begin, spread evenly over the whole windows that ask for something;
+    none where none does."""
     full = max(1, (len(tokens) - 1) // length)
-    starts = np.unique(np.linspace(0, full - 1, n_windows).astype(np.int64)) * length
+    starts = np.arange(full) * length
+    if tokens.dtype == np.uint32:  # as tokens with marks are
+        starts = starts[np.logical_or.reduceat(tokens[1 : full * length + 1] < MARK, starts)]
+    if not len(starts):
+        return starts
+    return starts[np.unique(np.linspace(0, len(starts) - 1, n_windows).astype(np.int64))]
+
+
+def _windows_at(
+    starts: np.ndarray, tokens: np.ndarray, length: int, rows: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for first in range(0, len(starts), rows):
         places = starts[first : first + rows, None] + np.arange(length + 1)
         blocks = np.asarray(tokens[places]).astype(np.int64)  # (rows, T + 1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data.errors import CorpusError
-from data.loss_marks import as_asked
+from data.loss_marks import as_asked, require_asked
 from data.mixes.sampler import MixSampler, source_sampler
 from data.mixes.spec import PARTS
 from data.tokenizer import Tokenizer
@@ -43,11 +43,16 @@ def open_mix_task(
             f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
             hint="Train a new run on more text, or with a shorter context.",
         )
+    parts = []
+    for one, source in zip(data.sources, mix.sources, strict=True):
+        train, held_out = (as_asked(part, training.loss_on) for part in (one.train, one.validation))
+        if training.loss_on == "assistant":
+            require_asked(train, f"what is learned of source '{source.name}'")
+            require_asked(held_out, f"what is held out of source '{source.name}'")
+        parts.append((source, train, held_out))
     samplers = [
-        source_sampler(
-            as_asked(one.train, training.loss_on), model.context_length, training.seed, source.content_hash
-        )
-        for one, source in zip(data.sources, mix.sources, strict=True)
+        source_sampler(train, model.context_length, training.seed, source.content_hash)
+        for source, train, _ in parts
     ]
     by_hash = {one.content_hash: one for one in run.datasets(config)}
     datasets = [by_hash[source.content_hash] for source in mix.sources]
@@ -57,8 +62,7 @@ def open_mix_task(
         data=data,
         kind=max(mix.sources, key=lambda source: source.parts).kind,
         held_out=tuple(
-            HeldOutPart(source.content_hash, as_asked(one.validation, training.loss_on), source.parts / PARTS)
-            for one, source in zip(data.sources, mix.sources, strict=True)
+            HeldOutPart(source.content_hash, held_out, source.parts / PARTS) for source, _, held_out in parts
         ),
         sampler=MixSampler(samplers, mix.parts),
         characters_per_token=characters / (data.train_tokens + data.validation_tokens) or 1.0,

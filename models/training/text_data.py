@@ -7,7 +7,7 @@ import torch
 
 from data.errors import CorpusError
 from data.loader import BlockSampler
-from data.loss_marks import as_asked
+from data.loss_marks import as_asked, require_asked
 from data.mixture import MixedSampler, replay_sources
 from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import ReplaySample
@@ -45,14 +45,18 @@ def open_task(
     datasets, kind = run.datasets(config), config.data.kind if config.data is not None else "text"
     samples, own = yield from open_samples(run, config, datasets, data, tokenizer)
     loss_on = training.loss_on
-    fresh = BlockSampler(as_asked(data.train, loss_on), layout.config.context_length, training.seed)
+    train, validation = (as_asked(part, loss_on) for part in (data.train, data.validation))
+    if loss_on == "assistant":
+        require_asked(train, "the part of the text to learn from")
+        require_asked(validation, "the part of the text that is held out")
+    fresh = BlockSampler(train, layout.config.context_length, training.seed)
     held_out = [HeldOutText(one.content_hash, as_asked(one.held_out, loss_on)) for one in (*samples, own)]
     samples = [replace(sample, train=as_asked(sample.train, loss_on)) for sample in samples]
     task = TextTask(
         tokenizer=tokenizer,
         data=data,
         kind=kind,
-        held_out=(HeldOutPart(config.content_hash, as_asked(data.validation, loss_on)),),
+        held_out=(HeldOutPart(config.content_hash, validation),),
         answers_only=loss_on == "assistant",
         sampler=_with_replay(fresh, config, samples, training.seed),
         characters_per_token=_characters_per_token(config, datasets, data),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.document import ROLES
+from data.errors import CorpusError
 from data.loader import IGNORED, BlockSampler, inputs_and_targets, validation_windows
-from data.loss_marks import MARK, as_asked, asked_for, unmarked, with_marks
+from data.loss_marks import MARK, as_asked, asked_for, require_asked, unmarked, with_marks
 from data.tokenizer import Tokenizer
 
 
@@ -76,3 +77,12 @@ def test_blocks_and_windows_ask_for_the_same_and_read_everything(documents: list
     read = [target for _, targets in validation_windows(marked, 4, 2) for target in targets.ravel()]
     expected = [token for token in marked[1:].tolist() if token < MARK]
     assert [target for target in read if target != IGNORED] == expected
+
+
+def test_a_text_in_which_the_assistant_says_nothing_is_refused() -> None:
+    user, bos = Tokenizer.role_ids["user"], Tokenizer.bos_id
+    silent = with_marks(np.array([bos, user, 20, 21, Tokenizer.eos_id] * 3, dtype=np.uint16))
+    with pytest.raises(CorpusError, match="says nothing in my text"):
+        require_asked(silent, "my text")
+    spoken = np.append(silent, np.uint32(20))
+    assert require_asked(spoken, "my text") is spoken

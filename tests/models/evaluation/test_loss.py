@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from data.loader import IGNORED
+from data.loss_marks import MARK
 from models.architectures import build_model, model_config
 from models.depth import Depth
 from models.evaluation import loss as loss_module
-from models.evaluation.loss import bits_per_byte, evaluate
+from models.evaluation.loss import bits_per_byte, evaluate, evaluation_windows
 from models.recursive_lm import RecursiveLM
 from models.runs.events import EvaluationAdvanced, Event
 
@@ -119,3 +121,19 @@ def test_the_model_is_left_as_it_was() -> None:
 def test_bits_per_byte_of_a_fair_coin() -> None:
     # A thousand tokens of one bit each, over five hundred bytes of text: two bits per byte.
     assert bits_per_byte(math.log(2), 1000, 500) == pytest.approx(2.0)
+
+
+@settings(max_examples=60)
+@given(
+    asked=st.lists(st.booleans(), min_size=2, max_size=60).filter(lambda marks: any(marks[1:])),
+    length=st.integers(1, 9),
+    most=st.integers(1, 70),
+)
+def test_windows_of_marked_tokens_ask_for_something(asked: list[bool], length: int, most: int) -> None:
+    tokens = np.array([7 if one else 7 + MARK for one in asked], dtype=np.uint32)
+    count, batches = evaluation_windows(tokens, length, 2, most)
+    targets = [row for _, batch in batches for row in batch]
+    assert len(targets) == count
+    assert sum(int((row != IGNORED).sum()) for row in targets)
+    if count < math.ceil((len(tokens) - 1) / length):  # some were chosen
+        assert all((row != IGNORED).any() for row in targets) and count <= max(1, most // length)
