@@ -1,6 +1,7 @@
 """The newest part of a conversation becomes the prompt and fits into the context."""
 
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -133,10 +134,18 @@ def test_accents_are_typed_in_either_form(known: str, typed: str, text: str, kin
     assert prompt_of_text(tokenizer, kind, as_typed) == prompt_of_text(tokenizer, kind, learned)
 
 
-@pytest.mark.parametrize("marks", ["\u0315\u0300", "\u0f73", "\u0f81\u0f75"])
+@pytest.mark.parametrize("marks", ["\u0315\u0300", "\u0f73", "\u0f81\u0f75"], ids=ascii)
 def test_a_long_run_of_marks_is_read_as_it_stands(marks: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unicodedata, "normalize", lambda *_: pytest.fail("normalised in quadratic time"))
+    forms: list[str] = []
+    watched = SimpleNamespace(
+        combining=unicodedata.combining,
+        normalize=lambda form, text: (forms.append(form), unicodedata.normalize(form, text))[1],
+    )
+    monkeypatch.setattr("models.generation.prompt.unicodedata", watched)
     assert len(prompt_of_text(TOKENIZER, "text", "a" + marks * 40).ids) == 1 + 40 * len(marks)
+    assert not forms  # its time would be quadratic
+    prompt_of_text(TOKENIZER, "text", "a\u0301")
+    assert forms
 
 
 def test_a_long_conversation_is_encoded_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
