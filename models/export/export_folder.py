@@ -235,7 +235,15 @@ def _travelling(config: RunConfig, name: str) -> RunConfig:
     if data is not None:
         mix = data.mix
         if mix is not None:
-            sources = tuple(replace(one, path=None, prepared=None) for one in mix.sources)
+            sources = tuple(
+                replace(
+                    one,
+                    path=None,
+                    dataset=None if one.dataset and os.path.isabs(one.dataset) else one.dataset,
+                    prepared=None,
+                )
+                for one in mix.sources
+            )
             mix = replace(mix, sources=sources)
         data = replace(data, paths=(), prepared=None, mix=mix)
     return replace(config, name=name, data=data, calibration=None, replay=None, extension=None)

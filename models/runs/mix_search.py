@@ -26,6 +26,11 @@ def open_mix(
         pass
     found = []
     for one in mix.sources:
+        if one.path is None and one.dataset is None:
+            raise CorpusError(
+                f"It is not known where source '{one.name}' is: its run was imported.",
+                hint="Train a new run on the mix.",
+            )
         try:
             part = yield from scan_source(source_of(one), one.parts)
         except UsageError as error:

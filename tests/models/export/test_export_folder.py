@@ -1,6 +1,7 @@
 """What `rlm export` writes, where it writes it, and what it refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
@@ -14,7 +15,7 @@ from models.export.upload import push_folder
 from models.generation.prompt import conversation_prompt
 from models.runs.load import load_run
 from models.runs.run import Run
-from models.runs.run_config import DataSection
+from models.runs.run_config import DataSection, MixSection, MixSourceSection
 from tests.models.export.conftest import DrawnRun
 
 
@@ -145,3 +146,23 @@ def test_what_the_hub_says_is_told_in_one_sentence(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(hub.HfApi, "create_repo", no_network)
     with pytest.raises(RlmError, match=r"^The model could not be sent: no route to the hub\.?$"):
         push_folder(tmp_path)
+
+
+def test_places_of_the_sources_of_a_mix_stay_here(drawn_run: DrawnRun, tmp_path: Path) -> None:
+    run = drawn_run("transformer")
+    config = run.config()
+    places: list[dict[str, str]] = [
+        {"path": "/home/somebody/a.txt"},
+        {"dataset": "/home/somebody/set"},
+        {"dataset": "some/set"},
+    ]
+    sources = tuple(
+        MixSourceSection(name=f"s{n}", weight=1.0, parts=3000, content_hash=f"{n}", kind="text", **place)  # type: ignore[arg-type]
+        for n, place in enumerate(places)
+    )
+    assert config.data is not None
+    data = replace(config.data, mix=MixSection(name="mix", sources=sources))
+    run.save_config(replace(config, data=data))
+    export_run(run, tmp_path / "out", command="rlm export owl")
+    record = (tmp_path / "out" / "rlm_run.json").read_text(encoding="utf-8")
+    assert "/home/somebody" not in record and "some/set" in record
