@@ -108,7 +108,8 @@ class Corpus:
         for source in self.sources:
             if source.format == "text":
                 pieces = _whole_text(source, filters)
-                yield Document(pieces=pieces)
+                if source.documents:  # the filters left something
+                    yield Document(pieces=pieces)
                 if filters:  # as in `_texts_of`
                     for _ in pieces:
                         pass

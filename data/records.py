@@ -195,7 +195,8 @@ def _message(turn: object, left_out: Counter[str]) -> Message | None:
 
 
 def _role_of(turn: Mapping[str, object]) -> object:
-    return turn.get("role", turn.get("from"))
+    role = turn.get("role")
+    return turn.get("from") if role is None else role
 
 
 def _content(content: object, name: str, left_out: Counter[str]) -> str | None:

@@ -1,6 +1,7 @@
 """From the row of a table to a document: one column, several, or a template."""
 
 import json
+import math
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +60,8 @@ class RowReader:
     _needed: tuple[str, ...] = field(init=False, default=())
     _rows: int = field(init=False, default=0)
     _missing: Counter[str] = field(init=False, default_factory=Counter)
+    _texts: set[str] = field(init=False, default_factory=set)
+    """The columns that had a text in some row."""
 
     def __post_init__(self) -> None:
         if self.template is not None:
@@ -76,8 +79,8 @@ class RowReader:
     def read(self, row: Mapping[str, object]) -> str | tuple[Message, ...]:
         """The document of a row; "" where all its columns are empty.
 
-        Raises UnusableRowError for a row without one, and CorpusError where the rows have no such column or
-        it holds no text.
+        Raises UnusableRowError for a row without one, and CorpusError where the rows have no such column, or
+        where it holds a list, a record or data before its first text.
         """
         if not self._needed:
             return self.read_record(row)
@@ -120,9 +123,14 @@ class RowReader:
     def _text(self, value: object, name: str) -> str | None:
         """A value as text; None where there is none. Numbers are as JSON has them."""
         if value is None or isinstance(value, str):
+            self._texts.update([name] if value else [])
             return value
+        if isinstance(value, float) and math.isnan(value):  # how tables write that there is none
+            return None
         if isinstance(value, bool | int | float):
             return json.dumps(value)
+        if name in self._texts:  # this row is at fault, and not the choice of the column
+            return None
         kinds = ((list | tuple, "lists"), (Mapping, "records"))
         kind = next((words for types, words in kinds if isinstance(value, types)), "data")
         raise CorpusError(

@@ -1,5 +1,6 @@
 """Mixes as they are given: a TOML file, the name of a recipe that comes with rlm, or paths with weights."""
 
+import itertools
 import os
 import tomllib
 from collections.abc import Sequence
@@ -66,11 +67,10 @@ def weighted_paths(paths: Sequence[str]) -> MixSpec | None:
     for path, weight in weighted:
         if path == "-":
             raise UsageError("Standard input cannot be in a mix.", hint="Write it to a file.")
-        name = default_name(path)
-        same = sum(one.name == name or one.name.startswith(f"{name}-") for one in sources)
-        sources.append(
-            MixSource(name=name if not same else f"{name}-{same + 1}", weight=weight, path=_absolute(path))
-        )
+        name, taken = default_name(path), {one.name for one in sources}
+        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        unique = next(one for one in names if one not in taken)
+        sources.append(MixSource(name=unique, weight=weight, path=_absolute(path)))
     return mix_of("-".join(one.name for one in sources)[:40], sources)
 
 
@@ -110,9 +110,11 @@ def _mix_in(content: dict[str, Any], name: str, file: Path | None) -> MixSpec:
 
 def _placed(source: MixSource, file: Path | None) -> MixSource:
     """The source with an absolute path. Raises UsageError where it is a mix."""
-    if source.path is None:
-        return source
     folder = Path.cwd() if file is None else file.parent
+    if source.dataset is not None:
+        places = [_absolute(source.dataset, one) for one in (folder, Path.cwd())]
+        return replace(source, dataset=next(filter(os.path.isdir, places), source.dataset))
+    assert source.path is not None  # `source_from` sees to it
     path = _absolute(source.path, folder)
     if file is not None and os.path.realpath(path) == str(file):
         raise UsageError(

@@ -87,7 +87,7 @@ def open_rows(source: MixSource, needed: tuple[str, ...], skip: int = 0) -> Rows
         return _of_library(library.open_saved(source, path), skip)
     wanted = frozenset(needed) or COLUMNS
     formats = {file: found for file in files_of(path) if (found := format_of(file)) not in (None, "text")}
-    readers = [_FileRows(file, found, wanted) for file, found in formats.items() if found is not None]
+    readers = [_FileRows(file, found, wanted, needed) for file, found in formats.items() if found is not None]
     columns = _common_columns(source, needed, readers)
     return Rows(islice((row for reader in readers for row in reader), skip, None), columns)
 
@@ -111,9 +111,9 @@ def format_of(file: Path) -> Format | None:
 class _FileRows:
     """The rows of one file. Raises CorpusError where it cannot be read."""
 
-    def __init__(self, file: Path, format: Format, wanted: frozenset[str]) -> None:
+    def __init__(self, file: Path, format: Format, wanted: frozenset[str], needed: tuple[str, ...]) -> None:
         self.name = file.name
-        self._file, self._format, self._wanted = file, format, wanted
+        self._file, self._format, self._wanted, self._needed = file, format, wanted, needed
 
     def columns(self) -> tuple[str, ...] | None:
         """Those that its table has; None for records."""
@@ -124,10 +124,13 @@ class _FileRows:
 
     def __iter__(self) -> Iterator[Row | BrokenRow]:
         values = self._values()
+        empty: dict[str, object] = {}
         if self._format != "jsonl":
-            next(values, None)  # the names of the columns
+            _, names = next(values, (0, []))
+            if self._format == "csv" and isinstance(names, list):  # its rows come without their empty cells
+                empty = {name: "" for name in self._needed if name in names}
         for _, value in values:
-            yield value if isinstance(value, dict) else BrokenRow()
+            yield {**empty, **value} if isinstance(value, dict) else BrokenRow()
 
     def _values(self) -> Iterator[tuple[int, object]]:
         name = self._file.name

@@ -1,6 +1,7 @@
 """What a mix is: its sources and the weight of each, as they were asked for."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -161,6 +162,8 @@ def _value(entry: Mapping[str, Any], key: str, kind: type, label: str) -> Any:
     fits = type(value) in (int, float) if kind is float else type(value) is kind
     if not fits or value == "":
         raise UsageError(f"The mix has a '{key}' that is not {_KINDS[kind]} in {label}.")
+    if kind is float and abs(value) > sys.float_info.max:  # a whole number can be larger than any float
+        raise UsageError(f"The mix has a '{key}' that is too large a number in {label}.")
     return value
 
 

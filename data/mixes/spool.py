@@ -41,7 +41,7 @@ from data.storage import (
 from data.text_reader import Encoding
 
 SHARD_BYTES = 64 * 2**20
-_VERSION = 1
+_VERSION = 2
 _STATE = "spool.json"
 _LARGEST_STATE = 64 * 2**20
 _TOLD_EVERY_ROWS = 256
@@ -305,8 +305,9 @@ def _length(document: str | tuple[Message, ...]) -> int:
 def _key(source: MixSource) -> str:
     """The name of its spool: equal for the same rows of the same files, read in the same way."""
     files = []
-    if source.path is not None:
-        for file in files_of(Path(source.path)):
+    place = source.path or source.dataset or ""
+    if os.path.isabs(place):  # a data set of the hub has no files here
+        for file in files_of(Path(place)):
             with contextlib.suppress(OSError):
                 found = file.stat()
                 files.append((str(file), found.st_size, found.st_mtime_ns))

@@ -173,3 +173,11 @@ def test_what_is_left_out_is_told_of_a_file(tmp_path: Path) -> None:
     corpus = open_corpus([file])
     assert "Left out of the conversations of 'tools.jsonl': 3 answers of tools, 3 tool calls." in corpus.notes
     assert (corpus.documents, corpus.characters) == (3, 15)
+
+
+def test_a_role_of_null_is_the_role_of_from() -> None:
+    record = {
+        "messages": [{"role": None, "from": "human", "value": "a"}, {"role": "assistant", "content": "b"}]
+    }
+    messages = read_record(record)
+    assert [one.role for one in messages if isinstance(one, Message)] == ["user", "assistant"]

@@ -113,6 +113,15 @@ def test_paths_with_weights_are_a_mix(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [one.name for one in spec.sources] == ["a", "a-2"]
     assert [one.path for one in spec.sources] == [str(tmp_path / "a.txt"), str(tmp_path / "b/a.txt")]
     assert spec.parts == (4000, 6000)
+    for paths in (["a-2.txt:1", "a.txt:1", "b/a.txt:1"], ["a.txt:1", "a-b.txt:1", "b/a.txt:1"]):
+        spec = weighted_paths(paths)
+        assert spec is not None and len({one.name for one in spec.sources}) == 3
+
+
+@pytest.mark.parametrize("weight", ["1" + "0" * 400, "-1" + "0" * 400])
+def test_a_weight_that_no_float_can_hold_is_refused(write: Write, weight: str) -> None:
+    with pytest.raises(UsageError, match="'weight' that is too large"):
+        load_mix(write(source(weight=weight)))
 
 
 def test_a_path_that_exists_with_a_colon_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -288,3 +288,33 @@ def test_a_source_that_is_too_short_is_named(tmp_path: Path) -> None:
         CorpusError, match="Source 'short' is too short: it has 1 token to learn from, and 1 to"
     ):
         result_of(prepare_mix(mix, train_character_tokenizer(mix)))
+
+
+def test_a_row_of_another_form_is_left_out_after_texts(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "one"}\n{"a": ["x"]}\n{"a": NaN}\n{"a": "two"}\n{"a": {"b": 1}}\n{"a": 3}\n')
+    (part,) = scan(MixSource(name="rows", weight=1, path=str(path), columns=("a",))).mix
+    assert part.corpus.documents == 3
+    assert [(one.filter, one.count) for one in part.corpus.dropped] == [("rows without 'a'", 3)]
+
+
+def test_a_text_that_a_filter_empties_takes_no_held_out_place(tmp_path: Path) -> None:
+    for name, text in (("a", "see https://a.b/c\n"), ("b", "all of b\n"), ("c", "all of c\n")):
+        (tmp_path / f"{name}.txt").write_text(text * 9)
+    mix = scan(MixSource(name="texts", weight=1, path=str(tmp_path), filter=("url",), held_out=1))
+    assert [texts(mix, 0, split) for split in ("validation", "train")] == [
+        ["all of b\n" * 9],
+        ["all of c\n" * 9],
+    ]
+
+
+def test_a_folder_in_the_form_of_a_data_set_is_read_again_when_it_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "local"
+    folder.mkdir()
+    mix = tmp_path / "mix.toml"
+    mix.write_text("[[source]]\ndataset = './local'\nweight = 1\ncolumns = 'text'\n")
+    for number in (3, 5):
+        (folder / "train.csv").write_text("text\n" + "".join(f"line {n} of it\n" for n in range(number)))
+        found = result_of(scan_mix(load_mix(str(mix))))
+        assert found.mix[0].source.dataset == str(folder)
+        assert found.documents == number

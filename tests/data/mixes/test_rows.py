@@ -42,3 +42,9 @@ def test_files_have_no_split(tmp_path: Path, more: dict[str, object]) -> None:
     (tmp_path / "train.csv").write_text("text\none\n")
     with pytest.raises(UsageError, match="Source 'x' has a 'split', and its path is no data set"):
         has_rows(folder_of(tmp_path, split="train", **more))
+
+
+def test_empty_cells_of_a_csv_are_empty_texts(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("q,a,more\none,,x\n,two,\n")
+    found = open_rows(folder_of(tmp_path, columns=("q", "a")), ("q", "a"))
+    assert list(found.rows) == [{"q": "one", "a": "", "more": "x"}, {"q": "", "a": "two"}]
