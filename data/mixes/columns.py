@@ -88,7 +88,7 @@ class RowReader:
         for name in self._needed:
             if name not in row:
                 self._missing[name] += 1
-                if self._missing[name] == self._rows >= _LOOKED_AT:
+                if name not in self._texts and self._missing[name] == self._rows >= _LOOKED_AT:
                     raise self._no_column(name, row)
         texts = {name: self._text(row.get(name), name) for name in self._needed}
         lost = [name for name, text in texts.items() if text is None]
@@ -101,6 +101,10 @@ class RowReader:
         return without_surrogates(
             "".join(part + (texts[name] or "" if name is not None else "") for part, name in self._parts)
         )
+
+    def expect_texts(self) -> None:
+        """The needed columns had texts in rows that were read earlier."""
+        self._texts.update(self._needed)
 
     def require_columns(self, names: Sequence[str]) -> None:
         """Raise CorpusError unless a table of columns `names` has those that are needed."""
@@ -117,7 +121,7 @@ class RowReader:
     def require_read(self, last: Mapping[str, object]) -> None:
         """Raise CorpusError where no row had a column that is needed; `last` is one of the rows."""
         for name, times in self._missing.items():
-            if times == self._rows:
+            if name not in self._texts and times == self._rows:
                 raise self._no_column(name, last)
 
     def _text(self, value: object, name: str) -> str | None:

@@ -12,9 +12,6 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
-
-import numpy as np
 
 from data.cache import CACHE_HINT, cache_dir, cache_lock
 from data.corpus import Corpus, Kind
@@ -25,20 +22,12 @@ from data.jsonl import MAX_RECORD_CHARACTERS
 from data.mixes import library
 from data.mixes.columns import RowReader, UnusableRowError
 from data.mixes.rows import BROKEN, BrokenRow, Row, files_of, has_rows, open_rows
+from data.mixes.shard import OpenShard, Shard, line_of, source_of_shard
 from data.mixes.spec import MixSource
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.progress import Progress
 from data.records import UnusableRecordError, read_record
-from data.scan import Source, TextStatistics
-from data.storage import (
-    TEMPORARY_PREFIX,
-    clear_temporaries,
-    move_into_place,
-    remove_entry,
-    replace_json,
-    storing,
-)
-from data.text_reader import Encoding
+from data.storage import clear_temporaries, replace_json, storing
 
 SHARD_BYTES = 64 * 2**20
 _VERSION = 2
@@ -58,25 +47,13 @@ class _Lost:
 
 
 @dataclass(slots=True)
-class _Shard:
-    file: str
-    bytes: int
-    """Of the file."""
-    text_bytes: int
-    characters: int
-    documents: int
-    digest: str
-    has_messages: bool
-
-
-@dataclass(slots=True)
 class _State:
     """What is in the folder of a spool."""
 
     is_complete: bool = False
     rows: int = 0
     """That were read for the shards so far."""
-    shards: list[_Shard] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
     dropped: dict[str, _Lost] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     """Parts of documents, as `read_record` counts them."""
@@ -129,6 +106,8 @@ class _Writer:
         self._left_out: Counter[str] = Counter()
         self._filters = parse_filters(",".join(source.filter))
         self._reader = _row_reader(source, self._left_out)
+        if state.documents:
+            self._reader.expect_texts()
 
     def write(self) -> Iterator[Progress]:
         yield _progress(self.source, 0, 0)
@@ -141,7 +120,7 @@ class _Writer:
         last: Row = {}
         read = self.state.rows
         with library.quiet() if found.of_library else contextlib.nullcontext():
-            shard = _OpenShard(self.folder, len(self.state.shards))
+            shard = OpenShard(self.folder, len(self.state.shards))
             try:
                 for row in self._failing_in_words(found.rows):
                     if self.source.documents is not None and self._documents(shard) >= self.source.documents:
@@ -156,7 +135,7 @@ class _Writer:
                         yield _progress(self.source, min(read, total or read), self._bounded(total))
                     if shard.size >= SHARD_BYTES:
                         self._end_shard(shard, read)
-                        shard = _OpenShard(self.folder, len(self.state.shards))
+                        shard = OpenShard(self.folder, len(self.state.shards))
                 self._reader.require_read(last)
                 self.state.is_complete = True
                 self._end_shard(shard, read)
@@ -165,7 +144,7 @@ class _Writer:
                 with contextlib.suppress(OSError):
                     self.folder.rmdir()  # where nothing came of it
 
-    def _documents(self, shard: "_OpenShard") -> int:
+    def _documents(self, shard: OpenShard) -> int:
         return self.state.documents + shard.documents
 
     def _bounded(self, total: int) -> int:
@@ -182,7 +161,7 @@ class _Writer:
         except Exception as error:
             raise library.interrupted(self.source, read, error) from error
 
-    def _add(self, row: Row, shard: "_OpenShard") -> None:
+    def _add(self, row: Row, shard: OpenShard) -> None:
         try:
             document = self._reader.read(row)
         except UnusableRowError as error:
@@ -198,7 +177,7 @@ class _Writer:
         if self._filters and (name := self._filters.dropped_by(_text(document), characters)) is not None:
             self._drop(name, characters)
             return
-        line = json.dumps(_record(document), ensure_ascii=False)
+        line = line_of(document)
         if len(line) > MAX_RECORD_CHARACTERS:
             self._drop(_TOO_LONG, characters)
             return
@@ -209,7 +188,7 @@ class _Writer:
         one.documents += 1
         one.characters += characters
 
-    def _end_shard(self, shard: "_OpenShard", rows: int) -> None:
+    def _end_shard(self, shard: OpenShard, rows: int) -> None:
         state = self.state
         state.rows = rows
         if shard.documents:
@@ -234,64 +213,6 @@ def _row_reader(source: MixSource, left_out: Counter[str]) -> RowReader:
         source.template,
         lambda row: read_record(row, left_out),
     )
-
-
-class _OpenShard:
-    """A shard that is being written, under a name that shows it."""
-
-    def __init__(self, folder: Path, number: int) -> None:
-        self.size = self.documents = 0
-        self._path = folder / f"{number:05}.jsonl"
-        self._temporary = folder / f"{TEMPORARY_PREFIX}{self._path.name}"
-        self._file: TextIO = self._temporary.open("w", encoding="utf-8", newline="\n")
-        self._statistics = TextStatistics()
-        self._has_messages = False
-
-    def add(self, document: str | tuple[Message, ...], line: str) -> None:
-        """Write a document; `line` is its record."""
-        self._file.write(line)
-        self._file.write("\n")
-        self.size += len(line) + 1
-        self.documents += 1
-        if isinstance(document, str):
-            self._statistics.add(document, f"text:{len(document)}:")
-            return
-        self._has_messages = True
-        self._statistics.add("", f"messages:{len(document)}:")
-        for message in document:
-            self._statistics.add(message.content, f"{message.role}:{len(message.content)}:")
-
-    def end(self) -> _Shard:
-        """Sync the file, and give it its name."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        move_into_place(self._temporary, self._path)
-        return _Shard(
-            file=self._path.name,
-            bytes=self._path.stat().st_size,
-            text_bytes=self._statistics.bytes,
-            characters=self._statistics.characters,
-            documents=self.documents,
-            digest=self._statistics.digest,
-            has_messages=self._has_messages,
-        )
-
-    def character_counts(self) -> dict[str, int]:
-        counts = self._statistics.character_counts()
-        return {chr(code): int(counts[code]) for code in np.flatnonzero(counts)}
-
-    def discard(self) -> None:
-        """Close the file. One that has not got its name is removed."""
-        self._file.close()
-        with contextlib.suppress(OSError):
-            remove_entry(self._temporary)
-
-
-def _record(document: str | tuple[Message, ...]) -> dict[str, Any]:
-    if isinstance(document, str):
-        return {"text": document}
-    return {"messages": [{"role": one.role, "content": one.content} for one in document]}
 
 
 def _text(document: str | tuple[Message, ...]) -> str:
@@ -324,7 +245,7 @@ def _state_in(folder: Path) -> _State:
         found = json.loads(read_plain_file(folder / _STATE, _LARGEST_STATE))
         if found.pop("version") != _VERSION:
             return _State()
-        shards = [_Shard(**shard) for shard in found.pop("shards")]
+        shards = [Shard(**shard) for shard in found.pop("shards")]
         dropped = {name: _Lost(**one) for name, one in found.pop("dropped").items()}
         state = _State(shards=shards, dropped=dropped, **found)
         sizes = [(folder / shard.file).stat().st_size for shard in shards]
@@ -346,7 +267,7 @@ def _spooled(source: MixSource, folder: Path, state: _State) -> Corpus:
     return Corpus(
         name=source.name,
         kind=kind,
-        sources=tuple(_source(folder, shard) for shard in state.shards),
+        sources=tuple(source_of_shard(folder, shard) for shard in state.shards),
         content_hash=hashlib.sha256(json.dumps([kind, digests]).encode()).hexdigest(),
         characters=sum(shard.characters for shard in state.shards),
         documents=state.documents,
@@ -356,18 +277,6 @@ def _spooled(source: MixSource, folder: Path, state: _State) -> Corpus:
         dropped=tuple(
             Dropped(name, "document", one.documents, one.characters) for name, one in state.dropped.items()
         ),
-    )
-
-
-def _source(folder: Path, shard: _Shard) -> Source:
-    return Source(
-        path=folder / shard.file,
-        format="jsonl",
-        encoding=Encoding("utf-8"),
-        bytes=shard.bytes,
-        characters=shard.characters,
-        documents=shard.documents,
-        train_units=shard.documents,
     )
 
 

@@ -147,6 +147,36 @@ def test_a_source_that_fails_half_way_goes_on_from_there(
     assert len(reads) == 3  # all of it is in the cache
 
 
+@pytest.mark.parametrize("last", [{"a": ["x"]}, {"b": "y"}])
+def test_rows_of_another_form_do_not_end_a_source_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: dict[str, object]
+) -> None:
+    monkeypatch.setattr(spooling, "SHARD_BYTES", 1)  # a shard for each row
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        "\n".join(json.dumps(row) for row in [*({"a": f"row {n}"} for n in range(5)), last, last])
+    )
+    source = MixSource(name="rows", weight=1, path=str(path), columns=("a",))
+    opened = spooling.open_rows
+
+    def open_rows(source: MixSource, needed: tuple[str, ...], skip: int = 0) -> Rows:
+        found = opened(source, needed, skip)
+
+        def failing() -> Iterator[Row | BrokenRow]:
+            for number, row in enumerate(found.rows, start=skip):
+                if number == 5 and not skip:
+                    raise ConnectionError("reset by peer")
+                yield row
+
+        return replace(found, rows=failing())
+
+    monkeypatch.setattr(spooling, "open_rows", open_rows)
+    assert "stopped after 5 rows" in error_of(source).message
+    (part,) = scan(source).mix
+    assert part.corpus.documents == 5
+    assert [(one.filter, one.count) for one in part.corpus.dropped] == [("rows without 'a'", 2)]
+
+
 def test_all_sources_are_opened_before_one_is_read(
     tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
