@@ -56,6 +56,15 @@ def require_asked(tokens: np.ndarray, name: str) -> np.ndarray:
     return tokens
 
 
+def with_answers(train: np.ndarray, held_out: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Both parts of a text with marks. Raises CorpusError where the assistant says nothing in one of them;
+    `text` names the text."""
+    return (
+        require_asked(with_marks(train), f"what is learned of {text}"),
+        require_asked(with_marks(held_out), f"what is held out of {text}"),
+    )
+
+
 def unmarked(tokens: np.ndarray) -> np.ndarray:
     """The ids of tokens that may have marks."""
     return tokens & np.uint32(MARK - 1) if tokens.dtype == np.uint32 else tokens

@@ -13,6 +13,7 @@ from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import Corpus
 from data.errors import UsageError
+from data.loss_marks import with_answers
 from data.prepare import PreparedData, prepare
 from data.progress import result_of
 from data.replay import ReplaySample
@@ -101,6 +102,8 @@ def _another_text(
     data = yield from with_progress_events(prepare(corpus, grown))
     require_full_context(data, old, content.run.name)
     training = _training(config, corpus, request)
+    if training.loss_on == "assistant":
+        with_answers(data.train, data.validation, "the text")
     new = _model(old, corpus, grown, training, request)
     training = _fitted_to_text(config, corpus, training, new, request)
     training, notice = _fitted_to_machine(config, training, request)

@@ -9,6 +9,7 @@ from data.bpe_tokenizer import MIN_VOCAB_SIZE, train_bpe_tokenizer
 from data.character_tokenizer import train_character_tokenizer
 from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
+from data.loss_marks import with_answers
 from data.mixes.mixed_corpus import MixedCorpus
 from data.mixes.prepared import prepare_mix
 from data.mixes.spec import MixSpec
@@ -75,9 +76,17 @@ def plan_new_run(
     if note := vocabulary_note(resolved.preset, tokenizer, suggest_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
     if isinstance(corpus, MixedCorpus):
-        data: TokenCounts = yield from with_progress_events(prepare_mix(corpus, tokenizer))
+        mixed = yield from with_progress_events(prepare_mix(corpus, tokenizer))
+        named = [
+            (f"source '{part.source.name}'", one) for part, one in zip(corpus.mix, mixed.sources, strict=True)
+        ]
+        data: TokenCounts = mixed
     else:
-        data = yield from with_progress_events(prepare(corpus, tokenizer))
+        prepared = yield from with_progress_events(prepare(corpus, tokenizer))
+        named, data = [("the text", prepared)], prepared
+    if training.loss_on == "assistant":
+        for name, one in named:
+            with_answers(one.train, one.validation, name)
     yield from _text_notices(corpus, data)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
     suggested = suggested_training(corpus, training, model)

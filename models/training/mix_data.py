@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data.errors import CorpusError
-from data.loss_marks import as_asked, require_asked
+from data.loss_marks import with_answers
 from data.mixes.sampler import MixSampler, source_sampler
 from data.mixes.spec import PARTS
 from data.tokenizer import Tokenizer
@@ -45,10 +45,9 @@ def open_mix_task(
         )
     parts = []
     for one, source in zip(data.sources, mix.sources, strict=True):
-        train, held_out = (as_asked(part, training.loss_on) for part in (one.train, one.validation))
+        train, held_out = one.train, one.validation
         if training.loss_on == "assistant":
-            require_asked(train, f"what is learned of source '{source.name}'")
-            require_asked(held_out, f"what is held out of source '{source.name}'")
+            train, held_out = with_answers(train, held_out, f"source '{source.name}'")
         parts.append((source, train, held_out))
     samplers = [
         source_sampler(train, model.context_length, training.seed, source.content_hash)

@@ -7,7 +7,7 @@ import torch
 
 from data.errors import CorpusError
 from data.loader import BlockSampler
-from data.loss_marks import as_asked, require_asked
+from data.loss_marks import as_asked, with_answers
 from data.mixture import MixedSampler, replay_sources
 from data.prepare import PreparedData, open_prepared, prepare
 from data.replay import ReplaySample
@@ -45,10 +45,9 @@ def open_task(
     datasets, kind = run.datasets(config), config.data.kind if config.data is not None else "text"
     samples, own = yield from open_samples(run, config, datasets, data, tokenizer)
     loss_on = training.loss_on
-    train, validation = (as_asked(part, loss_on) for part in (data.train, data.validation))
+    train, validation = data.train, data.validation
     if loss_on == "assistant":
-        require_asked(train, "the part of the text to learn from")
-        require_asked(validation, "the part of the text that is held out")
+        train, validation = with_answers(train, validation, "the text")
     fresh = BlockSampler(train, layout.config.context_length, training.seed)
     held_out = [HeldOutText(one.content_hash, as_asked(one.held_out, loss_on)) for one in (*samples, own)]
     samples = [replace(sample, train=as_asked(sample.train, loss_on)) for sample in samples]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.errors import UsageError
+from data.errors import CorpusError, UsageError
 from data.loader import IGNORED
 from data.loss_marks import with_marks
 from data.prepare import open_prepared
@@ -149,3 +149,15 @@ def test_texts_without_conversations_and_other_values_are_refused(tmp_path: Path
         with pytest.raises(UsageError, match="is for conversations"):
             planned(tmp_path / "runs", paths=(), task=task, **with_setting("assistant"))
     assert isinstance(planned(tmp_path / "runs", paths=(str(text),), **with_setting("all")), TextPlan)
+
+
+def test_conversations_that_hold_out_no_answer_make_no_run(tmp_path: Path) -> None:
+    lines = []
+    for i in range(80):
+        turns = [{"role": "user", "content": f"is it {i}?"}]
+        lines.append({"messages": turns + [{"role": "assistant", "content": "yes"}] * (i < 60)})
+    path = tmp_path / "chats.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    planned(tmp_path / "runs", paths=(str(path),))  # all is learned
+    with pytest.raises(CorpusError, match="says nothing in what is held out of the text"):
+        planned(tmp_path / "runs", paths=(str(path),), **with_setting("assistant"))
