@@ -15,7 +15,7 @@ REASONS = {
     "data/storage.py": "writes every file",
     "data/source_files.py": "a user names a pipe or a device, and it is copied into the cache",
     "data/prepare.py": "maps an open token file; writes tokens into its own temporary folder",
-    "data/mixes/spool.py": "writes documents into its own folder in the cache",
+    "data/mixes/shard.py": "writes documents into its own folder in the cache",
     "models/runs/tensor_file.py": "the library opens by name, after the file was checked",
     "models/device.py": "reads what the system says of its processor",
     "rlm_cli/__main__.py": "opens the null device",
