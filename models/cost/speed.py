@@ -59,7 +59,7 @@ def machine_rates(device: torch.device, training: TrainingConfig, number_format:
     """Measure `device` with the threads of `training`, in a fifth of a second. The threads of the
     process are as before when it returns."""
     with with_threads(training.threads):
-        rough = rough_product_format(device)
+        rough = rough_product_format(device) if training.optimizer == "muon" else number_format
         products = {name: _product_rate(device, name) for name in {number_format, rough}}
         return MachineRates(products, products[rough], _memory_rate(device), _draw_rate(device))
 

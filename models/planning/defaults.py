@@ -31,6 +31,7 @@ CHARACTERS_PER_TOKEN = 3.0
 """In a larger vocabulary."""
 MAX_CONVERSATION_CONTEXT = 512
 SHORT_MINUTES = 4.0
+SHORT_EVALUATION_TOKENS = 4096
 SHALLOW_FRACTION = 0.4
 GATED_SHALLOW_FRACTION = 0.9
 """Of a model whose first pass is that of a dense one: depth costs time, and buys little on plain text
@@ -110,7 +111,7 @@ def fitting_context(data: TokenCounts, context_length: int, *, is_chosen: bool) 
 def _evaluation_tokens(training: TrainingConfig) -> int:
     """Tokens of an evaluation on the way: a short training keeps its time for learning."""
     is_short = training.minutes is not None and training.minutes <= SHORT_MINUTES
-    return 4096 if is_short else 16384
+    return SHORT_EVALUATION_TOKENS if is_short else TrainingConfig.evaluation_tokens
 
 
 def _may_overfit(corpus: Corpus, training: TrainingConfig) -> bool:
