@@ -6,7 +6,9 @@ and 1.3 kB of memory for each text that is kept.
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,34 +23,49 @@ _TOGETHER = 128
 _SPACES = re.compile(r"[\W_]+")
 
 
-class Duplicates:
+class _KnownTexts(ABC):
+    """Drops a text of which a hash is known. Those that are kept are known in their order, so that the last
+    ones can be forgotten."""
+
+    name: ClassVar[str]
+    sentence: ClassVar[str]
+
+    def __init__(self, shortest: int = 1) -> None:
+        """Texts of fewer than `shortest` characters are kept."""
+        self._shortest = shortest
+        self._known: dict[bytes | int, None] = {}
+        self._judged: tuple[bytes | int, ...] = ()
+
+    @abstractmethod
+    def hashes(self, text: str) -> Iterable[bytes | int]:
+        """What two texts share that are taken for the same."""
+
+    def drops(self, text: str) -> bool:
+        self._judged = () if len(text.strip()) < self._shortest else tuple(self.hashes(text))
+        return any(one in self._known for one in self._judged)
+
+    def remember(self, text: str) -> None:
+        self._known.update(dict.fromkeys(self._judged))
+
+    def size(self) -> int:
+        return len(self._known)
+
+    def forget(self, size: int) -> None:
+        while len(self._known) > size:
+            self._known.popitem()
+
+
+class Duplicates(_KnownTexts):
     """Drops a text that is the same as an earlier one, but for the white space around it."""
 
     name = "duplicates"
     sentence = "that have come before"
 
-    def __init__(self, shortest: int = 1) -> None:
-        """Texts of fewer than `shortest` characters are kept."""
-        self._shortest = shortest
-        self._seen = _Seen()
-
-    def drops(self, text: str) -> bool:
-        stripped = text.strip()
-        if len(stripped) < self._shortest:
-            return self._seen.judge(())
-        return self._seen.judge((_hash_of(stripped),))
-
-    def remember(self, text: str) -> None:
-        self._seen.remember()
-
-    def size(self) -> int:
-        return self._seen.size()
-
-    def forget(self, size: int) -> None:
-        self._seen.forget(size)
+    def hashes(self, text: str) -> Iterable[bytes | int]:
+        return (_hash_of(text.strip()),)
 
 
-class NearDuplicates:
+class NearDuplicates(_KnownTexts):
     """Drops a text that is nearly an earlier one: MinHash with bands (Broder 1997; Indyk and Motwani 1998).
 
     Texts are compared by their runs of 12 characters, without case, punctuation and white space. Of two that
@@ -58,47 +75,8 @@ class NearDuplicates:
     name = "near-duplicates"
     sentence = "that are nearly the same as an earlier one"
 
-    def __init__(self, shortest: int = 1) -> None:
-        """Texts of fewer than `shortest` characters are kept."""
-        self._shortest = shortest
-        self._seen = _Seen()
-
-    def drops(self, text: str) -> bool:
-        if len(text.strip()) < self._shortest:
-            return self._seen.judge(())
-        return self._seen.judge(_bands_of(text))
-
-    def remember(self, text: str) -> None:
-        self._seen.remember()
-
-    def size(self) -> int:
-        return self._seen.size()
-
-    def forget(self, size: int) -> None:
-        self._seen.forget(size)
-
-
-class _Seen:
-    """Hashes of the texts that were kept, in their order, so that the last ones can be forgotten."""
-
-    def __init__(self) -> None:
-        self._hashes: dict[bytes | int, None] = {}
-        self._judged: tuple[bytes | int, ...] = ()
-
-    def judge(self, hashes: Iterable[bytes | int]) -> bool:
-        """Whether one of these is known."""
-        self._judged = tuple(hashes)
-        return any(one in self._hashes for one in self._judged)
-
-    def remember(self) -> None:
-        self._hashes.update(dict.fromkeys(self._judged))
-
-    def size(self) -> int:
-        return len(self._hashes)
-
-    def forget(self, size: int) -> None:
-        while len(self._hashes) > size:
-            self._hashes.popitem()
+    def hashes(self, text: str) -> Iterable[bytes | int]:
+        return _bands_of(text)
 
 
 def duplicates_filter(value: str | None, shortest: int) -> Duplicates:
