@@ -68,8 +68,3 @@ def with_answers(train: np.ndarray, held_out: np.ndarray, text: str) -> tuple[np
 def unmarked(tokens: np.ndarray) -> np.ndarray:
     """The ids of tokens that may have marks."""
     return tokens & np.uint32(MARK - 1) if tokens.dtype == np.uint32 else tokens
-
-
-def asked_for(tokens: np.ndarray) -> np.ndarray:
-    """The tokens (N,) that have no mark."""
-    return tokens[tokens < MARK]

@@ -123,6 +123,9 @@ class TrainingConfig:
     loss_on: str = "all"
     """What is learned: all; of conversations, assistant, the assistant's words alone; of problems, answers,
     their answers alone."""
+    attend_within: str = "sequence"
+    """What a token attends to: sequence, all that is before it in its sequence; of several documents or
+    conversations, document, what is before it in its own."""
     easy_first: bool = True
     """Of problems: whether the first ones are easy, and harder ones come bit by bit."""
     average_decay: float = 0.0
@@ -157,6 +160,11 @@ class TrainingConfig:
     """yes, no, or auto: where it pays for itself within the run."""
     threads: int = 0
     """CPU threads; 0 leaves the choice to torch."""
+
+    @property
+    def within_documents(self) -> bool:
+        """Whether a token attends to its own document alone."""
+        return self.attend_within == "document"
 
     def __post_init__(self) -> None:
         lengths = [name for name in LENGTHS if getattr(self, name) is not None]
@@ -223,6 +231,7 @@ _MOST = {
 """Beyond these a number is a slip of the hand, and arithmetic on it may overflow."""
 
 _CHOICES = {
+    "attend_within": ("sequence", "document"),
     "loss_on": ("all", "answers", "assistant"),
     "optimizer": ("muon", "adamw"),
     "schedule": ("wsd", "cosine"),

@@ -90,20 +90,22 @@ class RecursiveLM(TokenInput, ABC):
         cache: KVCache | None = None,
         padding: Tensor | None = None,
         *,
+        documents: Tensor | None = None,
         trace: bool = False,
         ablation: Ablation = COMPLETE,
     ) -> Output:
         """Logits for the token after each of `tokens` (B, T).
 
         With a cache, `tokens` are only the new ones. `padding` (B,) is the number of pads at the start of
-        each row. Without a `depth`, the trained one is used. `trace` keeps every pass, and `ablation`
+        each row. With `documents` (B, T), equal numbers for the tokens of one document, a token sees its own
+        document alone. Without a `depth`, the trained one is used. `trace` keeps every pass, and `ablation`
         leaves out a part of the recursion. Raises UsageError for an ablation of something that this
         architecture does not have.
         """
         depth = depth or self.trained_depth
         self.require_possible(ablation, depth)
         cache = self.cache_for(tokens, depth, cache)
-        context = self.attention_context(tokens, cache, padding)
+        context = self.attention_context(tokens, cache, padding, documents)
         context.trace, context.ablation = Trace(self.readout) if trace else None, ablation
         hidden = self.hidden(tokens, depth, context)
         logits, passes = self.readout(hidden.state), hidden.passes  # (B, T, V), (B, T)
@@ -113,13 +115,15 @@ class RecursiveLM(TokenInput, ABC):
             cache.advance(tokens.size(1))
         return Output(logits, passes, context.trace.passes if context.trace is not None else [])
 
-    def outputs(self, tokens: Tensor, depths: Sequence[Depth]) -> Iterator[Output]:
-        """What `forward` gives for `tokens` (B, T) at each of `depths`, one after the other.
+    def outputs(
+        self, tokens: Tensor, depths: Sequence[Depth], documents: Tensor | None = None
+    ) -> Iterator[Output]:
+        """What `forward` gives for `tokens` and `documents` (B, T) at each of `depths`, one after the other.
 
         Here: one call for each. A model whose passes at one depth begin those of a deeper one overrides
         this and `joint_calls`, and computes them once.
         """
-        return (self(tokens, depth) for depth in depths)
+        return (self(tokens, depth, documents=documents) for depth in depths)
 
     def joint_calls(self, depths: Sequence[Depth]) -> int:
         """The number of attention calls of `outputs`."""
@@ -133,9 +137,14 @@ class RecursiveLM(TokenInput, ABC):
     def readout(self, state: Tensor) -> Tensor:
         """Logits (B, T, V) in float32 from a state (B, T, D)."""
 
-    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
-        """The loss over `tokens` and `targets`, both (B, T). Here: the cross-entropy at `depth`."""
-        output = self(tokens, depth)
+    def training_loss(
+        self, tokens: Tensor, targets: Tensor, depth: Depth, documents: Tensor | None = None
+    ) -> LossParts:
+        """The loss over `tokens` and `targets`, both (B, T). Here: the cross-entropy at `depth`.
+
+        `documents` (B, T) are as in `forward`.
+        """
+        output = self(tokens, depth, documents=documents)
         loss = next_token_loss(output.logits, targets)
         return LossParts(loss, loss.detach(), output.passes.mean())
 

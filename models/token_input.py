@@ -44,45 +44,67 @@ class TokenInput(nn.Module):
         positions = [self.position_embedding] if self.config.positions == "learned" else []
         return [self.embedding, self.ngram_embeddings, *positions]
 
-    def embed(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
+    def embed(self, tokens: Tensor, context: AttentionContext) -> Tensor:
         """`tokens` (B, T) as vectors (B, T, D).
 
         With `config.ngram` n, the n tokens before each one are embedded too, by one table for each
         distance, and added; before the start of a text they are the pad, id 0. Learned or sinusoidal
         positions are added.
         """
-        x = self.embedding(tokens)
-        if self.config.positions == "learned":
-            x = x + self.position_embedding(self.positions(tokens, cache, padding))
-        elif self.config.positions == "sinusoidal":
-            x = x + self.waves[self.positions(tokens, cache, padding)]
+        x, cache, documents = self.embedding(tokens), context.cache, context.documents
+        if self.config.positions != "rotary":
+            positions = self.positions(tokens, cache, context.padding, documents)
+            learned = self.config.positions == "learned"
+            x = x + (self.position_embedding(positions) if learned else self.waves[positions])
         n, new = self.config.ngram, tokens.size(1)
         if n:
             before = tokens.new_zeros(tokens.size(0), 0) if cache is None else cache.last_tokens(n)
             extended = F.pad(torch.cat((before, tokens), dim=1), (n - before.size(1), 0))  # (B, n + T)
             for distance, table in enumerate(self.ngram_embeddings, start=1):
-                x = x + table(extended[:, n - distance : n - distance + new])
+                earlier = extended[:, n - distance : n - distance + new]  # (B, T)
+                if documents is not None:
+                    same = documents == F.pad(documents, (distance, 0), value=-1)[:, :new]
+                    earlier = earlier * same
+                x = x + table(earlier)
         if cache is not None:
             cache.append_ids(tokens)
         return x
 
-    def positions(self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None) -> Tensor:
-        """The position of each of `tokens` (B, T) in its text, (B or 1, T); 0 for a pad."""
+    def positions(
+        self,
+        tokens: Tensor,
+        cache: KVCache | None,
+        padding: Tensor | None,
+        documents: Tensor | None = None,
+    ) -> Tensor:
+        """The position of each of `tokens` (B, T) in its text, (B or 1, T); 0 for a pad. With `documents`
+        (B, T), in its document."""
+        if documents is not None:
+            return places_in_documents(documents)
         start = cache.length if cache is not None else 0
         index = torch.arange(start, start + tokens.size(1), device=tokens.device)[None]
         return index if padding is None else (index - padding[:, None]).clamp(min=0)
 
     def attention_context(
-        self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None
+        self,
+        tokens: Tensor,
+        cache: KVCache | None = None,
+        padding: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> AttentionContext:
-        """The context for attention over `tokens` (B, T), with their rotation if positions are rotary."""
-        context = AttentionContext(cache=cache, padding=padding)
+        """The context for attention over `tokens` (B, T), with their rotation if positions are rotary.
+
+        Raises ValueError for `documents` (B, T) beside padding or after cached tokens.
+        """
+        if documents is not None and (padding is not None or (cache is not None and cache.length)):
+            raise ValueError("documents are told apart in whole sequences, without padding")
+        context = AttentionContext(cache=cache, padding=padding, documents=documents)
         if self.config.positions == "rotary":
-            positions = self.positions(tokens, cache, padding)
+            positions = self.positions(tokens, cache, padding, documents)
             context.cos = self.cos[positions][:, :, None, None]  # (B or 1, T, 1, 1, K)
             context.sin = self.sin[positions][:, :, None, None]
         start, new = (cache.length if cache is not None else 0), tokens.size(1)
-        if padding is None and start == 0:
+        if padding is None and start == 0 and documents is None:
             return context
         context.causal = False
         if padding is None and new == 1:
@@ -93,5 +115,16 @@ class TokenInput(nn.Module):
         if padding is not None:
             # A pad sees itself: softmax over no key at all would be NaN.
             mask = (mask & (keys >= padding[:, None, None])) | (keys == queries)
+        if documents is not None:
+            mask = mask & (documents[:, :, None] == documents[:, None])  # (B, T, T)
         context.mask = mask[:, None]  # (B or 1, 1, T, S)
         return context
+
+
+def places_in_documents(documents: Tensor) -> Tensor:
+    """The place of each token in its document, from 0, (B, T). `documents` (B, T) has equal numbers for the
+    tokens of one document, which follow each other."""
+    index = torch.arange(documents.size(1), device=documents.device)
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return index - torch.where(begins, index, 0).cummax(dim=1).values

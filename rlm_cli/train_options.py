@@ -92,6 +92,17 @@ LossOnOption = Annotated[
         panel=TRAINING_PANEL,
     ),
 ]
+AttendWithinOption = Annotated[
+    str | None,
+    env_option(
+        "--attend-within",
+        setting="training.attend_within",
+        metavar="WHAT",
+        help="Of documents and conversations: document lets a token attend to its own alone; sequence, the "
+        "default, to all before it.",
+        panel=TRAINING_PANEL,
+    ),
+]
 NumberFormatOption = Annotated[
     str | None,
     env_option(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.document_borders import begins_document
 from data.progress import result_of
 from models.analysis.run_texts import text_of
 from models.depth import Depth, is_trained
@@ -46,6 +47,8 @@ def likelihood_by_mode(
     text matters, and not how much the choice of a seed for training would.
     """
     blocks = blocks_of(held_out, loaded.model.config.context_length)
+    within = loaded.config.training_config().within_documents
+    asked = [_predicted(block, within) for block in blocks]
     sizes = [len(text_of(loaded.tokenizer, block[1:]).encode()) for block in blocks]
     found: dict[str, Likelihood] = {}
     for mode, depth in modes.items():
@@ -53,18 +56,26 @@ def likelihood_by_mode(
         for number, block in enumerate(blocks):
             done = len(found) * len(blocks) + number
             yield PreparationAdvanced(stage="measuring", done=done, total=len(modes) * len(blocks))
-            loss = result_of(evaluate(loaded.model, block, depth, loaded.number_format))
-            nats.append(loss * (len(block) - 1))
+            evaluating = evaluate(loaded.model, block, depth, loaded.number_format, within_documents=within)
+            nats.append(result_of(evaluating) * asked[number])
         bits = [one / math.log(2) / max(1, size) for one, size in zip(nats, sizes, strict=True)]
         error = float(np.std(bits, ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else None
         found[mode] = Likelihood(
             bits_per_byte=sum(nats) / math.log(2) / max(1, sum(sizes)),
             interval=None if error is None else STANDARD_ERRORS * error,
-            loss=sum(nats) / sum(len(block) - 1 for block in blocks),
+            loss=sum(nats) / sum(asked),
             passes=loaded.model.passes(depth),
             trained=is_trained(loaded.model, depth),
         )
     return found
+
+
+def _predicted(block: np.ndarray, within_documents: bool) -> int:
+    """How many tokens of a block (T + 1,) are predicted; at least 1."""
+    if not within_documents:
+        return len(block) - 1
+    ids = block.astype(np.int64)
+    return max(1, int((~begins_document(ids[:-1], ids[1:])).sum()))
 
 
 def all_modes(loaded: LoadedModel) -> dict[str, Depth]:

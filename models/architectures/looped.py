@@ -137,11 +137,13 @@ class Looped(RecursiveLM):
             one.final_state = self.through_coda(one.state, context, slots)
         return Hidden(self.through_coda(states[-1], context, slots), passes)
 
-    def outputs(self, tokens: Tensor, depths: Sequence[Depth]) -> Iterator[Output]:
+    def outputs(
+        self, tokens: Tensor, depths: Sequence[Depth], documents: Tensor | None = None
+    ) -> Iterator[Output]:
         if any(depth.halt is not None for depth in depths):
-            yield from super().outputs(tokens, depths)
+            yield from super().outputs(tokens, depths, documents)
             return
-        context = self.attention_context(tokens, None, None)
+        context = self.attention_context(tokens, documents=documents)
         states, passes, slots = self.through_core(tokens, max(depths), context)
         for depth in depths:
             logits = self.readout(self.through_coda(states[depth.cycles - 1], context, slots))
@@ -157,7 +159,7 @@ class Looped(RecursiveLM):
         are left for the coda."""
         slots = range(self.attention_calls(depth))
         first, last = len(self.prelude), len(slots) - len(self.coda)
-        x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
+        x = rms_norm(self.embed(tokens, context))  # (B, T, D)
         for slot, block in zip(slots[:first], self.prelude, strict=True):
             x = block(x, context, slot)
         anchor = x if self.config.gated else rms_norm(x)

@@ -254,9 +254,11 @@ class MixtureOfRecursions(RecursiveLM):
         logits: Tensor = self.head(self.norm(state))  # (B, T, V)
         return logits.float()
 
-    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
+    def training_loss(
+        self, tokens: Tensor, targets: Tensor, depth: Depth, documents: Tensor | None = None
+    ) -> LossParts:
         """The cross-entropy after the steps taken, plus the price of the expected steps."""
-        context = self.attention_context(tokens, None, None)
+        context = self.attention_context(tokens, documents=documents)
         state, passes, expected = self.through_layers(tokens, depth, context)
         next_token = next_token_loss(self.readout(state), targets)
         total = next_token + self.config.ponder_cost * expected
@@ -269,7 +271,7 @@ class MixtureOfRecursions(RecursiveLM):
         steps in all layers, as the mean over the tokens."""
         cycles, cache = self.reached(depth).cycles, context.cache
         threshold = self.default_halt if depth.halt is None else depth.halt
-        state = self.embedding_norm(self.embed(tokens, cache, context.padding))  # (B, T, D)
+        state = self.embedding_norm(self.embed(tokens, context))  # (B, T, D)
         dense = cache is None and torch.is_grad_enabled()
         if cache is None and not dense:  # for this call alone, so every layer can use the same slots
             context = replace(context, cache=self.cache_with(cycles, *tokens.shape))

@@ -45,6 +45,7 @@ from models.layers.norm import RMSNorm, rms_norm
 from models.layers.rotary import rotary_tables
 from models.recursive_lm import Hidden, RecursiveLM, States
 from models.settings import require
+from models.token_input import places_in_documents
 
 CYCLES = 4
 """The cycles of a depth that make up `config.passes`."""
@@ -146,7 +147,7 @@ class Ouroboros(RecursiveLM):
         assert isinstance(context, LatentContext)
         slots = range(self.attention_calls(depth))
         context.prefix = self.prefix(len(slots), context)
-        x = rms_norm(self.embed(tokens, context.cache, context.padding))  # (B, T, D)
+        x = rms_norm(self.embed(tokens, context))  # (B, T, D)
         history, cycles = self.recur((x,), x, depth, context, slots)
         return Hidden(history[-1][0], cycles * (self.config.passes // CYCLES))
 
@@ -210,10 +211,14 @@ class Ouroboros(RecursiveLM):
         return prefix
 
     def attention_context(
-        self, tokens: Tensor, cache: KVCache | None, padding: Tensor | None
+        self,
+        tokens: Tensor,
+        cache: KVCache | None = None,
+        padding: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> LatentContext:
         """The context for attention over `tokens` (B, T), with the rotation of the prefix and all tokens."""
-        plain = super().attention_context(tokens, cache, padding)
+        plain = super().attention_context(tokens, cache, padding, documents)
         context = LatentContext(**{field.name: getattr(plain, field.name) for field in fields(plain)})
         new = tokens.size(1)
         if context.causal:  # with the prefix there are more keys than queries, so a mask is needed
@@ -222,6 +227,8 @@ class Ouroboros(RecursiveLM):
         if self.config.positions == "rotary":
             places = torch.arange(new + (cache.length if cache is not None else 0), device=tokens.device)
             positions = places[None] if padding is None else (places - padding[:, None]).clamp(min=0)
+            if documents is not None:  # the reasoning tokens are as far away as from the beginning of a text
+                positions = places_in_documents(documents)
             cos, sin = self.cos[positions][:, :, None], self.sin[positions][:, :, None]  # (B or 1, S, 1, K)
             rows = (len(cos), -1, -1, -1)
             context.key_cos = torch.cat((self.reasoning_cos.expand(rows), cos), dim=1)

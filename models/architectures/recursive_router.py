@@ -186,14 +186,16 @@ class RecursiveRouter(RecursiveLM):
         logits: Tensor = self.head(self.norm(state))  # (B, T, V)
         return logits.float()
 
-    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
+    def training_loss(
+        self, tokens: Tensor, targets: Tensor, depth: Depth, documents: Tensor | None = None
+    ) -> LossParts:
         """The expected cross-entropy and price over the router's choices.
 
         The cross-entropy after each number of passes trains the blocks, weighted mostly by the router's
         probabilities. Its value trains the router.
         """
         most = self.reached(depth).cycles - 1
-        context = self.attention_context(tokens, None, None)
+        context = self.attention_context(tokens, documents=documents)
         state = self.through_stack(tokens, context)
         probs = self.pass_probs(state, most)  # (B, T, most + 1)
         n_passes = self.n_passes(probs, self.default_halt)
@@ -217,7 +219,7 @@ class RecursiveRouter(RecursiveLM):
 
     def through_stack(self, tokens: Tensor, context: AttentionContext) -> Tensor:
         """The output (B, T, D) of the stack for `tokens` (B, T)."""
-        x = self.embed(tokens, context.cache, context.padding)
+        x = self.embed(tokens, context)
         for slot, block in enumerate(self.stack):
             x = block(x, context, slot)
         return x

@@ -112,7 +112,7 @@ class Transformer(RecursiveLM):
         return len(self.blocks)
 
     def hidden(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> Hidden:
-        x = self.embed(tokens, context.cache, context.padding)  # (B, T, D)
+        x = self.embed(tokens, context)  # (B, T, D)
         if not self.config.gpt2_weights:
             x = rms_norm(x)
         for slot, block in enumerate(self.blocks):

@@ -132,12 +132,14 @@ class TwoStateModel(RecursiveLM):
         states, passes = self.think(tokens, depth, context)
         return Hidden(states[-1], passes)
 
-    def training_loss(self, tokens: Tensor, targets: Tensor, depth: Depth) -> LossParts:
+    def training_loss(
+        self, tokens: Tensor, targets: Tensor, depth: Depth, documents: Tensor | None = None
+    ) -> LossParts:
         """The weighted mean of the cross-entropies after every cycle, and the loss of the halting head.
 
         Later cycles weigh more, as `supervision_power` says.
         """
-        states, passes = self.think(tokens, depth, self.attention_context(tokens, None, None))
+        states, passes = self.think(tokens, depth, self.attention_context(tokens, documents=documents))
         answers = [self.readout(state) for state in states]
         losses = [next_token_loss(answer, targets) for answer in answers]
         halting = self.halting_loss(states, answers, targets)
@@ -148,7 +150,7 @@ class TwoStateModel(RecursiveLM):
 
     def think(self, tokens: Tensor, depth: Depth, context: AttentionContext) -> tuple[list[Tensor], Tensor]:
         """The answer state (B, T, D) after each cycle, and the cycles each token took (B, T)."""
-        x = self.embed(tokens, context.cache, context.padding) * self.config.d_model**0.5  # (B, T, D)
+        x = self.embed(tokens, context) * self.config.d_model**0.5  # (B, T, D)
         slots = range(self.attention_calls(depth))
         history, passes = self.recur(self.start(x), x, depth, context, slots, self.config.gradient_cycles)
         return [answer for answer, _ in history], passes

@@ -77,7 +77,8 @@ def benchmark_depth(loaded: LoadedModel) -> Generator[Event, None, Report]:
     texts = yield from texts_of(loaded)
     blocks = blocks_of(texts.held_out_tokens, model.config.context_length)
     number_format = loaded.number_format
-    measured = yield from measure(model, blocks, number_format)
+    within_documents = loaded.config.training_config().within_documents
+    measured = yield from measure(model, blocks, number_format, within_documents=within_documents)
     device = next(model.parameters()).device
     data = loaded.config.data
     return Report(
@@ -93,9 +94,10 @@ def benchmark_depth(loaded: LoadedModel) -> Generator[Event, None, Report]:
 
 
 def measure(
-    model: RecursiveLM, blocks: Sequence[np.ndarray], number_format: str
+    model: RecursiveLM, blocks: Sequence[np.ndarray], number_format: str, *, within_documents: bool = False
 ) -> Generator[Event, None, list[Measured]]:
-    """Read `blocks`, (T + 1,) each, at every depth that differs for this model."""
+    """Read `blocks`, (T + 1,) each, at every depth that differs for this model. `within_documents` is as in
+    `evaluate`."""
     device = next(model.parameters()).device
     depths = _depths(model)
     tokens = sum(len(block) - 1 for block in blocks)
@@ -109,7 +111,8 @@ def measure(
                 yield PreparationAdvanced(stage="measuring", done=done, total=total)
                 synchronize(device)
                 began = time.perf_counter()
-                losses.append(result_of(evaluate(model, block, depth, number_format)))
+                evaluating = evaluate(model, block, depth, number_format, within_documents=within_documents)
+                losses.append(result_of(evaluating))
                 synchronize(device)
                 spent += time.perf_counter() - began
                 done += 1

@@ -18,6 +18,8 @@ class HeldOutText:
 
     content_hash: str
     tokens: np.ndarray
+    within_documents: bool = False
+    """As in `evaluate`."""
 
 
 def held_out_tokens(texts: Iterable[HeldOutText]) -> int:
@@ -53,5 +55,6 @@ def losses_on(
             step=step,
             max_tokens=max_tokens,
             vocabulary=allowed,
+            within_documents=text.within_documents,
         )
     return losses

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from data.document_borders import document_numbers, without_first_tokens
 from data.loader import IGNORED, inputs_and_targets, validation_windows
 from data.loss_marks import MARK
 from models.depth import Depth
@@ -54,13 +55,15 @@ def evaluate(
     max_tokens: int | None = None,
     histogram: DepthHistogram | None = None,
     vocabulary: int | None = None,
+    within_documents: bool = False,
 ) -> Generator[Event, None, float]:
     """The mean loss in nats per token over non-overlapping windows of the model's context length.
 
     Reads all of `tokens` (N,), or windows of about `max_tokens` tokens spread evenly over them. Yields
     its progress between batches, as an evaluation at `step`; the loss is the generator's return value.
     `histogram` counts the recursions that tokens took. `vocabulary` leaves only the first so many tokens
-    to predict, for a comparison with the loss before the vocabulary grew.
+    to predict, for a comparison with the loss before the vocabulary grew. With `within_documents`, a token
+    sees its own document alone, and its first token is not predicted.
     """
     (loss,) = yield from evaluate_depths(
         model,
@@ -71,6 +74,7 @@ def evaluate(
         max_tokens=max_tokens,
         histograms={} if histogram is None else {depth: histogram},
         vocabulary=vocabulary,
+        within_documents=within_documents,
     )
     return loss
 
@@ -85,20 +89,27 @@ def evaluate_depths(
     max_tokens: int | None = None,
     histograms: Mapping[Depth, DepthHistogram] = MappingProxyType({}),
     vocabulary: int | None = None,
+    within_documents: bool = False,
 ) -> Generator[Event, None, list[float]]:
     """The loss at each of `depths`, as `evaluate` measures it, in one reading of the tokens.
 
     `histograms` count the recursions that tokens took at their depths.
     """
     n_windows, batches = evaluation_windows(
-        tokens, model.config.context_length, rows_per_batch(model), max_tokens
+        tokens,
+        model.config.context_length,
+        rows_per_batch(model),
+        max_tokens,
+        within_documents=within_documents,
     )
     totals, count, done = [0.0] * len(depths), 0, 0
     was_training = model.training
     model.eval()
     try:
         for inputs, targets in batches:
-            losses = batch_losses(model, inputs, targets, depths, number_format, vocabulary)
+            losses = batch_losses(
+                model, inputs, targets, depths, number_format, vocabulary, within_documents=within_documents
+            )
             for number, (depth, (loss, passes)) in enumerate(zip(depths, losses, strict=True)):
                 totals[number] += loss
                 if depth in histograms:
@@ -118,17 +129,27 @@ def rows_per_batch(model: RecursiveLM) -> int:
 
 
 def evaluation_windows(
-    tokens: np.ndarray, length: int, rows: int, max_tokens: int | None = None
+    tokens: np.ndarray,
+    length: int,
+    rows: int,
+    max_tokens: int | None = None,
+    *,
+    within_documents: bool = False,
 ) -> tuple[int, Iterator[tuple[np.ndarray, np.ndarray]]]:
     """The number of windows of `length` tokens that an evaluation of `tokens` (N,) reads, and the windows in
-    batches of `rows`: inputs (B, T) and targets (B, T). `max_tokens` is as in `evaluate`. Of marked tokens
-    (data/loss_marks.py), only windows are chosen that ask for something."""
+    batches of `rows`: inputs (B, T) and targets (B, T). `max_tokens` and `within_documents` are as in
+    `evaluate`. Of marked tokens (data/loss_marks.py), only windows are chosen that ask for something."""
     windows = math.ceil((len(tokens) - 1) / length)
     n_windows = windows if max_tokens is None else min(windows, max(1, max_tokens // length))
     starts = np.arange(0) if n_windows == windows else _spread_starts(tokens, length, n_windows)
-    if not len(starts):
-        return windows, validation_windows(tokens, length, rows)
-    return len(starts), _windows_at(starts, tokens, length, rows)
+    found = validation_windows(tokens, length, rows)
+    if len(starts):
+        n_windows, found = len(starts), _windows_at(starts, tokens, length, rows)
+    else:
+        n_windows = windows
+    if within_documents:
+        found = ((inputs, without_first_tokens(inputs, targets)) for inputs, targets in found)
+    return n_windows, found
 
 
 def batch_losses(
@@ -138,15 +159,21 @@ def batch_losses(
     depths: Sequence[Depth],
     number_format: str,
     vocabulary: int | None = None,
+    *,
+    within_documents: bool = False,
 ) -> list[tuple[float, Tensor]]:
     """At each of `depths`, the sum of the losses in nats over `inputs` and `targets` (B, T), and the passes
-    (N,) of the tokens that count. `vocabulary` is as in `evaluate`."""
+    (N,) of the tokens that count. `vocabulary` is as in `evaluate`; with `within_documents`, a token sees its
+    own document alone."""
     device = next(model.parameters()).device
     x = to_device(torch.from_numpy(inputs), device)  # (B, T)
     y = to_device(torch.from_numpy(targets), device)  # (B, T)
+    documents = None
+    if within_documents:
+        documents = to_device(torch.from_numpy(document_numbers(inputs)), device)  # (B, T)
     found = []
     with torch.inference_mode(), autocast(device, number_format):
-        for output in model.outputs(x, depths):
+        for output in model.outputs(x, depths, documents):
             logits = output.logits[..., :vocabulary].flatten(0, 1)  # (B * T, V)
             loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
             found.append((loss.item(), output.passes[y != IGNORED]))

@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from data.document_borders import asked_tokens
+from data.tokenizer import Tokenizer
 from models.depth import Depth
 from models.evaluation.loss import DepthHistogram, evaluate_depths
 from models.recursive_lm import RecursiveLM
@@ -14,11 +16,13 @@ from models.runs.events import Event
 
 @dataclass(frozen=True, slots=True)
 class HeldOutPart:
-    """The held-out tokens (N,) of a source, and its share in the loss: 1 where it is the only one."""
+    """The held-out tokens (N,) of a source, and its share in the loss: 1 where it is the only one.
+    `within_documents` is as in `evaluate`."""
 
     content_hash: str
     tokens: np.ndarray
     share: float = 1.0
+    within_documents: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,21 @@ class PartLosses:
 def tokens_of(parts: Sequence[HeldOutPart]) -> int:
     """How many tokens are held out in all."""
     return sum(len(part.tokens) for part in parts)
+
+
+def asked_size(parts: Sequence[HeldOutPart], tokenizer: Tokenizer) -> tuple[int, int]:
+    """How many of the held-out tokens are asked for, and the bytes that as many have in the shares of the
+    parts."""
+    asked, bytes_each = 0, 0.0
+    for part in parts:
+        counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+        for ids in asked_tokens(part.tokens, within_documents=part.within_documents):
+            counts += np.bincount(ids, minlength=len(counts))
+        found = np.flatnonzero(counts)
+        size = sum(int(counts[token]) * len(tokenizer.token_bytes(int(token))) for token in found)
+        asked += int(counts.sum())
+        bytes_each += part.share * size / max(1, int(counts.sum()))
+    return asked, round(asked * bytes_each)
 
 
 def tokens_read(parts: Sequence[HeldOutPart], context_length: int, max_tokens: int | None) -> int:
@@ -65,6 +84,7 @@ def evaluate_parts(
             step=step,
             max_tokens=_most(part, max_tokens),
             histograms=histograms,
+            within_documents=part.within_documents,
         )
         for losses, loss in zip(by_depth, found, strict=True):
             losses[part.content_hash] = loss

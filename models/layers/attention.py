@@ -21,7 +21,8 @@ class AttentionContext:
     `cos` and `sin` (B or 1, T, 1, 1, K) rotate queries and keys; they are None where positions are not
     rotary. `mask` (B or 1, 1, T, S) is True where a query sees a key. None means that it sees itself and
     all earlier tokens if `causal` is true, else all tokens. `padding` (B,) is the number of pads at the
-    start of each row. `selection` names the tokens that are computed, unless all new ones are. `trace`
+    start of each row. `documents` (B, T) has equal numbers for the tokens of one document, where a token sees
+    no other one. `selection` names the tokens that are computed, unless all new ones are. `trace`
     collects the passes; None: they are not collected. `ablation` says what to leave out.
     """
 
@@ -31,6 +32,7 @@ class AttentionContext:
     causal: bool = True
     cache: KVCache | None = None
     padding: Tensor | None = None
+    documents: Tensor | None = None
     selection: Selection | None = None
     trace: Trace | None = None
     ablation: Ablation = COMPLETE
@@ -56,6 +58,8 @@ class AttentionContext:
         mask = keys <= places  # (B, T', S)
         if self.padding is not None:
             mask = mask & (keys >= self.padding[:, None, None])
+        if self.documents is not None:
+            mask = mask & (self.documents[:, None] == selection.pack(self.documents)[..., None])
         rows = len(selection.index)
         return replace(
             self,

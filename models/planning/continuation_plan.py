@@ -17,6 +17,7 @@ from models.growth.transaction import commit, recover, write_change
 from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
 from models.planning.text_plan import (
+    attention_row,
     data_section,
     filter_row,
     growth_row,
@@ -90,6 +91,7 @@ class ContinuationPlan:
             ("text", f"{name}: {counted(self.corpus.characters, 'character')}"),
             *filter_row(self.corpus),
             *loss_row(self.training),
+            *attention_row(self.training),
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed} ({self.replay.reason})"),

@@ -35,7 +35,7 @@ from models.planning.replay_share import Replay, chosen_share, is_read_often
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
 from models.planning.run_content import RunContent, read_content
-from models.planning.text_plan import expected_tokens, require_conversations
+from models.planning.text_plan import expected_tokens, require_conversations, require_documents
 from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import Snapshot, has_checkpoints
 from models.runs.datasets import Dataset, dataset_of, filters_of_files, labels, with_dataset, with_growths
@@ -80,6 +80,7 @@ def plan_continuation(
         )
         content = read_content(run)
     require_conversations(request, corpus)
+    require_documents(request, corpus)
     run.require_idle()
     _require_trained(run, content.config)
     if corpus.content_hash == content.config.content_hash:
@@ -116,7 +117,9 @@ def _another_text(
     snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
     expected = with_measured_speed(estimate(layout, training, device), new, training, device)
     read = expected_tokens(training, new, data, expected.tokens_per_second)
-    replay = _replay(request, snapshot, new, data, samples, _unknown_share(tokenizer, samples, corpus), read)
+    replay = _replay(
+        request, snapshot, new, training, data, samples, _unknown_share(tokenizer, samples, corpus), read
+    )
     known = with_dataset(datasets, dataset_of(corpus))
     return ContinuationPlan(
         content=content,
@@ -141,6 +144,7 @@ def _replay(
     request: TrainRequest,
     snapshot: Snapshot,
     model: ModelConfig,
+    training: TrainingConfig,
     data: PreparedData,
     samples: Sequence[ReplaySample],
     unknown_share: float,
@@ -151,7 +155,7 @@ def _replay(
         return Replay(0.0, "there is no sample of an earlier text")
     if request.replay is not None:
         return Replay(round(request.replay, 4), "your choice")
-    known_loss, new_loss = _losses(snapshot.model, model, samples, data.validation)
+    known_loss, new_loss = _losses(snapshot.model, model, samples, data.validation, training)
     sampled = sum(len(sample.train) for sample in samples)
     return chosen_share(
         known_loss,
@@ -295,16 +299,29 @@ def _moments(snapshot: Snapshot) -> dict[str, Tensor]:
 
 
 def _losses(
-    weights: Mapping[str, Tensor], config: ModelConfig, samples: Sequence[ReplaySample], held_out: np.ndarray
+    weights: Mapping[str, Tensor],
+    config: ModelConfig,
+    samples: Sequence[ReplaySample],
+    held_out: np.ndarray,
+    training: TrainingConfig,
 ) -> tuple[float | None, float]:
     """Nats per token on the earlier texts, on the average, and on what is held out of the new one."""
     with no_init():
         model = build_model(config)
     model.load_state_dict(dict(weights))
-    known = [_loss(model, sample.held_out) for sample in samples if len(sample.held_out) > 1]
-    return (sum(known) / len(known) if known else None), _loss(model, held_out)
+    measured = (*(one.held_out for one in samples if len(one.held_out) > 1), held_out)
+    *known, new = (_loss(model, tokens, training.within_documents) for tokens in measured)
+    return (sum(known) / len(known) if known else None), new
 
 
-def _loss(model: RecursiveLM, tokens: np.ndarray) -> float:
+def _loss(model: RecursiveLM, tokens: np.ndarray, within_documents: bool) -> float:
     """Nats per token on a few windows of a text."""
-    return result_of(evaluate(model, tokens, default_depth(model), "float32", max_tokens=_COMPARED_TOKENS))
+    evaluating = evaluate(
+        model,
+        tokens,
+        default_depth(model),
+        "float32",
+        max_tokens=_COMPARED_TOKENS,
+        within_documents=within_documents,
+    )
+    return result_of(evaluating)

@@ -31,7 +31,7 @@ from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
-from models.planning.text_plan import TextPlan, is_lopsided, require_conversations
+from models.planning.text_plan import TextPlan, is_lopsided, require_conversations, require_documents
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
@@ -68,6 +68,7 @@ def plan_new_run(
             request.paths, request.encodings, filters, guess=request.guess_encoding
         )
     require_conversations(request, corpus)
+    require_documents(request, corpus)
     training = resolved.training
     if not resolved.length:
         training = replace(training, minutes=suggested_minutes(corpus))

@@ -16,7 +16,10 @@ from models.runs.run import Run
 from models.runs.typed_json import JsonObject
 
 _FOR_CONTINUED_RUNS = ("replay", "grow_vocab")
-_FOR_TEXT = ("continue_run", *_FOR_CONTINUED_RUNS, "training.grow_every", "training.grow_by")
+_FOR_TEXT = (
+    *("continue_run", *_FOR_CONTINUED_RUNS),
+    *("training.grow_every", "training.grow_by", "training.attend_within"),
+)
 _FOR_PROBLEMS = ("training.loss_on", "training.easy_first")
 _ANSWERS = "answers"
 """What loss_on is for problems alone; its other values are for texts."""

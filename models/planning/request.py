@@ -20,7 +20,7 @@ _OF_NEW_MODEL = ("name", "preset", "tokenizer")
 _OF_CONTINUED_RUN = ("replay", "grow_vocab")
 _OF_TEXT = (
     *("tokenizer", "encoding", "filters", "model.vocab_size", "model.context_length"),
-    *("training.grow_every", "training.grow_by"),
+    *("training.grow_every", "training.grow_by", "training.attend_within"),
 )
 
 

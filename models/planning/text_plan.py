@@ -62,6 +62,7 @@ class TextPlan:
             *self._text_rows(),
             *filter_row(self.corpus),
             *loss_row(training),
+            *attention_row(training),
             ("tokenizer", f"{self.tokenizer.kind}, {tokens} ({self.reason})"),
             (
                 "model",
@@ -218,6 +219,26 @@ def require_conversations(request: TrainRequest, corpus: Corpus) -> None:
         raise UsageError(
             f"{{training.loss_on}} assistant is for conversations, and {corpus.name} has none.",
             hint="Leave it out, or give a file of records with messages, or with prompt and completion.",
+            field=path,
+        )
+
+
+def attention_row(training: TrainingConfig) -> list[tuple[str, str]]:
+    """The row of a plan that tells what tokens attend to; none where it is all of their sequence."""
+    return [("attention", "within each document or conversation")] if training.within_documents else []
+
+
+def require_documents(request: TrainRequest, corpus: Corpus) -> None:
+    """Raise UsageError where tokens were to attend to their own document alone, and all are of one."""
+    path = "training.attend_within"
+    if path in request.ambient or request.overrides.values.get(path) != "document":
+        return
+    texts = [part.corpus for part in corpus.mix] if isinstance(corpus, MixedCorpus) else [corpus]
+    if all(one.kind == "text" and len(one.sources) == 1 for one in texts):
+        whole = "is one document" if len(texts) == 1 else "has sources of one document each"
+        raise UsageError(
+            f"{{training.attend_within}} document changes nothing here: {corpus.name} {whole}.",
+            hint="Leave it out, or give several files, or a file of records.",
             field=path,
         )
 

@@ -136,7 +136,15 @@ class TrainingTexts:
         tokens = np.concatenate(list(held_out_tokens(self.sample, tokenizer)))
         tokens = as_asked(tokens, str(self._config.training.get("loss_on", "all")))
         depth = default_depth(self.model)
-        evaluating = evaluate(self.model, tokens, depth, "float32", max_tokens=_EVALUATED_TOKENS)
+        within_documents = self._config.training.get("attend_within") == "document"
+        evaluating = evaluate(
+            self.model,
+            tokens,
+            depth,
+            "float32",
+            max_tokens=_EVALUATED_TOKENS,
+            within_documents=within_documents,
+        )
         return result_of(evaluating)
 
     def is_plausible(self, loss: float) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 import torch
 from torch import Tensor
 
+from data.document_borders import document_numbers
 from data.errors import StorageError
 from models.config import TrainingConfig
 from models.cost.measurements import keep, recall
@@ -150,6 +151,7 @@ class Probe:
     def __init__(self, model: RecursiveLM, config: TrainingConfig, device: torch.device) -> None:
         self.model = model.train()
         self.device = device
+        self.within_documents = config.within_documents
         self.optimizers = Optimizers(model, config)
 
     def largest_micro_batch(self, blocks: Tensor, wanted: int, number_format: str) -> int:
@@ -188,9 +190,13 @@ class Probe:
 
     def loss(self, rows: Tensor, depth: Depth, number_format: str) -> Tensor:
         """The loss (scalar) of a few sequences (B, T + 1)."""
+        documents = list[Tensor]()
+        if self.within_documents:
+            numbers = document_numbers(rows[:, :-1].numpy())
+            documents.append(to_device(torch.from_numpy(numbers), self.device))  # (B, T)
         rows = to_device(rows, self.device)
         with autocast(self.device, number_format):
-            return self.model.training_loss(rows[:, :-1], rows[:, 1:], depth).total
+            return self.model.training_loss(rows[:, :-1], rows[:, 1:], depth, *documents).total
 
     def _pass(self, rows: Tensor, depth: Depth, number_format: str) -> None:
         self.loss(rows, depth, number_format).backward()

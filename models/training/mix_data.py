@@ -10,7 +10,7 @@ from data.mixes.sampler import MixSampler, source_sampler
 from data.mixes.spec import PARTS
 from data.tokenizer import Tokenizer
 from models.config import ModelConfig, TrainingConfig
-from models.evaluation.parts import HeldOutPart
+from models.evaluation.parts import HeldOutPart, asked_size
 from models.runs.events import Event, NoticeGiven
 from models.runs.mix_search import open_mix
 from models.runs.progress import with_progress_events
@@ -53,6 +53,11 @@ def open_mix_task(
         source_sampler(train, model.context_length, training.seed, source.content_hash)
         for source, train, _ in parts
     ]
+    within, answers_only = training.within_documents, training.loss_on == "assistant"
+    held_out_parts = tuple(
+        HeldOutPart(source.content_hash, held_out, source.parts / PARTS, within)
+        for source, _, held_out in parts
+    )
     by_hash = {one.content_hash: one for one in run.datasets(config)}
     datasets = [by_hash[source.content_hash] for source in mix.sources]
     characters = sum(one.characters or 0 for one in datasets)
@@ -60,14 +65,13 @@ def open_mix_task(
         tokenizer=tokenizer,
         data=data,
         kind=max(mix.sources, key=lambda source: source.parts).kind,
-        held_out=tuple(
-            HeldOutPart(source.content_hash, held_out, source.parts / PARTS) for source, _, held_out in parts
-        ),
+        held_out=held_out_parts,
         sampler=MixSampler(samplers, mix.parts),
         characters_per_token=characters / (data.train_tokens + data.validation_tokens) or 1.0,
         datasets=datasets,
         known=(),
-        answers_only=training.loss_on == "assistant",
+        within_documents=within,
+        asked_size=asked_size(held_out_parts, tokenizer) if within or answers_only else None,
     )
     return task, config
 

@@ -14,7 +14,7 @@ from data.replay import ReplaySample
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.evaluation.forgetting import HeldOutText
-from models.evaluation.parts import HeldOutPart
+from models.evaluation.parts import HeldOutPart, asked_size
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, source_paths
 from models.runs.events import Event, NoticeGiven
@@ -49,18 +49,23 @@ def open_task(
     if loss_on == "assistant":
         train, validation = with_answers(train, validation, "the text")
     fresh = BlockSampler(train, layout.config.context_length, training.seed)
-    held_out = [HeldOutText(one.content_hash, as_asked(one.held_out, loss_on)) for one in (*samples, own)]
+    within = training.within_documents
+    known = [
+        HeldOutText(one.content_hash, as_asked(one.held_out, loss_on), within) for one in (*samples, own)
+    ]
+    held_out = (HeldOutPart(config.content_hash, validation, within_documents=within),)
     samples = [replace(sample, train=as_asked(sample.train, loss_on)) for sample in samples]
     task = TextTask(
         tokenizer=tokenizer,
         data=data,
         kind=kind,
-        held_out=(HeldOutPart(config.content_hash, validation),),
-        answers_only=loss_on == "assistant",
+        held_out=held_out,
+        within_documents=within,
+        asked_size=asked_size(held_out, tokenizer) if within or loss_on == "assistant" else None,
         sampler=_with_replay(fresh, config, samples, training.seed),
         characters_per_token=_characters_per_token(config, datasets, data),
         datasets=datasets,
-        known=tuple(held_out),
+        known=tuple(known),
     )
     return task, config
 

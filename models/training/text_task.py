@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.document_borders import document_numbers, without_first_tokens
 from data.loader import IGNORED, BlockSampler, inputs_and_targets
-from data.loss_marks import MARK, asked_for, unmarked
+from data.loss_marks import MARK, unmarked
 from data.mixes.sampler import MixSampler
 from data.mixture import MixedSampler
 from data.prepare import TokenCounts
@@ -65,8 +66,10 @@ class TextTask:
     known: tuple[HeldOutText, ...]
     """The held-out parts of the earlier texts, and of the one that is learned. Empty for a mix, which is the
     first that a run learns."""
-    answers_only: bool = False
-    """Whether the loss is that on the assistant's words: all else has marks (data/loss_marks.py)."""
+    within_documents: bool = False
+    """Whether a token attends to its own document alone."""
+    asked_size: tuple[int, int] | None = None
+    """How many of the held-out tokens are asked for, and their bytes, where these are not all."""
 
     @property
     def train_tokens(self) -> int:
@@ -88,18 +91,21 @@ class TextTask:
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
         blocks = self.sampler.batch(session.counters.position, session.config.batch_size)  # (B, T + 1)
         inputs, targets = inputs_and_targets(blocks)
+        numbers: tuple[np.ndarray, ...] = ()
+        if self.within_documents:
+            targets, numbers = without_first_tokens(inputs, targets), (document_numbers(inputs),)
         count, learned = int((targets != IGNORED).sum()), 1.0
         if not count:  # no answer lies in it: its loss is that of all, and nothing is learned
             targets, count, learned = blocks[:, 1:] & (MARK - 1), targets.size, 0.0
-        batch = torch.from_numpy(np.stack((inputs, targets), axis=1))  # (B, 2, T)
+        batch = torch.from_numpy(np.stack((inputs, targets, *numbers), axis=1))  # (B, 2 or 3, T)
         losses, passes, shares = list[Tensor](), list[Tensor](), list[float]()
-        for micro in batch.split(session.calibration.micro_batch):  # (b, 2, T)
+        for micro in batch.split(session.calibration.micro_batch):  # (b, 2 or 3, T)
             if not (asked := int((micro[:, 1] != IGNORED).sum())):
                 continue
             shares.append(asked / count)
-            rows = to_device(micro, session.device)
+            tokens, asked_for, *documents = to_device(micro, session.device).unbind(1)  # (b, T) each
             with autocast(session.device, session.calibration.number_format):
-                parts = session.model.training_loss(rows[:, 0], rows[:, 1], depth)
+                parts = session.model.training_loss(tokens, asked_for, depth, *documents)
             session.optimizers.backward(parts.total * (shares[-1] * learned))
             losses.append(parts.next_token.detach())
             passes.append(parts.passes.detach())
@@ -274,13 +280,8 @@ class TextTask:
 
     def _bits_per_byte(self, loss: float) -> float:
         """A loss on what is asked for of the held-out tokens, as bits per byte of that text."""
-        if not self.answers_only:
-            return bits_per_byte(loss, self.data.validation_tokens, self.data.validation_bytes)
-        asked = np.concatenate([asked_for(part.tokens) for part in self.held_out])
-        counts = np.bincount(asked)
-        found = np.flatnonzero(counts)
-        size = sum(int(counts[token]) * len(self.tokenizer.token_bytes(int(token))) for token in found)
-        return bits_per_byte(loss, len(asked), size)
+        tokens, size = self.asked_size or (self.data.validation_tokens, self.data.validation_bytes)
+        return bits_per_byte(loss, tokens, size)
 
     def _by_source(self, losses: Mapping[str, float]) -> dict[str, float] | None:
         """Losses by content hash, as losses by the name of a source of the mix; None for one text."""

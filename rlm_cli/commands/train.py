@@ -40,6 +40,7 @@ from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.text_options import EncodingOption, FilterOption
 from rlm_cli.train_options import (
+    AttendWithinOption,
     BatchSizeOption,
     ContinueOption,
     CountOption,
@@ -108,6 +109,7 @@ def train(
     batch_size: BatchSizeOption = None,
     optimizer: OptimizerOption = None,
     loss_on: LossOnOption = None,
+    attend_within: AttendWithinOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
     number_format: NumberFormatOption = None,
@@ -144,7 +146,7 @@ def train(
       rlm train book.txt --tui
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train notes.jsonl --filter technical
-      rlm train chats.jsonl --loss-on assistant
+      rlm train chats.jsonl --loss-on assistant --attend-within document
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       rlm train second.txt --continue book
       rlm train second.txt --continue book --name book-2

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.document import ROLES
+from data.document_borders import asked_tokens
 from data.errors import CorpusError
 from data.loader import IGNORED, BlockSampler, inputs_and_targets, validation_windows
-from data.loss_marks import MARK, as_asked, asked_for, require_asked, unmarked, with_marks
+from data.loss_marks import MARK, as_asked, require_asked, unmarked, with_marks
 from data.tokenizer import Tokenizer
 
 
@@ -58,7 +59,8 @@ def test_only_what_the_assistant_says_and_plain_texts_are_asked_for(
     expected = np.array(asked_by_reading(tokens.tolist()), dtype=bool)
     assert marked.dtype == np.uint32 and unmarked(marked).tolist() == tokens.tolist()
     assert (marked < MARK).tolist() == expected.tolist()
-    assert asked_for(marked).tolist() == tokens[expected].tolist()
+    found = [int(token) for part in asked_tokens(marked, within_documents=False) for token in part]
+    assert found == tokens[expected].tolist()
 
 
 @given(documents=st.lists(document, min_size=4, max_size=8), seed=st.integers(0, 5))

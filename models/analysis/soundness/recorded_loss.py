@@ -65,11 +65,16 @@ class Measured:
 
 
 def check_losses(
-    model: RecursiveLM, evaluation: Evaluation, tokens: np.ndarray, time_limit_s: float
+    model: RecursiveLM,
+    evaluation: Evaluation,
+    tokens: np.ndarray,
+    time_limit_s: float,
+    *,
+    within_documents: bool = False,
 ) -> Iterator[CheckResult]:
     """The recorded loss at each mode against that on the held-out `tokens` (N,), one result for each mode.
 
-    Together they take about `time_limit_s` seconds.
+    Together they take about `time_limit_s` seconds. `within_documents` is as in `evaluate`.
     """
     number_format, tolerance = _format_and_tolerance(model, evaluation.number_format)
     recorded = dict(evaluation.validation_loss_by_mode) or {"normal": evaluation.validation_loss}
@@ -78,7 +83,15 @@ def check_losses(
         if mode not in MODES:
             continue
         deadline = began + time_limit_s * number / ends
-        found = measure(model, tokens, MODES[mode], number_format, evaluation.tokens_read, deadline)
+        found = measure(
+            model,
+            tokens,
+            MODES[mode],
+            number_format,
+            evaluation.tokens_read,
+            deadline,
+            within_documents=within_documents,
+        )
         yield found.against(loss, tolerance, mode)
 
 
@@ -118,6 +131,8 @@ def measure(
     number_format: str,
     tokens_read: int | None,
     deadline: float,
+    *,
+    within_documents: bool = False,
 ) -> Measured:
     """The mean loss over the windows that an evaluation of `tokens` (N,) read, or over every n-th batch of
     them where all would take longer than until `deadline`, on the clock of time.monotonic().
@@ -130,16 +145,23 @@ def measure(
     rows = max(1, min(rows_per_batch(model), n_windows // _PARTS))
     batches = math.ceil(n_windows / rows)
     stride, losses, counts = 1, list[float](), list[int]()
-    for number, (inputs, targets) in enumerate(evaluation_windows(tokens, length, rows, max_tokens)[1]):
+    _, windows = evaluation_windows(tokens, length, rows, max_tokens, within_documents=within_documents)
+
+    def total_loss(inputs: np.ndarray, targets: np.ndarray) -> float:
+        found = batch_losses(
+            model, inputs, targets, [depth], number_format, within_documents=within_documents
+        )
+        return found[0][0]
+
+    for number, (inputs, targets) in enumerate(windows):
         if number % stride:
             continue
         count = int((targets != IGNORED).sum())
-        total = batch_losses(model, inputs, targets, [depth], number_format)[0][0]
-        losses.append(total / max(1, count))  # nothing may be asked for in a part
+        losses.append(total_loss(inputs, targets) / max(1, count))  # nothing may be asked for in a part
         counts.append(count)
         if number == 0:  # the first call of a process is slow, so a second one is timed
             began = time.monotonic()
-            batch_losses(model, inputs, targets, [depth], number_format)
+            total_loss(inputs, targets)
             fitting = max(_FEWEST_PARTS, (deadline - began) / max(1e-9, time.monotonic() - began))
             stride = max(1, math.ceil(batches / fitting))
     loss, error = _mean(losses, counts, len(losses) / batches)

@@ -82,8 +82,13 @@ def _text_results(
     elif part is None or part.tokens is None:
         yield _no_loss("the text that was held out is not there any more")
     elif isinstance(evaluation, Evaluation):
+        training = config.training_config()
         yield from check_losses(
-            model, evaluation, as_asked(part.tokens, config.training_config().loss_on), loss_time_s
+            model,
+            evaluation,
+            as_asked(part.tokens, training.loss_on),
+            loss_time_s,
+            within_documents=training.within_documents,
         )
 
 

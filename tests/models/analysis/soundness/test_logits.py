@@ -50,7 +50,7 @@ def sees_later_tokens(model: RecursiveLM) -> None:
 
 def forgets_positions(model: RecursiveLM) -> None:
     before = model.positions
-    model.positions = lambda tokens, cache, padding: before(tokens, None, padding)  # type: ignore[method-assign]
+    model.positions = lambda tokens, cache, *more: before(tokens, None, *more)  # type: ignore[method-assign]
 
 
 def ignores_depth(model: RecursiveLM) -> None:
