@@ -13,6 +13,8 @@ from models.planning.check_settings import setting_errors
 from models.planning.request import parse_assignment
 from models.runs.run_names import require_name
 
+_FLAGS = {"filters": "--filter"}
+"""Of the fields of a request whose options have another name."""
 SETTINGS = "settings"
 """The field for any other settings, as `section.field=value`."""
 _SETTING_IN_BRACES = re.compile(r"\{([a-z_.]+)(?:=([^{}]*))?\}")
@@ -41,11 +43,11 @@ _LENGTH_AND_PLACE = (
     Field("training.batch_size", "batch"),
     Field("training.learning_rate", "rate"),
 )
-_LAST = (
+_PLACE_AND_ENCODING = (
     Field("training.device", "device", "the fastest there is"),
     Field("encoding", "encoding", "detected"),
-    Field(SETTINGS, "settings", "training.weight_decay=0.05 model.dropout=0.1"),
 )
+_OTHER_SETTINGS = Field(SETTINGS, "settings", "training.weight_decay=0.05 model.dropout=0.1")
 ADVANCED = (
     Field("model.d_model", "width"),
     Field("model.n_heads", "heads"),
@@ -54,13 +56,17 @@ ADVANCED = (
     Field("model.vocab_size", "vocabulary"),
     *_LENGTH_AND_PLACE,
     Field("training.seed", "seed", "0"),
-    *_LAST,
+    *_PLACE_AND_ENCODING,
+    Field("filters", "filter", "none; technical, or url,words:8"),
+    _OTHER_SETTINGS,
 )
 ADVANCED_OF_CONTINUED = (
     Field("replay", "replay", "the share of earlier texts; rlm chooses"),
     Field("grow_vocab", "more tokens", "none"),
     *_LENGTH_AND_PLACE,
-    *_LAST,
+    *_PLACE_AND_ENCODING,
+    Field("filters", "filter", "none; of a text that it knows, as before"),
+    _OTHER_SETTINGS,
 )
 LABELS = {field.path: field.label for field in (NAME, MINUTES, *ADVANCED, *ADVANCED_OF_CONTINUED)} | {
     "paths": "text",
@@ -88,7 +94,7 @@ def arguments(
         elif path.startswith(_SETTING_SECTIONS):
             words += ["--set", f"{path}={value}"]
         else:
-            words += [f"--{path.replace('_', '-')}", value]
+            words += [_FLAGS.get(path, f"--{path.replace('_', '-')}"), value]
     return [*words, "--", *(os.path.expanduser(path) for path in paths)]
 
 
@@ -106,6 +112,10 @@ def errors(values: Mapping[str, str]) -> dict[str, RlmError]:
                 require_name(value)
             elif path == "encoding":
                 named_encoding(value)
+            elif path == "filters":
+                from data.filters import parse_filters  # it imports numpy
+
+                parse_filters(value)
         except RlmError as error:
             found[path] = error
     for path, wrong in setting_errors(settings).items():

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.corpus import Corpus
@@ -14,7 +14,7 @@ from models.benchmark.report import Report
 from models.device import choose_device
 from models.planning.plan import plan
 from models.planning.request import Overrides, TrainRequest
-from models.planning.text_plan import TextPlan
+from models.planning.text_plan import TextPlan, filter_row
 from models.runs.evaluation import Evaluation
 from models.runs.events import Event, NoticeGiven, RunFinished
 from models.runs.incomplete import is_incomplete
@@ -32,6 +32,8 @@ class LearnRequest:
     corpus: str
     encoding: str | None = None
     """Of the text; None where it is to be detected."""
+    filters: str | None = None
+    """Names of filters of the text, with commas between."""
     architectures: Sequence[str]
     shape: Shape
     seeds: int = 1
@@ -57,7 +59,10 @@ def benchmark_learn(
     `control` paused it. Raises UsageError where `folder` holds the runs of another benchmark.
     """
     base = TrainRequest(
-        paths=(request.corpus,), encoding=request.encoding, overrides=_overrides(request, {}, 0)
+        paths=(request.corpus,),
+        encoding=request.encoding,
+        filters=request.filters,
+        overrides=_overrides(request, {}, 0),
     )
     planned = yield from plan(base, folder)
     assert isinstance(planned, TextPlan)  # the request names a new run of text
@@ -74,7 +79,8 @@ def benchmark_learn(
         if outcome is None:
             return None
         outcomes.append(outcome)
-    device = choose_device(request.device)
+    device, filters = choose_device(request.device), ", ".join(planned.corpus.filters)
+    text = planned.corpus.name + (f" without what {filters} drops" if filters else "")
     kept = environment(
         device,
         corpus=planned.corpus.content_hash,
@@ -82,9 +88,12 @@ def benchmark_learn(
         batch_size=request.batch_size,
         context=request.shape.context_length,
         width=request.shape.d_model,
+        **({"filters": filters} if filters else {}),
     )
     length = f"{request.steps:,} steps" if request.steps else f"{request.minutes:g} minutes"
-    return learn_report(planned.corpus.name, length, request.steps is None, chosen, outcomes, kept)
+    report = learn_report(text, length, request.steps is None, chosen, outcomes, kept)
+    filtered = tuple(f"Filters of the text: {words}." for _, words in filter_row(planned.corpus))
+    return replace(report, notes=(*report.notes, *filtered))
 
 
 def _trained(
@@ -100,7 +109,13 @@ def _trained(
         _require_same(run, overrides, planned.corpus, folder)
     else:
         tokenizer = planned.tokenizer.kind
-        one = TrainRequest(paths=(request.corpus,), name=name, tokenizer=tokenizer, overrides=overrides)
+        one = TrainRequest(
+            paths=(request.corpus,),
+            name=name,
+            filters=request.filters,
+            tokenizer=tokenizer,
+            overrides=overrides,
+        )
         run = (yield from plan(one, folder, planned.corpus)).start()
     finished = _finished(run)
     if finished is None:

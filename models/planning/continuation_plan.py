@@ -91,7 +91,7 @@ class ContinuationPlan:
             ("text", f"{name}: {counted(self.corpus.characters, 'character')}"),
             *filter_row(self.corpus),
             *loss_row(self.training),
-            *attention_row(self.training),
+            *attention_row(self.training, self.corpus),
             ("vocabulary", vocabulary),
             ("parameters", f"{self.estimate.parameters:,}"),
             ("replay", f"{replayed} ({self.replay.reason})"),

@@ -62,7 +62,7 @@ class TextPlan:
             *self._text_rows(),
             *filter_row(self.corpus),
             *loss_row(training),
-            *attention_row(training),
+            *attention_row(training, self.corpus),
             ("tokenizer", f"{self.tokenizer.kind}, {tokens} ({self.reason})"),
             (
                 "model",
@@ -223,9 +223,12 @@ def require_conversations(request: TrainRequest, corpus: Corpus) -> None:
         )
 
 
-def attention_row(training: TrainingConfig) -> list[tuple[str, str]]:
+def attention_row(training: TrainingConfig, corpus: Corpus) -> list[tuple[str, str]]:
     """The row of a plan that tells what tokens attend to; none where it is all of their sequence."""
-    return [("attention", "within each document or conversation")] if training.within_documents else []
+    if not training.within_documents:
+        return []
+    words = "within each document or conversation"
+    return [("attention", f"{words}; this text is one" if not _has_borders(corpus) else words)]
 
 
 def require_documents(request: TrainRequest, corpus: Corpus) -> None:
@@ -233,14 +236,20 @@ def require_documents(request: TrainRequest, corpus: Corpus) -> None:
     path = "training.attend_within"
     if path in request.ambient or request.overrides.values.get(path) != "document":
         return
-    texts = [part.corpus for part in corpus.mix] if isinstance(corpus, MixedCorpus) else [corpus]
-    if all(one.kind == "text" and len(one.sources) == 1 for one in texts):
-        whole = "is one document" if len(texts) == 1 else "has sources of one document each"
+    if not _has_borders(corpus):
+        is_mix = isinstance(corpus, MixedCorpus) and len(corpus.mix) > 1
+        whole = "has sources of one document each" if is_mix else "is one document"
         raise UsageError(
             f"{{training.attend_within}} document changes nothing here: {corpus.name} {whole}.",
             hint="Leave it out, or give several files, or a file of records.",
             field=path,
         )
+
+
+def _has_borders(corpus: Corpus) -> bool:
+    """Whether documents follow each other in a text, or in a source of a mix."""
+    texts = [part.corpus for part in corpus.mix] if isinstance(corpus, MixedCorpus) else [corpus]
+    return any(one.kind != "text" or len(one.sources) > 1 for one in texts)
 
 
 def growth_row(training: TrainingConfig) -> list[tuple[str, str]]:

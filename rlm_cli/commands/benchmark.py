@@ -23,7 +23,7 @@ from rlm_cli.options import (
 from rlm_cli.output import Form, Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 from rlm_cli.report_pages import ReportPages
-from rlm_cli.text_options import EncodingOption
+from rlm_cli.text_options import EncodingOption, FilterOption
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -162,6 +162,7 @@ SaveOption = Annotated[
 def learn(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A text file or a folder of them.")],
     encoding: EncodingOption = None,
+    filters: FilterOption = None,
     steps: StepsOption = None,
     minutes: MinutesOption = None,
     architectures: ArchitecturesOption = None,
@@ -189,6 +190,7 @@ def learn(
       rlm benchmark learn book.txt --minutes 3
       rlm benchmark learn book.txt --steps 600 --seeds 2 --archs looped,hrm
       rlm benchmark learn book.txt --steps 600 --save architectures.md
+      rlm benchmark learn notes.jsonl --minutes 3 --filter technical
     """
     output = Output.of(json=json, quiet=quiet)
     pages = ReportPages.of(save, html, force)
@@ -208,6 +210,7 @@ def learn(
     request = LearnRequest(
         corpus=corpus,
         encoding=encoding,
+        filters=filters,
         architectures=list(ARCHITECTURES) if architectures is None else _names(architectures),
         shape=Shape(width, heads, context),
         seeds=seeds,

@@ -17,11 +17,12 @@ def test_the_command_has_what_is_filled_in_and_a_path_is_never_an_option() -> No
         "model.d_model": "64",
         "settings": "training.beta2=0.9 model.dropout=0.1",
         "grow_vocab": "8",
+        "filters": "url,words:8",
     }
     assert arguments(values, ["-x.txt"], Path("runs")) == [
         "train", "--fresh", "--runs-dir", "runs", "--name", "owl", "--preset", "hrm-4m",
         "--set", "model.d_model=64", "--set", "training.beta2=0.9", "--set", "model.dropout=0.1",
-        "--grow-vocab", "8", "--", "-x.txt",
+        "--grow-vocab", "8", "--filter", "url,words:8", "--", "-x.txt",
     ]  # fmt: skip
     of_run = arguments({}, ["~/a.txt"], Path("runs"), Path("runs/owl"))
     assert of_run[1:3] == ["--continue", "runs/owl"] and of_run[-1] == os.path.expanduser("~/a.txt")
@@ -39,6 +40,8 @@ def test_the_command_has_what_is_filled_in_and_a_path_is_never_an_option() -> No
         ("model.context_length", "0", "1 to 65536"),
         ("model.vocab_size", "1", "2 to"),
         ("encoding", "klingon", "no text encoding"),
+        ("filters", "technical,lenght", "length"),
+        ("filters", "words:many", "whole number"),
         ("name", "a/b", "cannot be the name"),
         ("settings", "training.weight_decay", "section.field=value"),
         ("settings", "training.wieght_decay=1", "training.weight_decay"),

@@ -139,8 +139,8 @@ class NewRunScreen(RlmScreen):
 
     def on_text_picker_looked(self, message: TextPicker.Looked) -> None:
         self.pane.rows, self.planned = [], None
-        encoding = {"encoding": self.values()["encoding"]}
-        self._ask(arguments(encoding, [message.path], self.runs_dir), text_only=True)
+        reading = {path: self.values()[path] for path in ("encoding", "filters")}
+        self._ask(arguments(reading, [message.path], self.runs_dir), text_only=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._show_errors(errors(self.values()))

@@ -126,6 +126,34 @@ def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
         list(benchmark_learn(replace(request, batch_size=3), tmp_path / "runs", Control()))
     with pytest.raises(UsageError, match="learned another text"):
         list(benchmark_learn(replace(request, encoding="cp037"), tmp_path / "runs", Control()))
+    with pytest.raises(UsageError, match="There is no filter 'lenght'"):
+        list(benchmark_learn(replace(request, filters="lenght"), tmp_path / "runs", Control()))
+
+
+def test_every_training_reads_the_text_through_the_filters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_cache_dir(tmp_path / "cache")
+    tiny = replace(PRESETS[BEST_DENSE_PRESET], model={"d_model": 16, "n_heads": 2, "n_layers": 1})
+    monkeypatch.setattr(candidates_module, "PRESETS", {BEST_DENSE_PRESET: tiny})
+    book = tmp_path / "book.txt"
+    book.write_text("The owl counted mice by the old mill.\nSee www.example.org for more.\n" * 60)
+    request = LearnRequest(
+        corpus=str(book), filters="url", architectures=["transformer"], shape=Shape(16, 2, 16), steps=1,
+        batch_size=2, device="cpu", threads=1,
+    )  # fmt: skip
+    folder = tmp_path / "runs"
+    report = result_of(benchmark_learn(request, folder, Control()))
+    assert report is not None and report.environment["filters"] == "url"
+    assert report.subject == "book without what url drops, 1 steps"
+    assert "dropped 60 lines" in report.notes[-1] and "url 60" in report.notes[-1]
+    for run in map(Run, folder.iterdir()):
+        (dataset,) = run.datasets()
+        assert dataset.filters == ("url",) and dataset.characters == 60 * 38
+    again = list(benchmark_learn(request, folder, Control()))
+    assert not any(isinstance(event, RunFinished) for event in again), "all of them had ended"
+    with pytest.raises(UsageError, match="learned another text"):
+        list(benchmark_learn(replace(request, filters=None), folder, Control()))
 
 
 def test_every_architecture_has_its_candidates() -> None:

@@ -190,4 +190,5 @@ def test_a_text_of_one_document_puzzles_and_other_words_are_refused(tmp_path: Pa
     assert isinstance(planned(runs, paths=(str(text), str(other))), TextPlan)
     assert isinstance(planned(runs, paths=(str(text),), within="sequence"), TextPlan)
     ambient = frozenset({"training.attend_within"})
-    assert isinstance(planned(runs, paths=(str(text),), ambient=ambient), TextPlan)
+    preferred = planned(runs, paths=(str(text),), ambient=ambient)
+    assert dict(preferred.rows())["attention"].endswith("this text is one")

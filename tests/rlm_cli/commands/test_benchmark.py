@@ -98,6 +98,7 @@ def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) 
         (["depth", "nobody"], "nobody"),
         (["learn", "-", "--steps", "1"], "Write it to a file"),
         (["learn", "book.txt", "--steps", "1", "--archs", "recursive-router, none"], "architecture 'none'"),
+        (["learn", "book.txt", "--steps", "1", "--filter", "urls"], "no filter 'urls'"),
         (["compare", "nowhere.json", "b.json"], "no file"),
         (["compare", "b.json", "b.json"], "no JSON"),
         (["compare", "c.json", "b.json"], "'c.json' is no result"),
