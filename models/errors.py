@@ -35,6 +35,19 @@ class DivergedError(RlmError):
     """
 
 
+class ProcessLostError(RlmError):
+    """Another process of the training ended, so that this one cannot go on.
+
+    The run stands at its last checkpoint. It is not recorded: torchrun starts the processes again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process of this training ended, so it cannot go on.",
+            hint="Go on from its last checkpoint: {resume}",
+        )
+
+
 def in_command(path: Path) -> str:
     """How a command in a hint names the run in that folder: by its path, quoted as for a shell.
 

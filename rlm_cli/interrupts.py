@@ -8,16 +8,31 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.output import Output
 
-if TYPE_CHECKING:
-    from models.training.control import Control
+
+class Interruptible(Protocol):
+    """A training that a user can interrupt (models/training/control.py, rlm_cli/many_processes.py)."""
+
+    interrupted: bool
+
+    def pause(self) -> None:
+        """Save and end."""
+
+    def stop(self) -> None:
+        """End with the best weights so far."""
+
+    def go_on(self) -> None:
+        """Withdraw an interrupt."""
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """The time while the user is asked, which does not count where the training waits for the answer."""
 
 
 @contextmanager
@@ -116,7 +131,7 @@ class Interrupts:
     under nohup, stays ignored.
     """
 
-    def __init__(self, control: "Control", end: Callable[[], None] | None = None) -> None:
+    def __init__(self, control: Interruptible, end: Callable[[], None] | None = None) -> None:
         self._second_press = _SecondPress(end or end_process)
         self.exit_code = ExitCode.PAUSED
         self.terminal_closed = False

@@ -90,6 +90,16 @@ DetachOption = Annotated[
         rich_help_panel=WHERE_PANEL,
     ),
 ]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--nproc",
+        metavar="N",
+        min=1,
+        help="Processes to train with on this machine, one for each core or GPU at most.",
+        rich_help_panel=WHERE_PANEL,
+    ),
+]
 TuiOption = Annotated[
     bool,
     typer.Option(

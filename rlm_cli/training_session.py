@@ -15,7 +15,7 @@ from models.runs import events
 from models.runs.event_words import END_REASONS, describe, sittings
 from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
+from rlm_cli.interrupts import Choice, Interruptible, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
 from rlm_cli.plot.draw import show_curve_at_end
 from rlm_cli.program import program
@@ -33,13 +33,16 @@ from rlm_cli.streams import (
 if TYPE_CHECKING:
     from models.runs.history import History
     from models.runs.run import Run
-    from models.training.control import Control
+    from models.training.team import Team
 
 Result = TypeVar("Result")
 
 
-def follow_training(run: "Run", output: Output, planned_at: float | None = None) -> ExitCode:
-    """Train `run` until it ends or pauses. Passes on exceptions of the trainer.
+def follow_training(
+    run: "Run", output: Output, planned_at: float | None = None, team: "Team | None" = None
+) -> ExitCode:
+    """Train `run` until it ends or pauses, in several processes where there is a `team`. Passes on
+    exceptions of the trainer.
 
     `planned_at` is when planning began, in seconds since the epoch. The minutes of the training count
     from there.
@@ -49,7 +52,7 @@ def follow_training(run: "Run", output: Output, planned_at: float | None = None)
 
     waited_s = 0.0 if planned_at is None else max(0.0, time.time() - planned_at)
     control = Control(began=time.monotonic() - waited_s)
-    last, code = show_training(run.record(train(run, control)), control, output)
+    last, code = show_training(run.record(train(run, control, team)), control, output)
     match last:
         case events.RunFinished():
             show_end(last, run, output)
@@ -62,20 +65,25 @@ def follow_training(run: "Run", output: Output, planned_at: float | None = None)
 
 
 def show_training(
-    stream: Iterator[Event], control: "Control", output: Output
+    stream: Iterator[Event | None],
+    control: Interruptible,
+    output: Output,
+    end: Callable[[], None] | None = None,
 ) -> tuple[Event | None, ExitCode]:
     """Show every event. After a Ctrl-C, ask the user what to do.
 
-    Returns the last event, and the exit code of a pause.
+    None in the stream means that there is nothing new. `end` is as in `Interrupts`. Returns the last event,
+    and the exit code of a pause.
     """
     last: Event | None = None
     terminals = terminal_streams()
-    with Interrupts(control) as interrupts, progress_view(output) as view:
+    with Interrupts(control, end) as interrupts, progress_view(output) as view:
         active_view: View = view
         for event in stream:
-            last = event
+            last = event or last
             try:
-                active_view.show(event)
+                if event is not None:
+                    active_view.show(event)
             except OutputError as error:
                 # The pipe or terminal is closed, or the disk is full. Save the run.
                 control.pause()
@@ -122,7 +130,7 @@ def interruptible_continuation(output: Output, run: "Run") -> Iterator[None]:
         raise typer.Exit(ExitCode.PAUSED) from None
 
 
-def _question(view: View, control: "Control", output: Output) -> Callable[[], Choice]:
+def _question(view: View, control: Interruptible, output: Output) -> Callable[[], Choice]:
     def ask() -> Choice:
         if not may_ask():
             return Choice.PAUSE

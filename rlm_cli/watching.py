@@ -44,20 +44,20 @@ def watch_training(run: "Run", output: Output) -> ExitCode:
             else:
                 follower.poll()
             if follower.history.ended is not None:
-                _wait_until_idle(run)
+                wait_until_idle(run)
             if run.is_busy():
                 output.say(f"Watching {run.name}. Ctrl-C leaves it training.", style="dim")
                 if not output.is_json:
                     _show(view, _last_events(follower.history))
             _show_until(_ENDS, follower, view, run.is_busy)
-            _wait_until_idle(run)
+            wait_until_idle(run)
     except KeyboardInterrupt:
         return _leave(run, output)
-    return _report_end(run, follower.history, output)
+    return report_end(run, follower.history, output)
 
 
-def train_detached(run: "Run", output: Output, planned_at: float | None = None) -> int:
-    """Train `run` in a process of its own, and return when its first step follows. The exit code is returned.
+def train_detached(run: "Run", output: Output, planned_at: float | None = None, processes: int = 1) -> int:
+    """Train `run` in processes of its own, and return when its first step follows. The exit code is returned.
 
     `planned_at` as in `follow_training`. Where the training fails before, its error is shown.
     """
@@ -66,15 +66,7 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None) 
     earlier = follower.history.ended
     log = run.path / OUTPUT_FILE
     printed_before = len(printed(log))
-    arguments = ["train-run", str(run.path), "--program", program()]
-    if planned_at is not None:
-        arguments += ["--planned-at", str(planned_at)]
-    with reserving_lock(run.path) as reservation:  # so that it belongs to nobody else until the other has it
-        inherited = [] if reservation is None else [reservation]
-        for number in inherited:
-            arguments += ["--reservation", str(number)]
-        process = start_detached(arguments, log, inherited)
-        name_reserved(run.path, process)
+    process = start_training(run, planned_at, processes)
     try:
         with progress_view(output) as view:
             started = _show_until(
@@ -88,11 +80,26 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None) 
         return ExitCode.OK
     ended = follower.history.ended
     if ended is not None and ended is not earlier:
-        _report_end(run, follower.history, output)
+        report_end(run, follower.history, output)
     else:
         output.error(last_error(printed(log)[printed_before:]) or _ended_without_a_word(run))
     code = exit_code(process)
     return ExitCode.FAILED if code is None or code < 0 else code
+
+
+def start_training(run: "Run", planned_at: float | None, processes: int = 1) -> int:
+    """Start `rlm train-run` for `run`, which stays reserved for it. The process id is returned."""
+    arguments = ["train-run", str(run.path), "--program", program()]
+    if planned_at is not None:
+        arguments += ["--planned-at", str(planned_at)]
+    with reserving_lock(run.path) as reservation:  # so that it belongs to nobody else until the other has it
+        inherited = [] if reservation is None else [reservation]
+        if processes == 1:  # else torchrun keeps it open, over every restart
+            for number in inherited:
+                arguments += ["--reservation", str(number)]
+        process = start_detached(arguments, run.path / OUTPUT_FILE, inherited, processes)
+        name_reserved(run.path, process)
+    return process
 
 
 def _show(view: View, shown: Iterable[Event]) -> None:
@@ -125,7 +132,7 @@ def _last_events(history: History) -> list[Event]:
     return [event for event in last if event is not None]
 
 
-def _wait_until_idle(run: "Run") -> None:
+def wait_until_idle(run: "Run") -> None:
     """Let a process that trained `run` let go of it. One that trains on is not waited for."""
     deadline = time.monotonic() + _LOCK_PATIENCE_S
     while run.is_busy() and time.monotonic() < deadline:
@@ -140,7 +147,7 @@ def _leave(run: "Run", output: Output) -> ExitCode:
     return ExitCode.PAUSED
 
 
-def _report_end(run: "Run", history: History, output: Output) -> ExitCode:
+def report_end(run: "Run", history: History, output: Output) -> ExitCode:
     """Say how the training ended, and what comes next. Raises RunError where no event tells of an end."""
     if history.phase == "new":
         raise RunError(

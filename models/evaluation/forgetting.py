@@ -8,6 +8,7 @@ import numpy as np
 from data.loss_marks import unmarked
 from models.evaluation.loss import evaluate
 from models.evaluation.modes import default_depth
+from models.processes.spread import ONE_PROCESS, Spread
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event
 
@@ -34,6 +35,7 @@ def losses_on(
     step: int,
     vocabulary: int | None = None,
     max_tokens: int | None = None,
+    spread: Spread = ONE_PROCESS,
 ) -> Generator[Event, None, dict[str, float]]:
     """Nats per token at the default mode, by content hash. Texts too short to measure are left out.
 
@@ -56,5 +58,6 @@ def losses_on(
             max_tokens=max_tokens,
             vocabulary=allowed,
             within_documents=text.within_documents,
+            spread=spread,
         )
     return losses

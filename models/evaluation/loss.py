@@ -1,8 +1,10 @@
 """The loss of a model on text it was not trained on."""
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -15,6 +17,7 @@ from data.loader import IGNORED, inputs_and_targets, validation_windows
 from data.loss_marks import MARK
 from models.depth import Depth
 from models.device import autocast, to_device
+from models.processes.spread import ONE_PROCESS, Spread
 from models.recursive_lm import RecursiveLM
 from models.runs.events import EvaluationAdvanced, Event
 
@@ -56,6 +59,7 @@ def evaluate(
     histogram: DepthHistogram | None = None,
     vocabulary: int | None = None,
     within_documents: bool = False,
+    spread: Spread = ONE_PROCESS,
 ) -> Generator[Event, None, float]:
     """The mean loss in nats per token over non-overlapping windows of the model's context length.
 
@@ -63,7 +67,8 @@ def evaluate(
     its progress between batches, as an evaluation at `step`; the loss is the generator's return value.
     `histogram` counts the recursions that tokens took. `vocabulary` leaves only the first so many tokens
     to predict, for a comparison with the loss before the vocabulary grew. With `within_documents`, a token
-    sees its own document alone, and its first token is not predicted.
+    sees its own document alone, and its first token is not predicted. `spread` does the
+    work.
     """
     (loss,) = yield from evaluate_depths(
         model,
@@ -75,6 +80,7 @@ def evaluate(
         histograms={} if histogram is None else {depth: histogram},
         vocabulary=vocabulary,
         within_documents=within_documents,
+        spread=spread,
     )
     return loss
 
@@ -90,6 +96,7 @@ def evaluate_depths(
     histograms: Mapping[Depth, DepthHistogram] = MappingProxyType({}),
     vocabulary: int | None = None,
     within_documents: bool = False,
+    spread: Spread = ONE_PROCESS,
 ) -> Generator[Event, None, list[float]]:
     """The loss at each of `depths`, as `evaluate` measures it, in one reading of the tokens.
 
@@ -103,23 +110,39 @@ def evaluate_depths(
         within_documents=within_documents,
     )
     totals, count, done = [0.0] * len(depths), 0, 0
-    was_training = model.training
-    model.eval()
-    try:
-        for inputs, targets in batches:
-            losses = batch_losses(
-                model, inputs, targets, depths, number_format, vocabulary, within_documents=within_documents
-            )
-            for number, (depth, (loss, passes)) in enumerate(zip(depths, losses, strict=True)):
-                totals[number] += loss
-                if depth in histograms:
-                    histograms[depth].add(passes)
-            count += int((targets != IGNORED).sum())
-            done += len(inputs)
-            yield EvaluationAdvanced(step=step, done=done, total=n_windows)
-    finally:
-        model.train(was_training)
+    work = partial(
+        _losses_of_batch,
+        depths=tuple(depths),
+        number_format=number_format,
+        vocabulary=vocabulary,
+        within_documents=within_documents,
+    )
+    for losses, counted, rows in spread.map(work, model, batches):
+        for number, (depth, (loss, passes)) in enumerate(zip(depths, losses, strict=True)):
+            totals[number] += loss
+            if depth in histograms:
+                histograms[depth].add(passes)
+        count += counted
+        done += rows
+        yield EvaluationAdvanced(step=step, done=done, total=n_windows)
     return [total / max(1, count) for total in totals]
+
+
+def _losses_of_batch(
+    model: RecursiveLM,
+    batch: tuple[np.ndarray, np.ndarray],
+    depths: Sequence[Depth],
+    number_format: str,
+    vocabulary: int | None,
+    within_documents: bool,
+) -> tuple[list[tuple[float, Tensor]], int, int]:
+    """`batch_losses` of inputs and targets, without dropout; the tokens that count, and the windows."""
+    inputs, targets = batch
+    with evaluation_mode(model):
+        losses = batch_losses(
+            model, inputs, targets, depths, number_format, vocabulary, within_documents=within_documents
+        )
+    return losses, int((targets != IGNORED).sum()), len(inputs)
 
 
 def rows_per_batch(model: RecursiveLM) -> int:
@@ -176,8 +199,19 @@ def batch_losses(
         for output in model.outputs(x, depths, documents):
             logits = output.logits[..., :vocabulary].flatten(0, 1)  # (B * T, V)
             loss = F.cross_entropy(logits, y.flatten(), ignore_index=IGNORED, reduction="sum")
-            found.append((loss.item(), output.passes[y != IGNORED]))
+            found.append((loss.item(), output.passes[y != IGNORED].cpu()))
     return found
+
+
+@contextlib.contextmanager
+def evaluation_mode(model: RecursiveLM) -> Iterator[None]:
+    """`model` without dropout; afterwards it is as it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def bits_per_byte(nats_per_token: float, tokens: int, byte_count: int) -> float:

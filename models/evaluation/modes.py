@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from models.depth import DEFAULT_MODE, MODES, Depth, is_trained
 from models.evaluation.loss import DepthHistogram
 from models.evaluation.parts import HeldOutPart, PartLosses, evaluate_parts, tokens_read
+from models.processes.spread import ONE_PROCESS, Spread
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event
 
@@ -57,6 +58,7 @@ def evaluate_modes(
     step: int,
     max_tokens: int | None,
     deadline: float,
+    spread: Spread = ONE_PROCESS,
 ) -> Generator[Event, None, ModeLosses]:
     """The loss at every mode over `parts` in their shares, or over windows of about `max_tokens` tokens.
 
@@ -75,6 +77,7 @@ def evaluate_modes(
             step=step,
             max_tokens=max_tokens,
             histograms={modes[DEFAULT_MODE]: histogram},
+            spread=spread,
         )
         losses.update(zip(names, found, strict=True))
 

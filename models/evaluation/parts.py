@@ -10,6 +10,7 @@ from data.document_borders import asked_tokens
 from data.tokenizer import Tokenizer
 from models.depth import Depth
 from models.evaluation.loss import DepthHistogram, evaluate_depths
+from models.processes.spread import ONE_PROCESS, Spread
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event
 
@@ -71,6 +72,7 @@ def evaluate_parts(
     step: int,
     max_tokens: int | None,
     histograms: Mapping[Depth, DepthHistogram] = MappingProxyType({}),
+    spread: Spread = ONE_PROCESS,
 ) -> Generator[Event, None, list[PartLosses]]:
     """The losses on `parts` at each of `depths`. `max_tokens` is for all parts, in their shares; the rest is
     as in `evaluate_depths`."""
@@ -85,6 +87,7 @@ def evaluate_parts(
             max_tokens=_most(part, max_tokens),
             histograms=histograms,
             within_documents=part.within_documents,
+            spread=spread,
         )
         for losses, loss in zip(by_depth, found, strict=True):
             losses[part.content_hash] = loss

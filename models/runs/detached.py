@@ -14,19 +14,24 @@ from data.storage import storing
 _START = """import runpy, sys
 sys.path[:] = {!r}
 runpy.run_module("rlm_cli", run_name="__main__", alter_sys=True)"""
+MAX_RESTARTS = 30
+"""How often torchrun starts the processes again after one of them was lost."""
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
-def start_detached(arguments: Sequence[str], log: Path, inherited: Collection[int] = ()) -> int:
+def start_detached(
+    arguments: Sequence[str], log: Path, inherited: Collection[int] = (), processes: int = 1
+) -> int:
     """Start `rlm` with `arguments` in a session of its own, and return its process id.
 
-    It reads nothing, and what it prints is added to the file `log`. It finds the packages that this process
-    found, and runs in the same folder. It has the open files `inherited` too, under the same numbers. Raises
-    StorageError where it cannot be started.
+    More than one process is started by torchrun, whose process id is returned. It reads nothing, and what it
+    prints is added to the file `log`. It finds the packages that this process found, and runs in the same
+    folder. It has the open files `inherited` too, under the same numbers. Raises StorageError where it cannot
+    be started.
     """
     with storing("the output of the detached process"), open_to_append(log) as output:
         child = subprocess.Popen(
-            _command(arguments),
+            _command(arguments) if processes == 1 else _launch(arguments, processes),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -56,6 +61,20 @@ def exit_code(process: int) -> int | None:
     A process that stays open for long calls it now and then, so that no ended one remains in the system.
     """
     return _started[process].poll()
+
+
+def _launch(arguments: Sequence[str], processes: int) -> list[str]:
+    """The command with which torchrun runs `rlm` in so many processes of this machine."""
+    options = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={MAX_RESTARTS}"]
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        "torch.distributed.run",
+        *options,
+        "--no-python",
+        *_command(arguments),
+    ]
 
 
 def _command(arguments: Sequence[str]) -> list[str]:

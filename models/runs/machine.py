@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from data.wording import counted
 from models.config import TrainingConfig
 from models.device import (
     choose_device,
@@ -29,25 +30,38 @@ class Machine:
     """What is not as it was, for the user."""
 
 
-def choose_machine(training: TrainingConfig, calibration: Calibration | None) -> Machine:
-    """Where a run of `training` goes on that was last measured as `calibration` says.
+def choose_machine(
+    training: TrainingConfig, calibration: Calibration | None, processes: int = 1, on_this_machine: int = 1
+) -> Machine:
+    """Where a run of `training` goes on that was last measured as `calibration` says, in so many processes.
 
-    On the machine where it was measured nothing changes, so that it goes on bit for bit. Anywhere else
-    the device that was asked for may be missing, and the threads may be more than there are cores. Raises
-    UsageError for a device that was asked for and never was there.
+    Where it was measured, nothing changes, so that it goes on bit for bit. Anywhere else the device that was
+    asked for may be missing, and the threads may be more than there are cores; another number of processes
+    has other threads. Raises UsageError for a device that was asked for and never was there.
     """
     if calibration is None:
-        return Machine(choose_device(training.device), training.threads, None)
-    if is_of_this_machine(calibration):
+        device = choose_device(training.device)
+        return Machine(device, _threads(training, on_this_machine), None)
+    is_same_machine = is_of_this_machine(calibration)
+    if is_same_machine and calibration.processes == processes:
         return Machine(choose_device(calibration.device), calibration.threads, calibration)
-    missing = f"device '{training.device}'" if not has_device(training.device) else None
     device = this_or_best_device(training.device)
+    if is_same_machine:
+        before = counted(calibration.processes, "process")
+        notice = f"The run was trained by {before}. It goes on with {processes}, and is measured again."
+        return Machine(device, _threads(training, on_this_machine), None, notice)
+    missing = f"device '{training.device}'" if not has_device(training.device) else None
     most = core_count()
     too_many = f"{training.threads} cores" if training.threads > most else None
     lacks = " and no ".join(what for what in (missing, too_many) if what)
     reason = f"This machine has no {lacks}." if lacks else "The run was trained on another machine."
     notice = f"{reason} It goes on with {device_name(device)}, and is measured again."
-    return Machine(device, min(training.threads, most), None, notice)
+    return Machine(device, min(_threads(training, on_this_machine), most), None, notice)
+
+
+def _threads(training: TrainingConfig, processes: int) -> int:
+    """The threads of each of the processes on this machine; 0 leaves the choice to torch."""
+    return training.threads or (0 if processes == 1 else max(1, core_count() // processes))
 
 
 def is_of_this_machine(calibration: Calibration) -> bool:

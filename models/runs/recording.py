@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from data.errors import RlmError, StorageError, UsageError
-from models.errors import RunBusyError, in_command
+from models.errors import ProcessLostError, RunBusyError, in_command
 from models.runs.event_log import LineAppender, append_event
 from models.runs.events import Event, RunFailed
 from models.runs.live_progress import ProgressFile
@@ -20,8 +20,9 @@ def record_events(coming: Iterable[Event], event_log: Path, training_log: Path) 
     """Write each lasting event to both logs, and progress for other processes, then pass every event on.
 
     An error that ends `coming` is recorded and passed on as RunFailed, and then raised. A refusal
-    (RunBusyError or UsageError before the first event) leaves the logs alone. Raises StorageError where
-    a log cannot be written. A generator is closed at the end, also where the caller stops early.
+    (RunBusyError or UsageError before the first event) leaves the logs alone, and so does the loss of another
+    process, after which the training is started again. Raises StorageError where a log cannot be written. A
+    generator is closed at the end, also where the caller stops early.
     """
     refused = True
     progress = ProgressFile(event_log.parent)
@@ -32,6 +33,8 @@ def record_events(coming: Iterable[Event], event_log: Path, training_log: Path) 
                 progress.note(event)
                 logs.write(event)
                 yield event
+        except ProcessLostError:
+            raise
         except Exception as error:
             if refused and isinstance(error, RunBusyError | UsageError):
                 raise

@@ -141,6 +141,8 @@ class Calibration:
     """Seconds of a step at the trained depth."""
     machine: Text | None = None
     """Where it was measured; None in runs of earlier versions."""
+    processes: Size = 1
+    """That shared a batch. The threads and the micro-batch are those of each one."""
     foreign: Mapping[str, object] = field(default_factory=dict)
 
     def step_s(self, calls: float, shallow_calls: int, deep_calls: int) -> float:

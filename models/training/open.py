@@ -23,10 +23,11 @@ from models.runs.run_names import refuse_version
 from models.training.control import Control
 from models.training.session import Session
 from models.training.tasks import open_task
+from models.training.team import Team
 from models.training.time_budget import Length, TimeBudget, plan_steps
 
 
-def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
+def open_session(run: Run, control: Control, team: Team | None = None) -> Generator[Event, None, Session]:
     """Everything before the next step, read or made. The caller holds the run's lock.
 
     Raises UsageError where there is nothing to go on with, CheckpointError, CorpusError.
@@ -41,7 +42,13 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
     training = config.training_config()
     run.datasets(config)  # a damaged file is found now, not when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
-    machine = choose_machine(training, config.calibration)
+    team = team or Team()
+    if training.batch_size < team.count:
+        raise UsageError(
+            f"A batch of {training.batch_size} cannot be divided among {team.count} processes.",
+            hint="Start fewer processes, or train with a larger {training.batch_size}.",
+        )
+    machine = choose_machine(training, config.calibration, team.count, team.on_this_machine)
     prepare_process(machine.threads)
     snapshot = yield from _newest_snapshot(run, config)
     length = Length.of(config, training, None if snapshot is None else snapshot.state, control.began)
@@ -65,12 +72,13 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
     calibration = machine.calibration
     if calibration is None:
         threads = prepare_process(machine.threads)
-        calibration = yield from task.calibrate(model, training, threads, length)
-        calibration = replace(calibration, machine=machine_name(machine.device))
+        share = replace(training, batch_size=-(-training.batch_size // team.count))
+        calibration = yield from task.calibrate(model, share, threads, length)
+        calibration = replace(calibration, machine=machine_name(machine.device), processes=team.count)
         config = replace(config, calibration=control.decide(calibration))
         run.save_config(config)
 
-    session = Session(run, config, model, training, calibration, task, control)
+    session = Session(run, config, model, training, calibration, task, control, team)
     session.time_budget = TimeBudget(
         model,
         training,
@@ -78,7 +86,9 @@ def open_session(run: Run, control: Control) -> Generator[Event, None, Session]:
         length,
         max_step=None if config.extension is not None else task.max_step(training),
     )
-    if snapshot is not None:
+    if snapshot is None:
+        team.load(session)
+    else:
         session.restore(snapshot)
         if machine.calibration is None:
             session.calibration = calibration  # not the micro-batch that another machine had room for

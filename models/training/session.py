@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 import torch
 
@@ -12,7 +12,6 @@ from models.config import TrainingConfig
 from models.depth import Depth
 from models.device import is_out_of_memory
 from models.errors import CheckpointError
-from models.layers.compilation import compile_blocks
 from models.recursive_lm import RecursiveLM
 from models.runs.best_weights import weights_metadata
 from models.runs.checkpoint import Snapshot, load_weights, save_checkpoint, save_weights
@@ -23,9 +22,12 @@ from models.runs.run_state import Counters, RunState, Schedule
 from models.training import schedule as schedules
 from models.training.calibrate import out_of_memory
 from models.training.control import Control
+from models.training.learner import Learner
 from models.training.loss_spikes import LossSpikes, roll_back, too_many_skips
-from models.training.optimizer import Gradient, Optimizers, WeightAverage
+from models.training.optimizer import Gradient, Optimizers
+from models.training.pieces import Contribution, Piece
 from models.training.tasks import BatchLoss, Task
+from models.training.team import Team
 from models.training.time_budget import REPLANS, TimeBudget
 
 
@@ -41,9 +43,10 @@ class Session:
         calibration: Calibration,
         task: Task,
         control: Control,
+        team: Team | None = None,
     ) -> None:
         self.run, self.run_config, self.config = run, run_config, config
-        self.task, self.control = task, control
+        self.task, self.control, self.team = task, control, team or Team()
         self.counters = Counters()
         self.schedule = Schedule.over(0, 1)
         self.ended: str | None = None
@@ -61,12 +64,21 @@ class Session:
 
     def set_model(self, model: RecursiveLM, calibration: Calibration) -> None:
         """Train `model` from now on, with new optimizers and a new average."""
-        self.model, self.calibration = model, calibration
-        self.device = next(model.parameters()).device
-        self.optimizers = Optimizers(model, self.config, calibration.number_format)
-        self.average = WeightAverage(model, self.config.average_decay) if self.config.average_decay else None
-        if calibration.compiled:
-            compile_blocks(model)
+        self.calibration = calibration
+        self.learner = Learner(model, self.config, calibration.number_format, compiled=calibration.compiled)
+
+    @property
+    def model(self) -> RecursiveLM:
+        """The model as it is, not averaged."""
+        return self.learner.model
+
+    @property
+    def optimizers(self) -> Optimizers:
+        return self.learner.optimizers
+
+    @property
+    def device(self) -> torch.device:
+        return self.learner.device
 
     @property
     def tokens_per_step(self) -> int:
@@ -91,8 +103,6 @@ class Session:
         self.model.train()
         while True:
             self._step_began = time.monotonic()
-            # Dropout depends on the step alone, so there is no random state to save.
-            torch.manual_seed(self.config.seed * 1_000_003 + self.counters.step)
             self.optimizers.zero_grad()
             try:
                 return self.task.backward(self, depth)
@@ -119,10 +129,13 @@ class Session:
         factor = schedules.learning_rate_factor(self.schedule, self.counters.step, self.config)
         return factor * self.counters.rate_scale
 
-    def update_average(self) -> None:
-        """Move the average of the weights, if there is one, a step towards them."""
-        if self.average is not None:
-            self.average.update(self.model)
+    def gradients(self, pieces: Sequence[Piece]) -> list[Contribution]:
+        """Accumulate the gradients of a batch in `pieces`, one for each process (`Team.gradients`)."""
+        return self.team.gradients(self, pieces)
+
+    def take_step(self, rate_factor: float) -> None:
+        """Change the weights, and move their average a step towards them."""
+        self.team.take_step(self, rate_factor)
 
     def update_mean_loss(self, loss: float) -> None:
         """Take the loss of a step that was taken into the smoothed training loss."""
@@ -236,8 +249,8 @@ class Session:
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[RecursiveLM]:
         """The model with the weights that would be kept now; afterwards it is as it was."""
-        with contextlib.nullcontext() if self.average is None else self.average.swapped_in(self.model):
-            yield self.model
+        with self.team.evaluating(), self.learner.evaluating() as model:
+            yield model
 
     def halve_micro_batch(self) -> None:
         """Take a step in smaller pieces from now on: the same tokens, less memory."""
@@ -247,15 +260,13 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """Everything that the next step depends on, not copied: write it before that step."""
-        tensors = self.optimizers.state() | self.task.tensors()
-        if self.average is not None:
-            tensors |= {f"average.{name}": value for name, value in self.average.state().items()}
-        budget = self.time_budget
+        tensors = self.learner.tensors() | self.task.tensors()
+        budget, average = self.time_budget, self.learner.average
         state = RunState(
             counters=self.counters,
             schedule=self.schedule,
             micro_batch=self.calibration.micro_batch,
-            average_updates=self.average.updates if self.average is not None else 0,
+            average_updates=0 if average is None else average.updates,
             gradient_scale=self.optimizers.gradient_scale,
             steps_without_overflow=self.optimizers.steps_without_overflow,
             ended=self.ended,
@@ -265,15 +276,15 @@ class Session:
         return Snapshot(self.counters.step, self.model.state_dict(), tensors, state)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot. Raises CheckpointError where it does not fit the model."""
+        """Go on from a snapshot, in every process. Raises CheckpointError where it does not fit the model."""
+        self._restore_here(snapshot)
+        self.team.load(self)
+
+    def _restore_here(self, snapshot: Snapshot) -> None:
         state = snapshot.state
         try:
-            self.model.load_state_dict(snapshot.model)
-            self.optimizers.load(snapshot.training)
+            self.learner.load(snapshot.model, snapshot.training, state.average_updates)
             self.counters, self.schedule = dataclasses.replace(state.counters), state.schedule
-            if self.average is not None:
-                shadow = {name: snapshot.training[f"average.{name}"] for name in self.average.shadow}
-                self.average.load(shadow, state.average_updates)
             if state.is_initial:  # what was calibrated for this text holds
                 return
             self.task.load(snapshot.training)
@@ -291,9 +302,9 @@ class Session:
         """The model with the run's best weights. There is no step after this: the memory for training is
         free again. Raises CheckpointError."""
         weights, _ = load_weights(self.run.weights_path)
-        self.optimizers.release()
-        self.average = None
+        self.learner.stop_learning()
         self.model.load_state_dict(weights)
+        self.team.load(self, learns=False)
         return self.model
 
     def _metadata(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ A task holds what is learned from and what is held out. The loop (models/trainin
 session know no more of it than this. To add a task: a module with `open_task`, and a line in TASKS.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -41,18 +41,6 @@ class BatchLoss:
     loss: float
     passes: float
     drawn: int
-
-
-def weighted_sum(values: Sequence[Tensor], weights: Sequence[float]) -> float:
-    """The sum of `values` (scalars), each times its weight.
-
-    All are read at once, after the last micro-batch: each reading makes the processor wait for the GPU.
-    """
-    numbers = torch.stack(list(values)).tolist()
-    total = 0.0
-    for number, weight in zip(numbers, weights, strict=True):
-        total += number * weight
-    return total
 
 
 def shallow_then_sampled(session: "Session", step: int) -> Depth:

@@ -19,7 +19,6 @@ from data.replay import HELD_OUT_TOKENS
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.depth import Depth
-from models.device import autocast, to_device
 from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
 from models.evaluation.loss import DepthHistogram, bits_per_byte
 from models.evaluation.modes import ModeLosses, default_depth, evaluate_modes, trained_modes_cost_s
@@ -40,9 +39,10 @@ from models.runs.run_config import Calibration
 from models.training.calibrate import calibrate
 from models.training.control import until_paused
 from models.training.mix_sources import started_over, with_trained
+from models.training.pieces import TokenPiece
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
-from models.training.tasks import BatchLoss, shallow_then_sampled, weighted_sum
+from models.training.tasks import BatchLoss, shallow_then_sampled
 from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
 
 SAMPLE_S = 0.5
@@ -97,19 +97,10 @@ class TextTask:
         count, learned = int((targets != IGNORED).sum()), 1.0
         if not count:  # no answer lies in it: its loss is that of all, and nothing is learned
             targets, count, learned = blocks[:, 1:] & (MARK - 1), targets.size, 0.0
-        batch = torch.from_numpy(np.stack((inputs, targets, *numbers), axis=1))  # (B, 2 or 3, T)
-        losses, passes, shares = list[Tensor](), list[Tensor](), list[float]()
-        for micro in batch.split(session.calibration.micro_batch):  # (b, 2 or 3, T)
-            if not (asked := int((micro[:, 1] != IGNORED).sum())):
-                continue
-            shares.append(asked / count)
-            tokens, asked_for, *documents = to_device(micro, session.device).unbind(1)  # (b, T) each
-            with autocast(session.device, session.calibration.number_format):
-                parts = session.model.training_loss(tokens, asked_for, depth, *documents)
-            session.optimizers.backward(parts.total * (shares[-1] * learned))
-            losses.append(parts.next_token.detach())
-            passes.append(parts.passes.detach())
-        return BatchLoss(weighted_sum(losses, shares), weighted_sum(passes, shares), len(blocks))
+        batch = np.stack((inputs, targets, *numbers), axis=1)  # (B, 2 or 3, T)
+        rows = session.team.rows(len(batch))
+        found = session.gradients([TokenPiece(batch[part], count, depth, learned) for part in rows])
+        return BatchLoss(found[0].loss, found[0].passes, len(batch))
 
     def begin(self, session: Session) -> Generator[Event, None, bool]:
         """Before a further text: what is known of the earlier ones, with the vocabulary they had."""
@@ -125,8 +116,11 @@ class TextTask:
         )
         before, number_format = session.run_config.vocab_size_before, session.calibration.number_format
         with session.evaluating() as model:
-            losses = yield from losses_on(model, self.known[:-1], number_format, 0, vocabulary=before)
-            losses |= yield from losses_on(model, self.known[-1:], number_format, 0)
+            spread = session.team
+            losses = yield from losses_on(
+                model, self.known[:-1], number_format, 0, vocabulary=before, spread=spread
+            )
+            losses |= yield from losses_on(model, self.known[-1:], number_format, 0, spread=spread)
         found = [losses.get(one.content_hash or "") for one in self.datasets]
         self.datasets = [
             replace(one, loss_before=loss, loss_now=loss)
@@ -178,11 +172,12 @@ class TextTask:
             step=step,
             max_tokens=most,
             histograms={depth: histogram},
+            spread=session.team,
         )
         before = {one.content_hash: one.loss_before for one in self.datasets if one.loss_before is not None}
         texts = [one for one in self._replayed_texts() if one.content_hash in before]
         each = most // max(1, len(texts))
-        losses = yield from losses_on(model, texts, number_format, step, max_tokens=each)
+        losses = yield from losses_on(model, texts, number_format, step, max_tokens=each, spread=session.team)
         risen = [now - before[content_hash] for content_hash, now in losses.items()]
         return found, sum(risen) / max(1, len(risen))
 
@@ -219,6 +214,7 @@ class TextTask:
                 step=session.counters.step,
                 max_tokens=max_tokens,
                 deadline=time.monotonic() + min(final_s, left_s),
+                spread=session.team,
             )
         bits = self._bits_per_byte(losses.default)
         known = yield from self._measure_known_texts(session, model, losses)
@@ -268,7 +264,8 @@ class TextTask:
         losses = {content_hash: found.default}
         is_further, is_cut = len(self.datasets) > 1, tokens_of(self.held_out) > HELD_OUT_TOKENS
         if is_further or is_cut:
-            losses = yield from losses_on(model, self.known, session.calibration.number_format, step)
+            number_format = session.calibration.number_format
+            losses = yield from losses_on(model, self.known, number_format, step, spread=session.team)
         self.datasets = with_losses(self.datasets, losses, content_hash, self.train_tokens, step)
         session.run.save_datasets(self.datasets)
         if not is_further:

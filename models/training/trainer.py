@@ -13,18 +13,20 @@ from models.training.grow import grow, growths_due
 from models.training.open import open_session
 from models.training.reports import paused_while_opening, run_paused, run_started, step_finished
 from models.training.session import Session
+from models.training.team import Team
 
 
-def train(run: Run, control: Control | None = None) -> Iterator[Event]:
+def train(run: Run, control: Control | None = None, team: Team | None = None) -> Iterator[Event]:
     """Train `run` from where it stands to its end, or until `control` asks for a pause or a stop.
 
-    The last event is RunFinished or RunPaused. Raises RlmError: DivergedError where training diverged,
-    StorageError, CheckpointError, CorpusError, UsageError where the run is finished.
+    With a `team`, this is process 0 of several. The last event is RunFinished or RunPaused. Raises RlmError:
+    DivergedError where training diverged, StorageError, CheckpointError, CorpusError, UsageError where the
+    run is finished, ProcessLostError.
     """
     control = control or Control()
     with run.lock():
         control.listen(run)
-        session = yield from until_paused(open_session(run, control), control)
+        session = yield from until_paused(open_session(run, control, team), control)
         if session is None:
             yield paused_while_opening(run)
             return
@@ -68,8 +70,7 @@ def training_loop(session: Session) -> Iterator[Event]:
         problem = session.problem(batch, gradient)
         rate_factor = session.learning_rate_factor()
         if problem is None and not gradient.overflowed:
-            session.optimizers.step(rate_factor)
-            session.update_average()
+            session.take_step(rate_factor)
         session.advance(batch, depth)
         if problem is not None:
             # the weights were not touched; too many bad batches return to the latest checkpoint

@@ -16,6 +16,7 @@ from rlm_cli.options import (
     DetachOption,
     DeviceOption,
     JsonOption,
+    ProcessesOption,
     QuietOption,
     RunsDirOption,
     ThreadsOption,
@@ -23,6 +24,7 @@ from rlm_cli.options import (
     run_argument,
 )
 from rlm_cli.output import Output
+from rlm_cli.process_team import process_team, require_no_launch_in_launch
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 
 def resume(
+    context: typer.Context,
     run_name: Annotated[str | None, run_argument("the newest paused one")] = None,
     minutes: Annotated[
         float | None,
@@ -61,6 +64,7 @@ def resume(
     ] = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
+    processes: ProcessesOption = None,
     runs_dir: RunsDirOption = None,
     detach: DetachOption = False,
     tui: TuiOption = False,
@@ -83,8 +87,11 @@ def resume(
       rlm resume book --device cpu --threads 4
       rlm resume book --detach
       rlm resume book --tui
+      rlm resume book --nproc 2
     """
     output = Output.of(json=json, quiet=quiet)
+    require_no_launch_in_launch(processes, detach=detach, tui=tui)
+    team = context.with_resource(process_team())
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other.", hint="Give one of them.")
     if tui:
@@ -96,6 +103,7 @@ def resume(
     from models.runs.run import Run
     from models.runs.run_names import refuse_version
     from rlm_cli.environment import runs_dir as find_runs_dir
+    from rlm_cli.many_processes import train_in_processes
     from rlm_cli.training_session import follow_training, show_progress
     from rlm_cli.watching import train_detached
 
@@ -123,9 +131,11 @@ def resume(
             output.say(f"Train it more:  {program()} resume {name} --minutes 5")
             return
         output.say(f"Resuming {run.name}.", style="dim")
-        if not (detach or tui):
-            raise typer.Exit(follow_training(run, output))
-    code = train_detached(run, output)
+        if not (detach or tui or processes):
+            raise typer.Exit(follow_training(run, output, team=team))
+    if processes and not (detach or tui):
+        raise typer.Exit(train_in_processes(run, processes, output))
+    code = train_detached(run, output, processes=processes or 1)
     if tui and code == ExitCode.OK:
         open_application(run.path.parent, run=run.path)
     raise typer.Exit(code)

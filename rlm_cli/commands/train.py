@@ -24,6 +24,7 @@ from rlm_cli.options import (
     JsonOption,
     MinutesOption,
     PresetOption,
+    ProcessesOption,
     QuietOption,
     RunsDirOption,
     SeedOption,
@@ -36,6 +37,7 @@ from rlm_cli.options import (
     WidthOption,
 )
 from rlm_cli.output import Output
+from rlm_cli.process_team import interrupted_run, note_launch, process_team, require_no_launch_in_launch
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.text_options import EncodingOption, FilterOption
@@ -114,6 +116,7 @@ def train(
     device: DeviceOption = None,
     number_format: NumberFormatOption = None,
     threads: ThreadsOption = None,
+    processes: ProcessesOption = None,
     settings: SetOption = None,
     config: ConfigOption = None,  # its callback has read the file
     runs_dir: RunsDirOption = None,
@@ -158,8 +161,11 @@ def train(
       rlm train --task maze:15x15
       rlm train --task grid pairs.csv
       rlm train --task compose:s3
+      rlm train book.txt --nproc 2
     """
     output = Output.of(json=json, quiet=quiet)
+    require_no_launch_in_launch(processes, detach=detach, tui=tui)
+    team = context.with_resource(process_team())
     if not paths and task is None and mix is None:
         raise UsageError("Missing argument 'PATH'.", hint=f"See: {program()} train --help")
     if fresh and continue_run is not None:
@@ -171,9 +177,13 @@ def train(
             f"train {words}", {"--json": json, "--quiet": quiet, "--dry-run": dry_run}
         )
 
+    from rlm_cli.many_processes import train_in_processes
     from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
     from rlm_cli.watching import train_detached
 
+    if team is not None and (run := interrupted_run(runs_dir)) is not None:
+        with run.hold():
+            raise typer.Exit(follow_training(run, output, team=team))
     with interruptible_creation(output):
         from models.planning.continuation_plan import ContinuationPlan
         from models.planning.resume_plan import ResumePlan
@@ -182,7 +192,7 @@ def train(
         request = train_request(context)
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
-        plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=not fresh)
+        plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=not fresh and team is None)
         if dry_run:
             output.pairs(plan.rows())
             output.json(plan.to_dict())
@@ -204,9 +214,13 @@ def train(
             interruptible = interruptible_continuation(output, continued_run)
         with interruptible:
             run = plan.start()
-        if not (detach or tui):
-            raise typer.Exit(follow_training(run, output, plan.started_at))
-    code = train_detached(run, output, plan.started_at)
+        if team is not None:
+            note_launch(run)
+        if not (detach or tui or processes):
+            raise typer.Exit(follow_training(run, output, plan.started_at, team))
+    if processes and not (detach or tui):
+        raise typer.Exit(train_in_processes(run, processes, output, plan.started_at))
+    code = train_detached(run, output, plan.started_at, processes or 1)
     if tui and code == ExitCode.OK:
         open_application(run.path.parent, run=run.path)
     raise typer.Exit(code)

@@ -2,12 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data.errors import RlmError
+from models.errors import ProcessLostError
 from rlm_cli.output import Output
+from rlm_cli.process_team import process_team
 from rlm_cli.program import set_program
+
+if TYPE_CHECKING:
+    from models.runs.run import Run
+    from models.training.team import Team
 
 
 def train_run(
@@ -29,8 +36,27 @@ def train_run(
     from rlm_cli.training_session import follow_training
 
     set_program(program)
-    run = Run.open(folder, folder.parent)
-    with run.hold(reserved=True):
-        if reservation is not None:
-            os.close(reservation)
-        raise typer.Exit(follow_training(run, Output.of(quiet=True), planned_at))
+    output = Output.of(quiet=True)
+    with process_team() as team:
+        run = Run.open(folder, folder.parent)
+        with run.hold(reserved=True):
+            if reservation is not None:
+                os.close(reservation)
+            if team is None:
+                raise typer.Exit(follow_training(run, output, planned_at))
+            _train_with(team, run, output, planned_at)
+
+
+def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | None) -> None:
+    """Train `run`; after what another start would not change, exit as after a success.
+
+    torchrun starts the processes again where one ends in another way.
+    """
+    from rlm_cli.training_session import follow_training
+
+    try:
+        follow_training(run, output, planned_at, team)
+    except ProcessLostError:
+        raise
+    except RlmError as error:
+        output.error(error)

@@ -15,7 +15,6 @@ from data.problems.sampler import ProblemSampler
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.depth import Depth, effective_depth, is_trained
-from models.device import autocast, to_device
 from models.evaluation.modes import modes_by_importance
 from models.evaluation.problems import ProblemScores, ProblemSets, problem_sets, score_problems
 from models.generation.problem_solver import write_answer
@@ -30,9 +29,10 @@ from models.runs.run_config import Calibration, RunConfig
 from models.runs.tokenizer import load_run_tokenizer
 from models.training.calibrate import calibrate
 from models.training.control import until_paused
+from models.training.pieces import TokenPiece
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
-from models.training.tasks import BatchLoss, shallow_then_sampled, weighted_sum
+from models.training.tasks import BatchLoss, shallow_then_sampled
 from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
 
 CHOOSING = 64
@@ -73,18 +73,10 @@ class ProblemTrainingTask:
         return shallow_then_sampled(session, step)
 
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
-        batch = torch.from_numpy(self.sampler.batch(session.counters.position, session.config.batch_size))
-        losses, passes, shares = list[Tensor](), list[Tensor](), list[float]()
-        labels = int((batch[:, 1] != IGNORED).sum())
-        for micro in batch.split(session.calibration.micro_batch):  # (b, 2, T)
-            shares.append(int((micro[:, 1] != IGNORED).sum()) / labels)
-            rows = to_device(micro, session.device)
-            with autocast(session.device, session.calibration.number_format):
-                parts = session.model.training_loss(rows[:, 0], rows[:, 1], depth)
-            session.optimizers.backward(parts.total * shares[-1])
-            losses.append(parts.next_token.detach())
-            passes.append(parts.passes.detach())
-        return BatchLoss(weighted_sum(losses, shares), weighted_sum(passes, shares), len(batch))
+        batch = self.sampler.batch(session.counters.position, session.config.batch_size)  # (B, 2, T)
+        labels, rows = int((batch[:, 1] != IGNORED).sum()), session.team.rows(len(batch))
+        found = session.gradients([TokenPiece(batch[part], labels, depth) for part in rows])
+        return BatchLoss(found[0].loss, found[0].passes, len(batch))
 
     def begin(self, session: Session) -> Generator[Event, None, bool]:
         yield from ()
@@ -209,6 +201,7 @@ class ProblemTrainingTask:
             depth,
             session.calibration.number_format,
             step=session.counters.step,
+            spread=session.team,
         )
 
     def _sample(self, model: RecursiveLM, step: int, prompt: str = "") -> SampleGenerated:

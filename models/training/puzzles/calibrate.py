@@ -10,13 +10,13 @@ from models.architectures.puzzle_model import PuzzleModel
 from models.config import TrainingConfig
 from models.cost.number_format import choose_number_format
 from models.device import is_out_of_memory, synchronize
-from models.layers.compilation import compile_blocks, compiler_problem
+from models.layers.compilation import compiler_problem
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.run_config import Calibration
 from models.training.calibrate import out_of_memory
-from models.training.optimizer import Optimizers
+from models.training.learner import Learner
 
-Backward = Callable[[PuzzleModel, Optimizers, Calibration], object]
+Backward = Callable[[Learner, Calibration], object]
 """One supervision step with gradients, by a model that is thrown away."""
 
 
@@ -54,15 +54,14 @@ def calibrate_puzzles(
 def _timed(model: PuzzleModel, config: TrainingConfig, start: Calibration, backward: Backward) -> Calibration:
     """`start` with the micro-batch that fits and the time of a step, the better of two."""
     probe = copy.deepcopy(model).train()
-    optimizers = Optimizers(probe, config, start.number_format)
-    if start.compiled:
-        compile_blocks(probe)
+    learner = Learner(probe, config, start.number_format, compiled=start.compiled)
+    optimizers = learner.optimizers
     seconds: list[float] = []
     while len(seconds) < 3:
         began = time.perf_counter()
         optimizers.zero_grad()
         try:
-            backward(probe, optimizers, start)
+            backward(learner, start)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

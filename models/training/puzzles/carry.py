@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.architectures.puzzle_model import Thought
 from models.recursive_lm import States
 
 _PREFIX = "carry."
@@ -55,20 +54,13 @@ class Carry:
         for state, fresh in zip(self.states, begin, strict=True):
             state[self.done] = fresh.float()
 
-    def piece(self, rows: slice) -> tuple[Tensor, Tensor, Tensor, States]:
-        """Puzzles, solutions, steps counting the one to come, and states of some rows."""
-        states = tuple(state[rows] for state in self.states)
-        return self.puzzles[rows], self.solutions[rows], self.taken[rows] + 1, states
-
-    def advance(self, thoughts: list[Thought], most: int) -> None:
-        """Take over the states of one step over all rows. A puzzle is done when the model is sure of the
-        answer and it has had its fewest steps, or when it has had `most` steps."""
-        self.states = tuple(
-            torch.cat(parts).detach().float() for parts in zip(*(t.states for t in thoughts), strict=True)
-        )
+    def advance(self, states: States, halting: Tensor, most: int) -> None:
+        """Take over the `states` (B, T, D) of one step over all rows, and their `halting` scores (B,). A
+        puzzle is done when the model is sure of the answer and it has had its fewest steps, or when it has
+        had `most` steps."""
+        self.states = states
         self.taken += 1
-        sure = torch.cat([thought.halting.detach() for thought in thoughts]) > 0
-        self.done = (sure & (self.taken >= self.least)) | (self.taken >= most)
+        self.done = ((halting > 0) & (self.taken >= self.least)) | (self.taken >= most)
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it by name, for a checkpoint."""

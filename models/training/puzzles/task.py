@@ -10,10 +10,9 @@ from torch import Tensor
 
 from data.puzzles import PuzzleSet
 from data.tokenizer import Tokenizer
-from models.architectures.puzzle_model import PuzzleModel, Thought
+from models.architectures.puzzle_model import PuzzleModel
 from models.config import TrainingConfig
 from models.depth import Depth
-from models.device import autocast
 from models.errors import CheckpointError
 from models.evaluation.puzzles import exact_by_steps, first_of, rank_correlation, score, without_first
 from models.layers.compilation import uncompiled
@@ -25,13 +24,14 @@ from models.runs.puzzles import load_puzzles
 from models.runs.run import Run
 from models.runs.run_config import Calibration, RunConfig
 from models.training.control import until_paused
-from models.training.optimizer import Optimizers
+from models.training.learner import Learner
 from models.training.puzzles.calibrate import calibrate_puzzles
 from models.training.puzzles.carry import Carry
 from models.training.puzzles.sampler import PuzzleSampler
+from models.training.puzzles.step import next_pieces, take_over
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
-from models.training.tasks import BatchLoss, weighted_sum
+from models.training.tasks import BatchLoss
 from models.training.time_budget import (
     FINAL_EVALUATION_SHARE,
     FINAL_SAVE_S,
@@ -70,11 +70,16 @@ class PuzzleTask:
         self, model: RecursiveLM, config: TrainingConfig, threads: int, length: Length
     ) -> Generator[Event, None, Calibration]:
         assert isinstance(model, PuzzleModel)
-        device, carry = next(model.parameters()).device, self.carry
-        carry = Carry.empty(len(carry.taken), model.config.context_length, model.config.d_model, device)
+        device, width = next(model.parameters()).device, model.config.d_model
+        carry = Carry.empty(config.batch_size, model.config.context_length, width, device)
 
-        def backward(probe: PuzzleModel, optimizers: Optimizers, calibration: Calibration) -> None:
-            supervision_step(probe, optimizers, calibration, carry, self.sampler, position=0)
+        def backward(learner: Learner, calibration: Calibration) -> None:
+            assert isinstance(learner.model, PuzzleModel)
+            _, (piece,) = next_pieces(
+                learner.model, calibration.number_format, carry, self.sampler, 0, [slice(None)]
+            )
+            found = piece.accumulate(learner, calibration.micro_batch)
+            take_over(carry, [found], learner.model.config.supervision_steps)
 
         return (yield from calibrate_puzzles(model, config, threads, backward))
 
@@ -82,15 +87,21 @@ class PuzzleTask:
         return session.model.trained_depth
 
     def backward(self, session: Session, depth: Depth) -> BatchLoss:
-        assert isinstance(session.model, PuzzleModel)
-        return supervision_step(
-            session.model,
-            session.optimizers,
-            session.calibration,
-            self.carry,
+        """One supervision step with all puzzles under way. The passes are the steps that they have had on
+        average."""
+        model, carry = session.model, self.carry
+        assert isinstance(model, PuzzleModel)
+        drawn, pieces = next_pieces(
+            model,
+            session.calibration.number_format,
+            carry,
             self.sampler,
             session.counters.position,
+            session.team.rows(len(carry.taken)),
         )
+        found = session.gradients(pieces)
+        take_over(carry, found, model.config.supervision_steps)
+        return BatchLoss(found[0].loss, float(carry.taken.float().mean()), drawn)
 
     def begin(self, session: Session) -> Generator[Event, None, bool]:
         yield from ()
@@ -102,7 +113,7 @@ class PuzzleTask:
             assert isinstance(model, PuzzleModel)
             max_steps, puzzles = 2 * model.config.supervision_steps, first_of(self.held_out, EVALUATED)
             number_format = session.calibration.number_format
-            scoring = score(model, puzzles, max_steps, number_format, step=counters.step)
+            scoring = score(model, puzzles, max_steps, number_format, step=counters.step, spread=session.team)
             scores = yield from until_paused(scoring, session.control)
             if scores is None:
                 return
@@ -140,9 +151,10 @@ class PuzzleTask:
         fitting = self._final_s(budget) / (LONGER * trained_steps * _thought_s(budget))
         curve = first_of(puzzles, min(CURVE, max(20, int(fitting))))
         with uncompiled(session.calibration.compiled):
-            scores = yield from score(model, puzzles, max_steps, number_format, step=counters.step)
+            team, step = session.team, counters.step
+            scores = yield from score(model, puzzles, max_steps, number_format, step=step, spread=team)
             steps = powers_of_two_to(LONGER * trained_steps)
-            exact = yield from exact_by_steps(model, curve, steps, number_format, step=counters.step)
+            exact = yield from exact_by_steps(model, curve, steps, number_format, step=step, spread=team)
         difficulty = [curve.kind.difficulty(puzzle) for puzzle in curve.puzzles]
         known = [one for one in difficulty if one is not None]
         correlation = rank_correlation(scores.exit_steps[: len(known)], known) if known else math.nan
@@ -201,49 +213,6 @@ class PuzzleTask:
         held_out, steps = len(self.held_out), budget.model.config.supervision_steps
         needed = (held_out * USUAL_STEPS + min(CURVE, held_out) * LONGER * steps) * _thought_s(budget)
         return needed if budget.budget_s is None else min(needed, FINAL_EVALUATION_SHARE * budget.budget_s)
-
-
-def supervision_step(
-    model: PuzzleModel,
-    optimizers: Optimizers,
-    calibration: Calibration,
-    carry: Carry,
-    sampler: PuzzleSampler,
-    position: int,
-) -> BatchLoss:
-    """Replace the puzzles of `carry` that are done, take one supervision step with all, and accumulate
-    its gradients. The passes are the steps that the puzzles of this batch have had on average."""
-    drawn = _refill(model, calibration, carry, sampler, position)
-    losses, thoughts = list[Tensor](), list[Thought]()
-    for first in range(0, len(carry.taken), calibration.micro_batch):
-        puzzles, solutions, taken, states = carry.piece(slice(first, first + calibration.micro_batch))
-        with autocast(puzzles.device, calibration.number_format):
-            thought = model.ponder(puzzles, states)
-            parts = model.puzzle_loss(thought, puzzles, solutions, taken, carry.puzzles)
-        optimizers.backward(parts.total)
-        losses.append(parts.answer)
-        thoughts.append(thought)
-    carry.advance(thoughts, model.config.supervision_steps)
-    if not bool(torch.stack([state.isfinite().all() for state in carry.states]).all()):
-        carry.reset()
-    loss = weighted_sum(losses, [1.0] * len(losses))
-    return BatchLoss(loss, float(carry.taken.float().mean()), drawn)
-
-
-def _refill(
-    model: PuzzleModel, calibration: Calibration, carry: Carry, sampler: PuzzleSampler, position: int
-) -> int:
-    """Put new puzzles in the place of those that are done, and return their number."""
-    count, device, config = int(carry.done.sum()), carry.done.device, model.config
-    if count:
-        drawn = torch.from_numpy(sampler.batch(position, count)).to(device)  # (N, 2, T)
-        random = sampler.random(position, purpose=1)
-        explores = random.random(count) < config.exploration
-        min_steps = torch.from_numpy(explores * random.integers(2, config.supervision_steps + 2, count))
-        with torch.no_grad(), autocast(device, calibration.number_format):
-            begin = model.start(model.embed_puzzles(drawn[:, 0]))
-        carry.refill(drawn, min_steps.to(device), begin)
-    return count
 
 
 def powers_of_two_to(most: int) -> list[int]:

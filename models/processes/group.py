@@ -1,0 +1,102 @@
+"""How the processes of one training exchange objects and add up tensors.
+
+Process 0 decides and writes, the others compute for it. Between processors the connection is gloo, between
+GPUs nccl (PyTorch, "Distributed communication package").
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from data.errors import UsageError
+from models.errors import ProcessLostError
+from models.processes.placement import Placement
+
+LONGEST_WAIT = timedelta(days=30)
+"""How long a process waits for another. Process 0 may read a text or ask its user for as long as it takes; a
+process that ended is noticed at once, because its connections close."""
+
+
+class ProcessGroup:
+    """The connection of this process to the others of its training."""
+
+    def __init__(self, place: Placement) -> None:
+        self.place = place
+
+    @classmethod
+    def join(cls, place: Placement) -> "ProcessGroup":
+        """Connect to the others: once all have come. Raises UsageError where they cannot be reached."""
+        has_gpus = torch.cuda.is_available()
+        if has_gpus and place.local_count > torch.cuda.device_count():
+            raise UsageError(
+                f"{place.local_count} processes on this machine have {torch.cuda.device_count()} GPUs.",
+                hint="Start as many processes as there are GPUs.",
+            )
+        if has_gpus:
+            torch.cuda.set_device(place.local_rank)
+        try:
+            dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpus else "gloo", timeout=LONGEST_WAIT)
+        except (RuntimeError, ValueError) as error:
+            first_line = str(error).strip().partition("\n")[0]
+            raise UsageError(
+                f"The processes cannot reach each other: {first_line}",
+                hint="Another port may help: torchrun --master-port PORT.",
+            ) from error
+        return cls(place)
+
+    @property
+    def rank(self) -> int:
+        return self.place.rank
+
+    @property
+    def count(self) -> int:
+        return self.place.count
+
+    def send(self, objects: Sequence[Any]) -> Any:
+        """From process 0, one object to each process. Its own is returned. Raises ProcessLostError."""
+        return self._scatter(list(objects))
+
+    def receive(self) -> Any:
+        """The object that process 0 sends to this one, however long it takes. Raises ProcessLostError."""
+        return self._scatter(None)
+
+    def _scatter(self, objects: list[Any] | None) -> Any:
+        received: list[Any] = [None]
+        with _noticing_loss():
+            dist.scatter_object_list(received, objects, src=0)
+        return received[0]
+
+    def gather(self, value: object) -> list[Any]:
+        """At process 0, the `value` of every process, in order; empty at the others."""
+        found: list[Any] | None = [None] * self.count if self.rank == 0 else None
+        with _noticing_loss():
+            dist.gather_object(value, found, dst=0)
+        return found or []
+
+    def add(self, tensor: Tensor) -> None:
+        """Replace `tensor` by its sum over all processes."""
+        with _noticing_loss():
+            dist.all_reduce(tensor)
+
+    def copy_from_first(self, tensor: Tensor) -> None:
+        """Replace `tensor` by that of process 0."""
+        with _noticing_loss():
+            dist.broadcast(tensor, src=0)
+
+    def leave(self) -> None:
+        """Close the connections."""
+        dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _noticing_loss() -> Iterator[None]:
+    """Turns the errors of a broken connection into ProcessLostError."""
+    try:
+        yield
+    except RuntimeError as error:  # torch has no narrower type for gloo's
+        raise ProcessLostError from error

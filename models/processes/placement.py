@@ -1,0 +1,54 @@
+"""Which of the processes of a training this one is: torchrun says so in environment variables.
+
+Processes count from 0. Works without torch.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from data.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The place of this process among those of its training."""
+
+    rank: int
+    count: int
+    """Processes in all."""
+    local_rank: int = 0
+    """Its number among those on this machine."""
+    local_count: int = 1
+    restarts: int = 0
+    """How often torchrun has started the processes again."""
+    launch: str = ""
+    """The name of the launch, the same after a restart."""
+    is_named: bool = False
+    """Whether the launch was given that name, so that no other one has it."""
+
+
+def placement(environment: Mapping[str, str] = os.environ) -> Placement | None:
+    """What torchrun said, or None where this process was not started by it. Raises UsageError."""
+    if "RANK" not in environment or "WORLD_SIZE" not in environment:
+        return None
+    name = environment.get("TORCHELASTIC_RUN_ID", "")  # torchrun says "none" where the user named none
+    try:
+        rank, count = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+        found = Placement(
+            rank=rank,
+            count=count,
+            local_rank=int(environment.get("LOCAL_RANK", rank)),
+            local_count=int(environment.get("LOCAL_WORLD_SIZE", count)),
+            restarts=int(environment.get("TORCHELASTIC_RESTART_COUNT", 0)),
+            launch=name if (is_named := name not in ("", "none")) else f"none-{os.getppid()}",
+            is_named=is_named,
+        )
+        if not 0 <= found.rank < found.count or not 0 <= found.local_rank < found.local_count:
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            "The variables RANK and WORLD_SIZE do not say which process this is.",
+            hint="Start with torchrun, which sets them, or unset both.",
+        ) from None
+    return found

@@ -1,0 +1,99 @@
+"""One step in several processes: each computes the gradients of its piece of the batch, and all add them up.
+
+The losses of the pieces are shares of the loss of the whole batch, so the sum of their gradients is the
+gradient of the batch, however many processes there are.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.device import is_out_of_memory
+from models.processes.group import ProcessGroup
+from models.training.learner import Learner
+from models.training.pieces import Contribution, Piece
+
+BUCKET = 2**23
+"""Numbers that are added up at once, about: as few exchanges as possible, without a second copy of all
+gradients in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one process made of its piece: None where memory ran out."""
+
+    contribution: Contribution | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SharedOutcome:
+    """What all processes made of a batch."""
+
+    ran_out_of_memory: bool
+    was_interrupted: bool
+    loss: float
+    passes: float
+    seconds: tuple[float, ...]
+    """Of each process, for its own gradients."""
+
+
+def compute(learner: Learner, piece: Piece, seed: int, micro_batch: int) -> Outcome:
+    """Accumulate the gradients of `piece`, with dropout that depends on `seed` alone."""
+    began = time.monotonic()
+    torch.manual_seed(seed)
+    try:
+        contribution = piece.accumulate(learner, micro_batch)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return Outcome(None, time.monotonic() - began)
+    return Outcome(contribution, time.monotonic() - began)
+
+
+def share_outcome(group: ProcessGroup, outcome: Outcome, *, was_interrupted: bool) -> SharedOutcome:
+    """Tell the other processes how it went, and hear the same from them. Raises ProcessLostError."""
+    found = outcome.contribution or Contribution(0.0, 0.0)
+    numbers = torch.zeros(4 + group.count, dtype=torch.float64)
+    numbers[0], numbers[1] = outcome.contribution is None, was_interrupted
+    numbers[2], numbers[3] = found.loss, found.passes
+    numbers[4 + group.rank] = outcome.seconds
+    group.add(numbers)
+    failed, interrupted, loss, passes, *seconds = numbers.tolist()
+    return SharedOutcome(failed > 0, interrupted > 0, loss, passes, tuple(seconds))
+
+
+@torch.no_grad()
+def add_gradients(group: ProcessGroup, parameters: Sequence[Tensor]) -> None:
+    """Replace the gradient of each of `parameters` by its sum over all processes.
+
+    One that has a gradient in no process keeps none. Raises ProcessLostError.
+    """
+    present = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
+    group.add(present)
+    with_gradient = [p for p, found in zip(parameters, present.tolist(), strict=True) if found]
+    for bucket in _buckets(with_gradient):
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        group.add(flat)
+        for parameter, total in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):
+            parameter.grad = total.view_as(parameter)
+
+
+def _buckets(parameters: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """`parameters` in groups of about BUCKET numbers, each of one device and number format."""
+    bucket, size = list[Tensor](), 0
+    for parameter in parameters:
+        if bucket and (
+            size + parameter.numel() > BUCKET
+            or (parameter.dtype, parameter.device) != (bucket[0].dtype, bucket[0].device)
+        ):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(parameter)
+        size += parameter.numel()
+    if bucket:
+        yield bucket

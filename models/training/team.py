@@ -1,0 +1,171 @@
+"""All processes of a training, as process 0 sees them: this is where one training becomes several processes.
+
+Everything that depends on a clock, a signal, free memory or a measurement is decided by process 0, which runs
+the same loop as a training in one process. It sends the others their work (models/training/worker.py). Alone,
+it does all the work itself, and nothing is sent.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from data.errors import UsageError
+from models.errors import ProcessLostError
+from models.processes.group import ProcessGroup
+from models.processes.spread import Item, Result
+from models.training.pieces import Contribution, Piece, shares
+from models.training.shared_gradients import add_gradients, compute, share_outcome
+from models.training.worker import (
+    Apply,
+    Average,
+    Compute,
+    End,
+    Load,
+    Message,
+    TakeStep,
+    code_digest,
+    layout_of,
+    send_tensors,
+)
+
+if TYPE_CHECKING:
+    from models.training.session import Session
+
+_SECONDS_KEPT = 0.9
+"""The weight of the steps before in the smoothed seconds of each process."""
+
+
+class Team:
+    """The processes of a training. A context that lets the others go at its end; alone where `group` is
+    None."""
+
+    def __init__(self, group: ProcessGroup | None = None) -> None:
+        """Raises UsageError where the others run another version of rlm."""
+        self._group = group if group is not None and group.count > 1 else None
+        self.was_interrupted = False
+        """Whether a signal asked one of the others for a pause."""
+        self.seconds: tuple[float, ...] = ()
+        """What the gradients of a step take in each process, smoothed; empty before the first and alone."""
+        if self._group is not None and len(set(self._group.gather(code_digest()))) > 1:
+            self._send(End())
+            raise UsageError(
+                "The processes of this training run different versions of rlm or of torch.",
+                hint="Install the same ones on every machine.",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLostError):
+            self._send(End())
+
+    @property
+    def count(self) -> int:
+        """How many processes there are."""
+        return 1 if self._group is None else self._group.count
+
+    @property
+    def on_this_machine(self) -> int:
+        """How many of them share this machine."""
+        return 1 if self._group is None else self._group.place.local_count
+
+    def rows(self, batch: int) -> list[slice]:
+        """The rows of a batch that each process gets."""
+        return shares(batch, self.count)
+
+    def load(self, session: "Session", *, learns: bool = True) -> None:
+        """Give the others the weights and, if the model `learns` on, the moments of this process."""
+        if self._group is None:
+            return
+        learner, calibration = session.learner, session.calibration
+        weights = learner.model.state_dict()
+        moments = learner.tensors() if learns else {}
+        average, optimizers = learner.average, learner.optimizers
+        self._send(
+            Load(
+                model=learner.model.config,
+                training=session.config,
+                number_format=calibration.number_format,
+                compiled=calibration.compiled,
+                threads=calibration.threads,
+                device=learner.device.type,
+                weights=layout_of(weights),
+                moments=layout_of(moments),
+                average_updates=0 if average is None else average.updates,
+                gradient_scale=optimizers.gradient_scale,
+                steps_without_overflow=optimizers.steps_without_overflow,
+                learns=learns,
+            )
+        )
+        for tensors in (weights, moments):
+            send_tensors(self._group, tensors)
+
+    def gradients(self, session: "Session", pieces: Sequence[Piece]) -> list[Contribution]:
+        """The gradients of a batch, of which each process gets one of `pieces`.
+
+        The loss and the passes are those of the whole batch, and stand in the first contribution. Raises
+        torch.OutOfMemoryError where one of the processes has too little memory.
+        """
+        learner, micro_batch = session.learner, session.calibration.micro_batch
+        # Dropout depends on the step alone, so there is no random state to save.
+        seed = session.config.seed * 1_000_003 + session.counters.step
+        if self._group is not None:
+            self._group.send([Compute(piece, seed, micro_batch) for piece in pieces])
+        outcome = compute(learner, pieces[0], seed, micro_batch)
+        if self._group is None:
+            if outcome.contribution is None:
+                raise torch.OutOfMemoryError("out of memory")
+            return [outcome.contribution]
+        shared = share_outcome(self._group, outcome, was_interrupted=False)
+        self.was_interrupted = self.was_interrupted or shared.was_interrupted
+        if shared.ran_out_of_memory or outcome.contribution is None:
+            raise torch.OutOfMemoryError("out of memory in one of the processes")
+        add_gradients(self._group, list(learner.model.parameters()))
+        found = [outcome.contribution.found]
+        if pieces[0].reports:
+            found = self._group.gather(outcome.contribution.found)
+        self._note_seconds(shared.seconds)
+        first = Contribution(shared.loss, shared.passes, found[0])
+        return [first, *(Contribution(0.0, 0.0, one) for one in found[1:])]
+
+    def take_step(self, session: "Session", rate_factor: float) -> None:
+        """The same step everywhere, with the gradients there are."""
+        self._send(TakeStep(rate_factor))
+        session.learner.take_step(rate_factor)
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The others evaluate with their averaged weights."""
+        self._send(Average(wanted=True))
+        try:
+            yield
+        finally:
+            self._send(Average(wanted=False))
+
+    def map(self, work: Callable[[Any, Item], Result], model: Any, items: Iterable[Item]) -> Iterator[Result]:
+        """As `models.processes.spread.Spread` says; each process does every so manieth of `items`."""
+        if self._group is None:
+            for item in items:
+                yield work(model, item)
+            return
+        waiting = iter(items)
+        while batch := list(itertools.islice(waiting, self.count)):
+            given = [tuple(batch[number : number + 1]) for number in range(self.count)]
+            self._group.send([Apply(work, items_of_one) for items_of_one in given])
+            own = [work(model, item) for item in given[0]]
+            for results in self._group.gather(own):
+                yield from results
+
+    def _send(self, message: Message) -> None:
+        if self._group is not None:
+            self._group.send([message] * self.count)
+
+    def _note_seconds(self, seconds: tuple[float, ...]) -> None:
+        before = self.seconds or seconds
+        self.seconds = tuple(
+            _SECONDS_KEPT * old + (1 - _SECONDS_KEPT) * new for old, new in zip(before, seconds, strict=True)
+        )

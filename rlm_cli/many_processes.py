@@ -1,0 +1,98 @@
+"""A training in several processes of this machine. It is shown and controlled as if it ran in this one."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from data.errors import RlmError
+from models.runs import events
+from models.runs.control_requests import Request, request
+from models.runs.detached import exit_code
+from models.runs.detached_output import OUTPUT_FILE, last_error, printed
+from models.runs.events import Event
+from models.runs.follow import Follower
+from rlm_cli.exit_codes import ExitCode
+from rlm_cli.interrupts import end_process
+from rlm_cli.output import Output
+from rlm_cli.training_session import show_training
+from rlm_cli.watching import report_end, start_training, wait_until_idle
+
+if TYPE_CHECKING:
+    from models.runs.run import Run
+
+_POLL_S = 0.1
+_ENDS = (events.RunPaused, events.RunFailed, events.RunFinished)
+
+
+class RemoteControl:
+    """Passes what the user wants on to the processes that train `run`."""
+
+    def __init__(self, run: "Run") -> None:
+        self.interrupted = False
+        self._run = run
+
+    def pause(self) -> None:
+        self._request("pause")
+
+    def stop(self) -> None:
+        self._request("stop")
+
+    def go_on(self) -> None:
+        self.interrupted = False
+
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # the training goes on while its user is asked
+
+    def _request(self, kind: Request) -> None:
+        with contextlib.suppress(RlmError):  # the training has ended meanwhile
+            request(self._run, kind)
+
+
+def train_in_processes(
+    run: "Run", processes: int, output: Output, planned_at: float | None = None
+) -> ExitCode:
+    """Train `run` in so many processes until it ends or pauses, and show it. Ctrl-C asks what to do.
+
+    `planned_at` is as in `follow_training`. Raises RunError where the training ended without a word.
+    """
+    follower, log = Follower(run.path), run.path / OUTPUT_FILE
+    follower.poll()
+    printed_before, earlier = len(printed(log)), follower.history.ended
+    process = start_training(run, planned_at, processes)
+
+    def kill() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
+        end_process()
+
+    _, paused_code = show_training(_events(follower, process), RemoteControl(run), output, kill)
+    wait_until_idle(run)
+    ended = follower.history.ended
+    if ended is None or ended is earlier:
+        error = last_error(printed(log)[printed_before:])
+        if error is not None:
+            output.error(error)
+            return ExitCode.FAILED
+    code = report_end(run, follower.history, output)
+    return paused_code if isinstance(ended, events.RunPaused) else code
+
+
+def _events(follower: Follower, process: int) -> Iterator[Event | None]:
+    """The events of a training by other processes until its end, and None whenever there is no new one."""
+    progress: Event | None = None
+    while True:
+        is_running = exit_code(process) is None  # before the log is read, so that all of it is
+        for event in follower.every_event():
+            yield event
+            if isinstance(event, _ENDS):
+                return
+        if follower.history.progress not in (None, progress):
+            progress = follower.history.progress
+            yield progress
+        if not is_running:
+            return
+        yield None
+        time.sleep(_POLL_S)

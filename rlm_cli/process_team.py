@@ -1,0 +1,94 @@
+"""Several processes of one training, as torchrun starts them: process 0 runs the command, the others work
+for it."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from data.errors import UsageError
+from models.errors import ProcessLostError
+from models.processes.placement import placement
+from rlm_cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
+
+    from models.processes.group import ProcessGroup
+    from models.runs.run import Run
+    from models.training.team import Team
+
+
+@contextmanager
+def process_team() -> Iterator["Team | None"]:
+    """The other processes of this training, or None where torchrun did not start this one.
+
+    In another process than the first, this is all that it does: it works until the first one ends, and exits.
+    """
+    place = placement()
+    if place is None:
+        yield None
+        return
+    from models.processes.group import ProcessGroup
+    from models.training.team import Team
+
+    group = ProcessGroup.join(place)
+    if place.rank > 0:
+        raise typer.Exit(_work(group))
+    with Team(group) as team:
+        yield team
+    group.leave()
+
+
+def _work(group: "ProcessGroup") -> ExitCode:
+    """Serve process 0. A signal to this process is passed on to it as the wish for a pause."""
+    from models.training.worker import Worker
+
+    signals: list[int] = []
+
+    def note(number: int, frame: "FrameType | None") -> None:
+        signals.append(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, note)
+    try:
+        Worker(group, was_interrupted=lambda: bool(signals)).work()
+    except ProcessLostError:
+        return ExitCode.FAILED  # process 0 says why, or it is gone
+    group.leave()
+    return ExitCode.OK
+
+
+def require_no_launch_in_launch(processes: int | None, *, detach: bool, tui: bool) -> None:
+    """Raise UsageError where torchrun started this process, and flags ask for what it cannot do."""
+    if placement() is None:
+        return
+    flags = {"--nproc": processes is not None, "--detach": detach, "--tui": tui}
+    given = [flag for flag, is_given in flags.items() if is_given]
+    if given:
+        raise UsageError(
+            f"{given[0]} does not go with torchrun, which has started this process.",
+            hint="Leave it out, or start without torchrun.",
+        )
+
+
+def interrupted_run(runs_dir: "Path | None") -> "Run | None":
+    """The unfinished run that an earlier start of this launch made: torchrun starts all of it again where a
+    process was lost."""
+    from models.runs.launches import run_of_launch
+    from rlm_cli.environment import runs_dir as find_runs_dir
+
+    place = placement()
+    return None if place is None else run_of_launch(find_runs_dir(runs_dir), place)
+
+
+def note_launch(run: "Run") -> None:
+    """Remember in `run` that this launch made it."""
+    from models.runs.launches import note_launch as note
+
+    if (place := placement()) is not None:
+        note(run, place)
