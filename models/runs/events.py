@@ -69,6 +69,8 @@ class RunStarted(Event):
     total_steps: int
     train_tokens: int
     validation_tokens: int
+    processes: int = 1
+    """That share each batch."""
     format_version: int = CURRENT["events.jsonl"]
     """Of the lines that follow."""
 
@@ -139,6 +141,10 @@ class StepFinished(Event):
     eta_s: float
     passes_per_token: float | None = None
     """Mean number of recursions per token."""
+    slowest_process: int | None = None
+    """That the others wait for most, where there are several."""
+    waited_for_s: float | None = None
+    """Seconds of a step by which it is slower than the fastest one, a mean of the last steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ def run_started(session: "Session") -> RunStarted:
         total_steps=session.schedule.last_step,
         train_tokens=session.task.train_tokens,
         validation_tokens=session.task.validation_tokens,
+        processes=session.team.count,
     )
 
 
@@ -42,7 +43,7 @@ def step_finished(
     counters = session.counters
     # The first steps of a sitting warm up caches; the estimate does without them.
     settled = session.step_seconds[3:] or session.step_seconds
-    seconds = sum(settled) / len(settled)
+    seconds, each = sum(settled) / len(settled), session.team.seconds
     return StepFinished(
         step=counters.step,
         total_steps=session.schedule.last_step,
@@ -56,6 +57,8 @@ def step_finished(
         tokens_per_second=session.tokens_per_step / max(1e-9, seconds),
         elapsed_s=counters.elapsed_s,
         eta_s=seconds * (session.schedule.last_step - counters.step),
+        slowest_process=each.index(max(each)) if each else None,
+        waited_for_s=max(each) - min(each) if each else None,
     )
 
 

@@ -50,6 +50,8 @@ def training_loop(session: Session) -> Iterator[Event]:
             yield from task.evaluate(session)
         if control.wants("sample"):
             yield from task.sample(session)
+        if session.team.was_interrupted:
+            control.pause()
         if control.wants("pause"):
             yield session.save("pause")
             yield run_paused(session)
