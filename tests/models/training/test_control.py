@@ -20,7 +20,7 @@ from models.runs.events import (
     StepFinished,
 )
 from models.runs.run import Run
-from models.training import calibrate, session, text_data
+from models.training import calibrate, learner, text_data
 from models.training import control as control_module
 from models.training.control import Control, until_paused
 from models.training.trainer import train
@@ -147,7 +147,7 @@ def test_a_pause_is_honoured_in_everything_that_takes_long(
 ) -> None:
     monkeypatch.setattr(samples, "TOLD_EVERY_S", 0.0)
     monkeypatch.setattr(calibrate, "compiler_problem", lambda device: None)
-    for module in (calibrate, session):  # compiles nothing
+    for module in (calibrate, learner):  # compiles nothing
         monkeypatch.setattr(module, "compile_blocks", lambda model: None)
     run, events = new_run(evaluations=2, samples=2, calibrated=False, compile="yes"), list[Event]()
     after = None
