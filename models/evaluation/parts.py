@@ -1,5 +1,7 @@
 """The loss on what is held out of a text, or of the sources of a mix in their shares."""
 
+import math
+from bisect import bisect_left
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -58,9 +60,17 @@ def tokens_read(parts: Sequence[HeldOutPart], context_length: int, max_tokens: i
     """How many of them an evaluation predicts that may read about `max_tokens`; None for all."""
     read = 0
     for part in parts:
-        available, most = len(part.tokens) - 1, _most(part, max_tokens)
+        available, most = len(part.tokens) - 1, most_of(part, max_tokens)
         read += available if most is None else min(available, max(1, most // context_length) * context_length)
     return read
+
+
+def limit_of_reading(parts: Sequence[HeldOutPart], context_length: int, read: int | None) -> int | None:
+    """The `max_tokens` with which an evaluation of `parts` reads `read` tokens; None where these are all."""
+    if read is None or read >= tokens_read(parts, context_length, None):
+        return None
+    most = max(math.ceil((len(part.tokens) + context_length) / part.share) for part in parts)
+    return bisect_left(range(most), read, key=lambda limit: tokens_read(parts, context_length, limit))
 
 
 def evaluate_parts(
@@ -84,7 +94,7 @@ def evaluate_parts(
             depths,
             number_format,
             step=step,
-            max_tokens=_most(part, max_tokens),
+            max_tokens=most_of(part, max_tokens),
             histograms=histograms,
             within_documents=part.within_documents,
             spread=spread,
@@ -94,5 +104,6 @@ def evaluate_parts(
     return [PartLosses(sum(part.share * one[part.content_hash] for part in parts), one) for one in by_depth]
 
 
-def _most(part: HeldOutPart, max_tokens: int | None) -> int | None:
+def most_of(part: HeldOutPart, max_tokens: int | None) -> int | None:
+    """How many tokens of `part` are read where about `max_tokens` of all parts are; None for all."""
     return None if max_tokens is None else max(1, round(part.share * max_tokens))

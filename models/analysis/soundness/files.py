@@ -9,7 +9,7 @@ from data.document import without_surrogates
 from data.storage import TEMPORARY_PREFIX
 from data.tokenizer import Tokenizer
 from data.wording import byte_size, counted
-from models.analysis.soundness.held_out import HeldOutPart
+from models.analysis.soundness.held_out import HeldOut
 from models.analysis.soundness.result import CheckResult
 from models.errors import CheckpointError
 from models.recursive_lm import RecursiveLM
@@ -65,7 +65,7 @@ def check_weights(run: Run, model: RecursiveLM) -> CheckResult:
     )
 
 
-def check_round_trip(tokenizer: Tokenizer, part: HeldOutPart) -> CheckResult:
+def check_round_trip(tokenizer: Tokenizer, part: HeldOut) -> CheckResult:
     """Whether held-out text is the same after it was encoded and decoded.
 
     A character that the vocabulary lacks is counted. It is lost by design, and comes back as U+FFFD.

@@ -6,7 +6,7 @@ allowed difference grows by their standard errors.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from models.architectures.puzzle_model import PuzzleModel
 from models.depth import MODES, Depth
 from models.device import computes_bfloat16
 from models.evaluation.loss import batch_losses, evaluation_windows, rows_per_batch
+from models.evaluation.parts import HeldOutPart, limit_of_reading, most_of, tokens_read
 from models.evaluation.problems import problem_sets, score_problems
 from models.evaluation.puzzles import part_of, score
 from models.recursive_lm import RecursiveLM
@@ -65,16 +66,11 @@ class Measured:
 
 
 def check_losses(
-    model: RecursiveLM,
-    evaluation: Evaluation,
-    tokens: np.ndarray,
-    time_limit_s: float,
-    *,
-    within_documents: bool = False,
+    model: RecursiveLM, evaluation: Evaluation, parts: Sequence[HeldOutPart], time_limit_s: float
 ) -> Iterator[CheckResult]:
-    """The recorded loss at each mode against that on the held-out `tokens` (N,), one result for each mode.
+    """The recorded loss at each mode against that on the held-out `parts`, one result for each mode.
 
-    Together they take about `time_limit_s` seconds. `within_documents` is as in `evaluate`.
+    Together they take about `time_limit_s` seconds.
     """
     number_format, tolerance = _format_and_tolerance(model, evaluation.number_format)
     recorded = dict(evaluation.validation_loss_by_mode) or {"normal": evaluation.validation_loss}
@@ -83,15 +79,7 @@ def check_losses(
         if mode not in MODES:
             continue
         deadline = began + time_limit_s * number / ends
-        found = measure(
-            model,
-            tokens,
-            MODES[mode],
-            number_format,
-            evaluation.tokens_read,
-            deadline,
-            within_documents=within_documents,
-        )
+        found = measure(model, parts, MODES[mode], number_format, evaluation.tokens_read, deadline)
         yield found.against(loss, tolerance, mode)
 
 
@@ -126,46 +114,65 @@ def check_puzzle_loss(
 
 def measure(
     model: RecursiveLM,
-    tokens: np.ndarray,
+    parts: Sequence[HeldOutPart],
     depth: Depth,
     number_format: str,
     tokens_read: int | None,
     deadline: float,
-    *,
-    within_documents: bool = False,
 ) -> Measured:
-    """The mean loss over the windows that an evaluation of `tokens` (N,) read, or over every n-th batch of
-    them where all would take longer than until `deadline`, on the clock of time.monotonic().
+    """The mean loss of `parts` in their shares over the windows that an evaluation of them read.
+
+    Over every n-th batch of these where all would take longer than until `deadline`, on the clock of
+    time.monotonic().
 
     `tokens_read` is the number of tokens that the evaluation read; None where it read all.
     """
-    length, available = model.config.context_length, len(tokens) - 1
-    max_tokens = None if tokens_read is None or tokens_read >= available else tokens_read
-    n_windows = evaluation_windows(tokens, length, 1, max_tokens)[0]
+    max_tokens = limit_of_reading(parts, model.config.context_length, tokens_read)
+    found = []
+    for number, part in enumerate(parts):
+        now = time.monotonic()
+        until = now + (deadline - now) / (len(parts) - number)
+        found.append(_measure_part(model, part, depth, number_format, most_of(part, max_tokens), until))
+    return Measured(
+        loss=sum(part.share * one.loss for part, one in zip(parts, found, strict=True)),
+        error=math.hypot(*(part.share * one.error for part, one in zip(parts, found, strict=True))),
+        read=sum(one.read for one in found),
+        total=sum(one.total for one in found),
+    )
+
+
+def _measure_part(
+    model: RecursiveLM,
+    part: HeldOutPart,
+    depth: Depth,
+    number_format: str,
+    max_tokens: int | None,
+    deadline: float,
+) -> Measured:
+    length, within = model.config.context_length, part.within_documents
+    n_windows = evaluation_windows(part.tokens, length, 1, max_tokens)[0]
     rows = max(1, min(rows_per_batch(model), n_windows // _PARTS))
     batches = math.ceil(n_windows / rows)
-    stride, losses, counts = 1, list[float](), list[int]()
-    _, windows = evaluation_windows(tokens, length, rows, max_tokens, within_documents=within_documents)
+    _, windows = evaluation_windows(part.tokens, length, rows, max_tokens, within_documents=within)
 
     def total_loss(inputs: np.ndarray, targets: np.ndarray) -> float:
-        found = batch_losses(
-            model, inputs, targets, [depth], number_format, within_documents=within_documents
-        )
+        found = batch_losses(model, inputs, targets, [depth], number_format, within_documents=within)
         return found[0][0]
 
+    stride, losses, counts = 1, list[float](), list[int]()
     for number, (inputs, targets) in enumerate(windows):
         if number % stride:
             continue
         count = int((targets != IGNORED).sum())
-        losses.append(total_loss(inputs, targets) / max(1, count))  # nothing may be asked for in a part
+        losses.append(total_loss(inputs, targets) / max(1, count))  # nothing may be asked for in a batch
         counts.append(count)
         if number == 0:  # the first call of a process is slow, so a second one is timed
             began = time.monotonic()
             total_loss(inputs, targets)
             fitting = max(_FEWEST_PARTS, (deadline - began) / max(1e-9, time.monotonic() - began))
             stride = max(1, math.ceil(batches / fitting))
-    loss, error = _mean(losses, counts, len(losses) / batches)
-    return Measured(loss, error, sum(counts), available if max_tokens is None else max_tokens)
+    share, total = len(losses) / batches, tokens_read([part], length, max_tokens)
+    return Measured(*_mean(losses, counts, share), round(share * total), total)
 
 
 def _mean(losses: list[float], counts: list[int], share: float) -> tuple[float, float]:

@@ -7,9 +7,8 @@ steps.
 from collections.abc import Iterator
 
 from data.errors import CorpusError, RlmError
-from data.loss_marks import as_asked
 from models.analysis.soundness.files import check_checkpoints, check_round_trip, check_weights
-from models.analysis.soundness.held_out import HeldOutPart, held_out_puzzles, open_held_out
+from models.analysis.soundness.held_out import HeldOut, held_out_puzzles, open_held_out
 from models.analysis.soundness.logits import check_cache, check_causality, check_depth, check_puzzle_depth
 from models.analysis.soundness.recorded_loss import (
     check_losses,
@@ -69,7 +68,7 @@ def verify(run: Run, device: str = "cpu", *, loss_time_s: float = LOSS_TIME_S) -
 
 
 def _text_results(
-    run: Run, config: RunConfig, model: RecursiveLM, part: HeldOutPart | None, loss_time_s: float
+    run: Run, config: RunConfig, model: RecursiveLM, part: HeldOut | None, loss_time_s: float
 ) -> Iterator[CheckResult]:
     yield check_causality(model)
     yield check_cache(model)
@@ -79,21 +78,14 @@ def _text_results(
         yield evaluation
     elif part is not None and isinstance(evaluation, Evaluation) and config.answers_problems:
         yield from _problem_losses(run, config, model, evaluation, part)
-    elif part is None or part.tokens is None:
+    elif part is None or not part.parts:
         yield _no_loss("the text that was held out is not there any more")
     elif isinstance(evaluation, Evaluation):
-        training = config.training_config()
-        yield from check_losses(
-            model,
-            evaluation,
-            as_asked(part.tokens, training.loss_on),
-            loss_time_s,
-            within_documents=training.within_documents,
-        )
+        yield from check_losses(model, evaluation, part.parts, loss_time_s)
 
 
 def _problem_losses(
-    run: Run, config: RunConfig, model: RecursiveLM, evaluation: Evaluation, part: HeldOutPart
+    run: Run, config: RunConfig, model: RecursiveLM, evaluation: Evaluation, part: HeldOut
 ) -> Iterator[CheckResult]:
     try:
         task = load_problems(run, config, model.config.context_length)
@@ -123,7 +115,7 @@ def _puzzle_results(
         yield check_puzzle_loss(model, evaluation, puzzles, loss_time_s)
 
 
-def _check_tokenizer(run: Run, config: RunConfig) -> tuple[CheckResult, HeldOutPart | None]:
+def _check_tokenizer(run: Run, config: RunConfig) -> tuple[CheckResult, HeldOut | None]:
     """The result, and what was held out of the run's text as the tokenizer encodes it."""
     if config.solves_puzzles:
         found = "a puzzle model reads cells and has no tokenizer"

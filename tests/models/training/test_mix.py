@@ -13,6 +13,7 @@ from data.errors import CorpusError
 from data.mixes.sampler import MixSampler
 from data.progress import result_of
 from data.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from models.analysis.soundness.verify import verify
 from models.planning.extend import extend
 from models.planning.plan import plan
 from models.runs.evaluation import Evaluation
@@ -129,6 +130,19 @@ def test_the_loss_is_that_of_the_sources_in_their_shares(tables: Tables, cache: 
             mean = sum(SHARES[name] / 100 * loss for name, loss in one.losses.items())
             assert one.validation_loss == pytest.approx(mean)
     assert {one.name: one.loss for one in describe_run(run).mix} == losses
+
+
+def test_a_check_measures_the_sources_as_the_evaluation_did(
+    reference: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [one for one in verify(reference, loss_time_s=600.0) if one.check == "loss"]
+    assert checks and all(one.verdict == "sound" and (one.value or 0) < 1e-5 for one in checks)
+    assert not any("read" in one.found for one in checks), "all of it was read"
+    evaluation = reference.evaluation()
+    assert isinstance(evaluation, Evaluation)
+    changed = replace(evaluation, validation_loss_by_mode={"normal": evaluation.validation_loss + 0.002})
+    monkeypatch.setattr(Run, "evaluation", lambda self: changed)
+    assert [one.verdict for one in verify(reference) if one.check == "loss"] == ["not sound"]
 
 
 def test_a_source_that_starts_over_is_told_once(tables: Tables, cache: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from models.analysis.soundness.result import CheckResult
 from models.analysis.soundness.verify import CHECKS, verify
 from models.depth import MODES
 from models.evaluation.loss import evaluate
+from models.evaluation.parts import HeldOutPart
 from models.runs.checkpoint import load_weights, save_weights
 from models.runs.evaluation import Evaluation
 from models.runs.run import Run
@@ -150,12 +151,13 @@ def test_what_is_gone_is_not_measured(
 def test_a_sample_allows_for_its_standard_error() -> None:
     model = small_model("looped")
     tokens = np.random.default_rng(0).integers(0, model.config.vocab_size, 3000)
-    whole = measure(model, tokens, MODES["normal"], "float32", None, deadline=float("inf"))
+    parts = [HeldOutPart("", tokens)]
+    whole = measure(model, parts, MODES["normal"], "float32", None, deadline=float("inf"))
     assert whole.read == whole.total == len(tokens) - 1 and whole.error == 0.0
-    part = measure(model, tokens, MODES["normal"], "float32", None, deadline=0.0)
+    part = measure(model, parts, MODES["normal"], "float32", None, deadline=0.0)
     assert 0 < part.read < part.total and part.error > 0.0
     assert abs(part.loss - whole.loss) < 4 * part.error
     read = 20 * model.config.context_length
-    spread = measure(model, tokens, MODES["normal"], "float32", read, deadline=float("inf"))
+    spread = measure(model, parts, MODES["normal"], "float32", read, deadline=float("inf"))
     evaluated = result_of(evaluate(model, tokens, MODES["normal"], "float32", max_tokens=read))
     assert spread.loss == pytest.approx(evaluated, abs=1e-6) and spread.read == read
