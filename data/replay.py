@@ -15,8 +15,10 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from data.errors import CorpusError
+from data.loss_marks import MARK
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.storage import replace_file, storing
+from data.tokenizer import Tokenizer
 
 REPLAY_BYTES = 2_000_000
 """For all samples of a run together."""
@@ -127,6 +129,19 @@ def _metadata_in(content: bytes) -> dict[str, str]:
     length = int.from_bytes(content[:8], "little")
     metadata: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     return metadata
+
+
+def with_borders(tokens: np.ndarray) -> np.ndarray:
+    """The tokens (N,) of one part of a sample with a bos between its pieces, so that no document goes on from
+    one piece to the next.
+
+    Tokens may have marks (data/loss_marks.py). A part that is kept whole is as it was, but where its length
+    happens to be that of whole pieces.
+    """
+    if len(tokens) % PIECE_TOKENS:
+        return tokens
+    bos = Tokenizer.bos_id + (MARK if tokens.dtype == np.uint32 else 0)
+    return np.insert(tokens, np.arange(PIECE_TOKENS, len(tokens), PIECE_TOKENS), bos)
 
 
 def _pick_evenly(tokens: np.ndarray, room: int) -> np.ndarray:

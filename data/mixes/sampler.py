@@ -7,6 +7,8 @@ from math import gcd
 import numpy as np
 
 from data.loader import BlockSampler
+from data.loss_marks import unmarked
+from data.tokenizer import Tokenizer
 
 
 class MixSchedule:
@@ -83,10 +85,15 @@ class MixSampler:
         ]
 
 
-def source_sampler(tokens: np.ndarray, context_length: int, seed: int, content_hash: str) -> BlockSampler:
+def source_sampler(
+    tokens: np.ndarray, context_length: int, seed: int, content_hash: str, *, within_documents: bool = False
+) -> BlockSampler:
     """The sequences of one source, in an order of its own. `tokens` (N,), N > 0, that do not fill a sequence
-    are repeated until they do."""
+    are repeated until they do; with `within_documents`, an eos ends each time where none is there."""
     if len(tokens) <= context_length:
-        tokens = np.tile(np.asarray(tokens), context_length // len(tokens) + 1)
+        once = np.asarray(tokens)
+        if within_documents and unmarked(once[-1:]) != Tokenizer.eos_id:
+            once = np.append(once, once.dtype.type(Tokenizer.eos_id))
+        tokens = np.tile(once, context_length // len(once) + 1)
     key = hashlib.sha256(f"{seed}:{content_hash}".encode()).digest()[:8]
     return BlockSampler(tokens, context_length, int.from_bytes(key, "little"))

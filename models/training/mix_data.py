@@ -49,11 +49,13 @@ def open_mix_task(
         if training.loss_on == "assistant":
             train, held_out = with_answers(train, held_out, f"source '{source.name}'")
         parts.append((source, train, held_out))
+    within, answers_only = training.within_documents, training.loss_on == "assistant"
     samplers = [
-        source_sampler(train, model.context_length, training.seed, source.content_hash)
+        source_sampler(
+            train, model.context_length, training.seed, source.content_hash, within_documents=within
+        )
         for source, train, _ in parts
     ]
-    within, answers_only = training.within_documents, training.loss_on == "assistant"
     held_out_parts = tuple(
         HeldOutPart(source.content_hash, held_out, source.parts / PARTS, within)
         for source, _, held_out in parts

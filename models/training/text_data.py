@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from data.errors import CorpusError
@@ -10,7 +11,7 @@ from data.loader import BlockSampler
 from data.loss_marks import as_asked, with_answers
 from data.mixture import MixedSampler, replay_sources
 from data.prepare import PreparedData, open_prepared, prepare
-from data.replay import ReplaySample
+from data.replay import ReplaySample, with_borders
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.evaluation.forgetting import HeldOutText
@@ -50,11 +51,14 @@ def open_task(
         train, validation = with_answers(train, validation, "the text")
     fresh = BlockSampler(train, layout.config.context_length, training.seed)
     within = training.within_documents
-    known = [
-        HeldOutText(one.content_hash, as_asked(one.held_out, loss_on), within) for one in (*samples, own)
-    ]
+
+    def as_learned(sampled: np.ndarray) -> np.ndarray:
+        asked = as_asked(sampled, loss_on)
+        return with_borders(asked) if within else asked
+
+    known = [HeldOutText(one.content_hash, as_learned(one.held_out), within) for one in (*samples, own)]
     held_out = (HeldOutPart(config.content_hash, validation, within_documents=within),)
-    samples = [replace(sample, train=as_asked(sample.train, loss_on)) for sample in samples]
+    samples = [replace(sample, train=as_learned(sample.train)) for sample in samples]
     task = TextTask(
         tokenizer=tokenizer,
         data=data,

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.document_borders import document_numbers
 from data.errors import CorpusError, StorageError
+from data.loss_marks import unmarked, with_marks
 from data.replay import (
     HELD_OUT_TOKENS,
     PIECE_TOKENS,
@@ -21,6 +23,7 @@ from data.replay import (
     load_sample,
     save_sample,
     thin_sample,
+    with_borders,
 )
 
 HASH = hashlib.sha256(b"a corpus").hexdigest()
@@ -58,6 +61,21 @@ def test_a_larger_corpus_is_drawn_evenly_and_within_its_bytes(tmp_path: Path) ->
     assert HELD_OUT_TOKENS - PIECE_TOKENS < kept <= HELD_OUT_TOKENS
     assert not np.array_equal(sample.held_out, held_out[:kept]), "it is not the beginning alone"
     assert sample.held_out_bytes == round(600_001 * kept / 300_000)
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_no_document_goes_on_from_one_piece_to_the_next(marked: bool) -> None:
+    tokens = np.full(40 * PIECE_TOKENS + 9, 20, dtype=np.uint8)  # a document without a border
+    sample = draw_sample(HASH, tokens, tokens[:100], 100, 12 * PIECE_TOKENS)
+    part = with_marks(sample.train) if marked else sample.train
+    pieces = len(part) // PIECE_TOKENS
+    assert pieces > 5
+    apart = with_borders(part)
+    numbers = document_numbers(unmarked(apart)[None].astype(np.int64))[0]
+    # The first piece has no bos before it.
+    assert np.bincount(numbers).tolist() == [PIECE_TOKENS, *[PIECE_TOKENS + 1] * (pieces - 1)]
+    assert np.array_equal(apart[unmarked(apart) == 20], part)
+    assert with_borders(sample.held_out) is sample.held_out, "it is whole"
 
 
 @given(

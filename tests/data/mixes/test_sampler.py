@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.document_borders import document_numbers
 from data.loader import BlockSampler
 from data.mixes.sampler import MixSampler, MixSchedule, source_sampler
 from data.mixes.spec import PARTS, parts_of
@@ -88,6 +89,14 @@ def test_a_source_that_fills_no_sequence_is_repeated(length: int) -> None:
     assert set(blocks.flatten().tolist()) <= set(range(length))
     if length <= CONTEXT:
         assert set(blocks.flatten().tolist()) == set(range(length))
+
+
+def test_a_source_that_is_repeated_ends_each_time_where_documents_are_kept_apart() -> None:
+    for tokens, ends in (([20, 21, 22], 4), ([2, 20, 21, 3], 4)):  # a plain text, and a record
+        once = np.array(tokens, dtype=np.uint8)
+        sampler = source_sampler(once, CONTEXT, 0, "short", within_documents=True)
+        for block in document_numbers(sampler.batch(0, 20)):
+            assert len(set(block[::ends].tolist())) == len(block[::ends]), "each reading is a document"
 
 
 @given(parts, st.lists(st.integers(1, 40), min_size=1, max_size=20))

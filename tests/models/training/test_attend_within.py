@@ -25,6 +25,7 @@ from models.runs.events import RunPaused, StepFinished
 from models.runs.load import load_run
 from models.runs.run import Run
 from models.runs.run_config import Calibration
+from models.training import text_data
 from models.training.control import Control
 from models.training.text_task import TextTask
 from models.training.trainer import train
@@ -154,7 +155,9 @@ def test_a_pause_changes_nothing(tmp_path: Path, mixed: bool) -> None:
     assert evaluation is not None and math.isfinite(evaluation.bits_per_byte)
 
 
-def test_a_further_text_is_read_in_the_same_way_and_so_is_what_is_replayed(tmp_path: Path) -> None:
+def test_a_further_text_is_read_in_the_same_way_and_so_is_what_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = chats(tmp_path / "chats.jsonl"), chats(tmp_path / "other.jsonl", answer="no")
     run = planned(tmp_path / "runs", paths=(str(first),), name="owl").start()
     go(run)
@@ -168,6 +171,11 @@ def test_a_further_text_is_read_in_the_same_way_and_so_is_what_is_replayed(tmp_p
     task = session_of(run).task
     assert isinstance(task, TextTask) and task.within_documents and len(task.known) == 2
     assert all(one.within_documents for one in (*task.known, *task.held_out))
+    with monkeypatch.context() as patch:
+        patch.setattr(text_data, "with_borders", lambda tokens: np.append(tokens, tokens[:1]))
+        longer = session_of(run).task
+    assert isinstance(longer, TextTask)
+    assert [len(one.tokens) for one in longer.known] == [len(one.tokens) + 1 for one in task.known]
     list(train(run))
     assert run.datasets()[0].loss_before == pytest.approx(known, abs=1e-5)
 
