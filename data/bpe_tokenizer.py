@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from data.corpus import Corpus
 from data.document import without_surrogates
@@ -15,23 +15,16 @@ from data.errors import TokenizerError, UsageError
 from data.tokenizer import (
     MAX_VOCAB_SIZE,
     SPECIAL_TOKENS,
-    Kind,
     Tokenizer,
     read_vocabulary,
     special_token_entries,
 )
+from data.word_rules import BYTE_LEVEL, WORD_RULES, WordRules, rules_in
 from data.wording import counted
 
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
 SAMPLE_BYTES = 32 * 10**6
 
-# A token lies within one of these: a word with the space before it, one digit (so that each place of a
-# number is a token), a run of punctuation, white space up to the last line end. The bounds of 64 keep a
-# file without spaces from being one word: merging takes quadratic time in the length of a word.
-_WORDS = (
-    r"'(?:s|t|d|m|re|ve|ll)(?!\p{L})| ?[\p{L}\p{M}]{1,64}|\p{N}"
-    r"| ?[^\s\p{L}\p{M}\p{N}]{1,64}|\s{0,64}\n|\s{1,64}(?!\S)|\s{1,64}"
-)
 MAX_TOKEN_BYTES = 32
 _PIECE = 16_384
 _BATCH_CHARACTERS = 2**20
@@ -41,16 +34,21 @@ _Result = TypeVar("_Result")
 class BpeTokenizer(Tokenizer):
     """Ids 16 to 271 are the bytes, in the order of `_byte_characters`; the merges follow."""
 
-    kind: ClassVar[Kind] = "bpe"
-
-    def __init__(self, tokens: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        merges: Sequence[tuple[str, str]],
+        rules: WordRules = WORD_RULES["bpe"],
+    ) -> None:
         """`tokens` are those after the control tokens, in the order of their ids, and `merges` are in the
         order in which they are applied; both are written in `_byte_characters`."""
+        self.kind = rules.kind
+        self._rules = rules
         byte_of = {character: byte for byte, character in enumerate(_byte_characters())}
         super().__init__([bytes(byte_of[c] for c in token) for token in tokens])
         self._vocab = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *tokens))}
         self._merges = [(first, second) for first, second in merges]
-        self._library = _library_tokenizer(models.BPE(vocab=self._vocab, merges=self._merges))
+        self._library = _library_tokenizer(models.BPE(vocab=self._vocab, merges=self._merges), rules)
 
     def encode(self, text: str) -> np.ndarray:
         if len(text) <= _PIECE:
@@ -83,7 +81,11 @@ class BpeTokenizer(Tokenizer):
     def words(self, text: str) -> Iterator[str]:
         """The words of the pattern, in order, written in `_byte_characters`. A token lies within one."""
         cutter = self._library.pre_tokenizer
-        return (word for word, _ in cutter.pre_tokenize_str(without_surrogates(text)))
+        return (word for word, _ in cutter.pre_tokenize_str(self.normalize(text)))
+
+    def normalize(self, text: str) -> str:
+        text, normalizer = super().normalize(text), self._library.normalizer
+        return text if normalizer is None else normalizer.normalize_str(text)
 
     def encode_word(self, word: str) -> list[int]:
         """The ids of one of `words`."""
@@ -97,13 +99,14 @@ class BpeTokenizer(Tokenizer):
         for first, second in parts:
             merges.append((tokens[first], tokens[second]))
             tokens.append(tokens[first] + tokens[second])
-        return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], merges)
+        return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], merges, self._rules)
 
     def shorten_to(self, size: int) -> "BpeTokenizer":
-        if size < MIN_VOCAB_SIZE or len(self._merges) != self.vocab_size - MIN_VOCAB_SIZE:
+        smallest = min_vocab_size(self.kind)
+        if size < smallest or len(self._merges) != self.vocab_size - MIN_VOCAB_SIZE:
             raise TokenizerError(f"A vocabulary of byte pairs never had {counted(size, 'token')}.")
         return BpeTokenizer(
-            list(self._vocab)[len(SPECIAL_TOKENS) : size], self._merges[: size - MIN_VOCAB_SIZE]
+            list(self._vocab)[len(SPECIAL_TOKENS) : size], self._merges[: size - MIN_VOCAB_SIZE], self._rules
         )
 
     def to_json(self) -> str:
@@ -119,12 +122,14 @@ class BpeTokenizer(Tokenizer):
             "vocab": self._vocab,
             "merges": [list(pair) for pair in self._merges],
         }
-        return json.dumps(_json_frame() | {"model": model}, ensure_ascii=False, separators=(",", ":"))
+        content = _json_frame(self._rules) | {"model": model}
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> "BpeTokenizer":
         """From a parsed tokenizer.json. Raises TokenizerError whose message is the reason alone."""
-        tokens = read_vocabulary(content, _json_frame())
+        rules = rules_in(content)
+        tokens = read_vocabulary(content, _json_frame(rules))
         text_tokens, known = tokens[len(SPECIAL_TOKENS) :], set(tokens[len(SPECIAL_TOKENS) :])
         alphabet = set(_byte_characters())
         if not alphabet <= known or not all(token and alphabet.issuperset(token) for token in text_tokens):
@@ -132,17 +137,22 @@ class BpeTokenizer(Tokenizer):
         merges = content["model"].get("merges")
         if not isinstance(merges, list) or not all(_is_merge(pair, known) for pair in merges):
             raise TokenizerError("its merges do not fit its vocabulary")
-        return _run_library(lambda: cls(text_tokens, merges))
+        if [tuple(pair) for pair in merges[: len(rules.first_merges)]] != list(rules.first_merges):
+            raise TokenizerError(f"its first merges are not those of a {rules.kind} tokenizer")
+        return _run_library(lambda: cls(text_tokens, merges, rules))
 
 
-def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAMPLE_BYTES) -> BpeTokenizer:
+def train_bpe_tokenizer(
+    corpus: Corpus, vocab_size: int, sample_bytes: int = SAMPLE_BYTES, *, kind: str = "bpe"
+) -> BpeTokenizer:
     """Learn at most `vocab_size` tokens (control tokens and bytes included) from a sample that is spread
-    evenly over the training part; a small corpus gives fewer.
+    evenly over the training part; a small corpus gives fewer. `kind` is one of WORD_RULES.
 
     Raises UsageError for a size out of range.
     """
-    require_vocab_size(vocab_size)
-    library = _library_tokenizer(models.BPE())
+    require_vocab_size(vocab_size, kind)
+    rules = WORD_RULES[kind]
+    library = _library_tokenizer(models.BPE(), rules)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=list(SPECIAL_TOKENS),
@@ -152,17 +162,43 @@ def train_bpe_tokenizer(corpus: Corpus, vocab_size: int, sample_bytes: int = SAM
     )
     library.train_from_iterator(corpus.sample(sample_bytes), trainer)
     model = json.loads(library.to_str())["model"]
-    tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
-    return BpeTokenizer(tokens[len(SPECIAL_TOKENS) :], model["merges"])
+    alphabet = sorted(model["vocab"], key=model["vocab"].__getitem__)[len(SPECIAL_TOKENS) : MIN_VOCAB_SIZE]
+    joined, merges = _after_first_merges(model["merges"], rules, vocab_size - MIN_VOCAB_SIZE)
+    return BpeTokenizer([*alphabet, *joined], merges, rules)
 
 
-def require_vocab_size(vocab_size: int) -> None:
-    """Raise UsageError for a size that no vocabulary of byte pairs can have."""
-    if not MIN_VOCAB_SIZE <= vocab_size <= MAX_VOCAB_SIZE:
+def min_vocab_size(kind: str) -> int:
+    """The tokens that every tokenizer of a kind has: control tokens, bytes, and the first merges."""
+    return MIN_VOCAB_SIZE + len(WORD_RULES[kind].first_merges)
+
+
+def require_vocab_size(vocab_size: int, kind: str = "bpe") -> None:
+    """Raise UsageError for a size that no vocabulary of byte pairs of that kind can have."""
+    smallest = min_vocab_size(kind)
+    if not smallest <= vocab_size <= MAX_VOCAB_SIZE:
+        what = "byte-pair encoding" if kind == "bpe" else f"a {kind} tokenizer"
         raise UsageError(
-            f"A vocabulary of {counted(vocab_size, 'token')} is out of range for byte-pair encoding.",
-            hint=f"Choose from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}; 4096 is a good start.",
+            f"A vocabulary of {counted(vocab_size, 'token')} is out of range for {what}.",
+            hint=f"Choose from {smallest} to {MAX_VOCAB_SIZE}; 4096 is a good start.",
         )
+
+
+def _after_first_merges(
+    learned: Sequence[Sequence[str]], rules: WordRules, most: int
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The tokens and the merges after the bytes: the first merges of the rules, then what was learned, at
+    most so many tokens in all."""
+    first = {"".join(pair): None for pair in rules.first_merges}
+    tokens, merges = dict(first), list(rules.first_merges)
+    for left, right in learned:
+        joined = left + right
+        if joined in first:
+            continue
+        if joined not in tokens and len(tokens) == most:
+            break
+        tokens[joined] = None
+        merges.append((left, right))
+    return list(tokens), merges
 
 
 def _cut(text: str, start: int, end: int) -> int:
@@ -177,31 +213,25 @@ def _cut(text: str, start: int, end: int) -> int:
     return end
 
 
-def _library_tokenizer(model: models.BPE) -> tokenizers.Tokenizer:
+def _library_tokenizer(model: models.BPE, rules: WordRules) -> tokenizers.Tokenizer:
     library = tokenizers.Tokenizer(model)
-    library.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(tokenizers.Regex(_WORDS), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    if rules.nfkc:
+        library.normalizer = normalizers.NFKC()
+    library.pre_tokenizer = rules.pre_tokenizer()
     library.decoder = decoders.ByteLevel()
     return library
 
 
-def _json_frame() -> dict[str, Any]:
+def _json_frame(rules: WordRules) -> dict[str, Any]:
     """The content of tokenizer.json without the model. A file with another content is not ours."""
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    split = {"type": "Split", "pattern": {"Regex": _WORDS}, "behavior": "Isolated", "invert": False}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": special_token_entries(),
-        "normalizer": None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
+        **rules.in_json(),
         "post_processor": None,
-        "decoder": byte_level,
+        "decoder": BYTE_LEVEL,
     }
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class CharacterTokenizer(Tokenizer):
     """Ids from 16 up, in the order of the code points; characters that were added later follow. A character
     that is not in the vocabulary is `unk_id`."""
 
-    kind: ClassVar[Kind] = "character"
+    kind: Kind = "character"
 
     def __init__(self, characters: str) -> None:
         """`characters` in the order of their ids, each once."""

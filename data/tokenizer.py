@@ -1,6 +1,7 @@
-"""Text to token ids and back: the interface of both kinds of tokenizers, and how one is read from a file.
+"""Text to token ids and back: the interface of all kinds of tokenizers, and how one is read from a file.
 
-The kinds are in `character_tokenizer` and `bpe_tokenizer`. Both write a `tokenizer.json` that the
+The kinds are in `character_tokenizer` and `bpe_tokenizer`: three kinds of byte pairs differ in the
+`word_rules` they cut a text by. All write a `tokenizer.json` that the
 `tokenizers` library reads. Text never becomes a control token, whatever it spells: their ids are added by
 role.
 """
@@ -13,17 +14,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from data.corpus import Corpus
-from data.document import ROLES, Message
+from data.document import ROLES, Message, without_surrogates
 from data.errors import TokenizerError
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.storage import replace_file
 
-Kind = Literal["character", "bpe"]
+Kind = Literal["character", "bpe", "technical", "technical:nfkc"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SPECIAL_TOKENS: tuple[str, ...] = (
     "<|pad|>",
@@ -47,6 +49,8 @@ SPECIAL_TOKENS: tuple[str, ...] = (
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_VOCAB_SIZE = 2**20
+FEWEST_SUGGESTED = 1024
+"""The smallest vocabulary of byte pairs that is suggested for a text."""
 _CHARACTERS_UP_TO = 8_000_000
 _DISTINCT_UP_TO = 512
 _FOREIGN_HINT = "Use the tokenizer.json of a run that rlm trained."
@@ -55,7 +59,7 @@ _FOREIGN_HINT = "Use the tokenizer.json of a run that rlm trained."
 class Tokenizer(ABC):
     """Ids below 16 are the control tokens, the others are text. Immutable."""
 
-    kind: ClassVar[Kind]
+    kind: Kind
     pad_id, unk_id, bos_id, eos_id = 0, 1, 2, 3
     role_ids: Mapping[str, int] = MappingProxyType({r: SPECIAL_TOKENS.index(f"<|{r}|>") for r in ROLES})
 
@@ -78,6 +82,11 @@ class Tokenizer(ABC):
     @abstractmethod
     def shorten_to(self, size: int) -> "Tokenizer":
         """The tokenizer as it was when it had `size` tokens. Raises TokenizerError where it never had."""
+
+    def normalize(self, text: str) -> str:
+        """What the tokens of a text decode to, but for characters that a character tokenizer lacks: the text
+        without surrogates; with NFKC, in that form."""
+        return without_surrogates(text)
 
     def encode_many(self, texts: Sequence[str]) -> list[np.ndarray]:
         """`encode` of each text; a byte-pair tokenizer encodes them in parallel."""
@@ -112,6 +121,11 @@ class Tokenizer(ABC):
     def token_text(self, token: int) -> str:
         """One token for display; bytes that are not a whole character are written as \\xNN."""
         return self._spell(token).decode("utf-8", "backslashreplace")
+
+    @property
+    def kind_in_words(self) -> str:
+        """The kind, and whether it loses something of a text."""
+        return f"{self.kind} (lossy)" if self.kind == "technical:nfkc" else self.kind
 
     def stream_decoder(self) -> "StreamDecoder":
         return StreamDecoder(self)
@@ -217,7 +231,7 @@ def suggest_tokenizer(corpus: Corpus) -> tuple[Kind, int, str]:
     if corpus.characters <= _CHARACTERS_UP_TO and distinct <= _DISTINCT_UP_TO:
         return "character", distinct + len(SPECIAL_TOKENS), f"the text has {distinct:,} different characters"
     grown = 64 * round(4096 * math.sqrt(corpus.characters / _CHARACTERS_UP_TO) / 64)
-    vocab_size = min(max(grown, 1024), 16384)
+    vocab_size = min(max(grown, FEWEST_SUGGESTED), 16384)
     return "bpe", vocab_size, f"the text has {corpus.characters:,} characters, {distinct:,} different ones"
 
 

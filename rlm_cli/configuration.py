@@ -17,6 +17,7 @@ import typer
 from data.errors import UsageError
 from data.nearest import did_you_mean
 from data.plain_file import UnreadableFileError, read_plain_file
+from data.tokenizer import KINDS
 from models.config import LENGTHS
 from models.planning.request import CreateRequest, Overrides, TrainRequest, parse_assignment, parse_setting
 from models.presets import PRESETS
@@ -30,6 +31,7 @@ _REQUEST_FIELDS = {
     one.name for request in (TrainRequest, CreateRequest) for one in dataclasses.fields(request)
 } - {"paths", "overrides", "ambient"}
 _LARGEST_FILE = 1 << 20  # bytes of a configuration
+_SIZED_KINDS = set(KINDS) - {"character"}
 _LENGTH_PATHS = {f"training.{name}" for name in LENGTHS}
 
 
@@ -150,7 +152,7 @@ def _drop_weaker_shape(merged: dict[str, _Value]) -> None:
 def _drop_weaker_vocabulary(merged: dict[str, _Value]) -> None:
     """A character or file tokenizer has a fixed size. Drop it or the size, by priority."""
     tokenizer, size = merged.get("tokenizer"), merged.get("model.vocab_size")
-    if tokenizer is None or size is None or tokenizer.value == "bpe":
+    if tokenizer is None or size is None or tokenizer.value in _SIZED_KINDS:
         return
     if tokenizer.rank < size.rank:
         del merged[size.path]

@@ -233,7 +233,7 @@ TokenizerOption = Annotated[
     env_option(
         "--tokenizer",
         metavar="KIND or FILE",
-        help="character, bpe, or a tokenizer.json file.",
+        help="character, bpe, technical, technical:nfkc (lossy), or a tokenizer.json file.",
         panel=MODEL_PANEL,
     ),
 ]

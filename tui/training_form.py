@@ -52,7 +52,7 @@ ADVANCED = (
     Field("model.d_model", "width"),
     Field("model.n_heads", "heads"),
     Field("model.context_length", "context"),
-    Field("tokenizer", "tokenizer", "character, bpe or a tokenizer.json"),
+    Field("tokenizer", "tokenizer", "character, bpe, technical or a tokenizer.json"),
     Field("model.vocab_size", "vocabulary"),
     *_LENGTH_AND_PLACE,
     Field("training.seed", "seed", "0"),

@@ -266,11 +266,19 @@ def _facts(
         mode=mode,
         modes=list(model.modes()),
         recursion=model.recursion_in_words(),
-        tokenizer={"bpe": "byte pairs", "character": "characters"}[loaded.tokenizer.kind],
+        tokenizer=_TOKENS[loaded.tokenizer.kind],
         steps=None if evaluation is None else evaluation.step,
         evaluation=evaluation,
         command=command,
     )
+
+
+_TOKENS = {
+    "character": "characters",
+    "bpe": "byte pairs",
+    "technical": "byte pairs for technical text",
+    "technical:nfkc": "byte pairs for technical text, which is normalised to NFKC first",
+}
 
 
 def _as_json(value: JsonObject) -> str:

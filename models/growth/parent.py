@@ -55,7 +55,7 @@ class Parent:
     @property
     def closed_axes(self) -> tuple[str, ...]:
         """The axes that only a text can let this run grow along: new characters come with one."""
-        return () if self.tokenizer is None or self.tokenizer.kind == "bpe" else ("vocab",)
+        return () if self.tokenizer is None or self.tokenizer.kind != "character" else ("vocab",)
 
     @property
     def open_sizes(self) -> dict[str, int]:

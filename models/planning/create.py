@@ -9,7 +9,7 @@ import torch
 
 from data.errors import UsageError
 from data.storage import storing
-from data.tokenizer import Tokenizer, load_tokenizer
+from data.tokenizer import KINDS, Tokenizer, load_tokenizer
 from data.wording import byte_size, counted
 from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
@@ -98,7 +98,7 @@ def plan_creation(request: CreateRequest, runs_dir: Path) -> CreationPlan:
     trained in the memory there is, and TokenizerError."""
     overrides = request.overrides
     preset = preset_for(request.preset, overrides.training)
-    if request.tokenizer in ("character", "bpe"):
+    if request.tokenizer in KINDS:
         raise UsageError(
             f"A {request.tokenizer} tokenizer is made from a text, and a new model has none yet.",
             hint=f"Make both at once: {{train FILE name={request.name} tokenizer={request.tokenizer}}}",

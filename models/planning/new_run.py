@@ -14,7 +14,7 @@ from data.mixes.mixed_corpus import MixedCorpus
 from data.mixes.prepared import prepare_mix
 from data.mixes.spec import MixSpec
 from data.prepare import TokenCounts, prepare
-from data.tokenizer import Tokenizer, suggest_tokenizer
+from data.tokenizer import FEWEST_SUGGESTED, Tokenizer, suggest_tokenizer
 from data.wording import counted, percent
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
@@ -47,6 +47,10 @@ FEW_CHARACTERS = 20_000
 """Below so many characters, a model learns its text by heart."""
 MAX_UNKNOWN_SHARE = 0.5
 """The largest share of a text that may be characters the tokenizer does not have."""
+CHARACTERS_PER_FENCE = 2500
+"""A text with more code fences than one in so many characters is full of them."""
+SEARCHED_FOR_FENCES = 2**18
+"""The characters at the start of the training part in which fences are counted, about."""
 
 
 def plan_new_run(
@@ -89,6 +93,8 @@ def plan_new_run(
         for name, one in named:
             with_answers(one.train, one.validation, name)
     yield from _text_notices(corpus, data)
+    yield from _normalisation_notice(corpus, tokenizer)
+    yield from _technical_notice(corpus, tokenizer, resolved)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
     suggested = suggested_training(corpus, training, model)
     training = replace(
@@ -144,6 +150,43 @@ def _text_notices(corpus: Corpus, data: TokenCounts) -> Iterator[Event]:
         )
 
 
+def _normalisation_notice(corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Event]:
+    """Which characters of the text the tokenizer reads as others."""
+    if tokenizer.kind != "technical:nfkc":
+        return
+    counts = corpus.character_counts
+    changed = {c: form for c in counts if (form := tokenizer.normalize(c)) != c}
+    if not changed:
+        return
+    often = sorted(changed, key=lambda character: -counts[character])[:3]
+    shown = ", ".join(f"{character!r} as {changed[character]!r}" for character in often)
+    lost = sum(counts[character] for character in changed)
+    yield NoticeGiven(
+        message=f"NFKC changes {lost:,} of {counted(corpus.characters, 'character')} for good: {shown}. "
+        "{tokenizer=technical} keeps them."
+    )
+
+
+def _technical_notice(corpus: Corpus, tokenizer: Tokenizer, resolved: ResolvedRequest) -> Iterator[Event]:
+    """That there is a tokenizer for a text full of code fences, where it gets byte pairs of another kind."""
+    is_made_here = not isinstance(resolved.tokenizer, Tokenizer)
+    if tokenizer.kind == "bpe" and is_made_here and _is_full_of_fences(corpus):
+        yield NoticeGiven(
+            message="The text is full of code fences: {tokenizer=technical} is made for such a text."
+        )
+
+
+def _is_full_of_fences(corpus: Corpus) -> bool:
+    characters = fences = 0
+    for document in corpus.documents_of("train"):
+        for text in document.pieces or (message.content for message in document.messages or ()):
+            characters += len(text)
+            fences += text.count("```")
+            if characters >= SEARCHED_FOR_FENCES:
+                return fences * CHARACTERS_PER_FENCE > characters
+    return fences * CHARACTERS_PER_FENCE > characters
+
+
 def _tokenizer(resolved: ResolvedRequest, corpus: Corpus, training: TrainingConfig) -> tuple[Tokenizer, str]:
     """The tokenizer, and why it is this one."""
     chosen, reason, vocab_size = resolved.tokenizer, resolved.tokenizer_reason, resolved.vocab_size
@@ -158,7 +201,8 @@ def _tokenizer(resolved: ResolvedRequest, corpus: Corpus, training: TrainingConf
         chosen, reason = suggested, why
     if chosen == "character":
         return train_character_tokenizer(corpus), reason
-    return train_bpe_tokenizer(corpus, vocab_size or (suggested_size if suggested == "bpe" else 1024)), reason
+    vocab_size = vocab_size or (suggested_size if suggested == "bpe" else FEWEST_SUGGESTED)
+    return train_bpe_tokenizer(corpus, vocab_size, kind=chosen), reason
 
 
 def _of_size(corpus: Corpus, vocab_size: int) -> Tokenizer:

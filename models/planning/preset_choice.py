@@ -7,7 +7,7 @@ from data.tokenizer import Tokenizer
 from models.device import choose_device
 from models.presets import Preset, preset_named
 
-_PIECES = {"bpe": "byte pairs", "character": "characters"}
+_PIECES = {"bpe": "byte pairs", "character": "characters"}  # the kinds that presets have
 
 
 def preset_for(name: str | None, training: Mapping[str, Any]) -> Preset | None:

@@ -71,7 +71,7 @@ class TrainRequest:
     """Of the run: a new one, or one that was created and not trained yet."""
     preset: str | None = None
     tokenizer: str | None = None
-    """character, bpe, or the path of a tokenizer.json."""
+    """character, bpe, technical, technical:nfkc, or the path of a tokenizer.json."""
     overrides: Overrides = Overrides()
     ambient: frozenset[str] = frozenset()
     """The paths of overrides and the names of fields that come from the environment or a file. They never

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from data.errors import UsageError
-from data.tokenizer import Tokenizer, load_tokenizer
+from data.errors import TokenizerError, UsageError
+from data.nearest import did_you_mean
+from data.tokenizer import KINDS, Tokenizer, load_tokenizer
 from data.wording import counted
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
@@ -26,7 +27,6 @@ from models.runs.run_names import CONFIG_FILE, require_free_name, require_name
 from models.runs.tokenizer import copies_inside, load_run_tokenizer
 from models.settings import Settings, from_dict
 
-_KINDS = ("character", "bpe")
 _FREE_TO_CHANGE = ("context_length", "dropout", "vocab_size")
 """What a created model may still be given when it is first trained."""
 _LARGE_WEIGHTS, _LARGE_BATCH = 10**7, 2**16
@@ -50,7 +50,7 @@ class ResolvedRequest:
     chosen: frozenset[str]
     """The fields of `training` that somebody chose; the text may decide about the others."""
     tokenizer: Tokenizer | str | None
-    """One that is there already, or a kind (character, bpe), or None."""
+    """One that is there already, or one of KINDS, or None."""
     tokenizer_reason: str
     vocab_size: int | None
     context_is_chosen: bool
@@ -191,7 +191,7 @@ def _tokenizer(
     stored: RunConfig | None,
 ) -> tuple[Tokenizer | str | None, str, int | None]:
     """The tokenizer or its kind where either is known, why, and the size of its vocabulary."""
-    if requested in _KINDS:
+    if requested in KINDS:
         if requested == "character" and vocab_size is not None:
             raise UsageError(
                 "A character tokenizer has one token for each character: its size cannot be chosen.",
@@ -200,7 +200,7 @@ def _tokenizer(
             )
         return requested, "your choice", vocab_size
     if requested is not None:
-        return _of_size(load_tokenizer(requested), vocab_size), f"the one in {requested}", None
+        return _of_size(_in_file(requested), vocab_size), f"the one in {requested}", None
     created_for = None
     if created is not None and stored is not None:
         created_for = model_config_of(created, stored).vocab_size
@@ -222,6 +222,16 @@ def _created_with(run: Run, stored: RunConfig, vocab_size: int) -> Tokenizer | N
     if stored.tokenizer_hash is not None:
         return load_run_tokenizer(run, stored, vocab_size)[0]
     return next((tokenizer for _, tokenizer in copies_inside(run)), None)
+
+
+def _in_file(name: str) -> Tokenizer:
+    """The tokenizer in the file `name`. Raises TokenizerError."""
+    if not os.path.lexists(name):
+        raise TokenizerError(
+            f"There is no tokenizer at '{name}'.",
+            hint=did_you_mean(name, KINDS, "Name the tokenizer.json of a run that rlm trained, or a kind"),
+        )
+    return load_tokenizer(name)
 
 
 def _of_size(tokenizer: Tokenizer, vocab_size: int | None) -> Tokenizer:

@@ -63,7 +63,7 @@ class TextPlan:
             *filter_row(self.corpus),
             *loss_row(training),
             *attention_row(training, self.corpus),
-            ("tokenizer", f"{self.tokenizer.kind}, {tokens} ({self.reason})"),
+            ("tokenizer", f"{self.tokenizer.kind_in_words}, {tokens} ({self.reason})"),
             (
                 "model",
                 f"{model.architecture}, width {model.d_model}, {heads}, {depth}",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from data.document import without_surrogates
 from data.errors import TokenizerError
 from data.plain_file import UnreadableFileError, read_plain_file
 from data.tokenizer import MAX_FILE_BYTES, Tokenizer, tokenizer_from_json
@@ -215,7 +214,7 @@ def _is_sorted(tokenizer: Tokenizer) -> bool:
 def _round_trip(tokenizer: Tokenizer, texts: TrainingTexts) -> Iterator[Finding]:
     if texts.sample is None:
         return
-    characters = map(without_surrogates, texts.sample.character_counts)
+    characters = map(tokenizer.normalize, texts.sample.character_counts)
     lost = [c for c in characters if tokenizer.decode(tokenizer.encode(c)) != c]
     if lost:
         shown = ", ".join(ascii(c) for c in sorted(lost)[:5]) + (", …" if len(lost) > 5 else "")
@@ -225,7 +224,7 @@ def _round_trip(tokenizer: Tokenizer, texts: TrainingTexts) -> Iterator[Finding]
             f"encoded: {shown}.",
         )
         return
-    text = without_surrogates("".join(held_out_text(texts.sample)))
+    text = tokenizer.normalize("".join(held_out_text(texts.sample)))
     if tokenizer.decode(tokenizer.encode(text)) != text:
         yield Finding(
             "no-round-trip", f"Encoding and decoding changes the training text '{texts.sample.name}'."

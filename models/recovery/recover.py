@@ -159,7 +159,7 @@ def _reconstruct(
 ) -> Generator[Progress, None, Reconstruction]:
     """Raises TokenizerError that begins with `why` where there is nothing to reconstruct from."""
     missing, command = texts.how_to_bring_back, f"{{recover-tokenizer {run.in_command} like=FILE}}"
-    if _data(config).tokenizer == "bpe":
+    if _data(config).tokenizer not in (None, "character"):
         raise TokenizerError(
             f"{why.removesuffix('.')}, and it used byte pairs: only character models can be reconstructed.",
             hint=f"{missing}, or give a copy of it: {command}"

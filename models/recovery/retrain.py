@@ -8,6 +8,7 @@ from data.character_tokenizer import CharacterTokenizer, train_character_tokeniz
 from data.corpus import Corpus
 from data.errors import RlmError
 from data.tokenizer import Tokenizer
+from data.word_rules import WORD_RULES
 from models.recovery.training_texts import TrainingTexts
 from models.runs.datasets import vocabulary_growths
 from models.runs.run_config import RunConfig
@@ -36,7 +37,9 @@ def retrained_tokenizers(
         tokenizer: Tokenizer | None
         try:
             tokenizer = (
-                train_bpe_tokenizer(first, size) if kind == "bpe" else train_character_tokenizer(first)
+                train_bpe_tokenizer(first, size, kind=kind)
+                if kind is not None and kind in WORD_RULES
+                else train_character_tokenizer(first)
             )
             for (before, after, _), corpus in zip(growths, grown_from, strict=True):
                 tokenizer = _grow(tokenizer, corpus, before, after)

@@ -107,7 +107,7 @@ class DataSection:
     kind: Text
     """text, documents, messages, puzzles or problems."""
     tokenizer: Text | None = None
-    """character or bpe."""
+    """The kind: character, bpe, technical or technical:nfkc."""
     tokenizer_hash: Text | None = None
     reconstructed_from_hash: Text | None = None
     """The hash of the tokenizer that a reconstruction replaced."""

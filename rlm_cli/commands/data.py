@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from data.errors import RlmError, UsageError
+from data.nearest import did_you_mean
 from data.wording import counted, percent
 from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.options import ForceOption, JsonOption, QuietOption, RunsDirOption
@@ -22,7 +23,7 @@ from rlm_cli.train_options import MixOption
 if TYPE_CHECKING:
     from data.corpus import Corpus
     from data.progress import Progress
-    from data.tokenizer import Tokenizer
+    from data.tokenizer import Kind, Tokenizer
 
 Result = TypeVar("Result")
 
@@ -47,8 +48,9 @@ def preview(
         str | None,
         typer.Option(
             "--tokenizer",
-            metavar="RUN|FILE",
-            help="That of a run, or a tokenizer.json. Without it: the one a training would make.",
+            metavar="RUN|FILE|KIND",
+            help="That of a run, a tokenizer.json, or a kind as in rlm train. Without it: the one a "
+            "training would make.",
             show_default=False,
         ),
     ] = None,
@@ -70,19 +72,22 @@ def preview(
       rlm data preview book.txt
       rlm data preview a.jsonl --filter technical
       rlm data preview a.parquet --tokenizer book
+      rlm data preview notes.md --tokenizer technical
       rlm data preview --mix mix.toml
       rlm data preview book.txt --documents 9 --json
     """
     from data.mixes.mixed_corpus import MixedCorpus
     from data.token_preview import preview_tokens
+    from data.tokenizer import Tokenizer
     from rlm_cli.commands.data_page import preview_as_json, show_preview
 
     output = Output.of(json=json, quiet=quiet)
-    chosen = None if tokenizer is None else _named_tokenizer(tokenizer, runs_dir)
+    named = None if tokenizer is None else _named_tokenizer(tokenizer, runs_dir)
     corpus = _read(paths, mix, encoding, filters, output)
-    reason = f"that of {tokenizer}"
-    if chosen is None:
-        chosen, reason = _suggested(corpus, output)
+    if isinstance(named, Tokenizer):
+        chosen, reason = named, f"that of {tokenizer}"
+    else:
+        chosen, reason = _made_tokenizer(named, corpus, output)
     if not isinstance(corpus, MixedCorpus):
         found = _with_progress(preview_tokens(corpus, chosen, documents), output)
         output.json(preview_as_json(corpus, chosen, reason, found))
@@ -109,6 +114,10 @@ def tokenizer(
     vocab_size: Annotated[
         int, typer.Option("--vocab-size", metavar="N", help="The most tokens it may have.")
     ] = 32_000,
+    kind: Annotated[
+        str,
+        typer.Option("--kind", metavar="KIND", help="bpe, technical, or technical:nfkc (lossy)."),
+    ] = "bpe",
     filters: FilterOption = None,
     encoding: EncodingOption = None,
     force: ForceOption = False,
@@ -120,22 +129,31 @@ def tokenizer(
     It is trained on up to 32 MB, spread evenly over the part to learn from.
     Every text can be encoded with it, and decodes to itself. The tokenizers
     library reads the file too.
+    Of kind technical, no token reaches into a code fence, a formula's marks, an
+    address or a number from outside. technical:nfkc also writes a text in the
+    form NFKC first, and decodes to that: ² is read as 2.
 
     Examples:
       rlm data tokenizer wiki/ --out wiki.json
       rlm data tokenizer book.txt --vocab-size 4096 --out book.json
+      rlm data tokenizer docs/ --kind technical --out docs.json
       rlm train book.txt --tokenizer wiki.json
     """
     from data.bpe_tokenizer import require_vocab_size, train_bpe_tokenizer
     from data.mixes.mixed_corpus import MixedCorpus
     from data.token_preview import characters_per_token
+    from data.word_rules import WORD_RULES
 
     output = Output.of(json=json, quiet=quiet)
-    require_vocab_size(vocab_size)
+    if kind not in WORD_RULES:
+        raise UsageError(
+            f"There is no tokenizer of kind '{kind}' to make.", hint=did_you_mean(kind, WORD_RULES)
+        )
+    require_vocab_size(vocab_size, kind)
     require_free(out, force=force)
     corpus = _read(paths, mix, encoding, filters, output)
     output.say("making the tokenizer...")
-    made = train_bpe_tokenizer(corpus, vocab_size)
+    made = train_bpe_tokenizer(corpus, vocab_size, kind=kind)
     made.save(Path(os.path.expanduser(out)))
     parts = [part.corpus for part in corpus.mix] if isinstance(corpus, MixedCorpus) else [corpus]
     measured = [
@@ -149,6 +167,7 @@ def tokenizer(
     output.json(
         {
             "file": str(out),
+            "kind": made.kind,
             "vocab_size": made.vocab_size,
             "hash": made.hash,
             "characters_per_token": measured,
@@ -200,29 +219,35 @@ def _progress(output: Output) -> Output:
     return Output(Form.QUIET) if output.is_json else output
 
 
-def _named_tokenizer(name: str, runs_dir: Path | None) -> "Tokenizer":
-    """The tokenizer of a run, or in a file. A run wins over a file of its name."""
-    from data.tokenizer import load_tokenizer, load_tokenizer_file
+def _named_tokenizer(name: str, runs_dir: Path | None) -> "Tokenizer | Kind":
+    """The tokenizer of a run, or in a file, or the kind of that name. A run wins over a kind, and a kind over
+    a file."""
+    from data.tokenizer import KINDS, load_tokenizer, load_tokenizer_file
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     try:
         run = Run.open(name, find_runs_dir(runs_dir))
     except RlmError:
+        if (kind := next((one for one in KINDS if one == name), None)) is not None:
+            return kind
         if not os.path.lexists(os.path.expanduser(name)):
             raise
         return load_tokenizer(os.path.expanduser(name))
     return load_tokenizer_file(run.tokenizer_path)
 
 
-def _suggested(corpus: "Corpus", output: Output) -> "tuple[Tokenizer, str]":
-    """The tokenizer that a training on this text would make, and why that one."""
+def _made_tokenizer(chosen: "Kind | None", corpus: "Corpus", output: Output) -> "tuple[Tokenizer, str]":
+    """The tokenizer that a training on this text would make, of the `chosen` kind if any, and why it."""
     from data.bpe_tokenizer import train_bpe_tokenizer
     from data.character_tokenizer import train_character_tokenizer
-    from data.tokenizer import suggest_tokenizer
+    from data.tokenizer import FEWEST_SUGGESTED, suggest_tokenizer
 
     kind, size, reason = suggest_tokenizer(corpus)
+    if chosen is not None:
+        size = size if kind == "bpe" else FEWEST_SUGGESTED
+        kind, reason = chosen, "your choice"
     if kind == "character":
         return train_character_tokenizer(corpus), reason
     output.say("making the tokenizer...")
-    return train_bpe_tokenizer(corpus, size), reason
+    return train_bpe_tokenizer(corpus, size, kind=kind), reason

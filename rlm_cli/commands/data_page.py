@@ -56,7 +56,7 @@ def show_preview(
         output.pairs(_filter_rows(corpus))
     is_terminal = stdout_is_terminal()
     width = output.stdout.width if is_terminal else _PIPE_WIDTH
-    bars = not is_terminal and tokenizer.kind == "bpe"
+    bars = not is_terminal and tokenizer.kind != "character"
     for number, shown in enumerate(found.shown, start=1):
         output.result()
         output.result(_heading(number, shown), style="bold")
@@ -78,7 +78,7 @@ def _rows(
         yield name, f"{documents}{counted(size.characters, 'character')}"
     if found.roles:
         yield "messages", ", ".join(f"{role} {count:,}" for role, count in found.roles.items())
-    yield "tokenizer", f"{tokenizer.kind}, {counted(tokenizer.vocab_size, 'token')} ({reason})"
+    yield "tokenizer", f"{tokenizer.kind_in_words}, {counted(tokenizer.vocab_size, 'token')} ({reason})"
     per_token = found.characters_per_token
     if per_token:
         tokens = f"about {corpus.characters / per_token:,.0f}"

@@ -185,7 +185,8 @@ def test_typed_architecture_wins_over_environment_preset(monkeypatch: pytest.Mon
 def test_typed_tokenizer_and_environment_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLM_VOCAB_SIZE", "300")
     assert merged_values("--tokenizer", "character") == {"tokenizer": "character"}
-    assert merged_values("--tokenizer", "bpe") == {"tokenizer": "bpe", "model.vocab_size": 300}
+    for kind in ("bpe", "technical", "technical:nfkc"):
+        assert merged_values("--tokenizer", kind) == {"tokenizer": kind, "model.vocab_size": 300}
     both = {"tokenizer": "character", "model.vocab_size": 400}
     assert merged_values("--tokenizer", "character", "--vocab-size", "400") == both  # the planner refuses it
     monkeypatch.setenv("RLM_TOKENIZER", "character")

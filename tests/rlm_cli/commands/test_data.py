@@ -73,6 +73,19 @@ def test_a_tokenizer_is_made_and_trained_with(capsys: pytest.CaptureFixture[str]
     assert "bpe, 300 tokens (the one in t.json)" in capsys.readouterr().out
 
 
+def test_a_technical_tokenizer_is_made_shown_and_trained_with(capsys: pytest.CaptureFixture[str]) -> None:
+    options = "--kind technical:nfkc --vocab-size 300 --out t.json --json"
+    assert main(["data", "tokenizer", "notes.txt", *options.split()]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == load_tokenizer("t.json").kind == "technical:nfkc"
+    Path("page.md").write_text("See (https://a.b/0), or ask.\n" * 100)
+    assert main(["data", "preview", "page.md", "--tokenizer", "technical", "-d", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "technical, " in shown and "(your choice)" in shown and "|https://|" in shown
+    plan = ["train", "notes.txt", "--tokenizer", "t.json", "--steps", "1", "--d-model", "16", "--dry-run"]
+    assert main(plan) == 0
+    assert "technical:nfkc (lossy), 300 tokens (the one in t.json)" in capsys.readouterr().out
+
+
 def test_the_sources_of_a_mix_are_shown_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
     Path("more.jsonl").write_text("".join(json.dumps({"text": line}) + "\n" for line in LINES))
     assert main(["data", "preview", "more.jsonl:3", "chats.jsonl:1", "--filter", "url", "-d", "1"]) == 0
@@ -100,6 +113,9 @@ def test_the_sources_of_a_mix_are_shown_one_by_one(capsys: pytest.CaptureFixture
         ("tokenizer notes.txt --out notes.txt", "already exists"),
         ("tokenizer notes.txt --out no/folder/t.json", "no folder"),
         ("tokenizer notes.txt --out t.json --vocab-size 3", "out of range"),
+        ("tokenizer notes.txt --out t.json --kind technical --vocab-size 280", "from 281"),
+        ("tokenizer notes.txt --out t.json --kind tecnical", "Did you mean technical?"),
+        ("tokenizer notes.txt --out t.json --kind character", "no tokenizer of kind 'character'"),
     ],
 )
 def test_what_cannot_be_meant_is_told(command: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
