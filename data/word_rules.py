@@ -36,11 +36,10 @@ _SPANS = "|".join(
     )
 )
 
-# As `_WORDS`, but the beginning of an address is one word, a word has the space or the sign before it (as in
-# "_size" and "\alpha"), and line ends have the indentation of the next line.
+# As `_WORDS`, but `https://` is one word, and line ends have the indentation of the next line.
 _TECHNICAL_WORDS = (
     r"(?i:https?|ftps?)://(?:www\.)?"
-    r"|'(?:s|t|d|m|re|ve|ll)(?!\p{L})|(?: |[^\s\p{L}\p{M}\p{N}`$])?[\p{L}\p{M}]{1,64}|\p{N}"
+    r"|'(?:s|t|d|m|re|ve|ll)(?!\p{L})| ?[\p{L}\p{M}]{1,64}|\p{N}"
     r"| ?[^\s\p{L}\p{M}\p{N}]{1,64}|\s{0,64}\n[ \t]{0,64}|\s{1,64}(?!\S)|\s{1,64}"
 )
 
