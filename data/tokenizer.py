@@ -45,7 +45,11 @@ SPECIAL_TOKENS: tuple[str, ...] = (
     "<|reserved-3|>",
     "<|reserved-4|>",
 )
-"""The position of a control token is its id, in every tokenizer."""
+"""The position of a control token is its id, in every tokenizer.
+
+The roles come from the records of conversations. Nothing writes the marks of code and of formulas: no
+tokenizer.json could put them around what they mark, and other programs would then read other ids.
+"""
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_VOCAB_SIZE = 2**20

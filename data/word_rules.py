@@ -81,7 +81,7 @@ BYTE_LEVEL: Mapping[str, Any] = {
     "trim_offsets": True,
     "use_regex": False,
 }
-_FENCES_AND_MATHS = (
+_FENCES_AND_FORMULAS = (
     ("`", "`"),
     ("``", "`"),
     ("~", "~"),
@@ -99,8 +99,8 @@ WORD_RULES: Mapping[str, WordRules] = MappingProxyType(
         rules.kind: rules
         for rules in (
             WordRules("bpe", (_WORDS,)),
-            WordRules("technical", _TECHNICAL, _FENCES_AND_MATHS),
-            WordRules("technical:nfkc", _TECHNICAL, _FENCES_AND_MATHS, nfkc=True),
+            WordRules("technical", _TECHNICAL, _FENCES_AND_FORMULAS),
+            WordRules("technical:nfkc", _TECHNICAL, _FENCES_AND_FORMULAS, nfkc=True),
         )
     }
 )
