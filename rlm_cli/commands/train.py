@@ -149,6 +149,7 @@ def train(
       rlm train book.txt --tui
       rlm train notes/ letters.txt --preset hrm-4m --epochs 3
       rlm train notes.jsonl --filter technical
+      rlm train notes.md --tokenizer technical
       rlm train chats.jsonl --loss-on assistant --attend-within document
       rlm train book.txt --steps 2000 --set training.weight_decay=0.05
       rlm train second.txt --continue book
