@@ -35,12 +35,25 @@ def process_team() -> Iterator["Team | None"]:
     from models.processes.group import ProcessGroup
     from models.training.team import Team
 
-    group = ProcessGroup.join(place)
+    with _ending_at_once():
+        group = ProcessGroup.join(place)
     if place.rank > 0:
         raise typer.Exit(_work(group))
     with Team(group) as team:
         yield team
     group.leave()
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """A signal ends the process at once. Connecting waits where no handler of Python's can run, and nothing
+    is open yet."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _work(group: "ProcessGroup") -> ExitCode:

@@ -173,7 +173,7 @@ def event_lines(event: Event) -> list[str]:
     """The lines that stay on the screen for an event. Empty if it only moves the bar."""
     if isinstance(event, _HIDDEN_EVENTS):
         return []
-    if isinstance(event, events.RunStarted) and not event.start_step:
+    if isinstance(event, events.RunStarted) and not event.start_step and event.processes == 1:
         return []
     if isinstance(event, events.SchedulePlanned) and event.step and not event.instead_of:
         return []  # it only moves the end of the bar a little
@@ -201,6 +201,9 @@ def step_details(event: events.StepFinished, history: History) -> list[tuple[int
         (0, f"{format_short_count(event.tokens_per_second)} tok/s"),
         (5, f"{format_duration(event.eta_s)} left"),
     ]
+    if event.slowest_process is not None:
+        waited_ms = 1000 * (event.waited_for_s or 0.0)
+        details.insert(3, (0, f"process {event.slowest_process} slowest by {waited_ms:.0f} ms"))
     if history.evaluations:
         details.insert(2, (2, f"val {history.evaluations[-1].validation_loss:.3f}"))
     if math.isfinite(event.eta_s):

@@ -32,6 +32,8 @@ def figures(view: RunView) -> list[Row]:
         rows.append(("rate", f"{step.learning_rate:.2e}"))
         rows.append(("gradient", f"{step.gradient_norm:.3f}"))
         rows.append(("tokens/s", format_short_count(step.tokens_per_second)))
+        if view.started is not None and step.slowest_process is not None:
+            rows.append(("processes", f"{view.started.processes}, number {step.slowest_process} slowest"))
         rows.append(("seen", f"{format_short_count(step.tokens_seen)} tokens"))
         rows.append(("trained", format_duration(step.elapsed_s)))
         if step.passes_per_token is not None:

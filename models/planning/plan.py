@@ -6,6 +6,7 @@ from typing import Protocol
 
 from data.corpus import Corpus
 from data.errors import UsageError
+from models.config import TrainingConfig
 from models.planning.continue_run import plan_continuation
 from models.planning.mix_request import mix_of_request
 from models.planning.new_run import plan_new_run
@@ -32,6 +33,10 @@ class Plan(Protocol):
     def started_at(self) -> float | None:
         """When planning began, in seconds since the epoch: the minutes of a training count from there.
         None where they count from the start of the training."""
+
+    @property
+    def training(self) -> TrainingConfig:
+        """How it trains."""
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""

@@ -44,6 +44,11 @@ class ResumePlan:
     runs_dir: Path
     started_at: float | None = None
 
+    @property
+    def training(self) -> TrainingConfig:
+        """How the run was trained."""
+        return self.run.config().training_config()
+
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
         length = "what is left of it"

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from data.errors import UsageError
 from models.errors import ProcessLostError
@@ -40,7 +42,16 @@ class ProcessGroup:
         if has_gpus:
             torch.cuda.set_device(place.local_rank)
         try:
-            dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpus else "gloo", timeout=LONGEST_WAIT)
+            # torchrun keeps the addresses of processes that it has started before under the same names.
+            found, _, _ = next(rendezvous("env://", place.rank, place.count, timeout=LONGEST_WAIT))
+            addresses = PrefixStore(f"rlm-{place.restarts}-{place.count}", found)
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if has_gpus else "gloo",
+                store=addresses,
+                rank=place.rank,
+                world_size=place.count,
+                timeout=LONGEST_WAIT,
+            )
         except (RuntimeError, ValueError) as error:
             first_line = str(error).strip().partition("\n")[0]
             raise UsageError(

@@ -73,9 +73,9 @@ def _planned(event: events.SchedulePlanned) -> Words:
 
 def _started(event: events.RunStarted) -> Words:
     if event.start_step:
-        text = f"Going on from step {event.start_step:,} of {event.total_steps:,}."
+        text = f"Going on from step {event.start_step:,} of {event.total_steps:,}{_in_processes(event)}."
     else:
-        text = f"Started: {counted(event.total_steps, 'step')}."
+        text = f"Started: {counted(event.total_steps, 'step')}{_in_processes(event)}."
     return Words(
         text,
         f"run {event.run}  {event.architecture}  {event.parameters:,} parameters "
@@ -87,12 +87,19 @@ def _started(event: events.RunStarted) -> Words:
     )
 
 
+def _in_processes(event: events.RunStarted) -> str:
+    return f", in {counted(event.processes, 'process')}" if event.processes > 1 else ""
+
+
 def _step(event: events.StepFinished) -> Words:
+    waited = ""
+    if event.slowest_process is not None:
+        waited = f"  process {event.slowest_process} slowest by {1000 * (event.waited_for_s or 0.0):.0f} ms"
     return Words(
         f"step {event.step:,}/{event.total_steps:,}  loss {_number(event.loss)}  "
         f"{_speed(event.tokens_per_second)}  {_duration(event.eta_s)} left",
         f"epoch {event.epoch:.2f}  perplexity {_perplexity(event.loss)}  rate {event.learning_rate:.2e}  "
-        f"gradient {_number(event.gradient_norm)}  depth {event.depth}",
+        f"gradient {_number(event.gradient_norm)}  depth {event.depth}{waited}",
     )
 
 

@@ -172,6 +172,13 @@ def name_reserved(folder: Path, pid: int) -> None:
     _write_pid(folder, pid)
 
 
+def end_reservation(folder: Path) -> None:
+    """Let others have the lock that was reserved for this process, though the one that started it still has
+    the file open."""
+    with contextlib.suppress(OSError):
+        (folder / RESERVED_FILE).unlink()
+
+
 def _is_reserved(folder: Path) -> bool:
     try:
         with _shared_lock(folder, RESERVED_FILE):

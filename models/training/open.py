@@ -8,6 +8,7 @@ import torch
 
 from data.errors import UsageError
 from models.architectures import build_model, skeleton
+from models.config import TrainingConfig
 from models.cost.estimate import require_memory
 from models.device import machine_name, prepare_process
 from models.errors import CheckpointError
@@ -43,11 +44,7 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     run.datasets(config)  # a damaged file is found now, not when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
     team = team or Team()
-    if training.batch_size < team.count:
-        raise UsageError(
-            f"A batch of {training.batch_size} cannot be divided among {team.count} processes.",
-            hint="Start fewer processes, or train with a larger {training.batch_size}.",
-        )
+    require_divisible(training, team.count)
     machine = choose_machine(training, config.calibration, team.count, team.on_this_machine)
     prepare_process(machine.threads)
     snapshot = yield from _newest_snapshot(run, config)
@@ -99,6 +96,15 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     session.ended = ended
     yield from plan_steps(session, length)
     return session
+
+
+def require_divisible(training: TrainingConfig, processes: int) -> None:
+    """Raise UsageError where a batch has fewer sequences than there are processes."""
+    if training.batch_size < processes:
+        raise UsageError(
+            f"A batch of {training.batch_size} cannot be divided among {processes} processes.",
+            hint="Start fewer processes, or train with a larger {training.batch_size}.",
+        )
 
 
 def _newest_snapshot(run: Run, config: RunConfig) -> Generator[Event, None, Snapshot | None]:

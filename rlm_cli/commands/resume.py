@@ -102,6 +102,7 @@ def resume(
     from models.runs.listing import has_finished
     from models.runs.run import Run
     from models.runs.run_names import refuse_version
+    from models.training.open import require_divisible
     from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.many_processes import train_in_processes
     from rlm_cli.training_session import follow_training, show_progress
@@ -110,6 +111,8 @@ def resume(
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
     refuse_version(run.path)
+    if processes:
+        require_divisible(run.config().training_config(), processes)
     with run.hold():
         if version is not None:
             _go_back(run, version, output)

@@ -188,12 +188,15 @@ def train(
     with interruptible_creation(output):
         from models.planning.continuation_plan import ContinuationPlan
         from models.planning.resume_plan import ResumePlan
+        from models.training.open import require_divisible
         from rlm_cli.environment import runs_dir as find_runs_dir
 
         request = train_request(context)
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
         plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=not fresh and team is None)
+        if processes:
+            require_divisible(plan.training, processes)
         if dry_run:
             output.pairs(plan.rows())
             output.json(plan.to_dict())

@@ -52,6 +52,7 @@ def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | No
 
     torchrun starts the processes again where one ends in another way.
     """
+    from models.runs.lock import end_reservation
     from rlm_cli.training_session import follow_training
 
     try:
@@ -60,3 +61,4 @@ def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | No
         raise
     except RlmError as error:
         output.error(error)
+    end_reservation(run.path)  # torchrun keeps it until all processes have ended

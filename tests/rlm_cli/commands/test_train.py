@@ -58,7 +58,7 @@ class Core:
     def extend(self, run: Run, *, minutes: float | None = None, steps: int | None = None) -> None:
         self.extended.append((run.name, minutes, steps))
 
-    def train(self, run: Run, control: Any) -> Iterator[Event]:
+    def train(self, run: Run, control: Any, team: None) -> Iterator[Event]:
         self.trained.append(run.name)
         yield events.EvaluationAdvanced(step=0, done=1, total=1)
         if isinstance(self.ending, Exception):
@@ -203,7 +203,7 @@ def followed(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was started in the background and shown in the application, on a terminal."""
     done: list[object] = []
 
-    def start(run: Run, output: object, planned_at: float | None = None) -> int:
+    def start(run: Run, output: object, planned_at: float | None = None, processes: int = 1) -> int:
         done.append(f"{run.name} trains")
         return 1 if run.name == "ill" else 0
 

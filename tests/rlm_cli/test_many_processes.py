@@ -1,0 +1,186 @@
+"""`--nproc`, and torchrun: a lost process, a pause, and the same run in one process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from models.runs.events import RunPaused, RunStarted
+from models.runs.follow import Follower
+from models.runs.run import Run
+from rlm_cli.app import main
+from rlm_cli.exit_codes import ExitCode
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ["--d-model", "32", "--heads", "2", "--context", "32", "--batch-size", "4", "--threads", "1"]
+TINY += ["--device", "cpu", "--number-format", "float32", "--set", "training.compile=no"]
+TINY += ["--set", "training.evaluations=1", "--set", "training.samples=0"]
+TINY += ["--set", "training.checkpoint_minutes=0"]  # after every step
+LONG = ["--steps", "50000"]
+PATIENCE_S = 120.0
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gloo needs a Unix")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty current folder with a book in it. No training in it outlives the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
+    (tmp_path / "book.txt").write_text("".join(sentences))
+    yield tmp_path
+    for process in processes_in(tmp_path):
+        process.kill()
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """All processes that run in `folder`, this one excepted."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and process.pid != os.getpid():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def member(folder: Path, rank: int) -> psutil.Process:
+    """The process of that number in the training in `folder`."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        for process in processes_in(folder):
+            try:
+                if process.environ().get("RANK") == str(rank):
+                    return process
+            except psutil.Error:
+                continue
+        time.sleep(0.05)
+    raise AssertionError(f"there is no process {rank}")
+
+
+def until_steps(run: Run, is_enough: int) -> int:
+    """Wait for so many steps; the step that the run is at."""
+    follower, deadline = Follower(run.path), time.monotonic() + PATIENCE_S
+    follower.poll()
+    while follower.history.step < is_enough:
+        assert time.monotonic() < deadline, (run.path / "detached.log").read_text()
+        time.sleep(0.05)
+        follower.poll()
+    return follower.history.step
+
+
+def until_started_again(run: Run, starts: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while sum(isinstance(event, RunStarted) for event in run.events()) < starts:
+        assert time.monotonic() < deadline, (run.path / "detached.log").read_text()
+        time.sleep(0.05)
+
+
+def until_idle(run: Run) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while run.is_busy():
+        assert time.monotonic() < deadline, (run.path / "detached.log").read_text()
+        time.sleep(0.05)
+
+
+def test_a_lost_process_a_pause_and_one_process(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "book.txt", "--name", "owl", "--nproc", "2", "-dq", *TINY, *LONG]) == 0
+    assert capsys.readouterr().out == "owl\n"
+    run = Run.open("owl", home / "runs")
+    step = until_steps(run, 30)
+    member(home, 1).kill()
+    until_started_again(run, 2)
+    assert run.is_busy()
+    step = until_steps(run, step + 20)
+
+    assert main(["pause", "owl"]) == 0
+    until_idle(run)
+    events = list(run.events())
+    started = [event for event in events if isinstance(event, RunStarted)]
+    assert isinstance(events[-1], RunPaused) and [one.processes for one in started] == [2, 2]
+    assert 0 < started[1].start_step <= step
+
+    assert main(["resume", "owl", "-dq"]) == 0
+    until_steps(run, events[-1].step + 5)
+    assert main(["stop", "owl"]) == 0
+    until_idle(run)
+    capsys.readouterr()
+    assert main(["show", "owl"]) == 0
+    assert "finished" in capsys.readouterr().out
+
+
+def test_ctrl_c_pauses_all_processes(home: Path) -> None:
+    command = [sys.executable, "-m", "rlm_cli", "train", "book.txt", "--name", "owl", "--nproc", "2"]
+    shown = subprocess.Popen([*command, *TINY, *LONG], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + PATIENCE_S
+    while not (home / "runs" / "owl" / "config.json").exists():
+        assert time.monotonic() < deadline and shown.poll() is None
+        time.sleep(0.05)
+    run = Run.open("owl", home / "runs")
+    until_steps(run, 5)
+    shown.send_signal(signal.SIGINT)
+    _, told = shown.communicate(timeout=PATIENCE_S)
+    assert shown.returncode == ExitCode.PAUSED
+    assert "Started: 50,000 steps, in 2 processes." in told and "resume owl" in told
+    assert isinstance(list(run.events())[-1], RunPaused) and not run.is_busy()
+    assert processes_in(home) == []
+
+
+@pytest.mark.slow
+def test_torchrun_goes_on_with_the_run_that_it_made(home: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "--max-restarts", "3", "-m", "rlm_cli", "train", "book.txt", *TINY]
+    shown = subprocess.Popen([*command, "--steps", "400"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + PATIENCE_S
+    while not (home / "runs" / "book" / "config.json").exists():
+        assert time.monotonic() < deadline and shown.poll() is None
+        time.sleep(0.05)
+    run = Run.open("book", home / "runs")
+    until_steps(run, 30)
+    member(home, 0).kill()
+    shown.communicate(timeout=PATIENCE_S)
+    assert shown.returncode == 0
+    assert [path.name for path in (home / "runs").iterdir()] == ["book"]
+    assert run.history().step == 400
+
+
+@pytest.mark.parametrize(
+    ("environment", "words", "told"),
+    [
+        ({"RANK": "owl", "WORLD_SIZE": "2"}, [], "RANK and WORLD_SIZE do not say which process this is"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, [], "RANK and WORLD_SIZE do not say which process this is"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, ["--nproc", "2"], "--nproc does not go with torchrun"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, ["--detach"], "--detach does not go with torchrun"),
+    ],
+)
+def test_what_does_not_go_with_torchrun(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    environment: dict[str, str],
+    words: list[str],
+    told: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["train", "book.txt", *words]) == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+    assert not (home / "runs").exists()
+
+
+def test_more_processes_than_the_batch_has_sequences(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = TINY.index("--batch-size") + 1
+    few = [*TINY[:one], "1", *TINY[one + 1 :], "--steps", "5"]
+    assert main(["train", "book.txt", "--name", "owl", "--nproc", "2", *few]) == ExitCode.USAGE
+    assert "A batch of 1 cannot be divided among 2 processes" in capsys.readouterr().err
+    assert not (home / "runs").exists()
