@@ -1,6 +1,7 @@
 """Several processes of one training, as torchrun starts them: process 0 runs the command, the others work
 for it."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ def process_team() -> Iterator["Team | None"]:
 
     In another process than the first, this is all that it does: it works until the first one ends, and exits.
     """
-    place = placement()
+    place = placement(os.environ)
     if place is None:
         yield None
         return
@@ -78,7 +79,7 @@ def _work(group: "ProcessGroup") -> ExitCode:
 
 def require_no_launch_in_launch(processes: int | None, *, detach: bool, tui: bool) -> None:
     """Raise UsageError where torchrun started this process, and flags ask for what it cannot do."""
-    if placement() is None:
+    if placement(os.environ) is None:
         return
     flags = {"--nproc": processes is not None, "--detach": detach, "--tui": tui}
     given = [flag for flag, is_given in flags.items() if is_given]
@@ -95,7 +96,7 @@ def interrupted_run(runs_dir: "Path | None") -> "Run | None":
     from models.runs.launches import run_of_launch
     from rlm_cli.environment import runs_dir as find_runs_dir
 
-    place = placement()
+    place = placement(os.environ)
     return None if place is None else run_of_launch(find_runs_dir(runs_dir), place)
 
 
@@ -103,5 +104,5 @@ def note_launch(run: "Run") -> None:
     """Remember in `run` that this launch made it."""
     from models.runs.launches import note_launch as note
 
-    if (place := placement()) is not None:
+    if (place := placement(os.environ)) is not None:
         note(run, place)

@@ -28,19 +28,20 @@ class Placement:
     """Whether the launch was given that name, so that no other one has it."""
 
 
-def placement(environment: Mapping[str, str] = os.environ) -> Placement | None:
-    """What torchrun said, or None where this process was not started by it. Raises UsageError."""
-    if "RANK" not in environment or "WORLD_SIZE" not in environment:
+def placement(variables: Mapping[str, str]) -> Placement | None:
+    """What torchrun said in the environment `variables`, or None where it did not start this process. Raises
+    UsageError."""
+    if "RANK" not in variables or "WORLD_SIZE" not in variables:
         return None
-    name = environment.get("TORCHELASTIC_RUN_ID", "")  # torchrun says "none" where the user named none
+    name = variables.get("TORCHELASTIC_RUN_ID", "")  # torchrun says "none" where the user named none
     try:
-        rank, count = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+        rank, count = int(variables["RANK"]), int(variables["WORLD_SIZE"])
         found = Placement(
             rank=rank,
             count=count,
-            local_rank=int(environment.get("LOCAL_RANK", rank)),
-            local_count=int(environment.get("LOCAL_WORLD_SIZE", count)),
-            restarts=int(environment.get("TORCHELASTIC_RESTART_COUNT", 0)),
+            local_rank=int(variables.get("LOCAL_RANK", rank)),
+            local_count=int(variables.get("LOCAL_WORLD_SIZE", count)),
+            restarts=int(variables.get("TORCHELASTIC_RESTART_COUNT", 0)),
             launch=name if (is_named := name not in ("", "none")) else f"none-{os.getppid()}",
             is_named=is_named,
         )

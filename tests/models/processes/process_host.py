@@ -59,7 +59,7 @@ def spoil(what: str | None) -> None:
 
 
 def main() -> None:
-    place = placement()
+    place = placement(os.environ)
     assert place is not None
     torch.set_num_threads(1)
     set_cache_dir(os.environ["RLM_CACHE_DIR"])

@@ -27,6 +27,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=20),
     bool: st.booleans(),
     float | None: st.none() | st.floats(),
+    int | None: st.none() | st.integers(0, 10**6),
     str | None: st.none() | st.text(max_size=20),
     dict[str, float]: FIGURES,
     dict[str, str]: st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=3),
@@ -39,6 +40,7 @@ OTHERS: dict[Any, list[Any]] = {
     str: [None, 1, 1.0, True, ["a"], {}],
     bool: [None, 0, 1.0, "true", [], {}],
     float | None: [False, "1.0", [None], {}],
+    int | None: ["1", 1.5, True, [1]],
     str | None: [1, 1.0, False, ["a"], {}],
     dict[str, float]: [None, 1.0, [["a", 1.0]], {"a": "1"}, {"a": True}, {"a": {"b": 1.0}}, {"a": [1.0]}],
     dict[str, str]: [None, "a", [["a", "b"]], {"a": 1}, {"a": None}, {"a": ["b"]}],
@@ -101,7 +103,15 @@ def test_what_is_read_back_can_be_told_in_words(event: Event) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_value_of_another_type_makes_the_line_foreign(kind: type[Event]) -> None:
-    sound: dict[Any, Any] = {int: 3, float: 2, str: "a", bool: True, float | None: None, str | None: None}
+    sound: dict[Any, Any] = {
+        int: 3,
+        float: 2,
+        str: "a",
+        bool: True,
+        float | None: None,
+        int | None: None,
+        str | None: None,
+    }
     hints = types_of(kind)
     line = json.loads(to_json(kind(**{name: sound.get(hint, {}) for name, hint in hints.items()})))
     read = from_json(json.dumps(line))

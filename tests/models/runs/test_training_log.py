@@ -22,6 +22,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=20),
     bool: st.booleans(),
     float | None: st.none() | st.floats(),
+    int | None: st.none() | st.integers(0, 10**6),
     str | None: st.none() | st.text(max_size=20),
     dict[str, float]: SHARES,
     dict[str, float] | None: st.none() | SHARES,
