@@ -5,6 +5,8 @@ GPUs nccl (PyTorch, "Distributed communication package").
 """
 
 import contextlib
+import pickle
+import struct
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -22,6 +24,12 @@ from models.processes.placement import Placement
 LONGEST_WAIT = timedelta(days=30)
 """How long a process waits for another. Process 0 may read a text or ask its user for as long as it takes; a
 process that ended is noticed at once, because its connections close."""
+
+
+_FIRST = 2**17
+"""Bytes of an object that are sent at once; a larger one is sent again as a whole."""
+_HEADER = struct.Struct("<QQ")
+"""The bytes of an object, and those of the largest one."""
 
 
 class ProcessGroup:
@@ -77,10 +85,24 @@ class ProcessGroup:
         return self._scatter(None)
 
     def _scatter(self, objects: list[Any] | None) -> Any:
-        received: list[Any] = [None]
+        # One exchange for all but large objects; torch's own scatter of objects takes two.
+        payloads = None if objects is None else [pickle.dumps(one) for one in objects]
+        largest = max(map(len, payloads)) if payloads is not None else 0
+        firsts = None
+        if payloads is not None:
+            firsts = [_HEADER.pack(len(one), largest) + one[:_FIRST] for one in payloads]
+        first = self._scatter_bytes(firsts, _HEADER.size + _FIRST)
+        size, largest = _HEADER.unpack_from(first)
+        if largest > _FIRST:
+            first = first[: _HEADER.size] + self._scatter_bytes(payloads, largest)
+        return pickle.loads(first[_HEADER.size : _HEADER.size + size])
+
+    def _scatter_bytes(self, parts: list[bytes] | None, size: int) -> bytes:
+        received = torch.empty(size, dtype=torch.uint8)
+        given = None if parts is None else [_padded(part, size) for part in parts]
         with _noticing_loss():
-            dist.scatter_object_list(received, objects, src=0)
-        return received[0]
+            dist.scatter(received, given, src=0)
+        return received.numpy().tobytes()
 
     def gather(self, value: object) -> list[Any]:
         """At process 0, the `value` of every process, in order; empty at the others."""
@@ -102,6 +124,11 @@ class ProcessGroup:
     def leave(self) -> None:
         """Close the connections."""
         dist.destroy_process_group()
+
+
+def _padded(part: bytes, size: int) -> Tensor:
+    """(size,) uint8: `part`, and zeros."""
+    return torch.frombuffer(bytearray(part.ljust(size, b"\0")), dtype=torch.uint8)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.config import TrainingConfig
 from models.layers.compilation import compile_blocks
+from models.processes.group import ProcessGroup
 from models.recursive_lm import RecursiveLM
 from models.training.optimizer import Optimizers, WeightAverage
 
@@ -15,15 +16,24 @@ _AVERAGE = "average."
 
 
 class Learner:
-    """A model in training. `number_format` is that of its matrix products."""
+    """A model in training. `number_format` is that of its matrix products; the processes of `group` train it
+    together."""
 
     def __init__(
-        self, model: RecursiveLM, config: TrainingConfig, number_format: str, *, compiled: bool = False
+        self,
+        model: RecursiveLM,
+        config: TrainingConfig,
+        number_format: str,
+        *,
+        compiled: bool = False,
+        group: ProcessGroup | None = None,
     ) -> None:
         self.model = model
         self.device = next(model.parameters()).device
         self.number_format = number_format
         self.optimizers = Optimizers(model, config, number_format)
+        if group is not None:
+            self.optimizers.share_with(group)
         self.average = WeightAverage(model, config.average_decay) if config.average_decay else None
         if compiled:
             compile_blocks(model)

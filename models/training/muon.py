@@ -4,7 +4,8 @@ The library's Muon steps one matrix at a time and takes a fused projection for o
 fused projections are orthogonalised part by part, and all matrices of one shape at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +15,19 @@ from models.device import NUMBER_FORMATS, rough_product_format
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that takes singular values towards one."""
+
+
+Orthogonalize = Callable[[Sequence[Tensor]], Sequence[Tensor]]
+"""From stacks of matrices (N, rows, columns) to those with singular values near one."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """Weights of one shape in one parameter group, and their updates before they are orthogonalised."""
+
+    group: dict[str, Any]
+    weights: list[Tensor] = field(default_factory=list)
+    updates: list[Tensor] = field(default_factory=list)
 
 
 class Muon(torch.optim.Optimizer):
@@ -28,25 +42,32 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": 1})
+        self.orthogonalize: Orthogonalize = orthogonalized_each
+        """Several processes divide this work among them."""
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is needed
         """Take one step along the orthogonalised momentum of each weight that has a gradient."""
+        steps = list[_Step]()
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+            by_shape: dict[torch.Size, _Step] = {}
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
                 parts = group["parts"]
                 update = self._momentum(weight, weight.grad, group["momentum"])
-                for pair in zip(weight.data.chunk(parts), update.chunk(parts), strict=True):
-                    by_shape.setdefault(pair[0].shape, []).append(pair)
-            for shape, pairs in by_shape.items():
-                updates = orthogonalized(torch.stack([update for _, update in pairs]))
-                scale = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
-                for (weight, _), update in zip(pairs, updates, strict=True):
-                    weight.mul_(1.0 - group["lr"] * group["weight_decay"])
-                    weight.add_(update.to(weight.dtype), alpha=-scale)
+                for part, change in zip(weight.data.chunk(parts), update.chunk(parts), strict=True):
+                    step = by_shape.setdefault(part.shape, _Step(group))
+                    step.weights.append(part)
+                    step.updates.append(change)
+            steps += by_shape.values()
+        found = self.orthogonalize([torch.stack(step.updates) for step in steps])
+        for step, updates in zip(steps, found, strict=True):
+            group, (rows, columns) = step.group, updates.shape[-2:]
+            scale = group["lr"] * max(1.0, rows / columns) ** 0.5
+            for weight, update in zip(step.weights, updates, strict=True):
+                weight.mul_(1.0 - group["lr"] * group["weight_decay"])
+                weight.add_(update.to(weight.dtype), alpha=-scale)
 
     def _momentum(self, weight: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         """The Nesterov look-ahead of the gradient's running average."""
@@ -56,6 +77,11 @@ class Muon(torch.optim.Optimizer):
         average = state["momentum_buffer"]
         average.lerp_(gradient, 1.0 - momentum)
         return gradient.lerp(average, momentum)
+
+
+def orthogonalized_each(stacks: Sequence[Tensor]) -> list[Tensor]:
+    """`orthogonalized` of each of `stacks`."""
+    return [orthogonalized(stack) for stack in stacks]
 
 
 def orthogonalized(matrices: Tensor, iterations: int = 5) -> Tensor:

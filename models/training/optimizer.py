@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from models.config import TrainingConfig
 from models.layers.block import Block
 from models.layers.growable import FusedLinear
+from models.processes.group import ProcessGroup
 from models.recursive_lm import RecursiveLM
 from models.training.muon import Muon
+from models.training.shared_orthogonalization import SharedOrthogonalization
 
 FIRST_SCALE = 65536.0
 """What the loss is multiplied by in float16 at the start, so that small gradients do not vanish."""
@@ -72,6 +74,12 @@ class Optimizers:
         )
         for group in self.groups():
             group["peak"] = group["lr"]
+
+    def share_with(self, group: ProcessGroup) -> None:
+        """Divide what can be divided of a step among the processes of `group`."""
+        for optimizer in self.all:
+            if isinstance(optimizer, Muon):
+                optimizer.orthogonalize = SharedOrthogonalization(group)
 
     def groups(self) -> list[dict[str, Any]]:
         """The parameter groups of all optimizers."""

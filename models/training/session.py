@@ -65,7 +65,13 @@ class Session:
     def set_model(self, model: RecursiveLM, calibration: Calibration) -> None:
         """Train `model` from now on, with new optimizers and a new average."""
         self.calibration = calibration
-        self.learner = Learner(model, self.config, calibration.number_format, compiled=calibration.compiled)
+        self.learner = Learner(
+            model,
+            self.config,
+            calibration.number_format,
+            compiled=calibration.compiled,
+            group=self.team.group,
+        )
 
     @property
     def model(self) -> RecursiveLM:

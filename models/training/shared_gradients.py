@@ -39,6 +39,8 @@ class SharedOutcome:
     passes: float
     seconds: tuple[float, ...]
     """Of each process, for its own gradients."""
+    with_gradient: Sequence[Tensor]
+    """The parameters that have a gradient in some process."""
 
 
 def compute(learner: Learner, piece: Piece, seed: int, micro_batch: int) -> Outcome:
@@ -54,27 +56,26 @@ def compute(learner: Learner, piece: Piece, seed: int, micro_batch: int) -> Outc
     return Outcome(contribution, time.monotonic() - began)
 
 
-def share_outcome(group: ProcessGroup, outcome: Outcome, *, was_interrupted: bool) -> SharedOutcome:
+def share_outcome(
+    group: ProcessGroup, outcome: Outcome, parameters: Sequence[Tensor], *, was_interrupted: bool
+) -> SharedOutcome:
     """Tell the other processes how it went, and hear the same from them. Raises ProcessLostError."""
     found = outcome.contribution or Contribution(0.0, 0.0)
-    numbers = torch.zeros(4 + group.count, dtype=torch.float64)
-    numbers[0], numbers[1] = outcome.contribution is None, was_interrupted
-    numbers[2], numbers[3] = found.loss, found.passes
-    numbers[4 + group.rank] = outcome.seconds
+    seconds = [0.0] * group.count
+    seconds[group.rank] = outcome.seconds
+    told = [outcome.contribution is None, was_interrupted, found.loss, found.passes, *seconds]
+    numbers = torch.tensor([*told, *(p.grad is not None for p in parameters)], dtype=torch.float64)
     group.add(numbers)
-    failed, interrupted, loss, passes, *seconds = numbers.tolist()
-    return SharedOutcome(failed > 0, interrupted > 0, loss, passes, tuple(seconds))
+    failed, interrupted, loss, passes, *rest = numbers.tolist()
+    seconds, present = rest[: group.count], rest[group.count :]
+    with_gradient = [p for p, count in zip(parameters, present, strict=True) if count]
+    return SharedOutcome(failed > 0, interrupted > 0, loss, passes, tuple(seconds), with_gradient)
 
 
 @torch.no_grad()
-def add_gradients(group: ProcessGroup, parameters: Sequence[Tensor]) -> None:
-    """Replace the gradient of each of `parameters` by its sum over all processes.
-
-    One that has a gradient in no process keeps none. Raises ProcessLostError.
-    """
-    present = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
-    group.add(present)
-    with_gradient = [p for p, found in zip(parameters, present.tolist(), strict=True) if found]
+def add_gradients(group: ProcessGroup, with_gradient: Sequence[Tensor]) -> None:
+    """Replace the gradient of each of the parameters `with_gradient` by its sum over all processes; one that
+    has none here counts as 0. Raises ProcessLostError."""
     for bucket in _buckets(with_gradient):
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
         flat = torch.cat([gradient.flatten() for gradient in gradients])

@@ -44,12 +44,13 @@ class Team:
 
     def __init__(self, group: ProcessGroup | None = None) -> None:
         """Raises UsageError where the others run another version of rlm."""
-        self._group = group if group is not None and group.count > 1 else None
+        self.group = group if group is not None and group.count > 1 else None
+        """None alone."""
         self.was_interrupted = False
         """Whether a signal asked one of the others for a pause."""
         self.seconds: tuple[float, ...] = ()
         """What the gradients of a step take in each process, smoothed; empty before the first and alone."""
-        if self._group is not None and len(set(self._group.gather(code_digest()))) > 1:
+        if self.group is not None and len(set(self.group.gather(code_digest()))) > 1:
             self._send(End())
             raise UsageError(
                 "The processes of this training run different versions of rlm or of torch.",
@@ -66,12 +67,12 @@ class Team:
     @property
     def count(self) -> int:
         """How many processes there are."""
-        return 1 if self._group is None else self._group.count
+        return 1 if self.group is None else self.group.count
 
     @property
     def on_this_machine(self) -> int:
         """How many of them share this machine."""
-        return 1 if self._group is None else self._group.place.local_count
+        return 1 if self.group is None else self.group.place.local_count
 
     def rows(self, batch: int) -> list[slice]:
         """The rows of a batch that each process gets."""
@@ -79,7 +80,7 @@ class Team:
 
     def load(self, session: "Session", *, learns: bool = True) -> None:
         """Give the others the weights and, if the model `learns` on, the moments of this process."""
-        if self._group is None:
+        if self.group is None:
             return
         learner, calibration = session.learner, session.calibration
         weights = learner.model.state_dict()
@@ -102,7 +103,7 @@ class Team:
             )
         )
         for tensors in (weights, moments):
-            send_tensors(self._group, tensors)
+            send_tensors(self.group, tensors)
 
     def gradients(self, session: "Session", pieces: Sequence[Piece]) -> list[Contribution]:
         """The gradients of a batch, of which each process gets one of `pieces`.
@@ -113,21 +114,21 @@ class Team:
         learner, micro_batch = session.learner, session.calibration.micro_batch
         # Dropout depends on the step alone, so there is no random state to save.
         seed = session.config.seed * 1_000_003 + session.counters.step
-        if self._group is not None:
-            self._group.send([Compute(piece, seed, micro_batch) for piece in pieces])
+        if self.group is not None:
+            self.group.send([Compute(piece, seed, micro_batch) for piece in pieces])
         outcome = compute(learner, pieces[0], seed, micro_batch)
-        if self._group is None:
+        if self.group is None:
             if outcome.contribution is None:
                 raise torch.OutOfMemoryError("out of memory")
             return [outcome.contribution]
-        shared = share_outcome(self._group, outcome, was_interrupted=False)
+        shared = share_outcome(self.group, outcome, list(learner.model.parameters()), was_interrupted=False)
         self.was_interrupted = self.was_interrupted or shared.was_interrupted
         if shared.ran_out_of_memory or outcome.contribution is None:
             raise torch.OutOfMemoryError("out of memory in one of the processes")
-        add_gradients(self._group, list(learner.model.parameters()))
+        add_gradients(self.group, shared.with_gradient)
         found = [outcome.contribution.found]
         if pieces[0].reports:
-            found = self._group.gather(outcome.contribution.found)
+            found = self.group.gather(outcome.contribution.found)
         self._note_seconds(shared.seconds)
         first = Contribution(shared.loss, shared.passes, found[0])
         return [first, *(Contribution(0.0, 0.0, one) for one in found[1:])]
@@ -148,21 +149,21 @@ class Team:
 
     def map(self, work: Callable[[Any, Item], Result], model: Any, items: Iterable[Item]) -> Iterator[Result]:
         """As `models.processes.spread.Spread` says; each process does every so manieth of `items`."""
-        if self._group is None:
+        if self.group is None:
             for item in items:
                 yield work(model, item)
             return
         waiting = iter(items)
         while batch := list(itertools.islice(waiting, self.count)):
             given = [tuple(batch[number : number + 1]) for number in range(self.count)]
-            self._group.send([Apply(work, items_of_one) for items_of_one in given])
+            self.group.send([Apply(work, items_of_one) for items_of_one in given])
             own = [work(model, item) for item in given[0]]
-            for results in self._group.gather(own):
+            for results in self.group.gather(own):
                 yield from results
 
     def _send(self, message: Message) -> None:
-        if self._group is not None:
-            self._group.send([message] * self.count)
+        if self.group is not None:
+            self.group.send([message] * self.count)
 
     def _note_seconds(self, seconds: tuple[float, ...]) -> None:
         before = self.seconds or seconds

@@ -101,7 +101,9 @@ class Load:
         if worker.model_config != self.model:
             with no_init():
                 model = build_model(self.model).to(device)
-            learner = Learner(model, self.training, self.number_format, compiled=self.compiled)
+            learner = Learner(
+                model, self.training, self.number_format, compiled=self.compiled, group=worker.group
+            )
             worker.set_learner(learner, self.model, compiled=self.compiled)
         learner = worker.learner
         weights, moments = (received(worker.group, layout) for layout in (self.weights, self.moments))
@@ -125,10 +127,15 @@ class Compute:
         learner = worker.learner
         learner.optimizers.zero_grad()
         outcome = compute(learner, self.piece, self.seed + SEED_STRIDE * worker.group.rank, self.micro_batch)
-        shared = share_outcome(worker.group, outcome, was_interrupted=worker.was_interrupted())
+        shared = share_outcome(
+            worker.group,
+            outcome,
+            list(learner.model.parameters()),
+            was_interrupted=worker.was_interrupted(),
+        )
         if shared.ran_out_of_memory or outcome.contribution is None:
             return
-        add_gradients(worker.group, list(learner.model.parameters()))
+        add_gradients(worker.group, shared.with_gradient)
         if self.piece.reports:
             worker.group.gather(outcome.contribution.found)
         learner.optimizers.clip_gradient()

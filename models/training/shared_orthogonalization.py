@@ -1,0 +1,51 @@
+"""Muon's updates in several processes: each makes a part of the matrices orthogonal, and all exchange them.
+
+All have the same momenta, and the work takes as long as a quarter of a step of a narrow model.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.device import NUMBER_FORMATS, rough_product_format
+from models.processes.group import ProcessGroup
+from models.training.muon import orthogonalized
+
+
+class SharedOrthogonalization:
+    """`models.training.muon.Orthogonalize`, divided among the processes of `group`."""
+
+    def __init__(self, group: ProcessGroup) -> None:
+        self._group = group
+
+    def __call__(self, stacks: Sequence[Tensor]) -> list[Tensor]:
+        """As `orthogonalized_each`; every process calls it with the same stacks. Raises ProcessLostError."""
+        if not stacks:
+            return []
+        owners = _owners(stacks, self._group.count)
+        number_format = NUMBER_FORMATS[rough_product_format(stacks[0].device)]
+        found = [torch.zeros_like(stack, dtype=number_format) for stack in stacks]
+        for stack, result, owner in zip(stacks, found, owners, strict=True):
+            own = [number for number, rank in enumerate(owner) if rank == self._group.rank]
+            if own:
+                result[own] = orthogonalized(stack[own])
+        flat = torch.cat([result.flatten() for result in found])
+        self._group.add(flat)
+        totals = flat.split([stack.numel() for stack in stacks])
+        return [total.view_as(stack) for total, stack in zip(totals, stacks, strict=True)]
+
+
+def _owners(stacks: Sequence[Tensor], processes: int) -> list[list[int]]:
+    """The process that works on each matrix of each of `stacks`, so that all have about as much to do."""
+    work = [
+        (stack.size(-2) * stack.size(-1) * min(stack.shape[-2:]), number, place)
+        for number, stack in enumerate(stacks)
+        for place in range(len(stack))
+    ]
+    owners, loads = [[0] * len(stack) for stack in stacks], [0] * processes
+    for cost, number, place in sorted(work, reverse=True):
+        owner = loads.index(min(loads))
+        owners[number][place] = owner
+        loads[owner] += cost
+    return owners
