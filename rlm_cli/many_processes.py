@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from models.runs.run import Run
 
 _POLL_S = 0.1
+_PATIENCE_S = 10.0
 _ENDS = (events.RunPaused, events.RunFailed, events.RunFinished)
 
 
@@ -69,6 +70,7 @@ def train_in_processes(
         end_process()
 
     _, paused_code = show_training(_events(follower, process), RemoteControl(run), output, kill)
+    _wait_for(process)
     wait_until_idle(run)
     ended = follower.history.ended
     if ended is None or ended is earlier:
@@ -78,6 +80,13 @@ def train_in_processes(
             return ExitCode.FAILED
     code = report_end(run, follower.history, output)
     return paused_code if isinstance(ended, events.RunPaused) else code
+
+
+def _wait_for(process: int) -> None:
+    """Let torchrun end after the processes that it started."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while exit_code(process) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _events(follower: Follower, process: int) -> Iterator[Event | None]:
