@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from data.bpe_growth import grow_bpe
@@ -29,8 +30,9 @@ from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
 from models.layers.initialise import no_init
 from models.planning.continuation_plan import ContinuationPlan, require_full_context
-from models.planning.defaults import suggested_minutes, suggested_model, suggested_training
+from models.planning.defaults import MAX_EPOCHS, suggested_minutes
 from models.planning.measured_speed import with_measured_speed
+from models.planning.regularise import regularisation_for
 from models.planning.replay_share import Replay, chosen_share, is_read_often
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
@@ -105,12 +107,12 @@ def _another_text(
     training = _training(config, corpus, request)
     if training.loss_on == "assistant":
         with_answers(data.train, data.validation, "the text")
-    new = _model(old, corpus, grown, training, request)
-    training = _fitted_to_text(config, corpus, training, new, request)
     training, notice = _fitted_to_machine(config, training, request)
     if notice is not None:
         yield NoticeGiven(message=notice)
-    device, layout = choose_device(training.device), skeleton(new)
+    device = choose_device(training.device)
+    new, training = _fitted_to_text(config, old, grown, data, training, request, device)
+    layout = skeleton(new)
     require_memory(layout, training, device)
     prepare_process(choose_machine(training, config.calibration).threads)
     moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
@@ -254,30 +256,30 @@ def _training(config: RunConfig, corpus: Corpus, request: TrainRequest) -> Train
     return from_dict(TrainingConfig, {**values, **length}, "training")
 
 
-def _model(
-    old: ModelConfig, corpus: Corpus, tokenizer: Tokenizer, training: TrainingConfig, request: TrainRequest
-) -> ModelConfig:
-    """The model with the vocabulary of both texts."""
-    suggested = suggested_model(corpus, tokenizer.vocab_size, training, old.architecture)
-    # What is dropped so that a short text is not learned by heart would cost the longer ones before it.
-    dropout = min(old.dropout, suggested["dropout"])
-    values = {**asdict(old), "vocab_size": tokenizer.vocab_size, "dropout": dropout}
-    return model_config({"architecture": old.architecture, **values, **request.overrides.model})
-
-
 def _fitted_to_text(
     config: RunConfig,
-    corpus: Corpus,
+    old: ModelConfig,
+    tokenizer: Tokenizer,
+    data: PreparedData,
     training: TrainingConfig,
-    model: ModelConfig,
     request: TrainRequest,
-) -> TrainingConfig:
-    """The training with what the new text decides, where the user did not."""
-    suggested = suggested_training(corpus, training, model)
-    decay = min(config.training_config().weight_decay, suggested["weight_decay"])
-    fitted = {"weight_decay": decay, "max_epochs": suggested["max_epochs"]}
+    device: torch.device,
+) -> tuple[ModelConfig, TrainingConfig]:
+    """The model with the vocabulary of both texts, and the training; both with what the new text decides,
+    where the user did not."""
     chosen = request.overrides.training
-    return replace(training, **{name: value for name, value in fitted.items() if name not in chosen})
+    if "max_epochs" not in chosen:
+        training = replace(training, max_epochs=MAX_EPOCHS)
+    values = {**asdict(old), "vocab_size": tokenizer.vocab_size}
+    model = model_config({"architecture": old.architecture, **values, **request.overrides.model})
+    # What is dropped so that a short text is not learned by heart would cost the longer ones before it.
+    suggested = regularisation_for(skeleton(model), training, data, device)
+    if "dropout" not in request.overrides.model:
+        model = replace(model, dropout=min(old.dropout, suggested.dropout))
+    if "weight_decay" not in chosen:
+        decay = min(config.training_config().weight_decay, suggested.weight_decay)
+        training = replace(training, weight_decay=decay)
+    return model, training
 
 
 def _fitted_to_machine(

@@ -3,6 +3,8 @@
 The figures come from runs on two CPU cores. They are defaults, and every one can be typed over.
 """
 
+from dataclasses import dataclass
+
 from data.corpus import Corpus
 from data.errors import CorpusError
 from data.prepare import TokenCounts
@@ -17,10 +19,9 @@ SHORT_RUN_MINUTES = 4.0
 """Below this a run sees too few tokens to fill a wide model."""
 CHARACTERS_PER_MINUTE = 150_000
 """Of text that justify a minute of training, on a laptop's CPU."""
-TOKENS_PER_MINUTE = 600_000
-"""A laptop's CPU trains on about so many."""
-EPOCHS_BEFORE_OVERFITTING = 8.0
-"""A model reads a text so often before it starts to learn it by heart."""
+EPOCHS_BEFORE_OVERFITTING = 7.0
+"""A model reads a text so often before it starts to learn it by heart. Below, dropout costs more than it
+saves; from here on it pays (docs/recipe.md)."""
 MAX_EPOCHS = 16.0
 """Beyond this many, held out against learning by heart, it gets no better."""
 WIDTHS_FOR_SHORT_TEXTS = ((120_000, 96), (400_000, 128))
@@ -44,13 +45,21 @@ MAX_LOGITS = 2**24
 """Numbers a batch's logits may take at a time: a large vocabulary is what fills memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Regularisation:
+    """The share of the activations that dropout leaves out, and the weight decay."""
+
+    dropout: float
+    weight_decay: float
+
+
 def suggested_minutes(corpus: Corpus) -> float:
     """Minutes that do a corpus justice without making a first user wait: 2 to 10."""
     return float(round(min(10.0, max(2.0, corpus.characters / CHARACTERS_PER_MINUTE))))
 
 
 def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, architecture: str) -> Settings:
-    """Width, heads, context, inputs and dropout for a training of the length that `training` has.
+    """Width, heads, context and inputs for a training of the length that `training` has.
 
     Only the default architecture is fitted to the time; the others have widths of their own.
     """
@@ -59,17 +68,20 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
         is_small = vocab_size <= SMALL_VOCABULARY
         suggested |= {"d_model": _suggested_width(corpus, training), "n_heads": 4}
         suggested |= {"ngram": 3 if is_small else 0, "tied": not is_small, "gated": True}
-    return suggested | {"dropout": 0.3 if _may_overfit(corpus, training) else 0.0}
+    return suggested
 
 
-def suggested_training(corpus: Corpus, training: TrainingConfig, model: ModelConfig) -> Settings:
-    """Batch, depth over time and what keeps a model from learning its text by heart in a training of the
-    length that `training` has."""
+def suggested_regularisation(epochs: float) -> Regularisation:
+    """What keeps a model from learning a text by heart that it reads so many times."""
+    return Regularisation(0.3, 0.3) if epochs > EPOCHS_BEFORE_OVERFITTING else Regularisation(0.0, 0.0)
+
+
+def suggested_training(training: TrainingConfig, model: ModelConfig) -> Settings:
+    """Batch, evaluations and depth over time for a training of the length that `training` has."""
     return {
         "batch_size": max(4, 4096 // model.context_length),
         "evaluation_tokens": _evaluation_tokens(training),
         "shallow_fraction": GATED_SHALLOW_FRACTION if getattr(model, "gated", False) else SHALLOW_FRACTION,
-        "weight_decay": 0.3 if _may_overfit(corpus, training) else 0.0,
         "max_epochs": MAX_EPOCHS,
     }
 
@@ -112,15 +124,6 @@ def _evaluation_tokens(training: TrainingConfig) -> int:
     """Tokens of an evaluation on the way: a short training keeps its time for learning."""
     is_short = training.minutes is not None and training.minutes <= SHORT_MINUTES
     return SHORT_EVALUATION_TOKENS if is_short else TrainingConfig.evaluation_tokens
-
-
-def _may_overfit(corpus: Corpus, training: TrainingConfig) -> bool:
-    """Whether the training will read the text so often that it would learn it by heart."""
-    if training.epochs is not None:
-        return training.epochs > EPOCHS_BEFORE_OVERFITTING
-    steps, minutes = training.steps, training.minutes or 0.0
-    tokens = steps * 4096 if steps is not None else minutes * TOKENS_PER_MINUTE
-    return tokens > EPOCHS_BEFORE_OVERFITTING * corpus.characters
 
 
 def _suggested_width(corpus: Corpus, training: TrainingConfig) -> int:

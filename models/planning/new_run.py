@@ -29,6 +29,7 @@ from models.planning.defaults import (
 from models.planning.measured_speed import with_measured_speed
 from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
+from models.planning.regularise import regularisation_for
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
 from models.planning.text_plan import TextPlan, is_lopsided, require_conversations, require_documents
@@ -96,11 +97,14 @@ def plan_new_run(
     yield from _normalisation_notice(corpus, tokenizer)
     yield from _technical_notice(corpus, tokenizer, resolved)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
-    suggested = suggested_training(corpus, training, model)
+    suggested = suggested_training(training, model)
     training = replace(
         training, **{name: value for name, value in suggested.items() if name not in resolved.chosen}
     )
     layout = skeleton(model)
+    model, training = _regularised(resolved, layout, training, data)
+    if model != layout.config:
+        layout = skeleton(model)
     training = yield from _fitted_to_memory(resolved, data, layout, training)
     draft = TextPlan(
         name=request.name or suggest_name(corpus.name, runs_dir),
@@ -120,6 +124,19 @@ def plan_new_run(
     yield PlanDrafted(rows=dict(draft.rows()))
     expected = estimate(layout, training, resolved.device)
     return replace(draft, estimate=with_measured_speed(expected, model, training, resolved.device))
+
+
+def _regularised(
+    resolved: ResolvedRequest, layout: RecursiveLM, training: TrainingConfig, data: TokenCounts
+) -> tuple[ModelConfig, TrainingConfig]:
+    """The model of `layout` and the training, with what keeps the model from learning the text by heart, as
+    often as this machine will read it in the time there is; what was chosen stays."""
+    model, suggested = layout.config, regularisation_for(layout, training, data, resolved.device)
+    if resolved.created is None and "dropout" not in resolved.model:
+        model = replace(model, dropout=suggested.dropout)
+    if "weight_decay" not in resolved.chosen:
+        training = replace(training, weight_decay=suggested.weight_decay)
+    return model, training
 
 
 def _text_notices(corpus: Corpus, data: TokenCounts) -> Iterator[Event]:

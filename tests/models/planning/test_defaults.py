@@ -2,12 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from data.corpus import open_corpus
+from data.progress import result_of
 from models.config import TrainingConfig
+from models.planning import regularise
 from models.planning.defaults import suggested_model
+from models.planning.plan import plan
+from models.planning.text_plan import TextPlan
+from tests.requests import train_request
 
 
 def conversations(path: Path, length: int, count: int = 200) -> Path:
@@ -36,3 +42,26 @@ def test_context_of_plain_text_stays(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 400)
     corpus = open_corpus([tmp_path / "book.txt"])
     assert suggested_model(corpus, 60, TrainingConfig(minutes=2.0), "looped")["context_length"] == 128
+
+
+@pytest.mark.parametrize(("speed", "dropout"), [(5_000.0, 0.0), (50_000.0, 0.3)])
+def test_a_fast_machine_that_reads_a_text_often_regularises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, dropout: float
+) -> None:
+    # Eight minutes are 2.4 or 24 million tokens of a text of some 400,000 to learn from.
+    monkeypatch.setattr(
+        regularise, "estimate", lambda layout, training, device: SimpleNamespace(tokens_per_second=speed)
+    )
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 14_000)
+    found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0), tmp_path))
+    assert isinstance(found, TextPlan)
+    assert (found.model.dropout, found.training.weight_decay) == (dropout, dropout)
+
+
+def test_what_was_chosen_stays(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 400)
+    settings = {"model.dropout": 0.05, "training.weight_decay": 0.01}
+    request = train_request(paths=(str(tmp_path / "book.txt"),), epochs=12.0, settings=settings)
+    found = result_of(plan(request, tmp_path))
+    assert isinstance(found, TextPlan)
+    assert (found.model.dropout, found.training.weight_decay) == (0.05, 0.01)
