@@ -39,8 +39,8 @@ def placement(variables: Mapping[str, str]) -> Placement | None:
         found = Placement(
             rank=rank,
             count=count,
-            local_rank=int(variables.get("LOCAL_RANK", rank)),
-            local_count=int(variables.get("LOCAL_WORLD_SIZE", count)),
+            local_rank=int(variables.get("LOCAL_RANK", 0)),
+            local_count=int(variables.get("LOCAL_WORLD_SIZE", 1)),
             restarts=int(variables.get("TORCHELASTIC_RESTART_COUNT", 0)),
             launch=name if (is_named := name not in ("", "none")) else f"none-{os.getppid()}",
             is_named=is_named,
