@@ -41,6 +41,11 @@ class ProcessGroup:
     @classmethod
     def join(cls, place: Placement) -> "ProcessGroup":
         """Connect to the others: once all have come. Raises UsageError where they cannot be reached."""
+        if not dist.is_available() or not dist.is_gloo_available():
+            raise UsageError(
+                "This build of torch cannot connect processes: it has no gloo.",
+                hint="Train in one process, or install torch from its own page.",
+            )
         has_gpus = torch.cuda.is_available()
         if has_gpus and place.local_count > torch.cuda.device_count():
             raise UsageError(

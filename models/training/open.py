@@ -7,10 +7,11 @@ from dataclasses import replace
 import torch
 
 from data.errors import UsageError
+from data.wording import counted
 from models.architectures import build_model, skeleton
 from models.config import TrainingConfig
 from models.cost.estimate import require_memory
-from models.device import machine_name, prepare_process
+from models.device import core_count, machine_name, prepare_process
 from models.errors import CheckpointError
 from models.growth.transaction import recover
 from models.runs.best_weights import restore_best_weights
@@ -57,6 +58,11 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
         )
     if machine.notice is not None:
         yield NoticeGiven(message=machine.notice)
+    if machine.device.type == "cpu" and team.on_this_machine > core_count():
+        yield NoticeGiven(
+            message=f"{team.on_this_machine} processes share {counted(core_count(), 'core')}, "
+            "which makes them slower than fewer would be."
+        )
     model_config = model_config_of(run, config)
     if snapshot is not None:
         require_matching_shapes(model_config, snapshot.model, f"The checkpoint of step {snapshot.step}")

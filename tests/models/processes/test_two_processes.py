@@ -14,6 +14,7 @@ from data.cache import set_cache_dir
 from models.runs.checkpoint import load_checkpoint
 from models.runs.events import MicroBatchHalved, NoticeGiven, RunFailed, RunPaused, RunStarted, StepFinished
 from models.runs.run import Run
+from models.training.control import Control
 from models.training.trainer import train
 from tests.models.processes.hosts import Hosts
 
@@ -95,6 +96,17 @@ def test_a_pause_changes_nothing_and_one_process_can_go_on(hosts: Hosts, new_run
     assert losses(alone) == pytest.approx(losses(whole), abs=0.01)
     notices = [event.message for event in alone.events() if isinstance(event, NoticeGiven)]
     assert any("trained by 2 processes. It goes on with 1" in message for message in notices)
+
+
+def test_a_run_of_one_process_goes_on_in_two(hosts: Hosts, new_run: NewRun) -> None:
+    whole, joined, control = new_run("whole"), new_run("joined"), Control()
+    train_alone(whole)
+    for event in joined.record(train(joined, control)):
+        if isinstance(event, StepFinished) and event.step == 5:
+            control.pause()
+    assert hosts.train(joined) == "RunFinished"
+    assert losses(joined)[:5] == losses(whole)[:5]
+    assert losses(joined) == pytest.approx(losses(whole), abs=0.01)
 
 
 def test_ctrl_c_in_any_process_pauses_all(hosts: Hosts, new_run: NewRun) -> None:
