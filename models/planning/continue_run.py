@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from data.bpe_growth import grow_bpe
@@ -30,9 +29,8 @@ from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
 from models.layers.initialise import no_init
 from models.planning.continuation_plan import ContinuationPlan, require_full_context
-from models.planning.defaults import MAX_EPOCHS, suggested_minutes
+from models.planning.defaults import MAX_EPOCHS, suggested_minutes, suggested_regularisation
 from models.planning.measured_speed import with_measured_speed
-from models.planning.regularise import regularisation_for
 from models.planning.replay_share import Replay, chosen_share, is_read_often
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
@@ -110,15 +108,16 @@ def _another_text(
     training, notice = _fitted_to_machine(config, training, request)
     if notice is not None:
         yield NoticeGiven(message=notice)
-    device = choose_device(training.device)
-    new, training = _fitted_to_text(config, old, grown, data, training, request, device)
-    layout = skeleton(new)
+    new, training = _with_both_texts(old, grown, training, request)
+    device, layout = choose_device(training.device), skeleton(new)
     require_memory(layout, training, device)
     prepare_process(choose_machine(training, config.calibration).threads)
-    moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
-    snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
     expected = with_measured_speed(estimate(layout, training, device), new, training, device)
     read = expected_tokens(training, new, data, expected.tokens_per_second)
+    new, training = _regularised(config, new, training, request, read / max(1, data.train_tokens))
+    layout = skeleton(new)
+    moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
+    snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
     replay = _replay(
         request, snapshot, new, training, data, samples, _unknown_share(tokenizer, samples, corpus), read
     )
@@ -256,27 +255,28 @@ def _training(config: RunConfig, corpus: Corpus, request: TrainRequest) -> Train
     return from_dict(TrainingConfig, {**values, **length}, "training")
 
 
-def _fitted_to_text(
-    config: RunConfig,
-    old: ModelConfig,
-    tokenizer: Tokenizer,
-    data: PreparedData,
-    training: TrainingConfig,
-    request: TrainRequest,
-    device: torch.device,
+def _with_both_texts(
+    old: ModelConfig, tokenizer: Tokenizer, training: TrainingConfig, request: TrainRequest
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """The model with the vocabulary of both texts, and the training; both with what the new text decides,
-    where the user did not."""
-    chosen = request.overrides.training
-    if "max_epochs" not in chosen:
-        training = replace(training, max_epochs=MAX_EPOCHS)
+    """The model with the vocabulary of both texts, and the training, which may read the new one so often."""
     values = {**asdict(old), "vocab_size": tokenizer.vocab_size}
     model = model_config({"architecture": old.architecture, **values, **request.overrides.model})
-    # What is dropped so that a short text is not learned by heart would cost the longer ones before it.
-    suggested = regularisation_for(skeleton(model), training, data, device)
+    if "max_epochs" in request.overrides.training:
+        return model, training
+    return model, replace(training, max_epochs=MAX_EPOCHS)
+
+
+def _regularised(
+    config: RunConfig, model: ModelConfig, training: TrainingConfig, request: TrainRequest, epochs: float
+) -> tuple[ModelConfig, TrainingConfig]:
+    """Both with no more regularisation than a text asks for that is read so often; what was chosen stays.
+
+    What is dropped so that a short text is not learned by heart would cost the longer ones before it.
+    """
+    suggested = suggested_regularisation(epochs)
     if "dropout" not in request.overrides.model:
-        model = replace(model, dropout=min(old.dropout, suggested.dropout))
-    if "weight_decay" not in chosen:
+        model = replace(model, dropout=min(model.dropout, suggested.dropout))
+    if "weight_decay" not in request.overrides.training:
         decay = min(config.training_config().weight_decay, suggested.weight_decay)
         training = replace(training, weight_decay=decay)
     return model, training

@@ -24,15 +24,21 @@ from models.planning.defaults import (
     max_micro_batch,
     suggested_minutes,
     suggested_model,
+    suggested_regularisation,
     suggested_training,
 )
 from models.planning.measured_speed import with_measured_speed
 from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
-from models.planning.regularise import regularisation_for
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
-from models.planning.text_plan import TextPlan, is_lopsided, require_conversations, require_documents
+from models.planning.text_plan import (
+    TextPlan,
+    expected_tokens,
+    is_lopsided,
+    require_conversations,
+    require_documents,
+)
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced
 from models.runs.progress import read_corpus, with_progress_events
@@ -102,9 +108,6 @@ def plan_new_run(
         training, **{name: value for name, value in suggested.items() if name not in resolved.chosen}
     )
     layout = skeleton(model)
-    model, training = _regularised(resolved, layout, training, data)
-    if model != layout.config:
-        layout = skeleton(model)
     training = yield from _fitted_to_memory(resolved, data, layout, training)
     draft = TextPlan(
         name=request.name or suggest_name(corpus.name, runs_dir),
@@ -122,16 +125,29 @@ def plan_new_run(
         started_at=started_at,
     )
     yield PlanDrafted(rows=dict(draft.rows()))
-    expected = estimate(layout, training, resolved.device)
-    return replace(draft, estimate=with_measured_speed(expected, model, training, resolved.device))
+    expected = with_measured_speed(
+        estimate(layout, training, resolved.device), draft.model, training, resolved.device
+    )
+    model, training = _regularised(resolved, model, training, data, expected.tokens_per_second)
+    if model != draft.model:  # dropout takes time
+        layout = skeleton(model)
+        expected = with_measured_speed(
+            estimate(layout, training, resolved.device), model, training, resolved.device
+        )
+    return replace(draft, model=model, training=training, skeleton=layout, estimate=expected)
 
 
 def _regularised(
-    resolved: ResolvedRequest, layout: RecursiveLM, training: TrainingConfig, data: TokenCounts
+    resolved: ResolvedRequest,
+    model: ModelConfig,
+    training: TrainingConfig,
+    data: TokenCounts,
+    tokens_per_second: float,
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """The model of `layout` and the training, with what keeps the model from learning the text by heart, as
-    often as this machine will read it in the time there is; what was chosen stays."""
-    model, suggested = layout.config, regularisation_for(layout, training, data, resolved.device)
+    """Both with what keeps the model from learning the text by heart, as often as this machine will read it
+    in the time there is; what was chosen stays."""
+    read = expected_tokens(training, model, data, tokens_per_second)
+    suggested = suggested_regularisation(read / max(1, data.train_tokens))
     if resolved.created is None and "dropout" not in resolved.model:
         model = replace(model, dropout=suggested.dropout)
     if "weight_decay" not in resolved.chosen:

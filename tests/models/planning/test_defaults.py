@@ -1,15 +1,15 @@
 """What suits a corpus where nothing was chosen."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from data.corpus import open_corpus
 from data.progress import result_of
 from models.config import TrainingConfig
-from models.planning import regularise
+from models.planning import new_run
 from models.planning.defaults import suggested_model
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
@@ -50,7 +50,7 @@ def test_a_fast_machine_that_reads_a_text_often_regularises(
 ) -> None:
     # Eight minutes are 2.4 or 24 million tokens of a text of some 400,000 to learn from.
     monkeypatch.setattr(
-        regularise, "estimate", lambda layout, training, device: SimpleNamespace(tokens_per_second=speed)
+        new_run, "with_measured_speed", lambda expected, *_: replace(expected, tokens_per_second=speed)
     )
     (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 14_000)
     found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0), tmp_path))
