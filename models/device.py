@@ -13,8 +13,12 @@ from torch import Tensor
 
 from data.errors import UsageError
 
+ABSENT = torch.device("meta")
+"""Stands for a device that is not on this machine, in a plan: its speed is unknown, and its memory is not
+counted."""
 NUMBER_FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _MOST_OF_FILE = 2**16
+_BOUNDLESS = 2**60
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -82,6 +86,8 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 def free_memory_bytes(device: torch.device) -> int:
     """Memory that can still be had on `device`."""
+    if device == ABSENT:
+        return _BOUNDLESS
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return psutil.virtual_memory().available

@@ -113,6 +113,35 @@ NumberFormatOption = Annotated[
         panel=WHERE_PANEL,
     ),
 ]
+LinkBandwidthOption = Annotated[
+    str | None,
+    env_option(
+        "--link-bandwidth",
+        setting="machine.link_bandwidth",
+        metavar="SPEED",
+        help="With --dry-run: what a process sends to the next one, such as 50GB/s or 100Gbit/s.",
+        panel=WHERE_PANEL,
+    ),
+]
+LinkLatencyOption = Annotated[
+    str | None,
+    env_option(
+        "--link-latency",
+        setting="machine.link_latency",
+        metavar="TIME",
+        help="With --dry-run: how long the first byte takes, such as 10us.",
+        panel=WHERE_PANEL,
+    ),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the plan only. With --nproc, or a --device that is not here (a100, h100, h200, l40s, "
+        "rtx4090): also what a step would take there.",
+        rich_help_panel=WHERE_PANEL,
+    ),
+]
 ContinueOption = Annotated[
     str | None,
     typer.Option(

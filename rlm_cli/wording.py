@@ -68,7 +68,7 @@ _REQUEST_FLAGS = {
 _QUOTED_OR_BRACES = re.compile(
     r"""(?<![^\s(])'.*?'(?=[\s.,:;)]|$)|\{((?:'[^'\n]*'|"[^"\n]*"|[^{}'"\n])+)\}"""
 )
-_SETTING = re.compile(r"(?:model|training)\.[a-z][a-z0-9_]*")
+_SETTING = re.compile(r"(?:machine|model|training)\.[a-z][a-z0-9_]*")
 
 
 def in_cli_words(text: str) -> str:

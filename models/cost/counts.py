@@ -72,11 +72,19 @@ def projected_width(model: RecursiveLM) -> int:
 def newton_schulz_flops(model: RecursiveLM) -> float:
     """What Muon computes in a step to make the updates of the blocks' matrices orthogonal."""
     total = 0.0
+    for shape in matrix_shapes(model):
+        short, long = sorted(shape)
+        total += NEWTON_SCHULZ_ITERATIONS * (4 * short**2 * long + 2 * short**3)
+    return total
+
+
+def matrix_shapes(model: RecursiveLM) -> list[tuple[int, int]]:
+    """Rows and columns of each matrix that Muon makes orthogonal: a fused projection has several."""
+    shapes = []
     for part in _block_linears(model):
         parts = part.parts if isinstance(part, FusedLinear) else 1
-        short, long = sorted((part.out_features // parts, part.in_features))
-        total += parts * NEWTON_SCHULZ_ITERATIONS * (4 * short**2 * long + 2 * short**3)
-    return total
+        shapes += [(part.out_features // parts, part.in_features)] * parts
+    return shapes
 
 
 def state_bytes(model: RecursiveLM, training: TrainingConfig) -> int:

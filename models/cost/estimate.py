@@ -11,7 +11,7 @@ from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, muon_weights, state_bytes
 from models.cost.number_format import NumberFormat, choose_number_format
 from models.cost.speed import MachineRates, machine_rates, step_seconds
-from models.device import free_memory_bytes
+from models.device import ABSENT, free_memory_bytes
 from models.recursive_lm import RecursiveLM
 
 _WIDTH_BYTES, _FEED_FORWARD_BYTES = 52, 12
@@ -61,7 +61,12 @@ def require_memory(
 
 def sequences_at_once(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> int:
     """How many sequences a step should take at a time so that they fit into memory, at least one."""
-    free = free_memory_bytes(device) - state_bytes(model, training)
+    return sequences_in(model, training, free_memory_bytes(device))
+
+
+def sequences_in(model: RecursiveLM, training: TrainingConfig, memory: float) -> int:
+    """The same for so many bytes of memory."""
+    free = memory - state_bytes(model, training)
     return max(1, int(_SHARE_FOR_PIECES * free / _sequence_bytes(model)))
 
 
@@ -111,9 +116,11 @@ def training_bytes(model: RecursiveLM, training: TrainingConfig, number_format: 
 def estimate(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> Estimate:
     """`sizes` with the speed, from a few rates of the machine, which takes a fifth of a second.
 
-    `model` may be a skeleton.
+    `model` may be a skeleton. Of an absent device the speed is nan.
     """
     counted = sizes(model, training, device)
+    if device == ABSENT:
+        return counted
     number_format = counted.number_format.name
     rates = machine_rates(device, training, number_format)
     seconds = _mean_step_seconds(model, training, number_format, rates)

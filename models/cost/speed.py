@@ -84,12 +84,20 @@ def step_seconds(
 
 def optimizer_seconds(model: RecursiveLM, training: TrainingConfig, rates: MachineRates) -> float:
     """Seconds that one step of the optimizer takes."""
+    moved = optimizer_bytes(model, training) / rates.memory
+    return update_seconds(model, training, rates) + moved + _STEP_S
+
+
+def update_seconds(model: RecursiveLM, training: TrainingConfig, rates: MachineRates) -> float:
+    """Seconds of these for the products that make Muon's updates orthogonal."""
+    return _PRODUCTS * newton_schulz_flops(model) / rates.updates if training.optimizer == "muon" else 0.0
+
+
+def optimizer_bytes(model: RecursiveLM, training: TrainingConfig) -> float:
+    """Bytes that one step of the optimizer reads and writes, besides those products."""
     total = model.parameter_counts()[0]
-    if training.optimizer != "muon":
-        return _WEIGHT_BYTES * total / rates.memory + _STEP_S
-    matrices = muon_weights(model)
-    moved = _MATRIX_WEIGHT_BYTES * matrices + _WEIGHT_BYTES * (total - matrices)
-    return _PRODUCTS * newton_schulz_flops(model) / rates.updates + moved / rates.memory + _STEP_S
+    matrices = muon_weights(model) if training.optimizer == "muon" else 0
+    return _MATRIX_WEIGHT_BYTES * matrices + _WEIGHT_BYTES * (total - matrices)
 
 
 def _product_rate(device: torch.device, number_format: str) -> float:

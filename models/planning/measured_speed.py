@@ -14,6 +14,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.cost.speed import with_threads
 from models.depth import Depth
+from models.device import ABSENT
 from models.runs.run_config import Calibration
 from models.training.calibrate import Probe
 from models.training.time_budget import TimeBudget
@@ -31,7 +32,8 @@ def with_measured_speed(
 ) -> Estimate:
     """`expected` with the mean speed over a training, from passes of the model. It takes one to two seconds;
     threads and random numbers of the process are as before."""
-    if expected.parameters > MAX_PARAMETERS or getattr(config, "task", "text") != "text":
+    is_too_large = expected.parameters > MAX_PARAMETERS
+    if is_too_large or device == ABSENT or getattr(config, "task", "text") != "text":
         return expected
     with with_threads(training.threads), torch.random.fork_rng(devices=[]):
         seconds = _mean_step_s(expected, config, training, device)

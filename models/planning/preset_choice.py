@@ -10,13 +10,17 @@ from models.presets import Preset, preset_named
 _PIECES = {"bpe": "byte pairs", "character": "characters"}  # the kinds that presets have
 
 
-def preset_for(name: str | None, training: Mapping[str, Any]) -> Preset | None:
+def preset_for(
+    name: str | None, training: Mapping[str, Any], *, for_absent_device: bool = False
+) -> Preset | None:
     """The preset of that name for the device among `training` settings, or the best there is.
 
-    None for no name. Raises UsageError for a preset or a device there is not.
+    An absent device is a GPU. None for no name. Raises UsageError for a preset or a device there is not.
     """
     if name is None:
         return None
+    if for_absent_device:
+        return preset_named(name, on_gpu=True)
     device = choose_device(str(training.get("device", "auto")))
     return preset_named(name, on_gpu=device.type != "cpu")
 

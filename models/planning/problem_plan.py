@@ -15,7 +15,7 @@ from data.wording import byte_size, counted
 from models.architectures import config_type, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, require_memory
-from models.device import choose_device
+from models.planning.absent_device import device_of
 from models.planning.preset_choice import preset_for
 from models.planning.request import TrainRequest, length_in, model_settings, without_length
 from models.recursive_lm import RecursiveLM
@@ -147,7 +147,7 @@ def plan_problems(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     if request.name is not None:
         require_free_name(request.name, runs_dir)
     overrides = request.overrides
-    preset = preset_for(request.preset, overrides.training)
+    preset = preset_for(request.preset, overrides.training, for_absent_device=request.for_absent_device)
     recipe = dict(preset.training) if preset is not None else {}
     tokenizer = tokenizer_of(problems)
     shape = model_settings(overrides, preset)
@@ -163,7 +163,7 @@ def plan_problems(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     length = overrides.length or length_in(recipe) or {"minutes": DEFAULT_MINUTES}
     chosen = {**_TRAINING, **without_length(recipe), **overrides.training, **length}
     training = from_dict(TrainingConfig, chosen, "training")
-    device, layout = choose_device(training.device), skeleton(model)
+    device, layout = device_of(request, training.device), skeleton(model)
     require_memory(layout, training, device)
     return ProblemPlan(
         name=request.name or suggest_name(run_stem(problems), runs_dir),

@@ -13,7 +13,7 @@ from data.puzzle_kind import PuzzleKind
 from data.puzzle_kinds import kind_of, named_set
 from models.architectures import DEFAULT_PUZZLE_ARCHITECTURE, model_config
 from models.config import ModelConfig, TrainingConfig
-from models.device import choose_device
+from models.planning.absent_device import device_of
 from models.planning.preset_choice import preset_for
 from models.planning.puzzle_defaults import (
     puzzle_model_defaults,
@@ -83,7 +83,7 @@ def resolve_puzzle_request(request: TrainRequest, runs_dir: Path) -> ResolvedPuz
     if request.name is not None:
         require_free_name(request.name, runs_dir)
     training = request.overrides.training
-    preset = preset_for(request.preset, training)
+    preset = preset_for(request.preset, training, for_absent_device=request.for_absent_device)
     assert request.task is not None
     resolved = ResolvedPuzzleRequest(
         source=source,
@@ -91,7 +91,7 @@ def resolve_puzzle_request(request: TrainRequest, runs_dir: Path) -> ResolvedPuz
         shape=_shape(request.overrides, preset),
         overrides=request.overrides,
         recipe=preset.training if preset is not None else {},
-        device=choose_device(str(training.get("device", "auto"))),
+        device=device_of(request, str(training.get("device", "auto"))),
     )
     _require_possible(resolved)
     return resolved

@@ -13,6 +13,7 @@ from typing import Any, Self
 from data.errors import UsageError
 from models.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, config_type
 from models.config import LENGTHS, ModelConfig, TrainingConfig
+from models.cost.machines import parse_figure
 from models.presets import Preset
 from models.settings import Settings, parse_value, unknown_setting
 
@@ -44,6 +45,11 @@ class Overrides:
     def training(self) -> Settings:
         """The settings of the training but its length, by field."""
         return {name: value for name, value in self._section("training").items() if name not in LENGTHS}
+
+    @property
+    def machine(self) -> dict[str, float]:
+        """The figures of a machine that is only planned for, by name."""
+        return self._section("machine")
 
     @property
     def length(self) -> Settings:
@@ -95,6 +101,10 @@ class TrainRequest:
     """Share of what it learns from then on that comes from its earlier texts."""
     grow_vocab: int | None = None
     """Byte pairs it learns then, besides those it has."""
+
+    for_absent_device: bool = False
+    """Whether training.device is one that is not on this machine: then there is only a plan, and
+    `models.planning.absent_device` made the request."""
 
     @property
     def encodings(self) -> tuple[str, ...]:
@@ -149,6 +159,8 @@ def parse_setting(path: str, value: Any) -> Any:
     nearest one, and for a value that is not of its type.
     """
     section, _, name = path.partition(".")
+    if section == "machine" and name:
+        return parse_figure(name, value)
     if section not in ("model", "training") or not name:
         raise UsageError(
             f"There is no setting '{path}'.",

@@ -15,7 +15,7 @@ from data.wording import counted
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import require_memory
-from models.device import choose_device
+from models.planning.absent_device import device_of
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
 from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
@@ -69,14 +69,18 @@ def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
     if created is not None and stored is not None:
         require_untrained(created, stored)
     overrides, of_run = request.overrides, stored.training if stored is not None else {}
-    preset = preset_for(request.preset, {**of_run, **overrides.training})
+    preset = preset_for(
+        request.preset,
+        {**of_run, **overrides.training},
+        for_absent_device=request.for_absent_device,
+    )
     if created is not None and stored is not None:
         _require_same_shape(created, stored.model.dials, overrides, preset)
         shape = {**stored.model.dials, **overrides.model}
     else:
         shape = model_settings(overrides, preset)
     training, chosen = _training(overrides, of_run, preset)
-    device = choose_device(training.device)
+    device = device_of(request, training.device)
     _require_text_model(shape, training, device)
     size = overrides.model.get("vocab_size")
     tokenizer, reason, vocab_size = _tokenizer(request.tokenizer, size, preset, created, stored)

@@ -11,10 +11,10 @@ from data.errors import UsageError
 from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.choose_run import can_ask_user, choose_until_planned
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
+from rlm_cli.dry_run import for_named_machine, require_dry_run, show_plan
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (
-    WHERE_PANEL,
     ArchitectureOption,
     ConfigOption,
     ContextOption,
@@ -46,11 +46,14 @@ from rlm_cli.train_options import (
     BatchSizeOption,
     ContinueOption,
     CountOption,
+    DryRunOption,
     EpochsOption,
     FreshOption,
     GrowByOption,
     GrowEveryOption,
     GrowVocabularyOption,
+    LinkBandwidthOption,
+    LinkLatencyOption,
     LossOnOption,
     MixOption,
     NumberFormatOption,
@@ -126,9 +129,9 @@ def train(
     grow_vocab: GrowVocabularyOption = None,
     grow_every: GrowEveryOption = None,
     grow_by: GrowByOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan only.", rich_help_panel=WHERE_PANEL)
-    ] = False,
+    dry_run: DryRunOption = False,
+    link_bandwidth: LinkBandwidthOption = None,
+    link_latency: LinkLatencyOption = None,
     detach: DetachOption = False,
     tui: TuiOption = False,
     json: JsonOption = False,
@@ -163,6 +166,7 @@ def train(
       rlm train --task grid pairs.csv
       rlm train --task compose:s3
       rlm train book.txt --nproc 2
+      rlm train book.txt --dry-run --nproc 64 --device h100 --batch-size 512
     """
     output = Output.of(json=json, quiet=quiet)
     require_no_launch_in_launch(processes, detach=detach, tui=tui)
@@ -191,15 +195,19 @@ def train(
         from models.training.open import require_divisible
         from rlm_cli.environment import runs_dir as find_runs_dir
 
-        request = train_request(context)
+        request, machine = train_request(context), None
+        if dry_run:
+            request, machine = for_named_machine(request)
+        else:
+            require_dry_run(request)
+        may_ask = not fresh and team is None and machine is None
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
-        plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=not fresh and team is None)
+        plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=may_ask)
         if processes:
             require_divisible(plan.training, processes)
         if dry_run:
-            output.pairs(plan.rows())
-            output.json(plan.to_dict())
+            show_plan(plan, request, machine, processes, output)
             return
         output.pairs(plan.rows(), to_stderr=True)
     continued_run = None
