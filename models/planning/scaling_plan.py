@@ -211,8 +211,8 @@ def _time(seconds: float) -> str:
 
 
 def _figure(number: float) -> str:
-    """A number as 989 T, 12.3 M or 1,234."""
+    """A number as 989 T, 12.3 M or 123,000, to three digits."""
     for scale, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
         if number >= scale:
             return f"{number / scale:.3g} {unit}"
-    return f"{number:,.0f}"
+    return f"{float(f'{number:.3g}'):,.0f}"
