@@ -34,7 +34,11 @@ def show_plan(
     from models.planning.resume_plan import ResumePlan
     from models.planning.scaling_plan import plan_scaling, with_scaling
 
-    figures = request.overrides.machine
+    figures = {
+        name: value
+        for name, value in request.overrides.machine.items()
+        if machine or name.startswith("link_") or f"machine.{name}" not in request.ambient
+    }
     if not (processes or machine or figures) or isinstance(plan, ResumePlan):
         output.pairs(plan.rows())
         output.json(plan.to_dict())

@@ -1,5 +1,5 @@
-"""How fast two processes of this machine exchange bytes: measured between two threads, in a few hundredths of
-a second, through a pair of sockets that no network is part of."""
+"""How fast two processes of this machine exchange bytes: measured between two threads in a few hundredths of
+a second, over TCP inside the machine, as gloo does it."""
 
 import socket
 import threading
@@ -11,6 +11,7 @@ _BYTES = 8 << 20
 _CHUNK = 1 << 20
 _ROUNDS = 200
 _TRIES = 3
+_PATIENCE_S = 2.0
 
 
 def measure_link() -> Link:
@@ -18,7 +19,7 @@ def measure_link() -> Link:
 
     A sum needs the bytes of the other process and the time to add them, which is not in the bandwidth.
     """
-    ours, theirs = socket.socketpair()
+    ours, theirs = _connected()
     with ours, theirs:
         other = threading.Thread(target=_answer, args=(theirs,), daemon=True)
         other.start()
@@ -29,6 +30,20 @@ def measure_link() -> Link:
         ours.shutdown(socket.SHUT_RDWR)
         other.join()
     return Link(bandwidth, latency_s)
+
+
+def _connected() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a connection of this machine to itself."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            ours = socket.create_connection(server.getsockname(), timeout=_PATIENCE_S)
+            theirs, _ = server.accept()
+    except OSError:  # a machine without a loopback
+        return socket.socketpair()
+    for end in (ours, theirs):
+        end.settimeout(None)
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return ours, theirs
 
 
 def _answer(connection: socket.socket) -> None:

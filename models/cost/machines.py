@@ -94,6 +94,15 @@ MACHINES = {
     )
 }
 
+
+def link_between_gpus(name: str) -> Link:
+    """The link of two GPUs of one machine, by the name that their maker gives them; a PCIe Gen4 slot for one
+    that is not among `MACHINES`."""
+    words = "".join(name.lower().split())
+    found = (machine.inside for machine in MACHINES.values() if machine.name in words)
+    return next(found, Link(32e9, _PCIE_S))
+
+
 _SIZES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _RATES = {
     **{f"{unit}/s": scale for unit, scale in _SIZES.items()},

@@ -10,7 +10,7 @@ from models.architectures import skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, sequences_in
 from models.cost.link_speed import measure_link
-from models.cost.machines import Link, Machine, with_link_figures
+from models.cost.machines import Link, Machine, link_between_gpus, with_link_figures
 from models.cost.number_format import NumberFormat
 from models.cost.scaling import (
     MOST_PROCESSES,
@@ -23,7 +23,7 @@ from models.cost.scaling import (
     work_on,
 )
 from models.cost.speed import machine_rates
-from models.device import choose_device, core_count, rough_product_format
+from models.device import choose_device, core_count, device_name, rough_product_format
 from models.planning.measured_speed import with_measured_speed
 from models.runs.typed_json import JsonObject
 
@@ -80,8 +80,8 @@ class ScalingPlan:
 
     def _device(self) -> str:
         if self.machine is None:
-            threads = f" with {counted(self.threads, 'thread')}" if self.threads else ""
-            return f"each on {self.device}{threads}, whose speed was measured here"
+            threads = f"{counted(self.threads, 'thread')} of " if self.threads else ""
+            return f"each on {threads}a device like this {self.device}, whose speed was measured"
         speed, used = _figure(self.machine.flops), percent(self.machine.utilisation)
         return f"each on {self.device}: {speed}FLOP/s, of which {used} are reached"
 
@@ -170,9 +170,10 @@ def _measured(
     rates = machine_rates(device, of_process, number_format)
     update_bytes = 2 if rough_product_format(device) == "bfloat16" else 4
     work = work_measured(layout, of_process, rates, found.tokens_per_second)
-    shape, link = shape_of(layout, training, update_bytes), with_link_figures(measure_link(), figures)
+    measured = measure_link() if device.type != "cuda" else link_between_gpus(device_name(device))
+    shape, link = shape_of(layout, training, update_bytes), with_link_figures(measured, figures)
     return ScalingPlan(
-        device=f"this machine's {device.type}",
+        device=device.type,
         threads=of_process.threads if device.type == "cpu" else 0,
         link=link,
         machine=None,

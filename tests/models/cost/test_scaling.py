@@ -14,7 +14,7 @@ from models.config import TrainingConfig
 from models.cost import scaling as formulas
 from models.cost.counts import newton_schulz_flops, step_flops
 from models.cost.link_speed import measure_link
-from models.cost.machines import MACHINES, Link, parse_figure
+from models.cost.machines import MACHINES, Link, link_between_gpus, parse_figure
 from models.cost.scaling import (
     all_reduces,
     busiest_share,
@@ -140,6 +140,12 @@ def test_a_ring_over_machines_has_their_link() -> None:
     assert set_here.link(2) == set_here.link(64) == Link(5e9, 0.0)
 
 
+def test_gpus_are_known_by_the_names_of_their_makers() -> None:
+    assert link_between_gpus("NVIDIA H100 80GB HBM3") == H100.inside
+    assert link_between_gpus("NVIDIA GeForce RTX 4090") == MACHINES["rtx4090"].inside
+    assert link_between_gpus("Another one").bandwidth == 32e9
+
+
 def test_a_process_takes_less_memory_with_its_share_of_the_batch() -> None:
     alone, one_of_eight = (process_bytes(MODEL, TRAINING, "bfloat16", count, 2) for count in (1, 8))
     assert one_of_eight < alone / 4
@@ -178,3 +184,11 @@ def test_other_figures_are_refused(name: str, text: object) -> None:
 def test_the_link_of_this_machine_is_measured() -> None:
     link = measure_link()
     assert 0 < link.latency_s < 1 and 1e6 < link.bandwidth < 1e14
+
+
+def test_a_machine_without_loopback_has_a_link_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no such address")
+
+    monkeypatch.setattr("socket.create_server", refuse)
+    assert measure_link().bandwidth > 1e6

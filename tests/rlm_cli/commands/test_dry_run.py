@@ -84,6 +84,9 @@ def test_processes_of_this_machine_are_measured(
     found = planned(capsys, two)["scaling"]
     assert found["is_measured"] and found["machine"] is None and found["threads"] == 1
     assert found["link"]["bandwidth"] > 0 and 0 < found["efficiency"] < 1
+    Path("gpu.toml").write_text('[machine]\nmemory = "80GB"\nlink_latency = 0.5\n')
+    slow = planned(capsys, [*two, "--config", "gpu.toml"])["scaling"]
+    assert slow["link"]["latency_s"] == 0.5 and slow["exchanging_s"] > 1
     assert main([*two, "--set", "machine.memory=1TB"]) == 2
     assert "is for a device that is not here" in " ".join(capsys.readouterr().err.split())
 
