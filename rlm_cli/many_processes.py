@@ -1,8 +1,6 @@
 """A training in several processes of this machine. It is shown and controlled as if it ran in this one."""
 
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING
 from data.errors import RlmError
 from models.runs import events
 from models.runs.control_requests import Request, request
-from models.runs.detached import exit_code
+from models.runs.detached import exit_code, kill
 from models.runs.detached_output import OUTPUT_FILE, last_error, printed
 from models.runs.events import Event
 from models.runs.follow import Follower
@@ -64,12 +62,11 @@ def train_in_processes(
     printed_before, earlier = len(printed(log)), follower.history.ended
     process = start_training(run, planned_at, processes)
 
-    def kill() -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process, signal.SIGKILL)
+    def end() -> None:
+        kill(process)
         end_process()
 
-    _, paused_code = show_training(_events(follower, process), RemoteControl(run), output, kill)
+    _, paused_code = show_training(_events(follower, process), RemoteControl(run), output, end)
     _wait_for(process)
     wait_until_idle(run)
     ended = follower.history.ended

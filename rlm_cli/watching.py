@@ -78,11 +78,13 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None, 
         output.result(reference(run))
         output.say(f"Follow it:  {program()} watch {quoted_reference(run)}")
         return ExitCode.OK
-    ended = follower.history.ended
+    ended, told = follower.history.ended, ExitCode.FAILED
     if ended is not None and ended is not earlier:
-        report_end(run, follower.history, output)
+        told = report_end(run, follower.history, output)
     else:
         output.error(last_error(printed(log)[printed_before:]) or _ended_without_a_word(run))
+    if processes > 1:  # the exit code is that of torchrun
+        return ExitCode.PAUSED if isinstance(ended, events.RunPaused) else told
     code = exit_code(process)
     return ExitCode.FAILED if code is None or code < 0 else code
 

@@ -3,6 +3,7 @@
 Whether a run is trained, and whether its trainer lives, is what the run's lock says: `Run.is_busy`.
 """
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
@@ -53,6 +54,19 @@ def start_attached(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def kill(process: int) -> None:
+    """End a process of `start_detached`, and all that it started, as they stand."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        first = psutil.Process(process)
+        first.suspend()  # it starts no others meanwhile
+        started = first.children(recursive=True)
+        for one in (first, *started):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 def exit_code(process: int) -> int | None:

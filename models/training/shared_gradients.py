@@ -23,10 +23,12 @@ gradients in memory."""
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one process made of its piece: None where memory ran out."""
+    """What one process made of its piece: None where memory ran out, or something else failed."""
 
     contribution: Contribution | None
     seconds: float
+    error: Exception | None = None
+    """What failed, other than memory that ran out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,15 @@ class SharedOutcome:
 
 
 def compute(learner: Learner, piece: Piece, seed: int, micro_batch: int) -> Outcome:
-    """Accumulate the gradients of `piece`, with dropout that depends on `seed` alone."""
+    """Accumulate the gradients of `piece`, with dropout that depends on `seed` alone. Raises nothing: other
+    processes wait for the outcome."""
     began = time.monotonic()
     torch.manual_seed(seed)
     try:
         contribution = piece.accumulate(learner, micro_batch)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        return Outcome(None, time.monotonic() - began)
+    except Exception as error:
+        ran_out_of_memory = isinstance(error, RuntimeError) and is_out_of_memory(error)
+        return Outcome(None, time.monotonic() - began, None if ran_out_of_memory else error)
     return Outcome(contribution, time.monotonic() - began)
 
 

@@ -116,12 +116,17 @@ class Team:
         seed = session.config.seed * 1_000_003 + session.counters.step
         if self.group is not None:
             self.group.send([Compute(piece, seed, micro_batch) for piece in pieces])
-        outcome = compute(learner, pieces[0], seed, micro_batch)
+        outcome, parameters = compute(learner, pieces[0], seed, micro_batch), list(learner.model.parameters())
+        if outcome.error is not None:
+            if self.group is not None:
+                with contextlib.suppress(ProcessLostError):  # the others wait to hear of it
+                    share_outcome(self.group, outcome, parameters, was_interrupted=False)
+            raise outcome.error
         if self.group is None:
             if outcome.contribution is None:
                 raise torch.OutOfMemoryError("out of memory")
             return [outcome.contribution]
-        shared = share_outcome(self.group, outcome, list(learner.model.parameters()), was_interrupted=False)
+        shared = share_outcome(self.group, outcome, parameters, was_interrupted=False)
         self.was_interrupted = self.was_interrupted or shared.was_interrupted
         if shared.ran_out_of_memory or outcome.contribution is None:
             raise torch.OutOfMemoryError("out of memory in one of the processes")
@@ -157,7 +162,12 @@ class Team:
         while batch := list(itertools.islice(waiting, self.count)):
             given = [tuple(batch[number : number + 1]) for number in range(self.count)]
             self.group.send([Apply(work, items_of_one) for items_of_one in given])
-            own = [work(model, item) for item in given[0]]
+            try:
+                own = [work(model, item) for item in given[0]]
+            except BaseException:
+                with contextlib.suppress(ProcessLostError):  # the others wait to be heard
+                    self.group.gather([])
+                raise
             for results in self.group.gather(own):
                 yield from results
 

@@ -127,6 +127,8 @@ class Compute:
         learner = worker.learner
         learner.optimizers.zero_grad()
         outcome = compute(learner, self.piece, self.seed + SEED_STRIDE * worker.group.rank, self.micro_batch)
+        if outcome.error is not None:
+            raise outcome.error
         shared = share_outcome(
             worker.group,
             outcome,

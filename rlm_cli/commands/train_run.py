@@ -1,6 +1,7 @@
 """`rlm train-run`: what `rlm train --detach` and `rlm resume --detach` start in a process of its own."""
 
 import os
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,7 @@ def train_run(
 
 
 def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | None) -> None:
-    """Train `run`; after what another start would not change, exit as after a success.
+    """Train `run`; after an error that its log tells of, exit as after a success.
 
     torchrun starts the processes again where one ends in another way.
     """
@@ -61,4 +62,6 @@ def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | No
         raise
     except RlmError as error:
         output.error(error)
+    except Exception:
+        traceback.print_exc()
     end_reservation(run.path)  # torchrun keeps it until all processes have ended

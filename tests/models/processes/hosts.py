@@ -41,11 +41,12 @@ class Hosts:
         for rank in range(2):
             assert self._line(rank) == "ready"
 
-    def train(self, run: Run, pause_after: int = -1) -> str:
-        """How the training of `run` ended: the name of its last event, or its error."""
+    def train(self, run: Run, pause_after: int = -1, fail_in: str = "") -> str:
+        """How the training of `run` ended: the name of its last event, or its error. Process 0 fails in its
+        first `fail_in`, a `step` or an `evaluation`, where that is named."""
         first = self.processes[0]
         assert first.stdin is not None
-        first.stdin.write(f"train {run.path} {pause_after}\n")
+        first.stdin.write(f"train {run.path} {pause_after} {fail_in}\n")
         first.stdin.flush()
         return self._line(0).removeprefix("ended ").removeprefix("failed ")
 

@@ -1,20 +1,25 @@
 """One of the processes of a training, driven by the tests beside it.
 
-Process 0 reads lines: `train FOLDER STEP` trains a run and pauses after that step (-1: never). Out comes
-`ready`, then for each line `ended EVENT`, or `failed KIND`. SPOIL makes the other process run out of memory
-(`memory`), be of another version (`version`), or end in its third step (`loss`).
+Process 0 reads lines: `train FOLDER STEP WHERE` trains a run and pauses after that step (-1: never). Where
+WHERE is `step` or `evaluation`, process 0 fails in its first one. Out comes `ready`, then for each line
+`ended EVENT`, or `failed KIND`. SPOIL makes the other process run out of memory (`memory`), be of another
+version (`version`), or end in its third step (`loss`).
 """
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
 from data.cache import set_cache_dir
 from data.errors import RlmError
+from models.evaluation import loss
 from models.generation import samples
 from models.processes.group import ProcessGroup
 from models.processes.placement import placement
@@ -37,6 +42,25 @@ def train_one(group: ProcessGroup, folder: str, pause_after: int) -> None:
             if isinstance(event, StepFinished) and event.step == pause_after:
                 control.pause()
     report(f"ended {type(last).__name__}")
+
+
+@contextlib.contextmanager
+def failing(where: str) -> Iterator[None]:
+    """Let this process fail in its first `step` or `evaluation`."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ValueError(f"in the {where}")
+
+    accumulate, batch_losses = pieces.TokenPiece.accumulate, loss.batch_losses
+    if where == "step":
+        pieces.TokenPiece.accumulate = fails  # type: ignore[method-assign]
+    elif where == "evaluation":
+        loss.batch_losses = fails
+    try:
+        yield
+    finally:
+        pieces.TokenPiece.accumulate = accumulate  # type: ignore[method-assign]
+        loss.batch_losses = batch_losses
 
 
 def spoil(what: str | None) -> None:
@@ -79,11 +103,12 @@ def main() -> None:
             signals.clear()
     report("ready")
     for line in sys.stdin:
-        folder, step = line.removeprefix("train ").rsplit(" ", 1)
+        folder, step, where = line.removeprefix("train ").strip("\n").rsplit(" ", 2)
         try:
-            train_one(group, folder, int(step))
-        except RlmError as error:
-            report(f"failed {type(error).__name__}: {error.message}")
+            with failing(where):
+                train_one(group, folder, int(step))
+        except (RlmError, ValueError) as error:
+            report(f"failed {type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

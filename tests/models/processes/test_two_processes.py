@@ -161,3 +161,12 @@ def test_the_loss_of_a_process_ends_the_training_at_its_checkpoint(
     assert not any(isinstance(event, RunFailed) for event in lost.events())
     assert hosts.train(lost) == hosts.train(whole) == "RunFinished"
     assert_same_training(whole, lost)
+
+
+@pytest.mark.parametrize("where", ["step", "evaluation"])
+def test_after_an_error_in_the_first_process_the_others_do_not_wait_for_it(
+    hosts: Hosts, new_run: NewRun, where: str
+) -> None:
+    run = new_run()
+    assert hosts.train(run, fail_in=where) == f"ValueError: in the {where}"
+    assert hosts.train(run) == "RunFinished"

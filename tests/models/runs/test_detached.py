@@ -1,13 +1,16 @@
 """Starting `rlm` apart from this process and its terminal."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from data.errors import StorageError
-from models.runs.detached import exit_code, start_detached
+from models.runs import detached
+from models.runs.detached import exit_code, kill, start_detached
 
 
 def test_it_runs_in_a_session_of_its_own_and_prints_into_its_log(
@@ -25,6 +28,28 @@ def test_it_runs_in_a_session_of_its_own_and_prints_into_its_log(
         time.sleep(0.01)
     assert code == 2
     assert log.read_text().startswith("before\nerror: There is no run 'nothing'.")
+
+
+def test_it_can_be_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children = tmp_path / "children"
+    script = (
+        "import subprocess, sys, time\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "one = subprocess.Popen(sleep, start_new_session=True)\n"
+        f"print(one.pid, file=open({str(children)!r}, 'w'), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    monkeypatch.setattr(detached, "_command", lambda arguments: [sys.executable, "-c", script])
+    process = start_detached([], tmp_path / "log")
+    while not children.exists() or not children.read_text():
+        time.sleep(0.01)
+    child = psutil.Process(int(children.read_text()))
+    kill(process)
+    _, alive = psutil.wait_procs([child], timeout=10)
+    assert not alive
+    while exit_code(process) is None:
+        time.sleep(0.01)
+    assert exit_code(process) == -9
 
 
 def test_a_log_that_is_a_link_is_refused(tmp_path: Path) -> None:
