@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any, TextIO
 
 from data.errors import RlmError
+from models.processes.placement import is_launched
 
 
 class OutputError(Exception):
@@ -106,8 +107,10 @@ def stderr_is_terminal() -> bool:
 
 
 def may_ask() -> bool:
-    """Whether a question can be answered: stdin and stderr are terminals, and this is not CI."""
-    return is_terminal(sys.stdin) and stderr_is_terminal() and not os.environ.get("CI")
+    """Whether a question can be answered: stdin and stderr are terminals, and this is not CI. torchrun does
+    not wait for an answer: 30 seconds after a Ctrl-C it kills its processes."""
+    is_watched = not os.environ.get("CI") and not is_launched(os.environ)
+    return is_watched and is_terminal(sys.stdin) and stderr_is_terminal()
 
 
 def _streams() -> list[TextIO]:

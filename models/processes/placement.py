@@ -28,10 +28,15 @@ class Placement:
     """Whether the launch was given that name, so that no other one has it."""
 
 
+def is_launched(variables: Mapping[str, str]) -> bool:
+    """Whether torchrun started this process, as the environment `variables` say."""
+    return "RANK" in variables and "WORLD_SIZE" in variables
+
+
 def placement(variables: Mapping[str, str]) -> Placement | None:
     """What torchrun said in the environment `variables`, or None where it did not start this process. Raises
     UsageError."""
-    if "RANK" not in variables or "WORLD_SIZE" not in variables:
+    if not is_launched(variables):
         return None
     name = variables.get("TORCHELASTIC_RUN_ID", "")  # torchrun says "none" where the user named none
     try:

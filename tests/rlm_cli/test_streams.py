@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from rlm_cli import streams
 from rlm_cli.app import main
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.streams import OutputError, checked, flush_streams
@@ -78,3 +79,14 @@ def test_only_errors_of_output_are_told_so(monkeypatch) -> None:
     with pytest.raises(OSError, match="No space") as raised:
         main(["ls"])
     assert not isinstance(raised.value, OutputError)
+
+
+def test_a_process_of_torchrun_asks_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(streams, "is_terminal", lambda stream: True)
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("CI", "RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert streams.may_ask()
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert not streams.may_ask()
