@@ -45,7 +45,7 @@ def follow_training(
     exceptions of the trainer.
 
     `planned_at` is when planning began, in seconds since the epoch. The minutes of the training count
-    from there.
+    from there. With a `team`, a pause counts as a success: torchrun would start the processes again.
     """
     from models.training.control import Control
     from models.training.trainer import train
@@ -61,6 +61,8 @@ def follow_training(
             if (words := describe(last)) is not None:
                 output.say(words.text)
             output.say(f"Continue:  {program()} resume {quoted_reference(run)}")
+            if team is not None:
+                return ExitCode.OK
     return code
 
 

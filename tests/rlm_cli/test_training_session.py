@@ -16,12 +16,13 @@ from models.runs import events
 from models.runs.events import Event
 from models.runs.history import History
 from models.runs.run import Run
+from models.training.team import Team
 from rlm_cli import interrupts, training_session
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
 from rlm_cli.streams import OutputError
-from rlm_cli.training_session import show_progress, show_training
+from rlm_cli.training_session import follow_training, show_progress, show_training
 
 TOTAL = 30
 ROOT = Path(__file__).resolve().parents[2]
@@ -276,3 +277,13 @@ def test_the_loss_of_the_step_lines_is_told_where_it_differs(
     )  # fmt: skip
     training_session._show_result(finished, history, Output(), Run(tmp_path / "owl"))
     assert ("1.5200, measured on a part" in capsys.readouterr().out) == is_told
+
+
+def test_after_a_pause_torchrun_does_not_start_the_training_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    paused = events.RunPaused(step=1, total_steps=2, path=str(run.path))
+    monkeypatch.setattr("models.training.trainer.train", lambda *_: iter([paused]))
+    assert follow_training(run, Output(Form.QUIET)) == ExitCode.PAUSED
+    assert follow_training(run, Output(Form.QUIET), team=Team()) == ExitCode.OK
