@@ -114,7 +114,8 @@ def _another_text(
     prepare_process(choose_machine(training, config.calibration).threads)
     expected = with_measured_speed(estimate(layout, training, device), new, training, device)
     read = expected_tokens(training, new, data, expected.tokens_per_second)
-    new, training = _regularised(config, new, training, request, read / max(1, data.train_tokens))
+    suggested = suggested_regularisation(read / max(1, data.train_tokens), read / expected.parameters)
+    new, training = _regularised(config, new, training, request, suggested)
     layout = skeleton(new)
     moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
     snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
@@ -267,17 +268,16 @@ def _with_both_texts(
 
 
 def _regularised(
-    config: RunConfig, model: ModelConfig, training: TrainingConfig, request: TrainRequest, epochs: float
+    config: RunConfig, model: ModelConfig, training: TrainingConfig, request: TrainRequest, suggested: float
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """Both with no more regularisation than a text asks for that is read so often; what was chosen stays.
+    """Both with no more dropout and weight decay than `suggested` for the new text; what was chosen stays.
 
     What is dropped so that a short text is not learned by heart would cost the longer ones before it.
     """
-    suggested = suggested_regularisation(epochs)
     if "dropout" not in request.overrides.model:
-        model = replace(model, dropout=min(model.dropout, suggested.dropout))
+        model = replace(model, dropout=min(model.dropout, suggested))
     if "weight_decay" not in request.overrides.training:
-        decay = min(config.training_config().weight_decay, suggested.weight_decay)
+        decay = min(config.training_config().weight_decay, suggested)
         training = replace(training, weight_decay=decay)
     return model, training
 

@@ -3,8 +3,6 @@
 The figures come from runs on two CPU cores. They are defaults, and every one can be typed over.
 """
 
-from dataclasses import dataclass
-
 from data.corpus import Corpus
 from data.errors import CorpusError
 from data.prepare import TokenCounts
@@ -19,10 +17,12 @@ SHORT_RUN_MINUTES = 4.0
 """Below this a run sees too few tokens to fill a wide model."""
 CHARACTERS_PER_MINUTE = 150_000
 """Of text that justify a minute of training, on a laptop's CPU."""
-EPOCHS_BEFORE_OVERFITTING = 7.0
-"""A model reads a text so often before it starts to learn it by heart. Below, dropout costs more than it
-saves; from here on it pays (docs/recipe.md)."""
-MAX_EPOCHS = 16.0
+REGULARISATION = ((4.0, 0.1), (6.0, 0.2), (10.0, 0.3))
+"""From so many readings on, the dropout and the weight decay that keep a text from being learned by heart
+(docs/recipe.md). With fewer, they cost more than they save."""
+TOKENS_BEFORE_OVERFITTING = 1.2
+"""For each parameter. A model that has read fewer has not learned enough yet to know a text by heart."""
+MAX_EPOCHS = 12.0
 """Beyond this many, held out against learning by heart, it gets no better."""
 WIDTHS_FOR_SHORT_TEXTS = ((120_000, 96), (400_000, 128))
 """Characters, and the width for a text of fewer."""
@@ -45,14 +45,6 @@ MAX_LOGITS = 2**24
 """Numbers a batch's logits may take at a time: a large vocabulary is what fills memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Regularisation:
-    """The share of the activations that dropout leaves out, and the weight decay."""
-
-    dropout: float
-    weight_decay: float
-
-
 def suggested_minutes(corpus: Corpus) -> float:
     """Minutes that do a corpus justice without making a first user wait: 2 to 10."""
     return float(round(min(10.0, max(2.0, corpus.characters / CHARACTERS_PER_MINUTE))))
@@ -71,9 +63,11 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
     return suggested
 
 
-def suggested_regularisation(epochs: float) -> Regularisation:
-    """What keeps a model from learning a text by heart that it reads so many times."""
-    return Regularisation(0.3, 0.3) if epochs > EPOCHS_BEFORE_OVERFITTING else Regularisation(0.0, 0.0)
+def suggested_regularisation(epochs: float, tokens_per_parameter: float) -> float:
+    """The dropout, and the weight decay, of a training that reads a text so many times."""
+    if tokens_per_parameter < TOKENS_BEFORE_OVERFITTING:
+        return 0.0
+    return max((share for least, share in REGULARISATION if epochs >= least), default=0.0)
 
 
 def suggested_training(training: TrainingConfig, model: ModelConfig) -> Settings:

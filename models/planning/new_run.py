@@ -18,7 +18,7 @@ from data.tokenizer import FEWEST_SUGGESTED, Tokenizer, suggest_tokenizer
 from data.wording import counted, percent
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import estimate, require_memory, sequences_at_once, sizes
+from models.cost.estimate import Estimate, estimate, require_memory, sequences_at_once, sizes
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,
@@ -128,7 +128,7 @@ def plan_new_run(
     expected = with_measured_speed(
         estimate(layout, training, resolved.device), draft.model, training, resolved.device
     )
-    model, training = _regularised(resolved, model, training, data, expected.tokens_per_second)
+    model, training = _regularised(resolved, model, training, data, expected)
     if model != draft.model:  # dropout takes time
         layout = skeleton(model)
         expected = with_measured_speed(
@@ -142,16 +142,16 @@ def _regularised(
     model: ModelConfig,
     training: TrainingConfig,
     data: TokenCounts,
-    tokens_per_second: float,
+    expected: Estimate,
 ) -> tuple[ModelConfig, TrainingConfig]:
     """Both with what keeps the model from learning the text by heart, as often as this machine will read it
     in the time there is; what was chosen stays."""
-    read = expected_tokens(training, model, data, tokens_per_second)
-    suggested = suggested_regularisation(read / max(1, data.train_tokens))
+    read = expected_tokens(training, model, data, expected.tokens_per_second)
+    suggested = suggested_regularisation(read / max(1, data.train_tokens), read / expected.parameters)
     if resolved.created is None and "dropout" not in resolved.model:
-        model = replace(model, dropout=suggested.dropout)
+        model = replace(model, dropout=suggested)
     if "weight_decay" not in resolved.chosen:
-        training = replace(training, weight_decay=suggested.weight_decay)
+        training = replace(training, weight_decay=suggested)
     return model, training
 
 

@@ -10,7 +10,7 @@ from data.corpus import open_corpus
 from data.progress import result_of
 from models.config import TrainingConfig
 from models.planning import new_run
-from models.planning.defaults import suggested_model
+from models.planning.defaults import suggested_model, suggested_regularisation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
 from tests.requests import train_request
@@ -44,15 +44,17 @@ def test_context_of_plain_text_stays(tmp_path: Path) -> None:
     assert suggested_model(corpus, 60, TrainingConfig(minutes=2.0), "looped")["context_length"] == 128
 
 
-@pytest.mark.parametrize(("speed", "dropout"), [(5_000.0, 0.0), (50_000.0, 0.3)])
+@pytest.mark.parametrize(
+    ("speed", "dropout"), [(3_000.0, 0.0), (6_500.0, 0.1), (8_000.0, 0.2), (50_000.0, 0.3)]
+)
 def test_a_fast_machine_that_reads_a_text_often_regularises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, dropout: float
 ) -> None:
-    # Eight minutes are 2.4 or 24 million tokens of a text of some 400,000 to learn from.
+    # Eight minutes are 1.4, 3.1, 3.8 or 24 million tokens of a text with some 610,000 to learn from.
     monkeypatch.setattr(
         new_run, "with_measured_speed", lambda expected, *_: replace(expected, tokens_per_second=speed)
     )
-    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 14_000)
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 20_000)
     found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0), tmp_path))
     assert isinstance(found, TextPlan)
     assert (found.model.dropout, found.training.weight_decay) == (dropout, dropout)
@@ -65,3 +67,13 @@ def test_what_was_chosen_stays(tmp_path: Path) -> None:
     found = result_of(plan(request, tmp_path))
     assert isinstance(found, TextPlan)
     assert (found.model.dropout, found.training.weight_decay) == (0.05, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "tokens_per_parameter", "share"),
+    [(3.9, 9.0, 0.0), (4.0, 2.0, 0.1), (6.0, 2.0, 0.2), (10.0, 2.0, 0.3), (12.0, 1.1, 0.0)],
+)
+def test_regularisation_grows_with_the_readings_of_a_text(
+    epochs: float, tokens_per_parameter: float, share: float
+) -> None:
+    assert suggested_regularisation(epochs, tokens_per_parameter) == share
