@@ -18,6 +18,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from data.errors import UsageError
+from data.wording import counted
 from models.errors import ProcessLostError
 from models.processes.placement import Placement
 
@@ -46,13 +47,8 @@ class ProcessGroup:
                 "This build of torch cannot connect processes: it has no gloo.",
                 hint="Train in one process, or install torch from its own page.",
             )
-        has_gpus = torch.cuda.is_available()
-        if has_gpus and place.local_count > torch.cuda.device_count():
-            raise UsageError(
-                f"{place.local_count} processes on this machine have {torch.cuda.device_count()} GPUs.",
-                hint="Start as many processes as there are GPUs.",
-            )
-        if has_gpus:
+        require_gpus(place.local_count)
+        if has_gpus := torch.cuda.is_available():
             torch.cuda.set_device(place.local_rank)
         try:
             # torchrun keeps the addresses of processes that it has started before under the same names.
@@ -67,10 +63,10 @@ class ProcessGroup:
             )
         except (RuntimeError, ValueError) as error:
             first_line = str(error).strip().partition("\n")[0]
-            raise UsageError(
-                f"The processes cannot reach each other: {first_line}",
-                hint="Another port may help: torchrun --master-port PORT.",
-            ) from error
+            hint = "Another port may help: torchrun --master-port PORT."
+            if isinstance(error, ValueError):  # of a variable
+                hint = "Start with torchrun, which sets it, or unset RANK and WORLD_SIZE."
+            raise UsageError(f"The processes cannot reach each other: {first_line}", hint=hint) from error
         return cls(place)
 
     @property
@@ -129,6 +125,15 @@ class ProcessGroup:
     def leave(self) -> None:
         """Close the connections."""
         dist.destroy_process_group()
+
+
+def require_gpus(processes: int) -> None:
+    """Raise UsageError where this machine has GPUs, but not one for each of so many processes."""
+    if torch.cuda.is_available() and processes > (gpus := torch.cuda.device_count()):
+        raise UsageError(
+            f"This machine has {counted(gpus, 'GPU')} for {processes} processes.",
+            hint="Start as many processes as there are GPUs.",
+        )
 
 
 def _padded(part: bytes, size: int) -> Tensor:

@@ -99,6 +99,7 @@ def resume(
             f"resume {shlex.quote(run_name)}" if run_name else "resume", {"--json": json, "--quiet": quiet}
         )
 
+    from models.processes.group import require_gpus
     from models.runs.listing import has_finished
     from models.runs.run import Run
     from models.runs.run_names import refuse_version
@@ -113,6 +114,7 @@ def resume(
     refuse_version(run.path)
     if processes:
         require_divisible(run.config().training_config(), processes)
+        require_gpus(processes)
     with run.hold():
         if version is not None:
             _go_back(run, version, output)

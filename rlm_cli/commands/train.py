@@ -192,6 +192,7 @@ def train(
     with interruptible_creation(output):
         from models.planning.continuation_plan import ContinuationPlan
         from models.planning.resume_plan import ResumePlan
+        from models.processes.group import require_gpus
         from models.training.open import require_divisible
         from rlm_cli.environment import runs_dir as find_runs_dir
 
@@ -209,6 +210,8 @@ def train(
         if dry_run:
             show_plan(plan, request, machine, processes, output)
             return
+        if processes:
+            require_gpus(processes)
         output.pairs(plan.rows(), to_stderr=True)
     continued_run = None
     if isinstance(plan, (ContinuationPlan, ResumePlan)) and plan.copy_name is None:

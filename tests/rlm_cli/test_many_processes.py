@@ -159,6 +159,7 @@ def test_torchrun_goes_on_with_the_run_that_it_made(home: Path) -> None:
     [
         ({"RANK": "owl", "WORLD_SIZE": "2"}, [], "RANK and WORLD_SIZE do not say which process this is"),
         ({"RANK": "2", "WORLD_SIZE": "2"}, [], "RANK and WORLD_SIZE do not say which process this is"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, [], "or unset RANK and WORLD_SIZE"),
         ({"RANK": "0", "WORLD_SIZE": "2"}, ["--nproc", "2"], "--nproc does not go with torchrun"),
         ({"RANK": "0", "WORLD_SIZE": "2"}, ["--detach"], "--detach does not go with torchrun"),
     ],
@@ -183,4 +184,16 @@ def test_more_processes_than_the_batch_has_sequences(home: Path, capsys: pytest.
     few = [*TINY[:one], "1", *TINY[one + 1 :], "--steps", "5"]
     assert main(["train", "book.txt", "--name", "owl", "--nproc", "2", *few]) == ExitCode.USAGE
     assert "A batch of 1 cannot be divided among 2 processes" in capsys.readouterr().err
+    assert not (home / "runs").exists()
+
+
+def test_more_processes_than_gpus(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert (
+        main(["train", "book.txt", "--name", "owl", "--nproc", "2", *TINY, "--steps", "5"]) == ExitCode.USAGE
+    )
+    assert "This machine has 1 GPU for 2 processes." in capsys.readouterr().err
     assert not (home / "runs").exists()
