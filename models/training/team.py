@@ -25,6 +25,7 @@ from models.training.worker import (
     End,
     Load,
     Message,
+    Stay,
     TakeStep,
     code_digest,
     layout_of,
@@ -142,6 +143,11 @@ class Team:
         """The same step everywhere, with the gradients there are."""
         self._send(TakeStep(rate_factor))
         session.learner.take_step(rate_factor)
+
+    def require_all(self) -> None:
+        """Raise ProcessLostError where another process has ended. torchrun then sends this one a SIGTERM,
+        which is no wish for a pause: it starts all of them again."""
+        self._send(Stay())
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:

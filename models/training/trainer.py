@@ -40,6 +40,7 @@ def training_loop(session: Session) -> Iterator[Event]:
     if session.counters.step == 0:
         begun = yield from until_paused(task.begin(session), control)
         if begun is None:
+            session.team.require_all()
             yield paused_while_opening(session.run)
             return
         yield session.save("interval")
@@ -54,6 +55,7 @@ def training_loop(session: Session) -> Iterator[Event]:
             control.pause()
         if control.wants("pause"):
             yield session.save("pause")
+            session.team.require_all()
             yield run_paused(session)
             return
         # once in a while: plan again how many steps fit into the time
@@ -90,4 +92,5 @@ def training_loop(session: Session) -> Iterator[Event]:
     yield session.save("final")
     finished = yield from until_paused(task.finish(session), control)
     if finished is None:
+        session.team.require_all()
         yield run_paused(session)

@@ -177,6 +177,14 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """There is nothing to do now: process 0 looks whether this process is still there."""
+
+    def serve(self, worker: Worker) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """There is no more work."""
 

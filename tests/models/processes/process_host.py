@@ -3,7 +3,7 @@
 Process 0 reads lines: `train FOLDER STEP WHERE` trains a run and pauses after that step (-1: never). Where
 WHERE is `step` or `evaluation`, process 0 fails in its first one. Out comes `ready`, then for each line
 `ended EVENT`, or `failed KIND`. SPOIL makes the other process run out of memory (`memory`), be of another
-version (`version`), or end in its third step (`loss`).
+version (`version`), end in its third step (`loss`), or end after it (`late loss`).
 """
 
 import contextlib
@@ -78,6 +78,17 @@ def spoil(what: str | None) -> None:
 
     if what in ("memory", "loss"):
         pieces.TokenPiece.accumulate = fails  # type: ignore[method-assign]
+    elif what == "late loss":
+        take_step = worker.TakeStep.serve
+
+        def ends(message: worker.TakeStep, of: worker.Worker) -> None:
+            nonlocal steps
+            steps += 1
+            take_step(message, of)
+            if steps == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        worker.TakeStep.serve = ends  # type: ignore[method-assign]
     elif what == "version":
         worker.code_digest = lambda: "another"
 

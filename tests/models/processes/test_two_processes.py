@@ -170,3 +170,11 @@ def test_after_an_error_in_the_first_process_the_others_do_not_wait_for_it(
     run = new_run()
     assert hosts.train(run, fail_in=where) == f"ValueError: in the {where}"
     assert hosts.train(run) == "RunFinished"
+
+
+def test_a_signal_after_the_loss_of_a_process_is_no_pause(new_run: NewRun, cache: Path) -> None:
+    with contextlib.closing(Hosts(cache, spoil="late loss")) as hosts:
+        run = new_run(optimizer="adamw")
+        assert "Another process of this training ended" in hosts.train(run, pause_after=3)
+    assert load_checkpoint(run)[0].step == 3
+    assert not any(isinstance(event, RunPaused) for event in run.events())
