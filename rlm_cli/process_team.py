@@ -90,9 +90,15 @@ def require_no_launch_in_launch(processes: int | None, *, detach: bool, tui: boo
         )
 
 
+def was_started_again() -> bool:
+    """Whether torchrun has started this process after another one in its place."""
+    place = placement(os.environ)
+    return place is not None and place.restarts > 0
+
+
 def interrupted_run(runs_dir: "Path | None") -> "Run | None":
-    """The unfinished run that an earlier start of this launch made: torchrun starts all of it again where a
-    process was lost."""
+    """The unfinished run that an earlier start of this launch trained: torchrun starts all of it again where
+    a process was lost."""
     from models.runs.launches import run_of_launch
     from rlm_cli.environment import runs_dir as find_runs_dir
 
@@ -101,7 +107,7 @@ def interrupted_run(runs_dir: "Path | None") -> "Run | None":
 
 
 def note_launch(run: "Run") -> None:
-    """Remember in `run` that this launch made it."""
+    """Remember in `run` that this launch trains it."""
     from models.runs.launches import note_launch as note
 
     if (place := placement(os.environ)) is not None:

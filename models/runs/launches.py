@@ -1,7 +1,7 @@
-"""Which launch by torchrun made a run.
+"""Which launch by torchrun trained a run last.
 
 torchrun starts the same command again after a process was lost. The command must then go on with its run
-instead of making another one.
+instead of making another one, or of extending it again.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ LAUNCH_FILE = "launch.json"
 
 
 def note_launch(run: Run, place: Placement) -> None:
-    """Remember that this launch made `run`. Raises StorageError."""
+    """Remember that this launch trains `run`. Raises StorageError."""
     run.write_json(LAUNCH_FILE, {"launch": place.launch})
 
 
 def run_of_launch(folder: Path, place: Placement) -> Run | None:
-    """The unfinished run in `folder` that an earlier start of this launch made.
+    """The unfinished run in `folder` that an earlier start of this launch trained.
 
     A launch without a name of its own is only recognised after a restart: its number may have been that of
     another one before.

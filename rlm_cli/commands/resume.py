@@ -24,7 +24,13 @@ from rlm_cli.options import (
     run_argument,
 )
 from rlm_cli.output import Output
-from rlm_cli.process_team import process_team, require_no_launch_in_launch
+from rlm_cli.process_team import (
+    interrupted_run,
+    note_launch,
+    process_team,
+    require_no_launch_in_launch,
+    was_started_again,
+)
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
 
@@ -109,6 +115,9 @@ def resume(
     from rlm_cli.training_session import follow_training, show_progress
     from rlm_cli.watching import train_detached
 
+    if team is not None and was_started_again() and (run := interrupted_run(runs_dir)) is not None:
+        with run.hold():  # the flags were carried out at the first start
+            raise typer.Exit(follow_training(run, output, team=team))
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
     refuse_version(run.path)
@@ -135,6 +144,8 @@ def resume(
             output.say(f"Talk to it:  {program()} chat {name}")
             output.say(f"Train it more:  {program()} resume {name} --minutes 5")
             return
+        if team is not None:
+            note_launch(run)
         output.say(f"Resuming {run.name}.", style="dim")
         if not (detach or tui or processes):
             raise typer.Exit(follow_training(run, output, team=team))

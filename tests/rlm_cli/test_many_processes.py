@@ -1,5 +1,6 @@
 """`--nproc`, and torchrun: a lost process, a pause, and the same run in one process."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from models.errors import ProcessLostError
 from models.runs.events import RunPaused, RunStarted
 from models.runs.follow import Follower
 from models.runs.run import Run
+from models.training.team import Team
 from rlm_cli.app import main
 from rlm_cli.exit_codes import ExitCode
 
@@ -197,3 +200,26 @@ def test_more_processes_than_gpus(
     )
     assert "This machine has 1 GPU for 2 processes." in capsys.readouterr().err
     assert not (home / "runs").exists()
+
+
+def test_a_run_is_extended_once_though_torchrun_starts_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["train", "book.txt", "--name", "owl", "-q", *TINY, "--steps", "4"]) == 0
+    run = Run.open("owl", home / "runs")
+
+    def is_lost(*_: object, **__: object) -> int:
+        raise ProcessLostError
+
+    monkeypatch.setattr("rlm_cli.commands.resume.process_team", lambda: contextlib.nullcontext(Team()))
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "book"}.items():
+        monkeypatch.setenv(name, value)
+    with monkeypatch.context() as first_start:
+        first_start.setattr("rlm_cli.training_session.follow_training", is_lost)
+        assert main(["resume", "owl", "--steps", "3"]) == ExitCode.FAILED
+    extended = run.config().extension
+    assert extended is not None and extended.from_step == 4
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    monkeypatch.setattr("models.planning.extend.extend", is_lost)
+    assert main(["resume", "owl", "--steps", "3"]) == 0
+    assert run.history().step == 7
