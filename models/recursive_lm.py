@@ -49,6 +49,8 @@ class RecursiveLM(TokenInput, ABC):
     """A causal language model whose depth is chosen at every call."""
 
     head: nn.Linear
+    blocks_used_in_part: ClassVar[tuple[str, ...]] = ()
+    """The attributes with a block of which a part is also computed outside its `forward`."""
 
     @property
     @abstractmethod

@@ -51,16 +51,17 @@ class RemoteControl:
 
 
 def train_in_processes(
-    run: "Run", processes: int, output: Output, planned_at: float | None = None
+    run: "Run", processes: int, output: Output, planned_at: float | None = None, *, shard: bool = False
 ) -> ExitCode:
     """Train `run` in so many processes until it ends or pauses, and show it. Ctrl-C asks what to do.
 
-    `planned_at` is as in `follow_training`. Raises RunError where the training ended without a word.
+    With `shard`, they divide the model among them. `planned_at` is as in `follow_training`. Raises RunError
+    where the training ended without a word.
     """
     follower, log = Follower(run.path), run.path / OUTPUT_FILE
     follower.poll()
     printed_before, earlier = len(printed(log)), follower.history.ended
-    process = start_training(run, planned_at, processes)
+    process = start_training(run, planned_at, processes, shard=shard)
 
     def end() -> None:
         kill(process)

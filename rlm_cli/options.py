@@ -100,6 +100,14 @@ ProcessesOption = Annotated[
         rich_help_panel=WHERE_PANEL,
     ),
 ]
+ShardOption = Annotated[
+    bool,
+    typer.Option(
+        "--shard",
+        help="Divide the model among the processes, so that it may be larger than the memory of one.",
+        rich_help_panel=WHERE_PANEL,
+    ),
+]
 TuiOption = Annotated[
     bool,
     typer.Option(

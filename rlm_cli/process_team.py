@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from data.errors import UsageError
+from data.errors import StorageError, UsageError
 from models.errors import ProcessLostError
 from models.processes.placement import placement
 from rlm_cli.exit_codes import ExitCode
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def process_team() -> Iterator["Team | None"]:
-    """The other processes of this training, or None where torchrun did not start this one.
+def process_team(*, shard: bool = False) -> Iterator["Team | None"]:
+    """The other processes of this training, or None where torchrun did not start this one. With `shard`, they
+    divide the model among them.
 
     In another process than the first, this is all that it does: it works until the first one ends, and exits.
     """
@@ -40,8 +41,12 @@ def process_team() -> Iterator["Team | None"]:
         group = ProcessGroup.join(place)
     if place.rank > 0:
         raise typer.Exit(_work(group))
-    with Team(group) as team:
-        yield team
+    try:
+        with Team(group, shard=shard) as team:
+            yield team
+    except typer.Exit:
+        group.leave()
+        raise
     group.leave()
 
 
@@ -73,6 +78,8 @@ def _work(group: "ProcessGroup") -> ExitCode:
         Worker(group, was_interrupted=lambda: bool(signals)).work()
     except ProcessLostError:
         return ExitCode.FAILED  # process 0 says why, or it is gone
+    except StorageError:
+        return ExitCode.OK  # too little memory for a model in parts: process 0 tells it, if it has no more
     group.leave()
     return ExitCode.OK
 

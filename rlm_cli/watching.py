@@ -56,7 +56,9 @@ def watch_training(run: "Run", output: Output) -> ExitCode:
     return report_end(run, follower.history, output)
 
 
-def train_detached(run: "Run", output: Output, planned_at: float | None = None, processes: int = 1) -> int:
+def train_detached(
+    run: "Run", output: Output, planned_at: float | None = None, processes: int = 1, *, shard: bool = False
+) -> int:
     """Train `run` in processes of its own, and return when its first step follows. The exit code is returned.
 
     `planned_at` as in `follow_training`. Where the training fails before, its error is shown.
@@ -66,7 +68,7 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None, 
     earlier = follower.history.ended
     log = run.path / OUTPUT_FILE
     printed_before = len(printed(log))
-    process = start_training(run, planned_at, processes)
+    process = start_training(run, planned_at, processes, shard=shard)
     try:
         with progress_view(output) as view:
             started = _show_until(
@@ -89,9 +91,10 @@ def train_detached(run: "Run", output: Output, planned_at: float | None = None, 
     return ExitCode.FAILED if code is None or code < 0 else code
 
 
-def start_training(run: "Run", planned_at: float | None, processes: int = 1) -> int:
-    """Start `rlm train-run` for `run`, which stays reserved for it. The process id is returned."""
-    arguments = ["train-run", str(run.path), "--program", program()]
+def start_training(run: "Run", planned_at: float | None, processes: int = 1, *, shard: bool = False) -> int:
+    """Start `rlm train-run` for `run`, which stays reserved for it. The process id is returned. With `shard`,
+    the processes divide the model among them."""
+    arguments = ["train-run", str(run.path), "--program", program(), *(["--shard"] if shard else [])]
     if planned_at is not None:
         arguments += ["--planned-at", str(planned_at)]
     with reserving_lock(run.path) as reservation:  # so that it belongs to nobody else until the other has it

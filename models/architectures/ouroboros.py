@@ -88,6 +88,7 @@ class Ouroboros(RecursiveLM):
     """The model of this module's docstring."""
 
     config: OuroborosConfig
+    blocks_used_in_part: ClassVar[tuple[str, ...]] = ("block",)
 
     def __init__(self, config: OuroborosConfig) -> None:
         super().__init__(config)

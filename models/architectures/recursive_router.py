@@ -91,6 +91,7 @@ class RecursiveRouter(RecursiveLM):
     """The model of this module's docstring."""
 
     config: RecursiveRouterConfig
+    blocks_used_in_part: ClassVar[tuple[str, ...]] = ("recursive_layer",)
 
     def __init__(self, config: RecursiveRouterConfig) -> None:
         super().__init__(config)

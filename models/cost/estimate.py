@@ -40,13 +40,19 @@ class Estimate:
 
 
 def require_memory(
-    model: RecursiveLM, training: TrainingConfig, device: torch.device, *, pieces: bool = True
+    model: RecursiveLM,
+    training: TrainingConfig,
+    device: torch.device,
+    *,
+    pieces: bool = True,
+    shards: int = 1,
 ) -> None:
     """Refuse a training whose weights, gradients, optimizer, batch and shortest piece of work
     do not fit into the memory that `device` has left. `model` may be a skeleton; `pieces` says
-    whether the batch counts. Raises UsageError."""
+    whether the batch counts; `shards` is the number of processes that divide the weights, each on a device of
+    its own if that is a GPU. Raises UsageError."""
     config = model.config
-    needed = state_bytes(model, training)
+    needed = _state_bytes(model, training, device, shards)
     if pieces:
         needed += _sequence_bytes(model) + training.batch_size * config.context_length * _TOKEN_BYTES
     free = free_memory_bytes(device)
@@ -59,14 +65,17 @@ def require_memory(
         )
 
 
-def sequences_at_once(model: RecursiveLM, training: TrainingConfig, device: torch.device) -> int:
-    """How many sequences a step should take at a time so that they fit into memory, at least one."""
-    return sequences_in(model, training, free_memory_bytes(device))
+def sequences_at_once(
+    model: RecursiveLM, training: TrainingConfig, device: torch.device, shards: int = 1
+) -> int:
+    """How many sequences a step should take at a time so that they fit into memory, at least one. `shards`
+    is as in `require_memory`."""
+    return sequences_in(model, training, free_memory_bytes(device), 1 if device.type == "cpu" else shards)
 
 
-def sequences_in(model: RecursiveLM, training: TrainingConfig, memory: float) -> int:
-    """The same for so many bytes of memory."""
-    free = memory - state_bytes(model, training)
+def sequences_in(model: RecursiveLM, training: TrainingConfig, memory: float, shards: int = 1) -> int:
+    """The same for so many bytes of memory, which no other one of `shards` processes shares."""
+    free = memory - state_bytes(model, training) // shards
     return max(1, int(_SHARE_FOR_PIECES * free / _sequence_bytes(model)))
 
 
@@ -75,6 +84,11 @@ def pieces_for_larger(
 ) -> int:
     """The sequences at once of a model that grew: as many as before, `micro_batch`, where they still fit."""
     return min(micro_batch, sequences_at_once(model, training, device))
+
+
+def _state_bytes(model: RecursiveLM, training: TrainingConfig, device: torch.device, shards: int) -> int:
+    """What is on `device` of weights, gradients and moments. The processors of a machine have one memory."""
+    return state_bytes(model, training) // (1 if device.type == "cpu" else shards)
 
 
 def _sequence_bytes(model: RecursiveLM) -> int:

@@ -78,7 +78,7 @@ def answer_problem(solver: ProblemSolver, problem: Problem, depth: Depth) -> Ans
     return Answer(text, text == problem.answer, passes / len(tokens), is_trained(model, depth))
 
 
-def write_answer(model: RecursiveLM, tokenizer: Tokenizer, given: str, depth: Depth) -> str:
+def write_answer(model: RecursiveLM, given: str, tokenizer: Tokenizer, depth: Depth) -> str:
     """The likeliest continuation of `given` up to the token for the end; the mark may be missing."""
     return "".join(token.text for token in _continuation(model, tokenizer, given, depth))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.progress import result_of
 from data.tokenizer import Tokenizer
 from models.depth import Depth
 from models.generation.prompt import prompt_of_text
@@ -64,6 +65,24 @@ def sample_passage(
     finally:
         model.train(was_training)
     return Passage(own or tokenizer.decode(prompt).strip(), "".join(texts))
+
+
+def whole_passage(
+    model: RecursiveLM,
+    validation: np.ndarray,
+    tokenizer: Tokenizer,
+    kind: str,
+    depth: Depth,
+    step: int,
+    own: str = "",
+) -> Passage:
+    """`sample_passage` without its progress. It reads no more of `validation` than `searched` leaves."""
+    return result_of(sample_passage(model, tokenizer, kind, validation, depth, step, own))
+
+
+def searched(validation: np.ndarray, context_length: int) -> np.ndarray:
+    """The start of `validation` (N,), where a prompt is looked for."""
+    return validation[: max(_SEARCH_TOKENS, context_length)]
 
 
 def prompt_at(tokenizer: Tokenizer, kind: str, tokens: np.ndarray, context_length: int) -> list[int]:

@@ -110,7 +110,7 @@ def _another_text(
         yield NoticeGiven(message=notice)
     new, training = _with_both_texts(old, grown, training, request)
     device, layout = choose_device(training.device), skeleton(new)
-    require_memory(layout, training, device)
+    require_memory(layout, training, device, shards=request.shards)
     prepare_process(choose_machine(training, config.calibration).threads)
     expected = with_measured_speed(estimate(layout, training, device), new, training, device)
     read = expected_tokens(training, new, data, expected.tokens_per_second)

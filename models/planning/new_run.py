@@ -285,13 +285,13 @@ def _fitted_to_memory(
 ) -> Generator[Event, None, TrainingConfig]:
     """The training, its batch taken in pieces that fit into memory. `model` is a skeleton. Raises
     UsageError where none does."""
-    require_memory(model, training, resolved.device)
+    require_memory(model, training, resolved.device, shards=resolved.shards)
     batch_size, context = training.batch_size, model.config.context_length
     if batch_size > max(1, data.train_tokens // context) and "batch_size" in resolved.chosen:
         yield NoticeGiven(
             message=f"A batch of {counted(batch_size, 'sequence')} is more than the whole text."
         )
-    fitting = sequences_at_once(model, training, resolved.device)
+    fitting = sequences_at_once(model, training, resolved.device, resolved.shards)
     if (training.micro_batch or 1) > fitting:
         yield NoticeGiven(
             message=f"{training.micro_batch:,} sequences at once may be more than memory holds."

@@ -101,6 +101,8 @@ class TrainRequest:
     """Share of what it learns from then on that comes from its earlier texts."""
     grow_vocab: int | None = None
     """Byte pairs it learns then, besides those it has."""
+    shards: int = 1
+    """How many processes divide the weights among them."""
 
     for_absent_device: bool = False
     """Whether training.device is one that is not on this machine: then there is only a plan, and

@@ -55,6 +55,8 @@ class ResolvedRequest:
     vocab_size: int | None
     context_is_chosen: bool
     device: torch.device
+    shards: int
+    """How many processes divide the weights among them."""
 
     @property
     def length(self) -> Settings:
@@ -81,7 +83,7 @@ def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
         shape = model_settings(overrides, preset)
     training, chosen = _training(overrides, of_run, preset)
     device = device_of(request, training.device)
-    _require_text_model(shape, training, device)
+    _require_text_model(shape, training, device, request.shards)
     size = overrides.model.get("vocab_size")
     tokenizer, reason, vocab_size = _tokenizer(request.tokenizer, size, preset, created, stored)
     is_own_target = "target_loss" in {**of_run, **overrides.training}
@@ -99,6 +101,7 @@ def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
         vocab_size=vocab_size,
         context_is_chosen="context_length" in overrides.model or created is not None,
         device=device,
+        shards=request.shards,
     )
 
 
@@ -112,7 +115,9 @@ def require_untrained(run: Run, config: RunConfig) -> None:
         )
 
 
-def require_memory_if_large(model: ModelConfig, training: TrainingConfig, device: torch.device) -> None:
+def require_memory_if_large(
+    model: ModelConfig, training: TrainingConfig, device: torch.device, shards: int = 1
+) -> None:
     """Raise UsageError where a training does not fit into memory, before anything is read for it.
 
     The model is laid out for that only where a rough count of its weights and of a batch's tokens is high:
@@ -121,7 +126,7 @@ def require_memory_if_large(model: ModelConfig, training: TrainingConfig, device
     width, blocks = model.d_model, sum(model.size_of(axis) for axis in model.block_axes) or 1
     weights = width * (model.context_length + blocks * (width + model.size_of("ff")))
     if weights > _LARGE_WEIGHTS or training.batch_size * model.context_length > _LARGE_BATCH:
-        require_memory(skeleton(model), training, device)
+        require_memory(skeleton(model), training, device, shards=shards)
 
 
 def _created_run(name: str | None, runs_dir: Path) -> Run | None:
@@ -170,7 +175,9 @@ def _training(
     return from_dict(TrainingConfig, {**chosen, **length}, "training"), frozenset(chosen)
 
 
-def _require_text_model(shape: Mapping[str, Any], training: TrainingConfig, device: torch.device) -> None:
+def _require_text_model(
+    shape: Mapping[str, Any], training: TrainingConfig, device: torch.device, shards: int
+) -> None:
     """Refuse what no text can make right. Raises UsageError.
 
     A width that is left open is chosen later, and heads have to suit it: they are not judged yet.
@@ -184,7 +191,7 @@ def _require_text_model(shape: Mapping[str, Any], training: TrainingConfig, devi
     known = {"vocab_size": 2, **shape}
     if "d_model" not in known:
         known.pop("n_heads", None)
-    require_memory_if_large(model_config(known), training, device)
+    require_memory_if_large(model_config(known), training, device, shards)
 
 
 def _tokenizer(

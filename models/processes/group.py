@@ -7,6 +7,7 @@ GPUs nccl (PyTorch, "Distributed communication package").
 import contextlib
 import pickle
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -27,6 +28,9 @@ LONGEST_WAIT = timedelta(days=30)
 process that ended is noticed at once, because its connections close."""
 
 
+_LAST_WORK_S = 0.5
+"""Until the threads of connections that stay open have freed what was sent last. One that needs Python for
+that while the process ends would abort it."""
 _FIRST = 2**17
 """Bytes of an object that are sent at once; a larger one is sent again as a whole."""
 _HEADER = struct.Struct("<QQ")
@@ -38,6 +42,8 @@ class ProcessGroup:
 
     def __init__(self, place: Placement) -> None:
         self.place = place
+        self.outlives_leaving = False
+        """Whether something else refers to the connections: torch's record of tensors in parts does."""
 
     @classmethod
     def join(cls, place: Placement) -> "ProcessGroup":
@@ -125,6 +131,8 @@ class ProcessGroup:
     def leave(self) -> None:
         """Close the connections."""
         dist.destroy_process_group()
+        if self.outlives_leaving:
+            time.sleep(_LAST_WORK_S)
 
 
 def require_gpus(processes: int) -> None:
@@ -139,6 +147,19 @@ def require_gpus(processes: int) -> None:
 def _padded(part: bytes, size: int) -> Tensor:
     """(size,) uint8: `part`, and zeros."""
     return torch.frombuffer(bytearray(part.ljust(size, b"\0")), dtype=torch.uint8)
+
+
+@contextlib.contextmanager
+def noticing_lost_processes() -> Iterator[None]:
+    """Turns the errors of a broken connection in other work, as with a model that is divided among processes,
+    into ProcessLostError."""
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo has no type of its own; its errors name the file in its sources that they come from.
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise ProcessLostError from error
 
 
 @contextlib.contextmanager

@@ -33,6 +33,15 @@ def is_launched(variables: Mapping[str, str]) -> bool:
     return "RANK" in variables and "WORLD_SIZE" in variables
 
 
+def require_others(processes: int) -> None:
+    """Raise UsageError where there are no other processes to divide a model with."""
+    if processes < 2:
+        raise UsageError(
+            "One process has no other to divide a model with.",
+            hint="Start several: --nproc 2, or torchrun. Or leave --shard out.",
+        )
+
+
 def placement(variables: Mapping[str, str]) -> Placement | None:
     """What torchrun said in the environment `variables`, or None where it did not start this process. Raises
     UsageError."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from models.device import NUMBER_FORMATS, rough_product_format
+from models.training.shards import own_parts, whole
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that takes singular values towards one."""
@@ -23,10 +24,12 @@ Orthogonalize = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 @dataclass(slots=True)
 class _Step:
-    """Weights of one shape in one parameter group, and their updates before they are orthogonalised."""
+    """Weights of one shape in one parameter group, which of their rows this process holds, and their updates
+    before they are orthogonalised."""
 
     group: dict[str, Any]
     weights: list[Tensor] = field(default_factory=list)
+    rows: list[slice] = field(default_factory=list)
     updates: list[Tensor] = field(default_factory=list)
 
 
@@ -44,30 +47,42 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": 1})
         self.orthogonalize: Orthogonalize = orthogonalized_each
         """Several processes divide this work among them."""
+        self.most_at_once: int | None = None
+        """Numbers of whole updates to hold at a time, about; None: those of all weights. Where weights are in
+        parts, the whole update of each is put together first."""
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is needed
         """Take one step along the orthogonalised momentum of each weight that has a gradient."""
-        steps = list[_Step]()
+        steps, size = list[_Step](), 0
         for group in self.param_groups:
             by_shape: dict[torch.Size, _Step] = {}
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
                 parts = group["parts"]
-                update = self._momentum(weight, weight.grad, group["momentum"])
-                for part, change in zip(weight.data.chunk(parts), update.chunk(parts), strict=True):
-                    step = by_shape.setdefault(part.shape, _Step(group))
+                update = whole(self._momentum(weight, weight.grad, group["momentum"]))
+                for (part, rows), change in zip(own_parts(weight, parts), update.chunk(parts), strict=True):
+                    step = by_shape.setdefault(change.shape, _Step(group))
                     step.weights.append(part)
+                    step.rows.append(rows)
                     step.updates.append(change)
+                size += update.numel()
+                if self.most_at_once is not None and size >= self.most_at_once:
+                    self._take([*steps, *by_shape.values()])
+                    steps, by_shape, size = [], {}, 0
             steps += by_shape.values()
+        self._take(steps)
+
+    def _take(self, steps: Sequence[_Step]) -> None:
+        """Move weights along their updates, made orthogonal."""
         found = self.orthogonalize([torch.stack(step.updates) for step in steps])
         for step, updates in zip(steps, found, strict=True):
             group, (rows, columns) = step.group, updates.shape[-2:]
             scale = group["lr"] * max(1.0, rows / columns) ** 0.5
-            for weight, update in zip(step.weights, updates, strict=True):
+            for weight, own, update in zip(step.weights, step.rows, updates, strict=True):
                 weight.mul_(1.0 - group["lr"] * group["weight_decay"])
-                weight.add_(update.to(weight.dtype), alpha=-scale)
+                weight.add_(update[own].to(weight.dtype), alpha=-scale)
 
     def _momentum(self, weight: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         """The Nesterov look-ahead of the gradient's running average."""

@@ -24,6 +24,7 @@ from models.runs.run_config import RunConfig
 from models.runs.run_names import refuse_version
 from models.training.control import Control
 from models.training.session import Session
+from models.training.sharding import calibration_to_measure, measured, require_fit, require_shardable
 from models.training.tasks import open_task
 from models.training.team import Team
 from models.training.time_budget import Length, TimeBudget, plan_steps
@@ -46,6 +47,8 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     # Before any tensor is touched: threads that run already keep their old settings.
     team = team or Team()
     require_divisible(training, team.count)
+    if team.shards:
+        require_shardable(training, team.count, solves_puzzles=config.solves_puzzles)
     machine = choose_machine(training, config.calibration, team.count, team.on_this_machine)
     prepare_process(machine.threads)
     snapshot = yield from _newest_snapshot(run, config)
@@ -67,13 +70,20 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     if snapshot is not None:
         require_matching_shapes(model_config, snapshot.model, f"The checkpoint of step {snapshot.step}")
     layout = skeleton(model_config)
-    require_memory(layout, training, machine.device)
+    require_memory(layout, training, machine.device, shards=team.count if team.shards else 1)
 
     task, config = yield from open_task(run, config, training, layout, machine.device)
     torch.manual_seed(training.seed)
-    model = build_model(model_config).to(machine.device)
+    model = build_model(model_config)
+    if not team.shards:
+        model = model.to(machine.device)
+    initial = model.state_dict()
     calibration = machine.calibration
-    if calibration is None:
+    if calibration is None and team.shards:
+        threads = prepare_process(machine.threads)
+        calibration = calibration_to_measure(layout, training, machine.device, threads, team.count)
+        calibration = replace(calibration, machine=machine_name(machine.device))
+    elif calibration is None:
         threads = prepare_process(machine.threads)
         share = replace(training, batch_size=-(-training.batch_size // team.count))
         calibration = yield from task.calibrate(model, share, threads, length)
@@ -81,7 +91,16 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
         config = replace(config, calibration=control.decide(calibration))
         run.save_config(config)
 
+    if team.shards:
+        require_fit(calibration)
+        if calibration.compiled or training.compile == "yes":
+            yield NoticeGiven(message="Not compiled: the model is divided among processes.")
     session = Session(run, config, model, training, calibration, task, control, team)
+    if team.shards and machine.calibration is None:
+        team.load(session, initial, session.learner.fresh(initial))
+        calibration = control.decide(measured(session))
+        session.calibration, session.run_config = calibration, replace(config, calibration=calibration)
+        run.save_config(session.run_config)
     session.time_budget = TimeBudget(
         model,
         training,
@@ -90,7 +109,7 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
         max_step=None if config.extension is not None else task.max_step(training),
     )
     if snapshot is None:
-        team.load(session)
+        team.load(session, initial, session.learner.fresh(initial))
     else:
         session.restore(snapshot)
         if machine.calibration is None:

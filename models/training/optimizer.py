@@ -15,12 +15,15 @@ from models.layers.growable import FusedLinear
 from models.processes.group import ProcessGroup
 from models.recursive_lm import RecursiveLM
 from models.training.muon import Muon
+from models.training.shards import whole
 from models.training.shared_orthogonalization import SharedOrthogonalization
 
 FIRST_SCALE = 65536.0
 """What the loss is multiplied by in float16 at the start, so that small gradients do not vanish."""
 LEAST_SCALE = 1.0
 """The scale never goes below this. Gradients that are not finite here come from a bad batch."""
+MUON_AT_ONCE = 2**26
+"""Numbers of Muon's updates that are whole at a time, where weights are in parts."""
 GROWTH_INTERVAL = 2000
 """Steps in a row without an overflow after which the scale doubles. Each overflow halves it."""
 
@@ -75,11 +78,13 @@ class Optimizers:
         for group in self.groups():
             group["peak"] = group["lr"]
 
-    def share_with(self, group: ProcessGroup) -> None:
-        """Divide what can be divided of a step among the processes of `group`."""
+    def share_with(self, group: ProcessGroup, *, in_parts: bool = False) -> None:
+        """Divide what can be divided of a step among the processes of `group`. With weights `in_parts`, not
+        all of Muon's updates are in memory at once."""
         for optimizer in self.all:
             if isinstance(optimizer, Muon):
                 optimizer.orthogonalize = SharedOrthogonalization(group)
+                optimizer.most_at_once = MUON_AT_ONCE if in_parts else None
 
     def groups(self) -> list[dict[str, Any]]:
         """The parameter groups of all optimizers."""
@@ -111,8 +116,10 @@ class Optimizers:
         """Unscale the gradients, clip the norm of all of them together, and fit the scale to them."""
         for optimizer in self.all:
             self.scaler.unscale_(optimizer)
-        norm = float(nn.utils.clip_grad_norm_(list(self.names), self.gradient_clip))
-        return Gradient(norm, self._update_scale())
+        gradients = [parameter.grad for parameter in self.names if parameter.grad is not None]
+        norm = whole(nn.utils.get_total_norm(gradients))
+        nn.utils.clip_grads_with_norm_(list(self.names), self.gradient_clip, norm)
+        return Gradient(float(norm), self._update_scale())
 
     def _update_scale(self) -> bool:
         """Whether the gradients just unscaled overflowed; the scale is smaller then.

@@ -56,10 +56,13 @@ class TokenPiece:
     def accumulate(self, learner: Learner, micro_batch: int) -> Contribution:
         losses, passes, shares = list[Tensor](), list[Tensor](), list[float]()
         for micro in torch.from_numpy(self.rows).split(micro_batch):  # (b, 2 or 3, T)
-            if not (asked := int((micro[:, 1] != IGNORED).sum())):
+            asked = int((micro[:, 1] != IGNORED).sum())
+            if not asked and learner.mesh is None:
                 continue
             shares.append(asked / self.asked)
             inputs, targets, *documents = to_device(micro, learner.device).unbind(1)  # (b, T) each
+            if not asked:  # the other processes need this one to compute theirs; its share of the loss is 0
+                targets = inputs
             with autocast(learner.device, learner.number_format):
                 parts = learner.model.training_loss(inputs, targets, self.depth, *documents)
             learner.optimizers.backward(parts.total * (shares[-1] * self.weight))

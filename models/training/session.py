@@ -65,12 +65,14 @@ class Session:
     def set_model(self, model: RecursiveLM, calibration: Calibration) -> None:
         """Train `model` from now on, with new optimizers and a new average."""
         self.calibration = calibration
+        self.team.build(model, self.config, calibration)
         self.learner = Learner(
             model,
             self.config,
             calibration.number_format,
             compiled=calibration.compiled,
             group=self.team.group,
+            shard_on=torch.device(calibration.device) if self.team.shards else None,
         )
 
     @property
@@ -210,7 +212,7 @@ class Session:
         if not score < counters.best_loss:
             counters.without_better += 1
             return False
-        save_weights(self.run, self.model.state_dict(), self._metadata())
+        save_weights(self.run, self.team.weights(self), self._metadata())
         counters.without_better = 0
         counters.best_loss, counters.best_step = score, counters.step
         self.best_is_unsaved = True
@@ -266,7 +268,7 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """Everything that the next step depends on, not copied: write it before that step."""
-        tensors = self.learner.tensors() | self.task.tensors()
+        tensors = self.team.moments(self) | self.task.tensors()
         budget, average = self.time_budget, self.learner.average
         state = RunState(
             counters=self.counters,
@@ -279,12 +281,15 @@ class Session:
             seconds_left=None if budget.deadline is None else budget.left_s(self.control.now()),
             revision=self.run_config.revision,
         )
-        return Snapshot(self.counters.step, self.model.state_dict(), tensors, state)
+        return Snapshot(self.counters.step, self.team.weights(self), tensors, state)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot, in every process. Raises CheckpointError where it does not fit the model."""
         self._restore_here(snapshot)
-        self.team.load(self)
+        if self.team.shards:
+            self.team.load(self, snapshot.model, snapshot.training)
+        else:
+            self.team.load(self, self.model.state_dict(), self.learner.tensors())
 
     def _restore_here(self, snapshot: Snapshot) -> None:
         state = snapshot.state
@@ -309,8 +314,8 @@ class Session:
         free again. Raises CheckpointError."""
         weights, _ = load_weights(self.run.weights_path)
         self.learner.stop_learning()
-        self.model.load_state_dict(weights)
-        self.team.load(self, learns=False)
+        self.learner.load_weights(weights)
+        self.team.load(self, weights, {}, learns=False)
         return self.model
 
     def _metadata(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from models.device import is_out_of_memory
 from models.processes.group import ProcessGroup
 from models.training.learner import Learner
 from models.training.pieces import Contribution, Piece
+from models.training.sharding import no_room_for_pieces
 
 BUCKET = 2**23
 """Numbers that are added up at once, about: as few exchanges as possible, without a second copy of all
@@ -54,6 +55,8 @@ def compute(learner: Learner, piece: Piece, seed: int, micro_batch: int) -> Outc
         contribution = piece.accumulate(learner, micro_batch)
     except Exception as error:
         ran_out_of_memory = isinstance(error, RuntimeError) and is_out_of_memory(error)
+        if ran_out_of_memory and learner.mesh is not None:
+            return Outcome(None, time.monotonic() - began, no_room_for_pieces(micro_batch))
         return Outcome(None, time.monotonic() - began, None if ran_out_of_memory else error)
     return Outcome(contribution, time.monotonic() - began)
 

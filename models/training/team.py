@@ -7,24 +7,32 @@ it does all the work itself, and nothing is sent.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from torch import Tensor
 
 from data.errors import UsageError
+from models.config import TrainingConfig
 from models.errors import ProcessLostError
 from models.processes.group import ProcessGroup
 from models.processes.spread import Item, Result
+from models.recursive_lm import RecursiveLM
+from models.runs.run_config import Calibration
 from models.training.pieces import Contribution, Piece, shares
+from models.training.shards import whole_in_memory
 from models.training.shared_gradients import add_gradients, compute, share_outcome
 from models.training.worker import (
     Apply,
     Average,
+    Build,
     Compute,
     End,
+    Gather,
     Load,
     Message,
+    Repeat,
     Stay,
     TakeStep,
     code_digest,
@@ -43,10 +51,16 @@ class Team:
     """The processes of a training. A context that lets the others go at its end; alone where `group` is
     None."""
 
-    def __init__(self, group: ProcessGroup | None = None) -> None:
-        """Raises UsageError where the others run another version of rlm."""
+    def __init__(self, group: ProcessGroup | None = None, *, shard: bool = False) -> None:
+        """With `shard`, the processes divide the weights, gradients and moments among them. Raises UsageError
+        where the others run another version of rlm."""
         self.group = group if group is not None and group.count > 1 else None
         """None alone."""
+        self.shards = shard and self.group is not None
+        """Whether each process has only a part of the weights."""
+        self._is_lost = False
+        """Whether this process failed in the middle of a model in parts. The others wait there, until they
+        notice its end."""
         self.was_interrupted = False
         """Whether a signal asked one of the others for a pause."""
         self.seconds: tuple[float, ...] = ()
@@ -79,22 +93,39 @@ class Team:
         """The rows of a batch that each process gets."""
         return shares(batch, self.count)
 
-    def load(self, session: "Session", *, learns: bool = True) -> None:
-        """Give the others the weights and, if the model `learns` on, the moments of this process."""
+    def build(self, model: RecursiveLM, training: TrainingConfig, calibration: Calibration) -> None:
+        """Let the others make a model like `model`, where it takes all processes at once to divide it."""
+        if self.shards:
+            self._send(self._build(model, training, calibration))
+
+    def _build(self, model: RecursiveLM, training: TrainingConfig, calibration: Calibration) -> Build:
+        return Build(
+            model=model.config,
+            training=training,
+            number_format=calibration.number_format,
+            compiled=calibration.compiled,
+            threads=calibration.threads,
+            device=torch.device(calibration.device).type,
+            shard=self.shards,
+        )
+
+    def load(
+        self,
+        session: "Session",
+        weights: Mapping[str, Tensor],
+        moments: Mapping[str, Tensor],
+        *,
+        learns: bool = True,
+    ) -> None:
+        """Give the others `weights` and, if the model `learns` on, `moments`: those of this process. Of its
+        parts, the whole."""
         if self.group is None:
             return
-        learner, calibration = session.learner, session.calibration
-        weights = learner.model.state_dict()
-        moments = learner.tensors() if learns else {}
+        learner = session.learner
         average, optimizers = learner.average, learner.optimizers
         self._send(
             Load(
-                model=learner.model.config,
-                training=session.config,
-                number_format=calibration.number_format,
-                compiled=calibration.compiled,
-                threads=calibration.threads,
-                device=learner.device.type,
+                build=self._build(learner.model, session.config, session.calibration),
                 weights=layout_of(weights),
                 moments=layout_of(moments),
                 average_updates=0 if average is None else average.updates,
@@ -119,7 +150,8 @@ class Team:
             self.group.send([Compute(piece, seed, micro_batch) for piece in pieces])
         outcome, parameters = compute(learner, pieces[0], seed, micro_batch), list(learner.model.parameters())
         if outcome.error is not None:
-            if self.group is not None:
+            self._is_lost = self.shards
+            if self.group is not None and not self.shards:
                 with contextlib.suppress(ProcessLostError):  # the others wait to hear of it
                     share_outcome(self.group, outcome, parameters, was_interrupted=False)
             raise outcome.error
@@ -131,7 +163,8 @@ class Team:
         self.was_interrupted = self.was_interrupted or shared.was_interrupted
         if shared.ran_out_of_memory or outcome.contribution is None:
             raise torch.OutOfMemoryError("out of memory in one of the processes")
-        add_gradients(self.group, shared.with_gradient)
+        if not self.shards:  # else they were added up on the way
+            add_gradients(self.group, shared.with_gradient)
         found = [outcome.contribution.found]
         if pieces[0].reports:
             found = self.group.gather(outcome.contribution.found)
@@ -149,6 +182,20 @@ class Team:
         which is no wish for a pause: it starts all of them again."""
         self._send(Stay())
 
+    def weights(self, session: "Session") -> dict[str, Tensor]:
+        """Those of the model as it is now: all of each, and not copied where this process has them."""
+        return self._whole(session.model.state_dict(), weights=True)
+
+    def moments(self, session: "Session") -> dict[str, Tensor]:
+        """Those of the optimizers, and the average, as `weights` gives them."""
+        return self._whole(session.learner.tensors(), weights=False)
+
+    def _whole(self, tensors: dict[str, Tensor], *, weights: bool) -> dict[str, Tensor]:
+        if not self.shards:
+            return tensors
+        self._send(Gather(weights))
+        return whole_in_memory(tensors, wanted=True)
+
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
         """The others evaluate with their averaged weights."""
@@ -159,10 +206,12 @@ class Team:
             self._send(Average(wanted=False))
 
     def map(self, work: Callable[[Any, Item], Result], model: Any, items: Iterable[Item]) -> Iterator[Result]:
-        """As `models.processes.spread.Spread` says; each process does every so manieth of `items`."""
-        if self.group is None:
+        """As `models.processes.spread.Spread` says; each process does every so manieth of `items`. Where they
+        divide the weights, all of them do every item: how often a block is computed depends on the item, and
+        each of these times takes all processes."""
+        if self.group is None or self.shards:
             for item in items:
-                yield work(model, item)
+                yield self.once(work, model, item)
             return
         waiting = iter(items)
         while batch := list(itertools.islice(waiting, self.count)):
@@ -177,8 +226,19 @@ class Team:
             for results in self.group.gather(own):
                 yield from results
 
+    def once(self, work: Callable[[Any, Item], Result], model: Any, item: Item) -> Result:
+        """What `work` makes of `item`, done by all processes where they divide the weights."""
+        if not self.shards:
+            return work(model, item)
+        self._send(Repeat(work, item))
+        try:
+            return work(model, item)
+        except BaseException:
+            self._is_lost = True
+            raise
+
     def _send(self, message: Message) -> None:
-        if self.group is not None:
+        if self.group is not None and not self._is_lost:
             self.group.send([message] * self.count)
 
     def _note_seconds(self, seconds: tuple[float, ...]) -> None:

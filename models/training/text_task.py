@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
 from models.evaluation.loss import DepthHistogram, bits_per_byte
 from models.evaluation.modes import ModeLosses, default_depth, evaluate_modes, trained_modes_cost_s
 from models.evaluation.parts import HeldOutPart, PartLosses, evaluate_parts, tokens_of
-from models.generation.samples import Passage, sample_passage
+from models.generation.samples import Passage, sample_passage, searched, whole_passage
 from models.layers.compilation import uncompiled
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, by_label, labels, with_losses
@@ -198,7 +199,12 @@ class TextTask:
         step, depth = session.counters.step, default_depth(model)
         sampled = max(self.held_out, key=lambda part: part.share)
         tokens = unmarked(sampled.tokens)
-        return sample_passage(model, self.tokenizer, self.kind, tokens, depth, step, prompt)
+        if session.team.shards:
+            work = partial(
+                whole_passage, tokenizer=self.tokenizer, kind=self.kind, depth=depth, step=step, own=prompt
+            )
+            return session.team.once(work, model, searched(tokens, model.config.context_length))
+        return (yield from sample_passage(model, self.tokenizer, self.kind, tokens, depth, step, prompt))
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""

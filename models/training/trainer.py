@@ -6,6 +6,7 @@ checkpoint says which.
 
 from collections.abc import Iterator
 
+from models.processes.group import noticing_lost_processes
 from models.runs.events import Event
 from models.runs.run import Run
 from models.training.control import Control, until_paused
@@ -24,7 +25,7 @@ def train(run: Run, control: Control | None = None, team: Team | None = None) ->
     run is finished, ProcessLostError.
     """
     control = control or Control()
-    with run.lock():
+    with run.lock(), noticing_lost_processes():
         control.listen(run)
         session = yield from until_paused(open_session(run, control, team), control)
         if session is None:

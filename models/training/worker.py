@@ -22,9 +22,10 @@ from models.config import ModelConfig, TrainingConfig
 from models.device import prepare_process
 from models.layers.compilation import uncompiled
 from models.layers.initialise import no_init
-from models.processes.group import ProcessGroup
+from models.processes.group import ProcessGroup, noticing_lost_processes
 from models.training.learner import Learner
 from models.training.pieces import Piece
+from models.training.shards import whole_in_memory
 from models.training.shared_gradients import add_gradients, compute, share_outcome
 
 Layout = Mapping[str, tuple[torch.Size, torch.dtype]]
@@ -59,9 +60,10 @@ class Worker:
 
     def work(self) -> None:
         """Serve process 0 until it has no more work. Raises ProcessLostError."""
-        self.group.gather(code_digest())
-        while not self.ended:
-            self.group.receive().serve(self)
+        with noticing_lost_processes():
+            self.group.gather(code_digest())
+            while not self.ended:
+                self.group.receive().serve(self)
 
     def set_learner(self, learner: Learner, config: ModelConfig, *, compiled: bool) -> None:
         """Have another model from now on."""
@@ -75,8 +77,8 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """Take these weights and moments. The tensors follow, one by one, in the order of `layout`."""
+class Build:
+    """Make a model like that of process 0, without its weights."""
 
     model: ModelConfig
     training: TrainingConfig
@@ -85,6 +87,32 @@ class Load:
     threads: int
     device: str
     """The kind of it: each process has one of its own."""
+    shard: bool
+    """Whether each process keeps only its part of every tensor."""
+
+    def serve(self, worker: Worker) -> None:
+        prepare_process(self.threads)
+        device = torch.device(self.device)
+        if device.type == "cuda":
+            device = torch.device("cuda", worker.group.place.local_rank)
+        with no_init():
+            model = build_model(self.model)
+        learner = Learner(
+            model if self.shard else model.to(device),
+            self.training,
+            self.number_format,
+            compiled=self.compiled,
+            group=worker.group,
+            shard_on=device if self.shard else None,
+        )
+        worker.set_learner(learner, self.model, compiled=self.compiled)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Take these weights and moments. The tensors follow, one by one, in the order of `layout`."""
+
+    build: Build
     weights: Layout
     moments: Layout
     average_updates: int
@@ -94,22 +122,15 @@ class Load:
     """Whether steps follow; else the weights are only evaluated."""
 
     def serve(self, worker: Worker) -> None:
-        prepare_process(self.threads)
-        device = torch.device(self.device)
-        if device.type == "cuda":
-            device = torch.device("cuda", worker.group.place.local_rank)
-        if worker.model_config != self.model:
-            with no_init():
-                model = build_model(self.model).to(device)
-            learner = Learner(
-                model, self.training, self.number_format, compiled=self.compiled, group=worker.group
-            )
-            worker.set_learner(learner, self.model, compiled=self.compiled)
+        if worker.model_config != self.build.model:
+            self.build.serve(worker)
         learner = worker.learner
-        weights, moments = (received(worker.group, layout) for layout in (self.weights, self.moments))
+        weights, moments = (
+            received(worker.group, layout, learner.part_of) for layout in (self.weights, self.moments)
+        )
         if not self.learns:
             learner.stop_learning()
-            learner.model.load_state_dict(weights)
+            learner.load_weights(weights)
             return
         learner.load(weights, moments, self.average_updates)
         learner.optimizers.restore_scale(self.gradient_scale, self.steps_without_overflow)
@@ -137,7 +158,8 @@ class Compute:
         )
         if shared.ran_out_of_memory or outcome.contribution is None:
             return
-        add_gradients(worker.group, shared.with_gradient)
+        if learner.mesh is None:  # else they were added up on the way
+            add_gradients(worker.group, shared.with_gradient)
         if self.piece.reports:
             worker.group.gather(outcome.contribution.found)
         learner.optimizers.clip_gradient()
@@ -185,6 +207,29 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """Do some work with the model, as all processes do at once; process 0 has what comes out."""
+
+    work: Callable[[Any, Any], Any]
+    item: Any
+
+    def serve(self, worker: Worker) -> None:
+        with uncompiled(worker.compiled):
+            self.work(worker.learner.model, self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Help process 0 to put the weights or the moments together, of which each process has a part."""
+
+    weights: bool
+
+    def serve(self, worker: Worker) -> None:
+        learner = worker.learner
+        whole_in_memory(learner.model.state_dict() if self.weights else learner.tensors(), wanted=False)
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """There is no more work."""
 
@@ -204,12 +249,13 @@ def send_tensors(group: ProcessGroup, tensors: Mapping[str, Tensor]) -> None:
         group.copy_from_first(tensor.detach().cpu().contiguous())
 
 
-def received(group: ProcessGroup, layout: Layout) -> dict[str, Tensor]:
-    """The tensors that process 0 sends, in main memory."""
+def received(group: ProcessGroup, layout: Layout, keep: Callable[[str, Tensor], Tensor]) -> dict[str, Tensor]:
+    """What `keep` makes of each tensor that process 0 sends, by name. It gets them in main memory."""
     tensors = {}
     for name, (shape, number_format) in layout.items():
-        tensors[name] = torch.empty(shape, dtype=number_format)
-        group.copy_from_first(tensors[name])
+        tensor = torch.empty(shape, dtype=number_format)
+        group.copy_from_first(tensor)
+        tensors[name] = keep(name, tensor)
     return tensors
 
 

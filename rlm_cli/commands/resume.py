@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
+from models.processes.placement import require_others
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
 from rlm_cli.completion import complete_versions
 from rlm_cli.exit_codes import ExitCode
@@ -19,6 +20,7 @@ from rlm_cli.options import (
     ProcessesOption,
     QuietOption,
     RunsDirOption,
+    ShardOption,
     ThreadsOption,
     TuiOption,
     run_argument,
@@ -71,6 +73,7 @@ def resume(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     processes: ProcessesOption = None,
+    shard: ShardOption = False,
     runs_dir: RunsDirOption = None,
     detach: DetachOption = False,
     tui: TuiOption = False,
@@ -97,7 +100,10 @@ def resume(
     """
     output = Output.of(json=json, quiet=quiet)
     require_no_launch_in_launch(processes, detach=detach, tui=tui)
-    team = context.with_resource(process_team())
+    team = context.with_resource(process_team(shard=shard))
+    count = processes or (1 if team is None else team.count)
+    if shard:
+        require_others(count)
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other.", hint="Give one of them.")
     if tui:
@@ -110,6 +116,7 @@ def resume(
     from models.runs.run import Run
     from models.runs.run_names import refuse_version
     from models.training.open import require_divisible
+    from models.training.sharding import require_shardable
     from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.many_processes import train_in_processes
     from rlm_cli.training_session import follow_training, show_progress
@@ -124,6 +131,9 @@ def resume(
     if processes:
         require_divisible(run.config().training_config(), processes)
         require_gpus(processes)
+    if shard:
+        config = run.config()
+        require_shardable(config.training_config(), count, solves_puzzles=config.solves_puzzles)
     with run.hold():
         if version is not None:
             _go_back(run, version, output)
@@ -150,8 +160,8 @@ def resume(
         if not (detach or tui or processes):
             raise typer.Exit(follow_training(run, output, team=team))
     if processes and not (detach or tui):
-        raise typer.Exit(train_in_processes(run, processes, output))
-    code = train_detached(run, output, processes=processes or 1)
+        raise typer.Exit(train_in_processes(run, processes, output, shard=shard))
+    code = train_detached(run, output, processes=processes or 1, shard=shard)
     if tui and code == ExitCode.OK:
         open_application(run.path.parent, run=run.path)
     raise typer.Exit(code)

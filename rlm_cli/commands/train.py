@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
+from models.processes.placement import require_others
 from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.choose_run import can_ask_user, choose_until_planned
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
@@ -29,6 +30,7 @@ from rlm_cli.options import (
     RunsDirOption,
     SeedOption,
     SetOption,
+    ShardOption,
     StepsOption,
     ThreadsOption,
     TokenizerOption,
@@ -120,6 +122,7 @@ def train(
     number_format: NumberFormatOption = None,
     threads: ThreadsOption = None,
     processes: ProcessesOption = None,
+    shard: ShardOption = False,
     settings: SetOption = None,
     config: ConfigOption = None,  # its callback has read the file
     runs_dir: RunsDirOption = None,
@@ -166,11 +169,15 @@ def train(
       rlm train --task grid pairs.csv
       rlm train --task compose:s3
       rlm train book.txt --nproc 2
+      rlm train book.txt --nproc 2 --shard
       rlm train book.txt --dry-run --nproc 64 --device h100 --batch-size 512
     """
     output = Output.of(json=json, quiet=quiet)
     require_no_launch_in_launch(processes, detach=detach, tui=tui)
-    team = context.with_resource(process_team())
+    team = context.with_resource(process_team(shard=shard))
+    count = processes or (1 if team is None else team.count)
+    if shard:
+        require_others(count)
     if not paths and task is None and mix is None:
         raise UsageError("Missing argument 'PATH'.", hint=f"See: {program()} train --help")
     if fresh and continue_run is not None:
@@ -191,12 +198,14 @@ def train(
             raise typer.Exit(follow_training(run, output, team=team))
     with interruptible_creation(output):
         from models.planning.continuation_plan import ContinuationPlan
+        from models.planning.puzzle_plan import PuzzlePlan
         from models.planning.resume_plan import ResumePlan
         from models.processes.group import require_gpus
         from models.training.open import require_divisible
+        from models.training.sharding import require_shardable
         from rlm_cli.environment import runs_dir as find_runs_dir
 
-        request, machine = train_request(context), None
+        request, machine = replace(train_request(context), shards=count if shard else 1), None
         if dry_run:
             request, machine = for_named_machine(request)
         else:
@@ -207,6 +216,8 @@ def train(
         plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=may_ask)
         if processes:
             require_divisible(plan.training, processes)
+        if shard:
+            require_shardable(plan.training, count, solves_puzzles=isinstance(plan, PuzzlePlan))
         if dry_run:
             show_plan(plan, request, machine, processes, output)
             return
@@ -234,8 +245,8 @@ def train(
         if not (detach or tui or processes):
             raise typer.Exit(follow_training(run, output, plan.started_at, team))
     if processes and not (detach or tui):
-        raise typer.Exit(train_in_processes(run, processes, output, plan.started_at))
-    code = train_detached(run, output, plan.started_at, processes or 1)
+        raise typer.Exit(train_in_processes(run, processes, output, plan.started_at, shard=shard))
+    code = train_detached(run, output, plan.started_at, processes or 1, shard=shard)
     if tui and code == ExitCode.OK:
         open_application(run.path.parent, run=run.path)
     raise typer.Exit(code)

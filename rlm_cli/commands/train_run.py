@@ -31,6 +31,7 @@ def train_run(
         int | None,
         typer.Option(metavar="FILE", help="Number of the open file that reserves the run."),
     ] = None,
+    shard: Annotated[bool, typer.Option("--shard", help="Divide the model among the processes.")] = False,
 ) -> None:
     """Train a run that is ready for it, and print only warnings and the result."""
     from models.runs.run import Run
@@ -38,7 +39,7 @@ def train_run(
 
     set_program(program)
     output = Output.of(quiet=True)
-    with process_team() as team:
+    with process_team(shard=shard) as team:
         run = Run.open(folder, folder.parent)
         with run.hold(reserved=True):
             if reservation is not None:

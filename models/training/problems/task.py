@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -91,7 +92,7 @@ class ProblemTrainingTask:
             if scores is None:
                 return
             if session.sample_due():
-                sample = self._sample(model, session.counters.step)
+                sample = self._sample(session, model)
             best = session.keep_if_best(scores.loss)
         counters.last_evaluated = counters.step
         yield evaluation_finished(
@@ -109,7 +110,7 @@ class ProblemTrainingTask:
     def sample(self, session: Session) -> Iterator[Event]:
         prompt = session.control.take_sample()
         with session.evaluating() as model, uncompiled(session.calibration.compiled):
-            sample = self._sample(model, session.counters.step, prompt)
+            sample = self._sample(session, model, prompt)
         yield sample
 
     def after_step(self, session: Session, drawn: int) -> Iterator[Event]:
@@ -204,14 +205,14 @@ class ProblemTrainingTask:
             spread=session.team,
         )
 
-    def _sample(self, model: RecursiveLM, step: int, prompt: str = "") -> SampleGenerated:
+    def _sample(self, session: Session, model: RecursiveLM, prompt: str = "") -> SampleGenerated:
         """A held-out problem of the greatest difficulty in training, or `prompt`, with the model's answer."""
+        step = session.counters.step
         if not prompt:
             prompt = held_out_problems(self.problems, self.problems.most, 1, seed=step)[0].given
         prompt = prompt.removesuffix(ANSWER_MARK) + ANSWER_MARK
-        return SampleGenerated(
-            step=step, prompt=prompt, text=write_answer(model, self.tokenizer, prompt, model.trained_depth)
-        )
+        work = partial(write_answer, tokenizer=self.tokenizer, depth=model.trained_depth)
+        return SampleGenerated(step=step, prompt=prompt, text=session.team.once(work, model, prompt))
 
     def _scoring_s(self, budget: TimeBudget, each: int, calls: int) -> float:
         """Seconds that `each` problems of every difficulty take, at so many attention calls a token."""

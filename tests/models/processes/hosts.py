@@ -14,9 +14,12 @@ PATIENCE_S = 60.0
 
 
 class Hosts:
-    """Two processes of one machine, connected. `spoil` is as in process_host.py."""
+    """Two processes of one machine, connected. `spoil` is as in process_host.py.
 
-    def __init__(self, cache: Path, spoil: str = "") -> None:
+    With `precise`, Muon computes in float32: bfloat16 turns the smallest difference into a larger one.
+    """
+
+    def __init__(self, cache: Path, spoil: str = "", *, precise: bool = False) -> None:
         root, port = Path(__file__).parents[3], _free_port()
         self.processes = [
             subprocess.Popen(
@@ -34,6 +37,7 @@ class Hosts:
                     "MASTER_ADDR": "127.0.0.1",
                     "MASTER_PORT": str(port),
                     "SPOIL": spoil,
+                    "PRECISE": "yes" if precise else "",
                 },
             )
             for rank in range(2)
@@ -41,12 +45,13 @@ class Hosts:
         for rank in range(2):
             assert self._line(rank) == "ready"
 
-    def train(self, run: Run, pause_after: int = -1, fail_in: str = "") -> str:
+    def train(self, run: Run, pause_after: int = -1, fail_in: str = "", *, shard: bool = False) -> str:
         """How the training of `run` ended: the name of its last event, or its error. Process 0 fails in its
-        first `fail_in`, a `step` or an `evaluation`, where that is named."""
+        first `fail_in`, a `step` or an `evaluation`, where that is named. With `shard`, the two divide the
+        weights."""
         first = self.processes[0]
         assert first.stdin is not None
-        first.stdin.write(f"train {run.path} {pause_after} {fail_in}\n")
+        first.stdin.write(f"{'shard' if shard else 'train'} {run.path} {pause_after} {fail_in}\n")
         first.stdin.flush()
         return self._line(0).removeprefix("ended ").removeprefix("failed ")
 

@@ -1,9 +1,12 @@
 """One of the processes of a training, driven by the tests beside it.
 
-Process 0 reads lines: `train FOLDER STEP WHERE` trains a run and pauses after that step (-1: never). Where
-WHERE is `step` or `evaluation`, process 0 fails in its first one. Out comes `ready`, then for each line
-`ended EVENT`, or `failed KIND`. SPOIL makes the other process run out of memory (`memory`), be of another
-version (`version`), end in its third step (`loss`), or end after it (`late loss`).
+Process 0 reads lines: `train FOLDER STEP WHERE` trains a run and pauses after that step (-1: never); `shard
+FOLDER STEP WHERE` does so with the weights divided among the processes. Where WHERE is `step` or
+`evaluation`, process 0 fails in its first one. Out comes `ready`, then for each line `ended EVENT`, or
+`failed KIND`. Where weights are divided, each process writes how many numbers it holds, and of how many, into
+the file `held-RANK` in the cache. SPOIL makes the other process run out of memory (`memory`), be of another
+version (`version`), end in its third step (`loss`), or end after it (`late loss`). With PRECISE, Muon
+computes in float32.
 """
 
 import contextlib
@@ -16,6 +19,8 @@ from types import FrameType
 from typing import Any
 
 import torch
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor
 
 from data.cache import set_cache_dir
 from data.errors import RlmError
@@ -23,9 +28,10 @@ from models.evaluation import loss
 from models.generation import samples
 from models.processes.group import ProcessGroup
 from models.processes.placement import placement
+from models.recursive_lm import RecursiveLM
 from models.runs.events import StepFinished
 from models.runs.run import Run
-from models.training import pieces, team, worker
+from models.training import learner, muon, pieces, shared_orthogonalization, team, worker
 from models.training.control import Control
 from models.training.trainer import train
 
@@ -34,9 +40,9 @@ def report(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-def train_one(group: ProcessGroup, folder: str, pause_after: int) -> None:
+def train_one(group: ProcessGroup, folder: str, pause_after: int, *, shard: bool) -> None:
     run, control, last = Run(Path(folder)), Control(), None
-    with team.Team(group) as processes:
+    with team.Team(group, shard=shard) as processes:
         for event in run.record(train(run, control, processes)):
             last = event
             if isinstance(event, StepFinished) and event.step == pause_after:
@@ -67,14 +73,14 @@ def spoil(what: str | None) -> None:
     """Let something go wrong in this process."""
     accumulate, steps = pieces.TokenPiece.accumulate, 0
 
-    def fails(piece: pieces.TokenPiece, learner: worker.Learner, micro_batch: int) -> pieces.Contribution:
+    def fails(piece: pieces.TokenPiece, learns: worker.Learner, micro_batch: int) -> pieces.Contribution:
         nonlocal steps
         steps += 1
         if what == "memory" and micro_batch > 1:
             raise torch.OutOfMemoryError("out of memory")
         if what == "loss" and steps == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-        return accumulate(piece, learner, micro_batch)
+        return accumulate(piece, learns, micro_batch)
 
     if what in ("memory", "loss"):
         pieces.TokenPiece.accumulate = fails  # type: ignore[method-assign]
@@ -93,12 +99,29 @@ def spoil(what: str | None) -> None:
         worker.code_digest = lambda: "another"
 
 
+def note_what_is_held(file: Path) -> None:
+    """Write into `file` what this process holds of a model that is divided."""
+    divide = learner.divide
+
+    def noted(model: RecursiveLM, device: torch.device, processes: int) -> DeviceMesh:
+        mesh = divide(model, device, processes)
+        weights = list(model.parameters())
+        held = sum(weight.to_local().numel() for weight in weights if isinstance(weight, DTensor))
+        file.write_text(f"{held} {sum(weight.numel() for weight in weights)}")
+        return mesh
+
+    learner.divide = noted
+
+
 def main() -> None:
     place = placement(os.environ)
     assert place is not None
     torch.set_num_threads(1)
     set_cache_dir(os.environ["RLM_CACHE_DIR"])
     samples.SAMPLE = samples.SAMPLE.changed(max_tokens=6)
+    if os.environ["PRECISE"]:
+        muon.rough_product_format = shared_orthogonalization.rough_product_format = lambda _: "float32"
+    note_what_is_held(Path(os.environ["RLM_CACHE_DIR"]) / f"held-{place.rank}")
     group = ProcessGroup.join(place)
     if place.rank > 0:
         spoil(os.environ.get("SPOIL"))
@@ -114,10 +137,11 @@ def main() -> None:
             signals.clear()
     report("ready")
     for line in sys.stdin:
-        folder, step, where = line.removeprefix("train ").strip("\n").rsplit(" ", 2)
+        how, _, rest = line.strip("\n").partition(" ")
+        folder, step, where = rest.rsplit(" ", 2)
         try:
             with failing(where):
-                train_one(group, folder, int(step))
+                train_one(group, folder, int(step), shard=how == "shard")
         except (RlmError, ValueError) as error:
             report(f"failed {type(error).__name__}: {error}")
 
