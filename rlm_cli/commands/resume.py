@@ -97,6 +97,7 @@ def resume(
       rlm resume book --detach
       rlm resume book --tui
       rlm resume book --nproc 2
+      rlm resume book --nproc 2 --shard
     """
     output = Output.of(json=json, quiet=quiet)
     require_no_launch_in_launch(processes, detach=detach, tui=tui)

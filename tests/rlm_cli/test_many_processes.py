@@ -211,7 +211,7 @@ def test_a_run_is_extended_once_though_torchrun_starts_again(
     def is_lost(*_: object, **__: object) -> int:
         raise ProcessLostError
 
-    monkeypatch.setattr("rlm_cli.commands.resume.process_team", lambda: contextlib.nullcontext(Team()))
+    monkeypatch.setattr("rlm_cli.commands.resume.process_team", lambda **_: contextlib.nullcontext(Team()))
     for name, value in {"RANK": "0", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "book"}.items():
         monkeypatch.setenv(name, value)
     with monkeypatch.context() as first_start:
@@ -223,3 +223,12 @@ def test_a_run_is_extended_once_though_torchrun_starts_again(
     monkeypatch.setattr("models.planning.extend.extend", is_lost)
     assert main(["resume", "owl", "--steps", "3"]) == 0
     assert run.history().step == 7
+
+
+@pytest.mark.parametrize("words", [["train", "book.txt"], ["train", "book.txt", "--nproc", "1"], ["resume"]])
+def test_one_process_has_no_other_to_divide_a_model_with(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main([*words, "--shard"]) == ExitCode.USAGE
+    assert "One process has no other to divide a model with" in capsys.readouterr().err
+    assert not (home / "runs").exists()
