@@ -3,18 +3,20 @@ one, and all of them are the same after every step; or each has its part of one.
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor
 
 from models.config import TrainingConfig
 from models.layers.compilation import compile_blocks
 from models.processes.group import ProcessGroup
 from models.recursive_lm import RecursiveLM
 from models.training.optimizer import Optimizers, WeightAverage
-from models.training.shards import divide, part_of
+from models.training.shards import divide, is_divided, part_of
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
 
 _AVERAGE = "average."
 
@@ -52,7 +54,7 @@ class Learner:
 
     def part_of(self, name: str, tensor: Tensor) -> Tensor:
         """What this process holds of a weight, a moment or an average, all of which is `tensor`."""
-        if self.mesh is None or isinstance(tensor, DTensor) or tensor.ndim == 0 or name in self._undivided:
+        if self.mesh is None or is_divided(tensor) or tensor.ndim == 0 or name in self._undivided:
             return tensor
         return part_of(tensor, self.mesh)
 

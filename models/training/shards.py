@@ -3,28 +3,35 @@
 PyTorch's FSDP2 (`torch.distributed.fsdp.fully_shard`; after Zhao et al. 2023, arXiv 2304.11277) puts the rows
 of a block together just before it is computed, and lets go of them after it. Its gradients are sums over
 the processes, divided in the same way. A tensor in parts is a DTensor; its shape is that of the whole.
+
+The modules of FSDP2 take half a second to import, so only a training that divides its weights imports them.
 """
 
 from collections.abc import Mapping
 from types import MethodType
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, Shard
 
 from models.depth import Depth
 from models.layers.block import Block
 from models.recursive_lm import RecursiveLM
 
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
+    from torch.distributed.tensor import DTensor
 
-def divide(model: RecursiveLM, device: torch.device, processes: int) -> DeviceMesh:
+
+def divide(model: RecursiveLM, device: torch.device, processes: int) -> "DeviceMesh":
     """Keep this process's rows of every weight of `model`, on `device`; return the mesh over the processes.
 
     Every process calls it with a model of the same shape. From then on, every call of the model takes all
     processes.
     """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+
     mesh = init_device_mesh(device.type, (processes,))
     used_in_part = [getattr(model, name) for name in model.blocks_used_in_part]  # whole in each call
     for block in [part for part in model.modules() if isinstance(part, Block) and part not in used_in_part]:
@@ -45,6 +52,8 @@ def divide(model: RecursiveLM, device: torch.device, processes: int) -> DeviceMe
 
 def _let_go(model: nn.Module, _inputs: object, _output: object) -> None:
     """Free the whole weights that FSDP keeps for a backward pass, where there will be none."""
+    from torch.distributed.fsdp import FSDPModule
+
     if not torch.is_grad_enabled() and isinstance(model, FSDPModule):
         model.reshard()
 
@@ -59,8 +68,15 @@ def _prepare(model: RecursiveLM, device: torch.device) -> None:
     model.train(was_training)
 
 
-def part_of(whole: Tensor, mesh: DeviceMesh) -> DTensor:
+def is_divided(tensor: Tensor) -> "TypeGuard[DTensor]":
+    """Whether this process holds only a part of `tensor`."""
+    return hasattr(tensor, "full_tensor")  # as a DTensor alone has
+
+
+def part_of(whole: Tensor, mesh: "DeviceMesh") -> "DTensor":
     """`whole` in parts: this process copies its rows to its device."""
+    from torch.distributed.tensor import DTensor, Shard
+
     processes, rank = mesh.size(), mesh.get_local_rank()
     most = -(-len(whole) // processes)
     rows = whole[rank * most : (rank + 1) * most]
@@ -70,7 +86,7 @@ def part_of(whole: Tensor, mesh: DeviceMesh) -> DTensor:
     )
 
 
-def _device_of(mesh: DeviceMesh) -> torch.device:
+def _device_of(mesh: "DeviceMesh") -> torch.device:
     if mesh.device_type == "cuda":
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device(mesh.device_type)
@@ -78,7 +94,7 @@ def _device_of(mesh: DeviceMesh) -> torch.device:
 
 def whole(tensor: Tensor) -> Tensor:
     """All of `tensor`. Where it is in parts, every process calls this, and each gets all of it."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if is_divided(tensor) else tensor
 
 
 def whole_in_memory(tensors: Mapping[str, Tensor], *, wanted: bool) -> dict[str, Tensor]:
@@ -89,7 +105,7 @@ def whole_in_memory(tensors: Mapping[str, Tensor], *, wanted: bool) -> dict[str,
         tensor = tensors[name]
         gathered = whole(tensor).detach()
         if wanted:
-            local = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+            local = tensor.to_local() if is_divided(tensor) else tensor
             address = (local.data_ptr() or name, tensor.shape, tensor.dtype)
             found[name] = by_address.setdefault(address, gathered.cpu())
     return {name: found[name] for name in tensors if wanted}
@@ -99,7 +115,7 @@ def own_parts(weight: Tensor, parts: int) -> list[tuple[Tensor, slice]]:
     """The rows of `weight` (rows, columns) that this process holds of each of its `parts`, stacked along the
     rows: a view of them, and which rows of the part they are."""
     height = weight.size(0) // parts
-    if not isinstance(weight, DTensor):
+    if not is_divided(weight):
         return [(part, slice(None)) for part in weight.data.chunk(parts)]
     local, mesh = weight.to_local().detach(), weight.device_mesh
     first = mesh.get_local_rank() * -(-weight.size(0) // mesh.size())

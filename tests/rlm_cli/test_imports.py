@@ -80,3 +80,11 @@ def test_every_dependency_has_a_tested_version(extra: str | None) -> None:
         if "==" in line
     }
     assert {dependency.partition(">=")[0] for dependency in wanted} <= pinned
+
+
+def test_one_process_imports_nothing_for_several() -> None:
+    code = (
+        "import sys, models.training.trainer as _\n"
+        "assert not {'torch.distributed.fsdp', 'torch.distributed.tensor'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -203,7 +203,9 @@ def followed(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was started in the background and shown in the application, on a terminal."""
     done: list[object] = []
 
-    def start(run: Run, output: object, planned_at: float | None = None, processes: int = 1) -> int:
+    def start(
+        run: Run, output: object, planned_at: float | None = None, processes: int = 1, **_: object
+    ) -> int:
         done.append(f"{run.name} trains")
         return 1 if run.name == "ill" else 0
 
