@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from data.cache import set_cache_dir
 from data.progress import result_of
 from models.planning.plan import plan
 from models.runs.checkpoint import load_checkpoint, load_weights
@@ -35,19 +34,13 @@ NewRun = Callable[..., Run]
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def hosts(cache: Path) -> Iterator[Hosts]:
     with contextlib.closing(Hosts(cache, precise=True)) as both:
         yield both
 
 
 @pytest.fixture(autouse=True)
-def _as_in_the_hosts(cache: Path, fast_training: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_cache_dir(cache)
+def _as_in_the_hosts(same_cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(muon, "rough_product_format", lambda _: "float32")
 
 

@@ -4,13 +4,12 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from data.cache import set_cache_dir
 from models.runs.checkpoint import load_checkpoint
 from models.runs.events import MicroBatchHalved, NoticeGiven, RunFailed, RunPaused, RunStarted, StepFinished
 from models.runs.run import Run
@@ -18,24 +17,11 @@ from models.training.control import Control
 from models.training.trainer import train
 from tests.models.processes.hosts import Hosts
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gloo needs a Unix")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="gloo needs a Unix"),
+    pytest.mark.usefixtures("same_cache"),
+]
 NewRun = Callable[..., Run]
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def hosts(cache: Path) -> Iterator[Hosts]:
-    with contextlib.closing(Hosts(cache)) as both:
-        yield both
-
-
-@pytest.fixture(autouse=True)
-def _same_cache(cache: Path, fast_training: None) -> None:
-    set_cache_dir(cache)
 
 
 def losses(run: Run) -> list[float]:

@@ -1,14 +1,12 @@
 """Puzzles, problems, a mix and a second text are learned by two processes as by one."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from data.cache import set_cache_dir
 from data.progress import result_of
 from models.planning.plan import plan
 from models.runs.evaluation import PuzzleEvaluation
@@ -24,21 +22,7 @@ SMALL = {
 }  # fmt: skip
 NewRun = Callable[..., Run]
 
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def hosts(cache: Path) -> Iterator[Hosts]:
-    with contextlib.closing(Hosts(cache)) as both:
-        yield both
-
-
-@pytest.fixture(autouse=True)
-def _same_cache(cache: Path, fast_training: None) -> None:
-    set_cache_dir(cache)
+pytestmark = pytest.mark.usefixtures("same_cache")
 
 
 def both_runs(folder: Path, **typed: Any) -> tuple[Run, Run]:
