@@ -10,7 +10,6 @@ from models.runs.control_requests import Request
 from models.runs.events import EvaluationAdvanced, Event, PreparationAdvanced
 from models.runs.run import Run
 
-Decision = TypeVar("Decision")
 Outcome = TypeVar("Outcome")
 
 PAUSE_OR_STOP: tuple[Request, ...] = ("pause", "stop")
@@ -69,7 +68,7 @@ class Control:
         if self._run is not None and now - self._polled_at >= POLL_S:
             self._polled_at = now
             self._requests |= control_requests.take(self._run)
-        return self.decide(request in self._requests)
+        return request in self._requests
 
     def done(self, request: Request) -> None:
         """Forget `request`: it was carried out."""
@@ -77,7 +76,7 @@ class Control:
 
     def take_sample(self) -> str:
         """The prompt of the sample that is wanted, which counts as written from now on."""
-        prompt = self.decide(self._requests.get("sample", ""))
+        prompt = self._requests.get("sample", "")
         self.done("sample")
         return prompt
 
@@ -93,15 +92,6 @@ class Control:
     def now(self) -> float:
         """Seconds on the training's clock, which stands still in `waiting`."""
         return time.monotonic() - self._waited_s
-
-    def decide(self, decision: Decision) -> Decision:
-        """The decision that every process of a training follows.
-
-        Everything that depends on a clock, a signal, free memory or a measurement passes through here:
-        number format, compilation, micro-batch, planned steps, save, pause, stop, a skipped step. One
-        process follows its own decisions; several follow those of rank 0.
-        """
-        return decision
 
 
 def until_paused(

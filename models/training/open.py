@@ -88,7 +88,7 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
         share = replace(training, batch_size=-(-training.batch_size // team.count))
         calibration = yield from task.calibrate(model, share, threads, length)
         calibration = replace(calibration, machine=machine_name(machine.device), processes=team.count)
-        config = replace(config, calibration=control.decide(calibration))
+        config = replace(config, calibration=calibration)
         run.save_config(config)
 
     if team.shards:
@@ -98,7 +98,7 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     session = Session(run, config, model, training, calibration, task, control, team)
     if team.shards and machine.calibration is None:
         team.load(session, initial, session.learner.fresh(initial))
-        calibration = control.decide(measured(session))
+        calibration = measured(session)
         session.calibration, session.run_config = calibration, replace(config, calibration=calibration)
         run.save_config(session.run_config)
     session.time_budget = TimeBudget(

@@ -115,7 +115,7 @@ class Session:
             try:
                 return self.task.backward(self, depth)
             except RuntimeError as error:
-                if not self.control.decide(is_out_of_memory(error)):
+                if not is_out_of_memory(error):
                     raise
                 if self.calibration.micro_batch == 1:
                     raise out_of_memory() from error
@@ -130,7 +130,7 @@ class Session:
         spikes = LossSpikes(self.counters.recent_losses)
         problem = spikes.problem(batch.loss, 0.0 if gradient.overflowed else gradient.norm)
         spikes.add(batch.loss)
-        return self.control.decide(problem)
+        return problem
 
     def learning_rate_factor(self) -> float:
         """The factor on every peak learning rate at this step."""
@@ -230,9 +230,9 @@ class Session:
         """Why a checkpoint is due now, or None."""
         budget, since_s = self.time_budget, self.control.now() - self.last_saved
         # Where there is a deadline, the best weights may have to do without a checkpoint of their own.
-        if self.best_is_unsaved and self.control.decide(budget.deadline is None or budget.can_save(since_s)):
+        if self.best_is_unsaved and (budget.deadline is None or budget.can_save(since_s)):
             return "best"
-        if self.control.decide(budget.save_is_due(since_s)):
+        if budget.save_is_due(since_s):
             return "interval"
         return "request" if self.control.wants("save") else None
 

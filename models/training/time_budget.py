@@ -217,12 +217,12 @@ class TimeBudget:
         progress = schedule.progress(step)
         reserve_s = session.task.reserve_s(self, progress, self.left_s(now))
         if step >= schedule.last_step:
-            spare = session.control.decide(self.spare_steps(step, now, reserve_s))
+            spare = self.spare_steps(step, now, reserve_s)
             if spare == 0:
                 return
             session.schedule = schedule.going_on_to(step + spare)
         else:
-            possible = session.control.decide(self.steps_left(progress, step, now, reserve_s))
+            possible = self.steps_left(progress, step, now, reserve_s)
             if not is_worth_replanning(schedule.last_step - step, possible):
                 return
             session.schedule = schedule.ending_at(step + possible, step)
@@ -283,7 +283,7 @@ def plan_steps(session: "Session", length: Length) -> Iterator[Event]:
     if length.minutes is not None:
         now = session.control.now()
         reserve_s = session.task.reserve_s(budget, 0.0, budget.left_s(now))
-        steps = session.control.decide(budget.steps_left(0.0, step, now, reserve_s))
+        steps = budget.steps_left(0.0, step, now, reserve_s)
     elif length.steps is not None:
         steps = length.steps
     elif length.epochs is not None:
