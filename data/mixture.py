@@ -1,4 +1,4 @@
-"""Several token arrays mixed in given shares, such as a new text and earlier ones that are replayed.
+"""Several token arrays mixed in given shares, such as a new text or mix and earlier ones that are replayed.
 
 Like the samplers it draws on, a mixture is a pure function of the position: a run that stops and goes on
 sees the same batches.
@@ -7,6 +7,7 @@ sees the same batches.
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,18 @@ from data.loader import BlockSampler
 
 _PARTS = 10_000
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+
+class Blocks(Protocol):
+    """An endless sequence of blocks, each found by its number: a BlockSampler, or a MixSampler."""
+
+    @property
+    def context_length(self) -> int: ...
+
+    @property
+    def blocks_per_epoch(self) -> int: ...
+
+    def blocks(self, indices: np.ndarray) -> np.ndarray: ...
 
 
 class MixedSampler:
@@ -25,7 +38,7 @@ class MixedSampler:
     however many there are (Weyl, 1916).
     """
 
-    def __init__(self, sources: Sequence[tuple[BlockSampler, float | Fraction]]) -> None:
+    def __init__(self, sources: Sequence[tuple[Blocks, float | Fraction]]) -> None:
         """`sources` are samplers and their shares, which add to 1; the first has at least 0.0001.
 
         Raises ValueError for other shares and for unequal context lengths.
@@ -61,21 +74,33 @@ class MixedSampler:
             blocks[rows] = sampler.blocks(others_before[rows])
         return blocks
 
+    def of_first(self, position: int) -> int:
+        """Of the first `position` sequences, how many come from the first source."""
+        return first_drawn(position, self._parts / _PARTS)
+
+
+def first_drawn(position: int, replayed: float) -> int:
+    """Of the first `position` sequences, how many are not replayed where the share `replayed` of all is."""
+    return position - position * round(replayed * _PARTS) // _PARTS
+
 
 def replay_sources(
-    new: BlockSampler, earlier: Sequence[BlockSampler], share: float
-) -> list[tuple[BlockSampler, Fraction]]:
+    new: Blocks, earlier: Sequence[BlockSampler], share: float, weights: Sequence[Fraction] | None = None
+) -> list[tuple[Blocks, Fraction]]:
     """Sources of a mixture in which `share` of the sequences, to four decimals, replays earlier texts.
 
-    Each earlier text gets a part in proportion to its length, so that all their tokens come equally often.
-    Without an earlier text the new one has all. Raises ValueError for a share outside [0, 1).
+    Each earlier text gets a part in proportion to its weight, which is its length where none are given: then
+    all their tokens come equally often. Without an earlier text the new one has all. Raises ValueError for a
+    share outside [0, 1).
     """
     parts = round(share * _PARTS)
     if not 0 <= parts < _PARTS:
         raise ValueError(f"a share of {share} is not in [0, 1)")
     replayed = Fraction(parts, _PARTS) if earlier else Fraction(0)
-    tokens = sum(len(sampler.tokens) for sampler in earlier)
+    if weights is None:
+        weights = [Fraction(len(sampler.tokens)) for sampler in earlier]
+    whole = sum(weights, Fraction(0))
     return [
         (new, 1 - replayed),
-        *((sampler, replayed * Fraction(len(sampler.tokens), tokens)) for sampler in earlier),
+        *((sampler, replayed * weight / whole) for sampler, weight in zip(earlier, weights, strict=True)),
     ]

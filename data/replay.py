@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,15 @@ from data.tokenizer import Tokenizer
 REPLAY_BYTES = 2_000_000
 """For all samples of a run together."""
 HELD_OUT_TOKENS = 65_536
+"""Of a text, and of all sources of a mix together in their shares."""
 PIECE_TOKENS = 2048
 """The length of a piece: many contexts long, so that few blocks cross from one piece into the next."""
 
 _FORMAT, _FORMAT_VERSION = "rlm-replay", "1"
 _HEADER_BYTES = 1024
 _SMALLEST_TRAINING_PART = 4
+_LEAST_BYTES = 16 * 2**10
+"""For the sample of a source with a small share."""
 _LARGEST_FILE = 64 * 2**20
 
 
@@ -43,21 +47,29 @@ class ReplaySample:
     held_out_bytes: int
 
 
-def bytes_per_sample(budget: int, number: int) -> int:
-    """The bytes that each of `number` samples may have on the disk."""
-    return budget // max(1, number)
+def bytes_per_sample(budget: int, number: int, share: Fraction = Fraction(1)) -> int:
+    """The bytes that each of the samples of `number` texts may have on the disk. A mix is one text, and
+    `share` is that of a source in it."""
+    whole = budget // max(1, number)
+    return whole if share == 1 else max(_LEAST_BYTES, int(whole * share))
 
 
 def draw_sample(
-    content_hash: str, train: np.ndarray, held_out: np.ndarray, held_out_bytes: int, most_bytes: int
+    content_hash: str,
+    train: np.ndarray,
+    held_out: np.ndarray,
+    held_out_bytes: int,
+    most_bytes: int,
+    share: Fraction | float = 1,
 ) -> ReplaySample:
     """A sample of a corpus that takes about `most_bytes` on the disk.
 
-    The held-out part is kept whole up to HELD_OUT_TOKENS, and a larger one in pieces; it never shrinks later,
-    because losses are compared on it. The training part gets the rest, but at least a quarter of
-    `most_bytes`. It is kept whole where it fits, else in pieces of PIECE_TOKENS at equal distances.
+    The held-out part is kept whole up to HELD_OUT_TOKENS times `share`, which is that of a source in a mix,
+    and a larger one in pieces; it never shrinks later, because losses are compared on it. The training part
+    gets the rest, but at least a quarter of `most_bytes`. It is kept whole where it fits, else in pieces of
+    PIECE_TOKENS at equal distances.
     """
-    held = _pick_evenly(held_out, HELD_OUT_TOKENS)
+    held = _pick_evenly(held_out, max(PIECE_TOKENS, int(HELD_OUT_TOKENS * share)))
     if len(held) < len(held_out):
         held_out_bytes = round(held_out_bytes * len(held) / len(held_out))
     largest = max((int(part.max()) for part in (train, held) if len(part)), default=0)

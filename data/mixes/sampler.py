@@ -66,8 +66,12 @@ class MixSampler:
 
     def batch(self, position: int, batch_size: int) -> np.ndarray:
         """(B, T + 1) int64: the sequences number `position` to `position` + B - 1 of all ever drawn."""
-        sources, numbers = self.schedule.draw(np.arange(position, position + batch_size))
-        blocks = np.empty((batch_size, self.context_length + 1), dtype=np.int64)
+        return self.blocks(np.arange(position, position + batch_size))
+
+    def blocks(self, indices: np.ndarray) -> np.ndarray:
+        """(B, T + 1) int64: the sequences of these numbers, (B,) integers from 0 up in any order."""
+        sources, numbers = self.schedule.draw(indices)
+        blocks = np.empty((len(indices), self.context_length + 1), dtype=np.int64)
         for number, sampler in enumerate(self.samplers):
             rows = sources == number
             if rows.any():

@@ -19,8 +19,8 @@ from models.runs.events import Event
 
 @dataclass(frozen=True, slots=True)
 class HeldOutPart:
-    """The held-out tokens (N,) of a source, and its share in the loss: 1 where it is the only one.
-    `within_documents` is as in `evaluate`."""
+    """The held-out tokens (N,) of a text or a source, which are never trained on, and its share in a mean
+    loss: 1 where it is the only one. `within_documents` is as in `evaluate`."""
 
     content_hash: str
     tokens: np.ndarray

@@ -158,13 +158,14 @@ class ExpansionPlan:
                 replace(entry, loss_when_learned=None, loss_before=None, loss_now=None, tokens=None)
                 for entry in datasets
             ]
-        return with_growths(datasets, self.parent.config.content_hash, self.grown)
+        return with_growths(datasets, self.parent.config.learned_hashes, self.grown)
 
     def _samples(self) -> dict[str, bytes]:
         """The replay samples. With another tokenizer that of the present text is dropped and drawn again."""
         samples = dict(self.parent.samples)
-        if not self.keeps_tokenizer and self.parent.config.data is not None:
-            samples.pop(sample_name(self.parent.config.data.content_hash), None)
+        if not self.keeps_tokenizer:
+            for content_hash in self.parent.config.learned_hashes:
+                samples.pop(sample_name(content_hash), None)
         return samples
 
     def _config(self, change: float) -> RunConfig:

@@ -44,7 +44,7 @@ def suited_first(found: list[Candidate], content_hash: str) -> list[Candidate]:
 def _candidate(summary: RunSummary) -> Candidate | None:
     run = Run(summary.path)
     config = run.config()
-    if config.solves_puzzles or config.answers_problems or config.mix is not None:
+    if config.solves_puzzles or config.answers_problems:
         return None
     datasets = run.datasets(config)
     names = labels(datasets)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from data.corpus import Corpus
 from data.errors import UsageError
-from data.prepare import PreparedData
+from data.mixes.mixed_corpus import MixedCorpus
+from data.prepare import TokenCounts
 from data.replay import ReplaySample, save_sample
 from data.tokenizer import Tokenizer
 from data.wording import counted, percent
@@ -14,6 +15,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 from models.errors import RunError
 from models.growth.transaction import commit, recover, write_change
+from models.planning.mix_plan import datasets_of, mix_in_plan, mix_rows
 from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
 from models.planning.text_plan import (
@@ -47,7 +49,8 @@ class ContinuationPlan:
     content: RunContent
     """The run as it is."""
     corpus: Corpus
-    data: PreparedData
+    """The text or the mix."""
+    data: TokenCounts
     tokenizer: Tokenizer
     model: ModelConfig
     training: TrainingConfig
@@ -79,7 +82,6 @@ class ContinuationPlan:
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""
-        name = labels(self.datasets)[self.corpus.content_hash]
         old, new = self.content.model.vocab_size, self.model.vocab_size
         vocabulary = f"{old:,} tokens, as before" if old == new else f"{old:,} tokens grow to {new:,}"
         replayed = f"{percent(self.replay.share)} old text" if self.replay.share else "none"
@@ -88,7 +90,7 @@ class ContinuationPlan:
             ("run", self.run.name if self.copy_name is None else self.copy_name),
             self._row_of_before(),
             ("knows", ", ".join(self.known)),
-            ("text", f"{name}: {counted(self.corpus.characters, 'character')}"),
+            *self._text_rows(),
             *filter_row(self.corpus),
             *loss_row(self.training),
             *attention_row(self.training, self.corpus),
@@ -100,6 +102,12 @@ class ContinuationPlan:
             *growth_row(self.training),
             ("length", length_in_words(self.training, self.model, self.data, expected)),
         ]
+
+    def _text_rows(self) -> list[tuple[str, str]]:
+        if isinstance(self.corpus, MixedCorpus):
+            return mix_rows(self.corpus, self.data)
+        name = labels(self.datasets)[self.corpus.content_hash]
+        return [("text", f"{name}: {counted(self.corpus.characters, 'character')}")]
 
     def _number_format_row(self) -> tuple[str, str]:
         calibration = self._config().calibration
@@ -115,6 +123,7 @@ class ContinuationPlan:
             "copy_of": None if self.copy_name is None else self.run.name,
             "version": self.version,
             "corpus": described_corpus(self.corpus),
+            **mix_in_plan(self.corpus, self.data),
             "known_corpora": list(self.known),
             "vocab_size": [self.content.model.vocab_size, self.model.vocab_size],
             "replay": asdict(self.replay),
@@ -164,8 +173,9 @@ class ContinuationPlan:
 
     def _config(self) -> RunConfig:
         before = self.content.config
+        learned = {one.content_hash for one in datasets_of(self.corpus, self.data)}
         hashes = (one.content_hash for one in self.datasets)
-        earlier = tuple(found for found in hashes if found not in (None, self.corpus.content_hash))
+        earlier = tuple(found for found in hashes if found is not None and found not in learned)
         replay = ReplaySection(share=self.replay.share, reason=self.replay.reason, corpora=earlier)
         return replace(
             before,
@@ -191,7 +201,7 @@ class ContinuationPlan:
         return all(before.get(name) == getattr(self.training, name) for name in names)
 
 
-def require_full_context(data: PreparedData, model: ModelConfig, name: str) -> None:
+def require_full_context(data: TokenCounts, model: ModelConfig, name: str) -> None:
     """Raise UsageError where the text does not fill one context of the model it is for."""
     if not data.fills_context(model.context_length):
         raise UsageError(

@@ -1,11 +1,11 @@
 """From a run and a text to the plan of going on with it: nothing is written until it starts."""
 
+import itertools
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from data.bpe_growth import grow_bpe
@@ -13,50 +13,43 @@ from data.bpe_tokenizer import BpeTokenizer
 from data.character_tokenizer import CharacterTokenizer
 from data.corpus import Corpus
 from data.errors import UsageError
-from data.loss_marks import with_answers
-from data.prepare import PreparedData, prepare
-from data.progress import result_of
-from data.replay import ReplaySample
+from data.mixes.spec import MixSpec
 from data.tokenizer import Tokenizer
-from models.architectures import build_model, model_config, skeleton
+from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import estimate, require_memory
 from models.device import choose_device, has_device, prepare_process
 from models.errors import RunError
-from models.evaluation.loss import evaluate
-from models.evaluation.modes import default_depth
 from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
-from models.layers.initialise import no_init
 from models.planning.continuation_plan import ContinuationPlan, require_full_context
 from models.planning.defaults import MAX_EPOCHS, suggested_minutes, suggested_regularisation
 from models.planning.measured_speed import with_measured_speed
-from models.planning.replay_share import Replay, chosen_share, is_read_often
+from models.planning.mix_plan import datasets_of
+from models.planning.mix_request import read_mix
+from models.planning.replay_choice import choose_replay, share_of_unknown
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
 from models.planning.run_content import RunContent, read_content
 from models.planning.text_plan import expected_tokens, require_conversations, require_documents
-from models.recursive_lm import RecursiveLM
+from models.planning.text_tokens import prepare_text, require_answers
 from models.runs.checkpoint import Snapshot, has_checkpoints
-from models.runs.datasets import Dataset, dataset_of, filters_of_files, labels, with_dataset, with_growths
+from models.runs.datasets import Dataset, filters_of_files, labels, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
 from models.runs.machine import choose_machine
-from models.runs.progress import read_corpus, with_progress_events
+from models.runs.progress import read_corpus
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_names import refuse_version, require_free_name
 from models.settings import from_dict, require
 
-_COMPARED_TOKENS = 8192
-"""Of each text, to see how far it is from the others."""
-
 
 def plan_continuation(
-    request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None
+    request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None, *, mix: MixSpec | None = None
 ) -> Generator[Event, None, ContinuationPlan | ResumePlan]:
     """The plan of giving the run `request.continue_run`, or a copy of it called `request.name`, the text of
-    `request`.
+    `request`, or the mix.
 
     The text is cut into tokens on the way, with those it adds to the vocabulary. Raises UsageError for what
     cannot be meant, CorpusError, RunError, RunBusyError, CheckpointError, TokenizerError.
@@ -69,16 +62,19 @@ def plan_continuation(
     else:
         require_free_name(request.name, runs_dir)
     content = read_content(run)
-    _require_no_mix(run, content.config)
     require_growing(request, content.config.training)
-    filters = request.filter_names
-    if request.filters is None:
-        filters = filters_of_files(content.datasets(), request.paths)
-    if corpus is None or corpus.filters != filters:
-        corpus = yield from read_corpus(
-            request.paths, request.encodings, filters, guess=request.guess_encoding
-        )
+    if mix is not None:
+        corpus = yield from read_mix(mix)
         content = read_content(run)
+    else:
+        filters = request.filter_names
+        if request.filters is None:
+            filters = filters_of_files(content.datasets(), request.paths)
+        if corpus is None or corpus.filters != filters:
+            corpus = yield from read_corpus(
+                request.paths, request.encodings, filters, guess=request.guess_encoding
+            )
+            content = read_content(run)
     require_conversations(request, corpus)
     require_documents(request, corpus)
     run.require_idle()
@@ -98,13 +94,13 @@ def _another_text(
     if note is not None:
         yield NoticeGiven(message=note)
     datasets = _with_paths(content.datasets(), config)
-    samples, new_samples = yield from known_samples(content.run, datasets, tokenizer)
+    samples, new_samples = yield from known_samples(content.run, config, datasets, tokenizer)
     grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
-    data = yield from with_progress_events(prepare(corpus, grown))
+    data = yield from prepare_text(corpus, grown)
     require_full_context(data, old, content.run.name)
     training = _training(config, corpus, request)
     if training.loss_on == "assistant":
-        with_answers(data.train, data.validation, "the text")
+        require_answers(corpus, data)
     training, notice = _fitted_to_machine(config, training, request)
     if notice is not None:
         yield NoticeGiven(message=notice)
@@ -119,10 +115,23 @@ def _another_text(
     layout = skeleton(new)
     moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
     snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
-    replay = _replay(
-        request, snapshot, new, training, data, samples, _unknown_share(tokenizer, samples, corpus), read
+    learned = datasets_of(corpus, data)
+    yield from _same_text_notices(datasets, learned)
+    known, hashes = datasets, [str(one.content_hash) for one in learned]
+    for one in learned:
+        known = with_dataset(known, one)
+    earlier = [one for one in known if one.content_hash not in hashes]
+    replay = choose_replay(
+        request,
+        snapshot.model,
+        new,
+        training,
+        data,
+        [one for one in samples if one.content_hash not in hashes],
+        earlier,
+        share_of_unknown(tokenizer, samples, corpus),
+        read,
     )
-    known = with_dataset(datasets, dataset_of(corpus))
     return ContinuationPlan(
         content=content,
         corpus=corpus,
@@ -133,8 +142,8 @@ def _another_text(
         snapshot=snapshot,
         replay=replay,
         new_samples=new_samples,
-        datasets=with_growths(known, corpus.content_hash, differences(old, new)),
-        known=tuple(name for key, name in labels(datasets).items() if key != corpus.content_hash),
+        datasets=with_growths(known, hashes, differences(old, new)),
+        known=tuple(name for key, name in labels(datasets).items() if key not in hashes),
         estimate=expected,
         started_at=started_at,
         copy_name=request.name,
@@ -142,30 +151,18 @@ def _another_text(
     )
 
 
-def _replay(
-    request: TrainRequest,
-    snapshot: Snapshot,
-    model: ModelConfig,
-    training: TrainingConfig,
-    data: PreparedData,
-    samples: Sequence[ReplaySample],
-    unknown_share: float,
-    read_tokens: float,
-) -> Replay:
-    """The share of earlier texts: as asked for, or what suits how far the new text is from them."""
-    if not samples:
-        return Replay(0.0, "there is no sample of an earlier text")
-    if request.replay is not None:
-        return Replay(round(request.replay, 4), "your choice")
-    known_loss, new_loss = _losses(snapshot.model, model, samples, data.validation, training)
-    sampled = sum(len(sample.train) for sample in samples)
-    return chosen_share(
-        known_loss,
-        new_loss,
-        unknown_share,
-        sampled / max(1.0, read_tokens),
-        has_spare_time=is_read_often(data.train_tokens, read_tokens),
-    )
+def _same_text_notices(known: Sequence[Dataset], learned: Sequence[Dataset]) -> Iterator[Event]:
+    """Tell of each text that is known, and of which another part is held out now: a source of a mix holds out
+    its first documents, and a text of its own does not."""
+    for new, old in itertools.product(learned, known):
+        same = (new.bytes, new.characters, new.documents) == (old.bytes, old.characters, old.documents)
+        is_source = new.asked_share is not None or old.asked_share is not None
+        if same and is_source and new.content_hash != old.content_hash:
+            yield NoticeGiven(
+                message=f"The run knows '{old.name}', but other documents of it were held out. They are "
+                "learned now, so the loss on them will be too low from now on.",
+                is_warning=True,
+            )
 
 
 def _with_paths(datasets: list[Dataset], config: RunConfig) -> list[Dataset]:
@@ -193,14 +190,6 @@ def _require_no_new_model(run: Run, request: TrainRequest) -> None:
         )
     if request.replay is not None:
         require(0 <= request.replay < 1, "replay", request.replay, "0 up to, not including, 1")
-
-
-def _require_no_mix(run: Run, config: RunConfig) -> None:
-    if config.mix is not None:
-        raise UsageError(
-            f"Run '{run.name}' was trained on a mix, and cannot be given another text.",
-            hint=f"Go on with its mix: {{resume {run.in_command} training.minutes=5}}",
-        )
 
 
 def _require_trained(run: Run, config: RunConfig) -> None:
@@ -235,17 +224,6 @@ def _grown_vocabulary(
         return tokenizer, None
     assert isinstance(tokenizer, BpeTokenizer)
     return grow_bpe(tokenizer, corpus, more)
-
-
-def _unknown_share(tokenizer: Tokenizer, samples: Sequence[ReplaySample], corpus: Corpus) -> float:
-    """The share of a text that is characters the model has never seen: those that are not in its vocabulary
-    or, where that is byte pairs, in what is kept of its texts."""
-    if isinstance(tokenizer, CharacterTokenizer):
-        known = set(tokenizer.characters)
-    else:
-        known = set().union(*(tokenizer.decode(sample.train) for sample in samples))
-    counts = corpus.character_counts
-    return sum(counts[character] for character in set(counts) - known) / max(1, corpus.characters)
 
 
 def _training(config: RunConfig, corpus: Corpus, request: TrainRequest) -> TrainingConfig:
@@ -298,32 +276,3 @@ def _fitted_to_machine(
 
 def _moments(snapshot: Snapshot) -> dict[str, Tensor]:
     return {name: value for name, value in snapshot.training.items() if name.startswith("optimizer.")}
-
-
-def _losses(
-    weights: Mapping[str, Tensor],
-    config: ModelConfig,
-    samples: Sequence[ReplaySample],
-    held_out: np.ndarray,
-    training: TrainingConfig,
-) -> tuple[float | None, float]:
-    """Nats per token on the earlier texts, on the average, and on what is held out of the new one."""
-    with no_init():
-        model = build_model(config)
-    model.load_state_dict(dict(weights))
-    measured = (*(one.held_out for one in samples if len(one.held_out) > 1), held_out)
-    *known, new = (_loss(model, tokens, training.within_documents) for tokens in measured)
-    return (sum(known) / len(known) if known else None), new
-
-
-def _loss(model: RecursiveLM, tokens: np.ndarray, within_documents: bool) -> float:
-    """Nats per token on a few windows of a text."""
-    evaluating = evaluate(
-        model,
-        tokens,
-        default_depth(model),
-        "float32",
-        max_tokens=_COMPARED_TOKENS,
-        within_documents=within_documents,
-    )
-    return result_of(evaluating)

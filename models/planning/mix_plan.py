@@ -77,6 +77,7 @@ def datasets_of(corpus: Corpus, data: TokenCounts) -> list[Dataset]:
             encodings=(),
             prepared=section.prepared,
             tokens=section.train_tokens,
+            mix=corpus.content_hash,
             asked_share=part.share,
         )
         for part, section in zip(corpus.mix, _sections(corpus, data), strict=True)

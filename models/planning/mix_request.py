@@ -11,7 +11,7 @@ from models.planning.request import TrainRequest
 from models.runs.events import Event, NoticeGiven
 from models.runs.progress import with_progress_events
 
-_NOT_WITH_A_MIX = ("task", "count", "encoding", "continue_run")
+_NOT_WITH_A_MIX = ("task", "count", "encoding")
 
 
 def mix_of_request(request: TrainRequest) -> MixSpec | None:
@@ -47,10 +47,4 @@ def _require_possible(request: TrainRequest) -> None:
     for path in _NOT_WITH_A_MIX:
         if getattr(request, path) is None or path in request.ambient:
             continue
-        if path == "continue_run":
-            raise UsageError(
-                "A mix trains a new run: a run that has learned a text cannot go on with a mix.",
-                hint="Leave {continue_run} out, or give one text.",
-                field=path,
-            )
         raise UsageError(f"{{{path}}} has no meaning for a mix.", hint=f"Leave {{{path}}} out.", field=path)

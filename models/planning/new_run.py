@@ -9,11 +9,9 @@ from data.bpe_tokenizer import MIN_VOCAB_SIZE, train_bpe_tokenizer
 from data.character_tokenizer import train_character_tokenizer
 from data.corpus import Corpus
 from data.errors import CorpusError, UsageError
-from data.loss_marks import with_answers
 from data.mixes.mixed_corpus import MixedCorpus
-from data.mixes.prepared import prepare_mix
 from data.mixes.spec import MixSpec
-from data.prepare import TokenCounts, prepare
+from data.prepare import TokenCounts
 from data.tokenizer import FEWEST_SUGGESTED, Tokenizer, suggest_tokenizer
 from data.wording import counted, percent
 from models.architectures import model_config, skeleton
@@ -39,9 +37,10 @@ from models.planning.text_plan import (
     require_conversations,
     require_documents,
 )
+from models.planning.text_tokens import prepare_text, require_answers
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced
-from models.runs.progress import read_corpus, with_progress_events
+from models.runs.progress import read_corpus
 from models.runs.run_names import suggest_name
 
 BYTE_PAIRS_PER_S = 2e6
@@ -87,18 +86,9 @@ def plan_new_run(
     tokenizer, reason = _tokenizer(resolved, corpus, training)
     if note := vocabulary_note(resolved.preset, tokenizer, suggest_tokenizer(corpus)[0]):
         yield NoticeGiven(message=note)
-    if isinstance(corpus, MixedCorpus):
-        mixed = yield from with_progress_events(prepare_mix(corpus, tokenizer))
-        named = [
-            (f"source '{part.source.name}'", one) for part, one in zip(corpus.mix, mixed.sources, strict=True)
-        ]
-        data: TokenCounts = mixed
-    else:
-        prepared = yield from with_progress_events(prepare(corpus, tokenizer))
-        named, data = [("the text", prepared)], prepared
+    data = yield from prepare_text(corpus, tokenizer)
     if training.loss_on == "assistant":
-        for name, one in named:
-            with_answers(one.train, one.validation, name)
+        require_answers(corpus, data)
     yield from _text_notices(corpus, data)
     yield from _normalisation_notice(corpus, tokenizer)
     yield from _technical_notice(corpus, tokenizer, resolved)

@@ -49,7 +49,7 @@ class Plan(Protocol):
 
 
 def plan(request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None) -> Generator[Event, None, Plan]:
-    """The plan of a training on text, of a new run or of `request.continue_run`, on a mix, or on the puzzles
+    """The plan of a training on text or a mix, of a new run or of `request.continue_run`, or on the puzzles
     of `request.task`. `corpus` is the text of `request.paths` where it was read before.
 
     Nothing in `runs_dir` is written; the text is cut into tokens, which go into the cache. Raises
@@ -58,6 +58,8 @@ def plan(request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None) ->
     request = request.without_unfit_preferences()
     _require_consistent(request)
     if (mix := mix_of_request(request)) is not None:
+        if request.continue_run is not None:
+            return (yield from plan_continuation(request, runs_dir, mix=mix))
         return (yield from plan_new_run(request, runs_dir, mix=mix))
     if request.task is not None:
         return (yield from planner_of(request.task)(request, runs_dir))

@@ -34,8 +34,8 @@ def relocate(run: Run, paths: Sequence[str]) -> Generator[Event, None, None]:
         )
     if config.mix is not None:
         raise UsageError(
-            f"Run '{run.name}' was trained on a mix, whose sources stay where they are.",
-            hint=f"Put them back, and go on: {{resume {run.in_command}}}",
+            f"Run '{run.name}' is trained on a mix, and a mix has several sources.",
+            hint=f"Say where they are in its mix file: {{train mix=FILE continue_run={run.in_command}}}",
         )
     content_hash, found = yield from with_progress_events(_read(run, config, paths))
     with run.lock():

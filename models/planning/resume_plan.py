@@ -6,16 +6,18 @@ from pathlib import Path
 
 from data.corpus import Corpus
 from data.errors import UsageError
+from data.mixes.mixed_corpus import MixedCorpus
 from data.wording import counted
 from models.config import TrainingConfig
 from models.growth.transaction import recover
 from models.planning.defaults import suggested_minutes
 from models.planning.extend import extend
+from models.planning.mix_plan import paths_of
 from models.planning.relocate import choose_other_machine
 from models.planning.request import TrainRequest
 from models.planning.text_plan import filter_row, record_notes
 from models.runs.checkpoint_folder import newest_checkpoint
-from models.runs.datasets import source_paths, with_files
+from models.runs.datasets import source_paths, with_files, with_paths
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_folder import copy_run
@@ -61,7 +63,7 @@ class ResumePlan:
                 "run",
                 self.run.name if self.copy_name is None else f"{self.copy_name}, a copy of {self.run.name}",
             ),
-            ("text", f"{self.corpus.name} (already training on it)"),
+            (_what(self.corpus), f"{self.corpus.name} (already training on it)"),
             *filter_row(self.corpus),
             ("status", self.status),
             ("length", length),
@@ -99,6 +101,9 @@ class ResumePlan:
             config, paths = recover(self.run), tuple(source_paths(self.corpus))
             assert config.data is not None
             record_notes(self.run, self.corpus.notes)
+            if isinstance(self.corpus, MixedCorpus):
+                self._save_sources(config, self.corpus)
+                return
             if self.corpus.name == "stdin" and all(map(os.path.exists, config.data.paths)):
                 return
             if config.content_hash == self.corpus.content_hash:
@@ -108,6 +113,21 @@ class ResumePlan:
                 if config.data.paths != paths:
                     save_paths(self.run, config, config.content_hash, paths)
 
+    def _save_sources(self, config: RunConfig, corpus: MixedCorpus) -> None:
+        """Have the run find the sources of its mix where they were given now."""
+        data, paths = config.data, {part.corpus.content_hash: part.source.path for part in corpus.mix}
+        if data is None or data.mix is None or config.content_hash != corpus.content_hash:
+            return
+        sources = tuple(replace(one, path=paths[one.content_hash]) for one in data.mix.sources)
+        found = replace(data, paths=paths_of(corpus), mix=replace(data.mix, sources=sources))
+        if found == data:
+            return
+        datasets = self.run.datasets(config)
+        for content_hash, path in paths.items():
+            datasets = with_paths(datasets, content_hash, () if path is None else (path,))
+        self.run.save_datasets(datasets)
+        self.run.save_config(replace(config, data=found))
+
 
 def plan_resume(
     run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest, runs_dir: Path
@@ -116,7 +136,7 @@ def plan_resume(
     than how long it trains."""
     for path in _changes(config, request):
         raise UsageError(
-            f"Run '{run.name}' is already training on this text; drop {{{path}}}.",
+            f"Run '{run.name}' is already training on this {_what(corpus)}; drop {{{path}}}.",
             hint="For a new model: {fresh}, and no {continue_run}.",
             field=path,
         )
@@ -125,7 +145,7 @@ def plan_resume(
         length = {}
     if "epochs" in length:
         raise UsageError(
-            "More of a text is given in minutes or steps.",
+            f"More of a {_what(corpus)} is given in minutes or steps.",
             hint="For example: {training.minutes=5}",
             field="training.epochs",
         )
@@ -144,6 +164,10 @@ def plan_resume(
         copy_name=request.name,
         runs_dir=runs_dir,
     )
+
+
+def _what(corpus: Corpus) -> str:
+    return "mix" if isinstance(corpus, MixedCorpus) else "text"
 
 
 def _is_finished(run: Run, config: RunConfig) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # it imports numpy, which a listing has no use for
 DATASETS_FILE = "datasets.json"
 _OF_FILES = ("encodings", "filters", "dropped", "notes")
 """What is known of a text depends on its files, and may differ where others hold the same."""
+_OF_MIX = ("mix", "asked_share", "trained_tokens")
+"""What a source has of the mix it was learned in last, and a text that is learned alone has not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,9 @@ class Dataset:
     """Of puzzles: how many there are to learn from."""
     tokens: Count | None = None
     """Of the part it learned from."""
+    mix: Text | None = None
+    """Of a source of a mix: the content hash of the mix. None in runs of earlier
+    versions, which learned one mix at most."""
     asked_share: Annotated[float, Limits(0, 1)] | None = None
     """Of a source of a mix: the share of the tokens that were to come from it."""
     trained_tokens: Count | None = None
@@ -117,15 +122,17 @@ def completed(datasets: Sequence[Dataset], config: RunConfig) -> list[Dataset]:
     found = [*(Dataset(content_hash=one) for one in earlier if one not in known), *datasets]
     data = config.data
     if data is not None and data.mix is not None:
-        found += [mix_source(one) for one in data.mix.sources if one.content_hash not in known]
+        found += [
+            mix_source(one, data.content_hash) for one in data.mix.sources if one.content_hash not in known
+        ]
     elif data is not None and data.content_hash not in known:
         name = config.corpus or "a text"
         found.append(Dataset(name=name, content_hash=data.content_hash, kind=data.kind, paths=data.paths))
     return found
 
 
-def mix_source(source: MixSourceSection) -> Dataset:
-    """A source of a mix as far as config.json tells of it."""
+def mix_source(source: MixSourceSection, mix: str) -> Dataset:
+    """A source of the mix of that content hash as far as config.json tells of it."""
     return Dataset(
         name=source.name,
         content_hash=source.content_hash,
@@ -133,6 +140,7 @@ def mix_source(source: MixSourceSection) -> Dataset:
         paths=() if source.path is None else (source.path,),
         prepared=source.prepared,
         tokens=source.train_tokens,
+        mix=mix,
         asked_share=source.parts / 10_000,
     )
 
@@ -219,6 +227,7 @@ def with_dataset(datasets: Sequence[Dataset], entry: Dataset) -> list[Dataset]:
     said = {name: value for name, value in _values(entry).items() if value}
     if entry.paths:
         said |= {name: getattr(entry, name) for name in _OF_FILES}
+    said |= {name: getattr(entry, name) for name in _OF_MIX}
     return [replace(known, **said) if one is known else one for one in datasets]
 
 
@@ -256,16 +265,17 @@ def with_losses(
 
 
 def with_growths(
-    datasets: Sequence[Dataset], content_hash: str | None, grown: Mapping[str, tuple[int, int]]
+    datasets: Sequence[Dataset], learned: Sequence[str], grown: Mapping[str, tuple[int, int]]
 ) -> list[Dataset]:
-    """`datasets` with what grew noted at the text of that hash: by axis (models/growth/axes.py), the size
-    before and after."""
+    """`datasets` with what grew noted at the text of that hash, or at the first of the sources of a mix: by
+    axis (models/growth/axes.py), the size before and after."""
     growths = tuple(
         Growth(what="vocabulary" if axis == "vocab" else axis, before=before, after=after)
         for axis, (before, after) in grown.items()
     )
     return [
-        replace(one, grown=(*one.grown, *growths)) if _is_of(one, content_hash) else one for one in datasets
+        replace(one, grown=(*one.grown, *growths)) if one.content_hash in learned[:1] else one
+        for one in datasets
     ]
 
 

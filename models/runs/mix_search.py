@@ -7,7 +7,7 @@ from data.errors import CorpusError, UsageError
 from data.mixes.mixed_corpus import scan_source
 from data.mixes.prepared import PreparedMix, open_prepared_mix
 from data.mixes.spec import MixSource
-from data.prepare import prepare
+from data.prepare import PreparedData, prepare
 from data.progress import Progress
 from data.tokenizer import Tokenizer
 from models.runs.run_config import MixSection, MixSourceSection
@@ -26,25 +26,31 @@ def open_mix(
         pass
     found = []
     for one in mix.sources:
-        if one.path is None and one.dataset is None:
-            raise CorpusError(
-                f"It is not known where source '{one.name}' is: its run was imported.",
-                hint="Train a new run on the mix.",
-            )
-        try:
-            part = yield from scan_source(source_of(one), one.parts)
-        except UsageError as error:
-            raise CorpusError(error.message, hint=error.hint) from error
-        if part.corpus.content_hash != one.content_hash:
-            raise CorpusError(
-                f"Source '{one.name}' at '{part.source.place}' is no longer what this run was trained on.",
-                hint="Put it back as it was. To learn it as it is now, train a new run.",
-            )
-        found.append((yield from prepare(part.corpus, tokenizer)))
+        found.append((yield from open_source(one, tokenizer)))
     sources = tuple(
         replace(one, prepared=data.path.name) for one, data in zip(mix.sources, found, strict=True)
     )
     return PreparedMix(tuple(found), mix.parts), replace(mix, sources=sources)
+
+
+def open_source(section: MixSourceSection, tokenizer: Tokenizer) -> Generator[Progress, None, PreparedData]:
+    """The tokens of a source, read again. Raises CorpusError where it is gone, has changed or cannot be
+    read."""
+    if section.path is None and section.dataset is None:
+        raise CorpusError(
+            f"It is not known where source '{section.name}' is: its run was imported.",
+            hint="Train a new run on the mix.",
+        )
+    try:
+        part = yield from scan_source(source_of(section), section.parts)
+    except UsageError as error:
+        raise CorpusError(error.message, hint=error.hint) from error
+    if part.corpus.content_hash != section.content_hash:
+        raise CorpusError(
+            f"Source '{section.name}' at '{part.source.place}' is no longer what this run was trained on.",
+            hint="Put it back as it was. To learn it as it is now, train a new run.",
+        )
+    return (yield from prepare(part.corpus, tokenizer))
 
 
 def source_of(section: MixSourceSection) -> MixSource:

@@ -222,6 +222,13 @@ class RunConfig:
         return "" if self.data is None else self.data.content_hash
 
     @property
+    def learned_hashes(self) -> tuple[str, ...]:
+        """The content hashes of the text, or of the sources of the mix, that the run is trained on now."""
+        if self.mix is not None:
+            return tuple(source.content_hash for source in self.mix.sources)
+        return () if self.data is None else (self.data.content_hash,)
+
+    @property
     def mix(self) -> MixSection | None:
         """The mix that the run is trained on now; None for one text."""
         return None if self.data is None else self.data.mix

@@ -52,11 +52,10 @@ class Report:
         texts = [one for one in self.datasets or () if one.loss_now is not None]
         if not texts:
             return None
-        if self.config.mix is not None:
-            return texts[0].steps
         if all(one.loss_now == one.loss_before for one in texts):
             return 0
-        return next((one.steps for one in texts if one.content_hash == self.config.content_hash), None)
+        learned = self.config.learned_hashes
+        return next((one.steps for one in texts if one.content_hash in learned), None)
 
     @property
     def mix(self) -> Sequence[SourceShare]:
@@ -210,14 +209,18 @@ def _model_words(report: Report) -> Iterator[str]:
 
 
 def _corpus_words(report: Report) -> str | None:
-    """The learned texts with their sizes."""
-    texts = []
-    if (mix := report.config.mix) is not None:
-        characters = sum(one.characters or 0 for one in report.datasets or ())
-        return f"the mix {mix.name} of {counted(len(mix.sources), 'source')}, {characters:,} characters"
+    """The learned texts with their sizes; the mix that is learned now is last."""
+    texts, mix = [], report.config.mix
+    sources = report.config.learned_hashes if mix is not None else ()
     puzzles = PUZZLES_IN_WORDS.get(report.config.puzzle_task or "", "puzzles")
     for one in report.datasets or ():
+        if one.content_hash in sources:
+            continue
         counts = ((puzzles, one.puzzles), ("characters", one.characters), ("tokens", one.tokens))
         sizes = [f"{count:,} {what}" for what, count in counts if count is not None]
         texts.append(one.name + (f" ({', '.join(sizes)})" if sizes else ""))
+    if mix is not None:
+        characters = sum(one.characters or 0 for one in report.datasets or () if one.content_hash in sources)
+        count = counted(len(mix.sources), "source")
+        texts.append(f"the mix {mix.name} of {count}, {characters:,} characters")
     return "; ".join(texts) or report.summary.corpus

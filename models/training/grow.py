@@ -78,7 +78,7 @@ def grow(session: Session, number: int) -> Generator[Event, None, None]:
         )
     )
     ways = differences(old, new)
-    datasets = with_growths(session.run.datasets(session.run_config), session.run_config.content_hash, ways)
+    datasets = with_growths(session.run.datasets(session.run_config), session.run_config.learned_hashes, ways)
     commit(session.run, session.snapshot(), session.run_config, session.task.tokenizer, datasets=datasets)
     session.task.datasets = datasets
     session.time_budget.model, session.time_budget.calibration = model, calibration

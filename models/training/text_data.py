@@ -1,7 +1,7 @@
-"""Opening what a text run learns from: tokenizer, token files, replay samples."""
+"""Opening what a text run learns from: tokenizer, token files of a text or a mix, replay samples."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,23 +9,36 @@ import torch
 from data.errors import CorpusError
 from data.loader import BlockSampler
 from data.loss_marks import as_asked, with_answers
+from data.mixes.sampler import MixSampler, source_sampler
+from data.mixes.spec import PARTS
 from data.mixture import MixedSampler, replay_sources
-from data.prepare import PreparedData, open_prepared, prepare
+from data.prepare import PreparedData, TokenCounts, open_prepared, prepare
 from data.replay import ReplaySample, with_borders
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
-from models.evaluation.forgetting import HeldOutText
 from models.evaluation.parts import HeldOutPart, asked_size
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset, source_paths
 from models.runs.events import Event, NoticeGiven
+from models.runs.mix_search import open_mix
 from models.runs.progress import with_progress_events
-from models.runs.replay_samples import open_samples
+from models.runs.replay_samples import open_samples, replayable
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.text_search import find_text, save_paths
-from models.training.mix_data import open_mix_task, open_tokenizer
+from models.runs.text_shares import replay_weights, text_shares
+from models.runs.tokenizer import load_run_tokenizer, replace_tokenizer
 from models.training.text_task import TextTask
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The text that is learned now, or a source of the mix."""
+
+    content_hash: str
+    in_words: str
+    data: PreparedData
+    share: float
 
 
 def open_task(
@@ -33,60 +46,152 @@ def open_task(
 ) -> Generator[Event, None, tuple[TextTask, RunConfig]]:
     """Tokenizer, token files and replay samples of a run. Raises CorpusError, TokenizerError."""
     assert config.data is not None
-    if config.data.mix is not None:
-        return (yield from open_mix_task(run, config, training, layout.config))
-    tokenizer = yield from open_tokenizer(run, config, layout.config.vocab_size)
-    data, config = yield from _open_data(run, config, tokenizer)
-    if not data.fills_context(layout.config.context_length):
-        raise CorpusError(  # planning sees to this; a config.json that was changed may not
-            f"The text is too short for a context of {layout.config.context_length} tokens: "
+    context, within, loss_on = layout.config.context_length, training.within_documents, training.loss_on
+    tokenizer = yield from _open_tokenizer(run, config, layout.config.vocab_size)
+    data, parts, config = yield from _open_parts(run, config, tokenizer)
+    assert config.data is not None
+    if not data.fills_context(context):  # planning sees to this; a config.json that was changed may not
+        raise CorpusError(
+            f"The {'text' if config.mix is None else 'mix'} is too short for a context of {context} tokens: "
             f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
             hint="Train a new run on more text, or with a shorter context.",
         )
-    datasets, kind = run.datasets(config), config.data.kind if config.data is not None else "text"
-    samples, own = yield from open_samples(run, config, datasets, data, tokenizer)
-    loss_on = training.loss_on
-    train, validation = data.train, data.validation
+    datasets = run.datasets(config)
+    current = {one.content_hash: one.data for one in parts}
+    samples, own = yield from open_samples(run, config, datasets, current, tokenizer)
+    asked = [(one.data.train, one.data.validation) for one in parts]
     if loss_on == "assistant":
-        train, validation = with_answers(train, validation, "the text")
-    fresh = BlockSampler(train, layout.config.context_length, training.seed)
-    within = training.within_documents
+        asked = [with_answers(*both, part.in_words) for both, part in zip(asked, parts, strict=True)]
 
     def as_learned(sampled: np.ndarray) -> np.ndarray:
-        asked = as_asked(sampled, loss_on)
-        return with_borders(asked) if within else asked
+        tokens = as_asked(sampled, loss_on)
+        return with_borders(tokens) if within else tokens
 
-    known = [HeldOutText(one.content_hash, as_learned(one.held_out), within) for one in (*samples, own)]
-    held_out = (HeldOutPart(config.content_hash, validation, within_documents=within),)
-    samples = [replace(sample, train=as_learned(sample.train)) for sample in samples]
+    def known(of: Sequence[ReplaySample]) -> tuple[HeldOutPart, ...]:
+        shares = text_shares(
+            one for one in datasets if one.content_hash in {each.content_hash for each in of}
+        )
+        return tuple(
+            HeldOutPart(one.content_hash, as_learned(one.held_out), float(shares[one.content_hash]), within)
+            for one in of
+        )
+
+    held_out = tuple(
+        HeldOutPart(part.content_hash, validation, part.share, within)
+        for part, (_, validation) in zip(parts, asked, strict=True)
+    )
+    fresh = _fresh(config, parts, [train for train, _ in asked], training, context)
+    replayed = [replace(sample, train=as_learned(sample.train)) for sample in samples]
+    mixed = loss_on == "assistant" or within
     task = TextTask(
         tokenizer=tokenizer,
         data=data,
-        kind=kind,
+        kind=_kind(config),
         held_out=held_out,
         within_documents=within,
-        asked_size=asked_size(held_out, tokenizer) if within or loss_on == "assistant" else None,
-        sampler=_with_replay(fresh, config, samples, training.seed),
-        characters_per_token=_characters_per_token(config, datasets, data),
+        asked_size=asked_size(held_out, tokenizer) if mixed else None,
+        fresh=fresh,
+        sampler=_with_replay(fresh, config, replayed, datasets, training),
+        characters_per_token=_characters_per_token(current, datasets, data),
         datasets=datasets,
-        known=tuple(known),
+        earlier=known(samples),
+        own=known(own),
+        is_sampled=any(len(one.held_out) < len(current[one.content_hash].validation) for one in own),
+        is_further=len(datasets) > len(own) or config.replay is not None,
     )
     return task, config
 
 
+def _open_parts(
+    run: Run, config: RunConfig, tokenizer: Tokenizer
+) -> Generator[Event, None, tuple[TokenCounts, list[_Part], RunConfig]]:
+    """The tokens of the text or of the sources of the mix, and the configuration with where they are."""
+    if config.mix is None:
+        data, config = yield from _open_data(run, config, tokenizer)
+        return data, [_Part(config.content_hash, "the text", data, 1.0)], config
+    mixed, mix = yield from with_progress_events(open_mix(config.mix, tokenizer))
+    if mix != config.mix:
+        assert config.data is not None
+        config = replace(config, data=replace(config.data, mix=mix))
+        run.save_config(config)
+    parts = [
+        _Part(source.content_hash, f"source '{source.name}'", one, source.parts / PARTS)
+        for source, one in zip(mix.sources, mixed.sources, strict=True)
+    ]
+    return mixed, parts, config
+
+
+def _kind(config: RunConfig) -> str:
+    """text, documents or messages; of a mix, that of the source with the largest share."""
+    if config.mix is not None:
+        return max(config.mix.sources, key=lambda source: source.parts).kind
+    return config.data.kind if config.data is not None else "text"
+
+
+def _fresh(
+    config: RunConfig,
+    parts: Sequence[_Part],
+    tokens: Sequence[np.ndarray],
+    training: TrainingConfig,
+    context_length: int,
+) -> BlockSampler | MixSampler:
+    """The sequences of the text or the mix."""
+    if config.mix is None:
+        return BlockSampler(tokens[0], context_length, training.seed)
+    within = training.within_documents
+    samplers = [
+        source_sampler(one, context_length, training.seed, part.content_hash, within_documents=within)
+        for one, part in zip(tokens, parts, strict=True)
+    ]
+    return MixSampler(samplers, config.mix.parts)
+
+
 def _with_replay(
-    fresh: BlockSampler, config: RunConfig, samples: Sequence[ReplaySample], seed: int
-) -> BlockSampler | MixedSampler:
-    """The text, mixed with what is replayed of the earlier ones that fill a context."""
+    fresh: BlockSampler | MixSampler,
+    config: RunConfig,
+    samples: Sequence[ReplaySample],
+    datasets: Sequence[Dataset],
+    training: TrainingConfig,
+) -> BlockSampler | MixSampler | MixedSampler:
+    """The text or the mix, mixed with what is replayed of earlier ones: of texts that fill a context, and of
+    every source of a mix, in its share."""
     share = config.replay.share if config.replay is not None else 0.0
     length = fresh.context_length
-    replayed = [BlockSampler(one.train, length, seed) for one in samples if len(one.train) > length]
-    return MixedSampler(replay_sources(fresh, replayed, share)) if replayed and share else fresh
+    sources = {one.content_hash for one in datasets if one.asked_share is not None}
+    replayed = replayable(samples, datasets, length)
+    if not replayed or not share:
+        return fresh
+    weights = replay_weights(datasets, {one.content_hash: len(one.train) for one in replayed})
+    samplers = [
+        source_sampler(
+            one.train, length, training.seed, one.content_hash, within_documents=training.within_documents
+        )
+        if one.content_hash in sources
+        else BlockSampler(one.train, length, training.seed)
+        for one in replayed
+    ]
+    return MixedSampler(
+        replay_sources(fresh, samplers, share, [weights[one.content_hash] for one in replayed])
+    )
 
 
-def _characters_per_token(config: RunConfig, datasets: Sequence[Dataset], data: PreparedData) -> float:
-    characters = next((one.characters for one in datasets if one.content_hash == config.content_hash), None)
-    return characters / (data.train_tokens + data.validation_tokens) if characters else 1.0
+def _characters_per_token(
+    current: Mapping[str, PreparedData], datasets: Sequence[Dataset], data: TokenCounts
+) -> float:
+    characters = sum(one.characters or 0 for one in datasets if one.content_hash in current)
+    return characters / (data.train_tokens + data.validation_tokens) or 1.0
+
+
+def _open_tokenizer(run: Run, config: RunConfig, vocab_size: int) -> Generator[Event, None, Tokenizer]:
+    """The tokenizer of a run; one that is missing is restored. Raises TokenizerError."""
+    tokenizer, note = load_run_tokenizer(run, config, vocab_size)
+    if note is not None:
+        replace_tokenizer(run, tokenizer)
+        yield NoticeGiven(
+            message=f"The tokenizer.json of run '{run.name}' was missing or not its own; "
+            "it was restored from the copy in the weights."
+        )
+    return tokenizer
 
 
 def _open_data(

@@ -16,11 +16,10 @@ from data.loss_marks import MARK, unmarked
 from data.mixes.sampler import MixSampler
 from data.mixture import MixedSampler
 from data.prepare import TokenCounts
-from data.replay import HELD_OUT_TOKENS
 from data.tokenizer import Tokenizer
 from models.config import TrainingConfig
 from models.depth import Depth
-from models.evaluation.forgetting import HeldOutText, held_out_tokens, losses_on
+from models.evaluation.forgetting import losses_on, mean_rise
 from models.evaluation.loss import DepthHistogram, bits_per_byte
 from models.evaluation.modes import ModeLosses, default_depth, evaluate_modes, trained_modes_cost_s
 from models.evaluation.parts import HeldOutPart, PartLosses, evaluate_parts, tokens_of
@@ -59,18 +58,31 @@ class TextTask:
     data: TokenCounts
     kind: str
     """text, documents or messages; of a mix, that of the source with the largest share."""
+    fresh: BlockSampler | MixSampler
+    """The sequences of the text or the mix."""
     sampler: BlockSampler | MixedSampler | MixSampler
+    """The same, mixed with what is replayed of earlier texts."""
     held_out: tuple[HeldOutPart, ...]
     """What is held out of the text, or of each source of the mix."""
     characters_per_token: float
     datasets: list[Dataset]
-    known: tuple[HeldOutText, ...]
-    """The held-out parts of the earlier texts, and of the one that is learned. Empty for a mix, which is the
-    first that a run learns."""
+    earlier: tuple[HeldOutPart, ...]
+    """What is held out of the earlier texts."""
+    own: tuple[HeldOutPart, ...]
+    """The same of the text or the sources, as it is kept to be measured when they are earlier ones."""
+    is_sampled: bool
+    """Whether that is less than all that is held out of them."""
+    is_further: bool
+    """Whether the run learned something else before."""
     within_documents: bool = False
     """Whether a token attends to its own document alone."""
     asked_size: tuple[int, int] | None = None
     """How many of the held-out tokens are asked for, and their bytes, where these are not all."""
+
+    @property
+    def known(self) -> tuple[HeldOutPart, ...]:
+        """What is held out of every text and source that the run knows, this one last."""
+        return (*self.earlier, *self.own)
 
     @property
     def train_tokens(self) -> int:
@@ -105,12 +117,12 @@ class TextTask:
 
     def begin(self, session: Session) -> Generator[Event, None, bool]:
         """Before a further text: what is known of the earlier ones, with the vocabulary they had."""
-        if len(self.datasets) < 2 or not self.known:
-            return True
         replay, content_hash = session.run_config.replay, session.run_config.content_hash
+        if not self.is_further:
+            return True
         yield CorpusStarted(
             corpus=labels(self.datasets).get(content_hash, session.run_config.corpus or ""),
-            known_corpora=len(self.datasets) - 1,
+            known_corpora=len(self.datasets) - len(self.own),
             replay_share=replay.share if replay is not None else 0.0,
             replay_reason=(replay.reason or "") if replay is not None else "",
             vocab_size=session.model.config.vocab_size,
@@ -119,9 +131,9 @@ class TextTask:
         with session.evaluating() as model:
             spread = session.team
             losses = yield from losses_on(
-                model, self.known[:-1], number_format, 0, vocabulary=before, spread=spread
+                model, self.earlier, number_format, 0, vocabulary=before, spread=spread
             )
-            losses |= yield from losses_on(model, self.known[-1:], number_format, 0, spread=spread)
+            losses |= yield from losses_on(model, self.own, number_format, 0, spread=spread)
         found = [losses.get(one.content_hash or "") for one in self.datasets]
         self.datasets = [
             replace(one, loss_before=loss, loss_now=loss)
@@ -177,14 +189,12 @@ class TextTask:
         )
         before = {one.content_hash: one.loss_before for one in self.datasets if one.loss_before is not None}
         texts = [one for one in self._replayed_texts() if one.content_hash in before]
-        each = most // max(1, len(texts))
-        losses = yield from losses_on(model, texts, number_format, step, max_tokens=each, spread=session.team)
-        risen = [now - before[content_hash] for content_hash, now in losses.items()]
-        return found, sum(risen) / max(1, len(risen))
+        losses = yield from losses_on(model, texts, number_format, step, max_tokens=most, spread=session.team)
+        return found, mean_rise(texts, before, losses)
 
-    def _replayed_texts(self) -> tuple[HeldOutText, ...]:
+    def _replayed_texts(self) -> tuple[HeldOutPart, ...]:
         """What is held out of the earlier texts, where they are replayed."""
-        return self.known[:-1] if isinstance(self.sampler, MixedSampler) else ()
+        return self.earlier if isinstance(self.sampler, MixedSampler) else ()
 
     def sample(self, session: Session) -> Iterator[Event]:
         prompt = session.control.take_sample()
@@ -255,26 +265,22 @@ class TextTask:
     def _measure_known_texts(
         self, session: Session, model: RecursiveLM, found: ModeLosses
     ) -> Generator[Event, None, CorporaMeasured | None]:
-        """Measure what `model` knows of every text, and write it to datasets.json.
+        """Measure what `model` knows of every text and source, and write it to datasets.json.
 
-        `found` is the loss on all that was held out of the current text. The return value is the event to
-        report, where there is more than one text.
+        `found` is the loss on all that was held out of what is learned now. The return value is the event to
+        report, where there is more than one text or source.
         """
-        content_hash, step = session.run_config.content_hash, session.counters.step
-        if isinstance(self.sampler, MixSampler):
-            position = session.counters.position
-            self.datasets = with_trained(self.datasets, self.sampler, position, step, found.by_part)
-            session.run.save_datasets(self.datasets)
-            losses = by_label(self.datasets, found.by_part)
-            return CorporaMeasured(step=step, losses=losses, losses_before={})
-        losses = {content_hash: found.default}
-        is_further, is_cut = len(self.datasets) > 1, tokens_of(self.held_out) > HELD_OUT_TOKENS
-        if is_further or is_cut:
+        config, step = session.run_config, session.counters.step
+        losses = dict(found.by_part)
+        if self._measures_known_texts():
             number_format = session.calibration.number_format
             losses = yield from losses_on(model, self.known, number_format, step, spread=session.team)
-        self.datasets = with_losses(self.datasets, losses, content_hash, self.train_tokens, step)
+        self.datasets = with_losses(self.datasets, losses, config.content_hash, self.train_tokens, step)
+        if isinstance(self.fresh, MixSampler):
+            drawn = self._fresh_drawn(session.counters.position)
+            self.datasets = with_trained(self.datasets, config.learned_hashes, self.fresh, drawn, step)
         session.run.save_datasets(self.datasets)
-        if not is_further:
+        if len(self.datasets) < 2 and not isinstance(self.fresh, MixSampler):
             return None
         before = {one.content_hash or "": one.loss_before for one in self.datasets}
         return CorporaMeasured(
@@ -288,22 +294,27 @@ class TextTask:
 
     def _by_source(self, losses: Mapping[str, float]) -> dict[str, float] | None:
         """Losses by content hash, as losses by the name of a source of the mix; None for one text."""
-        return by_label(self.datasets, losses) if isinstance(self.sampler, MixSampler) else None
+        return by_label(self.datasets, losses) if isinstance(self.fresh, MixSampler) else None
 
     def after_step(self, session: Session, drawn: int) -> Iterator[Event]:
-        if isinstance(self.sampler, MixSampler):
-            counters = session.counters
-            before = counters.position - drawn
-            yield from started_over(self.datasets, self.sampler, before, counters.position, counters.step)
+        if isinstance(self.fresh, MixSampler):
+            after = session.counters.position
+            places = self._fresh_drawn(after - drawn), self._fresh_drawn(after)
+            sources = session.run_config.learned_hashes
+            yield from started_over(self.datasets, sources, self.fresh, *places, session.counters.step)
+
+    def _fresh_drawn(self, position: int) -> int:
+        """Of the first `position` sequences, those that are not replayed."""
+        return self.sampler.of_first(position) if isinstance(self.sampler, MixedSampler) else position
 
     def reserve_s(self, budget: TimeBudget, progress: float, left_s: float) -> float:
         """Evaluations and samples on the way, the last evaluation, what is measured of known texts."""
         config, call_token_s = budget.config, budget.call_token_s()
         calls = budget.model.attention_calls(default_depth(budget.model))
         most = config.evaluation_tokens
-        tokens = min(most, tokens_of(self.held_out)) + min(most, held_out_tokens(self._replayed_texts()))
+        tokens = min(most, tokens_of(self.held_out)) + min(most, tokens_of(self._replayed_texts()))
         on_the_way_s = config.evaluations * tokens * calls * call_token_s + config.samples * SAMPLE_S
-        measured_tokens = held_out_tokens(self.known) if self._measures_known_texts() else 0
+        measured_tokens = tokens_of(self.known) if self._measures_known_texts() else 0
         known_s = measured_tokens * calls * call_token_s * (2.0 if progress == 0.0 else 1.0)
         whole_s = trained_modes_cost_s(budget.model, tokens_of(self.held_out), call_token_s)
         final_s = min(whole_s, budget.final_evaluation_s())
@@ -321,7 +332,7 @@ class TextTask:
         pass
 
     def _measures_known_texts(self) -> bool:
-        return len(self.known) > 1 or tokens_of(self.held_out) > HELD_OUT_TOKENS
+        return self.is_further or self.is_sampled
 
     def _final_evaluation(self, budget: TimeBudget, elapsed_s: float) -> tuple[float, int | None]:
         """Seconds the last evaluation may take, and the tokens it may read then; None for all."""

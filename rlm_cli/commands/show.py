@@ -48,7 +48,7 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
             right=("asked", "trained", "tokens", "read", "loss"),
             optional=("read", "tokens"),
         )
-    elif len(report.datasets or ()) > 1:
+    if len(report.datasets or ()) > max(1, len(report.mix)):
         output.result()
         now = "now" if report.is_measured_now else f"at step {report.measured_step:,}"
         output.table(

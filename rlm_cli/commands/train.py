@@ -163,6 +163,7 @@ def train(
       zcat archive.gz | rlm train - --name archive
       rlm train books/:0.7 letters.txt:0.3
       rlm train --mix mix.toml --minutes 30
+      rlm train --mix mix.toml --continue book
       rlm train --task sudoku:6x6 --minutes 5
       rlm train --task sudoku puzzles.csv --arch hrm
       rlm train --task maze:15x15

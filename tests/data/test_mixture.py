@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.loader import BlockSampler
+from data.mixes.sampler import MixSampler
 from data.mixture import MixedSampler, replay_sources
 
 CONTEXT = 4
@@ -125,3 +126,24 @@ def test_shares_that_do_not_add_to_one_are_refused(shares: tuple[float, float]) 
         MixedSampler(list(zip(samplers(2), shares, strict=True)))
     with pytest.raises(ValueError, match="shares of a mixture"):
         MixedSampler([])
+
+
+@given(share=shares, position=st.integers(0, 2**40), size=st.integers(1, 60))
+def test_a_mix_takes_the_place_of_the_new_text(share: float, position: int, size: int) -> None:
+    first, second, old = samplers(3)
+    mix = MixSampler([first, second], [3, 1])
+    mixed = MixedSampler(replay_sources(mix, [old], share))
+    blocks = mixed.batch(position, size)
+    for number, block in enumerate(blocks):
+        drawn = mixed.of_first(position + number)
+        is_new = mixed.of_first(position + number + 1) > drawn
+        assert is_new == (block[0] < 2 * CORPUS)
+        if is_new:
+            assert (block == mix.batch(drawn, 1)[0]).all()
+
+
+def test_earlier_texts_are_replayed_in_their_weights() -> None:
+    fresh, *old = samplers(4)
+    weights = [Fraction(60), Fraction(30), Fraction(10)]
+    sources = MixedSampler(replay_sources(fresh, old, 0.25, weights)).batch(0, 40_000)[:, 0] // CORPUS
+    assert np.bincount(sources) / 400 == pytest.approx([75, 15, 7.5, 2.5], abs=0.1)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from data.progress import result_of
-from models.evaluation.forgetting import HeldOutText, losses_on
+from models.evaluation.forgetting import losses_on
+from models.evaluation.parts import HeldOutPart
 from models.runs.events import (
     Event,
 )
@@ -21,8 +22,8 @@ Plan = Callable[..., Any]
 def test_a_text_cut_into_later_tokens_is_measured_with_them(owl: Run) -> None:
     model = load_run(owl).model
     texts = [
-        HeldOutText("early", np.array([16, 17, 18, 17])),
-        HeldOutText("late", np.array([16, 19, 20, 19])),
+        HeldOutPart("early", np.array([16, 17, 18, 17])),
+        HeldOutPart("late", np.array([16, 19, 20, 19])),
     ]
     whole, before = (
         result_of(losses_on(model, texts, "float32", 0, vocabulary=vocabulary)) for vocabulary in (None, 20)

@@ -13,11 +13,15 @@ import pytest
 import torch
 
 from data.cache import set_cache_dir
+from data.progress import result_of
+from models.planning.plan import plan
 from models.runs.checkpoint import load_checkpoint, load_weights
 from models.runs.events import EvaluationFinished, StepFinished
 from models.runs.run import Run
+from models.runs.run_folder import copy_run
 from models.training.trainer import train
 from tests.data.mixes.four_tables import write_tables
+from tests.requests import train_request
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to be killed")
 NewRun = Callable[..., Run]
@@ -142,6 +146,37 @@ def test_a_mix_whose_training_is_killed_ends_as_if_it_never_was(
     draw, killed = random.Random(5), False
     for generation in range(20):
         run = new_mix_run(f"run-{generation}", tables, tmp_path)
+        killed = host.trains(run, draw.uniform(0.0, 0.3))[0]
+        if killed:
+            break
+    assert killed, "the kills miss the training"
+    assert not host.trains(run)[0]
+    assert_same_end(run, reference)
+
+
+def test_a_text_after_a_mix_whose_training_is_killed_ends_as_if_it_never_was(
+    fast_training: None, host: Host, tmp_path: Path
+) -> None:
+    from tests.models.training.test_mix import new_mix_run
+
+    set_cache_dir(host.cache)
+    (tmp_path / "tables").mkdir()
+    tables = write_tables(tmp_path / "tables")
+    of_mix = new_mix_run("of_mix", tables, tmp_path, steps=2)
+    list(of_mix.record(train(of_mix)))
+    text = tmp_path / "numbers.txt"
+    text.write_text(" ".join(str(7919 * n % 10_007) for n in range(400)), encoding="utf-8")
+
+    def going_on(name: str) -> Run:
+        copy = copy_run(of_mix, name, tmp_path / "runs")
+        request = train_request(paths=(str(text),), continue_run=copy.name, steps=10, replay=0.3)
+        return result_of(plan(request, tmp_path / "runs")).start()
+
+    reference = going_on("reference")
+    list(reference.record(train(reference)))
+    draw, killed = random.Random(5), False
+    for generation in range(20):
+        run = going_on(f"run-{generation}")
         killed = host.trains(run, draw.uniform(0.0, 0.3))[0]
         if killed:
             break

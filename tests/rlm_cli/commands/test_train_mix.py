@@ -76,6 +76,34 @@ def test_paths_with_weights_are_planned_as_a_mix(folder: Path, capsys: pytest.Ca
     assert not (folder / "runs").exists()
 
 
+def test_a_mix_follows_a_text_and_a_text_a_mix(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ("compile=no", "micro_batch=4", "samples=0", "evaluations=1", "threads=1")
+    length = ["--steps", "4", *(word for one in settings for word in ("--set", f"training.{one}"))]
+    (folder / "night.txt").write_text("the moon is on its way, ohé. " * 60, encoding="utf-8")
+    assert main(["train", "night.txt", "--name", "owl", *TINY, *length]) == 0
+    capsys.readouterr()
+    goes_on = ["--continue", "owl", "--replay", "0.25", *length]
+    assert main(["train", "--mix", "three.toml", *goes_on]) == 0
+    err = capsys.readouterr().err
+    assert "  50 %         meadow: " in err and "replay         25 % old text (your choice)" in err
+    assert main(["show", "owl"]) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert next(row for row in shown if row[:1] == ["meadow"])[1:6] == ["50", "%", "50", "%", "96"]
+    table = shown[shown.index(["corpus", "when", "learned", "now", "change", "grown"]) + 1 :]
+    assert [row[0] for row in table[:4]] == ["night", "meadow", "river", "rows"]
+    assert main(["train", "night.txt:1", "rows.jsonl:1", *goes_on[:2], "--grow-vocab", "5"]) == 2
+    assert "--grow-vocab is for byte pairs" in capsys.readouterr().err
+    (folder / "dawn.txt").write_text("a fox is on its way to a boat. " * 60, encoding="utf-8")
+    assert main(["train", "dawn.txt", *goes_on]) == 0
+    capsys.readouterr()
+    assert main(["show", "owl", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["mix"] == [] and told["evaluation"].get("validation_loss_by_source") is None
+    assert [one["name"] for one in told["datasets"]] == ["night", "meadow", "river", "rows", "dawn"]
+    assert all(one["loss_now"] is not None for one in told["datasets"])
+    assert [one["name"] for one in told["versions"]] == ["before-three", "before-dawn"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -84,7 +112,7 @@ def test_paths_with_weights_are_planned_as_a_mix(folder: Path, capsys: pytest.Ca
         (["none.txt:1", "river.txt:1"], "There is no file or folder"),
         (["--mix", "none.toml"], "There is no mix 'none.toml'."),
         (["--mix", "three.toml", "river.txt"], "'river.txt' and --mix exclude each other."),
-        (["--mix", "three.toml", "--continue", "owl"], "A mix trains a new run"),
+        (["--mix", "three.toml", "--continue", "owl"], "There is no run 'owl'."),
         (["--mix", "three.toml", "--task", "compose:s3"], "--task has no meaning for a mix."),
         (["--mix", "three.toml", "--encoding", "utf-8"], "--encoding has no meaning for a mix."),
         (["--mix", "three.toml", "--filter", "nonsense"], "There is no filter 'nonsense'."),
