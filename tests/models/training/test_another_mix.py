@@ -15,6 +15,7 @@ from data.mixture import MixedSampler
 from data.progress import result_of
 from data.replay import load_sample
 from data.tokenizer import load_tokenizer
+from models.planning.candidates import candidates
 from models.planning.continuation_plan import ContinuationPlan
 from models.planning.plan import plan
 from models.planning.resume_plan import ResumePlan
@@ -342,3 +343,9 @@ def test_without_replay_nothing_of_the_mix_is_drawn(
     assert set(drawn_by(run, 500)) == {"numbers"}
     task = session_of(run).task
     assert isinstance(task, TextTask) and not isinstance(task.sampler, MixedSampler)
+
+
+def test_a_run_of_a_mix_is_among_those_that_could_go_on(of_mix: Run, of_text: Run) -> None:
+    found, damaged = candidates(of_mix.path.parent)
+    knows = {one.summary.name: set(one.knows) for one in found}
+    assert knows == {"of_mix": set(SHARES), "of_text": {"numbers"}} and not damaged
