@@ -32,7 +32,7 @@ class SwiGLU(FeedForward):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.up(x).chunk(2, dim=-1)  # (B, T, d_hidden) each
-        return self.out(F.silu(gate) * value)
+        return self.out(F.silu(gate.contiguous()) * value)
 
 
 class GELU(FeedForward):
