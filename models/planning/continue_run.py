@@ -63,6 +63,7 @@ def plan_continuation(
         require_free_name(request.name, runs_dir)
     content = read_content(run)
     require_growing(request, content.config.training)
+    _require_trained(run, content.config)
     if mix is not None:
         corpus = yield from read_mix(mix)
         content = read_content(run)
@@ -78,7 +79,6 @@ def plan_continuation(
     require_conversations(request, corpus)
     require_documents(request, corpus)
     run.require_idle()
-    _require_trained(run, content.config)
     if corpus.content_hash == content.config.content_hash:
         return plan_resume(run, content.config, corpus, request, runs_dir)
     return (yield from _another_text(content, corpus, request, started_at, runs_dir))

@@ -28,6 +28,7 @@ from models.runs.run_config import RunConfig
 from models.runs.text_search import find_text, save_paths
 from models.runs.text_shares import replay_weights, text_shares
 from models.runs.tokenizer import load_run_tokenizer, replace_tokenizer
+from models.training.known_texts import KnownTexts
 from models.training.text_task import TextTask
 
 
@@ -94,10 +95,12 @@ def open_task(
         sampler=_with_replay(fresh, config, replayed, datasets, training),
         characters_per_token=_characters_per_token(current, datasets, data),
         datasets=datasets,
-        earlier=known(samples),
-        own=known(own),
-        is_sampled=any(len(one.held_out) < len(current[one.content_hash].validation) for one in own),
-        is_further=len(datasets) > len(own) or config.replay is not None,
+        known=KnownTexts(
+            earlier=known(samples),
+            own=known(own),
+            is_sampled=any(len(one.held_out) < len(current[one.content_hash].validation) for one in own),
+            is_further=len(datasets) > len(own) or config.replay is not None,
+        ),
     )
     return task, config
 

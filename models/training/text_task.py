@@ -38,6 +38,7 @@ from models.runs.events import (
 from models.runs.run_config import Calibration
 from models.training.calibrate import calibrate
 from models.training.control import until_paused
+from models.training.known_texts import KnownTexts
 from models.training.mix_sources import started_over, with_trained
 from models.training.pieces import TokenPiece
 from models.training.reports import evaluation_finished, run_finished
@@ -66,23 +67,11 @@ class TextTask:
     """What is held out of the text, or of each source of the mix."""
     characters_per_token: float
     datasets: list[Dataset]
-    earlier: tuple[HeldOutPart, ...]
-    """What is held out of the earlier texts."""
-    own: tuple[HeldOutPart, ...]
-    """The same of the text or the sources, as it is kept to be measured when they are earlier ones."""
-    is_sampled: bool
-    """Whether that is less than all that is held out of them."""
-    is_further: bool
-    """Whether the run learned something else before."""
+    known: KnownTexts
     within_documents: bool = False
     """Whether a token attends to its own document alone."""
     asked_size: tuple[int, int] | None = None
     """How many of the held-out tokens are asked for, and their bytes, where these are not all."""
-
-    @property
-    def known(self) -> tuple[HeldOutPart, ...]:
-        """What is held out of every text and source that the run knows, this one last."""
-        return (*self.earlier, *self.own)
 
     @property
     def train_tokens(self) -> int:
@@ -117,23 +106,18 @@ class TextTask:
 
     def begin(self, session: Session) -> Generator[Event, None, bool]:
         """Before a further text: what is known of the earlier ones, with the vocabulary they had."""
-        replay, content_hash = session.run_config.replay, session.run_config.content_hash
-        if not self.is_further:
+        if not self.known.is_further:
             return True
+        replay, content_hash = session.run_config.replay, session.run_config.content_hash
         yield CorpusStarted(
             corpus=labels(self.datasets).get(content_hash, session.run_config.corpus or ""),
-            known_corpora=len(self.datasets) - len(self.own),
+            known_corpora=len(self.datasets) - len(self.known.own),
             replay_share=replay.share if replay is not None else 0.0,
             replay_reason=(replay.reason or "") if replay is not None else "",
             vocab_size=session.model.config.vocab_size,
         )
-        before, number_format = session.run_config.vocab_size_before, session.calibration.number_format
         with session.evaluating() as model:
-            spread = session.team
-            losses = yield from losses_on(
-                model, self.earlier, number_format, 0, vocabulary=before, spread=spread
-            )
-            losses |= yield from losses_on(model, self.own, number_format, 0, spread=spread)
+            losses = yield from self.known.losses_at_first(session, model)
         found = [losses.get(one.content_hash or "") for one in self.datasets]
         self.datasets = [
             replace(one, loss_before=loss, loss_now=loss)
@@ -194,7 +178,7 @@ class TextTask:
 
     def _replayed_texts(self) -> tuple[HeldOutPart, ...]:
         """What is held out of the earlier texts, where they are replayed."""
-        return self.earlier if isinstance(self.sampler, MixedSampler) else ()
+        return self.known.earlier if isinstance(self.sampler, MixedSampler) else ()
 
     def sample(self, session: Session) -> Iterator[Event]:
         prompt = session.control.take_sample()
@@ -272,9 +256,8 @@ class TextTask:
         """
         config, step = session.run_config, session.counters.step
         losses = dict(found.by_part)
-        if self._measures_known_texts():
-            number_format = session.calibration.number_format
-            losses = yield from losses_on(model, self.known, number_format, step, spread=session.team)
+        if self.known.are_measured:
+            losses = yield from self.known.losses(session, model)
         self.datasets = with_losses(self.datasets, losses, config.content_hash, self.train_tokens, step)
         if isinstance(self.fresh, MixSampler):
             drawn = self._fresh_drawn(session.counters.position)
@@ -314,7 +297,7 @@ class TextTask:
         most = config.evaluation_tokens
         tokens = min(most, tokens_of(self.held_out)) + min(most, tokens_of(self._replayed_texts()))
         on_the_way_s = config.evaluations * tokens * calls * call_token_s + config.samples * SAMPLE_S
-        measured_tokens = tokens_of(self.known) if self._measures_known_texts() else 0
+        measured_tokens = tokens_of(self.known.all) if self.known.are_measured else 0
         known_s = measured_tokens * calls * call_token_s * (2.0 if progress == 0.0 else 1.0)
         whole_s = trained_modes_cost_s(budget.model, tokens_of(self.held_out), call_token_s)
         final_s = min(whole_s, budget.final_evaluation_s())
@@ -330,9 +313,6 @@ class TextTask:
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         pass
-
-    def _measures_known_texts(self) -> bool:
-        return self.is_further or self.is_sampled
 
     def _final_evaluation(self, budget: TimeBudget, elapsed_s: float) -> tuple[float, int | None]:
         """Seconds the last evaluation may take, and the tokens it may read then; None for all."""

@@ -11,6 +11,7 @@ import pytest
 
 import data.replay
 from data.cache import set_cache_dir
+from data.mixes.sampler import MixSampler
 from data.mixture import MixedSampler
 from data.progress import result_of
 from data.replay import load_sample
@@ -20,7 +21,14 @@ from models.planning.continuation_plan import ContinuationPlan
 from models.planning.plan import plan
 from models.planning.resume_plan import ResumePlan
 from models.runs.evaluation import Evaluation
-from models.runs.events import CorporaMeasured, CorpusStarted, NoticeGiven, RunPaused, StepFinished
+from models.runs.events import (
+    CorporaMeasured,
+    CorpusStarted,
+    NoticeGiven,
+    RunPaused,
+    SourceStartedOver,
+    StepFinished,
+)
 from models.runs.replay_samples import replay_folder
 from models.runs.run import Run
 from models.runs.run_folder import copy_run
@@ -172,7 +180,7 @@ def test_the_rise_of_the_sources_counts_in_their_shares(
 ) -> None:
     session = session_of(planned(of_mix, numbers).start())
     assert isinstance(session.task, TextTask)
-    shares = {one.content_hash: one.share for one in session.task.earlier}
+    shares = {one.content_hash: one.share for one in session.task.known.earlier}
     names = {one.content_hash: one.name for one in session.task.datasets}
     assert {names[key]: round(100 * share) for key, share in shares.items()} == SHARES
 
@@ -349,3 +357,20 @@ def test_a_run_of_a_mix_is_among_those_that_could_go_on(of_mix: Run, of_text: Ru
     found, damaged = candidates(of_mix.path.parent)
     knows = {one.summary.name: set(one.knows) for one in found}
     assert knows == {"of_mix": set(SHARES), "of_text": {"numbers"}} and not damaged
+
+
+def test_a_source_starts_over_after_what_was_replayed_is_left_out(
+    of_text: Run, tables: Tables, planned: Callable[..., ContinuationPlan]
+) -> None:
+    run = planned(of_text, mix=tables.mix).start()
+    session = session_of(run)
+    task = session.task
+    assert isinstance(task, TextTask) and isinstance(task.fresh, MixSampler)
+    drawn = Counter(drawn_by(run, 450))
+    lengths = {
+        name: sampler.blocks_per_epoch for name, sampler in zip(SHARES, task.fresh.samplers, strict=True)
+    }
+    session.counters.position = 450
+    told = {one.source for one in task.after_step(session, drawn=450) if isinstance(one, SourceStartedOver)}
+    assert told == {name for name in SHARES if drawn[name] > lengths[name]}
+    assert 0 < len(told) < len(SHARES)

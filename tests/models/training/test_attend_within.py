@@ -169,13 +169,13 @@ def test_a_further_text_is_read_in_the_same_way_and_so_is_what_is_replayed(
     assert made.training.attend_within == "document" and "attention" in dict(made.rows())
     run = made.start()
     task = session_of(run).task
-    assert isinstance(task, TextTask) and task.within_documents and len(task.known) == 2
-    assert all(one.within_documents for one in (*task.known, *task.held_out))
+    assert isinstance(task, TextTask) and task.within_documents and len(task.known.all) == 2
+    assert all(one.within_documents for one in (*task.known.all, *task.held_out))
     with monkeypatch.context() as patch:
         patch.setattr(text_data, "with_borders", lambda tokens: np.append(tokens, tokens[:1]))
         longer = session_of(run).task
     assert isinstance(longer, TextTask)
-    assert [len(one.tokens) for one in longer.known] == [len(one.tokens) + 1 for one in task.known]
+    assert [len(one.tokens) for one in longer.known.all] == [len(one.tokens) + 1 for one in task.known.all]
     list(train(run))
     assert run.datasets()[0].loss_before == pytest.approx(known, abs=1e-5)
 

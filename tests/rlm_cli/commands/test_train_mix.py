@@ -40,7 +40,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_mix_is_trained_and_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    length = ["--steps", "6", "--set", "training.compile=no", "--set", "training.micro_batch=4"]
+    length = [
+        "--steps",
+        "6",
+        "--set",
+        "training.compile=no",
+        "--set",
+        "training.micro_batch=4",
+        "--threads",
+        "1",
+    ]
     assert main(["train", "--mix", "three.toml", "--name", "owl", *TINY, *length]) == 0
     err = capsys.readouterr().err
     assert "mix            three: 3 sources" in err
