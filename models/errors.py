@@ -38,7 +38,7 @@ class DivergedError(RlmError):
 class ProcessLostError(RlmError):
     """Another process of the training ended, so that this one cannot go on.
 
-    The run stands at its last checkpoint. It is not recorded: torchrun starts the processes again.
+    The run stands at its last checkpoint. It is not recorded: the processes are started again.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,13 @@ class ProcessLostError(RlmError):
             "Another process of this training ended, so it cannot go on.",
             hint="Go on from its last checkpoint: {resume}",
         )
+
+
+class ProcessesFailedError(RlmError):
+    """Processes of a training failed, and are not started again.
+
+    The run stands at its last checkpoint.
+    """
 
 
 def in_command(path: Path) -> str:

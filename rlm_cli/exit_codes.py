@@ -3,7 +3,8 @@
 from enum import IntEnum
 
 from data.errors import RlmError, UsageError
-from models.errors import DivergedError
+from models.errors import DivergedError, ProcessLostError
+from models.processes.placement import OTHERS_ENDED
 
 
 class ExitCode(IntEnum):
@@ -20,6 +21,9 @@ class ExitCode(IntEnum):
 
     DIVERGED = 3
     """Training diverged, and rolling back did not help. The saved weights are the last good ones."""
+
+    PROCESS_LOST = OTHERS_ENDED
+    """Of several processes of a training: another one of them ended. They are started again."""
 
     PAUSED = 130
     """Stopped by the user. A training is saved."""
@@ -41,4 +45,6 @@ def exit_code_of(error: RlmError) -> ExitCode:
         return ExitCode.USAGE
     if isinstance(error, DivergedError):
         return ExitCode.DIVERGED
+    if isinstance(error, ProcessLostError):
+        return ExitCode.PROCESS_LOST
     return ExitCode.FAILED

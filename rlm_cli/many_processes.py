@@ -75,13 +75,14 @@ def train_in_processes(
         error = last_error(printed(log)[printed_before:])
         if error is not None:
             output.error(error)
-            return ExitCode.FAILED
+            code = exit_code(process)
+            return ExitCode.FAILED if code is None or code < 0 else ExitCode(code)
     code = report_end(run, follower.history, output)
     return paused_code if isinstance(ended, events.RunPaused) else code
 
 
 def _wait_for(process: int) -> None:
-    """Let torchrun end after the processes that it started."""
+    """Let the process that starts the others end after them."""
     deadline = time.monotonic() + _PATIENCE_S
     while exit_code(process) is None and time.monotonic() < deadline:
         time.sleep(0.02)

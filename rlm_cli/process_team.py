@@ -77,11 +77,22 @@ def _work(group: "ProcessGroup") -> ExitCode:
     try:
         Worker(group, was_interrupted=lambda: bool(signals)).work()
     except ProcessLostError:
-        return ExitCode.FAILED  # process 0 says why, or it is gone
-    except StorageError:
+        return ExitCode.PROCESS_LOST  # process 0 says why, or it is gone
+    except StorageError as error:
+        _leave_word(error)
         return ExitCode.OK  # too little memory for a model in parts: process 0 tells it, if it has no more
+    except Exception as error:
+        _leave_word(error)
+        raise
     group.leave()
     return ExitCode.OK
+
+
+def _leave_word(error: Exception) -> None:
+    """Write why this process ends where those who started it look: torchrun, or rlm."""
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    get_error_handler().record_exception(error)
 
 
 def require_no_launch_in_launch(processes: int | None, *, detach: bool, tui: bool) -> None:

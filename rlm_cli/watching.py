@@ -80,13 +80,13 @@ def train_detached(
         output.result(reference(run))
         output.say(f"Follow it:  {program()} watch {quoted_reference(run)}")
         return ExitCode.OK
-    ended, told = follower.history.ended, ExitCode.FAILED
-    if ended is not None and ended is not earlier:
-        told = report_end(run, follower.history, output)
-    else:
+    ended = follower.history.ended
+    if ended is None or ended is earlier:
         output.error(last_error(printed(log)[printed_before:]) or _ended_without_a_word(run))
-    if processes > 1:  # the exit code is that of torchrun
-        return ExitCode.PAUSED if isinstance(ended, events.RunPaused) else told
+    else:
+        report_end(run, follower.history, output)
+        if isinstance(ended, events.RunPaused):  # several processes exit as after a success
+            return ExitCode.PAUSED
     code = exit_code(process)
     return ExitCode.FAILED if code is None or code < 0 else code
 
@@ -99,10 +99,12 @@ def start_training(run: "Run", planned_at: float | None, processes: int = 1, *, 
         arguments += ["--planned-at", str(planned_at)]
     with reserving_lock(run.path) as reservation:  # so that it belongs to nobody else until the other has it
         inherited = [] if reservation is None else [reservation]
-        if processes == 1:  # else torchrun keeps it open, over every restart
+        if processes > 1:  # the process that starts them keeps it open, over every restart
+            arguments += ["--nproc", str(processes)]
+        else:
             for number in inherited:
                 arguments += ["--reservation", str(number)]
-        process = start_detached(arguments, run.path / OUTPUT_FILE, inherited, processes)
+        process = start_detached(arguments, run.path / OUTPUT_FILE, inherited)
         name_reserved(run.path, process)
     return process
 

@@ -1,4 +1,4 @@
-"""Which of the processes of a training this one is: torchrun says so in environment variables.
+"""Which of the processes of a training this one is: torchrun, or rlm, says so in environment variables.
 
 Processes count from 0. Works without torch.
 """
@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from data.errors import UsageError
+
+OTHERS_ENDED = 75
+"""The exit code of a process that ended because another one had."""
 
 
 @dataclass(frozen=True, slots=True)

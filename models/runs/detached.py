@@ -15,24 +15,19 @@ from data.storage import storing
 _START = """import runpy, sys
 sys.path[:] = {!r}
 runpy.run_module("rlm_cli", run_name="__main__", alter_sys=True)"""
-MAX_RESTARTS = 30
-"""How often torchrun starts the processes again after one of them was lost."""
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
-def start_detached(
-    arguments: Sequence[str], log: Path, inherited: Collection[int] = (), processes: int = 1
-) -> int:
+def start_detached(arguments: Sequence[str], log: Path, inherited: Collection[int] = ()) -> int:
     """Start `rlm` with `arguments` in a session of its own, and return its process id.
 
-    More than one process is started by torchrun, whose process id is returned. It reads nothing, and what it
-    prints is added to the file `log`. It finds the packages that this process found, and runs in the same
-    folder. It has the open files `inherited` too, under the same numbers. Raises StorageError where it cannot
-    be started.
+    It reads nothing, and what it prints is added to the file `log`. It finds the packages that this process
+    found, and runs in the same folder. It has the open files `inherited` too, under the same numbers. Raises
+    StorageError where it cannot be started.
     """
     with storing("the output of the detached process"), open_to_append(log) as output:
         child = subprocess.Popen(
-            _command(arguments) if processes == 1 else _launch(arguments, processes),
+            rlm_command(arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -48,7 +43,7 @@ def start_attached(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
     one pipe. A Ctrl-C in the terminal does not reach it. Raises StorageError where it cannot be started."""
     with storing("the process"):
         return subprocess.Popen(
-            _command(arguments),
+            rlm_command(arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,21 +72,7 @@ def exit_code(process: int) -> int | None:
     return _started[process].poll()
 
 
-def _launch(arguments: Sequence[str], processes: int) -> list[str]:
-    """The command with which torchrun runs `rlm` in so many processes of this machine."""
-    options = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={MAX_RESTARTS}"]
-    return [
-        sys.executable,
-        "-P",
-        "-m",
-        "torch.distributed.run",
-        *options,
-        "--no-python",
-        *_command(arguments),
-    ]
-
-
-def _command(arguments: Sequence[str]) -> list[str]:
+def rlm_command(arguments: Sequence[str]) -> list[str]:
     """The command that runs `rlm` with the packages that this process found."""
     # -P: a folder called data or models in the folder of the user is not imported.
     return [sys.executable, "-P", "-c", _START.format([path for path in sys.path if path]), *arguments]

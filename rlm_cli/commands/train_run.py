@@ -9,6 +9,7 @@ import typer
 
 from data.errors import RlmError
 from models.errors import ProcessLostError
+from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.process_team import process_team
 from rlm_cli.program import set_program
@@ -32,12 +33,23 @@ def train_run(
         typer.Option(metavar="FILE", help="Number of the open file that reserves the run."),
     ] = None,
     shard: Annotated[bool, typer.Option("--shard", help="Divide the model among the processes.")] = False,
+    processes: Annotated[int, typer.Option("--nproc", metavar="N", help="Processes that train it.")] = 1,
 ) -> None:
     """Train a run that is ready for it, and print only warnings and the result."""
     from models.runs.run import Run
-    from rlm_cli.training_session import follow_training
 
     set_program(program)
+    if processes > 1:
+        from models.runs.detached import rlm_command
+        from models.runs.restarts import train_in_local_processes
+
+        arguments = ["train-run", str(folder), "--program", program, *(["--shard"] if shard else [])]
+        if planned_at is not None:
+            arguments += ["--planned-at", str(planned_at)]
+        run = Run.open(folder, folder.parent)
+        raise typer.Exit(train_in_local_processes(run, rlm_command(arguments), processes))
+    from rlm_cli.training_session import follow_training
+
     output = Output.of(quiet=True)
     with process_team(shard=shard) as team:
         run = Run.open(folder, folder.parent)
@@ -50,19 +62,21 @@ def train_run(
 
 
 def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | None) -> None:
-    """Train `run`; after an error that its log tells of, exit as after a success.
-
-    torchrun starts the processes again where one ends in another way.
-    """
+    """Train `run`, and exit with the code of one process that trains. Where this process tells its error, the
+    processes are not started again."""
     from models.runs.lock import end_reservation
     from rlm_cli.training_session import follow_training
 
+    code = ExitCode.OK
     try:
-        follow_training(run, output, planned_at, team)
+        code = follow_training(run, output, planned_at, team)
     except ProcessLostError:
         raise
     except RlmError as error:
         output.error(error)
+        code = exit_code_of(error)
     except Exception:
         traceback.print_exc()
-    end_reservation(run.path)  # torchrun keeps it until all processes have ended
+        code = ExitCode.FAILED
+    end_reservation(run.path)  # the process that started this one keeps it until all have ended
+    raise typer.Exit(code)

@@ -216,7 +216,7 @@ def test_a_run_is_extended_once_though_torchrun_starts_again(
         monkeypatch.setenv(name, value)
     with monkeypatch.context() as first_start:
         first_start.setattr("rlm_cli.training_session.follow_training", is_lost)
-        assert main(["resume", "owl", "--steps", "3"]) == ExitCode.FAILED
+        assert main(["resume", "owl", "--steps", "3"]) == ExitCode.PROCESS_LOST
     extended = run.config().extension
     assert extended is not None and extended.from_step == 4
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")

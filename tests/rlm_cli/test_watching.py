@@ -235,7 +235,7 @@ def detached(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[i
     ) -> tuple[int, list[str]]:
         given: list[str] = []
 
-        def start(arguments: Sequence[str], log: Path, inherited: Sequence[int], processes: int) -> int:
+        def start(arguments: Sequence[str], log: Path, inherited: Sequence[int]) -> int:
             assert run.is_busy(), "it is reserved while the other process starts"
             with pytest.raises(RunBusyError), run.lock():
                 pass

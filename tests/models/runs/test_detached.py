@@ -39,7 +39,7 @@ def test_it_can_be_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: p
         f"print(one.pid, file=open({str(children)!r}, 'w'), flush=True)\n"
         "time.sleep(60)\n"
     )
-    monkeypatch.setattr(detached, "_command", lambda arguments: [sys.executable, "-c", script])
+    monkeypatch.setattr(detached, "rlm_command", lambda arguments: [sys.executable, "-c", script])
     process = start_detached([], tmp_path / "log")
     while not children.exists() or not children.read_text():
         time.sleep(0.01)

@@ -1,0 +1,150 @@
+"""The processes of one training on this machine: how they are started, and which of them failed.
+
+They find each other by the variables that torchrun sets too (models/processes/placement.py). Works without
+torch.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.processes.placement import OTHERS_ENDED
+
+_POLL_S = 0.05
+_PATIENCE_S = 10.0
+"""For the others to notice that a process ended, before they are killed."""
+_LONGEST_REASON = 300  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why processes ended that are to go on: one of them failed, and the others cannot go on without it."""
+
+    process: int | None
+    """Which one; None where it is not known."""
+    reason: str
+    """What became of it, as the end of a sentence."""
+
+
+class LocalProcesses:
+    """So many processes that run `command`. With a context, none of them outlives it."""
+
+    def __init__(self, command: Sequence[str], count: int) -> None:
+        """Start them. Raises OSError."""
+        self._folder = tempfile.TemporaryDirectory(prefix="rlm-processes-")
+        self._processes: list[subprocess.Popen[bytes]] = []
+        port = _free_port()
+        try:
+            for rank in range(count):
+                environment = _environment(rank, count, port, self._error_file(rank))
+                self._processes.append(subprocess.Popen(command, env=environment))
+        except OSError:
+            self.close()
+            raise
+
+    def __enter__(self) -> "LocalProcesses":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill those that still run."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        self._folder.cleanup()
+
+    def wait(self, signals: Sequence[int] = ()) -> "int | Failure":
+        """Wait until they have ended, and pass on each of `signals`, which may grow meanwhile.
+
+        The exit code of process 0 where it ended by itself: it decides, and it has told its error. Else the
+        failure after which all are to be started again.
+        """
+        deadline, passed_on = None, 0
+        while None in (codes := [process.poll() for process in self._processes]):
+            for number in signals[passed_on:]:
+                passed_on += 1
+                for process in self._processes:
+                    process.send_signal(number)
+            if deadline is None and (codes[0] is not None or any(codes)):
+                deadline = time.monotonic() + _PATIENCE_S
+            if deadline is not None and time.monotonic() > deadline:
+                return self._outcome(codes)  # the others wait for something that does not come
+            time.sleep(_POLL_S)
+        return self._outcome(codes)
+
+    def _outcome(self, codes: Sequence[int | None]) -> "int | Failure":
+        first = codes[0]
+        if first is not None and first >= 0 and first != OTHERS_ENDED:
+            return first
+        told = [_told(self._error_file(rank)) for rank in range(len(codes))]
+        for rank, (code, error) in enumerate(zip(codes, told, strict=True)):
+            if error is not None or code not in (None, 0, OTHERS_ENDED):
+                return Failure(rank, _reason(code or 0, error))
+        return Failure(None, "ended, and nothing says why")
+
+    def _error_file(self, rank: int) -> Path:
+        return Path(self._folder.name) / f"{rank}.json"
+
+
+def noted_signals() -> list[int]:
+    """A list that gets the signals which ask this process to end, from now on; it does not end by them."""
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, note)
+    return came
+
+
+def _environment(rank: int, count: int, port: int, error_file: Path) -> Mapping[str, str]:
+    """The variables of one of the processes. Each computes in one thread where nothing else is said."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC_")}
+    return {
+        "OMP_NUM_THREADS": "1",
+        **inherited,
+        "RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "LOCAL_RANK": str(rank),
+        "LOCAL_WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_ERROR_FILE": str(error_file),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _told(error_file: Path) -> str | None:
+    """The error that a process left there as torch writes it; None where there is none."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        first_line = str(json.loads(error_file.read_bytes())["message"]["message"]).strip().partition("\n")[0]
+        return first_line[:_LONGEST_REASON]
+    return None
+
+
+def _reason(code: int, error: str | None) -> str:
+    if error is not None:
+        return f"ended with an error: {error.rstrip('.')}"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with suppress(ValueError):
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"was killed by signal {-code}"

@@ -1,0 +1,121 @@
+"""Several processes are started again where one fails, and each time it is told, until no step is gained."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.processes.local_processes import Failure
+from models.runs import restarts
+from models.runs.events import NoticeGiven, RunFailed, StepFinished
+from models.runs.restarts import MAX_RESTARTS, train_in_local_processes
+from models.runs.run import Run
+
+
+class Attempts:
+    """Stands for the processes: attempt by attempt, the steps that they take and how they end."""
+
+    def __init__(self, run: Run, *attempts: tuple[int, int | Failure]) -> None:
+        self.run, self.left, self.commands = run, list(attempts), list[list[str]]()
+
+    def __call__(self, command: list[str], count: int) -> "Attempts":
+        self.commands.append([*command, str(count)])
+        return self
+
+    def __enter__(self) -> "Attempts":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def wait(self, signals: list[int]) -> int | Failure:
+        to_step, ended = self.left.pop(0)
+        for _ in self.run.record(step(number) for number in range(1, to_step + 1)):
+            pass
+        return ended
+
+
+def step(number: int) -> StepFinished:
+    return StepFinished(
+        step=number, total_steps=100, epoch=0.0, loss=1.0, learning_rate=0.1, gradient_norm=1.0, depth="1",
+        tokens_seen=1, tokens_per_second=1.0, elapsed_s=1.0, eta_s=1.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def run(new_run: object) -> Run:
+    return new_run("owl")  # type: ignore[operator,no-any-return]
+
+
+@pytest.fixture(autouse=True)
+def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    came: list[int] = []
+    monkeypatch.setattr(restarts, "noted_signals", lambda: came)
+    return came
+
+
+def train(run: Run, monkeypatch: pytest.MonkeyPatch, *attempts: tuple[int, int | Failure]) -> int:
+    processes = Attempts(run, *attempts)
+    monkeypatch.setattr(restarts, "LocalProcesses", processes)
+    code = train_in_local_processes(run, ["rlm"], 2)
+    assert not processes.left and set(map(tuple, processes.commands)) == {("rlm", "2")}
+    return code
+
+
+def told(run: Run) -> list[str]:
+    return [event.message for event in run.events() if isinstance(event, NoticeGiven | RunFailed)]
+
+
+KILLED = Failure(1, "was killed by SIGKILL")
+
+
+def test_each_restart_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = Failure(None, "ended, and nothing says why")
+    assert train(run, monkeypatch, (4, KILLED), (6, unknown), (9, 0)) == 0
+    assert told(run) == [
+        "Process 1 was killed by SIGKILL, after step 4. All start again at the newest checkpoint.",
+        "A process ended, and nothing says why, after step 6. All start again at the newest checkpoint.",
+    ]
+    assert all(event.is_warning for event in run.events() if isinstance(event, NoticeGiven))
+    assert "Process 1 was killed by SIGKILL" in run.training_log_path.read_text()
+
+
+def test_the_third_failure_at_a_step_ends_the_training(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = Failure(1, "ended with an error: ValueError: no")
+    assert train(run, monkeypatch, (4, KILLED), (7, error), (7, error), (6, error)) == 1
+    *notices, last = told(run)
+    assert len(notices) == 3
+    assert last == (
+        "The training failed 3 times and did not get beyond step 7: "
+        "process 1 ended with an error: ValueError: no."
+    )
+    failed = run.history().ended
+    assert isinstance(failed, RunFailed) and failed.hint is not None and "{resume owl}" in failed.hint
+
+
+def test_failures_before_the_first_step_end_it_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train(run, monkeypatch, *[(0, KILLED)] * 3) == 1
+    assert "failed 3 times and did not get beyond step 0" in told(run)[-1]
+
+
+def test_restarts_that_gain_steps_are_made_up_to_a_limit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = [(number, KILLED) for number in range(1, MAX_RESTARTS + 2)]
+    assert train(run, monkeypatch, *attempts) == 1
+    assert len(told(run)) == MAX_RESTARTS + 1
+    assert told(run)[-1].startswith("The training was started again 30 times, and failed once more: process 1")
+
+
+def test_after_a_signal_nothing_is_started_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch, signals: list[int]
+) -> None:
+    signals.append(15)
+    assert train(run, monkeypatch, (4, KILLED)) == 1
+    assert told(run) == [
+        "A process failed while the training was to be paused: process 1 was killed by SIGKILL."
+    ]
+
+
+def test_the_exit_code_of_process_0_is_passed_on(run: Run, tmp_path: Path) -> None:
+    script = "import os, sys; sys.exit(2 if os.environ['RANK'] == '0' else 75)"
+    assert train_in_local_processes(run, [sys.executable, "-I", "-S", "-c", script], 2) == 2
+    assert told(run) == []
