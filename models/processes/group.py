@@ -20,6 +20,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from data.errors import UsageError
 from data.wording import counted
+from models.device import is_out_of_memory
 from models.errors import ProcessLostError
 from models.processes.placement import Placement
 
@@ -164,8 +165,10 @@ def noticing_lost_processes() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _noticing_loss() -> Iterator[None]:
-    """Turns the errors of a broken connection into ProcessLostError."""
+    """Turns the errors of a broken connection into ProcessLostError. Memory may run out there too."""
     try:
         yield
     except RuntimeError as error:  # torch has no narrower type for gloo's
+        if is_out_of_memory(error):
+            raise
         raise ProcessLostError from error

@@ -5,7 +5,7 @@ gradient of the batch, however many processes there are.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,17 @@ gradients in memory."""
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Memory of this process for an exchange of gradients. It is taken before any process waits in one: there,
+    a process with too little could not tell the others."""
+
+    bucket: Tensor
+    """(n,) for what is added up at once."""
+    missing: Mapping[Tensor, Tensor]
+    """Zeros for each parameter without a gradient here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one process made of its piece: None where memory ran out, or something else failed."""
 
@@ -30,6 +41,8 @@ class Outcome:
     seconds: float
     error: Exception | None = None
     """What failed, other than memory that ran out."""
+    room: Room | None = None
+    """For the exchange that follows, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +59,28 @@ class SharedOutcome:
     """The parameters that have a gradient in some process."""
 
 
-def compute(learner: Learner, piece: Piece, seed: int, micro_batch: int) -> Outcome:
-    """Accumulate the gradients of `piece`, with dropout that depends on `seed` alone. Raises nothing: other
-    processes wait for the outcome."""
-    began = time.monotonic()
+def compute(learner: Learner, piece: Piece, seed: int, micro_batch: int, *, exchanges: bool) -> Outcome:
+    """Accumulate the gradients of `piece`, with dropout that depends on `seed` alone. Where the process
+    `exchanges` them with others, there is room for that too. Raises nothing: others wait for the outcome."""
+    began, room = time.monotonic(), None
     torch.manual_seed(seed)
     try:
         contribution = piece.accumulate(learner, micro_batch)
+        if exchanges:
+            room = room_for(list(learner.model.parameters()))
     except Exception as error:
         ran_out_of_memory = isinstance(error, RuntimeError) and is_out_of_memory(error)
         if ran_out_of_memory and learner.mesh is not None:
             return Outcome(None, time.monotonic() - began, no_room_for_pieces(micro_batch))
         return Outcome(None, time.monotonic() - began, None if ran_out_of_memory else error)
-    return Outcome(contribution, time.monotonic() - began)
+    return Outcome(contribution, time.monotonic() - began, room=room)
+
+
+def room_for(parameters: Sequence[Tensor]) -> Room:
+    """What `add_gradients` needs for any of `parameters`. Raises RuntimeError where memory runs out."""
+    sizes = [parameter.numel() for parameter in parameters]
+    bucket = parameters[0].new_empty(max(min(BUCKET, sum(sizes)), *sizes))
+    return Room(bucket, {p: torch.zeros_like(p) for p in parameters if p.grad is None})
 
 
 def share_outcome(
@@ -78,25 +100,31 @@ def share_outcome(
 
 
 @torch.no_grad()
-def add_gradients(group: ProcessGroup, with_gradient: Sequence[Tensor]) -> None:
+def add_gradients(group: ProcessGroup, with_gradient: Sequence[Tensor], room: Room) -> None:
     """Replace the gradient of each of the parameters `with_gradient` by its sum over all processes; one that
     has none here counts as 0. Raises ProcessLostError."""
     for bucket in _buckets(with_gradient):
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        for parameter in bucket:
+            if parameter.grad is None:
+                parameter.grad = room.missing[parameter]
+        gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
+        flat = room.bucket[: sum(gradient.numel() for gradient in gradients)]
+        parts = [
+            part.view_as(gradient)
+            for part, gradient in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)
+        ]
+        for part, gradient in zip(parts, gradients, strict=True):
+            part.copy_(gradient)
         group.add(flat)
-        for parameter, total in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):
-            parameter.grad = total.view_as(parameter)
+        for part, gradient in zip(parts, gradients, strict=True):
+            gradient.copy_(part)
 
 
 def _buckets(parameters: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """`parameters` in groups of about BUCKET numbers, each of one device and number format."""
+    """`parameters` in groups of at most BUCKET numbers, or of one parameter."""
     bucket, size = list[Tensor](), 0
     for parameter in parameters:
-        if bucket and (
-            size + parameter.numel() > BUCKET
-            or (parameter.dtype, parameter.device) != (bucket[0].dtype, bucket[0].device)
-        ):
+        if bucket and size + parameter.numel() > BUCKET:
             yield bucket
             bucket, size = [], 0
         bucket.append(parameter)

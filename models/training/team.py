@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor
 
-from data.errors import UsageError
+from data.errors import StorageError, UsageError
 from models.config import TrainingConfig
+from models.device import is_out_of_memory
 from models.errors import ProcessLostError
 from models.processes.group import ProcessGroup
 from models.processes.spread import Item, Result
@@ -22,7 +23,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.run_config import Calibration
 from models.training.pieces import Contribution, Piece, shares
 from models.training.shards import whole_in_memory
-from models.training.shared_gradients import add_gradients, compute, share_outcome
+from models.training.shared_gradients import Room, add_gradients, compute, share_outcome
 from models.training.worker import (
     Apply,
     Average,
@@ -59,8 +60,8 @@ class Team:
         self.shards = shard and self.group is not None
         """Whether each process has only a part of the weights."""
         self._is_lost = False
-        """Whether this process failed in the middle of a model in parts. The others wait there, until they
-        notice its end."""
+        """Whether this process failed in what all do at once. The others wait there, until they notice its
+        end."""
         self.was_interrupted = False
         """Whether a signal asked one of the others for a pause."""
         self.seconds: tuple[float, ...] = ()
@@ -75,7 +76,9 @@ class Team:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, ProcessLostError):
+            return  # the others notice the end of this process, wherever they wait
         with contextlib.suppress(ProcessLostError):
             self._send(End())
 
@@ -148,7 +151,9 @@ class Team:
         seed = session.config.seed * 1_000_003 + session.counters.step
         if self.group is not None:
             self.group.send([Compute(piece, seed, micro_batch) for piece in pieces])
-        outcome, parameters = compute(learner, pieces[0], seed, micro_batch), list(learner.model.parameters())
+        exchanges = self.group is not None and not self.shards
+        outcome = compute(learner, pieces[0], seed, micro_batch, exchanges=exchanges)
+        parameters = list(learner.model.parameters())
         if outcome.error is not None:
             self._is_lost = self.shards
             if self.group is not None and not self.shards:
@@ -163,8 +168,8 @@ class Team:
         self.was_interrupted = self.was_interrupted or shared.was_interrupted
         if shared.ran_out_of_memory or outcome.contribution is None:
             raise torch.OutOfMemoryError("out of memory in one of the processes")
-        if not self.shards:  # else they were added up on the way
-            add_gradients(self.group, shared.with_gradient)
+        if outcome.room is not None:  # else they were added up on the way
+            self._add_gradients(self.group, shared.with_gradient, outcome.room)
         found = [outcome.contribution.found]
         if pieces[0].reports:
             found = self.group.gather(outcome.contribution.found)
@@ -172,10 +177,34 @@ class Team:
         first = Contribution(shared.loss, shared.passes, found[0])
         return [first, *(Contribution(0.0, 0.0, one) for one in found[1:])]
 
+    def _add_gradients(self, group: ProcessGroup, parameters: Sequence[Tensor], room: Room) -> None:
+        """Raises StorageError where memory runs out: the others are in the exchange, so it cannot be tried
+        again."""
+        try:
+            with self._at_once():
+                add_gradients(group, parameters, room)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise StorageError(
+                "The exchange of gradients does not fit into memory.",
+                hint="Train with fewer sequences at once: {training.micro_batch}, or in one process.",
+            ) from error
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """Around what all processes do at once."""
+        try:
+            yield
+        except BaseException:
+            self._is_lost = True
+            raise
+
     def take_step(self, session: "Session", rate_factor: float) -> None:
         """The same step everywhere, with the gradients there are."""
         self._send(TakeStep(rate_factor))
-        session.learner.take_step(rate_factor)
+        with self._at_once():
+            session.learner.take_step(rate_factor)
 
     def require_all(self) -> None:
         """Raise ProcessLostError where another process has ended. torchrun then sends this one a SIGTERM,
@@ -231,11 +260,8 @@ class Team:
         if not self.shards:
             return work(model, item)
         self._send(Repeat(work, item))
-        try:
+        with self._at_once():
             return work(model, item)
-        except BaseException:
-            self._is_lost = True
-            raise
 
     def _send(self, message: Message) -> None:
         if self.group is not None and not self._is_lost:

@@ -147,7 +147,8 @@ class Compute:
     def serve(self, worker: Worker) -> None:
         learner = worker.learner
         learner.optimizers.zero_grad()
-        outcome = compute(learner, self.piece, self.seed + SEED_STRIDE * worker.group.rank, self.micro_batch)
+        seed, is_whole = self.seed + SEED_STRIDE * worker.group.rank, learner.mesh is None
+        outcome = compute(learner, self.piece, seed, self.micro_batch, exchanges=is_whole)
         if outcome.error is not None:
             raise outcome.error
         shared = share_outcome(
@@ -158,8 +159,8 @@ class Compute:
         )
         if shared.ran_out_of_memory or outcome.contribution is None:
             return
-        if learner.mesh is None:  # else they were added up on the way
-            add_gradients(worker.group, shared.with_gradient)
+        if outcome.room is not None:  # else they were added up on the way
+            add_gradients(worker.group, shared.with_gradient, outcome.room)
         if self.piece.reports:
             worker.group.gather(outcome.contribution.found)
         learner.optimizers.clip_gradient()

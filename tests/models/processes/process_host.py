@@ -2,7 +2,8 @@
 
 Process 0 reads lines: `train FOLDER STEP WHERE` trains a run and pauses after that step (-1: never); `shard
 FOLDER STEP WHERE` does so with the weights divided among the processes. Where WHERE is `step` or
-`evaluation`, process 0 fails in its first one. Out comes `ready`, then for each line `ended EVENT`, or
+`evaluation`, process 0 fails in its first one; where it is `exchange`, it runs out of memory in its first
+exchange of gradients, and where it is `room`, before it. Out comes `ready`, then for each line `ended EVENT`, or
 `failed KIND`. Where weights are divided, each process writes how many numbers it holds, and of how many, into
 the file `held-RANK` in the cache. SPOIL makes the other process run out of memory (`memory`), be of another
 version (`version`), end in its third step (`loss`), or end after it (`late loss`). With PRECISE, Muon
@@ -31,7 +32,15 @@ from models.processes.placement import placement
 from models.recursive_lm import RecursiveLM
 from models.runs.events import StepFinished
 from models.runs.run import Run
-from models.training import learner, muon, pieces, shared_orthogonalization, team, worker
+from models.training import (
+    learner,
+    muon,
+    pieces,
+    shared_gradients,
+    shared_orthogonalization,
+    team,
+    worker,
+)
 from models.training.control import Control
 from models.training.trainer import train
 
@@ -52,13 +61,28 @@ def train_one(group: ProcessGroup, folder: str, pause_after: int, *, shard: bool
 
 @contextlib.contextmanager
 def failing(where: str) -> Iterator[None]:
-    """Let this process fail in its first `step` or `evaluation`."""
+    """Let this process fail in its first `step` or `evaluation`, or lack memory in its first `exchange`, or
+    the `room` for it."""
 
     def fails(*_: Any, **__: Any) -> Any:
         raise ValueError(f"in the {where}")
 
-    accumulate, batch_losses = pieces.TokenPiece.accumulate, loss.batch_losses
-    if where == "step":
+    def lacks_memory(group: ProcessGroup, tensor: torch.Tensor) -> None:
+        if tensor.dtype == torch.float32:
+            raise torch.OutOfMemoryError("out of memory")
+        add(group, tensor)
+
+    def lacks_room(parameters: list[torch.Tensor]) -> shared_gradients.Room:
+        shared_gradients.room_for = room_for  # the next time there is
+        raise torch.OutOfMemoryError("out of memory")
+
+    room_for = shared_gradients.room_for
+    accumulate, batch_losses, add = pieces.TokenPiece.accumulate, loss.batch_losses, ProcessGroup.add
+    if where == "exchange":
+        ProcessGroup.add = lacks_memory  # type: ignore[method-assign]
+    elif where == "room":
+        shared_gradients.room_for = lacks_room
+    elif where == "step":
         pieces.TokenPiece.accumulate = fails  # type: ignore[method-assign]
     elif where == "evaluation":
         loss.batch_losses = fails
@@ -67,6 +91,8 @@ def failing(where: str) -> Iterator[None]:
     finally:
         pieces.TokenPiece.accumulate = accumulate  # type: ignore[method-assign]
         loss.batch_losses = batch_losses
+        ProcessGroup.add = add  # type: ignore[method-assign]
+        shared_gradients.room_for = room_for
 
 
 def spoil(what: str | None) -> None:

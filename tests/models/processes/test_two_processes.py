@@ -15,7 +15,7 @@ from models.runs.events import MicroBatchHalved, NoticeGiven, RunFailed, RunPaus
 from models.runs.run import Run
 from models.training.control import Control
 from models.training.trainer import train
-from tests.models.processes.hosts import Hosts
+from tests.models.processes.hosts import PATIENCE_S, Hosts
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="gloo needs a Unix"),
@@ -164,3 +164,19 @@ def test_a_signal_after_the_loss_of_a_process_is_no_pause(new_run: NewRun, cache
         assert "Another process of this training ended" in hosts.train(run, pause_after=3)
     assert load_checkpoint(run)[0].step == 3
     assert not any(isinstance(event, RunPaused) for event in run.events())
+
+
+def test_without_room_for_the_exchange_all_take_smaller_pieces(hosts: Hosts, new_run: NewRun) -> None:
+    plain, short = new_run("plain", micro_batch=1, optimizer="adamw"), new_run("short", optimizer="adamw")
+    assert hosts.train(short, fail_in="room") == "RunFinished"
+    train_alone(plain)
+    assert any(isinstance(event, MicroBatchHalved) for event in short.events())
+    assert losses(short) == pytest.approx(losses(plain), abs=1e-5)
+
+
+def test_without_memory_in_the_exchange_all_processes_end(new_run: NewRun, cache: Path) -> None:
+    with contextlib.closing(Hosts(cache)) as hosts:
+        told = hosts.train(new_run(optimizer="adamw"), fail_in="exchange")
+        assert "exchange of gradients does not fit into memory" in told
+        hosts.processes[0].kill()
+        assert hosts.processes[1].wait(timeout=PATIENCE_S) != 0
