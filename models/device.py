@@ -132,6 +132,12 @@ def core_count() -> int:
     return psutil.cpu_count() or 1
 
 
+def threads_of_each(wanted: int, processes: int) -> int:
+    """The threads of each of the processes on this machine, where `wanted` of them or 0 were asked for; 0
+    leaves the choice to torch."""
+    return wanted or (0 if processes == 1 else max(1, core_count() // processes))
+
+
 def _processor() -> str:
     """The name of the processor. Only Linux keeps it in a file."""
     try:

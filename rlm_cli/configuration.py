@@ -29,7 +29,7 @@ _SOURCES = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")  # the parser's names, 
 _TYPED, _IN_FILE = _SOURCES.index("COMMANDLINE"), _SOURCES.index("DEFAULT_MAP")
 _REQUEST_FIELDS = {
     one.name for request in (TrainRequest, CreateRequest) for one in dataclasses.fields(request)
-} - {"paths", "overrides", "ambient", "shards"}
+} - {"paths", "overrides", "ambient", "processes"}
 _LARGEST_FILE = 1 << 20  # bytes of a configuration
 _SIZED_KINDS = set(KINDS) - {"character"}
 _LENGTH_PATHS = {f"training.{name}" for name in LENGTHS}

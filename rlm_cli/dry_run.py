@@ -27,6 +27,16 @@ def for_named_machine(request: "TrainRequest") -> "tuple[TrainRequest, Machine |
     return (request, None) if machine is None else (planned_for(request, machine), machine)
 
 
+def places_here(request: "TrainRequest") -> int:
+    """How many processes this machine has devices for: those beyond are planned for others like it."""
+    import torch
+
+    from models.device import core_count, this_or_best_device
+
+    device = this_or_best_device(str(request.overrides.values.get("training.device", "auto")))
+    return torch.cuda.device_count() if device.type == "cuda" else core_count()
+
+
 def show_plan(
     plan: "Plan", request: "TrainRequest", machine: "Machine | None", processes: int | None, output: "Output"
 ) -> None:

@@ -3,7 +3,7 @@ for it."""
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import typer
 
 from data.errors import StorageError, UsageError
 from models.errors import ProcessLostError
-from models.processes.placement import placement
+from models.processes.placement import Processes, placement, require_others
 from rlm_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -95,11 +95,24 @@ def _leave_word(error: Exception) -> None:
     get_error_handler().record_exception(error)
 
 
-def require_no_launch_in_launch(processes: int | None, *, detach: bool, tui: bool) -> None:
+def join_others(
+    context: typer.Context, nproc: int | None, *, shard: bool, detach: bool, tui: bool
+) -> "tuple[Team | None, Processes]":
+    """The other processes of this training until the end of the command, or None (`process_team`), and how
+    many are to train: those of torchrun, or those of --nproc. Raises UsageError for flags that do not go
+    together."""
+    _require_no_launch_in_launch({"--nproc": nproc is not None, "--detach": detach, "--tui": tui})
+    team = context.with_resource(process_team(shard=shard))
+    processes = Processes(nproc or 1, nproc or 1, shard) if team is None else team.processes
+    if shard:
+        require_others(processes.count)
+    return team, processes
+
+
+def _require_no_launch_in_launch(flags: Mapping[str, bool]) -> None:
     """Raise UsageError where torchrun started this process, and flags ask for what it cannot do."""
     if placement(os.environ) is None:
         return
-    flags = {"--nproc": processes is not None, "--detach": detach, "--tui": tui}
     given = [flag for flag, is_given in flags.items() if is_given]
     if given:
         raise UsageError(

@@ -8,11 +8,15 @@ something is computed. All processes are taken to be equally fast, and none to s
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import torch
+
 from models.config import TrainingConfig
 from models.cost.counts import matrix_shapes, muon_weights, newton_schulz_flops, step_flops
 from models.cost.estimate import training_bytes
 from models.cost.machines import Link, Machine
 from models.cost.speed import MachineRates, optimizer_bytes, optimizer_seconds, update_seconds
+from models.device import core_count
+from models.processes.placement import Processes
 from models.recursive_lm import RecursiveLM
 
 BUCKET = 2**23
@@ -29,6 +33,10 @@ numbers more."""
 _NUMBER_BYTES, _HALF_BYTES = 4, 2
 MOST_PROCESSES = 4096
 """Up to so many, a crossover is looked for."""
+REACHED = 0.7
+"""Of their number times the speed of one, what several processes are expected to reach. Two on one machine
+were measured at 70 % with a small batch, and at 78 % with a large one (docs/distributed.md); the formulas
+below promise more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,15 @@ class Scaling:
     exchanging_s: float
     tokens_per_second: float
     efficiency: float
+
+
+def expected_speedup(processes: Processes, device: torch.device) -> float:
+    """How many times the speed of one process a plan expects of so many. On a processor, those of a machine
+    that are more than its cores add nothing."""
+    if processes.count == 1:
+        return 1.0
+    share = min(1.0, core_count() / processes.here) if device.type == "cpu" else 1.0
+    return REACHED * processes.count * share
 
 
 def ring_bytes(size: float, processes: int) -> float:

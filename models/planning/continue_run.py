@@ -17,14 +17,14 @@ from data.mixes.spec import MixSpec
 from data.tokenizer import Tokenizer
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import estimate, require_memory
-from models.device import choose_device, has_device, prepare_process
+from models.cost.estimate import require_memory
+from models.device import choose_device, has_device, prepare_process, this_or_best_device
 from models.errors import RunError
 from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
 from models.planning.continuation_plan import ContinuationPlan, require_full_context
 from models.planning.defaults import MAX_EPOCHS, suggested_minutes, suggested_regularisation
-from models.planning.measured_speed import with_measured_speed
+from models.planning.measured_speed import expected_estimate
 from models.planning.mix_plan import datasets_of
 from models.planning.mix_request import read_mix
 from models.planning.replay_choice import choose_replay, share_of_unknown
@@ -43,6 +43,7 @@ from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_names import refuse_version, require_free_name
 from models.settings import from_dict, require
+from models.training.several_processes import require_trainable_in
 
 
 def plan_continuation(
@@ -64,6 +65,7 @@ def plan_continuation(
     content = read_content(run)
     require_growing(request, content.config.training)
     _require_trained(run, content.config)
+    _require_processes(content.config, request)
     if mix is not None:
         corpus = yield from read_mix(mix)
         content = read_content(run)
@@ -82,6 +84,13 @@ def plan_continuation(
     if corpus.content_hash == content.config.content_hash:
         return plan_resume(run, content.config, corpus, request, runs_dir)
     return (yield from _another_text(content, corpus, request, started_at, runs_dir))
+
+
+def _require_processes(config: RunConfig, request: TrainRequest) -> None:
+    """Raise UsageError where the processes of `request` cannot train a run like this one."""
+    values = {**without_length(config.training), **request.overrides.training}
+    training = from_dict(TrainingConfig, values, "training")
+    require_trainable_in(request.processes, training, this_or_best_device(training.device))
 
 
 def _another_text(
@@ -106,9 +115,9 @@ def _another_text(
         yield NoticeGiven(message=notice)
     new, training = _with_both_texts(old, grown, training, request)
     device, layout = choose_device(training.device), skeleton(new)
-    require_memory(layout, training, device, shards=request.shards)
+    require_memory(layout, training, device, shards=request.processes.shards)
     prepare_process(choose_machine(training, config.calibration).threads)
-    expected = with_measured_speed(estimate(layout, training, device), new, training, device)
+    expected = expected_estimate(layout, training, device, request.processes)
     read = expected_tokens(training, new, data, expected.tokens_per_second)
     suggested = suggested_regularisation(read / max(1, data.train_tokens), read / expected.parameters)
     new, training = _regularised(config, new, training, request, suggested)

@@ -13,10 +13,10 @@ from data.tokenizer import KINDS, Tokenizer, load_tokenizer
 from data.wording import byte_size, counted
 from models.architectures import build_model, model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import Estimate, estimate, require_memory
+from models.cost.estimate import Estimate, require_memory
 from models.device import choose_device
 from models.planning.defaults import DEFAULT_VOCAB_SIZE
-from models.planning.measured_speed import with_measured_speed
+from models.planning.measured_speed import expected_estimate
 from models.planning.preset_choice import counts_alike, preset_for, size_note
 from models.planning.request import CreateRequest, length_in, model_settings, without_length
 from models.runs.best_weights import weights_metadata
@@ -131,6 +131,6 @@ def plan_creation(request: CreateRequest, runs_dir: Path) -> CreationPlan:
         model=model,
         training=training,
         tokenizer=tokenizer,
-        estimate=with_measured_speed(estimate(layout, checked, device), model, checked, device),
+        estimate=expected_estimate(layout, checked, device),
         notes=() if (note := size_note(preset, model.vocab_size)) is None else (note,),
     )

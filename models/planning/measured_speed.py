@@ -11,10 +11,13 @@ import torch
 
 from models.architectures import build_model
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import Estimate
+from models.cost.estimate import Estimate, estimate
+from models.cost.scaling import expected_speedup
 from models.cost.speed import with_threads
 from models.depth import Depth
-from models.device import ABSENT
+from models.device import ABSENT, threads_of_each
+from models.processes.placement import ALONE, Processes
+from models.recursive_lm import RecursiveLM
 from models.runs.run_config import Calibration
 from models.training.calibrate import Probe
 from models.training.time_budget import TimeBudget
@@ -25,6 +28,17 @@ TIMED_S = 0.4
 """Seconds of passes at each depth, and half as many of steps of the optimizer."""
 PASS_S = 0.1
 """Seconds that one pass takes, about. The number of sequences is chosen for it."""
+
+
+def expected_estimate(
+    layout: RecursiveLM, training: TrainingConfig, device: torch.device, processes: Processes = ALONE
+) -> Estimate:
+    """What `layout`, a skeleton, will cost, with the speed at which so many processes train it: that of one,
+    as `with_measured_speed` has it, times what is expected of them."""
+    of_one = replace(training, threads=threads_of_each(training.threads, processes.here))
+    alone = with_measured_speed(estimate(layout, of_one, device), layout.config, of_one, device)
+    speedup = expected_speedup(processes, device)
+    return replace(alone, tokens_per_second=alone.tokens_per_second * speedup)
 
 
 def with_measured_speed(

@@ -16,7 +16,7 @@ from data.tokenizer import FEWEST_SUGGESTED, Tokenizer, suggest_tokenizer
 from data.wording import counted, percent
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import Estimate, estimate, require_memory, sequences_at_once, sizes
+from models.cost.estimate import Estimate, require_memory, sequences_at_once, sizes
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,
@@ -25,7 +25,7 @@ from models.planning.defaults import (
     suggested_regularisation,
     suggested_training,
 )
-from models.planning.measured_speed import with_measured_speed
+from models.planning.measured_speed import expected_estimate
 from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
 from models.planning.request import TrainRequest
@@ -115,15 +115,11 @@ def plan_new_run(
         started_at=started_at,
     )
     yield PlanDrafted(rows=dict(draft.rows()))
-    expected = with_measured_speed(
-        estimate(layout, training, resolved.device), draft.model, training, resolved.device
-    )
+    expected = expected_estimate(layout, training, resolved.device, resolved.processes)
     model, training = _regularised(resolved, model, training, data, expected)
     if model != draft.model:  # dropout takes time
         layout = skeleton(model)
-        expected = with_measured_speed(
-            estimate(layout, training, resolved.device), model, training, resolved.device
-        )
+        expected = expected_estimate(layout, training, resolved.device, resolved.processes)
     return replace(draft, model=model, training=training, skeleton=layout, estimate=expected)
 
 
@@ -275,13 +271,13 @@ def _fitted_to_memory(
 ) -> Generator[Event, None, TrainingConfig]:
     """The training, its batch taken in pieces that fit into memory. `model` is a skeleton. Raises
     UsageError where none does."""
-    require_memory(model, training, resolved.device, shards=resolved.shards)
+    require_memory(model, training, resolved.device, shards=resolved.processes.shards)
     batch_size, context = training.batch_size, model.config.context_length
     if batch_size > max(1, data.train_tokens // context) and "batch_size" in resolved.chosen:
         yield NoticeGiven(
             message=f"A batch of {counted(batch_size, 'sequence')} is more than the whole text."
         )
-    fitting = sequences_at_once(model, training, resolved.device, resolved.shards)
+    fitting = sequences_at_once(model, training, resolved.device, resolved.processes.shards)
     if (training.micro_batch or 1) > fitting:
         yield NoticeGiven(
             message=f"{training.micro_batch:,} sequences at once may be more than memory holds."

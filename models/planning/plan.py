@@ -7,6 +7,7 @@ from typing import Protocol
 from data.corpus import Corpus
 from data.errors import UsageError
 from models.config import TrainingConfig
+from models.device import ABSENT, this_or_best_device
 from models.planning.continue_run import plan_continuation
 from models.planning.mix_request import mix_of_request
 from models.planning.new_run import plan_new_run
@@ -15,6 +16,7 @@ from models.planning.tasks import makes_problems, planner_of
 from models.runs.events import Event
 from models.runs.run import Run
 from models.runs.typed_json import JsonObject
+from models.training.several_processes import require_trainable_in
 
 _FOR_CONTINUED_RUNS = ("replay", "grow_vocab")
 _FOR_TEXT = (
@@ -57,6 +59,15 @@ def plan(request: TrainRequest, runs_dir: Path, corpus: Corpus | None = None) ->
     """
     request = request.without_unfit_preferences()
     _require_consistent(request)
+    planned = yield from _plan_of(request, runs_dir, corpus)
+    training = planned.training
+    solves_puzzles = request.task is not None and not makes_problems(request.task)
+    device = ABSENT if request.for_absent_device else this_or_best_device(training.device)
+    require_trainable_in(request.processes, training, device, solves_puzzles=solves_puzzles)
+    return planned
+
+
+def _plan_of(request: TrainRequest, runs_dir: Path, corpus: Corpus | None) -> Generator[Event, None, Plan]:
     if (mix := mix_of_request(request)) is not None:
         if request.continue_run is not None:
             return (yield from plan_continuation(request, runs_dir, mix=mix))

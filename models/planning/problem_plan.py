@@ -164,7 +164,7 @@ def plan_problems(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     chosen = {**_TRAINING, **without_length(recipe), **overrides.training, **length}
     training = from_dict(TrainingConfig, chosen, "training")
     device, layout = device_of(request, training.device), skeleton(model)
-    require_memory(layout, training, device, shards=request.shards)
+    require_memory(layout, training, device, shards=request.processes.shards)
     return ProblemPlan(
         name=request.name or suggest_name(run_stem(problems), runs_dir),
         is_named=request.name is not None,

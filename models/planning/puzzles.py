@@ -24,8 +24,10 @@ from models.planning.puzzle_defaults import (
 from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
 from models.planning.resolve import require_memory_if_large
 from models.presets import Preset
+from models.processes.placement import Processes
 from models.runs.run_names import require_free_name
 from models.settings import Settings, from_dict
+from models.training.several_processes import require_trainable_in
 
 _FILES: Mapping[str, tuple[str, str]] = {
     "sudoku": ("puzzles", "Give a CSV, or have some made: {task=sudoku:4x4}"),
@@ -93,7 +95,7 @@ def resolve_puzzle_request(request: TrainRequest, runs_dir: Path) -> ResolvedPuz
         recipe=preset.training if preset is not None else {},
         device=device_of(request, str(training.get("device", "auto"))),
     )
-    _require_possible(resolved)
+    _require_possible(resolved, request.processes)
     return resolved
 
 
@@ -144,7 +146,7 @@ def _shape(overrides: Overrides, preset: Preset | None) -> Settings:
     return shape
 
 
-def _require_possible(resolved: ResolvedPuzzleRequest) -> None:
+def _require_possible(resolved: ResolvedPuzzleRequest, processes: Processes) -> None:
     """Refuse what no puzzle can make right. Of a file, it is not known yet how large its grids are."""
     made, shape = named_set(resolved.source), dict(resolved.shape)
     if made is None and "d_model" not in shape:
@@ -154,5 +156,9 @@ def _require_possible(resolved: ResolvedPuzzleRequest) -> None:
     else:
         kind, cells = kind_of(resolved.task, _ANY_SYMBOLS), _ANY_CELLS[resolved.task]
     model, training = replace(resolved, shape=shape).model(kind, cells), resolved.training(kind, cells)
+    is_batch_known = made is not None or "batch_size" in {*resolved.recipe, *resolved.overrides.training}
+    require_trainable_in(
+        processes, training, resolved.device, is_batch_known=is_batch_known, solves_puzzles=True
+    )
     if made is not None:
         require_memory_if_large(model, training, resolved.device)

@@ -15,6 +15,7 @@ from models.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, config_typ
 from models.config import LENGTHS, ModelConfig, TrainingConfig
 from models.cost.machines import parse_figure
 from models.presets import Preset
+from models.processes.placement import ALONE, Processes
 from models.settings import Settings, parse_value, unknown_setting
 
 _OF_NEW_MODEL = ("name", "preset", "tokenizer")
@@ -101,9 +102,8 @@ class TrainRequest:
     """Share of what it learns from then on that comes from its earlier texts."""
     grow_vocab: int | None = None
     """Byte pairs it learns then, besides those it has."""
-    shards: int = 1
-    """How many processes divide the weights among them."""
-
+    processes: Processes = ALONE
+    """That train together."""
     for_absent_device: bool = False
     """Whether training.device is one that is not on this machine: then there is only a plan, and
     `models.planning.absent_device` made the request."""

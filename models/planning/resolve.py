@@ -20,12 +20,14 @@ from models.planning.defaults import DEFAULT_VOCAB_SIZE
 from models.planning.preset_choice import counts_alike, preset_for
 from models.planning.request import Overrides, TrainRequest, length_in, model_settings, without_length
 from models.presets import Preset
+from models.processes.placement import Processes
 from models.runs.compatibility import model_config_of
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
 from models.runs.run_names import CONFIG_FILE, require_free_name, require_name
 from models.runs.tokenizer import copies_inside, load_run_tokenizer
 from models.settings import Settings, from_dict
+from models.training.several_processes import require_trainable_in
 
 _FREE_TO_CHANGE = ("context_length", "dropout", "vocab_size")
 """What a created model may still be given when it is first trained."""
@@ -55,8 +57,7 @@ class ResolvedRequest:
     vocab_size: int | None
     context_is_chosen: bool
     device: torch.device
-    shards: int
-    """How many processes divide the weights among them."""
+    processes: Processes
 
     @property
     def length(self) -> Settings:
@@ -83,7 +84,8 @@ def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
         shape = model_settings(overrides, preset)
     training, chosen = _training(overrides, of_run, preset)
     device = device_of(request, training.device)
-    _require_text_model(shape, training, device, request.shards)
+    require_trainable_in(request.processes, training, device, is_batch_known="batch_size" in chosen)
+    _require_text_model(shape, training, device, request.processes.shards)
     size = overrides.model.get("vocab_size")
     tokenizer, reason, vocab_size = _tokenizer(request.tokenizer, size, preset, created, stored)
     is_own_target = "target_loss" in {**of_run, **overrides.training}
@@ -101,7 +103,7 @@ def resolve_request(request: TrainRequest, runs_dir: Path) -> ResolvedRequest:
         vocab_size=vocab_size,
         context_is_chosen="context_length" in overrides.model or created is not None,
         device=device,
-        shards=request.shards,
+        processes=request.processes,
     )
 
 

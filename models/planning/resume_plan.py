@@ -48,8 +48,9 @@ class ResumePlan:
 
     @property
     def training(self) -> TrainingConfig:
-        """How the run was trained."""
-        return self.run.config().training_config()
+        """How the run was trained, on the device that it goes on with."""
+        training = self.run.config().training_config()
+        return training if self.device is None else replace(training, device=self.device)
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan as a short table."""

@@ -23,7 +23,7 @@ from models.cost.scaling import (
     work_on,
 )
 from models.cost.speed import machine_rates
-from models.device import choose_device, core_count, device_name, rough_product_format
+from models.device import choose_device, core_count, device_name, rough_product_format, threads_of_each
 from models.planning.measured_speed import with_measured_speed
 from models.runs.typed_json import JsonObject
 
@@ -163,7 +163,7 @@ def _measured(
             field=f"machine.{unknown[0]}",
         )
     device, layout = choose_device(training.device), skeleton(model)
-    threads = training.threads or max(1, core_count() // processes)
+    threads = threads_of_each(training.threads, processes) or core_count()
     of_process = replace(training, threads=threads if device.type == "cpu" else training.threads)
     found = with_measured_speed(estimate(layout, of_process, device), model, of_process, device)
     number_format = found.number_format.name
@@ -186,11 +186,12 @@ def _measured(
 
 
 def with_scaling(plan: Any, found: ScalingPlan) -> Any:
-    """`plan`, a dataclass with `training` and `estimate`, with the memory, the number format and the speed of
-    `found`."""
+    """`plan`, a dataclass with `training` and `estimate`, with the memory and the number format of `found`,
+    and with its speed where the plan could not measure one."""
     before: Estimate = plan.estimate
-    number_format = before.number_format
+    number_format, speed = before.number_format, before.tokens_per_second
     if found.machine is not None:
+        speed = found.step.tokens_per_second
         number_format = NumberFormat(found.number_format, f"what the figures of {found.device} are for")
     return replace(
         plan,
@@ -198,7 +199,7 @@ def with_scaling(plan: Any, found: ScalingPlan) -> Any:
         estimate=replace(
             before,
             training_bytes=found.memory,
-            tokens_per_second=found.step.tokens_per_second,
+            tokens_per_second=speed,
             number_format=number_format,
         ),
     )

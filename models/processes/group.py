@@ -19,7 +19,6 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from data.errors import UsageError
-from data.wording import counted
 from models.device import is_out_of_memory
 from models.errors import ProcessLostError
 from models.processes.placement import Placement
@@ -54,8 +53,9 @@ class ProcessGroup:
                 "This build of torch cannot connect processes: it has no gloo.",
                 hint="Train in one process, or install torch from its own page.",
             )
-        require_gpus(place.local_count)
-        if has_gpus := torch.cuda.is_available():
+        # Where there are fewer, the processes train on processors, or are refused when the device is known.
+        has_gpus = torch.cuda.is_available() and torch.cuda.device_count() >= place.local_count
+        if has_gpus:
             torch.cuda.set_device(place.local_rank)
         try:
             # torchrun keeps the addresses of processes that it has started before under the same names.
@@ -134,15 +134,6 @@ class ProcessGroup:
         dist.destroy_process_group()
         if self.outlives_leaving:
             time.sleep(_LAST_WORK_S)
-
-
-def require_gpus(processes: int) -> None:
-    """Raise UsageError where this machine has GPUs, but not one for each of so many processes."""
-    if torch.cuda.is_available() and processes > (gpus := torch.cuda.device_count()):
-        raise UsageError(
-            f"This machine has {counted(gpus, 'GPU')} for {processes} processes.",
-            hint="Start as many processes as there are GPUs.",
-        )
 
 
 def _padded(part: bytes, size: int) -> Tensor:

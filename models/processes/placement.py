@@ -14,6 +14,26 @@ OTHERS_ENDED = 75
 
 
 @dataclass(frozen=True, slots=True)
+class Processes:
+    """Those that are to train together."""
+
+    count: int = 1
+    """In all."""
+    here: int = 1
+    """How many of them share this machine."""
+    shard: bool = False
+    """Whether they divide the weights among them."""
+
+    @property
+    def shards(self) -> int:
+        """How many processes divide the weights among them."""
+        return self.count if self.shard else 1
+
+
+ALONE = Processes()
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """The place of this process among those of its training."""
 

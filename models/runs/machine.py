@@ -13,6 +13,7 @@ from models.device import (
     has_device,
     machine_name,
     this_or_best_device,
+    threads_of_each,
 )
 from models.runs.run_config import Calibration
 
@@ -41,7 +42,7 @@ def choose_machine(
     """
     if calibration is None:
         device = choose_device(training.device)
-        return Machine(device, _threads(training, on_this_machine), None)
+        return Machine(device, threads_of_each(training.threads, on_this_machine), None)
     is_same_machine = is_of_this_machine(calibration)
     if is_same_machine and calibration.processes == processes:
         return Machine(choose_device(calibration.device), calibration.threads, calibration)
@@ -49,19 +50,14 @@ def choose_machine(
     if is_same_machine:
         before = counted(calibration.processes, "process")
         notice = f"The run was trained by {before}. It goes on with {processes}, and is measured again."
-        return Machine(device, _threads(training, on_this_machine), None, notice)
+        return Machine(device, threads_of_each(training.threads, on_this_machine), None, notice)
     missing = f"device '{training.device}'" if not has_device(training.device) else None
     most = core_count()
     too_many = f"{training.threads} cores" if training.threads > most else None
     lacks = " and no ".join(what for what in (missing, too_many) if what)
     reason = f"This machine has no {lacks}." if lacks else "The run was trained on another machine."
     notice = f"{reason} It goes on with {device_name(device)}, and is measured again."
-    return Machine(device, min(_threads(training, on_this_machine), most), None, notice)
-
-
-def _threads(training: TrainingConfig, processes: int) -> int:
-    """The threads of each of the processes on this machine; 0 leaves the choice to torch."""
-    return training.threads or (0 if processes == 1 else max(1, core_count() // processes))
+    return Machine(device, min(threads_of_each(training.threads, on_this_machine), most), None, notice)
 
 
 def is_of_this_machine(calibration: Calibration) -> bool:

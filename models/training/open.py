@@ -9,7 +9,6 @@ import torch
 from data.errors import UsageError
 from data.wording import counted
 from models.architectures import build_model, skeleton
-from models.config import TrainingConfig
 from models.cost.estimate import require_memory
 from models.device import core_count, machine_name, prepare_process
 from models.errors import CheckpointError
@@ -24,7 +23,8 @@ from models.runs.run_config import RunConfig
 from models.runs.run_names import refuse_version
 from models.training.control import Control
 from models.training.session import Session
-from models.training.sharding import calibration_to_measure, measured, require_fit, require_shardable
+from models.training.several_processes import require_trainable_in
+from models.training.sharding import calibration_to_measure, measured, require_fit
 from models.training.tasks import open_task
 from models.training.team import Team
 from models.training.time_budget import Length, TimeBudget, plan_steps
@@ -46,19 +46,15 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     run.datasets(config)  # a damaged file is found now, not when all steps are done
     # Before any tensor is touched: threads that run already keep their old settings.
     team = team or Team()
-    require_divisible(training, team.count)
-    if team.shards:
-        require_shardable(training, team.count, solves_puzzles=config.solves_puzzles)
     machine = choose_machine(training, config.calibration, team.count, team.on_this_machine)
+    processes, solves_puzzles = team.processes, config.solves_puzzles
+    require_trainable_in(processes, training, machine.device, solves_puzzles=solves_puzzles)
     prepare_process(machine.threads)
     snapshot = yield from _newest_snapshot(run, config)
     length = Length.of(config, training, None if snapshot is None else snapshot.state, control.began)
     ended = None if snapshot is None or length.extends else snapshot.state.ended
     if ended is not None and restored_step is None and _is_evaluated(run, snapshot):
-        raise UsageError(
-            f"Run '{run.name}' is finished.",
-            hint=f"Go on with it: {{resume {run.in_command} training.minutes=5}}",
-        )
+        raise finished(run)
     if machine.notice is not None:
         yield NoticeGiven(message=machine.notice)
     if machine.device.type == "cpu" and team.on_this_machine > core_count():
@@ -70,7 +66,7 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     if snapshot is not None:
         require_matching_shapes(model_config, snapshot.model, f"The checkpoint of step {snapshot.step}")
     layout = skeleton(model_config)
-    require_memory(layout, training, machine.device, shards=team.count if team.shards else 1)
+    require_memory(layout, training, machine.device, shards=team.processes.shards)
 
     task, config = yield from open_task(run, config, training, layout, machine.device)
     torch.manual_seed(training.seed)
@@ -123,13 +119,12 @@ def open_session(run: Run, control: Control, team: Team | None = None) -> Genera
     return session
 
 
-def require_divisible(training: TrainingConfig, processes: int) -> None:
-    """Raise UsageError where a batch has fewer sequences than there are processes."""
-    if training.batch_size < processes:
-        raise UsageError(
-            f"A batch of {training.batch_size} cannot be divided among {processes} processes.",
-            hint="Start fewer processes, or train with a larger {training.batch_size}.",
-        )
+def finished(run: Run) -> UsageError:
+    """The error where no step of `run` is left."""
+    return UsageError(
+        f"Run '{run.name}' is finished.",
+        hint=f"Go on with it: {{resume {run.in_command} training.minutes=5}}",
+    )
 
 
 def _newest_snapshot(run: Run, config: RunConfig) -> Generator[Event, None, Snapshot | None]:

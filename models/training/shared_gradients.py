@@ -24,7 +24,7 @@ gradients in memory."""
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Memory of this process for an exchange of gradients. It is taken before any process waits in one: there,
+    """Memory of this process for an exchange of gradients. It is taken before any process waits in one, where
     a process with too little could not tell the others."""
 
     bucket: Tensor

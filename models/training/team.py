@@ -18,6 +18,7 @@ from models.config import TrainingConfig
 from models.device import is_out_of_memory
 from models.errors import ProcessLostError
 from models.processes.group import ProcessGroup
+from models.processes.placement import Processes
 from models.processes.spread import Item, Result
 from models.recursive_lm import RecursiveLM
 from models.runs.run_config import Calibration
@@ -91,6 +92,11 @@ class Team:
     def on_this_machine(self) -> int:
         """How many of them share this machine."""
         return 1 if self.group is None else self.group.place.local_count
+
+    @property
+    def processes(self) -> Processes:
+        """Their numbers."""
+        return Processes(self.count, self.on_this_machine, self.shards)
 
     def rows(self, batch: int) -> list[slice]:
         """The rows of a batch that each process gets."""

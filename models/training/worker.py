@@ -25,6 +25,7 @@ from models.layers.initialise import no_init
 from models.processes.group import ProcessGroup, noticing_lost_processes
 from models.training.learner import Learner
 from models.training.pieces import Piece
+from models.training.several_processes import require_gpus
 from models.training.shards import whole_in_memory
 from models.training.shared_gradients import add_gradients, compute, share_outcome
 
@@ -93,6 +94,7 @@ class Build:
     def serve(self, worker: Worker) -> None:
         prepare_process(self.threads)
         device = torch.device(self.device)
+        require_gpus(device, worker.group.place.local_count)
         if device.type == "cuda":
             device = torch.device("cuda", worker.group.place.local_rank)
         with no_init():

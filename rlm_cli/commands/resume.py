@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
-from models.processes.placement import require_others
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
 from rlm_cli.completion import complete_versions
 from rlm_cli.exit_codes import ExitCode
@@ -26,13 +25,7 @@ from rlm_cli.options import (
     run_argument,
 )
 from rlm_cli.output import Output
-from rlm_cli.process_team import (
-    interrupted_run,
-    note_launch,
-    process_team,
-    require_no_launch_in_launch,
-    was_started_again,
-)
+from rlm_cli.process_team import interrupted_run, join_others, note_launch, was_started_again
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
 
@@ -100,11 +93,7 @@ def resume(
       rlm resume book --nproc 2 --shard
     """
     output = Output.of(json=json, quiet=quiet)
-    require_no_launch_in_launch(processes, detach=detach, tui=tui)
-    team = context.with_resource(process_team(shard=shard))
-    count = processes or (1 if team is None else team.count)
-    if shard:
-        require_others(count)
+    team, together = join_others(context, processes, shard=shard, detach=detach, tui=tui)
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other.", hint="Give one of them.")
     if tui:
@@ -112,12 +101,12 @@ def resume(
             f"resume {shlex.quote(run_name)}" if run_name else "resume", {"--json": json, "--quiet": quiet}
         )
 
-    from models.processes.group import require_gpus
+    from models.device import this_or_best_device
     from models.runs.listing import has_finished
     from models.runs.run import Run
     from models.runs.run_names import refuse_version
-    from models.training.open import require_divisible
-    from models.training.sharding import require_shardable
+    from models.training.open import finished
+    from models.training.several_processes import require_trainable_in
     from rlm_cli.environment import runs_dir as find_runs_dir
     from rlm_cli.many_processes import train_in_processes
     from rlm_cli.training_session import follow_training, show_progress
@@ -129,12 +118,12 @@ def resume(
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
     refuse_version(run.path)
-    if processes:
-        require_divisible(run.config().training_config(), processes)
-        require_gpus(processes)
-    if shard:
-        config = run.config()
-        require_shardable(config.training_config(), count, solves_puzzles=config.solves_puzzles)
+    config = run.config()
+    training = config.training_config()
+    where = this_or_best_device(device or training.device)
+    require_trainable_in(together, training, where, solves_puzzles=config.solves_puzzles)
+    if processes and not (minutes or steps or version) and has_finished(run) and run.weights_path.exists():
+        raise finished(run)  # as the processes would find, each of them
     with run.hold():
         if version is not None:
             _go_back(run, version, output)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
-from models.processes.placement import require_others
 from rlm_cli.choose_encoding import read_in_chosen_encoding
 from rlm_cli.choose_run import can_ask_user, choose_until_planned
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
-from rlm_cli.dry_run import for_named_machine, require_dry_run, show_plan
+from rlm_cli.dry_run import for_named_machine, places_here, require_dry_run, show_plan
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import no_lost_interrupt
 from rlm_cli.options import (
@@ -39,7 +38,7 @@ from rlm_cli.options import (
     WidthOption,
 )
 from rlm_cli.output import Output
-from rlm_cli.process_team import interrupted_run, note_launch, process_team, require_no_launch_in_launch
+from rlm_cli.process_team import interrupted_run, join_others, note_launch
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.text_options import EncodingOption, FilterOption
@@ -174,11 +173,7 @@ def train(
       rlm train book.txt --dry-run --nproc 64 --device h100 --batch-size 512
     """
     output = Output.of(json=json, quiet=quiet)
-    require_no_launch_in_launch(processes, detach=detach, tui=tui)
-    team = context.with_resource(process_team(shard=shard))
-    count = processes or (1 if team is None else team.count)
-    if shard:
-        require_others(count)
+    team, together = join_others(context, processes, shard=shard, detach=detach, tui=tui)
     if not paths and task is None and mix is None:
         raise UsageError("Missing argument 'PATH'.", hint=f"See: {program()} train --help")
     if fresh and continue_run is not None:
@@ -199,31 +194,22 @@ def train(
             raise typer.Exit(follow_training(run, output, team=team))
     with interruptible_creation(output):
         from models.planning.continuation_plan import ContinuationPlan
-        from models.planning.puzzle_plan import PuzzlePlan
         from models.planning.resume_plan import ResumePlan
-        from models.processes.group import require_gpus
-        from models.training.open import require_divisible
-        from models.training.sharding import require_shardable
         from rlm_cli.environment import runs_dir as find_runs_dir
 
-        request, machine = replace(train_request(context), shards=count if shard else 1), None
+        request, machine = replace(train_request(context), processes=together), None
         if dry_run:
-            request, machine = for_named_machine(request)
+            together = replace(together, here=min(together.here, places_here(request)))
+            request, machine = for_named_machine(replace(request, processes=together))
         else:
             require_dry_run(request)
         may_ask = not fresh and team is None and machine is None
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
         plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=may_ask)
-        if processes:
-            require_divisible(plan.training, processes)
-        if shard:
-            require_shardable(plan.training, count, solves_puzzles=isinstance(plan, PuzzlePlan))
         if dry_run:
             show_plan(plan, request, machine, processes, output)
             return
-        if processes:
-            require_gpus(processes)
         output.pairs(plan.rows(), to_stderr=True)
     continued_run = None
     if isinstance(plan, (ContinuationPlan, ResumePlan)) and plan.copy_name is None:

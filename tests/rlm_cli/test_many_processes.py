@@ -17,6 +17,7 @@ from models.runs.events import RunPaused, RunStarted
 from models.runs.follow import Follower
 from models.runs.run import Run
 from models.training.team import Team
+from rlm_cli import many_processes
 from rlm_cli.app import main
 from rlm_cli.exit_codes import ExitCode
 
@@ -186,20 +187,65 @@ def test_more_processes_than_the_batch_has_sequences(home: Path, capsys: pytest.
     one = TINY.index("--batch-size") + 1
     few = [*TINY[:one], "1", *TINY[one + 1 :], "--steps", "5"]
     assert main(["train", "book.txt", "--name", "owl", "--nproc", "2", *few]) == ExitCode.USAGE
-    assert "A batch of 1 cannot be divided among 2 processes" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "A batch of 1 cannot be divided among 2 processes" in told and "reading" not in told
     assert not (home / "runs").exists()
 
 
-def test_more_processes_than_gpus(
-    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    assert (
-        main(["train", "book.txt", "--name", "owl", "--nproc", "2", *TINY, "--steps", "5"]) == ExitCode.USAGE
-    )
-    assert "This machine has 1 GPU for 2 processes." in capsys.readouterr().err
+
+
+def test_more_processes_than_gpus(one_gpu: None, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = TINY.index("--device")
+    anywhere = [*TINY[:place], *TINY[place + 2 :], "--name", "owl", "--steps", "5"]
+    for device in ([], ["--device", "cuda"]):
+        assert main(["train", "book.txt", "--nproc", "2", *anywhere, *device]) == ExitCode.USAGE
+        told = capsys.readouterr().err
+        assert "This machine has 1 GPU for 2 processes." in told and "reading" not in told
     assert not (home / "runs").exists()
+
+
+def test_processors_need_no_gpus(one_gpu: None, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    monkeypatch.setattr(
+        "rlm_cli.many_processes.train_in_processes", lambda run, count, *_, **__: started.append(count) or 0
+    )
+    assert main(["train", "book.txt", "--name", "owl", "--nproc", "2", *TINY, "--steps", "5"]) == 0
+    assert main(["resume", "owl", "--nproc", "2"]) == 0
+    assert started == [2, 2]
+
+
+@pytest.mark.parametrize("processes", [[], ["--nproc", "2"], ["--nproc", "2", "-d"]])
+def test_a_finished_run_is_refused_alike(
+    finished: Path, capsys: pytest.CaptureFixture[str], processes: list[str]
+) -> None:
+    assert main(["resume", "owl", *processes]) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert "error: Run 'owl' is finished.\nGo on with it: rlm resume owl --minutes 5" in told
+    assert not (finished / "runs" / "owl" / "detached.log").exists()
+
+
+def test_what_the_processes_refuse_has_the_same_exit_code(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(run: Run, *_: object, **__: object) -> int:
+        (run.path / "detached.log").write_text("error: No more.\nGo away.\n")
+        return 1
+
+    monkeypatch.setattr(many_processes, "start_training", refuse)
+    monkeypatch.setattr(many_processes, "exit_code", lambda process: ExitCode.USAGE)
+    assert main(["resume", "owl", "--nproc", "2", "--steps", "1"]) == ExitCode.USAGE
+    assert "error: No more.\nGo away.\n" in capsys.readouterr().err
+
+
+@pytest.fixture
+def finished(home: Path) -> Path:
+    """A folder with a finished run 'owl'."""
+    assert main(["train", "book.txt", "--name", "owl", "-q", *TINY, "--steps", "2"]) == 0
+    return home
 
 
 def test_a_run_is_extended_once_though_torchrun_starts_again(
@@ -211,7 +257,7 @@ def test_a_run_is_extended_once_though_torchrun_starts_again(
     def is_lost(*_: object, **__: object) -> int:
         raise ProcessLostError
 
-    monkeypatch.setattr("rlm_cli.commands.resume.process_team", lambda **_: contextlib.nullcontext(Team()))
+    monkeypatch.setattr("rlm_cli.process_team.process_team", lambda **_: contextlib.nullcontext(Team()))
     for name, value in {"RANK": "0", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "book"}.items():
         monkeypatch.setenv(name, value)
     with monkeypatch.context() as first_start:

@@ -133,7 +133,7 @@ def test_every_flag_belongs_to_an_existing_field() -> None:
     training = {f"training.{field.name}" for field in dataclasses.fields(TrainingConfig)}
     assert {path for path in SETTING_FLAGS if path.startswith("training.")} <= training
     request = {field.name for field in dataclasses.fields(TrainRequest)}
-    without_flag = {"paths", "overrides", "ambient", "guess_encoding", "for_absent_device", "shards"}
+    without_flag = {"paths", "overrides", "ambient", "guess_encoding", "for_absent_device", "processes"}
     assert all(flag_of(name) for name in request - without_flag)
 
 

@@ -9,10 +9,11 @@ import pytest
 from data.corpus import open_corpus
 from data.progress import result_of
 from models.config import TrainingConfig
-from models.planning import new_run
+from models.planning import measured_speed
 from models.planning.defaults import suggested_model, suggested_regularisation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
+from models.processes.placement import Processes
 from tests.requests import train_request
 
 
@@ -44,6 +45,13 @@ def test_context_of_plain_text_stays(tmp_path: Path) -> None:
     assert suggested_model(corpus, 60, TrainingConfig(minutes=2.0), "looped")["context_length"] == 128
 
 
+def say_speed(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
+    """Of one process, in tokens per second."""
+    monkeypatch.setattr(
+        measured_speed, "with_measured_speed", lambda expected, *_: replace(expected, tokens_per_second=speed)
+    )
+
+
 @pytest.mark.parametrize(
     ("speed", "dropout"), [(3_000.0, 0.0), (6_500.0, 0.1), (8_000.0, 0.2), (50_000.0, 0.3)]
 )
@@ -51,13 +59,28 @@ def test_a_fast_machine_that_reads_a_text_often_regularises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, dropout: float
 ) -> None:
     # Eight minutes are 1.4, 3.1, 3.8 or 24 million tokens of a text with some 610,000 to learn from.
-    monkeypatch.setattr(
-        new_run, "with_measured_speed", lambda expected, *_: replace(expected, tokens_per_second=speed)
-    )
+    say_speed(monkeypatch, speed)
     (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 20_000)
     found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0), tmp_path))
     assert isinstance(found, TextPlan)
     assert (found.model.dropout, found.training.weight_decay) == (dropout, dropout)
+
+
+def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    say_speed(monkeypatch, 5_000.0)
+    monkeypatch.setattr("models.cost.scaling.core_count", lambda: 4)
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 20_000)
+    for count, expected in ((1, 0.0), (2, 0.1), (4, 0.3), (8, 0.3)):
+        typed = {
+            "paths": (str(tmp_path / "book.txt"),),
+            "minutes": 8.0,
+            "settings": {"training.device": "cpu"},
+        }
+        request = replace(train_request(**typed), processes=Processes(count, count))
+        found = result_of(plan(request, tmp_path))
+        assert isinstance(found, TextPlan)
+        assert found.estimate.tokens_per_second == pytest.approx(5_000 * {1: 1.0, 2: 1.4}.get(count, 2.8))
+        assert found.model.dropout == expected
 
 
 def test_what_was_chosen_stays(tmp_path: Path) -> None:

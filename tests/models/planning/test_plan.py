@@ -42,12 +42,12 @@ TYPED = {
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The speed of this machine is not what is tested."""
 
-    def estimate(model: Any, training: Any, device: Any) -> Estimate:
+    def estimate(model: Any, *_: Any) -> Estimate:
         total, embedding = model.parameter_counts()
         return Estimate(total, embedding, 1_000_000, 10_000.0, NumberFormat("float32", "as asked for"))
 
     for module in (new_run, creation):
-        monkeypatch.setattr(module, "estimate", estimate)
+        monkeypatch.setattr(module, "expected_estimate", estimate)
 
 
 def test_a_plan_is_drafted_before_the_machine_is_timed(
@@ -56,8 +56,8 @@ def test_a_plan_is_drafted_before_the_machine_is_timed(
     """The draft has every row of the plan but for what depends on the speed."""
     (tmp_path / "book.txt").write_text("The owl counted the mice by the old mill. " * 200, encoding="utf-8")
     timed: list[object] = []
-    measure = new_run.estimate
-    monkeypatch.setattr(new_run, "estimate", lambda *given: timed.append(given) or measure(*given))
+    measure = new_run.expected_estimate
+    monkeypatch.setattr(new_run, "expected_estimate", lambda *given: timed.append(given) or measure(*given))
     for length, drafted in (({"steps": 9}, "9 steps, about"), ({"minutes": 2.0}, "2 minutes at most")):
         planning = plan(train_request(paths=(str(tmp_path / "book.txt"),), **length), tmp_path / "runs")
         rows: dict[str, str] = {}
@@ -260,7 +260,8 @@ def test_creating_follows_the_same_order(typed: set[str], named: bool) -> None:
     values = {name: TYPED[name][1] for name in typed}
     chosen = {f"{TYPED[name][0]}.{name}": TYPED[name][2] for name in TYPED if TYPED[name][0] == "model"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0, NumberFormat("float32", "")))
+        counted = Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
+        patch.setattr(creation, "expected_estimate", lambda *_: counted)
         found = plan_creation(
             create_request(name="owl", preset=preset, settings={**chosen, "training.seed": 6}, **values),
             Path("runs"),

@@ -26,7 +26,8 @@ Create = Callable[..., Run]
 
 @pytest.fixture
 def create(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
-    monkeypatch.setattr(creation, "estimate", lambda *_: Estimate(1, 1, 1, 1.0, NumberFormat("float32", "")))
+    counted = Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
+    monkeypatch.setattr(creation, "expected_estimate", lambda *_: counted)
 
     def make(**said: Any) -> Run:
         shape = {"d_model": 32, "n_heads": 2, "context_length": 16}

@@ -33,10 +33,9 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
     for module in (new_run, creation):
-        monkeypatch.setattr(
-            module, "estimate", lambda *_: Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
-        )
+        monkeypatch.setattr(module, "expected_estimate", lambda *_: counted)
 
 
 def planned(text: Path, runs: Path, **said: Any) -> tuple[TextPlan, list[str]]:

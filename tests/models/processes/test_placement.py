@@ -1,9 +1,11 @@
 """Which process this is, from the variables that torchrun sets."""
 
 import pytest
+from torch.distributed import HashStore
 
 from data.errors import UsageError
-from models.processes.placement import placement
+from models.processes import group
+from models.processes.placement import Placement, placement
 
 TORCHRUN = {
     "RANK": "5",
@@ -42,3 +44,17 @@ def test_a_launch_without_a_name_is_that_of_the_process_that_started_it() -> Non
 def test_what_cannot_be_is_refused(changed: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="do not say which process this is"):
         placement({**TORCHRUN, **changed})
+
+
+@pytest.mark.parametrize(("gpus", "backend"), [(1, "gloo"), (2, "cpu:gloo,cuda:nccl")])
+def test_processes_for_which_there_are_no_gpus_exchange_over_processors(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, backend: str
+) -> None:
+    joined: list[str] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.setattr("torch.cuda.set_device", lambda number: None)
+    monkeypatch.setattr(group, "rendezvous", lambda *_, **__: iter([(HashStore(), 1, 2)]))
+    monkeypatch.setattr(group.dist, "init_process_group", lambda name, **_: joined.append(name))
+    group.ProcessGroup.join(Placement(rank=1, count=2, local_rank=1, local_count=2))
+    assert joined == [backend]

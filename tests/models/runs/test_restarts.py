@@ -102,7 +102,9 @@ def test_restarts_that_gain_steps_are_made_up_to_a_limit(run: Run, monkeypatch: 
     attempts = [(number, KILLED) for number in range(1, MAX_RESTARTS + 2)]
     assert train(run, monkeypatch, *attempts) == 1
     assert len(told(run)) == MAX_RESTARTS + 1
-    assert told(run)[-1].startswith("The training was started again 30 times, and failed once more: process 1")
+    assert told(run)[-1].startswith(
+        "The training was started again 30 times, and failed once more: process 1"
+    )
 
 
 def test_after_a_signal_nothing_is_started_again(

@@ -27,8 +27,8 @@ class Stopped(Exception):
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """`ask([{...}, ...])`: the answers to these questions, one after another."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(new_run, "estimate", lambda *_: Estimate(1, 1, 1, 1.0, NumberFormat("float32", "")))
-    monkeypatch.setattr(new_run, "with_measured_speed", lambda expected, *_: expected)
+    counted = Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
+    monkeypatch.setattr(new_run, "expected_estimate", lambda *_: counted)
     (tmp_path / "owl.txt").write_text(TEXT, encoding="utf-8")
 
     def run(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
