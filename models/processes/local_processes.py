@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.plain_file import UnreadableFileError, read_plain_file
 from models.processes.placement import OTHERS_ENDED
 
 _POLL_S = 0.05
 _PATIENCE_S = 10.0
 """For the others to notice that a process ended, before they are killed."""
 _LONGEST_REASON = 300  # characters
+_LARGEST_FILE = 1 << 20  # bytes of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,12 @@ def _free_port() -> int:
 
 def _told(error_file: Path) -> str | None:
     """The error that a process left there as torch writes it; None where there is none."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        first_line = str(json.loads(error_file.read_bytes())["message"]["message"]).strip().partition("\n")[0]
+    with suppress(OSError, UnreadableFileError, ValueError, KeyError, TypeError):
+        first_line = (
+            str(json.loads(read_plain_file(error_file, _LARGEST_FILE))["message"]["message"])
+            .strip()
+            .partition("\n")[0]
+        )
         return first_line[:_LONGEST_REASON]
     return None
 

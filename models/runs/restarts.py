@@ -47,10 +47,9 @@ def train_in_local_processes(run: Run, command: Sequence[str], count: int) -> in
             )
             _record(run, [run_failed(error, run.path)])
             return 1
+        when = f"after step {step:,}" if step else "before the first step"
         words = _in_words(ended)
-        message = (
-            f"{words[0].upper()}{words[1:]}, after step {step:,}. All start again at the newest checkpoint."
-        )
+        message = f"{words[0].upper()}{words[1:]}, {when}. All start again at the newest checkpoint."
         _record(run, [NoticeGiven(message=message, is_warning=True)])
         restarts += 1
 

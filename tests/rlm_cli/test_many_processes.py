@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from models.errors import ProcessLostError
-from models.runs.events import RunPaused, RunStarted
+from models.runs.events import NoticeGiven, RunPaused, RunStarted
 from models.runs.follow import Follower
 from models.runs.run import Run
 from models.training.team import Team
@@ -113,6 +113,8 @@ def test_a_lost_process_a_pause_and_one_process(home: Path, capsys: pytest.Captu
     started = [event for event in events if isinstance(event, RunStarted)]
     assert isinstance(events[-1], RunPaused) and [one.processes for one in started] == [2, 2]
     assert 0 < started[1].start_step <= step
+    told = [event.message for event in events if isinstance(event, NoticeGiven)]
+    assert sum(one.startswith("Process 1 was killed by SIGKILL, after step ") for one in told) == 1
 
     assert main(["resume", "owl", "-dq"]) == 0
     until_steps(run, events[-1].step + 5)
@@ -190,6 +192,25 @@ def test_more_processes_than_the_batch_has_sequences(home: Path, capsys: pytest.
     told = capsys.readouterr().err
     assert "A batch of 1 cannot be divided among 2 processes" in told and "reading" not in told
     assert not (home / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["book.txt", "--name", "owl-2", "--batch-size", "1"],
+        ["book.txt", "--continue", "owl"],  # whose batch is 4
+        ["book.txt:0.5", "book.txt:0.5", "--batch-size", "1"],
+        ["--task", "sudoku:4x4", "--batch-size", "1"],
+        ["--task", "compose:s3", "--batch-size", "1"],
+    ],
+)
+def test_too_many_processes_are_refused_before_anything_is_read(
+    finished: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main(["train", *words, "--nproc", "5"]) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert "cannot be divided among 5 processes" in told and "reading" not in told
+    assert [path.name for path in (finished / "runs").iterdir()] == ["owl"]
 
 
 @pytest.fixture

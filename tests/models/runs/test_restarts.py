@@ -95,7 +95,9 @@ def test_the_third_failure_at_a_step_ends_the_training(run: Run, monkeypatch: py
 
 def test_failures_before_the_first_step_end_it_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert train(run, monkeypatch, *[(0, KILLED)] * 3) == 1
-    assert "failed 3 times and did not get beyond step 0" in told(run)[-1]
+    *notices, last = told(run)
+    assert notices[0].startswith("Process 1 was killed by SIGKILL, before the first step.")
+    assert "failed 3 times and did not get beyond step 0" in last
 
 
 def test_restarts_that_gain_steps_are_made_up_to_a_limit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
