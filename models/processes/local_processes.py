@@ -137,11 +137,8 @@ def _free_port() -> int:
 def _told(error_file: Path) -> str | None:
     """The error that a process left there as torch writes it; None where there is none."""
     with suppress(OSError, UnreadableFileError, ValueError, KeyError, TypeError):
-        first_line = (
-            str(json.loads(read_plain_file(error_file, _LARGEST_FILE))["message"]["message"])
-            .strip()
-            .partition("\n")[0]
-        )
+        told = json.loads(read_plain_file(error_file, _LARGEST_FILE))
+        first_line = str(told["message"]["message"]).strip().partition("\n")[0]
         return first_line[:_LONGEST_REASON]
     return None
 
