@@ -43,7 +43,7 @@ def train_in_local_processes(run: Run, command: Sequence[str], count: int) -> in
             error = ProcessesFailedError(
                 f"{why}: {_in_words(ended)}.",
                 hint=f"Go on in one process: {{resume {run.name}}}   "
-                f"The processes printed into '{run.path / OUTPUT_FILE}'.",
+                f"What they printed is in {OUTPUT_FILE} in its folder.",
             )
             _record(run, [run_failed(error, run.path)])
             return 1
