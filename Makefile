@@ -9,8 +9,9 @@ PIP_FLAGS ?=
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CORPUS    := sample_corpora/fables.txt
-# The tests are many and small: one thread each, several processes.
-PYTEST    := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# The tests are many and small: one thread each, several processes. They start Python often, so what is
+# compiled is kept, also where the environment says otherwise.
+PYTEST    := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dial test test-slow check format screenshots clean
@@ -47,7 +48,7 @@ dial: $(INSTALLED)
 	$(BIN)/rlm train --task compose:s3 --minutes 2
 
 test: $(INSTALLED)
-	$(PYTEST) -n auto --maxprocesses 4
+	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(INSTALLED)
 	$(PYTEST) -m slow

@@ -12,6 +12,9 @@ import pytest
 from data.cache import set_cache_dir
 from models.config import TrainingConfig
 
+STEP_S = 0.01
+"""What every step of a training takes by its calibration."""
+
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -22,18 +25,45 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def pytest_collection_finish() -> None:
-    """The thousands of collected tests live to the end, so no garbage collection needs to look at them."""
+_MANY_MODULES = 200
+_modules_left_alone = 0
+
+
+def _leave_alone_what_stays() -> None:
+    """Modules and collected tests live to the end, so no garbage collection needs to look at them."""
+    global _modules_left_alone
+    _modules_left_alone = len(sys.modules)
     gc.collect()
     gc.freeze()
 
 
+def pytest_collection_finish() -> None:
+    _leave_alone_what_stays()
+
+
+def pytest_runtest_teardown() -> None:
+    """Every calibration collects garbage. Some large modules come with the first training of a process."""
+    if len(sys.modules) > _modules_left_alone + _MANY_MODULES:
+        _leave_alone_what_stays()
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _rates_measured_once() -> Iterator[None]:
-    """Every plan measures the machine for 0.3 s, and times the model. The tests of one process share the
-    figures, and time no model."""
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """A sync only checks its descriptor: tests end processes but never the machine, and every sync takes
+    milliseconds. A test that counts syncs, or lets them fail, puts its own in this place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_time_is_measured() -> Iterator[None]:
+    """Every plan measures the machine for 0.3 s, and times the model, as the start of a training does. The
+    tests of one process share the figures of the machine, and time no model. Samples are short."""
     from models.cost import estimate
+    from models.generation import samples
     from models.planning import measured_speed
+    from models.training.calibrate import Probe
 
     measure, known = estimate.machine_rates, {}
 
@@ -46,6 +76,8 @@ def _rates_measured_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate, "machine_rates", rates)
         patch.setattr(measured_speed, "MAX_PARAMETERS", 0)
+        patch.setattr(Probe, "step_s", lambda *_: STEP_S)
+        patch.setattr(samples, "SAMPLE", samples.SAMPLE.changed(max_tokens=6))
         yield
 
 

@@ -1,6 +1,7 @@
 """Runs of tiny models over a small text, made without a plan so that they are the same everywhere."""
 
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -16,7 +17,6 @@ from data.corpus import scan_corpus
 from data.progress import result_of
 from models.architectures import model_config
 from models.config import TrainingConfig
-from models.generation import samples
 from models.planning import plan as planning
 from models.runs.datasets import Dataset
 from models.runs.events import Event
@@ -51,12 +51,9 @@ NewRun = Callable[..., Run]
 
 
 @pytest.fixture
-def fast_training(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """One thread, short samples, and a cache of its own."""
+def fast_training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One thread, and a cache of its own."""
     set_cache_dir(tmp_path_factory.mktemp("cache"))
-    monkeypatch.setattr(samples, "SAMPLE", samples.SAMPLE.changed(max_tokens=6))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -169,10 +166,30 @@ def trained_run(meadow_run: NewRun, meadow: Path, go: Callable[[Run], list[Event
     return make
 
 
+@pytest.fixture(scope="session")
+def owl_to_copy() -> dict[str, Path]:
+    """The run `owl` and the folder it was made in, once there is one."""
+    return {}
+
+
 @pytest.fixture
-def owl(trained_run: NewRun) -> Run:
-    """A run that has learned the meadow."""
-    return trained_run("owl", steps=6, evaluations=2, average_decay=0.9)
+def owl(
+    trained_run: NewRun,
+    tmp_path: Path,
+    owl_to_copy: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
+    """A run that has learned the meadow. It is trained once and copied."""
+    if not owl_to_copy:
+        run = trained_run("owl", steps=6, evaluations=2, average_decay=0.9)
+        owl_to_copy["run"] = shutil.copytree(run.path, tmp_path_factory.mktemp("owl") / "owl")
+        owl_to_copy["made in"] = tmp_path
+        return run
+    path = shutil.copytree(owl_to_copy["run"], tmp_path / "runs" / "owl")
+    for file in (*path.glob("*.json"), *path.glob("*.jsonl")):
+        content = file.read_text(encoding="utf-8")
+        file.write_text(content.replace(str(owl_to_copy["made in"]), str(tmp_path)), encoding="utf-8")
+    return Run.open("owl", path.parent)
 
 
 @pytest.fixture

@@ -5,4 +5,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _fast_training(fast_training: None) -> None:
-    """One thread, short samples, and a cache of its own."""
+    """One thread, and a cache of its own."""

@@ -30,7 +30,14 @@ from tests.models.training.sessions import session_of, take_step
 
 NewRun = Callable[..., Run]
 NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to"
+STEP_S = Probe.step_s
 OTHER = "The size of tensor a (3) must match the size of tensor b (4)"
+
+
+@pytest.fixture(autouse=True)
+def _steps_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As outside of the tests."""
+    monkeypatch.setattr(Probe, "step_s", STEP_S)
 
 
 def limit_memory(model: RecursiveLM, rows: int, message: str = NO_MEMORY, *, from_call: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,32 @@ from models.training.trainer import train
 from tests.requests import train_request
 
 SMALL = {
-    "model.d_model": 16, "model.n_heads": 2, "training.evaluations": 2, "training.batch_size": 8,
-    "training.number_format": "float32", "training.threads": 1, "training.device": "cpu",
+    "model.d_model": 16, "model.n_heads": 2, "training.evaluations": 2, "training.samples": 0,
+    "training.batch_size": 8, "training.number_format": "float32", "training.threads": 1,
+    "training.device": "cpu",
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def few_problems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_module, "CHOOSING", 8)
-    monkeypatch.setattr(task_module, "FINAL", 16)
+@pytest.fixture(autouse=True, scope="module")
+def few_problems() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task_module, "CHOOSING", 8)
+        patch.setattr(task_module, "FINAL", 16)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(few_problems: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[Event]]:
+    """A run that was trained to its end, and its events. Only to read."""
+    run = new_run(tmp_path_factory.mktemp("trained"), settings={"training.samples": 1})
+    return run, go(run)
+
+
+@pytest.fixture
+def finished(trained: tuple[Run, list[Event]], tmp_path: Path) -> Run:
+    """A run that was trained to its end."""
+    run, _ = trained
+    return Run(shutil.copytree(run.path, tmp_path / run.name))
 
 
 def new_run(folder: Path, task: str = "compose:s3:4", **typed: Any) -> Run:
@@ -64,10 +82,9 @@ def go(run: Run, pause_after: int | None = None) -> list[Event]:
     return events
 
 
-def test_a_run_reports_right_answers_by_difficulty_and_mode(tmp_path: Path) -> None:
-    run = new_run(tmp_path)
+def test_a_run_reports_right_answers_by_difficulty_and_mode(trained: tuple[Run, list[Event]]) -> None:
+    run, events = trained
     assert run.name == "compose-s3-4"
-    events = go(run)
     last = events[-1]
     assert isinstance(last, RunFinished) and last.accuracy_by_mode is not None
     assert list(last.accuracy_by_mode) == ["fast", "normal", "deep", "thorough", "extreme"]
@@ -164,15 +181,13 @@ def test_answers_alone_can_be_the_target(tmp_path: Path) -> None:
     assert losses[0] != losses[1]
 
 
-def test_a_finished_run_is_sound_and_goes_on(tmp_path: Path) -> None:
-    run = new_run(tmp_path)
-    go(run)
-    results = list(verify(run))
+def test_a_finished_run_is_sound_and_goes_on(finished: Run) -> None:
+    results = list(verify(finished))
     assert {one.verdict for one in results if one.check != "depth"} == {"sound"}, results
     assert sum(one.check == "loss" for one in results) == 5
     assert not any("cache" in one.found for one in results if one.check == "tokenizer")
-    extend(run, steps=2)
-    assert isinstance(go(run)[-1], RunFinished)
+    extend(finished, steps=2)
+    assert isinstance(go(finished)[-1], RunFinished)
 
 
 def test_a_lost_tokenizer_follows_from_the_problems(tmp_path: Path) -> None:
@@ -188,9 +203,8 @@ def test_a_lost_tokenizer_follows_from_the_problems(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("paths", [[], ["nonsense"], ["sums:2"], ["compose:s4:4"], ["compose:s3:40"]])
-def test_a_config_that_names_other_problems_is_an_error(tmp_path: Path, paths: list[str]) -> None:
-    run = new_run(tmp_path, steps=1)
-    go(run)
+def test_a_config_that_names_other_problems_is_an_error(finished: Run, paths: list[str]) -> None:
+    run = finished
     config = json.loads((run.path / "config.json").read_text())
     config["data"]["paths"] = paths
     (run.path / "config.json").write_text(json.dumps(config))
@@ -225,9 +239,8 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, typed: dict[str, Any]) 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_of_problems_has_no_file_and_learns_no_text(tmp_path: Path) -> None:
-    run = new_run(tmp_path)
-    go(run)
+def test_a_run_of_problems_has_no_file_and_learns_no_text(tmp_path: Path, finished: Run) -> None:
+    run = finished
     with pytest.raises(UsageError, match="have no file"):
         result_of(relocate(run, ["a.txt"]))
     (tmp_path / "book.txt").write_text("One evening a stone spoke. " * 40)
