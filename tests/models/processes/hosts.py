@@ -1,75 +1,81 @@
 """Two processes that train together, for the tests of this folder."""
 
+import multiprocessing
 import os
-import select
 import signal
 import socket
-import subprocess
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest import mock
 
 from models.runs.run import Run
 
 PATIENCE_S = 60.0
+_ROOT = Path(__file__).parents[3]
 
 
 class Hosts:
     """Two processes of one machine, connected. `spoil` is as in process_host.py.
 
-    With `precise`, Muon computes in float32: bfloat16 turns the smallest difference into a larger one.
+    With `precise`, Muon computes in float32: bfloat16 turns the smallest difference into a larger one. They
+    are forked from a process in which everything is imported, since that takes longer than most trainings.
     """
 
     def __init__(self, cache: Path, spoil: str = "", *, precise: bool = False) -> None:
-        root, port = Path(__file__).parents[3], _free_port()
-        self.processes = [
-            subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("process_host.py"))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(root),
-                    "OMP_NUM_THREADS": "1",
-                    "RLM_CACHE_DIR": str(cache),
-                    "RANK": str(rank),
-                    "WORLD_SIZE": "2",
-                    "MASTER_ADDR": "127.0.0.1",
-                    "MASTER_PORT": str(port),
-                    "SPOIL": spoil,
-                    "PRECISE": "yes" if precise else "",
-                },
-            )
-            for rank in range(2)
-        ]
+        forks = multiprocessing.get_context("forkserver")
+        forks.set_forkserver_preload(["tests.models.processes.process_host"])
+        port = _free_port()
+        self.processes: list[multiprocessing.process.BaseProcess] = []
+        self._ends: list[Connection] = []
         for rank in range(2):
-            assert self._line(rank) == "ready"
+            ours, theirs = forks.Pipe()
+            environment = {
+                "RLM_CACHE_DIR": str(cache),
+                "RANK": str(rank),
+                "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "SPOIL": spoil,
+                "PRECISE": "yes" if precise else "",
+            }
+            process = forks.Process(target=_host, args=(theirs, environment))
+            with mock.patch.dict(os.environ, {"PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"}):
+                process.start()  # the first one starts the process that forks
+            theirs.close()
+            self.processes.append(process)
+            self._ends.append(ours)
+        for rank in range(2):
+            assert self._answer(rank) == "ready"
 
     def train(self, run: Run, pause_after: int = -1, fail_in: str = "", *, shard: bool = False) -> str:
         """How the training of `run` ended: the name of its last event, or its error. Process 0 fails in its
         first `fail_in`, a `step` or an `evaluation`, where that is named. With `shard`, the two divide the
         weights."""
-        first = self.processes[0]
-        assert first.stdin is not None
-        first.stdin.write(f"{'shard' if shard else 'train'} {run.path} {pause_after} {fail_in}\n")
-        first.stdin.flush()
-        return self._line(0).removeprefix("ended ").removeprefix("failed ")
+        self._ends[0].send(("shard" if shard else "train", str(run.path), pause_after, fail_in))
+        return self._answer(0).removeprefix("ended ").removeprefix("failed ")
 
     def interrupt_other(self) -> None:
         """Ctrl-C in the process that is not the first."""
-        self.processes[1].send_signal(signal.SIGINT)
+        assert self.processes[1].pid is not None
+        os.kill(self.processes[1].pid, signal.SIGINT)
 
     def close(self) -> None:
-        for process in self.processes:
+        for process, end in zip(self.processes, self._ends, strict=True):
             process.kill()
-            process.communicate()
+            process.join()
+            end.close()
 
-    def _line(self, rank: int) -> str:
-        output = self.processes[rank].stdout
-        assert output is not None
-        ready, _, _ = select.select([output], [], [], PATIENCE_S)
-        assert ready, f"process {rank} says nothing"
-        return output.readline().strip()
+    def _answer(self, rank: int) -> str:
+        assert self._ends[rank].poll(PATIENCE_S), f"process {rank} says nothing"
+        answer: str = self._ends[rank].recv()
+        return answer
+
+
+def _host(end: Connection, environment: dict[str, str]) -> None:
+    from tests.models.processes.process_host import main  # only here: it imports much
+
+    os.environ.update(environment)
+    main(end)
 
 
 def _free_port() -> int:

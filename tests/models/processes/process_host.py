@@ -1,11 +1,11 @@
 """One of the processes of a training, driven by the tests beside it.
 
-Process 0 reads lines: `train FOLDER STEP WHERE` trains a run and pauses after that step (-1: never); `shard
-FOLDER STEP WHERE` does so with the weights divided among the processes. Where WHERE is `step` or
-`evaluation`, process 0 fails in its first one; where it is `exchange`, it runs out of memory in its first
-exchange of gradients, and where it is `room`, before it. Out comes `ready`, then for each line `ended EVENT`,
-or `failed KIND`. Where weights are divided, each process writes how many numbers it holds, and of how many,
-into the file `held-RANK` in the cache. SPOIL makes the other process run out of memory (`memory`), be of
+Process 0 receives requests: ("train", FOLDER, STEP, WHERE) trains a run and pauses after that step (-1:
+never); "shard" in its place does so with the weights divided among the processes. Where WHERE is "step" or
+"evaluation", process 0 fails in its first one; where it is "exchange", it runs out of memory in its first
+exchange of gradients, and where it is "room", before it. It sends `ready`, then for each request `ended
+EVENT`, or `failed KIND`. Where weights are divided, each process writes how many numbers it holds, and of how
+many, into the file `held-RANK` in the cache. SPOIL makes the other process run out of memory (`memory`), be of
 another version (`version`), end in its third step (`loss`), or end after it (`late loss`). With PRECISE, Muon
 computes in float32.
 """
@@ -13,13 +13,15 @@ computes in float32.
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+import torch._dynamo  # an optimizer imports it late, and so is FSDP: here it is done once for all processes
+import torch.distributed.fsdp
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor
 
@@ -33,6 +35,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.events import StepFinished
 from models.runs.run import Run
 from models.training import (
+    calibrate,
     learner,
     muon,
     pieces,
@@ -45,18 +48,15 @@ from models.training.control import Control
 from models.training.trainer import train
 
 
-def report(text: str) -> None:
-    os.write(1, f"{text}\n".encode())
-
-
-def train_one(group: ProcessGroup, folder: str, pause_after: int, *, shard: bool) -> None:
+def train_one(group: ProcessGroup, folder: str, pause_after: int, *, shard: bool) -> str:
+    """Train that run; the name of its last event."""
     run, control, last = Run(Path(folder)), Control(), None
     with team.Team(group, shard=shard) as processes:
         for event in run.record(train(run, control, processes)):
             last = event
             if isinstance(event, StepFinished) and event.step == pause_after:
                 control.pause()
-    report(f"ended {type(last).__name__}")
+    return type(last).__name__
 
 
 @contextlib.contextmanager
@@ -139,12 +139,14 @@ def note_what_is_held(file: Path) -> None:
     learner.divide = noted
 
 
-def main() -> None:
+def main(end: Connection) -> None:
+    """Be the process that the environment says, and take requests from `end`."""
     place = placement(os.environ)
     assert place is not None
     torch.set_num_threads(1)
     set_cache_dir(os.environ["RLM_CACHE_DIR"])
     samples.SAMPLE = samples.SAMPLE.changed(max_tokens=6)
+    calibrate.Probe.step_s = lambda *_: 0.01  # type: ignore[method-assign]
     if os.environ["PRECISE"]:
         muon.rough_product_format = shared_orthogonalization.rough_product_format = lambda _: "float32"
     note_what_is_held(Path(os.environ["RLM_CACHE_DIR"]) / f"held-{place.rank}")
@@ -157,20 +159,16 @@ def main() -> None:
             signals.append(number)
 
         signal.signal(signal.SIGINT, note)
-        report("ready")
+        end.send("ready")
         while True:
             worker.Worker(group, was_interrupted=lambda: bool(signals)).work()
             signals.clear()
-    report("ready")
-    for line in sys.stdin:
-        how, _, rest = line.strip("\n").partition(" ")
-        folder, step, where = rest.rsplit(" ", 2)
+    end.send("ready")
+    while True:
+        how, folder, pause_after, where = end.recv()
         try:
             with failing(where):
-                train_one(group, folder, int(step), shard=how == "shard")
+                last = train_one(group, folder, pause_after, shard=how == "shard")
+            end.send(f"ended {last}")
         except (RlmError, ValueError) as error:
-            report(f"failed {type(error).__name__}: {error}")
-
-
-if __name__ == "__main__":
-    main()
+            end.send(f"failed {type(error).__name__}: {error}")

@@ -87,8 +87,13 @@ def test_parts_of_a_block_are_computed_by_themselves(hosts: Hosts, new_run: NewR
             assert isinstance(evaluation, Evaluation) and evaluation.passes_per_token < 2
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-@pytest.mark.parametrize("architecture", ["looped", "hrm", "recursive-router", "transformer"])
+@pytest.mark.parametrize(
+    ("architecture", "optimizer"),
+    [  # AdamW takes each number by itself, whatever weight it is of
+        *((name, "muon") for name in ("looped", "hrm", "recursive-router", "transformer")),
+        ("looped", "adamw"),
+    ],
+)
 def test_two_processes_learn_what_one_learns(
     hosts: Hosts, cache: Path, new_run: NewRun, architecture: str, optimizer: str
 ) -> None:
