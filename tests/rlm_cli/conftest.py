@@ -1,12 +1,14 @@
-"""Running `rlm` in a process of its own."""
+"""Running `rlm` in a process of its own, and folders to train in."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.rlm_cli.trainings import processes_in
 
 ROOT = Path(__file__).resolve().parents[2]
 # Read when the help's renderer is first imported, so no fixture comes early enough.
@@ -41,3 +43,23 @@ def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("RLM_") and name != "RLM_CACHE_DIR":
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with a book in it, for this process and those that it starts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
+    (tmp_path / "book.txt").write_text("".join(sentences))
+    return tmp_path
+
+
+@pytest.fixture
+def background_home(home: Path) -> Iterator[Path]:
+    """As `home`. No training in it outlives the test."""
+    yield home
+    for process in processes_in(home):
+        process.kill()

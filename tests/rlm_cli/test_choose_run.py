@@ -149,7 +149,7 @@ def test_same_corpus_accepts_equal_settings_and_refuses_others(
 ) -> None:
     again = ["train", "meadow.txt", "--continue", "owl", "--steps", "2", "--quiet"]
     assert main([*again, "--threads", "1", "--set", "training.batch_size=2", "--optimizer", "muon"]) == 0
-    monkeypatch.setenv("RLM_THREADS", "2")
+    monkeypatch.setenv("RLM_PATIENCE", "2")
     assert main(again) == 0, "a preference is for a training that begins"
     for typed, flag in (
         (["--set", "training.beta1=0.3"], "--set training.beta1"),
@@ -165,7 +165,7 @@ def test_impossible_choice_shows_the_error_and_asks_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(monkeypatch, "1", "n")
-    assert main(["train", "meadow.txt", "--steps", "2", "--threads", "2", "--patience", "3"]) == 0
+    assert main(["train", "meadow.txt", "--steps", "2", "--threads", "1", "--patience", "3"]) == 0
     assert "already training on this text" in capsys.readouterr().err
     assert names(folder) == {"owl", "meadow"}
 

@@ -6,7 +6,6 @@ import pty
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,27 +13,7 @@ import pytest
 from models.runs.follow import Follower
 from models.runs.run import Run
 from rlm_cli.app import main
-
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ["--d-model", "32", "--heads", "2", "--context", "32", "--batch-size", "4", "--threads", "1"]
-TINY += ["--device", "cpu", "--number-format", "float32", "--set", "training.compile=no"]
-LONG = ["--steps", "50000", "--set", "training.evaluations=1", "--set", "training.samples=0"]
-PATIENCE_S = 120.0
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty current folder with a book in it. No training in it outlives the test."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
-    (tmp_path / "book.txt").write_text("".join(sentences))
-    yield tmp_path
-    for run in map(Run, (tmp_path / "runs").iterdir()):
-        if run.is_busy():
-            os.kill(trainer_of(run), signal.SIGKILL)
+from tests.rlm_cli.trainings import LONG, PATIENCE_S
 
 
 def trainer_of(run: Run) -> int:
@@ -52,10 +31,12 @@ def until_further_steps(run: Run, count: int = 20) -> None:
         follower.poll()
 
 
-def test_a_killed_training_is_told_and_goes_on(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "book.txt", "--name", "owl", "-dq", *TINY, *LONG]) == 0
+def test_a_killed_training_is_told_and_goes_on(
+    background_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "book.txt", "--name", "owl", "-dq", *LONG]) == 0
     assert capsys.readouterr().out == "owl\n"
-    run = Run.open("owl", home / "runs")
+    run = Run.open("owl", background_home / "runs")
     process = trainer_of(run)
     assert os.getsid(process) == process != os.getsid(0)
     until_further_steps(run, 2)
@@ -82,8 +63,8 @@ def test_a_killed_training_is_told_and_goes_on(home: Path, capsys: pytest.Captur
 
 
 @pytest.mark.slow
-def test_a_training_outlives_its_terminal(home: Path) -> None:
-    command = [sys.executable, "-m", "rlm_cli", "train", "book.txt", "--name", "owl", "-d", *TINY, *LONG]
+def test_a_training_outlives_its_terminal(background_home: Path) -> None:
+    command = [sys.executable, "-m", "rlm_cli", "train", "book.txt", "--name", "owl", "-d", *LONG]
     shell, terminal = pty.fork()
     if shell == 0:
         os.environ["TERM"] = "xterm"
@@ -100,7 +81,7 @@ def test_a_training_outlives_its_terminal(home: Path) -> None:
     os.close(terminal)
     _, status = os.waitpid(shell, 0)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGHUP
-    run = Run.open("owl", home / "runs")
+    run = Run.open("owl", background_home / "runs")
     until_further_steps(run)
     assert main(["pause"]) == 0
     assert main(["watch", "owl"]) == 0

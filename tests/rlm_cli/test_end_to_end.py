@@ -1,50 +1,20 @@
 """The commands over the real core, with models that train in a second or two."""
 
+import io
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from rlm_cli.app import main
 from rlm_cli.exit_codes import ExitCode
+from tests.rlm_cli.trainings import TINY, UNMEASURED
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = [
-    "--d-model",
-    "32",
-    "--heads",
-    "2",
-    "--context",
-    "32",
-    "--batch-size",
-    "4",
-    "--threads",
-    "1",
-    "--device",
-    "cpu",
-    "--number-format",
-    "float32",
-]
 HOSTILE = "\x1b]0;owned\x07 [bold red]x[/] \x9b31m"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty current folder with a book in it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
-    sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
-    (tmp_path / "book.txt").write_text("".join(sentences))
-    yield tmp_path
-    # Training in this process has it treat tiny numbers as zero; other tests want them back.
-    torch.set_flush_denormal(False)
 
 
 def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -54,7 +24,6 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def start(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "rlm_cli", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -111,39 +80,50 @@ def test_the_same_command_twice_makes_two_runs(home: Path, capsys: pytest.Captur
     assert "already a run 'book'" in capsys.readouterr().err
 
 
-def test_ctrl_c_pauses_and_resume_finishes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    process = start("train", "book.txt", "--steps", "40", "--name", "owl", "--json", *TINY)
-    until_step(process, 5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert json.loads(out.splitlines()[-1])["event"] == "run_paused"
-    assert "rlm_cli resume owl" in err
+class SignalAtStep(io.StringIO):
+    """Keeps what is written, and sends a signal when a step is written as finished."""
+
+    def __init__(self, number: signal.Signals, step: int) -> None:
+        super().__init__()
+        self.number, self.step = number, step
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if '"step_finished"' in text and json.loads(text)["step"] == self.step:
+            signal.raise_signal(self.number)
+        return written
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_pauses_and_resume_finishes(
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    with monkeypatch.context() as patch:
+        out = SignalAtStep(number, 5)
+        patch.setattr(sys, "stdout", out)
+        assert main(["train", "book.txt", "--steps", "12", "--name", "owl", "--json", *TINY]) == code
+    assert json.loads(out.getvalue().splitlines()[-1])["event"] == "run_paused"
+    assert "resume owl" in capsys.readouterr().err
     assert main(["ls", "--json"]) == 0
     (listed,) = lines_of(capsys)[0]
-    assert listed["status"] == "paused"
+    assert (listed["status"], listed["step"]) == ("paused", 5)
     assert main(["resume", "--json"]) == 0
     resumed = lines_of(capsys)
-    assert [event["start_step"] for event in resumed if event["event"] == "run_started"] == [listed["step"]]
-    assert (resumed[-1]["event"], resumed[-1]["step"]) == ("run_finished", 40)
+    assert [event["start_step"] for event in resumed if event["event"] == "run_started"] == [5]
+    assert (resumed[-1]["event"], resumed[-1]["step"]) == ("run_finished", 12)
 
 
-def test_second_trainer_is_refused_and_sigterm_gives_143(
+def test_a_second_trainer_is_refused_and_a_closed_pipe_pauses_the_first(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
+    process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY, *UNMEASURED)
     until_step(process, 2)
     assert main(["resume", "owl"]) == 1
     assert str(process.pid) in capsys.readouterr().err
-    process.terminate()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err
-    assert json.loads(out.splitlines()[-1])["event"] == "run_paused"
-
-
-def test_closed_event_pipe_pauses_the_run(home: Path) -> None:
-    process = start("train", "book.txt", "--steps", "3000", "--name", "owl", "--json", *TINY)
-    until_step(process, 2)
     assert process.stdout is not None
     process.stdout.close()
     assert process.wait(60) == ExitCode.PIPE_CLOSED

@@ -1,4 +1,4 @@
-"""`--nproc`, and torchrun: a lost process, a pause, and the same run in one process."""
+"""`--nproc`, and torchrun: a lost process, Ctrl-C, and the same run in the background."""
 
 import contextlib
 import os
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,42 +19,11 @@ from models.training.team import Team
 from rlm_cli import many_processes
 from rlm_cli.app import main
 from rlm_cli.exit_codes import ExitCode
+from tests.rlm_cli.trainings import LONG, PATIENCE_S, TINY, UNMEASURED, processes_in
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ["--d-model", "32", "--heads", "2", "--context", "32", "--batch-size", "4", "--threads", "1"]
-TINY += ["--device", "cpu", "--number-format", "float32", "--set", "training.compile=no"]
-TINY += ["--set", "training.evaluations=1", "--set", "training.samples=0"]
-TINY += ["--set", "training.checkpoint_minutes=0"]  # after every step
-LONG = ["--steps", "50000"]
-PATIENCE_S = 120.0
+SAVING = ["--set", "training.checkpoint_minutes=0"]  # after every step
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gloo needs a Unix")
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty current folder with a book in it. No training in it outlives the test."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
-    (tmp_path / "book.txt").write_text("".join(sentences))
-    yield tmp_path
-    for process in processes_in(tmp_path):
-        process.kill()
-
-
-def processes_in(folder: Path) -> list[psutil.Process]:
-    """All processes that run in `folder`, this one excepted."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and process.pid != os.getpid():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def member(folder: Path, rank: int) -> psutil.Process:
@@ -97,24 +65,34 @@ def until_idle(run: Run) -> None:
         time.sleep(0.05)
 
 
-def test_a_lost_process_a_pause_and_one_process(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "book.txt", "--name", "owl", "--nproc", "2", "-dq", *TINY, *LONG]) == 0
-    assert capsys.readouterr().out == "owl\n"
+def test_a_lost_process_ctrl_c_and_the_background(
+    background_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = background_home
+    command = [sys.executable, "-m", "rlm_cli", "train", "book.txt", "--name", "owl", "--nproc", "2"]
+    shown = subprocess.Popen([*command, *LONG, *SAVING], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + PATIENCE_S
+    while not (home / "runs" / "owl" / "config.json").exists():
+        assert time.monotonic() < deadline and shown.poll() is None
+        time.sleep(0.05)
     run = Run.open("owl", home / "runs")
-    step = until_steps(run, 30)
+    step = until_steps(run, 5)
     member(home, 1).kill()
     until_started_again(run, 2)
     assert run.is_busy()
-    step = until_steps(run, step + 20)
+    step = until_steps(run, step + 5)
 
-    assert main(["pause", "owl"]) == 0
-    until_idle(run)
+    shown.send_signal(signal.SIGINT)
+    _, told = shown.communicate(timeout=PATIENCE_S)
+    assert shown.returncode == ExitCode.PAUSED
+    assert "Started: 50,000 steps, in 2 processes." in told and "resume owl" in told
     events = list(run.events())
     started = [event for event in events if isinstance(event, RunStarted)]
     assert isinstance(events[-1], RunPaused) and [one.processes for one in started] == [2, 2]
     assert 0 < started[1].start_step <= step
-    told = [event.message for event in events if isinstance(event, NoticeGiven)]
-    assert sum(one.startswith("Process 1 was killed by SIGKILL, after step ") for one in told) == 1
+    notices = [event.message for event in events if isinstance(event, NoticeGiven)]
+    assert sum(one.startswith("Process 1 was killed by SIGKILL, after step ") for one in notices) == 1
+    assert not run.is_busy() and processes_in(home) == []
 
     assert main(["resume", "owl", "-dq"]) == 0
     until_steps(run, events[-1].step + 5)
@@ -125,28 +103,12 @@ def test_a_lost_process_a_pause_and_one_process(home: Path, capsys: pytest.Captu
     assert "finished" in capsys.readouterr().out
 
 
-def test_ctrl_c_pauses_all_processes(home: Path) -> None:
-    command = [sys.executable, "-m", "rlm_cli", "train", "book.txt", "--name", "owl", "--nproc", "2"]
-    shown = subprocess.Popen([*command, *TINY, *LONG], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + PATIENCE_S
-    while not (home / "runs" / "owl" / "config.json").exists():
-        assert time.monotonic() < deadline and shown.poll() is None
-        time.sleep(0.05)
-    run = Run.open("owl", home / "runs")
-    until_steps(run, 5)
-    shown.send_signal(signal.SIGINT)
-    _, told = shown.communicate(timeout=PATIENCE_S)
-    assert shown.returncode == ExitCode.PAUSED
-    assert "Started: 50,000 steps, in 2 processes." in told and "resume owl" in told
-    assert isinstance(list(run.events())[-1], RunPaused) and not run.is_busy()
-    assert processes_in(home) == []
-
-
 @pytest.mark.slow
-def test_torchrun_goes_on_with_the_run_that_it_made(home: Path) -> None:
+def test_torchrun_goes_on_with_the_run_that_it_made(background_home: Path) -> None:
+    home = background_home
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, "--max-restarts", "3", "-m", "rlm_cli", "train", "book.txt", *TINY]
-    shown = subprocess.Popen([*command, "--steps", "400"], stderr=subprocess.PIPE, text=True)
+    command = [*torchrun, "--max-restarts", "3", "-m", "rlm_cli", "train", "book.txt", "--steps", "400"]
+    shown = subprocess.Popen([*command, *TINY, *UNMEASURED, *SAVING], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + PATIENCE_S
     while not (home / "runs" / "book" / "config.json").exists():
         assert time.monotonic() < deadline and shown.poll() is None
