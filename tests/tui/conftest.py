@@ -3,10 +3,12 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from models.generation.chat_session import ChatSession
@@ -37,6 +39,22 @@ HOSTILE = "[bold]no[/bold] \x1b[31mred\x1b[0m \u202e\x9b2J"
 
 Drive = Callable[[Pilot[None]], Awaitable[None]]
 Chat = Callable[[Pilot[None], ChatScreen], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _style_sheets_are_parsed_once() -> Iterator[None]:
+    """Hundreds of applications have the same style sheets."""
+    parse, known = Stylesheet._parse_rules, {}
+
+    def rules(sheet: Stylesheet, *arguments: object, **more: object) -> list[RuleSet]:
+        key = (arguments, tuple(more.items()), tuple(sheet._variables.items()))
+        if key not in known:
+            known[key] = parse(sheet, *arguments, **more)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", rules)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
-"""What would keep the application from answering keys: the bottom line, and garbage collections."""
+"""What would keep the application from answering keys: the bottom line, garbage collections, descriptions."""
 
+import ast
 import gc
 import weakref
 
@@ -9,7 +10,7 @@ from textual.widgets._footer import FooterKey
 
 from models.runs.events import NoticeGiven
 from tests.models.runs.example_events import started
-from tests.tui.conftest import shown, steps, until
+from tests.tui.conftest import ROOT, shown, steps, until
 from tests.tui.test_dashboard import append, opened
 from tui import garbage_collection
 from tui.garbage_collection import leave_alone
@@ -80,3 +81,17 @@ def test_what_lives_as_long_as_the_application_is_left_alone_once(
     leave_alone("another")
     leave_alone("another")
     assert len(frozen) == 2
+
+
+def test_no_worker_is_described_by_its_arguments() -> None:
+    """Without a description Textual makes one, and the text of a model has thousands of its numbers."""
+    found = 0
+    for path in sorted((ROOT / "tui").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or len(node.args.args) == 1:
+                continue
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "work":
+                    found += 1
+                    assert "description" in [given.arg for given in decorator.keywords], node.name
+    assert found > 5

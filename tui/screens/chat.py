@@ -187,7 +187,7 @@ class ChatScreen(RlmScreen):
         if talk.wants_to_leave:
             self.dismiss()
 
-    @work(thread=True, group="model")
+    @work(thread=True, group="model", description="write")
     def _write(self, talk: ChatTalk, answers: list[Answer]) -> None:
         write_answers(talk, answers, self._stop.is_set, self.post_message)
 

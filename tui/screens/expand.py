@@ -145,7 +145,7 @@ class ExpandScreen(RlmScreen):
             self._plan(self.expansion, growth)
         self._write()
 
-    @work(group="expansion")
+    @work(group="expansion", description="plan")
     async def _plan(self, expansion: Expansion, growth: Growth) -> None:
         try:
             plan = await load_in_thread(lambda: expansion.plan(growth))
@@ -169,7 +169,7 @@ class ExpandScreen(RlmScreen):
             self.is_checking = True
             self._check(self.plan)
 
-    @work(group="check")
+    @work(group="check", description="check")
     async def _check(self, plan: "ExpansionPlan") -> None:
         try:
             change = await load_in_thread(plan.largest_logit_change)

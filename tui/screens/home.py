@@ -267,7 +267,7 @@ class HomeScreen(RlmScreen):
             ConfirmScreen(f"Delete {summary.name}?", question, "Delete it", "Keep it"), answered
         )
 
-    @work(thread=True, group="delete")
+    @work(thread=True, group="delete", description="delete")
     def _delete(self, path: Path) -> None:
         with contextlib.suppress(RuntimeError):  # the application was left meanwhile
             try:

@@ -152,7 +152,7 @@ class InsideScreen(RlmScreen):
                 self._measure("depth", self.work.depth())
         self.refresh_bindings()
 
-    @work(group="model")
+    @work(group="model", description="measure")
     async def _measure(self, name: ViewName, steps: Generator[Event, None, object]) -> None:
         """Take the steps in a thread that the end of the application does not wait for."""
         stop, told_at = self._stop, 0.0

@@ -115,7 +115,7 @@ class PuzzleScreen(RlmScreen):
         if source.is_reading:
             self._read_held_out(source)
 
-    @work(group="held-out")
+    @work(group="held-out", description="read")
     async def _read_held_out(self, source: PuzzleSource) -> None:
         try:
             await load_in_thread(source.read_held_out)
@@ -138,7 +138,7 @@ class PuzzleScreen(RlmScreen):
             self._write_title()
             self._make(self.source, text)
 
-    @work(group="pose", exclusive=True)
+    @work(group="pose", exclusive=True, description="make")
     async def _make(self, source: PuzzleSource, text: str | None) -> None:
         try:
             posed = await load_in_thread(lambda: source.next() if text is None else source.typed(text))
@@ -173,7 +173,7 @@ class PuzzleScreen(RlmScreen):
             self._think(solve, self._stop)
         self._draw()
 
-    @work(thread=True, group="think")
+    @work(thread=True, group="think", description="think")
     def _think(self, solve: PuzzleSolve, stop: threading.Event) -> None:
         drawn = 0.0
         error: RlmError | None = None

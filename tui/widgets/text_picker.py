@@ -83,7 +83,7 @@ class TextPicker(Vertical):
     def list(self) -> PathList:
         return self.query_one(PathList)
 
-    @work(thread=True, exclusive=True, group="texts")
+    @work(thread=True, exclusive=True, group="texts", description="list")
     def _read(self, typed: str) -> None:
         entries = matching_paths(typed) if typed else [*nearby_texts(), *matching_folders()]
         self.post_message(self.Listed(typed, entries))
