@@ -63,7 +63,7 @@ KINDS = [
 ]
 NAMED = [
     pytest.param(
-        (name, {}), id=name, marks=[pytest.mark.slow] if preset.model.get("d_model", 0) >= 384 else []
+        (name, {}), id=name, marks=[pytest.mark.slow] if preset.model.get("d_model", 0) >= 256 else []
     )
     for name, preset in PRESETS.items()
     if preset.on_gpu is None  # else it is another by a second name
