@@ -75,8 +75,7 @@ def size_of(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.nbytes for tensor in tensors)
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-@pytest.mark.parametrize("decay", [0.0, 0.9])
+@pytest.mark.parametrize(("optimizer", "decay"), [("muon", 0.9), ("adamw", 0.0)])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_state_is_as_large_as_its_tensors(
     architecture: str, optimizer: str, decay: float, sizes: dict[str, int]
