@@ -6,6 +6,11 @@ from typing import Any
 from models.config import LENGTHS, TrainingConfig
 from models.planning.request import CreateRequest, Overrides, TrainRequest
 
+SAME_EVERYWHERE = {
+    "training.device": "cpu", "training.threads": 1, "training.number_format": "float32",
+    "training.compile": "no",
+}  # fmt: skip
+"""Settings of a training that are not left to the machine."""
 _TRAINING = {field.name for field in dataclasses.fields(TrainingConfig)}
 
 

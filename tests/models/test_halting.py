@@ -2,26 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import Depth
 from models.layers.block import Block
 from models.recursive_lm import RecursiveLM
+from tests.models import small_models
+from tests.models.small_models import RECURSIVE, VOCABULARY, small_model
 
-VOCABULARY, CONTEXT, LENGTH = 24, 16, 9
-SMALL: dict[str, dict[str, Any]] = {
-    "hrm": {"l_layers": 1, "h_layers": 1, "d_feed_forward": 64},
-    "trm": {"layers": 1, "d_feed_forward": 64},
-    "recursive_router": {"n_layers": 1},
-    "mixture_of_recursions": {"n_layers": 2},
-    "transformer": {"n_layers": 1},
-}
-NAMES = [name for name in ARCHITECTURES if name != "transformer"]
+LENGTH = 9
 DEEP = Depth(5, 2)
 
 
@@ -35,15 +27,7 @@ def one_thread() -> Iterator[None]:
 
 def stirred(name: str, **more: object) -> RecursiveLM:
     """A small model none of whose weights is zero."""
-    torch.manual_seed(0)
-    values = {"architecture": name, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "ngram": 2}
-    values = {**values, **SMALL.get(name, {}), **more, "vocab_size": VOCABULARY}
-    model = build_model(model_config(values)).eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            spread = 0.4 * weight.size(-1) ** -0.5 if weight.ndim > 1 else 0.1
-            weight.add_(torch.randn_like(weight) * spread)
-    return model
+    return small_models.stirred(small_model(name, ngram=2, **more))
 
 
 def splitting(model: RecursiveLM, tokens: Tensor, pads: Tensor) -> Depth:
@@ -78,7 +62,7 @@ def some_text() -> tuple[Tensor, Tensor]:
     return tokens, pads
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECURSIVE)
 @pytest.mark.parametrize("pieces", [[1] * LENGTH, [4, 1, 3, 1]], ids=["one by one", "in chunks"])
 def test_leaving_early_is_the_same_with_and_without_a_cache(name: str, pieces: list[int]) -> None:
     model = stirred(name)
@@ -98,7 +82,7 @@ def test_leaving_early_is_the_same_with_and_without_a_cache(name: str, pieces: l
     assert not passes[~real].any()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECURSIVE)
 def test_leaving_early_is_causal(name: str) -> None:
     model = stirred(name)
     tokens, _ = some_text()
@@ -113,7 +97,7 @@ def test_leaving_early_is_causal(name: str) -> None:
             assert torch.equal(after.passes[:, :place], before.passes[:, :place])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECURSIVE)
 def test_a_token_that_left_is_not_computed(name: str) -> None:
     model = stirred(name)
     tokens, _ = some_text()
@@ -143,7 +127,7 @@ def test_a_token_that_left_is_not_computed(name: str) -> None:
     assert token_calls(depth) == token_calls(replace(depth, halt=1.0)) - saved
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECURSIVE)
 def test_a_threshold_that_no_token_reaches_changes_nothing(name: str) -> None:
     model = stirred(name)
     tokens, pads = some_text()

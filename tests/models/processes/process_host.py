@@ -4,10 +4,10 @@ Process 0 receives requests: ("train", FOLDER, STEP, WHERE) trains a run and pau
 never); "shard" in its place does so with the weights divided among the processes. Where WHERE is "step" or
 "evaluation", process 0 fails in its first one; where it is "exchange", it runs out of memory in its first
 exchange of gradients, and where it is "room", before it. It sends `ready`, then for each request `ended
-EVENT`, or `failed KIND`. Where weights are divided, each process writes how many numbers it holds, and of how
-many, into the file `held-RANK` in the cache. SPOIL makes the other process run out of memory (`memory`), be of
-another version (`version`), end in its third step (`loss`), or end after it (`late loss`). With PRECISE, Muon
-computes in float32.
+EVENT`, or `failed KIND`. Where weights are divided, each process writes how many numbers it holds, and of
+how many, into the file `held-RANK` in the cache. SPOIL makes the other process run out of memory (`memory`),
+be of another version (`version`), end in its third step (`loss`), or end after it (`late loss`). With
+PRECISE, Muon computes in float32.
 """
 
 import contextlib

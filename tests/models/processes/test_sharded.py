@@ -22,12 +22,11 @@ from models.training.control import Control
 from models.training.trainer import train
 from tests.models.processes.hosts import Hosts
 from tests.models.processes.test_two_processes import assert_same_training, losses, train_alone
-from tests.requests import train_request
+from tests.requests import SAME_EVERYWHERE, train_request
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gloo needs a Unix")
 SMALL = {
-    "training.evaluations": 1, "training.samples": 1, "training.batch_size": 4, "training.threads": 1,
-    "training.number_format": "float32", "training.device": "cpu", "training.compile": "no",
+    **SAME_EVERYWHERE, "training.evaluations": 1, "training.samples": 1, "training.batch_size": 4,
     "training.micro_batch": 1, "model.d_model": 32, "model.n_heads": 2, "model.max_cycles": 2,
 }  # fmt: skip
 NewRun = Callable[..., Run]

@@ -14,11 +14,10 @@ from models.runs.run import Run
 from tests.data.mixes.four_tables import write_tables
 from tests.models.processes.hosts import Hosts
 from tests.models.processes.test_two_processes import assert_same_training, train_alone
-from tests.requests import train_request
+from tests.requests import SAME_EVERYWHERE, train_request
 
 SMALL = {
-    "training.evaluations": 2, "training.samples": 1, "training.batch_size": 8, "training.threads": 1,
-    "training.number_format": "float32", "training.device": "cpu", "training.compile": "no",
+    **SAME_EVERYWHERE, "training.evaluations": 2, "training.samples": 1, "training.batch_size": 8,
 }  # fmt: skip
 NewRun = Callable[..., Run]
 

@@ -25,7 +25,7 @@ from models.training.control import Control
 from models.training.trainer import train
 from tests.data.mixes.four_tables import ALPHABETS, SHARES, Tables, write_tables
 from tests.models.training.test_kill import assert_same_end
-from tests.requests import train_request
+from tests.requests import SAME_EVERYWHERE, train_request
 
 STEPS = 10
 
@@ -53,12 +53,10 @@ def cache(reference: Run, _fast_training: None, tmp_path: Path) -> Path:
 
 def new_mix_run(name: str, tables: Tables, folder: Path, **more: object) -> Run:
     settings = {
+        **SAME_EVERYWHERE,
         "model.core_layers": 1,
         "training.evaluations": 3,
         "training.samples": 1,
-        "training.number_format": "float32",
-        "training.threads": 1,
-        "training.compile": "no",
         "training.average_decay": 0.9,
         "training.evaluation_tokens": 256,
         "model.dropout": 0.1,

@@ -35,12 +35,11 @@ from models.runs.run import Run
 from models.training.control import Control
 from models.training.problems import task as task_module
 from models.training.trainer import train
-from tests.requests import train_request
+from tests.requests import SAME_EVERYWHERE, train_request
 
 SMALL = {
-    "model.d_model": 16, "model.n_heads": 2, "training.evaluations": 2, "training.samples": 0,
-    "training.batch_size": 8, "training.number_format": "float32", "training.threads": 1,
-    "training.device": "cpu",
+    **SAME_EVERYWHERE, "model.d_model": 16, "model.n_heads": 2, "training.evaluations": 2,
+    "training.samples": 0, "training.batch_size": 8,
 }  # fmt: skip
 
 

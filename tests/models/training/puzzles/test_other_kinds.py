@@ -28,12 +28,11 @@ from models.runs.puzzles import load_puzzles, puzzle_kind
 from models.runs.run import Run
 from models.training.puzzles.sampler import PuzzleSampler
 from tests.models.training.puzzles.test_task import go
-from tests.requests import train_request
+from tests.requests import SAME_EVERYWHERE, train_request
 
 SMALL = {
-    "model.d_model": 40, "model.d_feed_forward": 16, "model.supervision_steps": 2, "model.max_steps": 1,
-    "training.evaluations": 1, "training.batch_size": 6, "training.number_format": "float32",
-    "training.threads": 1, "training.device": "cpu", "training.warmup_steps": 2,
+    **SAME_EVERYWHERE, "model.d_model": 40, "model.d_feed_forward": 16, "model.supervision_steps": 2,
+    "model.max_steps": 1, "training.evaluations": 1, "training.batch_size": 6, "training.warmup_steps": 2,
 }  # fmt: skip
 TASKS = ("maze:9x9", "grid")
 

@@ -38,12 +38,11 @@ from models.training.puzzles.task import PuzzleTask, powers_of_two_to
 from models.training.session import Session
 from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of, take_step
-from tests.requests import train_request
+from tests.requests import SAME_EVERYWHERE, train_request
 
 SMALL = {
-    "model.d_model": 32, "model.d_feed_forward": 32, "model.supervision_steps": 3, "training.evaluations": 2,
-    "training.batch_size": 6, "training.number_format": "float32", "training.threads": 1,
-    "training.device": "cpu", "training.warmup_steps": 2,
+    **SAME_EVERYWHERE, "model.d_model": 32, "model.d_feed_forward": 32, "model.supervision_steps": 3,
+    "training.evaluations": 2, "training.batch_size": 6, "training.warmup_steps": 2,
 }  # fmt: skip
 
 
