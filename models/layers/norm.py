@@ -53,7 +53,7 @@ class _RMSNorm(torch.autograd.Function):
             mean = product.sum(-1, keepdim=True)
             of_x = normed.mul_(mean.div_(-x.size(-1))).add_(gradient)
         else:
-            of_gain = product.view(-1, x.size(-1)).sum(0).to(gain.dtype)
+            of_gain = product.reshape(-1, x.size(-1)).sum(0).to(gain.dtype)
             mean = (product @ gain.float()).unsqueeze(-1)
             of_x = torch.addcmul(gradient * gain, normed, mean.div_(-x.size(-1)))
         return of_x.mul_(scale).to(x.dtype), of_gain

@@ -36,6 +36,15 @@ def test_values_and_gradients(number_format: torch.dtype, has_gain: bool, layout
         torch.testing.assert_close(one.double() / scale, other / scale, rtol=near, atol=near)
 
 
+def test_a_gradient_in_another_order() -> None:
+    x, gain = torch.randn(2, 3, 5, 8, requires_grad=True), torch.rand(8, requires_grad=True)
+    outer = torch.randn(2, 5, 3, 8).transpose(1, 2)
+    y, same = rms_norm(x.transpose(0, 1), gain), rms_norm(x.transpose(0, 1).contiguous(), gain)
+    for order in (outer.transpose(0, 1), outer.transpose(0, 1).contiguous()):
+        found, wanted = (torch.autograd.grad(one, (x, gain), order, retain_graph=True) for one in (y, same))
+        torch.testing.assert_close(found, wanted)
+
+
 def test_training_and_evaluation_agree() -> None:
     torch.manual_seed(0)
     x, gain = torch.randn(2, 7, 16), torch.rand(16)
