@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import fields, replace
+from pathlib import Path
 
 from data.errors import CorpusError, UsageError
 from data.mixes.mixed_corpus import scan_source
@@ -40,6 +41,11 @@ def open_source(section: MixSourceSection, tokenizer: Tokenizer) -> Generator[Pr
         raise CorpusError(
             f"It is not known where source '{section.name}' is: its run was imported.",
             hint="Train a new run on the mix.",
+        )
+    if section.path is not None and not Path(section.path).exists():
+        raise CorpusError(
+            f"There is no file or folder '{section.path}', of source '{section.name}'.",
+            hint="Put it back, or say where it is in the mix file: {train mix=FILE continue_run=RUN}",
         )
     try:
         part = yield from scan_source(source_of(section), section.parts)

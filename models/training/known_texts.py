@@ -40,11 +40,12 @@ class KnownTexts:
     def losses_at_first(
         self, session: "Session", model: RecursiveLM
     ) -> Generator[Event, None, dict[str, float]]:
-        """Before the first step: on the earlier texts with the vocabulary they had."""
+        """Before the first step, with the vocabulary that the run had. Texts with new tokens are
+        measured with all tokens."""
         before, number_format = session.run_config.vocab_size_before, session.calibration.number_format
-        spread = session.team
-        losses = yield from losses_on(model, self.earlier, number_format, 0, vocabulary=before, spread=spread)
-        return losses | (yield from losses_on(model, self.own, number_format, 0, spread=spread))
+        return (
+            yield from losses_on(model, self.all, number_format, 0, vocabulary=before, spread=session.team)
+        )
 
     def losses(self, session: "Session", model: RecursiveLM) -> Generator[Event, None, dict[str, float]]:
         """After the last step."""

@@ -263,6 +263,8 @@ def test_a_mix_after_a_mix_replays_what_is_not_in_it(
         assert counts[name] / 600 == pytest.approx(SHARES[name] / 60, abs=0.02)
     first, last = measured(go(run))
     assert set(first.losses) == set(last.losses) == {*SHARES, "numbers"}
+    known = {one.name: one.loss_now for one in of_mix.datasets()}
+    assert {name: first.losses[name] for name in SHARES} == pytest.approx(known, abs=1e-5)
     assert [one.name for one in describe_run(run).mix] == ["gsm", "numbers"]
 
 
