@@ -25,8 +25,13 @@ def _is_slow_to_train(x: Tensor) -> bool:
     return x.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
+def _wide(x: Tensor) -> torch.dtype:
+    """The number format in which sums over `x` are precise enough."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
 class _RMSNorm(torch.autograd.Function):
-    """`rms_norm` with a gradient in few passes over memory, in float32 throughout.
+    """`rms_norm` with a gradient in few passes over memory, in float32 throughout, or in float64.
 
     With n = x / r and r the root mean square, the gradient of x is (h - n * mean(h * n)) / r, where h is the
     output's gradient times the gain. That of the gain is the sum of the output's gradient times n.
@@ -34,7 +39,7 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor | None) -> Tensor:
-        wide = x.float()
+        wide = x.to(_wide(x))
         norm = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)  # (…, 1)
         scale = norm.square_().div_(x.size(-1)).add_(EPSILON).rsqrt_()
         ctx.save_for_backward(x, gain, scale)
@@ -45,7 +50,7 @@ class _RMSNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None]:
         x, gain, scale = ctx.saved_tensors
-        gradient = gradients[0].float()
+        gradient = gradients[0].to(_wide(x))
         normed = x * scale
         product = gradient * normed
         of_gain = None
@@ -54,7 +59,7 @@ class _RMSNorm(torch.autograd.Function):
             of_x = normed.mul_(mean.div_(-x.size(-1))).add_(gradient)
         else:
             of_gain = product.reshape(-1, x.size(-1)).sum(0).to(gain.dtype)
-            mean = (product @ gain.float()).unsqueeze(-1)
+            mean = (product @ gain.to(product.dtype)).unsqueeze(-1)
             of_x = torch.addcmul(gradient * gain, normed, mean.div_(-x.size(-1)))
         return of_x.mul_(scale).to(x.dtype), of_gain
 

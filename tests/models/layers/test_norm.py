@@ -12,7 +12,7 @@ def by_formula(x: Tensor, gain: Tensor | None) -> Tensor:
     return normed if gain is None else normed * gain
 
 
-@pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("number_format", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("has_gain", [False, True])
 @pytest.mark.parametrize("layout", ["whole", "slice", "swapped"])
 def test_values_and_gradients(number_format: torch.dtype, has_gain: bool, layout: str) -> None:
@@ -20,7 +20,10 @@ def test_values_and_gradients(number_format: torch.dtype, has_gain: bool, layout
     whole = torch.randn(3, 4, 5, 24) * torch.tensor([1e-3, 1.0, 30.0])[:, None, None, None]
     x = {"whole": whole, "slice": whole[:, :, 1:3], "swapped": whole.transpose(1, 2)}[layout]
     x = x.to(number_format).requires_grad_()
-    gain = (0.5 + torch.rand(24)).requires_grad_() if has_gain else None
+    gain = None
+    if has_gain:
+        of_gain = torch.float64 if number_format == torch.float64 else torch.float32
+        gain = (0.5 + torch.rand(24, dtype=of_gain)).requires_grad_()
     given = [x] if gain is None else [x, gain]
     y = rms_norm(x, gain)
     outer = torch.randn(y.shape).to(number_format)
@@ -28,7 +31,7 @@ def test_values_and_gradients(number_format: torch.dtype, has_gain: bool, layout
     exact = [one.detach().double().requires_grad_() for one in given]
     wanted = by_formula(exact[0], exact[1] if has_gain else None)
     wanted_gradients = torch.autograd.grad(wanted, exact, outer.double())
-    near = 1e-5 if number_format == torch.float32 else 1e-2
+    near = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-2}[number_format]
     assert y.dtype == number_format
     torch.testing.assert_close(y.double(), wanted, rtol=near, atol=near)
     for one, other in zip(gradients, wanted_gradients, strict=True):
