@@ -16,7 +16,7 @@ from rlm_cli.exit_codes import ExitCode
 from rlm_cli.interrupts import end_process
 from rlm_cli.output import Output
 from rlm_cli.training_session import show_training
-from rlm_cli.watching import report_end, start_training, wait_until_idle
+from rlm_cli.watching import report_end, start_training, unlogged_end, wait_until_idle
 
 if TYPE_CHECKING:
     from models.runs.run import Run
@@ -72,11 +72,9 @@ def train_in_processes(
     wait_until_idle(run)
     ended = follower.history.ended
     if ended is None or ended is earlier:
-        error = last_error(printed(log)[printed_before:])
-        if error is not None:
-            output.error(error)
-            code = exit_code(process)
-            return ExitCode.FAILED if code is None or code < 0 else ExitCode(code)
+        output.error(last_error(printed(log)[printed_before:]) or unlogged_end(run))
+        code = exit_code(process)
+        return ExitCode.FAILED if not code or code < 0 else ExitCode(code)
     code = report_end(run, follower.history, output)
     return paused_code if isinstance(ended, events.RunPaused) else code
 

@@ -161,7 +161,7 @@ def report_end(run: "Run", history: History, output: Output) -> ExitCode:
             f"Run '{run.name}' is not training.", hint=f"Have it train: {{resume {run.in_command}}}"
         )
     if history.progress is not None:
-        raise _unlogged_end(run)
+        raise unlogged_end(run)
     go_on = f"Continue:  {program()} resume {quoted_reference(run)}"
     match history.ended:
         case events.RunFinished() as finished:
@@ -179,10 +179,10 @@ def report_end(run: "Run", history: History, output: Output) -> ExitCode:
             output.say(go_on)
             return _CODES.get(failed.kind, ExitCode.FAILED)
         case _:
-            raise _unlogged_end(run)
+            raise unlogged_end(run)
 
 
-def _unlogged_end(run: "Run") -> RlmError:
+def unlogged_end(run: "Run") -> RlmError:
     """Why a training ended whose log does not tell."""
     failed = unlogged_failure(run.events_path)
     return _ended_without_a_word(run) if failed is None else RlmError(failed.message, hint=failed.hint)

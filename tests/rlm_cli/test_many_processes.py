@@ -224,6 +224,18 @@ def test_what_the_processes_refuse_has_the_same_exit_code(
     assert "error: No more.\nGo away.\n" in capsys.readouterr().err
 
 
+def test_an_end_that_nothing_tells_is_not_the_one_before(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many_processes, "start_training", lambda *_, **__: 1)
+    monkeypatch.setattr(many_processes, "exit_code", lambda process: -signal.SIGKILL)
+    capsys.readouterr()
+    assert main(["resume", "owl", "--nproc", "2", "--steps", "1"]) == ExitCode.FAILED
+    shown = capsys.readouterr()
+    assert "ended without a word: it crashed, or was killed" in shown.err
+    assert "validation loss" not in shown.out + shown.err
+
+
 @pytest.fixture
 def finished(home: Path) -> Path:
     """A folder with a finished run 'owl'."""
