@@ -106,8 +106,9 @@ def noted_signals() -> list[int]:
     def note(number: int, frame: Any) -> None:
         came.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, note)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:  # Windows has no SIGHUP
+            signal.signal(number, note)
     return came
 
 

@@ -9,7 +9,7 @@ from data.storage import storing
 from models.errors import ProcessesFailedError
 from models.processes.local_processes import Failure, LocalProcesses, noted_signals
 from models.runs.detached_output import OUTPUT_FILE
-from models.runs.events import Event, NoticeGiven
+from models.runs.events import Event, NoticeGiven, RunFinished, RunPaused
 from models.runs.follow import Follower
 from models.runs.recording import run_failed
 from models.runs.run import Run
@@ -22,19 +22,24 @@ MAX_FAILURES_AT_STEP = 3
 
 def train_in_local_processes(run: Run, command: Sequence[str], count: int) -> int:
     """Run `command`, which trains `run`, in so many processes until process 0 ends by itself, and return its
-    exit code. The log of the run tells of each restart, and of a failure that ends the training: then the
-    exit code is 1.
+    exit code; 0 too where a process fails after the training has paused or ended. The log of the run tells of
+    each restart, and of a failure that ends the training: then the exit code is 1.
 
     Signals are passed on to the processes. Raises StorageError where they cannot be started.
     """
     follower, furthest, failures, restarts = Follower(run.path), -1, 0, 0
     signals = noted_signals()
+    follower.poll()
+    earlier = follower.history.ended
     while True:
         with storing("the processes"), LocalProcesses(command, count) as processes:
             ended = processes.wait(signals)
         if isinstance(ended, int):
             return ended
         follower.poll()
+        last = follower.history.ended
+        if last is not earlier and isinstance(last, RunPaused | RunFinished):
+            return 0  # what failed since is only the end of the processes
         step = follower.history.step
         failures = 1 if step > furthest else failures + 1
         furthest = max(furthest, step)

@@ -7,9 +7,10 @@ import pytest
 
 from models.processes.local_processes import Failure
 from models.runs import restarts
-from models.runs.events import NoticeGiven, RunFailed, StepFinished
+from models.runs.events import Event, NoticeGiven, RunFailed, StepFinished
 from models.runs.restarts import MAX_RESTARTS, train_in_local_processes
 from models.runs.run import Run
+from tests.models.runs.example_events import finished, paused
 
 
 class Attempts:
@@ -117,6 +118,25 @@ def test_after_a_signal_nothing_is_started_again(
     assert told(run) == [
         "A process failed while the training was to be paused: process 1 was killed by SIGKILL."
     ]
+
+
+@pytest.mark.parametrize("end", [paused(4), finished(4)], ids=["paused", "finished"])
+@pytest.mark.parametrize("signal_came", [False, True])
+def test_a_process_that_fails_after_the_end_changes_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, signals: list[int], end: Event, signal_came: bool
+) -> None:
+    signals += [15] * signal_came
+    record = Run.record
+    monkeypatch.setattr(Run, "record", lambda run, events: record(run, [*events, end]))
+    assert train(run, monkeypatch, (4, KILLED)) == 0
+    assert told(run) == []
+
+
+def test_an_end_of_an_earlier_training_does_not_count(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in run.record([step(4), paused(4)]):
+        pass
+    assert train(run, monkeypatch, (0, KILLED), (0, 0)) == 0
+    assert [one[:30] for one in told(run)] == ["Process 1 was killed by SIGKIL"]
 
 
 def test_the_exit_code_of_process_0_is_passed_on(run: Run, tmp_path: Path) -> None:
