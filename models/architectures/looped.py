@@ -14,7 +14,8 @@ With `gated`, one pass is a dense model of the same blocks, and the further ones
     u <- norm(keep * s + inject * x);    s <- s + gate * (core(u) - u), `cycles` - 1 times
     logits = head(norm(coda(s)))
 
-`gate` is a learned vector that starts at 0.1. So a model that learned with one pass can go on with more.
+`gate` is a learned vector that starts at `first_gate`. So a model that learned with one pass can go on with
+more.
 
 Depth: `cycles` is the number of passes of the core; `steps` is ignored.
 """
@@ -36,9 +37,6 @@ from models.layers.initialise import initialise
 from models.layers.norm import rms_norm
 from models.recursive_lm import Hidden, Output, RecursiveLM, States
 from models.settings import require
-
-FIRST_GATE = 0.1
-"""What a new gate lets in of the change that a pass makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +66,8 @@ class LoopedConfig(ModelConfig):
     """The largest number of passes in training."""
     gated: bool = False
     """Whether the first pass is that of a dense model, and a gate lets in what the further ones change."""
+    first_gate: float = 0.1
+    """What the gate of a new gated model lets in of the change that a pass makes."""
     d_feed_forward: int | None = None
     """Hidden width of each block's feed-forward network. None: 8/3 of d_model, in steps of 32."""
     tied: bool = False
@@ -77,6 +77,7 @@ class LoopedConfig(ModelConfig):
         ModelConfig.__post_init__(self)
         for name in ("prelude_layers", "core_layers", "coda_layers", "max_cycles"):
             require(1 <= getattr(self, name) <= 64, f"model.{name}", getattr(self, name), "1 to 64")
+        require(0 < self.first_gate <= 1, "model.first_gate", self.first_gate, "above 0, up to 1")
         hidden = self.d_feed_forward
         require(hidden is None or hidden >= 8, "model.d_feed_forward", hidden, "at least 8")
 
@@ -107,7 +108,7 @@ class Looped(RecursiveLM):
         self.keep = nn.Parameter(torch.ones(width))
         self.inject = nn.Parameter(torch.ones(width))
         if config.gated:
-            self.gate = nn.Parameter(torch.full((width,), FIRST_GATE))
+            self.gate = nn.Parameter(torch.full((width,), config.first_gate))
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         initialise(self)
         if config.tied:

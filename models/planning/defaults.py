@@ -35,8 +35,12 @@ SHORT_MINUTES = 4.0
 SHORT_EVALUATION_TOKENS = 4096
 SHALLOW_FRACTION = 0.4
 GATED_SHALLOW_FRACTION = 0.9
-"""Of a model whose first pass is that of a dense one: depth costs time, and buys little on plain text
-(docs/recipe.md)."""
+"""Of a model whose first pass is that of a dense one: depth costs time, and buys little on a text that is
+read a few times (docs/recipe.md)."""
+REPEATED_SHALLOW_FRACTION = 0.8
+REPEATED_FIRST_GATE = 0.3
+"""Of such a model where a text is read as often as the last row of REGULARISATION says: more depth in
+training, and passes that change more, keep it from being learned by heart (docs/recipe.md)."""
 MIN_CONTEXT = 8
 """Tokens below which a context is not shortened for the sake of a small text."""
 MIN_VALIDATION_TOKENS = 16
@@ -68,6 +72,16 @@ def suggested_regularisation(epochs: float, tokens_per_parameter: float) -> floa
     if tokens_per_parameter < TOKENS_BEFORE_OVERFITTING:
         return 0.0
     return max((share for least, share in REGULARISATION if epochs >= least), default=0.0)
+
+
+def suggested_for_repeated_reading(model: ModelConfig, share: float) -> tuple[Settings, Settings]:
+    """The settings of the model and of its training where `share` is what `suggested_regularisation` says."""
+    of_model: Settings = {"dropout": share}
+    of_training: Settings = {"weight_decay": share}
+    if share >= REGULARISATION[-1][1] and getattr(model, "gated", False):
+        of_model["first_gate"] = REPEATED_FIRST_GATE
+        of_training["shallow_fraction"] = REPEATED_SHALLOW_FRACTION
+    return of_model, of_training
 
 
 def suggested_training(training: TrainingConfig, model: ModelConfig) -> Settings:

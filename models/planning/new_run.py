@@ -1,7 +1,7 @@
 """From a request and its text to the plan of a new run: nothing is written until it starts."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from models.cost.estimate import Estimate, require_memory, sequences_at_once, si
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,
+    suggested_for_repeated_reading,
     suggested_minutes,
     suggested_model,
     suggested_regularisation,
@@ -42,6 +43,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced
 from models.runs.progress import read_corpus
 from models.runs.run_names import suggest_name
+from models.settings import Settings
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""
@@ -93,10 +95,7 @@ def plan_new_run(
     yield from _normalisation_notice(corpus, tokenizer)
     yield from _technical_notice(corpus, tokenizer, resolved)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
-    suggested = suggested_training(training, model)
-    training = replace(
-        training, **{name: value for name, value in suggested.items() if name not in resolved.chosen}
-    )
+    training = replace(training, **_left_open(suggested_training(training, model), resolved.chosen))
     layout = skeleton(model)
     training = yield from _fitted_to_memory(resolved, data, layout, training)
     draft = TextPlan(
@@ -133,12 +132,16 @@ def _regularised(
     """Both with what keeps the model from learning the text by heart, as often as this machine will read it
     in the time there is; what was chosen stays."""
     read = expected_tokens(training, model, data, expected.tokens_per_second)
-    suggested = suggested_regularisation(read / max(1, data.train_tokens), read / expected.parameters)
-    if resolved.created is None and "dropout" not in resolved.model:
-        model = replace(model, dropout=suggested)
-    if "weight_decay" not in resolved.chosen:
-        training = replace(training, weight_decay=suggested)
-    return model, training
+    share = suggested_regularisation(read / max(1, data.train_tokens), read / expected.parameters)
+    of_model, of_training = suggested_for_repeated_reading(model, share)
+    if resolved.created is None:
+        model = replace(model, **_left_open(of_model, resolved.model))
+    return model, replace(training, **_left_open(of_training, resolved.chosen))
+
+
+def _left_open(suggested: Settings, chosen: Collection[str]) -> Settings:
+    """What is suggested of the settings that nobody chose."""
+    return {name: value for name, value in suggested.items() if name not in chosen}
 
 
 def _text_notices(corpus: Corpus, data: TokenCounts) -> Iterator[Event]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from data.errors import UsageError
 from models.architectures import build_model, model_config
 from models.depth import Depth
 from models.recursive_lm import RecursiveLM
@@ -47,3 +48,10 @@ def test_a_gate_learns_only_where_there_are_passes() -> None:
     assert model.gate.grad is None
     model.training_loss(tokens[:, :-1], tokens[:, 1:], Depth(2)).total.backward()
     assert (model.gate.grad != 0).any()  # type: ignore[union-attr]
+
+
+def test_the_first_gate_is_chosen() -> None:
+    assert set(new_model("looped", gated=True, first_gate=0.3).gate.tolist()) == {torch.tensor(0.3).item()}  # type: ignore[operator,union-attr]
+    for wrong in (0.0, -0.1, 1.5):
+        with pytest.raises(UsageError, match="first_gate"):
+            new_model("looped", gated=True, first_gate=wrong)

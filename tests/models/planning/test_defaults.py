@@ -64,6 +64,8 @@ def test_a_fast_machine_that_reads_a_text_often_regularises(
     found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0), tmp_path))
     assert isinstance(found, TextPlan)
     assert (found.model.dropout, found.training.weight_decay) == (dropout, dropout)
+    depth = (found.model.first_gate, found.training.shallow_fraction)  # type: ignore[attr-defined]
+    assert depth == ((0.3, 0.8) if dropout == 0.3 else (0.1, 0.9))
 
 
 def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,11 +87,17 @@ def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: p
 
 def test_what_was_chosen_stays(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 400)
-    settings = {"model.dropout": 0.05, "training.weight_decay": 0.01}
+    settings = {
+        "model.dropout": 0.05,
+        "training.weight_decay": 0.01,
+        "model.first_gate": 0.2,
+        "training.shallow_fraction": 0.6,
+    }
     request = train_request(paths=(str(tmp_path / "book.txt"),), epochs=12.0, settings=settings)
     found = result_of(plan(request, tmp_path))
     assert isinstance(found, TextPlan)
     assert (found.model.dropout, found.training.weight_decay) == (0.05, 0.01)
+    assert (found.model.first_gate, found.training.shallow_fraction) == (0.2, 0.6)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
