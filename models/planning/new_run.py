@@ -116,7 +116,7 @@ def plan_new_run(
     yield PlanDrafted(rows=dict(draft.rows()))
     expected = expected_estimate(layout, training, resolved.device, resolved.processes)
     model, training = _regularised(resolved, model, training, data, expected)
-    if model != draft.model:  # dropout takes time
+    if (model, training) != (draft.model, draft.training):  # dropout and depth take time
         layout = skeleton(model)
         expected = expected_estimate(layout, training, resolved.device, resolved.processes)
     return replace(draft, model=model, training=training, skeleton=layout, estimate=expected)

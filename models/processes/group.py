@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from data.errors import UsageError
@@ -58,12 +58,9 @@ class ProcessGroup:
         if has_gpus:
             torch.cuda.set_device(place.local_rank)
         try:
-            # torchrun keeps the addresses of processes that it has started before under the same names.
-            found, _, _ = next(rendezvous("env://", place.rank, place.count, timeout=LONGEST_WAIT))
-            addresses = PrefixStore(f"rlm-{place.restarts}-{place.count}", found)
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if has_gpus else "gloo",
-                store=addresses,
+                store=_addresses(place),
                 rank=place.rank,
                 world_size=place.count,
                 timeout=LONGEST_WAIT,
@@ -71,6 +68,8 @@ class ProcessGroup:
         except (RuntimeError, ValueError) as error:
             first_line = str(error).strip().partition("\n")[0]
             hint = "Another port may help: torchrun --master-port PORT."
+            if place.meeting_file:
+                hint = "Train in one process: leave --nproc out."
             if isinstance(error, ValueError):  # of a variable
                 hint = "Start with torchrun, which sets it, or unset RANK and WORLD_SIZE."
             raise UsageError(f"The processes cannot reach each other: {first_line}", hint=hint) from error
@@ -134,6 +133,17 @@ class ProcessGroup:
         dist.destroy_process_group()
         if self.outlives_leaving:
             time.sleep(_LAST_WORK_S)
+
+
+def _addresses(place: Placement) -> Store:
+    """Where the processes find each other. Raises RuntimeError, or ValueError for a variable of torchrun."""
+    if place.meeting_file:
+        store: Store = dist.FileStore(place.meeting_file, place.count)  # type: ignore[attr-defined]
+        store.set_timeout(LONGEST_WAIT)
+        return store
+    # torchrun keeps the addresses of processes that it has started before under the same names.
+    found, _, _ = next(rendezvous("env://", place.rank, place.count, timeout=LONGEST_WAIT))
+    return PrefixStore(f"rlm-{place.restarts}-{place.count}", found)
 
 
 def _padded(part: bytes, size: int) -> Tensor:

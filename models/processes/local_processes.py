@@ -1,13 +1,11 @@
 """The processes of one training on this machine: how they are started, and which of them failed.
 
-They find each other by the variables that torchrun sets too (models/processes/placement.py). Works without
-torch.
+They learn their numbers from the variables that torchrun sets too, and find each other by a file
+(models/processes/placement.py). Works without torch.
 """
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data.plain_file import UnreadableFileError, read_plain_file
-from models.processes.placement import OTHERS_ENDED
+from models.processes.placement import MEETING_FILE, OTHERS_ENDED
 
 _POLL_S = 0.05
 _PATIENCE_S = 10.0
@@ -40,14 +38,13 @@ class Failure:
 class LocalProcesses:
     """So many processes that run `command`. With a context, none of them outlives it."""
 
-    def __init__(self, command: Sequence[str], count: int) -> None:
-        """Start them. Raises OSError."""
+    def __init__(self, command: Sequence[str], count: int, inherited: Mapping[str, str]) -> None:
+        """Start them with the environment variables `inherited` and some more. Raises OSError."""
         self._folder = tempfile.TemporaryDirectory(prefix="rlm-processes-")
         self._processes: list[subprocess.Popen[bytes]] = []
-        port = _free_port()
         try:
             for rank in range(count):
-                environment = _environment(rank, count, port, self._error_file(rank))
+                environment = _environment(rank, count, Path(self._folder.name), inherited)
                 self._processes.append(subprocess.Popen(command, env=environment))
         except OSError:
             self.close()
@@ -96,7 +93,7 @@ class LocalProcesses:
         return Failure(None, "ended, and nothing says why")
 
     def _error_file(self, rank: int) -> Path:
-        return Path(self._folder.name) / f"{rank}.json"
+        return _error_file(Path(self._folder.name), rank)
 
 
 def noted_signals() -> list[int]:
@@ -112,27 +109,23 @@ def noted_signals() -> list[int]:
     return came
 
 
-def _environment(rank: int, count: int, port: int, error_file: Path) -> Mapping[str, str]:
-    """The variables of one of the processes. Each computes in one thread where nothing else is said."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC_")}
+def _error_file(folder: Path, rank: int) -> Path:
+    return folder / f"{rank}.json"
+
+
+def _environment(rank: int, count: int, folder: Path, inherited: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of one of the processes, which meet in `folder`. Each has one thread by default."""
+    kept = {name: value for name, value in inherited.items() if not name.startswith("TORCHELASTIC_")}
     return {
         "OMP_NUM_THREADS": "1",
-        **inherited,
+        **kept,
         "RANK": str(rank),
         "WORLD_SIZE": str(count),
         "LOCAL_RANK": str(rank),
         "LOCAL_WORLD_SIZE": str(count),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_ERROR_FILE": str(error_file),
+        MEETING_FILE: str(folder / "addresses"),
+        "TORCHELASTIC_ERROR_FILE": str(_error_file(folder, rank)),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _told(error_file: Path) -> str | None:

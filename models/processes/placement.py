@@ -11,6 +11,8 @@ from data.errors import UsageError
 
 OTHERS_ENDED = 75
 """The exit code of a process that ended because another one had."""
+MEETING_FILE = "RLM_MEETING_FILE"
+"""The variable with the `meeting_file` of the processes that rlm starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Placement:
     """The name of the launch, the same after a restart."""
     is_named: bool = False
     """Whether the launch was given that name, so that no other one has it."""
+    meeting_file: str = ""
+    """Where the processes of this machine leave their addresses; none where torchrun keeps them."""
 
 
 def is_launched(variables: Mapping[str, str]) -> bool:
@@ -81,6 +85,7 @@ def placement(variables: Mapping[str, str]) -> Placement | None:
             restarts=int(variables.get("TORCHELASTIC_RESTART_COUNT", 0)),
             launch=name if (is_named := name not in ("", "none")) else f"none-{os.getppid()}",
             is_named=is_named,
+            meeting_file=variables.get(MEETING_FILE, ""),
         )
         if not 0 <= found.rank < found.count or not 0 <= found.local_rank < found.local_count:
             raise ValueError

@@ -3,7 +3,7 @@
 A failure that comes again at the same step would come each time, so the training ends after a few of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from data.storage import storing
 from models.errors import ProcessesFailedError
@@ -20,10 +20,14 @@ MAX_FAILURES_AT_STEP = 3
 """After so many failures without a further step, they are not."""
 
 
-def train_in_local_processes(run: Run, command: Sequence[str], count: int) -> int:
-    """Run `command`, which trains `run`, in so many processes until process 0 ends by itself, and return its
-    exit code; 0 too where a process fails after the training has paused or ended. The log of the run tells of
-    each restart, and of a failure that ends the training: then the exit code is 1.
+def train_in_local_processes(
+    run: Run, command: Sequence[str], count: int, inherited: Mapping[str, str]
+) -> int:
+    """Run `command`, which trains `run`, in so many processes with the environment variables `inherited`,
+    until process 0 ends by itself, and return its exit code.
+
+    The code is 0 too where a process fails after the training has paused or ended. The log of the run tells
+    of each restart, and of a failure that ends the training: then the exit code is 1.
 
     Signals are passed on to the processes. Raises StorageError where they cannot be started.
     """
@@ -32,7 +36,7 @@ def train_in_local_processes(run: Run, command: Sequence[str], count: int) -> in
     follower.poll()
     earlier = follower.history.ended
     while True:
-        with storing("the processes"), LocalProcesses(command, count) as processes:
+        with storing("the processes"), LocalProcesses(command, count, inherited) as processes:
             ended = processes.wait(signals)
         if isinstance(ended, int):
             return ended

@@ -47,7 +47,7 @@ def train_run(
         if planned_at is not None:
             arguments += ["--planned-at", str(planned_at)]
         run = Run.open(folder, folder.parent)
-        raise typer.Exit(train_in_local_processes(run, rlm_command(arguments), processes))
+        raise typer.Exit(train_in_local_processes(run, rlm_command(arguments), processes, os.environ))
     from rlm_cli.training_session import follow_training
 
     output = Output.of(quiet=True)

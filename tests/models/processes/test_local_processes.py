@@ -1,6 +1,7 @@
 """Processes of one training: which of them failed, and why."""
 
 import json
+import os
 import signal
 import sys
 import time
@@ -33,7 +34,7 @@ def command(script: str) -> list[str]:
 
 
 def outcome(script: str, processes: int = 2) -> int | Failure:
-    with LocalProcesses(command(script), processes) as started:
+    with LocalProcesses(command(script), processes, os.environ) as started:
         return started.wait()
 
 
@@ -61,12 +62,12 @@ def test_who_failed(script: str, ended: int | Failure) -> None:
 
 
 def test_each_knows_its_place(tmp_path: Path) -> None:
-    names = ["RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"]
+    names = ["RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "RLM_MEETING_FILE"]
     write = f"json.dump([os.environ[n] for n in {names}], open({str(tmp_path)!r} + f'/{{rank}}', 'w'))"
     assert outcome(write, 3) == 0
     found = [json.loads((tmp_path / str(rank)).read_text()) for rank in range(3)]
-    assert [one[:5] for one in found] == [[rank, "3", rank, "3", "127.0.0.1"] for rank in "012"]
-    assert len({one[5] for one in found}) == 1
+    assert [one[:4] for one in found] == [[rank, "3", rank, "3"] for rank in "012"]
+    assert len({one[4] for one in found}) == 1
 
 
 def test_one_that_waits_for_an_ended_one_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +85,7 @@ signal.signal(signal.SIGTERM, note)
 open({str(tmp_path)!r} + f"/ready{{rank}}", "w")
 time.sleep(60)
 """
-    with LocalProcesses(command(script), 2) as started:
+    with LocalProcesses(command(script), 2, os.environ) as started:
         while len(list(tmp_path.glob("ready*"))) < 2:
             time.sleep(0.01)
         assert started.wait([signal.SIGTERM]) == 0

@@ -1,5 +1,6 @@
 """Several processes are started again where one fails, and each time it is told, until no step is gained."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class Attempts:
     def __init__(self, run: Run, *attempts: tuple[int, int | Failure]) -> None:
         self.run, self.left, self.commands = run, list(attempts), list[list[str]]()
 
-    def __call__(self, command: list[str], count: int) -> "Attempts":
+    def __call__(self, command: list[str], count: int, inherited: dict[str, str]) -> "Attempts":
         self.commands.append([*command, str(count)])
         return self
 
@@ -58,7 +59,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def train(run: Run, monkeypatch: pytest.MonkeyPatch, *attempts: tuple[int, int | Failure]) -> int:
     processes = Attempts(run, *attempts)
     monkeypatch.setattr(restarts, "LocalProcesses", processes)
-    code = train_in_local_processes(run, ["rlm"], 2)
+    code = train_in_local_processes(run, ["rlm"], 2, {})
     assert not processes.left and set(map(tuple, processes.commands)) == {("rlm", "2")}
     return code
 
@@ -141,5 +142,5 @@ def test_an_end_of_an_earlier_training_does_not_count(run: Run, monkeypatch: pyt
 
 def test_the_exit_code_of_process_0_is_passed_on(run: Run, tmp_path: Path) -> None:
     script = "import os, sys; sys.exit(2 if os.environ['RANK'] == '0' else 75)"
-    assert train_in_local_processes(run, [sys.executable, "-I", "-S", "-c", script], 2) == 2
+    assert train_in_local_processes(run, [sys.executable, "-I", "-S", "-c", script], 2, os.environ) == 2
     assert told(run) == []

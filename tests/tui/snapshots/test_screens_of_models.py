@@ -127,6 +127,8 @@ def test_inside_a_model(chatty: Run, drive) -> None:
         screen = pilot.app.screen
         assert isinstance(screen, InsideScreen)
         view = screen.query_one(TraceView)
+        suggesting = [worker for worker in pilot.app.workers if worker.group == "suggest"]
+        await pilot.app.workers.wait_for_complete(suggesting)
         view.suggest(recorded_results.TEXT)
         screen.work.weights_time = NOW - 2 * HOUR
         screen._write_title()
