@@ -133,6 +133,17 @@ def test_a_random_kill_loses_nothing(new_run: NewRun, host: Host) -> None:
     kill_at_random(new_run, host, times=1)
 
 
+def killed_once(host: Host, new: Callable[[str], Run]) -> Run:
+    """A run that `new` made with a name, of which the training was killed, and then went on to its end."""
+    draw = random.Random(5)
+    for generation in range(20):
+        run = new(f"run-{generation}")
+        if host.trains(run, draw.uniform(0.0, 0.3))[0]:
+            assert not host.trains(run)[0]
+            return run
+    pytest.fail("the kills miss the training")
+
+
 def test_a_mix_whose_training_is_killed_ends_as_if_it_never_was(
     fast_training: None, host: Host, tmp_path: Path
 ) -> None:
@@ -143,15 +154,7 @@ def test_a_mix_whose_training_is_killed_ends_as_if_it_never_was(
     tables = write_tables(tmp_path / "tables")
     reference = new_mix_run("reference", tables, tmp_path)
     list(reference.record(train(reference)))
-    draw, killed = random.Random(5), False
-    for generation in range(20):
-        run = new_mix_run(f"run-{generation}", tables, tmp_path)
-        killed = host.trains(run, draw.uniform(0.0, 0.3))[0]
-        if killed:
-            break
-    assert killed, "the kills miss the training"
-    assert not host.trains(run)[0]
-    assert_same_end(run, reference)
+    assert_same_end(killed_once(host, lambda name: new_mix_run(name, tables, tmp_path)), reference)
 
 
 def test_a_text_after_a_mix_whose_training_is_killed_ends_as_if_it_never_was(
@@ -174,15 +177,7 @@ def test_a_text_after_a_mix_whose_training_is_killed_ends_as_if_it_never_was(
 
     reference = going_on("reference")
     list(reference.record(train(reference)))
-    draw, killed = random.Random(5), False
-    for generation in range(20):
-        run = going_on(f"run-{generation}")
-        killed = host.trains(run, draw.uniform(0.0, 0.3))[0]
-        if killed:
-            break
-    assert killed, "the kills miss the training"
-    assert not host.trains(run)[0]
-    assert_same_end(run, reference)
+    assert_same_end(killed_once(host, going_on), reference)
 
 
 @pytest.mark.slow
