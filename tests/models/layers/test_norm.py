@@ -50,9 +50,10 @@ def test_a_gradient_in_another_order() -> None:
 
 def test_training_and_evaluation_agree() -> None:
     torch.manual_seed(0)
-    x, gain = torch.randn(2, 7, 16), torch.rand(16)
+    x, gain = torch.randn(2, 7, 16, requires_grad=True), torch.rand(16)
     with torch.no_grad():
         evaluated = rms_norm(x, gain)
+    assert "RMSNorm" in type(rms_norm(x, gain).grad_fn).__name__  # its own gradient, not torch's
     torch.testing.assert_close(rms_norm(x, gain), evaluated, rtol=1e-6, atol=1e-6)
 
 
