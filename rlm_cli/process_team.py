@@ -1,5 +1,5 @@
-"""Several processes of one training, as torchrun starts them: process 0 runs the command, the others work
-for it."""
+"""Several processes of one training, as torchrun or rlm starts them. Process 0 runs the command, and the
+others work for it."""
 
 import os
 import signal
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def process_team(*, shard: bool = False) -> Iterator["Team | None"]:
-    """The other processes of this training, or None where torchrun did not start this one. With `shard`, they
-    divide the model among them.
+    """The other processes of this training, or None where this one trains alone. With `shard`, they divide
+    the model among them.
 
     In another process than the first, this is all that it does: it works until the first one ends, and exits.
     """
