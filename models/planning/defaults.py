@@ -40,7 +40,7 @@ read a few times (docs/recipe.md)."""
 REPEATED_SHALLOW_FRACTION = 0.8
 REPEATED_FIRST_GATE = 0.3
 """Of such a model where a text is read as often as the last row of REGULARISATION says: more depth in
-training, and passes that change more, keep it from being learned by heart (docs/recipe.md)."""
+training, and passes that change more, make the first pass better (docs/recipe.md)."""
 MIN_CONTEXT = 8
 """Tokens below which a context is not shortened for the sake of a small text."""
 MIN_VALIDATION_TOKENS = 16
