@@ -59,7 +59,8 @@ class _RMSNorm(torch.autograd.Function):
             of_x = normed.mul_(mean.div_(-x.size(-1))).add_(gradient)
         else:
             of_gain = product.reshape(-1, x.size(-1)).sum(0).to(gain.dtype)
-            mean = (product @ gain.to(product.dtype)).unsqueeze(-1)
+            with torch.autocast(x.device.type, enabled=False):  # it would round to its number format
+                mean = (product @ gain.to(product.dtype)).unsqueeze(-1)
             of_x = torch.addcmul(gradient * gain, normed, mean.div_(-x.size(-1)))
         return of_x.mul_(scale).to(x.dtype), of_gain
 

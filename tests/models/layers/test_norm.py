@@ -57,6 +57,16 @@ def test_training_and_evaluation_agree() -> None:
     torch.testing.assert_close(rms_norm(x, gain), evaluated, rtol=1e-6, atol=1e-6)
 
 
+def test_the_gradient_is_the_same_under_autocast() -> None:
+    torch.manual_seed(0)
+    x, gain = torch.randn(2, 7, 16, requires_grad=True), torch.rand(16, requires_grad=True)
+    y, outer = rms_norm(x, gain), torch.randn(2, 7, 16)
+    wanted = torch.autograd.grad(y, (x, gain), outer, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.autograd.grad(y, (x, gain), outer)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
 def test_one_position() -> None:
     x = torch.randn(24, requires_grad=True)
     rms_norm(x, torch.ones(24, requires_grad=True)).sum().backward()
