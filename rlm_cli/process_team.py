@@ -3,8 +3,9 @@ others work for it."""
 
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,32 +35,55 @@ def process_team(*, shard: bool = False) -> Iterator["Team | None"]:
     if place is None:
         yield None
         return
-    from models.processes.group import ProcessGroup
-    from models.training.team import Team
+    with ExitStack() as until_training:
+        until_training.enter_context(_ending_at_once())
+        if place.meeting_file:
+            end_with_starter()
+        from models.processes.group import ProcessGroup
+        from models.training.team import Team
 
-    with _ending_at_once():
         group = ProcessGroup.join(place)
-    if place.rank > 0:
-        raise typer.Exit(_work(group))
-    try:
-        with Team(group, shard=shard) as team:
-            yield team
-    except typer.Exit:
+        if not place.meeting_file:
+            until_training.close()  # else this process is only there to train
+        if place.rank > 0:
+            raise typer.Exit(_work(group))
+        try:
+            with Team(group, shard=shard) as team:
+                yield team
+        except typer.Exit:
+            group.leave()
+            raise
         group.leave()
-        raise
-    group.leave()
 
 
 @contextmanager
 def _ending_at_once() -> Iterator[None]:
     """A signal ends the process at once. Connecting waits where no handler of Python's can run, and nothing
     is open yet."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in _end_signals() if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in heard}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_signals() -> list[int]:
+    """Those that ask a process to end. Windows has no SIGHUP."""
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def end_with_starter() -> None:
+    """From now on, this process gets a SIGTERM when the one that started it ends. Its standard input is a
+    pipe, whose other end nobody else has."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _work(group: "ProcessGroup") -> ExitCode:
@@ -71,9 +95,8 @@ def _work(group: "ProcessGroup") -> ExitCode:
     def note(number: int, frame: "FrameType | None") -> None:
         signals.append(number)
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
-            signal.signal(number, note)
+    for number in _end_signals():
+        signal.signal(number, note)
     try:
         Worker(group, was_interrupted=lambda: bool(signals)).work()
     except ProcessLostError:

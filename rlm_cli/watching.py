@@ -1,11 +1,13 @@
 """Shows a training that runs in another process, and starts one there."""
 
+import signal
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from data.errors import RlmError
 from models.errors import RunError
+from models.processes.local_processes import signal_codes
 from models.runs import events
 from models.runs.detached import exit_code, start_detached
 from models.runs.detached_output import OUTPUT_FILE, last_error, printed, unlogged_failure
@@ -14,6 +16,7 @@ from models.runs.events import Event
 from models.runs.follow import Follower
 from models.runs.history import History
 from models.runs.lock import name_reserved, reserving_lock
+from models.runs.recording import paused_while_opening
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.output import Output
 from rlm_cli.program import program
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 _POLL_S = 0.2
 _LOCK_PATIENCE_S = 2.0  # longer than a training needs from its last event to letting go of the lock
 _ENDS = (events.RunPaused, events.RunFailed, events.RunFinished)
+_STOPPED = {
+    code
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if (number := getattr(signal, name, None)) is not None  # Windows has no SIGHUP
+    for code in signal_codes(number)
+}
+"""The exit codes of a process that a signal asked to end."""
 _CODES = {"DivergedError": ExitCode.DIVERGED, "UsageError": ExitCode.USAGE}
 """The exit code of a training by the kind of its error; FAILED for every other one."""
 
@@ -80,6 +90,7 @@ def train_detached(
         output.result(reference(run))
         output.say(f"Follow it:  {program()} watch {quoted_reference(run)}")
         return ExitCode.OK
+    log_stop(run, follower, earlier, exit_code(process))
     ended = follower.history.ended
     if ended is None or ended is earlier:
         output.error(last_error(printed(log)[printed_before:]) or _ended_without_a_word(run))
@@ -91,20 +102,38 @@ def train_detached(
     return ExitCode.FAILED if code is None or code < 0 else code
 
 
-def start_training(run: "Run", planned_at: float | None, processes: int = 1, *, shard: bool = False) -> int:
+def log_stop(run: "Run", follower: Follower, earlier: Event | None, code: int | None) -> None:
+    """Log a pause of `run` where its log has no other end than `earlier`, and the exit `code` of the process
+    that was to train it says that a signal ended it: it could not answer yet."""
+    if code not in _STOPPED or follower.history.ended not in (None, earlier):
+        return
+    for _ in run.record([paused_while_opening(run)]):
+        pass
+    follower.poll()
+
+
+def start_training(
+    run: "Run",
+    planned_at: float | None,
+    processes: int = 1,
+    *,
+    shard: bool = False,
+    is_attached: bool = False,
+) -> int:
     """Start `rlm train-run` for `run`, which stays reserved for it. The process id is returned. With `shard`,
-    the processes divide the model among them."""
+    the processes divide the model among them. With `is_attached`, several processes pause where this one
+    ends."""
     arguments = ["train-run", str(run.path), "--program", program(), *(["--shard"] if shard else [])]
     if planned_at is not None:
         arguments += ["--planned-at", str(planned_at)]
     with reserving_lock(run.path) as reservation:  # so that it belongs to nobody else until the other has it
         inherited = [] if reservation is None else [reservation]
         if processes > 1:  # the process that starts them keeps it open, over every restart
-            arguments += ["--nproc", str(processes)]
+            arguments += ["--nproc", str(processes), *(["--attached"] if is_attached else [])]
         else:
             for number in inherited:
                 arguments += ["--reservation", str(number)]
-        process = start_detached(arguments, run.path / OUTPUT_FILE, inherited)
+        process = start_detached(arguments, run.path / OUTPUT_FILE, inherited, is_attached=is_attached)
         name_reserved(run.path, process)
     return process
 

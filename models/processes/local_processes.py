@@ -1,7 +1,8 @@
 """The processes of one training on this machine: how they are started, and which of them failed.
 
 They learn their numbers from the variables that torchrun sets too, and find each other by a file
-(models/processes/placement.py). Works without torch.
+(models/processes/placement.py). The standard input of each is a pipe that ends when the process that started
+them does, even if that was killed. Works without torch.
 """
 
 import json
@@ -35,6 +36,11 @@ class Failure:
     """What became of it, as the end of a sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A signal ended the processes: they could not answer it yet."""
+
+
 class LocalProcesses:
     """So many processes that run `command`. With a context, none of them outlives it."""
 
@@ -45,7 +51,7 @@ class LocalProcesses:
         try:
             for rank in range(count):
                 environment = _environment(rank, count, Path(self._folder.name), inherited)
-                self._processes.append(subprocess.Popen(command, env=environment))
+                self._processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE))
         except OSError:
             self.close()
             raise
@@ -61,13 +67,15 @@ class LocalProcesses:
         for process in self._processes:
             process.kill()
             process.wait()
+            assert process.stdin is not None, "it is a pipe"
+            process.stdin.close()
         self._folder.cleanup()
 
-    def wait(self, signals: Sequence[int] = ()) -> "int | Failure":
+    def wait(self, signals: Sequence[int] = ()) -> "int | Failure | Stopped":
         """Wait until they have ended, and pass on each of `signals`, which may grow meanwhile.
 
-        The exit code of process 0 where it ended by itself: it decides, and it has told its error. Else the
-        failure after which all are to be started again.
+        The exit code of process 0 where it ended by itself: it decides, and it has told its error. Else
+        Stopped, or the failure after which all are to be started again.
         """
         deadline, passed_on = None, 0
         while None in (codes := [process.poll() for process in self._processes]):
@@ -78,18 +86,22 @@ class LocalProcesses:
             if deadline is None and (codes[0] is not None or any(codes)):
                 deadline = time.monotonic() + _PATIENCE_S
             if deadline is not None and time.monotonic() > deadline:
-                return self._outcome(codes)  # the others wait for something that does not come
+                break  # the others wait for something that does not come
             time.sleep(_POLL_S)
-        return self._outcome(codes)
+        return self._outcome(codes, signals)
 
-    def _outcome(self, codes: Sequence[int | None]) -> "int | Failure":
-        first = codes[0]
+    def _outcome(self, codes: Sequence[int | None], signals: Sequence[int]) -> "int | Failure | Stopped":
+        first, told = codes[0], [_told(self._error_file(rank)) for rank in range(len(codes))]
+        if first != 0 and not any(told) and _all_ended_by(signals, codes):
+            return Stopped()
         if first is not None and first >= 0 and first != OTHERS_ENDED:
             return first
-        told = [_told(self._error_file(rank)) for rank in range(len(codes))]
-        for rank, (code, error) in enumerate(zip(codes, told, strict=True)):
-            if error is not None or code not in (None, 0, OTHERS_ENDED):
-                return Failure(rank, _reason(code or 0, error))
+        for rank, error in enumerate(told):
+            if error is not None:
+                return Failure(rank, f"ended with an error: {error.rstrip('.')}")
+        for rank, code in enumerate(codes):
+            if code not in (None, 0, OTHERS_ENDED):
+                return Failure(rank, _reason(code))
         return Failure(None, "ended, and nothing says why")
 
     def _error_file(self, rank: int) -> Path:
@@ -107,6 +119,18 @@ def noted_signals() -> list[int]:
         if (number := getattr(signal, name, None)) is not None:  # Windows has no SIGHUP
             signal.signal(number, note)
     return came
+
+
+def signal_codes(number: int) -> tuple[int, int]:
+    """The exit codes of a process that a signal ended: without, and with a handler of its own."""
+    return -number, 128 + number
+
+
+def _all_ended_by(signals: Sequence[int], codes: Sequence[int | None]) -> bool:
+    """Whether one of `signals` ended processes with these exit codes, and nothing else did. Some may wait for
+    those that ended."""
+    by_signal = {code for number in signals for code in signal_codes(number)}
+    return not by_signal.isdisjoint(codes) and by_signal.union({None, 0, OTHERS_ENDED}).issuperset(codes)
 
 
 def _error_file(folder: Path, rank: int) -> Path:
@@ -137,9 +161,7 @@ def _told(error_file: Path) -> str | None:
     return None
 
 
-def _reason(code: int, error: str | None) -> str:
-    if error is not None:
-        return f"ended with an error: {error.rstrip('.')}"
+def _reason(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     with suppress(ValueError):

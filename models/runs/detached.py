@@ -18,17 +18,20 @@ runpy.run_module("rlm_cli", run_name="__main__", alter_sys=True)"""
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
-def start_detached(arguments: Sequence[str], log: Path, inherited: Collection[int] = ()) -> int:
+def start_detached(
+    arguments: Sequence[str], log: Path, inherited: Collection[int] = (), *, is_attached: bool = False
+) -> int:
     """Start `rlm` with `arguments` in a session of its own, and return its process id.
 
-    It reads nothing, and what it prints is added to the file `log`. It finds the packages that this process
+    It reads nothing, and what it prints is added to the file `log`. With `is_attached`, its standard input is
+    a pipe that ends when this process does. It finds the packages that this process
     found, and runs in the same folder. It has the open files `inherited` too, under the same numbers. Raises
     StorageError where it cannot be started.
     """
     with storing("the output of the detached process"), open_to_append(log) as output:
         child = subprocess.Popen(
             rlm_command(arguments),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if is_attached else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -62,6 +65,11 @@ def kill(process: int) -> None:
         for one in (first, *started):
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
+
+
+def interrupt(process: int) -> None:
+    """Ask a process of `start_detached` to end: a training pauses. Nothing where it has ended."""
+    _started[process].terminate()
 
 
 def exit_code(process: int) -> int | None:

@@ -4,14 +4,19 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from data.errors import RlmError, StorageError, UsageError
 from models.errors import ProcessLostError, RunBusyError, in_command
+from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.event_log import LineAppender, append_event
-from models.runs.events import Event, RunFailed
+from models.runs.events import Event, RunFailed, RunPaused
 from models.runs.live_progress import ProgressFile
 from models.runs.lock import folder_identity
 from models.runs.training_log import TrainingLogLines
+
+if TYPE_CHECKING:
+    from models.runs.run import Run
 
 _LONGEST_MESSAGE = 2000  # characters of an error that is not ours: some carry a whole stack
 
@@ -57,6 +62,17 @@ def run_failed(error: Exception, folder: Path) -> RunFailed:
         return RunFailed(kind=kind, message=error.message, hint=hint)
     text = str(error)[:_LONGEST_MESSAGE]
     return RunFailed(kind=kind, message=f"{kind}: {text}" if text else kind)
+
+
+def paused_while_opening(run: "Run") -> RunPaused:
+    """A pause before the next step: the run stands at its newest checkpoint, or at step 0."""
+    newest = newest_checkpoint(run.checkpoints_path)
+    if newest is None or newest.state.is_initial:
+        return RunPaused(step=0, total_steps=0, path=str(run.path))
+    total_steps = newest.state.schedule.last_step
+    if newest.step >= total_steps:  # it is to go on, and how far is not planned yet
+        total_steps = 0
+    return RunPaused(step=newest.step, total_steps=total_steps, path=str(run.path))
 
 
 class _Logs:

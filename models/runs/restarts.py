@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from data.storage import storing
 from models.errors import ProcessesFailedError
-from models.processes.local_processes import Failure, LocalProcesses, noted_signals
+from models.processes.local_processes import Failure, LocalProcesses, Stopped, noted_signals
 from models.runs.detached_output import OUTPUT_FILE
-from models.runs.events import Event, NoticeGiven, RunFinished, RunPaused
+from models.runs.events import Event, NoticeGiven, RunFailed, RunFinished, RunPaused
 from models.runs.follow import Follower
-from models.runs.recording import run_failed
+from models.runs.recording import paused_while_opening, run_failed
 from models.runs.run import Run
 
 MAX_RESTARTS = 30
@@ -29,13 +29,14 @@ def train_in_local_processes(
     The code is 0 too where a process fails after the training has paused or ended. The log of the run tells
     of each restart, and of a failure that ends the training: then the exit code is 1.
 
-    Signals are passed on to the processes. Raises StorageError where they cannot be started.
+    Signals are passed on to the processes, which pause the training. One that comes before they can do this
+    ends them, and counts as a pause too. Raises StorageError where they cannot be started.
     """
     follower, furthest, failures, restarts = Follower(run.path), -1, 0, 0
     signals = noted_signals()
     follower.poll()
     earlier = follower.history.ended
-    while True:
+    while not signals:
         with storing("the processes"), LocalProcesses(command, count, inherited) as processes:
             ended = processes.wait(signals)
         if isinstance(ended, int):
@@ -44,6 +45,10 @@ def train_in_local_processes(
         last = follower.history.ended
         if last is not earlier and isinstance(last, RunPaused | RunFinished):
             return 0  # what failed since is only the end of the processes
+        if last is not earlier and isinstance(last, RunFailed):
+            return 1
+        if isinstance(ended, Stopped):
+            break
         step = follower.history.step
         failures = 1 if step > furthest else failures + 1
         furthest = max(furthest, step)
@@ -61,6 +66,8 @@ def train_in_local_processes(
         message = f"{words[0].upper()}{words[1:]}, {when}. All start again at the newest checkpoint."
         _record(run, [NoticeGiven(message=message, is_warning=True)])
         restarts += 1
+    _record(run, [paused_while_opening(run)])
+    return 0
 
 
 def _why_it_ends(failures: int, restarts: int, furthest: int, *, has_signal: bool) -> str | None:

@@ -3,9 +3,7 @@
 from typing import TYPE_CHECKING
 
 from models.evaluation.loss import perplexity
-from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.events import EvaluationFinished, RunFinished, RunPaused, RunStarted, StepFinished
-from models.runs.run import Run
 
 if TYPE_CHECKING:
     from models.training.session import Session
@@ -135,11 +133,3 @@ def run_paused(session: "Session") -> RunPaused:
     return RunPaused(
         step=session.counters.step, total_steps=session.schedule.last_step, path=str(session.run.path)
     )
-
-
-def paused_while_opening(run: Run) -> RunPaused:
-    """A pause before the next step: the run stands at its newest checkpoint, or at step 0."""
-    newest = newest_checkpoint(run.checkpoints_path)
-    if newest is None or newest.state.is_initial:
-        return RunPaused(step=0, total_steps=0, path=str(run.path))
-    return RunPaused(step=newest.step, total_steps=newest.state.schedule.last_step, path=str(run.path))

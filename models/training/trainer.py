@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from models.processes.group import noticing_lost_processes
 from models.runs.events import Event
+from models.runs.recording import paused_while_opening
 from models.runs.run import Run
 from models.training.control import Control, until_paused
 from models.training.grow import grow, growths_due
 from models.training.open import open_session
-from models.training.reports import paused_while_opening, run_paused, run_started, step_finished
+from models.training.reports import run_paused, run_started, step_finished
 from models.training.session import Session
 from models.training.team import Team
 

@@ -11,7 +11,7 @@ from data.errors import RlmError
 from models.errors import ProcessLostError
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
-from rlm_cli.process_team import process_team
+from rlm_cli.process_team import end_with_starter, process_team
 from rlm_cli.program import set_program
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def train_run(
         int | None,
         typer.Option(metavar="FILE", help="Number of the open file that reserves the run."),
     ] = None,
+    attached: Annotated[bool, typer.Option("--attached", help="Pause when standard input ends.")] = False,
     shard: Annotated[bool, typer.Option("--shard", help="Divide the model among the processes.")] = False,
     processes: Annotated[int, typer.Option("--nproc", metavar="N", help="Processes that train it.")] = 1,
 ) -> None:
@@ -46,6 +47,8 @@ def train_run(
         arguments = ["train-run", str(folder), "--program", program, *(["--shard"] if shard else [])]
         if planned_at is not None:
             arguments += ["--planned-at", str(planned_at)]
+        if attached:
+            end_with_starter()
         run = Run.open(folder, folder.parent)
         raise typer.Exit(train_in_local_processes(run, rlm_command(arguments), processes, os.environ))
     from rlm_cli.training_session import follow_training

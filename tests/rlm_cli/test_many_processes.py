@@ -65,9 +65,7 @@ def until_idle(run: Run) -> None:
         time.sleep(0.05)
 
 
-def test_a_lost_process_ctrl_c_and_the_background(
-    background_home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_lost_process_ctrl_c_and_a_lost_starter(background_home: Path) -> None:
     home = background_home
     command = [sys.executable, "-m", "rlm_cli", "train", "book.txt", "--name", "owl", "--nproc", "2"]
     shown = subprocess.Popen([*command, *LONG, *SAVING], stderr=subprocess.PIPE, text=True)
@@ -94,13 +92,16 @@ def test_a_lost_process_ctrl_c_and_the_background(
     assert sum(one.startswith("Process 1 was killed by SIGKILL, after step ") for one in notices) == 1
     assert not run.is_busy() and processes_in(home) == []
 
-    assert main(["resume", "owl", "-dq"]) == 0
-    until_steps(run, events[-1].step + 5)
-    assert main(["stop", "owl"]) == 0
+    assert main(["resume", "owl", "--nproc", "2", "-dq"]) == 0
+    step = until_steps(run, events[-1].step + 5)
+    starter = member(home, 0).parent()
+    assert starter is not None and "--nproc" in starter.cmdline()
+    starter.kill()
     until_idle(run)
-    capsys.readouterr()
-    assert main(["show", "owl"]) == 0
-    assert "finished" in capsys.readouterr().out
+    last = list(run.events())[-1]
+    assert isinstance(last, RunPaused) and last.step >= step  # nobody would start them again
+    psutil.wait_procs(left := processes_in(home), timeout=PATIENCE_S)
+    assert not any(one.is_running() for one in left)
 
 
 @pytest.mark.slow
@@ -234,6 +235,57 @@ def test_an_end_that_nothing_tells_is_not_the_one_before(
     shown = capsys.readouterr()
     assert "ended without a word: it crashed, or was killed" in shown.err
     assert "validation loss" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("code", [-signal.SIGTERM, ExitCode.TERMINATED, -signal.SIGINT])
+def test_a_signal_before_the_training_can_answer_is_a_pause(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(many_processes, "start_training", lambda *_, **__: 1)
+    monkeypatch.setattr(many_processes, "exit_code", lambda process: code)
+    capsys.readouterr()
+    assert main(["resume", "owl", "--nproc", "2", "--steps", "1"]) == ExitCode.PAUSED
+    assert capsys.readouterr().err.endswith("Paused, and saved.\nContinue:  rlm resume owl\n")
+    run = Run.open("owl", finished / "runs")
+    assert isinstance(run.history().ended, RunPaused)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGINT, ExitCode.PAUSED)]
+)
+def test_a_signal_while_the_processes_start_is_passed_on(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: ExitCode
+) -> None:
+    passed_on = list[int]()
+
+    def start(*_: object, **__: object) -> int:
+        signal.raise_signal(number)
+        return 123
+
+    monkeypatch.setattr(many_processes, "start_training", start)
+    monkeypatch.setattr(many_processes, "exit_code", lambda _: -signal.SIGTERM if passed_on else None)
+    monkeypatch.setattr(many_processes, "interrupt", passed_on.append)
+    assert main(["resume", "owl", "--nproc", "2", "--steps", "1"]) == code
+    assert passed_on == [123]
+
+
+def test_standard_input_that_ends_is_a_signal_to_end() -> None:
+    script = """
+import signal, sys, time
+from rlm_cli.process_team import end_with_starter
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+end_with_starter()
+print("ready", flush=True)
+time.sleep(60)
+"""
+    started = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdin is not None and started.stdout is not None
+    assert started.stdout.readline() == "ready\n" and started.poll() is None
+    started.stdin.close()
+    assert started.wait(timeout=50) == 7
+    started.stdout.close()
 
 
 @pytest.fixture

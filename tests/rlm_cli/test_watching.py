@@ -235,7 +235,8 @@ def detached(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[i
     ) -> tuple[int, list[str]]:
         given: list[str] = []
 
-        def start(arguments: Sequence[str], log: Path, inherited: Sequence[int]) -> int:
+        def start(arguments: Sequence[str], log: Path, inherited: Sequence[int], *, is_attached: bool) -> int:
+            assert not is_attached
             assert run.is_busy(), "it is reserved while the other process starts"
             with pytest.raises(RunBusyError), run.lock():
                 pass
@@ -296,6 +297,8 @@ def test_a_detached_training_that_starts_is_named(
         ),
         ([], "", -9, "error: The process that trained 'owl' ended without a word"),
         ([paused(0)], "", 130, "Paused"),
+        ([], "", 143, "Paused, and saved.\nContinue:  rlm resume owl"),
+        ([], "", -15, "Paused, and saved.\nContinue:  rlm resume owl"),
     ],
 )
 def test_a_detached_training_that_does_not_start_says_why(
@@ -309,6 +312,7 @@ def test_a_detached_training_that_does_not_start_says_why(
 ) -> None:
     write(run, started(), paused(1))
     (run.path / watching.OUTPUT_FILE).write_text("error: of an earlier training\n")
-    assert detached(events, printed, code)[0] == (code if code > 0 else ExitCode.FAILED)
+    expected = ExitCode.PAUSED if said.startswith("Paused") else code if code > 0 else ExitCode.FAILED
+    assert detached(events, printed, code)[0] == expected
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(said) and "earlier" not in err

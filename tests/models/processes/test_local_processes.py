@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.processes import local_processes
-from models.processes.local_processes import Failure, LocalProcesses
+from models.processes.local_processes import Failure, LocalProcesses, Stopped
 from models.processes.placement import OTHERS_ENDED
 
 START = """
@@ -90,6 +91,52 @@ time.sleep(60)
             time.sleep(0.01)
         assert started.wait([signal.SIGTERM]) == 0
     assert [(tmp_path / rank).read_text() for rank in "01"] == ["15", "15"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "ended"),
+    [
+        ("", Stopped()),
+        ("handle(lambda *_: sys.exit(143))", Stopped()),
+        ("if rank == 0: handle(lambda *_: others_ended())", Stopped()),
+        ("handle(lambda *_: sys.exit(0 if rank == 0 else 1))", 0),
+        ("handle(lambda *_: sys.exit(2))", 2),
+        ("handle(lambda *_: die() if rank == 1 else others_ended())", Failure(1, "was killed by SIGKILL")),
+        (
+            "if rank == 1: handle(lambda *_: tell('ValueError: no') or others_ended())",
+            Failure(1, "ended with an error: ValueError: no"),
+        ),
+    ],
+)
+def test_a_signal_ends_those_that_cannot_answer_it_yet(
+    tmp_path: Path, handler: str, ended: int | Failure | Stopped
+) -> None:
+    script = f"""
+handle = lambda handler: signal.signal(signal.SIGTERM, handler)
+{handler}
+open({str(tmp_path)!r} + f"/{{rank}}", "w")
+time.sleep(60)
+"""
+    with LocalProcesses(command(script), 2, os.environ) as started:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.01)
+        assert started.wait([signal.SIGTERM]) == ended
+
+
+def test_standard_input_ends_with_the_process_that_started_them(tmp_path: Path) -> None:
+    script = f"os.read(0, 1); open({str(tmp_path)!r} + f'/{{rank}}', 'w')"
+    starts = f"""
+import os, signal, sys
+from models.processes.local_processes import LocalProcesses
+started = LocalProcesses({command(script)!r}, 2, os.environ)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", starts], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2:
+        assert time.monotonic() < deadline, "they wait on"
+        time.sleep(0.01)
 
 
 def test_what_is_exited_with_means_the_others() -> None:

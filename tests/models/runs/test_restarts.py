@@ -2,23 +2,28 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from models.processes.local_processes import Failure
+from models.processes.local_processes import Failure, Stopped
 from models.runs import restarts
-from models.runs.events import Event, NoticeGiven, RunFailed, StepFinished
+from models.runs.events import Event, NoticeGiven, RunFailed, RunPaused, StepFinished
 from models.runs.restarts import MAX_RESTARTS, train_in_local_processes
 from models.runs.run import Run
 from tests.models.runs.example_events import finished, paused
+
+Attempt = tuple[int, int | Failure | Stopped]
 
 
 class Attempts:
     """Stands for the processes: attempt by attempt, the steps that they take and how they end."""
 
-    def __init__(self, run: Run, *attempts: tuple[int, int | Failure]) -> None:
+    def __init__(self, run: Run, *attempts: Attempt, coming: Sequence[int] = ()) -> None:
         self.run, self.left, self.commands = run, list(attempts), list[list[str]]()
+        self.coming = coming
+        """Signals that come while they run."""
 
     def __call__(self, command: list[str], count: int, inherited: dict[str, str]) -> "Attempts":
         self.commands.append([*command, str(count)])
@@ -30,7 +35,8 @@ class Attempts:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def wait(self, signals: list[int]) -> int | Failure:
+    def wait(self, signals: list[int]) -> int | Failure | Stopped:
+        signals.extend(self.coming)
         to_step, ended = self.left.pop(0)
         for _ in self.run.record(step(number) for number in range(1, to_step + 1)):
             pass
@@ -56,8 +62,8 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return came
 
 
-def train(run: Run, monkeypatch: pytest.MonkeyPatch, *attempts: tuple[int, int | Failure]) -> int:
-    processes = Attempts(run, *attempts)
+def train(run: Run, monkeypatch: pytest.MonkeyPatch, *attempts: Attempt, coming: Sequence[int] = ()) -> int:
+    processes = Attempts(run, *attempts, coming=coming)
     monkeypatch.setattr(restarts, "LocalProcesses", processes)
     code = train_in_local_processes(run, ["rlm"], 2, {})
     assert not processes.left and set(map(tuple, processes.commands)) == {("rlm", "2")}
@@ -111,11 +117,8 @@ def test_restarts_that_gain_steps_are_made_up_to_a_limit(run: Run, monkeypatch: 
     )
 
 
-def test_after_a_signal_nothing_is_started_again(
-    run: Run, monkeypatch: pytest.MonkeyPatch, signals: list[int]
-) -> None:
-    signals.append(15)
-    assert train(run, monkeypatch, (4, KILLED)) == 1
+def test_after_a_signal_nothing_is_started_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train(run, monkeypatch, (4, KILLED), coming=[15]) == 1
     assert told(run) == [
         "A process failed while the training was to be paused: process 1 was killed by SIGKILL."
     ]
@@ -124,13 +127,38 @@ def test_after_a_signal_nothing_is_started_again(
 @pytest.mark.parametrize("end", [paused(4), finished(4)], ids=["paused", "finished"])
 @pytest.mark.parametrize("signal_came", [False, True])
 def test_a_process_that_fails_after_the_end_changes_nothing(
-    run: Run, monkeypatch: pytest.MonkeyPatch, signals: list[int], end: Event, signal_came: bool
+    run: Run, monkeypatch: pytest.MonkeyPatch, end: Event, signal_came: bool
 ) -> None:
-    signals += [15] * signal_came
     record = Run.record
     monkeypatch.setattr(Run, "record", lambda run, events: record(run, [*events, end]))
-    assert train(run, monkeypatch, (4, KILLED)) == 0
+    assert train(run, monkeypatch, (4, KILLED), coming=[15] * signal_came) == 0
     assert told(run) == []
+
+
+def test_a_process_that_is_killed_after_it_told_its_error_changes_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, failed = Run.record, RunFailed(kind="StorageError", message="The disk is full.")
+    monkeypatch.setattr(Run, "record", lambda run, events: record(run, [*events, failed]))
+    assert train(run, monkeypatch, (4, KILLED)) == 1
+    assert told(run) == ["The disk is full."]
+
+
+def test_a_signal_that_ends_the_processes_is_a_pause(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in run.record([finished()]):
+        pass
+    assert train(run, monkeypatch, (0, KILLED), (0, Stopped())) == 0
+    *_, notice, last = run.events()
+    assert isinstance(notice, NoticeGiven) and isinstance(last, RunPaused) and last.step == 0
+
+
+def test_a_signal_that_comes_before_the_processes_is_a_pause(
+    run: Run, monkeypatch: pytest.MonkeyPatch, signals: list[int]
+) -> None:
+    signals.append(15)
+    monkeypatch.setattr(restarts, "LocalProcesses", None)
+    assert train_in_local_processes(run, ["rlm"], 2, {}) == 0
+    assert [type(event) for event in run.events()] == [RunPaused]
 
 
 def test_an_end_of_an_earlier_training_does_not_count(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
