@@ -26,7 +26,8 @@ from models.processes.placement import Placement
 LONGEST_WAIT = timedelta(days=30)
 """How long a process waits for another. Process 0 may read a text or ask its user for as long as it takes; a
 process that ended is noticed at once, because its connections close."""
-
+LONGEST_SEARCH = timedelta(minutes=30)
+"""How long a process looks for process 0 where torchrun or a cluster started them: it may never come."""
 
 _LAST_WORK_S = 0.5
 """Until the threads of connections that stay open have freed what was sent last. One that needs Python for
@@ -142,7 +143,8 @@ def _addresses(place: Placement) -> Store:
         store.set_timeout(LONGEST_WAIT)
         return store
     # torchrun keeps the addresses of processes that it has started before under the same names.
-    found, _, _ = next(rendezvous("env://", place.rank, place.count, timeout=LONGEST_WAIT))
+    found, _, _ = next(rendezvous("env://", place.rank, place.count, timeout=LONGEST_SEARCH))
+    found.set_timeout(LONGEST_WAIT)
     return PrefixStore(f"rlm-{place.restarts}-{place.count}", found)
 
 

@@ -1,5 +1,8 @@
 """Which process this is, from the variables that torchrun sets."""
 
+import socket
+from datetime import timedelta
+
 import pytest
 from torch.distributed import HashStore
 
@@ -44,6 +47,31 @@ def test_a_launch_without_a_name_is_that_of_the_process_that_started_it() -> Non
 def test_what_cannot_be_is_refused(changed: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="do not say which process this is"):
         placement({**TORCHRUN, **changed})
+
+
+def test_process_0_may_never_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]  # nobody listens there any more
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(port))
+    monkeypatch.setattr(group, "LONGEST_SEARCH", timedelta(seconds=0.1))
+    with pytest.raises(UsageError, match="The processes cannot reach each other"):
+        group.ProcessGroup.join(Placement(rank=1, count=2))
+
+
+def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        monkeypatch.setenv("MASTER_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(UsageError, match="The processes cannot reach each other") as refused:
+            group.ProcessGroup.join(Placement(rank=0, count=2))
+    assert refused.value.hint is not None and "--master-port" in refused.value.hint
+
+
+def test_a_torch_without_gloo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group.dist, "is_gloo_available", lambda: False)
+    with pytest.raises(UsageError, match="it has no gloo"):
+        group.ProcessGroup.join(Placement(rank=0, count=2))
 
 
 @pytest.mark.parametrize(("gpus", "backend"), [(1, "gloo"), (2, "cpu:gloo,cuda:nccl")])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from data.errors import StorageError
 from models.processes.local_processes import Failure, Stopped
 from models.runs import restarts
 from models.runs.events import Event, NoticeGiven, RunFailed, RunPaused, StepFinished
@@ -172,3 +173,8 @@ def test_the_exit_code_of_process_0_is_passed_on(run: Run, tmp_path: Path) -> No
     script = "import os, sys; sys.exit(2 if os.environ['RANK'] == '0' else 75)"
     assert train_in_local_processes(run, [sys.executable, "-I", "-S", "-c", script], 2, os.environ) == 2
     assert told(run) == []
+
+
+def test_processes_that_cannot_be_started(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="the processes"):
+        train_in_local_processes(run, [str(tmp_path / "nothing")], 2, os.environ)
