@@ -52,6 +52,7 @@ def examine(runs: Path, environment: Mapping[str, str]) -> Iterator[Check]:
         lambda: check_threads(environment),
         check_memory,
         lambda: check_compiler(environment),
+        check_decoding,
         lambda: check_folder("runs", runs),
         check_cache,
     ]
@@ -154,6 +155,19 @@ def check_compiler(environment: Mapping[str, str]) -> Check:
         "note",
         "Training works without; with one (such as g++) long runs are compiled and faster.",
     )
+
+
+def check_decoding() -> Check:
+    """Answers are written by compiled code, which needs a C compiler once."""
+    try:
+        from models.native.library import native_problem
+    except (ImportError, OSError):  # torch is broken, which another check says
+        return Check("decoding", "not known without torch", "note")
+    problem = native_problem()
+    if problem is None:
+        return Check("decoding", "compiled code", "good")
+    advice = "Answers are written all the same, several times slower. Install a C compiler, such as gcc."
+    return Check("decoding", f"by torch, since {problem}", "note", advice)
 
 
 def check_cache() -> Check:

@@ -81,8 +81,8 @@ class TokenInput(nn.Module):
         (B, T), in its document."""
         if documents is not None:
             return places_in_documents(documents)
-        start = cache.length if cache is not None else 0
-        index = torch.arange(start, start + tokens.size(1), device=tokens.device)[None]
+        new, device = tokens.size(1), tokens.device
+        index = cache.places(new) if cache is not None else torch.arange(new, device=device)[None]
         return index if padding is None else (index - padding[:, None]).clamp(min=0)
 
     def attention_context(

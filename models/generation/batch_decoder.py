@@ -18,6 +18,7 @@ from data.errors import RlmError
 from models.depth import effective_depth
 from models.device import free_memory_bytes, is_out_of_memory
 from models.generation.continuation import Continuation, Result
+from models.generation.next_logits import NextLogits
 from models.generation.row import (
     Choice,
     Row,
@@ -62,6 +63,8 @@ class BatchDecoder:
         self._cache_bytes = free_memory_bytes(device) // 4 if cache_bytes is None else cache_bytes
         self._waiting: deque[Continuation] = deque()
         self._batches: dict[Depth, _Batch] = {}
+        self._packed: dict[int, Tensor] = {}
+        self._next: dict[Depth, NextLogits] = {}
 
     @property
     def waiting(self) -> int:
@@ -116,13 +119,18 @@ class BatchDecoder:
             if not self._waiting:
                 return
             depth = self._depth_of(self._waiting[0])
-            batch = self._batches.get(depth) or _Batch(self._model, self._tokenizer, depth)
+            batch = self._batches.get(depth) or self._new_batch(depth)
             used = sum(len(other.rows) * other.row_bytes for other in self._batches.values())
             full = self.active >= self._max_rows or used + batch.row_bytes > self._cache_bytes
             if full and self._batches:
                 return
             self._batches[depth] = batch
             batch.rows.append(_ActiveRow(self._waiting.popleft(), self._model, self._tokenizer))
+
+    def _new_batch(self, depth: Depth) -> _Batch:
+        if depth not in self._next:
+            self._next[depth] = NextLogits(self._model, depth, self._packed)
+        return _Batch(self._model, self._tokenizer, depth, self._next[depth])
 
     def _depth_of(self, text: Continuation) -> Depth:
         """Its depth, the same for modes that come to the same in this model."""
@@ -157,11 +165,14 @@ _ScoredRow = tuple[_ActiveRow, Tensor, float]
 class _Batch:
     """The rows of one depth."""
 
-    def __init__(self, model: RecursiveLM, tokenizer: Tokenizer, depth: Depth) -> None:
+    def __init__(
+        self, model: RecursiveLM, tokenizer: Tokenizer, depth: Depth, next_logits: NextLogits
+    ) -> None:
         self.rows: list[_ActiveRow] = []
         self._model = model
         self._tokenizer = tokenizer
         self._depth = depth
+        self._next = next_logits
         self._device = next(model.parameters()).device
         self._padding: Tensor | None = None
         one = model.new_cache(1, 1, depth)
@@ -209,8 +220,8 @@ class _Batch:
     def _score_next(self, rows: list[_ActiveRow]) -> list[_ScoredRow]:
         """Each row with its logits (V,) after the newest token, and the passes of that token."""
         cache = self._shared_cache(rows)
-        newest = torch.tensor([[active.row.tokens[-1]] for active in rows], device=self._device)
-        logits, passes = self._forward(newest, cache, self._padding)
+        newest = [active.row.tokens[-1] for active in rows]
+        logits, passes = self._next.score(newest, cache, self._padding)
         return list(zip(rows, logits, passes, strict=True))
 
     def _read(self, rows: list[_ActiveRow]) -> list[_ScoredRow]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from data.errors import RlmError
+from models.generation.next_logits import NextLogits
 from models.generation.row import (
     GeneratedToken,
     Row,
@@ -71,8 +72,8 @@ def generate(
     cache_length = _cache_length(rows, config, context_length)
     scorer = scorer_class(model, depth, tokenizer.pad_id, context_length, cache_length)
     while rows:
-        logits, passes = scorer.next_logits(rows)  # (B, V), (B,)
-        for row, choice, taken in zip(rows, sampler.choose(logits, rows), passes.tolist(), strict=True):
+        logits, passes = scorer.next_logits(rows)  # (B, V)
+        for row, choice, taken in zip(rows, sampler.choose(logits, rows), passes, strict=True):
             if isinstance(choice, RlmError):
                 raise choice
             yield row.append(choice, taken)
@@ -100,10 +101,11 @@ class _UncachedScorer:
         self._pad_id = pad_id
         self._context_length = context_length
         self._cache_length = cache_length
+        self._next = NextLogits(model, depth)
         self._device = next(model.parameters()).device
 
-    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-        """Logits (B, V) of the next token of each row, and passes (B,), on the CPU."""
+    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, list[float]]:
+        """Logits (B, V) of the next token of each row, on the CPU, and the passes of each."""
         for row in rows:
             row.slide(self._context_length)
         tokens, padding = self._padded(rows)
@@ -126,9 +128,9 @@ class _UncachedScorer:
     @torch.inference_mode()
     def _forward(
         self, tokens: Tensor, padding: Tensor | None, cache: KVCache | None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, list[float]]:
         output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
-        return output.logits[:, -1].float().cpu(), output.passes[:, -1].float().cpu()
+        return output.logits[:, -1].float().cpu(), output.passes[:, -1].tolist()
 
 
 class _CachedScorer(_UncachedScorer):
@@ -137,15 +139,14 @@ class _CachedScorer(_UncachedScorer):
     _cache: KVCache | None = None
     _padding: Tensor | None = None
 
-    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, list[float]]:
         if self._cache is None:
             # Inference tensors can be changed in inference mode only.
             with torch.inference_mode():
                 self._cache = self._model.new_cache(len(rows), self._cache_length, self._depth)
         # A full window has no padding, so the cache is full whenever a row must slide.
         elif self._cache.length < self._cache_length:
-            newest = torch.tensor([[row.tokens[-1]] for row in rows], device=self._device)
-            return self._forward(newest, self._padding, self._cache)
+            return self._next.score([row.tokens[-1] for row in rows], self._cache, self._padding)
         self._cache.reset()
         for row in rows:
             row.slide(self._context_length)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from data.errors import RlmError, UsageError
 from data.tokenizer import SPECIAL_TOKENS
 from models.generation.history import History
 from models.generation.sampling import (
     Alternatives,
+    draw,
     exclude,
     min_p,
     most_likely,
     repetition_penalty,
-    sample,
+    softmax,
     temperature,
     top_k,
     top_p,
@@ -28,6 +29,8 @@ from models.generation.settings import GenerationConfig
 from models.generation.text_stream import Ending, TextStream
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from data.tokenizer import Tokenizer
     from models.depth import Depth
     from models.recursive_lm import RecursiveLM
@@ -81,7 +84,7 @@ class Row:
         self.history = History(tokens, context_length, config.no_repeat_ngram)
         self.start = 0  # the model sees tokens[start:]
         self.finished = False
-        self.random = torch.Generator().manual_seed(seed % 2**63)
+        self.random = random.Random(seed)
         self._left = config.max_tokens
         self._eos_id = tokenizer.eos_id
         self._stream = TextStream(tokenizer.stream_decoder(), config.stop, config.natural_stop)
@@ -127,10 +130,6 @@ class Row:
         )
 
 
-def _ids(tokens: list[int]) -> Tensor:
-    return torch.tensor(tokens, dtype=torch.int64)
-
-
 class Choice(NamedTuple):
     """The next token of a row."""
 
@@ -149,43 +148,33 @@ class Sampler:
         # Training has no example of the other special tokens, and decoding would drop them.
         specials = {*range(len(SPECIAL_TOKENS)), tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id}
         specials |= set(tokenizer.role_ids.values())
-        self._forbidden = torch.tensor(sorted(specials - {tokenizer.eos_id}))
+        self._forbidden = np.array(sorted(specials - {tokenizer.eos_id}))
 
     def choose(self, logits: Tensor, rows: Sequence[Row]) -> list[Choice | RlmError]:
         """The next token of each row from logits (B, V), or the error for logits that are not finite."""
+        return [self._choose(one, row) for one, row in zip(logits.numpy(), rows, strict=True)]
+
+    def _choose(self, logits: np.ndarray, row: Row) -> Choice | RlmError:
+        """The next token of one row from logits (V,)."""
+        logits = logits.copy()
+        logits[self._forbidden] = -np.inf
+        try:
+            model_probabilities = softmax(logits)
+        except RlmError as error:
+            return error
         config = self._config
-        logits = logits.index_fill(-1, self._forbidden, float("-inf"))
-        model_probs = logits.softmax(-1)  # (B, V)
-        if config.repetition_penalty != 1 or config.no_repeat_ngram:
-            penalised = [self._penalise(one, row) for one, row in zip(logits, rows, strict=True)]
-            logits = torch.stack(penalised)
+        if config.repetition_penalty != 1:
+            logits = repetition_penalty(logits, row.history.distinct(), config.repetition_penalty)
+        if config.no_repeat_ngram:
+            logits = exclude(logits, row.history.completing())
         if config.temperature == 0:
-            finite = torch.isfinite(model_probs).all(-1)
-            best = torch.where(finite, logits.argmax(-1), -1).tolist()
-            drawn = [token if token >= 0 else _draw(model_probs[i]) for i, token in enumerate(best)]
+            token = int(logits.argmax())
         else:
             logits = temperature(logits, config.temperature)
-            probs = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p).softmax(-1)
-            drawn = [_draw(one, row.random) for one, row in zip(probs, rows, strict=True)]
-        return [
-            token
-            if isinstance(token, RlmError)
-            else Choice(token, float(probs[token]), most_likely(probs, row.alternatives))
-            for token, probs, row in zip(drawn, model_probs, rows, strict=True)
-        ]
-
-    def _penalise(self, logits: Tensor, row: Row) -> Tensor:
-        """Logits (V,) with the tokens of the row's text less likely, or excluded."""
-        logits = repetition_penalty(logits, _ids(row.history.distinct()), self._config.repetition_penalty)
-        return exclude(logits, _ids(row.history.completing()))
-
-
-def _draw(probs: Tensor, random: torch.Generator | None = None) -> int | RlmError:
-    """A token from probs (V,), or the error for those that are not finite."""
-    try:
-        return int(sample(probs, random))
-    except RlmError as error:
-        return error
+            filtered = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
+            token = draw(softmax(filtered), row.random.random())
+        likeliest = most_likely(model_probabilities, row.alternatives)
+        return Choice(token, float(model_probabilities[token]), likeliest)
 
 
 def prompt_or_start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:

@@ -1,84 +1,105 @@
-"""Filters on logits, and sampling of a token. All functions are pure.
+"""Filters on logits, and the draw of a token. All functions are pure.
 
-Logits are float tensors (…, V). An excluded token has logit -inf. Every row keeps at least one token.
+Logits are float32 arrays (V,). An excluded token has logit -inf. At least one token is always kept. For a
+vocabulary of characters, a call of NumPy takes a fraction of the time of a call of torch.
 """
 
-import torch
-from torch import Tensor
+import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from data.errors import RlmError
 
-_EXCLUDED = float("-inf")
+_EXCLUDED = -np.inf
 _LEAST_TEMPERATURE = 1e-30
 """A smaller one is 0 in float32, and 0 / 0 is not a number."""
 Alternatives = tuple[tuple[int, float], ...]
 """Tokens that can stand at one place, each with its probability."""
 
 
-def temperature(logits: Tensor, value: float) -> Tensor:
-    """Logits (…, V) sharpened (below 1) or flattened (above 1). `value` is above 0."""
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """The probabilities (V,) of logits (V,). Raises RlmError if they are not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        powers = np.exp(logits - logits.max())
+        total = float(powers.sum())
+    if not math.isfinite(total):
+        raise RlmError("The model's output is not a number.", hint="Its weights may be damaged. See: {show}")
+    return powers / np.float32(total)
+
+
+def temperature(logits: np.ndarray, value: float) -> np.ndarray:
+    """Logits (V,) sharpened (below 1) or flattened (above 1). `value` is above 0."""
     # Subtracting the maximum first keeps a tiny temperature from overflowing to inf - inf.
-    return (logits - logits.amax(-1, keepdim=True)) / max(value, _LEAST_TEMPERATURE)
+    return (logits - logits.max()) / np.float32(max(value, _LEAST_TEMPERATURE))
 
 
-def top_k(logits: Tensor, k: int) -> Tensor:
+def top_k(logits: np.ndarray, k: int) -> np.ndarray:
     """Keep the k most likely tokens, and ties with the k-th. 0 keeps all."""
-    if k <= 0 or k >= logits.shape[-1]:
+    if k <= 0 or k >= len(logits):
         return logits
-    smallest_kept = logits.topk(k, dim=-1).values[..., -1:]  # (…, 1)
-    return logits.masked_fill(logits < smallest_kept, _EXCLUDED)
+    smallest_kept = np.partition(logits, -k)[-k]
+    return np.where(logits < smallest_kept, _EXCLUDED, logits)
 
 
-def top_p(logits: Tensor, p: float) -> Tensor:
+def top_p(logits: np.ndarray, p: float) -> np.ndarray:
     """Keep the fewest tokens whose probability reaches p (nucleus sampling, Holtzman et al., 2020)."""
     if p >= 1:
         return logits
-    ordered, order = logits.sort(dim=-1, descending=True)
-    probabilities = ordered.softmax(-1)
+    probabilities = softmax(logits)
+    # Those below this bound hold less than 1 - p together, so the others are enough.
+    candidates = np.flatnonzero(probabilities >= (1 - p) / len(logits))
+    order = candidates[np.argsort(-probabilities[candidates])]
     # A token is dropped if the tokens before it already hold p, so the first one always stays.
-    before = probabilities.cumsum(-1) - probabilities
-    drop = before >= p
-    drop[..., 0] = False
-    return logits.masked_fill(torch.zeros_like(drop).scatter(-1, order, drop), _EXCLUDED)
+    held = np.cumsum(probabilities[order], dtype=np.float64)
+    kept = order[: 1 + int(np.searchsorted(held[:-1], p))]
+    filtered = np.full_like(logits, _EXCLUDED)
+    filtered[kept] = logits[kept]
+    return filtered
 
 
-def min_p(logits: Tensor, share: float) -> Tensor:
+def min_p(logits: np.ndarray, share: float) -> np.ndarray:
     """Drop tokens below `share` of the highest probability (Nguyen et al., 2024)."""
     if share <= 0:
         return logits
-    probabilities = logits.softmax(-1)
-    return logits.masked_fill(probabilities < share * probabilities.amax(-1, keepdim=True), _EXCLUDED)
+    probabilities = softmax(logits)
+    return np.where(probabilities < np.float32(share) * probabilities.max(), _EXCLUDED, logits)
 
 
-def repetition_penalty(logits: Tensor, history: Tensor, penalty: float) -> Tensor:
-    """Make the tokens of `history` (…, T) less likely (Keskar et al., 2019).
+def repetition_penalty(logits: np.ndarray, history: Sequence[int], penalty: float) -> np.ndarray:
+    """Make the tokens of `history` less likely (Keskar et al., 2019).
 
     A positive logit is divided by `penalty` and a negative one multiplied, so a penalty above 1
     always lowers it. A token that occurs several times is penalised once.
     """
-    if penalty == 1 or history.shape[-1] == 0:
+    if penalty == 1 or not len(history):
         return logits
-    seen = logits.gather(-1, history)  # (…, T)
-    return logits.scatter(-1, history, torch.where(seen > 0, seen / penalty, seen * penalty))
+    tokens = np.asarray(history)
+    seen, changed = logits[tokens], logits.copy()
+    changed[tokens] = np.where(seen > 0, seen / np.float32(penalty), seen * np.float32(penalty))
+    return changed
 
 
-def exclude(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Exclude `tokens` (N,) from logits (V,). If that would exclude all, the logits stay unchanged."""
-    excluded = logits.index_fill(-1, tokens, _EXCLUDED)
-    return excluded if bool((excluded > _EXCLUDED).any()) else logits
+def exclude(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
+    """Exclude `tokens` from logits (V,). If that would exclude all, the logits stay unchanged."""
+    if not len(tokens):
+        return logits
+    excluded = logits.copy()
+    excluded[np.asarray(tokens)] = _EXCLUDED
+    return excluded if (excluded > _EXCLUDED).any() else logits
 
 
-def most_likely(probs: Tensor, count: int) -> Alternatives:
-    """The `count` most likely tokens of probs (V,), without those of probability 0."""
+def most_likely(probabilities: np.ndarray, count: int) -> Alternatives:
+    """The `count` most likely tokens of `probabilities` (V,), without those of probability 0."""
     if not count:
         return ()
-    top = probs.topk(min(count, len(probs)))
-    return tuple((token, p) for token, p in zip(top.indices.tolist(), top.values.tolist(), strict=True) if p)
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    return tuple((int(token), float(probabilities[token])) for token in order if probabilities[token])
 
 
-def sample(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draw token ids (…) from probabilities (…, V). Raises RlmError if they are not finite."""
-    if not bool(torch.isfinite(probabilities).all()):
-        raise RlmError("The model's output is not a number.", hint="Its weights may be damaged. See: {show}")
-    flat = probabilities.reshape(-1, probabilities.shape[-1])
-    return torch.multinomial(flat, 1, generator=generator).reshape(probabilities.shape[:-1])
+def draw(probabilities: np.ndarray, number: float) -> int:
+    """The token of `probabilities` (V,) that a uniform random `number`, 0 to 1, falls on."""
+    held = np.cumsum(probabilities, dtype=np.float64)
+    # From the right, so that a token of probability 0 is never taken.
+    token = int(np.searchsorted(held, number * held[-1], side="right"))
+    return token if token < len(held) else int(np.flatnonzero(probabilities)[-1])

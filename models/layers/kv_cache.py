@@ -68,6 +68,10 @@ class KVCache:
             self.keys[target, :, :, new] = self.keys[source, :, :, new]
             self.values[target, :, :, new] = self.values[source, :, :, new]
 
+    def places(self, count: int) -> Tensor:
+        """The places of the `count` tokens after the last one, pads included: (1, count)."""
+        return torch.arange(self.length, self.length + count, device=self.keys.device)[None]
+
     def append_ids(self, tokens: Tensor) -> None:
         """Append the ids `tokens` (B, T)."""
         self.tokens[:, self.length : self.length + tokens.size(1)] = tokens

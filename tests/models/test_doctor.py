@@ -6,7 +6,8 @@ import pytest
 
 from data.cache import set_cache_dir
 from models import doctor
-from models.doctor import check_cache, check_compiler, check_folder, check_threads
+from models.doctor import check_cache, check_compiler, check_decoding, check_folder, check_threads
+from models.native import library
 
 
 def test_every_check_has_a_verdict(tmp_path: Path) -> None:
@@ -30,6 +31,12 @@ def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
 def test_a_full_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_MINIMUM_FREE_BYTES", 1 << 62)
     assert check_folder("runs", tmp_path / "a" / "b").verdict == "note"
+
+
+def test_without_a_compiler_answers_are_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_found", lambda: (None, "there is no C compiler"))
+    check = check_decoding()
+    assert check.verdict == "note" and check.found == "by torch, since there is no C compiler"
 
 
 def test_without_a_compiler_training_still_works(monkeypatch: pytest.MonkeyPatch) -> None:

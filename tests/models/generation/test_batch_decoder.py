@@ -11,6 +11,7 @@ from data.character_tokenizer import CharacterTokenizer
 from data.errors import RlmError, UsageError
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import MODES, Depth
+from models.generation import next_logits
 from models.generation.batch_decoder import BatchDecoder
 from models.generation.continuation import Continuation
 from models.generation.generate import GeneratedToken, GenerationConfig, generate
@@ -81,6 +82,7 @@ def test_modes_that_come_to_the_same_share_a_batch(monkeypatch) -> None:
     decoder = BatchDecoder(model, TOKENIZER)
     for mode in MODES:
         decoder.add(text_of("a", mode))
+    monkeypatch.setattr(next_logits, "native_step", lambda: None)  # it calls no model
     finish(decoder, steps=2)
     shapes = []
     forward = model.forward
@@ -246,6 +248,7 @@ def test_caches_stay_within_their_memory(looped) -> None:
 
 
 def test_equal_prompts_are_read_once(looped, monkeypatch) -> None:
+    monkeypatch.setattr(next_logits, "native_step", lambda: None)  # it calls no model
     read = []
     forward = looped.forward
     monkeypatch.setattr(

@@ -1,0 +1,78 @@
+"""The logits after the newest token of each text, by the fastest way that this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from models.native.library import native_step
+from models.native.native_step import NativeStep
+from models.native.recorded_cache import UnrecordableError
+
+if TYPE_CHECKING:
+    from models.depth import Depth
+    from models.layers.kv_cache import KVCache
+    from models.recursive_lm import RecursiveLM
+
+MOST_ROWS = 16
+"""Texts of a batch for which compiled code is used. With more, torch's matrix products are as fast."""
+_TOLERANCE = 1e-3
+"""How far the logits of compiled code may be from the model's own, beside the largest of them."""
+
+
+class NextLogits:
+    """Adds a token to each text of a batch, and scores what may follow it.
+
+    A step is recorded from the model's forward call and repeated in compiled code. Where that cannot be, the
+    model's forward call is used at every token.
+    """
+
+    def __init__(self, model: RecursiveLM, depth: Depth, packed: dict[int, Tensor] | None = None) -> None:
+        """`packed` is shared by those of one model: its weights for compiled code, which they fill."""
+        self._model = model
+        self._depth = depth
+        self._device = next(model.parameters()).device
+        self._packed = {} if packed is None else packed
+        self._steps: dict[int, NativeStep] = {}  # by the number of texts
+        self._records = True
+
+    @torch.inference_mode()
+    def score(
+        self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None
+    ) -> tuple[Tensor, list[float]]:
+        """Logits (B, V) in float32 on the CPU after the new `tokens`, one of each text, and their passes.
+
+        The tokens are added to the cache. `padding` (B,) is the number of pads at the start of each text. The
+        next call may overwrite the logits.
+        """
+        step = self._steps.get(len(tokens))
+        if step is not None:
+            pads = None if padding is None else padding.tolist()
+            return step.logits(tokens, cache, pads), step.passes
+        newest = torch.tensor(tokens, device=self._device)[:, None]  # (B, 1)
+        output = self._model(newest, depth=self._depth, cache=cache, padding=padding)
+        logits = output.logits[:, -1].float().cpu()
+        if self._records and len(tokens) <= MOST_ROWS:
+            self._record(tokens, cache, padding, logits)
+        return logits, output.passes[:, -1].tolist()
+
+    def _record(self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None, logits: Tensor) -> None:
+        """Record a step, and use it from the next token on if it gives the `logits` of this one."""
+        compiled = native_step()
+        try:
+            if compiled is None:
+                raise UnrecordableError("no compiled code")
+            step = NativeStep(compiled, self._model, self._depth, len(tokens), self._packed)
+        except UnrecordableError:
+            self._records = False
+            return
+        cache.truncate(cache.length - 1)
+        found = step.logits(tokens, cache, None if padding is None else padding.tolist())
+        worst = _TOLERANCE * max(1.0, float(logits.abs().max()))
+        if torch.allclose(found, logits, rtol=0.0, atol=worst, equal_nan=True):
+            self._steps[len(tokens)] = step
+        else:
+            self._records = False

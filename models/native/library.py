@@ -1,0 +1,116 @@
+"""step.c as a library: compiled once on each machine, and kept in the cache folder."""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from data.cache import cache_dir
+from data.errors import RlmError
+from models.native.operations import Operation
+
+Step = Callable[..., None]
+"""step.c's rlm_step: the operations, their number, and the state."""
+
+_SOURCE = Path(__file__).with_name("step.c")
+_FLAGS = (
+    "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
+    "-fassociative-math",
+)  # fmt: skip
+_FOR_THIS_PROCESSOR: tuple[list[str], ...] = (["-march=native"], ["-mcpu=native"], [])
+"""The first one that the compiler knows is taken."""
+_PATIENCE_S = 60.0
+
+
+class _NoLibraryError(Exception):
+    """Why there is none, in words that follow "since"."""
+
+
+def native_step() -> Step | None:
+    """The function that computes a list of operations, or None where this machine cannot compile it."""
+    return _found()[0]
+
+
+def native_problem() -> str | None:
+    """Why `native_step` is None, in words that follow "since". None: there is one."""
+    return _found()[1]
+
+
+@functools.cache
+def _found() -> tuple[Step | None, str | None]:
+    try:
+        return _load(), None
+    except _NoLibraryError as error:
+        return None, str(error)
+
+
+def _load() -> Step:
+    compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", ""), "cc", "gcc", "clang"))), None)
+    if compiler is None:
+        raise _NoLibraryError("there is no C compiler")
+    try:
+        folder = cache_dir() / "compiled"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"step-{_digest(compiler)}.so"
+        if path.exists():
+            try:
+                return _opened(path)
+            except _NoLibraryError:  # it is damaged, or of another machine
+                path.unlink()
+        _compile(compiler, path)
+        return _opened(path)
+    except (RlmError, OSError) as error:
+        raise _NoLibraryError(f"the cache folder cannot hold it ({error})") from error
+
+
+def _digest(compiler: str) -> str:
+    """Of everything that the library depends on: the source, how it is compiled, and the processor."""
+    parts = [_SOURCE.read_bytes(), repr((compiler, _FLAGS, platform.machine())).encode(), _processor()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _processor() -> bytes:
+    """What the processor can do, where the system tells it; else its name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_bytes().splitlines()
+    except OSError:
+        return platform.processor().encode()
+    return next((line for line in lines if line.startswith((b"flags", b"Features"))), b"")
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """Compile step.c to `path`, which is there as a whole or not at all."""
+    said = ""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        result = Path(folder) / "step.so"
+        for flags in _FOR_THIS_PROCESSOR:
+            command = [compiler, *_FLAGS, *flags, str(_SOURCE), "-o", str(result), "-lm"]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise _NoLibraryError(f"{compiler} does not run ({error})") from error
+            if done.returncode == 0:
+                result.replace(path)
+                return
+            said = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
+    raise _NoLibraryError(f"{compiler} fails ({said})")
+
+
+def _opened(path: Path) -> Step:
+    try:
+        library = ctypes.CDLL(str(path))
+        step, size = library.rlm_step, library.rlm_operation_size
+    except (OSError, AttributeError) as error:
+        raise _NoLibraryError(f"the compiled library does not load ({error})") from error
+    step.argtypes, step.restype = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None
+    size.argtypes, size.restype = [], ctypes.c_int64
+    if size() != ctypes.sizeof(Operation):
+        raise _NoLibraryError("the compiler lays out memory in another way")
+    found: Step = step
+    return found

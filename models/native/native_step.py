@@ -1,0 +1,97 @@
+"""The next logits of a batch of texts, in compiled code."""
+
+import ctypes
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.depth import Depth
+from models.layers.block import Block
+from models.layers.kv_cache import KVCache
+from models.native.operations import Operation, State
+from models.native.recorded_cache import RecordedCache, UnrecordableError
+from models.native.recorder import Recorder
+from models.recursive_lm import RecursiveLM
+
+
+class NativeStep:
+    """The step of a model at one depth, for `rows` texts. It goes on with the caches of the model.
+
+    It holds a copy of the weights, in the order in which they are read; `packed` has those of other steps of
+    the same model. Raises UnrecordableError for a model whose step is not a list of operations: its tokens
+    leave early, its cache holds latents, or it is not in float32 on a CPU.
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., None],
+        model: RecursiveLM,
+        depth: Depth,
+        rows: int,
+        packed: dict[int, Tensor],
+    ) -> None:
+        _require_plain(model, depth)
+        before = model.config.ngram
+        with torch.inference_mode(False), torch.no_grad():  # NumPy shares no inference tensor's memory
+            recent = torch.zeros(rows, before + 1, dtype=torch.int64)
+            places = torch.zeros(rows, 1, dtype=torch.int64)
+            pads = torch.zeros(rows, dtype=torch.int64)
+            recorder = Recorder((recent, places), packed)
+            with recorder:
+                output = model(recent[:, -1:], depth=depth, cache=RecordedCache(recent, places))
+            scores = torch.empty(model.config.context_length + 1)
+        if recorder.depends(output.passes):
+            raise UnrecordableError("passes that depend on the token")
+        self.passes: list[float] = output.passes[:, -1].tolist()
+        """Of each row's new token."""
+        self._step, self._logits = step, output.logits[:, -1]
+        self._operations = (Operation * len(recorder.operations))(*recorder.operations)
+        self._recent, self._places, self._pads = recent.numpy(), places.numpy()[:, 0], pads.numpy()
+        self._state = State(pads=pads.data_ptr(), scores=scores.data_ptr())
+        self._keys: Tensor | None = None
+        self._memory = (recorder, scores)  # the operations hold only addresses
+
+    def logits(self, tokens: Sequence[int], cache: KVCache, padding: Sequence[int] | None) -> Tensor:
+        """Logits (B, V) after the new `tokens`, one of each row, which are added to the cache. `padding` is
+        the number of pads at the start of each row. The next call overwrites what this one returns."""
+        if cache.keys is not self._keys:
+            self._bind(cache)
+        length, before = cache.length, self._recent.shape[1] - 1
+        known = min(before, length)
+        self._recent[:, : before - known] = 0
+        if known:
+            self._recent[:, before - known : before] = self._ids[:, length - known : length]
+        self._recent[:, before] = self._ids[:, length] = tokens
+        self._pads[:] = 0 if padding is None else padding
+        self._places[:] = length - self._pads
+        self._state.length = length
+        self._step(self._operations, len(self._operations), ctypes.byref(self._state))
+        cache.advance(1)
+        return self._logits
+
+    def _bind(self, cache: KVCache) -> None:
+        """Use this cache from now on."""
+        self._keys, state = cache.keys, self._state
+        state.keys, state.values = cache.keys.data_ptr(), cache.values.data_ptr()
+        state.key_strides[:] = cache.keys.stride()[:3]
+        state.value_strides[:] = cache.values.stride()[:3]
+        self._ids: np.ndarray = cache.tokens.numpy()
+
+
+def _require_plain(model: RecursiveLM, depth: Depth) -> None:
+    """Raise UnrecordableError for what can be told before the recording."""
+    if any(not _is_plain(weight) for weight in (*model.parameters(), *model.buffers())):
+        raise UnrecordableError("weights that are not in float32 on a CPU")
+    if model.training or torch.is_autocast_enabled("cpu"):
+        raise UnrecordableError("a model in training")
+    if any(isinstance(part, Block) and part._compiled_call_impl is not None for part in model.modules()):
+        raise UnrecordableError("blocks that torch compiles")
+    if type(model.new_cache(1, 1, depth)) is not KVCache:
+        raise UnrecordableError("a cache of latents")
+
+
+def _is_plain(weight: Tensor) -> bool:
+    divided = hasattr(weight, "full_tensor")
+    return weight.device.type == "cpu" and weight.dtype == torch.float32 and not divided

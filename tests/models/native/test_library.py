@@ -1,0 +1,99 @@
+"""The compiled library: made once, kept, and done without where it cannot be had."""
+
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data.cache import cache_dir, set_cache_dir
+from models.native import library
+
+pytestmark = pytest.mark.skipif(library.native_step() is None, reason="there is no C compiler")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache, a process that has not looked for the library, and a quick compilation."""
+    before = cache_dir()
+    monkeypatch.setattr(library, "_FLAGS", ("-O0", "-shared", "-fPIC"))
+    set_cache_dir(tmp_path / "cache")
+    library._found.cache_clear()
+    yield tmp_path / "cache" / "compiled"
+    library._found.cache_clear()
+    set_cache_dir(before)
+
+
+def looked_up_again() -> bool:
+    """Whether a new process would have the function."""
+    library._found.cache_clear()
+    return library.native_step() is not None
+
+
+def test_it_is_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library.native_step() is not None and library.native_problem() is None
+    (kept,) = folder.iterdir()
+    monkeypatch.setattr(library, "_compile", lambda *_: pytest.fail("it is there"))
+    assert looked_up_again()
+    assert [kept] == list(folder.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"damaged", b"\x7fELF" + bytes(200)])
+def test_a_damaged_library_is_made_again(folder: Path, content: bytes, monkeypatch) -> None:
+    compiled: list[Path] = []
+    folder.mkdir(parents=True)
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang") or ""
+    (folder / f"step-{library._digest(compiler)}.so").write_bytes(content)
+    compile_it = library._compile
+    monkeypatch.setattr(library, "_compile", lambda *how: (compiled.append(how[1]), compile_it(*how)))
+    assert looked_up_again() and len(compiled) == 1
+
+
+def test_another_source_compiler_or_processor_is_another_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = {library._digest("cc"), library._digest("clang")}
+    monkeypatch.setattr(library, "_processor", lambda: b"another")
+    digests.add(library._digest("cc"))
+    monkeypatch.setattr(library, "_FLAGS", ("-O1",))
+    digests.add(library._digest("cc"))
+    assert len(digests) == 4
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "told"),
+    [
+        ("", "there is no C compiler"),
+        ("echo 'no such header' >&2; exit 1", "fails (no such header)"),
+        ("exit 3", "fails (exit 3)"),
+        ('while [ "$1" != -o ]; do shift; done; echo nothing > "$2"', "does not load"),
+    ],
+)
+def test_without_a_compiler_that_works_there_is_none(
+    tmp_path: Path, folder: Path, compiler: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if compiler:
+        monkeypatch.setenv("CC", script(tmp_path / "compile", f"PATH=/usr/bin:/bin\n{compiler}"))
+    assert not looked_up_again()
+    assert told in (library.native_problem() or "")
+    assert not folder.exists() or all(path.suffix == ".so" for path in folder.iterdir())
+
+
+def test_flags_that_a_compiler_does_not_know_are_left_out(tmp_path: Path, monkeypatch) -> None:
+    real = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    refuses = f'case "$*" in *=native*) exit 1;; esac\nexec {real} "$@"'
+    monkeypatch.setenv("CC", script(tmp_path / "old", refuses))
+    assert looked_up_again()
+
+
+def test_a_cache_that_cannot_be_written_leaves_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    set_cache_dir(tmp_path / "file" / "cache")
+    assert not looked_up_again()
+    assert "the cache folder cannot hold it" in (library.native_problem() or "")

@@ -1,0 +1,125 @@
+"""A recorded step gives the logits of the model's own forward call, for every model that can be recorded."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.architectures import ARCHITECTURES, build_model, model_config
+from models.depth import Depth
+from models.native.library import native_step
+from models.native.native_step import NativeStep
+from models.native.recorded_cache import UnrecordableError
+from models.recursive_lm import RecursiveLM
+
+STEP = native_step()
+pytestmark = pytest.mark.skipif(STEP is None, reason="there is no C compiler")
+CONTEXT = 24
+
+
+def model_of(architecture: str, **dials: object) -> RecursiveLM:
+    torch.manual_seed(5)
+    sizes = {"vocab_size": 46, "context_length": CONTEXT, "d_model": 32, "n_heads": 2}
+    model = build_model(model_config({"architecture": architecture, **sizes, **dials})).eval()
+    for weight in model.parameters():  # far from any initialisation that would hide a part
+        nn.init.normal_(weight, std=0.3)
+    return model
+
+
+def recorded(model: RecursiveLM, depth: Depth, rows: int) -> NativeStep:
+    assert STEP is not None
+    return NativeStep(STEP, model, depth, rows, {})
+
+
+SHAPES = [
+    ("looped", {}),
+    ("looped", {"gated": True, "ngram": 3, "tied": True}),
+    ("looped", {"prelude_layers": 2, "core_layers": 2, "d_feed_forward": 40}),
+    ("transformer", {"ngram": 2}),
+    ("transformer", {"norm": "layer", "feed_forward": "gelu", "positions": "learned", "qk_norm": False}),
+    ("transformer", {"positions": "sinusoidal", "tied": True, "gpt2_weights": True}),
+    ("hrm", {}),
+    ("trm", {"positions": "learned"}),
+]
+
+
+@pytest.mark.parametrize(("architecture", "dials"), SHAPES)
+@pytest.mark.parametrize("padding", [[0], [0, 3, 5], [2, 0, 1, 4, 0, 6, 3]])
+@torch.inference_mode()
+def test_its_logits_are_those_of_the_model(
+    architecture: str, dials: dict[str, object], padding: list[int]
+) -> None:
+    model, rows, depth = model_of(architecture, **dials), len(padding), Depth(2, 2)
+    step = recorded(model, depth, rows)
+    tokens = torch.randint(0, 46, (rows, CONTEXT))
+    pads = torch.tensor(padding) if any(padding) else None
+    ours, theirs = (model.new_cache(rows, CONTEXT, depth) for _ in range(2))
+    for cache in (ours, theirs):
+        model(tokens[:, :8], depth, cache, pads)
+    for place in range(8, CONTEXT):
+        expected = model(tokens[:, place : place + 1], depth, theirs, pads)
+        found = step.logits(tokens[:, place].tolist(), ours, padding)
+        torch.testing.assert_close(found, expected.logits[:, -1], rtol=1e-5, atol=1e-5)
+        assert step.passes == expected.passes[:, -1].tolist()
+    for name in ("keys", "values", "tokens", "length"):
+        torch.testing.assert_close(getattr(ours, name), getattr(theirs, name), rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_it_goes_on_with_any_cache_and_from_its_start() -> None:
+    model, depth = model_of("looped", ngram=3), Depth(2)
+    step, tokens = recorded(model, depth, 1), [3, 1, 4, 1, 5]
+    first, second = (model.new_cache(1, 12, depth) for _ in range(2))
+    for token in tokens:
+        for cache in (first, second):
+            found = step.logits([token], cache, None).clone()
+    expected = model(torch.tensor([tokens]), depth).logits[:, -1]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(first.keys, second.keys)
+    first.truncate(2)
+    first.reserve(16)  # in other memory
+    for token in tokens[2:]:
+        found = step.logits([token], first, None)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_steps_of_one_model_share_their_weights() -> None:
+    assert STEP is not None
+    model, packed = model_of("looped"), dict[int, Tensor]()
+    NativeStep(STEP, model, Depth(1), 1, packed)
+    count = len(packed)
+    NativeStep(STEP, model, Depth(3), 4, packed)
+    assert len(packed) == count == sum(isinstance(part, nn.Linear) for part in model.modules())
+
+
+@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - {one for one, _ in SHAPES}))
+def test_a_step_that_depends_on_numbers_is_refused(architecture: str) -> None:
+    with pytest.raises(UnrecordableError):
+        recorded(model_of(architecture), Depth(2, 2), 1)
+
+
+def test_tokens_that_may_leave_early_are_refused() -> None:
+    with pytest.raises(UnrecordableError):
+        recorded(model_of("looped"), Depth(3, halt=0.5), 1)
+
+
+def test_a_model_in_training_in_another_format_or_compiled_is_refused() -> None:
+    for spoilt in (
+        model_of("looped").train(),
+        model_of("looped").to(torch.bfloat16),
+        model_of("looped").to("meta"),
+    ):
+        with pytest.raises(UnrecordableError):
+            recorded(spoilt, Depth(1), 1)
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(UnrecordableError):
+        recorded(model_of("looped"), Depth(1), 1)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x.cumsum(-1), lambda x: x * bool(x.sum() > 0), torch.Tensor.exp_]
+)
+def test_what_is_unknown_is_refused(change, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of("looped")
+    readout = model.readout
+    monkeypatch.setattr(model, "readout", lambda state: readout(change(state)))
+    with pytest.raises(UnrecordableError):
+        recorded(model, Depth(1), 1)
