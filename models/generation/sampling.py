@@ -31,7 +31,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def temperature(logits: np.ndarray, value: float) -> np.ndarray:
     """Logits (V,) sharpened (below 1) or flattened (above 1). `value` is above 0."""
     # Subtracting the maximum first keeps a tiny temperature from overflowing to inf - inf.
-    return (logits - logits.max()) / np.float32(max(value, _LEAST_TEMPERATURE))
+    with np.errstate(over="ignore"):  # to -inf, which is as unlikely
+        return (logits - logits.max()) / np.float32(max(value, _LEAST_TEMPERATURE))
 
 
 def top_k(logits: np.ndarray, k: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 import ctypes
 import functools
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -51,7 +50,7 @@ def _found() -> tuple[Step | None, str | None]:
 
 
 def _load() -> Step:
-    compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", ""), "cc", "gcc", "clang"))), None)
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None:
         raise _NoLibraryError("there is no C compiler")
     try:

@@ -1,5 +1,6 @@
 """The compiled library: made once, kept, and done without where it cannot be had."""
 
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -59,10 +60,9 @@ def test_another_source_compiler_or_processor_is_another_library(monkeypatch: py
     assert len(digests) == 4
 
 
-def script(path: Path, text: str) -> str:
-    path.write_text(f"#!/bin/sh\n{text}\n")
+def script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{text}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_without_a_compiler_that_works_there_is_none(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     if compiler:
-        monkeypatch.setenv("CC", script(tmp_path / "compile", f"PATH=/usr/bin:/bin\n{compiler}"))
+        script(tmp_path / "cc", compiler)
     assert not looked_up_again()
     assert told in (library.native_problem() or "")
     assert not folder.exists() or all(path.suffix == ".so" for path in folder.iterdir())
@@ -88,7 +88,8 @@ def test_without_a_compiler_that_works_there_is_none(
 def test_flags_that_a_compiler_does_not_know_are_left_out(tmp_path: Path, monkeypatch) -> None:
     real = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     refuses = f'case "$*" in *=native*) exit 1;; esac\nexec {real} "$@"'
-    monkeypatch.setenv("CC", script(tmp_path / "old", refuses))
+    script(tmp_path / "cc", refuses)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert looked_up_again()
 
 
