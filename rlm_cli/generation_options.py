@@ -12,7 +12,7 @@ import typer
 from data.errors import UsageError
 from models.depth import AUTO_MODE
 from models.generation.run_defaults import load_writer, resolve_mode, run_settings
-from rlm_cli.interrupts import no_lost_interrupt
+from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import WHERE_PANEL, env_option
 from rlm_cli.output import Output
 from rlm_cli.program import program, runs_dir_flag
@@ -219,7 +219,7 @@ def run_and_prompt(
 
 def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedModel":
     """Load the trained model. Imports torch."""
-    with no_lost_interrupt():
+    with no_lost_signal():
         import models.runs.load  # noqa: F401
     return load_writer(run, device or "cpu", threads)
 

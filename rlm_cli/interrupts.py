@@ -36,29 +36,29 @@ class Interruptible(Protocol):
 
 
 @contextmanager
-def no_lost_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt at the end of the context if Ctrl-C was pressed inside.
+def no_lost_signal() -> Iterator[None]:
+    """Let a signal to end wait until the end of the context.
 
-    Importing torch loses the exception when it is raised in a part that ignores exceptions.
+    Importing torch loses an exception that is raised in a part which ignores exceptions, and fails in ways of
+    its own where one is raised in another part.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:
-        yield
-        return
-    pressed = False
+    came: list[int] = []
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        raise KeyboardInterrupt
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
 
-    signal.signal(signal.SIGINT, interrupt)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    answered = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in answered:
+        signal.signal(number, note)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if pressed:
-            raise KeyboardInterrupt
+        for number, handler in answered.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 GRACE_S = 1.5

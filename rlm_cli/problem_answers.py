@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import RlmError, UsageError
 from data.text_table import TextTable
 from data.wording import counted
-from rlm_cli.interrupts import no_lost_interrupt
+from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.output import Form, Output
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def show_example(run: "Run", output: Output) -> None:
 
 
 def _solver(run: "Run", device: str | None, threads: int | None) -> "ProblemSolver":
-    with no_lost_interrupt():
+    with no_lost_signal():
         from models.device import prepare_process
         from models.generation.problem_solver import load_problem_solver
 

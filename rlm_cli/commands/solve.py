@@ -14,7 +14,7 @@ from data.errors import UsageError
 from data.wording import counted
 from rlm_cli.completion import complete_runs
 from rlm_cli.generation_options import check_threads
-from rlm_cli.interrupts import no_lost_interrupt
+from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import (
     DeviceOption,
     JsonOption,
@@ -137,7 +137,7 @@ def solve_and_show(
     out: Path | None = None,
 ) -> "list[Solution]":
     """Solve `puzzles`, or a new one, and print the answers. `machine` is the device and the threads."""
-    with no_lost_interrupt():
+    with no_lost_signal():
         from models.device import prepare_process
         from models.generation.solver import load_solver, solve_puzzles
 

@@ -13,7 +13,7 @@ from rlm_cli.choose_run import can_ask_user, choose_until_planned
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
 from rlm_cli.dry_run import for_named_machine, places_here, require_dry_run, show_plan
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.interrupts import no_lost_interrupt
+from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import (
     ArchitectureOption,
     ConfigOption,
@@ -257,7 +257,7 @@ def _plan(
     request: "TrainRequest", folder: "Path", output: Output, progress: Output, *, may_ask: bool
 ) -> "Plan":
     """The plan of `request`. If it names no model, the user may choose a run to continue."""
-    with no_lost_interrupt():
+    with no_lost_signal():
         from data.mixes.mix_file import weighted_paths
         from models.planning.candidates import candidates
         from models.planning.plan import plan

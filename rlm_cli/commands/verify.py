@@ -10,7 +10,7 @@ from data.safe_text import safe_text
 from models.generation.run_defaults import SMALL_MODEL
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import WriterDeviceOption, check_threads
-from rlm_cli.interrupts import no_lost_interrupt
+from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
 from rlm_cli.streams import stdout_is_terminal
@@ -48,7 +48,7 @@ def verify(
       rlm verify book
       rlm verify book --json
     """
-    with no_lost_interrupt():
+    with no_lost_signal():
         from models.analysis.soundness.verify import verify as results_of
         from models.device import prepare_process
     from models.runs.run import Run

@@ -1,6 +1,5 @@
 """Starting `rlm` beside packages of the same names."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rlm_cli.__main__ import package_conflict
-from rlm_cli.interrupts import no_lost_interrupt
+from rlm_cli.__main__ import exit_at_signal, package_conflict
+from rlm_cli.interrupts import no_lost_signal
 
 
 def test_no_package_conflict() -> None:
@@ -60,7 +59,26 @@ def test_interrupt_while_starting_is_quiet(module: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_interrupt_that_an_import_loses_is_raised_afterwards() -> None:
-    with pytest.raises(KeyboardInterrupt), no_lost_interrupt(), contextlib.suppress(KeyboardInterrupt):
+def test_a_signal_waits_until_imports_are_done() -> None:
+    steps = list[str]()
+    with pytest.raises(KeyboardInterrupt), no_lost_signal():
         signal.raise_signal(signal.SIGINT)
+        steps.append("imported")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGTERM, exit_at_signal)
+    try:
+        with pytest.raises(SystemExit) as end, no_lost_signal():
+            signal.raise_signal(signal.SIGTERM)
+            raise AttributeError("half imported")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert steps == ["imported"] and end.value.code == 143
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with no_lost_signal():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
