@@ -5,6 +5,7 @@ those instead of ours, `rlm` names the file and does not load it.
 """
 
 # Everything else is imported below, where Ctrl-C is handled.
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ def main() -> None:
     if conflict is not None:
         sys.stderr.write(conflict)
         sys.exit(1)
+    gc.disable()  # modules live to the end, so collections find nothing in them
     from rlm_cli.app import main as run
     from rlm_cli.program import program_as_called, set_program
 
@@ -36,7 +38,9 @@ def main() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, exit_at_signal)
     signal.signal(signal.SIGINT, interrupt)
+    gc.enable()
     status = run()
+    gc.freeze()  # what is left ends with the process; a last collection would look at all of it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is done; Python only cleans up
     sys.exit(status)
 

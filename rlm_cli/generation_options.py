@@ -12,10 +12,10 @@ import typer
 from data.errors import UsageError
 from models.depth import AUTO_MODE
 from models.generation.run_defaults import load_writer, resolve_mode, run_settings
-from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import WHERE_PANEL, env_option
 from rlm_cli.output import Output
 from rlm_cli.program import program, runs_dir_flag
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     from models.generation.settings import GenerationConfig
@@ -217,10 +217,9 @@ def run_and_prompt(
     return run, name
 
 
-def load_model(run: "Run", device: str | None, threads: int | None) -> "LoadedModel":
+def load_model(run: "Run", device: str | None, threads: int | None, output: Output) -> "LoadedModel":
     """Load the trained model. Imports torch."""
-    with no_lost_signal():
-        import models.runs.load  # noqa: F401
+    import_torch(output)
     return load_writer(run, device or "cpu", threads)
 
 

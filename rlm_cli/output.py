@@ -9,7 +9,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from functools import cached_property
@@ -157,6 +158,22 @@ class Output:
 
         replace_file(Path(os.path.expanduser(path)), [content.encode()], f"'{path}'")
         self.say(f"Written: {path}")
+
+    @contextmanager
+    def passing(self, text: str) -> Iterator[None]:
+        """Show a remark on the terminal while the context lasts. A pipe gets none."""
+        if self.is_quiet or not self.stderr.is_terminal or self.stderr.is_dumb_terminal:
+            yield
+            return
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        clear = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+        self.stderr.print(_styled_text(text, "dim"), end="", soft_wrap=True)
+        try:
+            yield
+        finally:
+            self.stderr.control(clear)
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, even when quiet."""

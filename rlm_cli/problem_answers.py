@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from data.errors import RlmError, UsageError
 from data.text_table import TextTable
 from data.wording import counted
-from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.output import Form, Output
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     from data.problems.problem import Problem
@@ -60,7 +60,7 @@ def answer_and_show(
     A new problem has the greatest difficulty in training and is held out where there are enough of that.
     Raises UsageError for a text that is no problem of the run.
     """
-    solver = _solver(run, device, threads)
+    solver = _solver(run, device, threads, output)
     problems = _new_problem(solver) if texts is None else _problems(solver, texts)
     began = time.perf_counter()
     results = []
@@ -97,7 +97,7 @@ def show_example(run: "Run", output: Output) -> None:
     if output.form is not Form.HUMAN:
         return
     with contextlib.suppress(RlmError):
-        solver = _solver(run, None, None)
+        solver = _solver(run, None, None, output)
         (problem,) = _new_problem(solver)
         is_new = solver.task.most >= solver.task.held_out_from
         which = "A problem that it never saw" if is_new else "One of its problems"
@@ -105,10 +105,10 @@ def show_example(run: "Run", output: Output) -> None:
         _show(problem, _answers(solver, problem), solver, output)
 
 
-def _solver(run: "Run", device: str | None, threads: int | None) -> "ProblemSolver":
-    with no_lost_signal():
-        from models.device import prepare_process
-        from models.generation.problem_solver import load_problem_solver
+def _solver(run: "Run", device: str | None, threads: int | None, output: Output) -> "ProblemSolver":
+    import_torch(output)
+    from models.device import prepare_process
+    from models.generation.problem_solver import load_problem_solver
 
     prepare_process(threads or 1)
     return load_problem_solver(run, device or "cpu")

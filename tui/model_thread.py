@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from models.torch_import import import_torch
 from tui.garbage_collection import leave_alone
 
 _Loaded = TypeVar("_Loaded")
@@ -25,12 +26,12 @@ async def load_in_thread(load: Callable[[], _Loaded]) -> _Loaded:
     def run() -> None:
         future.set_running_or_notify_cancel()
         try:
+            import_torch()
             loaded = load()
         except BaseException as error:
             future.set_exception(error)
         else:
-            if "torch" in sys.modules:
-                leave_alone("torch")
+            leave_alone("the first model")
             future.set_result(loaded)
 
     threading.Thread(target=run, name=_NAME, daemon=True).start()

@@ -24,6 +24,7 @@ from rlm_cli.options import (
 )
 from rlm_cli.output import Form, Output
 from rlm_cli.text_options import EncodingOption
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     from models.analysis.written_text import Writing
@@ -105,9 +106,10 @@ def analyze(
         assert source is not None
         _analyze_file(source, reference, encoding, output)
         return
+    run.config().require_text(run.path)
+    import_torch(output)
     from models.analysis.written_text import Writing
 
-    run.config().require_text(run.path)
     writing = Writing(characters=characters, prompts=prompts, temperature=temperature, seed=seed)
     chosen = [mode or DEFAULT_MODE] if modes is None else modes.split(",")
     chosen = [one if one == ALL_MODES else resolve_mode(run, one) for one in chosen]
@@ -131,13 +133,14 @@ def _run_of(source: str | None, runs_dir: Path | None) -> "Run | None":
 
 
 def _analyze_file(source: str, reference: Path | None, encoding: str | None, output: Output) -> None:
-    from models.analysis.analyze import analyze_text
-
     if reference is None:
         raise UsageError(
             "There is nothing to compare this text with.",
             hint="Give a text of its language and kind with --reference FILE.",
         )
+    import_torch(output)
+    from models.analysis.analyze import analyze_text
+
     text = _read(source, encoding, output)
     found = analyze_text(text, _read(reference, encoding, output))
     content = {"source": source, "reference": str(reference), "characters": len(text), **text_as_json(found)}
@@ -153,7 +156,7 @@ def _analyze_run(
     machine: tuple[str | None, int | None],
     output: Output,
 ) -> None:
-    loaded = load_model(run, *machine)
+    loaded = load_model(run, *machine, output)
 
     from models.analysis.analyze import analyze_run
     from rlm_cli.training_session import show_progress

@@ -24,6 +24,7 @@ from rlm_cli.output import Form, Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 from rlm_cli.report_pages import ReportPages
 from rlm_cli.text_options import EncodingOption, FilterOption
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -74,7 +75,7 @@ def speed(
     check_threads(threads)
     run = open_run(run_name, runs_dir)
     run.config().require_text(run.path)
-    loaded = load_model(run, device, threads)
+    loaded = load_model(run, device, threads, output)
 
     from models.benchmark.speed import benchmark_speed
 
@@ -105,6 +106,7 @@ def depth(
     check_threads(threads)
     run = open_run(run_name, runs_dir)
     if run.config().solves_puzzles:
+        import_torch(output)
         from models.benchmark.puzzle_depth import benchmark_puzzle_depth
         from models.device import prepare_process
         from models.generation.solver import load_solver
@@ -113,6 +115,7 @@ def depth(
         _finish(benchmark_puzzle_depth(load_solver(run, device or "cpu")), pages, output)
         return
     if run.config().answers_problems:
+        import_torch(output)
         from models.benchmark.problem_depth import benchmark_problem_depth
         from models.device import prepare_process
         from models.generation.problem_solver import load_problem_solver
@@ -120,7 +123,7 @@ def depth(
         prepare_process(threads or 1)
         _finish(benchmark_problem_depth(load_problem_solver(run, device or "cpu")), pages, output)
         return
-    loaded = load_model(run, device, threads)
+    loaded = load_model(run, device, threads, output)
 
     from models.benchmark.depth import benchmark_depth
 
@@ -202,6 +205,7 @@ def learn(
             "Standard input can be read once, and every training reads the text.",
             hint="Write it to a file first.",
         )
+    import_torch(output)
     from models.architectures import ARCHITECTURES
     from models.benchmark.candidates import Shape
     from models.benchmark.learn import LearnRequest, benchmark_learn

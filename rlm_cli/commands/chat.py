@@ -136,7 +136,7 @@ def chat(
     plain_input = plain or one_turn or not is_terminal(sys.stdout)
     # Keep keys typed during loading for the input line.
     with contextlib.nullcontext() if plain_input else unechoed_keys(mark_pastes=True):
-        loaded = load_model(run, device, threads)
+        loaded = load_model(run, device, threads, output)
         for note in loaded.notes:
             output.warn(note)
         session = _session(loaded, conversation, store if saves else None)

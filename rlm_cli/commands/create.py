@@ -24,6 +24,7 @@ from rlm_cli.options import (
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import new_name_flags
+from rlm_cli.torch_import import import_torch
 
 
 def create(
@@ -70,6 +71,7 @@ def create(
     from rlm_cli.training_session import interruptible_creation
 
     with interruptible_creation(output):
+        import_torch(output)
         from models.planning.create import plan_creation
         from models.planning.request import CreateRequest
         from rlm_cli.configuration import read_configuration

@@ -7,6 +7,7 @@ import typer
 
 from rlm_cli.options import JsonOption, QuietOption, RunArgument, RunsDirOption
 from rlm_cli.output import Output
+from rlm_cli.torch_import import import_torch
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def expand(
         "layers": layers, "l-layers": l_layers, "h-layers": h_layers, "prelude": prelude, "core": core,
         "coda": coda, "loops": loops, "ff": ff, "vocab": vocab,
     }  # fmt: skip
+    import_torch(output)
     from models.growth.axes import parameters_in
 
     target = parameters_in(target_params) if target_params is not None else None

@@ -14,6 +14,7 @@ from rlm_cli.options import JsonOption, QuietOption, RunsDirOption, WriterModeOp
 from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
+from rlm_cli.torch_import import import_torch
 
 
 class Form(StrEnum):
@@ -57,6 +58,7 @@ def export(
     if repository is not None and not push:
         raise UsageError("--repository says where --push sends the folder, and there is no --push.")
     with interruptible_creation(output):
+        import_torch(output)
         from models.export.export_folder import export_run
         from models.runs.run import Run
         from rlm_cli.environment import runs_dir as find_runs_dir
@@ -109,6 +111,7 @@ def import_(
 
     output = Output.of(json=json, quiet=quiet)
     with interruptible_creation(output):
+        import_torch(output)
         from models.export.import_folder import import_run
         from rlm_cli.environment import runs_dir as find_runs_dir
 

@@ -13,6 +13,7 @@ from rlm_cli.output import Output
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.text_options import EncodingOption
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -66,6 +67,7 @@ def recover_tokenizer(
         _check(run, like, output)
         return
 
+    import_torch(output)
     from models.recovery.recover import recover_tokenizer
 
     recovery = _with_stages(recover_tokenizer(run, like, encoding), output)
@@ -98,10 +100,11 @@ def _with_stages(recovering: "Generator[Progress, None, Recovery]", output: Outp
 
 def _check(run: "Run", like: Path | None, output: Output) -> None:
     """Show the diagnosis. Raises typer.Exit with code 1 if something is wrong."""
-    from models.recovery.recover import check_tokenizer
-
     if like is not None:
         raise UsageError("--like and --check exclude each other.", hint="Give one of them.")
+    import_torch(output)
+    from models.recovery.recover import check_tokenizer
+
     diagnosis = check_tokenizer(run)
     output.json({"run": run.name, **diagnosis.to_dict()})
     _show_diagnosis(run, diagnosis, output)

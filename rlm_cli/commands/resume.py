@@ -10,7 +10,6 @@ from data.errors import UsageError
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
 from rlm_cli.completion import complete_versions
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import (
     LENGTH_PANEL,
     WHERE_PANEL,
@@ -29,6 +28,7 @@ from rlm_cli.output import Output
 from rlm_cli.process_team import interrupted_run, join_others, note_launch, was_started_again
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     from models.runs.run import Run
@@ -102,17 +102,17 @@ def resume(
             f"resume {shlex.quote(run_name)}" if run_name else "resume", {"--json": json, "--quiet": quiet}
         )
 
-    with no_lost_signal():
-        from models.device import this_or_best_device
-        from models.runs.listing import has_finished
-        from models.runs.run import Run
-        from models.runs.run_names import refuse_version
-        from models.training.open import finished
-        from models.training.several_processes import require_trainable_in
-        from rlm_cli.environment import runs_dir as find_runs_dir
-        from rlm_cli.many_processes import train_in_processes
-        from rlm_cli.training_session import follow_training, show_progress
-        from rlm_cli.watching import train_detached
+    import_torch(output)
+    from models.device import this_or_best_device
+    from models.runs.listing import has_finished
+    from models.runs.run import Run
+    from models.runs.run_names import refuse_version
+    from models.training.open import finished
+    from models.training.several_processes import require_trainable_in
+    from rlm_cli.environment import runs_dir as find_runs_dir
+    from rlm_cli.many_processes import train_in_processes
+    from rlm_cli.training_session import follow_training, show_progress
+    from rlm_cli.watching import train_detached
 
     if team is not None and was_started_again() and (run := interrupted_run(runs_dir)) is not None:
         with run.hold():  # the flags were carried out at the first start

@@ -82,7 +82,7 @@ def serve(
     chosen_mode, generation = resolve_settings(run, mode=mode, natural=False, halt=None, stop=None)
     check_threads(threads)
     with contextlib.closing(listen(host, port)) as listener:
-        loaded = load_model(run, device, threads)
+        loaded = load_model(run, device, threads, output)
         for note in loaded.notes:
             output.warn(note)
         from models.generation.batch_decoder import BatchDecoder

@@ -14,7 +14,6 @@ from data.errors import UsageError
 from data.wording import counted
 from rlm_cli.completion import complete_runs
 from rlm_cli.generation_options import check_threads
-from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import (
     DeviceOption,
     JsonOption,
@@ -26,6 +25,7 @@ from rlm_cli.options import (
 from rlm_cli.output import Output
 from rlm_cli.output_file import require_free
 from rlm_cli.program import program, runs_dir_flag
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,9 +137,9 @@ def solve_and_show(
     out: Path | None = None,
 ) -> "list[Solution]":
     """Solve `puzzles`, or a new one, and print the answers. `machine` is the device and the threads."""
-    with no_lost_signal():
-        from models.device import prepare_process
-        from models.generation.solver import load_solver, solve_puzzles
+    import_torch(output)
+    from models.device import prepare_process
+    from models.generation.solver import load_solver, solve_puzzles
 
     device, threads = machine
     if threads:

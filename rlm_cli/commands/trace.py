@@ -80,7 +80,7 @@ def trace(
     text = read_piped_text()[0] if prompt is None else prompt
     if not text:
         raise UsageError("There is no text to trace.", hint="Give some with -p.")
-    loaded = load_model(run, device, threads)
+    loaded = load_model(run, device, threads, output)
 
     from models.analysis.trace import trace_text
     from models.generation.prompt import unknown_characters

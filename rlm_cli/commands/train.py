@@ -13,7 +13,6 @@ from rlm_cli.choose_run import can_ask_user, choose_until_planned
 from rlm_cli.commands.tui import open_application, require_terminal_for_training
 from rlm_cli.dry_run import for_named_machine, places_here, require_dry_run, show_plan
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import (
     ArchitectureOption,
     ConfigOption,
@@ -42,6 +41,7 @@ from rlm_cli.process_team import interrupted_run, join_others, note_launch
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.text_options import EncodingOption, FilterOption
+from rlm_cli.torch_import import import_torch
 from rlm_cli.train_options import (
     AttendWithinOption,
     BatchSizeOption,
@@ -193,6 +193,7 @@ def train(
         with run.hold():
             raise typer.Exit(follow_training(run, output, team=team))
     with interruptible_creation(output):
+        import_torch(output)
         from models.planning.continuation_plan import ContinuationPlan
         from models.planning.resume_plan import ResumePlan
         from rlm_cli.environment import runs_dir as find_runs_dir
@@ -257,10 +258,9 @@ def _plan(
     request: "TrainRequest", folder: "Path", output: Output, progress: Output, *, may_ask: bool
 ) -> "Plan":
     """The plan of `request`. If it names no model, the user may choose a run to continue."""
-    with no_lost_signal():
-        from data.mixes.mix_file import weighted_paths
-        from models.planning.candidates import candidates
-        from models.planning.plan import plan
+    from data.mixes.mix_file import weighted_paths
+    from models.planning.candidates import candidates
+    from models.planning.plan import plan
     from models.runs.progress import read_corpus
     from rlm_cli.training_session import show_progress
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from data.errors import RlmError, UsageError
+from models.torch_import import import_torch
 from rlm_cli.commands.train import train, train_request
 from rlm_cli.output import write
 from rlm_cli.usage_errors import usage_error
@@ -134,7 +135,7 @@ class _Planner:
         """Import what plans, and torch with it, in a thread: it takes seconds, and a text is shown before."""
         if not self._is_loading:
             self._is_loading = True
-            threading.Thread(target=import_module, args=("models.planning.plan",), daemon=True).start()
+            threading.Thread(target=_import_planning, daemon=True).start()
 
     def _corpus(self, request: "TrainRequest") -> Generator[Answer, None, "Corpus"]:
         from data.corpus import scan_corpus
@@ -150,6 +151,11 @@ class _Planner:
             )
             self._corpora = {key: corpus}
         return self._corpora[key]
+
+
+def _import_planning() -> None:
+    import_torch()
+    import_module("models.planning.plan")
 
 
 def _mark(path: os.PathLike[str]) -> tuple[int, int] | None:

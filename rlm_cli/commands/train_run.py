@@ -13,6 +13,7 @@ from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.process_team import end_with_starter, process_team
 from rlm_cli.program import set_program
+from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
     from models.runs.run import Run
@@ -54,6 +55,7 @@ def train_run(
     from rlm_cli.training_session import follow_training
 
     output = Output.of(quiet=True)
+    import_torch(output)
     with process_team(shard=shard) as team:
         run = Run.open(folder, folder.parent)
         with run.hold(reserved=True):

@@ -10,10 +10,10 @@ from data.safe_text import safe_text
 from models.generation.run_defaults import SMALL_MODEL
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import WriterDeviceOption, check_threads
-from rlm_cli.interrupts import no_lost_signal
 from rlm_cli.options import JsonOption, RunArgument, RunsDirOption, ThreadsOption
 from rlm_cli.output import Output
 from rlm_cli.streams import stdout_is_terminal
+from rlm_cli.torch_import import import_torch
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
@@ -48,15 +48,16 @@ def verify(
       rlm verify book
       rlm verify book --json
     """
-    with no_lost_signal():
-        from models.analysis.soundness.verify import verify as results_of
-        from models.device import prepare_process
     from models.runs.run import Run
     from rlm_cli.environment import runs_dir as find_runs_dir
 
     output = Output.of(json=json)
     check_threads(threads)
     run = Run.open(run_name, find_runs_dir(runs_dir))
+    import_torch(output)
+    from models.analysis.soundness.verify import verify as results_of
+    from models.device import prepare_process
+
     # The tokens of most checks are too few for several threads, which would only wait for each other.
     small = (run.config().parameters or 0) < SMALL_MODEL
     prepare_process(threads or (1 if small else 0))

@@ -126,3 +126,17 @@ def test_question_goes_to_stderr_even_when_quiet(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("Sure? ")
+
+
+@pytest.mark.parametrize(("form", "is_terminal", "shown"), [
+    (Form.HUMAN, True, True), (Form.JSON, True, True), (Form.QUIET, True, False), (Form.HUMAN, False, False),
+])  # fmt: skip
+def test_a_passing_remark_is_erased_even_after_an_error(
+    capsys, monkeypatch, form, is_terminal, shown
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(output_module, "stderr_is_terminal", lambda: is_terminal)
+    with pytest.raises(KeyboardInterrupt), Output(form).passing("Loading …"):
+        assert ("Loading …" in capsys.readouterr().err) == shown
+        raise KeyboardInterrupt
+    assert capsys.readouterr() == ("", "\r\x1b[2K" if shown else "")

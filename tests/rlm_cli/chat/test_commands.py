@@ -15,6 +15,7 @@ from models.generation.chat_session import ChatSession
 from models.runs.evaluation import Evaluation
 from rlm_cli.app import main
 from rlm_cli.generation_options import load_model
+from rlm_cli.output import Output
 from tests.models.runs.example_config import WITH_TEXT
 
 
@@ -22,7 +23,9 @@ from tests.models.runs.example_config import WITH_TEXT
 def rlm(trained, monkeypatch, capsys):
     """Run a command on the small model; exit code, stdout, stderr."""
     for name in ("generate", "chat"):
-        monkeypatch.setattr(f"rlm_cli.commands.{name}.load_model", lambda run, device, threads: trained)
+        monkeypatch.setattr(
+            f"rlm_cli.commands.{name}.load_model", lambda run, device, threads, output: trained
+        )
     monkeypatch.setenv("RLM_RUNS_DIR", str(trained.run.path.parent))
 
     def run(*arguments: str, stdin: bytes | None = None) -> tuple[int, str, str]:
@@ -156,7 +159,7 @@ def test_arguments_are_checked_before_prompts_and_models(rlm, trained, monkeypat
 
 def test_a_device_is_checked_before_the_weights_are_read(trained) -> None:
     with pytest.raises(UsageError, match="nonsense"):
-        load_model(trained.run, "nonsense", None)  # a run without weights
+        load_model(trained.run, "nonsense", None, Output())  # a run without weights
 
 
 @pytest.mark.parametrize("content", [{"temperature": 99}, {"mode": "none such"}, {"seed": "x"}])

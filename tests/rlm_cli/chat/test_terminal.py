@@ -22,7 +22,7 @@ from models.runs.load import LoadedModel
 import rlm_cli.commands.chat
 from rlm_cli.app import main
 
-def load_model(run, device, threads):
+def load_model(run, device, threads, output):
     torch.set_num_threads(1)
     tokenizer = CharacterTokenizer("\\n abcdefghij")
     values = {"vocab_size": tokenizer.vocab_size, "context_length": 64, "d_model": 16, "n_heads": 2}
