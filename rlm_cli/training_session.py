@@ -15,7 +15,7 @@ from models.runs import events
 from models.runs.event_words import END_REASONS, describe, sittings
 from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
-from rlm_cli.interrupts import Choice, Interruptible, Interrupts, ask_on_terminal
+from rlm_cli.interrupts import Choice, Interruptible, Interrupts, ask_on_terminal, no_lost_signal
 from rlm_cli.output import Form, Output
 from rlm_cli.plot.draw import show_curve_at_end
 from rlm_cli.program import program
@@ -47,8 +47,9 @@ def follow_training(
     `planned_at` is when planning began, in seconds since the epoch. The minutes of the training count
     from there. With a `team`, a pause counts as a success: torchrun would start the processes again.
     """
-    from models.training.control import Control
-    from models.training.trainer import train
+    with no_lost_signal():
+        from models.training.control import Control
+        from models.training.trainer import train
 
     waited_s = 0.0 if planned_at is None else max(0.0, time.time() - planned_at)
     control = Control(began=time.monotonic() - waited_s)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from models.runs.run import Run
 from rlm_cli.__main__ import exit_at_signal, package_conflict
 from rlm_cli.interrupts import no_lost_signal
+from tests.models.runs.example_config import CREATED
 
 
 def test_no_package_conflict() -> None:
@@ -37,25 +39,35 @@ def test_folder_without_code_is_no_conflict(rlm, tmp_path: Path) -> None:
     assert rlm("--help").returncode == 0
 
 
-# Presses Ctrl-C while `rlm` imports its modules.
+# Presses Ctrl-C while `rlm` imports its modules, in a part that ignores exceptions as torch has some.
 INTERRUPTED = """
-import signal, sys
-module = sys.argv.pop()
+import contextlib, signal, sys
+module = sys.argv.pop(1)
 class Press:
     def find_spec(self, name, path=None, target=None):
         if name == module:
-            signal.raise_signal(signal.SIGINT)
+            with contextlib.suppress(BaseException):
+                signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Press())
 from rlm_cli.__main__ import main
 main()
 """
 
 
-@pytest.mark.parametrize("module", ["rlm_cli.app", "rlm_cli.commands.train"])
-def test_interrupt_while_starting_is_quiet(module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("rlm_cli.app", []),
+        ("rlm_cli.commands.train", []),
+        ("torch", ["resume", "owl"]),
+        ("models.training.trainer", ["train-run", "owl"]),
+    ],
+)
+def test_interrupt_while_starting_is_quiet(tmp_path: Path, module: str, words: list[str]) -> None:
+    Run.create("owl", tmp_path).save_config(CREATED)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", INTERRUPTED, module]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", INTERRUPTED, module, *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 

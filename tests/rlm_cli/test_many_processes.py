@@ -278,9 +278,11 @@ end_with_starter()
 print("ready", flush=True)
 time.sleep(60)
 """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     started = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
     assert started.stdin is not None and started.stdout is not None
     assert started.stdout.readline() == "ready\n" and started.poll() is None
     started.stdin.close()

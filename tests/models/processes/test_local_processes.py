@@ -131,7 +131,8 @@ from models.processes.local_processes import LocalProcesses
 started = LocalProcesses({command(script)!r}, 2, os.environ)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    killed = subprocess.run([sys.executable, "-c", starts], check=False, timeout=60)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run([sys.executable, "-c", starts], env=environment, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 60
     while len(list(tmp_path.iterdir())) < 2:
