@@ -8,11 +8,14 @@ from data.safe_text import safe_text
 from rlm_cli.output import Output
 from rlm_cli.page import finding, note, page, text
 from rlm_cli.page import table as html_table
+from rlm_cli.plot.draw import show_chart
 from rlm_cli.plot.svg_chart import svg_element
 
 if TYPE_CHECKING:
     from models.benchmark.report import Report, Table, Value
 
+_HEIGHT = 8
+"""Of a picture on the terminal, in lines."""
 _COMMENT = "<!-- results, "
 _KINDS = {"better": "good", "worse": "bad"}
 _SURE_VERDICT = re.compile(r"\b(better|worse) by [\d.]+(?= \(more than)")
@@ -25,12 +28,23 @@ def show(report: "Report", output: Output) -> None:
             output.result()
         output.result(table.title, style="bold")
         output.text_table(table.texts())
+        if table.plot is not None and table.plot.beside:
+            _draw(table, output)
     if report.verdicts:
         output.result()
         for verdict in report.verdicts:
             output.result(verdict)
     for remark in report.notes:
         output.say(remark, style="dim")
+
+
+def _draw(table: "Table", output: Output) -> None:
+    """The picture of a table, for a reader of the terminal."""
+    from models.benchmark.report_chart import chart_of_table
+
+    chart = chart_of_table(table)
+    if chart is not None and not output.is_json:
+        show_chart(chart, output, height=_HEIGHT)
 
 
 def markdown(report: "Report", heading: str = "#") -> str:

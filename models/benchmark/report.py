@@ -42,6 +42,10 @@ class Plot:
     y: str
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The names of the rows of each group, which has its own colour. Empty: one line through all rows."""
+    beside: tuple[str, ...] = ()
+    """Other columns against the same one, a line each without marks."""
+    log: bool = False
+    """Whether both axes are logarithmic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Report:
     """The result of one benchmark."""
 
     kind: str
-    """speed, learn or depth."""
+    """speed, scan, learn or depth."""
     subject: str
     """The run or the text that was measured."""
     environment: Mapping[str, Value]

@@ -2,7 +2,7 @@
 
 import math
 
-from models.benchmark.report import Table
+from models.benchmark.report import Table, is_number
 from models.charts.chart import Chart, Series, chart_of
 
 
@@ -27,4 +27,18 @@ def chart_of_table(table: Table, x: str | None = None) -> Chart | None:
         names = tuple(name for name in found if name in members)
         points = tuple(found[name] for name in names)
         series.append(Series(group, points, number, "marks", labels=names))
-    return chart_of(series, x_label=across, y_label=plot.y, is_time=False, log=False)
+    series += _lines_beside(table, across, series[-1].number + 1)
+    return chart_of(series, x_label=across, y_label=plot.y, is_time=False, log=plot.log)
+
+
+def _lines_beside(table: Table, across: str, number: int) -> list[Series]:
+    """The other columns of the plot as lines, with colours from `number` on."""
+    lines = []
+    for place, name in enumerate(table.plot.beside if table.plot is not None else ()):
+        points = tuple(
+            (float(x), float(y))
+            for x, y in zip(table.column(across), table.column(name), strict=True)
+            if is_number(x) and is_number(y) and math.isfinite(x + y)
+        )
+        lines.append(Series(name, points, number + place, "line"))
+    return lines

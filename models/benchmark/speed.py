@@ -3,8 +3,7 @@
 import copy
 import statistics
 import sys
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import psutil
@@ -14,12 +13,11 @@ from torch import Tensor
 from models.benchmark.environment import environment
 from models.benchmark.peers import peers, time_peers
 from models.benchmark.report import Column, Report, Table, Value
+from models.benchmark.timing import timed, written
 from models.config import TrainingConfig
 from models.cost.counts import newton_schulz_flops, step_flops, used_weights
 from models.cost.speed import machine_rates
-from models.depth import Depth
-from models.device import autocast, synchronize
-from models.generation.generate import GenerationConfig, generate
+from models.device import autocast
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, PreparationAdvanced
 from models.runs.load import LoadedModel
@@ -117,9 +115,9 @@ def _train(
             with autocast(device, number_format):
                 return model.training_loss(rows[:, :-1], rows[:, 1:], model.trained_depth).total
 
-        forward_s, loss = _timed(device, forward)
-        backward_s, _ = _timed(device, optimizers.scaler.scale(loss).backward)
-        step_s, _ = _timed(device, lambda: optimizers.step(0.0))
+        forward_s, loss = timed(device, forward)
+        backward_s, _ = timed(device, optimizers.scaler.scale(loss).backward)
+        step_s, _ = timed(device, lambda: optimizers.step(0.0))
         optimizers.zero_grad()
         if step >= _WARM_UP:
             times.forward.append(forward_s)
@@ -180,7 +178,7 @@ def _write(loaded: LoadedModel, memory_rate: float) -> Generator[Event, None, Ta
         for place, (_, depth, batch, prompt) in enumerate(cases):
             done = round_number * len(cases) + place
             yield PreparationAdvanced(stage="writing", done=done, total=_ROUNDS * len(cases))
-            first_s, rest_s = _written(loaded, depth, batch, prompt)
+            first_s, rest_s = written(model, loaded.tokenizer, depth, batch, prompt, _NEW_TOKENS)
             firsts[place].append(first_s)
             speeds[place].append(batch * (_NEW_TOKENS - 1) / rest_s)
     rows: list[tuple[Value, ...]] = []
@@ -204,36 +202,11 @@ def _write(loaded: LoadedModel, memory_rate: float) -> Generator[Event, None, Ta
     return Table("writing", "Writing", _WRITING, tuple(rows))
 
 
-def _written(loaded: LoadedModel, depth: Depth, batch: int, prompt: int) -> tuple[float, float]:
-    """Seconds to the first token of all rows, and for the tokens after it."""
-    draw = torch.Generator().manual_seed(prompt)
-    rows = torch.randint(16, loaded.model.config.vocab_size, (batch, prompt), generator=draw).tolist()
-    config = GenerationConfig(max_tokens=_NEW_TOKENS, temperature=1.0, top_p=1.0, seed=0)
-    tokens = generate(loaded.model, loaded.tokenizer, rows, depth, config)
-    began = time.perf_counter()
-    counted, first_s = 0, 0.0
-    for _ in tokens:
-        counted += 1
-        if counted == batch:
-            first_s = time.perf_counter() - began
-    rest_s = time.perf_counter() - began - first_s
-    made = max(1, counted - batch)
-    return first_s, rest_s * batch * (_NEW_TOKENS - 1) / made
-
-
 def _memory_rate(device: torch.device) -> float:
     """Bytes per second that a copy of 64 MB reads and writes, the best of a few."""
     source, target = (torch.zeros(16 << 20, device=device) for _ in range(2))
-    best = min(_timed(device, lambda: target.copy_(source))[0] for _ in range(6))
+    best = min(timed(device, lambda: target.copy_(source))[0] for _ in range(6))
     return 2 * source.nbytes / best
-
-
-def _timed(device: torch.device, action: Callable[[], Tensor | None]) -> tuple[float, Tensor]:
-    synchronize(device)
-    began = time.perf_counter()
-    found = action()
-    synchronize(device)
-    return time.perf_counter() - began, found if isinstance(found, Tensor) else torch.empty(0)
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -10,6 +10,18 @@ import typer
 from data.errors import UsageError
 from rlm_cli.exit_codes import ExitCode
 from rlm_cli.generation_options import check_threads, load_model, open_run
+from rlm_cli.learn_options import (
+    ArchitecturesOption,
+    BatchOption,
+    ContextOption,
+    FolderOption,
+    HeadsOption,
+    MinutesOption,
+    SaveOption,
+    SeedsOption,
+    StepsOption,
+    WidthOption,
+)
 from rlm_cli.options import (
     DeviceOption,
     ForceOption,
@@ -23,6 +35,13 @@ from rlm_cli.options import (
 from rlm_cli.output import Form, Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
 from rlm_cli.report_pages import ReportPages
+from rlm_cli.speed_scan import (
+    AxesOption,
+    ScanMinutesOption,
+    ScanOption,
+    require_no_scan,
+    scan_request,
+)
 from rlm_cli.text_options import EncodingOption, FilterOption
 from rlm_cli.torch_import import import_torch
 
@@ -54,6 +73,9 @@ def speed(
     peers: Annotated[
         bool, typer.Option("--peers", help="Time models of nanoGPT's and a Llama's shape beside it.")
     ] = False,
+    scan: ScanOption = False,
+    axes: AxesOption = None,
+    minutes: ScanMinutesOption = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     markdown: MarkdownOption = None,
@@ -65,14 +87,27 @@ def speed(
 ) -> None:
     """Time the training and the writing of a model, beside what the machine can do.
 
+    With --scan: how the cost of a token grows with each size, beside what it
+    must cost. Ctrl-C ends a scan and shows what was measured.
+
     Examples:
       rlm benchmark speed book
       rlm benchmark speed book --peers --html speed.html
       rlm benchmark speed book --json > before.json
+      rlm benchmark speed --scan --axes width,context --minutes 2
     """
     output = Output.of(json=json, quiet=quiet)
     pages = ReportPages.of(markdown, html, force)
     check_threads(threads)
+    if scan:
+        request = scan_request(
+            run_name, runs_dir, peers=peers, axes=axes, minutes=minutes, device=device, threads=threads
+        )
+        from models.benchmark.scan import benchmark_scan
+
+        _finish(benchmark_scan(request), pages, output)
+        return
+    require_no_scan(axes, minutes)
     run = open_run(run_name, runs_dir)
     run.config().require_text(run.path)
     loaded = load_model(run, device, threads, output)
@@ -128,37 +163,6 @@ def depth(
     from models.benchmark.depth import benchmark_depth
 
     _finish(benchmark_depth(loaded), pages, output)
-
-
-StepsOption = Annotated[
-    int | None,
-    typer.Option("--steps", min=1, metavar="N", help="Steps of each training.", show_default=False),
-]
-MinutesOption = Annotated[
-    float | None,
-    typer.Option("--minutes", metavar="M", help="Minutes of each training.", show_default=False),
-]
-ArchitecturesOption = Annotated[
-    str | None,
-    typer.Option("--archs", metavar="A,B", help="Architectures. Without it: all.", show_default=False),
-]
-SeedsOption = Annotated[
-    int, typer.Option("--seeds", min=1, max=100, metavar="K", help="Trainings of each model.")
-]
-WidthOption = Annotated[int, typer.Option("--d-model", min=8, metavar="D", help="Width of the models.")]
-HeadsOption = Annotated[int, typer.Option("--heads", min=1, metavar="H", help="Attention heads.")]
-ContextOption = Annotated[int, typer.Option("--context", min=8, metavar="T", help="Context in tokens.")]
-BatchOption = Annotated[int, typer.Option("--batch-size", min=1, metavar="B", help="Sequences a step.")]
-FolderOption = Annotated[
-    Path | None,
-    typer.Option("--folder", metavar="FOLDER", help="Where the runs are kept.", show_default=False),
-]
-SaveOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--save", "--markdown", metavar="FILE", help="Write the result as Markdown.", show_default=False
-    ),
-]
 
 
 @benchmark.command(cls=PlainHelpCommand)

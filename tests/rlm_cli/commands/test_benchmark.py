@@ -11,9 +11,10 @@ import torch
 
 from data.errors import StorageError
 from models.benchmark import speed
-from models.benchmark.report import Report
+from models.benchmark.report import Column, Plot, Report, Table
 from rlm_cli.app import main
-from rlm_cli.report_view import holds_results, markdown_page
+from rlm_cli.output import Output
+from rlm_cli.report_view import holds_results, markdown_page, show
 
 TINY = [
     "--d-model", "16", "--heads", "2", "--threads", "1", "--steps", "1", "--quiet",
@@ -90,12 +91,45 @@ def test_speed_times_training_and_writing(
     assert "1.000" in capsys.readouterr().out
 
 
+def test_a_scan_draws_what_it_has_time_for_around_the_shape_of_a_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = torch.get_num_threads()
+    arguments = ["benchmark", "speed", "book", "--scan", "--axes", "context", "--minutes", "0.0001"]
+    capsys.readouterr()
+    assert main([*arguments, "--json", "--html", "scan.html"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == "scan" and found["subject"] == "the shape of book"
+    assert [row[0] for row in found["tables"][0]["rows"]] == [128]
+    assert any("context 256, 512, 1,024, 2,048, 4,096 (the time is used up)" in one for one in found["notes"])
+    assert any("width 16" in one for one in found["notes"])
+    assert "Training by context" in Path("scan.html").read_text()
+    torch.set_num_threads(before)
+
+
+def test_a_picture_is_drawn_below_a_table_that_has_lines_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = (Column("width", "d"), Column("cost", ".1f"), Column("ideal", ".1f"))
+    rows = ((64, 1.0, 1.0), (128, 3.0, 4.0))
+    for plot, is_drawn in ((Plot("width", "cost"), False), (Plot("width", "cost", beside=("ideal",)), True)):
+        table = Table("t", "A table", columns, rows, plot)
+        show(Report("scan", "x", {}, (table,)), Output())
+        assert ("─ ideal" in capsys.readouterr().out) == is_drawn
+
+
 def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("b.json").write_text("[1, 2")
     Path("c.json").write_text("[1, 2]")
     for arguments, expected in (
         (["speed", "puzzles"], "knows no text"),
         (["depth", "nobody"], "nobody"),
+        (["speed", "--scan", "--peers"], "--scan times no run"),
+        (["speed", "--axes", "width"], "Add --scan"),
+        (["speed", "book", "--minutes", "2"], "Add --scan"),
+        (["speed", "--scan", "--axes", "width,contxt"], "no axis 'contxt'"),
+        (["speed", "--scan", "--axes", ""], "no axis ''"),
+        (["speed", "--scan", "--minutes", "0"], "no time to measure"),
+        (["speed", "--scan", "--minutes", "nan"], "no time to measure"),
+        (["speed", "puzzles", "--scan"], "knows no text"),
         (["learn", "-", "--steps", "1"], "Write it to a file"),
         (["learn", "book.txt", "--steps", "1", "--archs", "recursive-router, none"], "architecture 'none'"),
         (["learn", "book.txt", "--steps", "1", "--filter", "urls"], "no filter 'urls'"),
