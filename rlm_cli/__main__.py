@@ -39,7 +39,14 @@ def main() -> None:
             signal.signal(number, exit_at_signal)
     signal.signal(signal.SIGINT, interrupt)
     gc.enable()
-    status = run()
+    try:
+        status = run()
+    except SystemExit as end:  # a signal
+        status = end.code if isinstance(end.code, int) else 1
+    if "rlm_cli.chat.loading_model" in sys.modules:
+        from rlm_cli.chat.loading_model import end_if_loading
+
+        end_if_loading(status)
     gc.freeze()  # what is left ends with the process; a last collection would look at all of it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is done; Python only cleans up
     sys.exit(status)

@@ -1,6 +1,5 @@
 """A trained model, ready to use."""
 
-import contextlib
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,6 +13,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.checkpoint import load_weights
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.compatibility import model_config_of, require_matching_shapes
+from models.runs.learned_kind import learned_kind
 from models.runs.pending_change import config_of_weights
 from models.runs.run import Run
 from models.runs.run_config import RunConfig
@@ -60,7 +60,7 @@ def load_run(run: Run, device: str = "cpu") -> LoadedModel:
         tokenizer=tokenizer,
         run=run,
         config=config,
-        kind=_kind(run, config),
+        kind=learned_kind(run, config),
         notes=() if note is None else (note,),
     )
 
@@ -71,15 +71,6 @@ def require_trained(run: Run, config: RunConfig) -> None:
         raise RunError(
             f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{train FILE name={run.in_command}}}"
         )
-
-
-def _kind(run: Run, config: RunConfig) -> str:
-    with contextlib.suppress(RunError):  # a damaged datasets.json does not stop a chat
-        if any(entry.kind == "messages" for entry in run.datasets(config)):
-            return "messages"
-    if config.answers_problems:
-        return "problems"
-    return "text" if config.data is None else config.data.kind
 
 
 def load_model(run: Run, config: RunConfig, device: str = "cpu") -> RecursiveLM:

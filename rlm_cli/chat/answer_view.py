@@ -9,7 +9,7 @@ from rlm_cli.output import Output
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyPress
 
-    from data.tokenizer import Tokenizer
+    from models.generation.chat_session import ChatModel
     from models.generation.chat_settings import ChatSettings
     from models.generation.generate import GeneratedToken
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 class AnswerView:
     """Writes answers to stdout, and details of tokens to stderr."""
 
-    def __init__(self, output: Output, tokenizer: "Tokenizer") -> None:
+    def __init__(self, output: Output, chat_model: "ChatModel") -> None:
         self.output = output
         self.typed: list[KeyPress] = []
         """Keys typed during the last answer."""
-        self._tokenizer = tokenizer
+        self._chat_model = chat_model
 
     def show(self, tokens: "Iterator[GeneratedToken]", settings: "ChatSettings") -> bool:
         """Show an answer until it ends or the user stops it. Returns whether it was stopped.
@@ -57,7 +57,7 @@ class AnswerView:
         return stopped
 
     def _show_token(self, token: "GeneratedToken") -> None:
-        text = repr(self._tokenizer.token_text(token.id))
+        text = repr(self._chat_model.tokenizer.token_text(token.id))
         ending = f"  {token.finished}" if token.finished else ""
         self.output.say(
             f"{token.id:>6}  {text:<16} p {token.probability:.4f}  passes {token.passes:g}{ending}"

@@ -39,7 +39,7 @@ class LineChat:
         self.output = output
         self.reader = reader
         self.independent = independent
-        self.view = AnswerView(output, session.chat_model.tokenizer)
+        self.view = AnswerView(output, session.chat_model)
         self._quitting = False
         self._handlers: dict[str, Callable[[Any], object]] = {
             "status": lambda value: self._status(),
@@ -60,16 +60,17 @@ class LineChat:
         }
 
     def run(self, message: str | None = None) -> None:
-        """Answer `message`, then read and answer lines until the user leaves."""
+        """Answer `message`, then read and answer lines until the user leaves. Raises RlmError where the
+        model cannot be loaded."""
         warned = False
         while not self._quitting:
             try:
                 if message is not None:
                     first, message = message, None
-                    self.send(first)
+                    self._run_and_report(self.send, first)
                 line = self.reader.read()
                 warned = False
-                self.run_line(line)
+                self._run_and_report(self.run_line, line)
             except EOFError:
                 return
             except KeyboardInterrupt:
@@ -78,8 +79,12 @@ class LineChat:
                 warned = True
                 self.reader.forget()
                 self.output.say("Press Ctrl-C again or Ctrl-D to leave.", style="dim")
-            except RlmError as error:
-                self.output.error(error)
+
+    def _run_and_report(self, run: Callable[[str], object], text: str) -> None:
+        try:
+            run(text)
+        except RlmError as error:
+            self.output.error(error)
 
     def run_line(self, line: str) -> None:
         """Run one line, a command or a message. Raises RlmError."""

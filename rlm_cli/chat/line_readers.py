@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -111,12 +113,22 @@ class TerminalReader:
             enable_suspend=True,
         )
 
-    def read(self, default: str = "") -> str:
+    def read(self, default: str = "", *, at_start: Callable[[], None] | None = None) -> str:
+        """As `LineReader.read`. `at_start` is called in the loop that reads the keys, when it starts."""
         # On a low terminal, room for the menu would hide the input line.
         rows = self._session.app.output.get_size().rows
         self._session.reserve_space_for_menu = _MENU_ROWS if rows > 2 * _MENU_ROWS else 0
+        pressed: list[int] = []
+
+        def start() -> None:
+            if pressed:
+                self._session.app.exit(exception=KeyboardInterrupt())
+            elif at_start is not None:
+                at_start()
+
         try:
-            return self._session.prompt(PROMPT, default=default)
+            with _noted_interrupts(pressed):
+                return self._session.prompt(PROMPT, default=default, pre_run=start)
         finally:
             # Leaving the input line turned this off; a paste during the answer must arrive whole too.
             self._session.app.output.enable_bracketed_paste()
@@ -131,6 +143,23 @@ class TerminalReader:
         from prompt_toolkit.input.typeahead import clear_typeahead
 
         clear_typeahead(self._session.app.input)
+
+
+@contextlib.contextmanager
+def _noted_interrupts(pressed: list[int]) -> Iterator[None]:
+    """A context in which Ctrl-C is added to `pressed`, until an input line begins to read keys itself.
+
+    A KeyboardInterrupt while its loop is made would leave the loop half made, and Python complains of it.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def history_path() -> Path | None:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,10 +44,11 @@ from rlm_cli.streams import is_terminal
 from rlm_cli.wording import in_cli_words
 
 if TYPE_CHECKING:
-    from models.generation.chat_session import ChatSession
+    from models.generation.chat_session import ChatModel, ChatSession
     from models.generation.conversation import Conversation, ConversationStore
     from models.runs.load import LoadedModel
     from models.runs.run import Run
+    from rlm_cli.chat.loading_model import LoadingModel
 
 
 def chat(
@@ -134,19 +136,22 @@ def chat(
         message = _piped_turn(output)
     saves = not plain and (resume or not one_turn)
     plain_input = plain or one_turn or not is_terminal(sys.stdout)
+    from models.generation.chat_session import ChatSession
+
     # Keep keys typed during loading for the input line.
     with contextlib.nullcontext() if plain_input else unechoed_keys(mark_pastes=True):
-        loaded = load_model(run, device, threads, output)
-        for note in loaded.notes:
-            output.warn(note)
-        session = _session(loaded, conversation, store if saves else None)
+        model, loading = _model(run, device, threads, output, in_thread=not plain_input and message is None)
+        conversation.kind = model.kind  # the run may have learned another kind of text since then
+        session = ChatSession(model, conversation, store if saves else None, mode_losses(run))
         if system is not None:
             session.set_system(system)
-        _greet(session, output)
+        _greet(run, session, output)
+        if loading is None:
+            _tell_notes(session, (), output)
         if one_turn:
             _one_turn(session, output, message or "")
         else:
-            _talk(session, output, message, plain_input=plain_input, independent=plain)
+            _talk(session, output, message, loading, plain_input=plain_input, independent=plain)
 
 
 def _open_application(context: typer.Context, run_name: str | None, runs_dir: Path | None) -> None:
@@ -163,13 +168,24 @@ def _open_application(context: typer.Context, run_name: str | None, runs_dir: Pa
     open_application(find_runs_dir(runs_dir), chat=run.path)
 
 
-def _session(
-    loaded: "LoadedModel", conversation: "Conversation", store: "ConversationStore | None"
-) -> "ChatSession":
-    from models.generation.chat_session import ChatSession
+def _model(
+    run: "Run", device: str | None, threads: int | None, output: Output, *, in_thread: bool
+) -> "tuple[ChatModel, LoadingModel | None]":
+    """The model of a run. If `in_thread`, it is given while it is still being loaded, twice."""
+    from models.runs.learned_kind import learned_kind
 
-    conversation.kind = loaded.kind  # the run may have learned another kind of text since then
-    return ChatSession(loaded, conversation, store, mode_losses(loaded.run))
+    config = run.config()
+    if in_thread and config.data is not None and run.weights_path.exists():
+        from rlm_cli.chat.loading_model import LoadingModel
+
+        config.require_text(run.path)
+        kind = learned_kind(run, config)
+        loading = LoadingModel(lambda: load_model(run, device, threads, output), kind)
+        return loading, loading
+    loaded = load_model(run, device, threads, output)
+    for note in loaded.notes:
+        output.warn(note)
+    return loaded, None
 
 
 def _conversation(run: "Run", resume: bool, output: Output) -> "tuple[ConversationStore, Conversation]":
@@ -192,21 +208,28 @@ def _saved_settings(conversation: "Conversation") -> dict[str, Any] | None:
     return {**conversation.settings.generation.to_dict(), "mode": conversation.settings.mode}
 
 
-def _greet(session: "ChatSession", output: Output) -> None:
-    """Describe the model and its mode."""
+def _greet(run: "Run", session: "ChatSession", output: Output) -> None:
+    """Describe the model. Does not wait for it."""
     from rlm_cli.chat.line_chat import resume_note, wrap_text
 
-    model = session.chat_model.model
-    total, _ = model.parameter_counts()
-    name = f"{session.conversation.run}: {model.config.architecture}, {total:,} parameters."
-    width = output.stderr.width
-    output.say(wrap_text(f"{name} {session.greeting()}", width))
-    if note := session.measured_note():
-        output.say(wrap_text(note, width), style="dim")
-    if note := session.mode_note():
-        output.say(wrap_text(in_cli_words(note), width), style="yellow")
+    config = run.config()
+    size = "" if config.parameters is None else f", {config.parameters:,} parameters"
+    name = f"{session.conversation.run}: {config.model.architecture}{size}."
+    output.say(wrap_text(f"{name} {session.greeting()}", output.stderr.width))
     if session.conversation.turns:
         output.say(resume_note(session), style="dim")
+
+
+def _tell_notes(session: "ChatSession", warnings: Iterable[str], output: Output) -> None:
+    """Print what is known when the model is loaded: the `warnings`, and how its mode measures."""
+    from rlm_cli.chat.line_chat import wrap_text
+
+    for warning in warnings:
+        output.warn(warning)
+    if note := session.measured_note():
+        output.say(wrap_text(note, output.stderr.width), style="dim")
+    if note := session.mode_note():
+        output.say(wrap_text(in_cli_words(note), output.stderr.width), style="yellow")
 
 
 def _one_turn(session: "ChatSession", output: Output, text: str) -> None:
@@ -219,15 +242,29 @@ def _one_turn(session: "ChatSession", output: Output, text: str) -> None:
 
 
 def _talk(
-    session: "ChatSession", output: Output, message: str | None, *, plain_input: bool, independent: bool
+    session: "ChatSession",
+    output: Output,
+    message: str | None,
+    loading: "LoadingModel | None",
+    *,
+    plain_input: bool,
+    independent: bool,
 ) -> None:
     """Chat until the user leaves. Answer `message` first."""
     from rlm_cli.chat.line_chat import LineChat, wrap_text
-    from rlm_cli.chat.line_readers import PlainReader, TerminalReader, history_path
+    from rlm_cli.chat.line_readers import LineReader, PlainReader, TerminalReader, history_path
 
     keys = "/help lists the commands, Esc stops an answer, Ctrl-D leaves."
     output.say(wrap_text(keys, output.stderr.width), style="dim")
-    reader = PlainReader() if plain_input else TerminalReader(history_path())
+    reader: LineReader = PlainReader() if plain_input else TerminalReader(history_path())
+    if loading is not None and isinstance(reader, TerminalReader):
+        from rlm_cli.chat.loading_model import LoadingReader
+
+        def tell(loaded: "LoadedModel") -> None:
+            _tell_notes(session, loaded.notes, output)
+
+        reader = LoadingReader(reader, loading, tell, output)
+        loading.start()
     LineChat(session, output, reader, independent=independent).run(message)
 
 

@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 import pytest
 
+from tests.models.export.conftest import make_run
+
 pty = pytest.importorskip("pty")
 
 # The command as installed, but for a model that never ends and takes its time.
@@ -128,6 +130,29 @@ def test_chat_on_a_terminal(terminal, tmp_path) -> None:
     chat.type("\x03")
     assert chat.status() == 0
     assert (tmp_path / "chat_history").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "status", "shown"),
+    [
+        (("\x04",), 0, ""),
+        (("\x03", "\x03"), 0, "to leave"),
+        (("abc\r", "\x03", "/help\r", "\x04"), 0, "/compare"),
+        (("abc\r", "\x04"), 0, "tokens/s"),
+    ],
+)
+def test_the_prompt_is_shown_while_the_model_is_loaded(terminal, tmp_path, keys, status, shown) -> None:
+    make_run(tmp_path / "runs", "looped")
+    rlm = [sys.executable, "-m", "rlm_cli", "chat", "owl", "--max-tokens", "4"]
+    chat = terminal(program=rlm, environment={"RLM_RUNS_DIR": str(tmp_path / "runs")})
+    assert "Loading" not in chat.expect("\n>")
+    for key in keys:
+        chat.type(key)
+        time.sleep(0.5)
+    assert chat.status() == status
+    assert shown in chat.seen
+    assert "Traceback" not in chat.seen
 
 
 @pytest.mark.slow
