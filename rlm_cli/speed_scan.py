@@ -77,7 +77,7 @@ def scan_request(
         base=base,
         subject=subject,
         axes=chosen_axes(names, base),
-        device=choose_device(device or "cpu"),
+        device=choose_device(device or "auto"),
         training=training,
         minutes=DEFAULT_MINUTES if minutes is None else minutes,
     )

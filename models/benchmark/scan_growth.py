@@ -118,10 +118,11 @@ def _too_fast(one: Growth) -> str:
 
 
 def _dear(one: Growth) -> str:
-    why = f": operations of {one.fastest_part} take longer than others" if one.fastest_part else ""
+    part = one.fastest_part or "the ideal"
+    why = f": operations of {part} take longer than others" if one.fastest_part else ""
     return (
-        f"{name(one)} has grown {one.ratio:.1f} times as much as what is counted{why}. At the end it grows "
-        f"no faster than {one.fastest_part or 'the ideal'} ({one.last_exponent:.2f} beside {one.limit:.2f})."
+        f"{name(one)} has grown {one.ratio:.1f} times as much as what is counted{why}. At the end its "
+        f"exponent is {one.last_exponent:.2f}, and that of {part} {one.limit:.2f}."
     )
 
 
