@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.device import NUMBER_FORMATS, rough_product_format
 from models.training.shards import own_parts, whole
+from models.training.uncompiled_optimizer import uncompiled_optimizer
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that takes singular values towards one."""
@@ -33,6 +34,7 @@ class _Step:
     updates: list[Tensor] = field(default_factory=list)
 
 
+@uncompiled_optimizer
 class Muon(torch.optim.Optimizer):
     """For weights (rows, columns) of linear maps; those of a group with `parts` of n hold n maps
     stacked along their rows."""

@@ -17,6 +17,7 @@ from models.recursive_lm import RecursiveLM
 from models.training.muon import Muon
 from models.training.shards import whole
 from models.training.shared_orthogonalization import SharedOrthogonalization
+from models.training.uncompiled_optimizer import AdamW
 
 FIRST_SCALE = 65536.0
 """What the loss is multiplied by in float16 at the start, so that small gradients do not vanish."""
@@ -68,7 +69,7 @@ class Optimizers:
             {"params": [p for p in rest if p.ndim < 2], "lr": rate, "weight_decay": 0.0},
         ]
         self.all.append(
-            torch.optim.AdamW(
+            AdamW(
                 [group for group in adam_groups if group["params"]],
                 betas=(config.beta1, config.beta2),
                 weight_decay=decay,

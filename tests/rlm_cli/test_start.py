@@ -39,6 +39,7 @@ sys.exit(status)
         (("show", "owl"), ("torch", "tokenizers", "prompt_toolkit", *TRAINING, *ANALYSIS)),
         (("generate", "owl", "-p", "a", "--max-tokens", "2"), ("prompt_toolkit", *TRAINING, *ANALYSIS)),
         (("chat", "owl", "--max-tokens", "2"), (*TRAINING, *ANALYSIS)),
+        (("train", "book.txt", "--name", "new", "--steps", "1", "--dry-run"), ("prompt_toolkit", *ANALYSIS)),
         (("analyze", "book.txt", "--reference", "book.txt"), ("prompt_toolkit", *TRAINING)),
     ],
 )
