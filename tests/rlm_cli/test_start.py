@@ -21,11 +21,16 @@ TRAINING = ("models.training", "models.planning", "models.growth", "models.recov
 ANALYSIS = ("models.analysis.analyze", "models.benchmark", "models.export")
 WRITING = ("torch", "numpy", "tokenizers", "prompt_toolkit")
 
-# Runs a command, and names the unwanted modules that it imported.
+# Runs a command, and names the unwanted modules that it imported. A plan measures the speed for a short time.
 PROBE = """
 import sys
 unwanted = sys.argv.pop(1).split(",")
 from rlm_cli.app import main
+if sys.argv[1] == "train":
+    from models.torch_import import import_torch
+    import_torch()
+    import models.planning.measured_speed
+    models.planning.measured_speed.TIMED_S = 0.01
 status = main(sys.argv[1:])
 sys.stderr.write("\\nunwanted: " + ",".join(name for name in unwanted if name in sys.modules))
 sys.exit(status)
