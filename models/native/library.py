@@ -22,8 +22,13 @@ _FLAGS = (
     "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
     "-fassociative-math",
 )  # fmt: skip
-_FOR_THIS_PROCESSOR: tuple[list[str], ...] = (["-march=native"], ["-mcpu=native"], [])
-"""The first one that the compiler knows is taken."""
+_WHERE_KNOWN: tuple[list[str], ...] = (
+    ["-march=native", "-fopenmp"],  # for this processor, in several threads
+    ["-march=native"],
+    ["-mcpu=native"],
+    [],
+)
+"""The first ones that the compiler knows are taken."""
 _PATIENCE_S = 60.0
 
 
@@ -70,7 +75,11 @@ def _load() -> Step:
 
 def _digest(compiler: str) -> str:
     """Of everything that the library depends on: the source, how it is compiled, and the processor."""
-    parts = [_SOURCE.read_bytes(), repr((compiler, _FLAGS, platform.machine())).encode(), _processor()]
+    parts = [
+        _SOURCE.read_bytes(),
+        repr((compiler, _FLAGS, _WHERE_KNOWN, platform.machine())).encode(),
+        _processor(),
+    ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -88,7 +97,7 @@ def _compile(compiler: str, path: Path) -> None:
     said = ""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         result = Path(folder) / "step.so"
-        for flags in _FOR_THIS_PROCESSOR:
+        for flags in _WHERE_KNOWN:
             command = [compiler, *_FLAGS, *flags, str(_SOURCE), "-o", str(result), "-lm"]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)

@@ -41,7 +41,8 @@ class NativeStep:
             recorder = Recorder((recent, places), packed)
             with recorder:
                 output = model(recent[:, -1:], depth=depth, cache=RecordedCache(recent, places))
-            scores = torch.empty(model.config.context_length + 1)
+            threads, room = torch.get_num_threads(), model.config.context_length + 1
+            scores = torch.empty(threads, room)
         if recorder.depends(output.passes):
             raise UnrecordableError("passes that depend on the token")
         self.passes: list[float] = output.passes[:, -1].tolist()
@@ -49,7 +50,7 @@ class NativeStep:
         self._step, self._logits = step, output.logits[:, -1]
         self._operations = (Operation * len(recorder.operations))(*recorder.operations)
         self._recent, self._places, self._pads = recent.numpy(), places.numpy()[:, 0], pads.numpy()
-        self._state = State(pads=pads.data_ptr(), scores=scores.data_ptr())
+        self._state = State(pads=pads.data_ptr(), scores=scores.data_ptr(), room=room, threads=threads)
         self._keys: Tensor | None = None
         self._memory = (recorder, scores)  # the operations hold only addresses
 

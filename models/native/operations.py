@@ -67,6 +67,8 @@ class State(ctypes.Structure):
         ("length", ctypes.c_int64),
         ("pads", ctypes.c_void_p),
         ("scores", ctypes.c_void_p),
+        ("room", ctypes.c_int64),
+        ("threads", ctypes.c_int64),
     )
 
 

@@ -10,6 +10,7 @@
 
 #define SIZES 5
 #define LANES 16 /* outputs of a packed weight that are computed together */
+#define LEAST_WORK (1 << 19) /* multiplications that are worth another thread */
 
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 
@@ -42,7 +43,9 @@ typedef struct {
     int64_t key_strides[3], value_strides[3]; /* of slots, rows and heads, in elements */
     int64_t length;       /* tokens in the cache, without the new one */
     const int64_t *pads;  /* (rows,): those at the start of each row */
-    float *scores;        /* room for length + 1 of them */
+    float *scores;        /* for each thread, room for `room` of them */
+    int64_t room;
+    int64_t threads;
 } state;
 
 enum { LINEAR, RMS_NORM, LAYER_NORM, ADD, SUB, MUL, DIV, ADDCMUL, SILU, GELU, SIGMOID, TANH,
@@ -74,28 +77,37 @@ LINEAR_OF(linear_4x1, 4, 1)
 typedef void product(float *, int64_t, const float *, int64_t, const float *, int64_t);
 
 static void rows_of_linear(int rows, float *y, int64_t y_stride, const float *x, int64_t x_stride, const float *w,
-                           int64_t k, int64_t panels) {
+                           int64_t k, int64_t first, int64_t end) {
     product *many = rows == 1 ? linear_1x8 : rows == 2 ? linear_2x4 : linear_4x4;
     product *one = rows == 1 ? linear_1x1 : rows == 2 ? linear_2x1 : linear_4x1;
-    int64_t step = rows == 1 ? 8 : 4, p = 0;
-    for (; p + step <= panels; p += step) many(y + p * LANES, y_stride, x, x_stride, w + p * k * LANES, k);
-    for (; p < panels; p++) one(y + p * LANES, y_stride, x, x_stride, w + p * k * LANES, k);
+    int64_t step = rows == 1 ? 8 : 4, p = first;
+    for (; p + step <= end; p += step) many(y + p * LANES, y_stride, x, x_stride, w + p * k * LANES, k);
+    for (; p < end; p++) one(y + p * LANES, y_stride, x, x_stride, w + p * k * LANES, k);
 }
 
-static void linear(const operation *op) {
-    int64_t rows = op->sizes[0], n = op->sizes[1], k = op->sizes[2], panels = (n + LANES - 1) / LANES;
+/* The panels from `first` to `end` for all rows. */
+static void panels_of_linear(const operation *op, int64_t first, int64_t end) {
+    int64_t rows = op->sizes[0], n = op->sizes[1], k = op->sizes[2];
     int64_t y_stride = op->out.strides[0], x_stride = op->a.strides[0];
     float *y = (float *)op->out.data;
     const float *x = (const float *)op->a.data, *w = (const float *)op->b.data, *bias = (const float *)op->c.data;
     int64_t r = 0;
     while (r < rows) {
         int some = rows - r >= 4 ? 4 : rows - r >= 2 ? 2 : 1;
-        rows_of_linear(some, y + r * y_stride, y_stride, x + r * x_stride, x_stride, w, k, panels);
+        rows_of_linear(some, y + r * y_stride, y_stride, x + r * x_stride, x_stride, w, k, first, end);
         r += some;
     }
     if (bias)
         for (r = 0; r < rows; r++)
-            for (int64_t i = 0; i < n; i++) y[r * y_stride + i] += bias[i];
+            for (int64_t i = first * LANES; i < n && i < end * LANES; i++) y[r * y_stride + i] += bias[i];
+}
+
+static void linear(const operation *op, const state *now) {
+    int64_t panels = (op->sizes[1] + LANES - 1) / LANES, work = panels * LANES * op->sizes[0] * op->sizes[2];
+    int64_t parts = work < LEAST_WORK || panels < now->threads ? 1 : now->threads;
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+    for (int64_t part = 0; part < parts; part++)
+        panels_of_linear(op, panels * part / parts, panels * (part + 1) / parts);
 }
 
 /* Call BODY for every line of the innermost dimension, with the pointers o, a, b and c of its first elements. */
@@ -229,41 +241,48 @@ static void store(const operation *op, const state *now) {
         }
 }
 
+/* One row and head of attend. */
+static void attend_by_head(const operation *op, const state *now, int64_t r, int64_t h, float *restrict scores) {
+    int64_t width = op->sizes[2], value_width = op->sizes[3], first = now->pads[r], end = now->length + 1;
+    const float *q = (float *)op->a.data + r * op->a.strides[0] + h * op->a.strides[1];
+    const float *keys = of_head(now->keys, now->key_strides, op->slot, r, h);
+    const float *values = of_head(now->values, now->value_strides, op->slot, r, h);
+    float *restrict y = (float *)op->out.data + r * op->out.strides[0] + h * op->out.strides[1];
+    float most = -INFINITY, sum = 0;
+    for (int64_t t = first; t < end; t++) {
+        const float *k = keys + t * width;
+        float score = 0;
+        for (int64_t i = 0; i < width; i++) score += q[i] * k[i];
+        scores[t] = score * op->value;
+    }
+    for (int64_t t = first; t < end; t++) most = scores[t] > most ? scores[t] : most;
+    for (int64_t t = first; t < end; t++) {
+        scores[t] = exponential(scores[t] - most);
+        sum += scores[t];
+    }
+    for (int64_t i = 0; i < value_width; i++) y[i] = 0;
+    for (int64_t t = first; t < end; t++) {
+        const float *v = values + t * value_width;
+        float weight = scores[t];
+        for (int64_t i = 0; i < value_width; i++) y[i] += weight * v[i];
+    }
+    for (int64_t i = 0; i < value_width; i++) y[i] /= sum;
+}
+
 /* out (rows, heads, value width) of the queries a (rows, heads, width) over a slot. sizes as in store. */
 static void attend(const operation *op, const state *now) {
-    int64_t heads = op->sizes[1], width = op->sizes[2], value_width = op->sizes[3], end = now->length + 1;
-    for (int64_t r = 0; r < op->sizes[0]; r++)
-        for (int64_t h = 0; h < heads; h++) {
-            const float *q = (float *)op->a.data + r * op->a.strides[0] + h * op->a.strides[1];
-            const float *keys = of_head(now->keys, now->key_strides, op->slot, r, h);
-            const float *values = of_head(now->values, now->value_strides, op->slot, r, h);
-            float *restrict y = (float *)op->out.data + r * op->out.strides[0] + h * op->out.strides[1];
-            float *restrict scores = now->scores, most = -INFINITY, sum = 0;
-            int64_t first = now->pads[r];
-            for (int64_t t = first; t < end; t++) {
-                const float *k = keys + t * width;
-                float score = 0;
-                for (int64_t i = 0; i < width; i++) score += q[i] * k[i];
-                scores[t] = score * op->value;
-            }
-            for (int64_t t = first; t < end; t++) most = scores[t] > most ? scores[t] : most;
-            for (int64_t t = first; t < end; t++) {
-                scores[t] = exponential(scores[t] - most);
-                sum += scores[t];
-            }
-            for (int64_t i = 0; i < value_width; i++) y[i] = 0;
-            for (int64_t t = first; t < end; t++) {
-                const float *v = values + t * value_width;
-                float weight = scores[t];
-                for (int64_t i = 0; i < value_width; i++) y[i] += weight * v[i];
-            }
-            for (int64_t i = 0; i < value_width; i++) y[i] /= sum;
-        }
+    int64_t heads = op->sizes[1], count = op->sizes[0] * heads;
+    int64_t work = count * now->length * (op->sizes[2] + op->sizes[3]);
+    int64_t parts = work < LEAST_WORK || count < now->threads ? 1 : now->threads;
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+    for (int64_t part = 0; part < parts; part++)
+        for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++)
+            attend_by_head(op, now, i / heads, i % heads, now->scores + part * now->room);
 }
 
 void rlm_step(const operation *list, int64_t count, const state *now) {
     for (const operation *op = list; op < list + count; op++) switch (op->kind) {
-        case LINEAR: linear(op); break;
+        case LINEAR: linear(op, now); break;
         case RMS_NORM: rms_norm(op); break;
         case LAYER_NORM: layer_norm(op); break;
         case ADD: BINARY(+)
