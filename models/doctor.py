@@ -52,7 +52,7 @@ def examine(runs: Path, environment: Mapping[str, str]) -> Iterator[Check]:
         lambda: check_threads(environment),
         check_memory,
         lambda: check_compiler(environment),
-        check_decoding,
+        check_kernels,
         lambda: check_folder("runs", runs),
         check_cache,
     ]
@@ -157,17 +157,19 @@ def check_compiler(environment: Mapping[str, str]) -> Check:
     )
 
 
-def check_decoding() -> Check:
-    """Answers are written by compiled code, which needs a C compiler once."""
+def check_kernels() -> Check:
+    """Answers are written, and models trained on a CPU, by compiled code, which needs a C compiler once."""
     try:
-        from models.native.library import native_problem
+        from models.kernels.library import compiler_problem
     except (ImportError, OSError):  # torch is broken, which another check says
-        return Check("decoding", "not known without torch", "note")
-    problem = native_problem()
+        return Check("kernels", "not known without torch", "note")
+    problem = compiler_problem()
     if problem is None:
-        return Check("decoding", "compiled code", "good")
-    advice = "Answers are written all the same, several times slower. Install a C compiler, such as gcc."
-    return Check("decoding", f"by torch, since {problem}", "note", advice)
+        return Check("kernels", "compiled", "good")
+    advice = (
+        "All works without, and answers are written several times slower. Install a C compiler, such as gcc."
+    )
+    return Check("kernels", f"none, since {problem}", "note", advice)
 
 
 def check_cache() -> Check:

@@ -19,6 +19,7 @@ REASONS = {
     "models/runs/tensor_file.py": "the library opens by name, after the file was checked",
     "models/device.py": "reads what the system says of its processor",
     "models/benchmark/timing.py": "asks the system for the peak of memory",
+    "models/kernels/library.py": "reads its own C files, and what the system says of its processor",
     "models/training/worker.py": "reads the code that runs, to compare it with that of other processes",
     "rlm_cli/__main__.py": "opens the null device",
     "rlm_cli/streams.py": "opens the null device",

@@ -73,13 +73,13 @@ def benchmark_speed(loaded: LoadedModel, *, with_peers: bool = False) -> Generat
     yield PreparationAdvanced(stage="measuring the machine", done=0, total=1)
     product_rate = machine_rates(device, training, number_format).products[number_format]
     memory_rate = _memory_rate(device)
-    times = yield from _train(copy.deepcopy(model), training, number_format, batch)
+    times = yield from _train(copy.deepcopy(model).requires_grad_(True), training, number_format, batch)
     parts, figures = _training_tables(model, training, (number_format, product_rate), batch, times)
     writing = yield from _write(loaded, memory_rate)
     beside: tuple[Table, ...] = ()
     remarks: list[str] = []
     if with_peers:
-        timed, remarks = peers(copy.deepcopy(model))
+        timed, remarks = peers(copy.deepcopy(model).requires_grad_(True))
         sizes = (batch, model.config.context_length, model.config.vocab_size)
         beside = ((yield from time_peers(timed, *sizes, number_format)),)
     return Report(

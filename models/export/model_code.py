@@ -60,6 +60,23 @@ def layout_of(task: str, vocab_size: int, context_length: int) -> Any:
     raise UsageError(f"A model for the task {task} cannot be used without rlm.")
 '''
 
+_NO_KERNELS = '''\
+"""Compiled code for training stays with rlm."""
+
+from typing import Any
+
+fused_norm: Any = None
+fused_heads: Any = None
+fused_swiglu: Any = None
+fused_causal_softmax: Any = None
+add_dropped: Any = None
+
+
+def can_fuse(*tensors: Any) -> bool:
+    """Never."""
+    return False
+'''
+
 
 @cache
 def model_code(architecture: str) -> Mapping[str, str]:
@@ -71,6 +88,7 @@ def model_code(architecture: str) -> Mapping[str, str]:
             module=architecture, name=ARCHITECTURES[architecture]
         ),
         "data.puzzle_kinds": _NO_PUZZLES,
+        "models.kernels.fused": _NO_KERNELS,
     }
     wanted = ((f"{_ROOM}.{CONFIGURATION}", CONFIG_CLASS), (f"{_ROOM}.{MODELING}", MODEL_CLASS))
     head = f"# Copied from rlm{_version()} by `rlm export`. License: MIT."

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from data.errors import RlmError
-from models.generation.next_logits import NextLogits
+from models.generation.next_logits import NextLogits, next_logits
 from models.generation.row import (
     GeneratedToken,
     Row,
@@ -70,7 +70,13 @@ def generate(
     depth = depth_with_halting(model, depth, config)
     scorer_class = _CachedScorer if use_cache else _UncachedScorer
     cache_length = _cache_length(rows, config, context_length)
-    scorer = scorer_class(model, depth, tokenizer.pad_id, context_length, cache_length)
+    with next_logits(model, depth) as scores:
+        scorer = scorer_class(model, depth, tokenizer.pad_id, context_length, cache_length, scores)
+        yield from _written(scorer, sampler, rows)
+
+
+def _written(scorer: _UncachedScorer, sampler: Sampler, rows: list[Row]) -> Iterator[GeneratedToken]:
+    """The tokens of `rows`, until all are finished."""
     while rows:
         logits, passes = scorer.next_logits(rows)  # (B, V)
         for row, choice, taken in zip(rows, sampler.choose(logits, rows), passes, strict=True):
@@ -94,14 +100,20 @@ class _UncachedScorer:
     """Computes every window from its start at each step. Slow; the reference for the cache."""
 
     def __init__(
-        self, model: RecursiveLM, depth: Depth, pad_id: int, context_length: int, cache_length: int
+        self,
+        model: RecursiveLM,
+        depth: Depth,
+        pad_id: int,
+        context_length: int,
+        cache_length: int,
+        scores: NextLogits,
     ) -> None:
         self._model = model
         self._depth = depth
         self._pad_id = pad_id
         self._context_length = context_length
         self._cache_length = cache_length
-        self._next = NextLogits(model, depth)
+        self._next = scores
         self._device = next(model.parameters()).device
 
     def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, list[float]]:

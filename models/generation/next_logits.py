@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import weakref
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from models.native.library import native_step
-from models.native.native_step import NativeStep
+from models.native.native_step import NativeStep, native_step
 from models.native.recorded_cache import UnrecordableError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class NextLogits:
 
     def __init__(self, model: RecursiveLM, depth: Depth, packed: dict[int, Tensor] | None = None) -> None:
         """`packed` is shared by those of one model: its weights for compiled code, which they fill."""
-        self._model = model
+        self._model = weakref.ref(model)  # it may be kept for as long as the model is there
         self._depth = depth
         self._device = next(model.parameters()).device
         self._packed = {} if packed is None else packed
@@ -52,20 +53,29 @@ class NextLogits:
         if step is not None:
             pads = None if padding is None else padding.tolist()
             return step.logits(tokens, cache, pads), step.passes
+        model = self._model()
+        assert model is not None
         newest = torch.tensor(tokens, device=self._device)[:, None]  # (B, 1)
-        output = self._model(newest, depth=self._depth, cache=cache, padding=padding)
+        output = model(newest, depth=self._depth, cache=cache, padding=padding)
         logits = output.logits[:, -1].float().cpu()
         if self._records and len(tokens) <= MOST_ROWS:
-            self._record(tokens, cache, padding, logits)
+            self._record(model, tokens, cache, padding, logits)
         return logits, output.passes[:, -1].tolist()
 
-    def _record(self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None, logits: Tensor) -> None:
+    def _record(
+        self,
+        model: RecursiveLM,
+        tokens: Sequence[int],
+        cache: KVCache,
+        padding: Tensor | None,
+        logits: Tensor,
+    ) -> None:
         """Record a step, and use it from the next token on if it gives the `logits` of this one."""
         compiled = native_step()
         try:
             if compiled is None:
                 raise UnrecordableError("no compiled code")
-            step = NativeStep(compiled, self._model, self._depth, len(tokens), self._packed)
+            step = NativeStep(compiled, model, self._depth, len(tokens), self._packed)
         except UnrecordableError:
             self._records = False
             return
@@ -76,3 +86,34 @@ class NextLogits:
             self._steps[len(tokens)] = step
         else:
             self._records = False
+
+
+class _Kept:
+    """What was recorded of a model, while its weights stay what they are."""
+
+    def __init__(self, weights: list[tuple[int, int]]) -> None:
+        self.weights = weights
+        self.packed: dict[int, Tensor] = {}
+        self.idle: dict[Depth, NextLogits] = {}
+
+
+_kept: weakref.WeakKeyDictionary[RecursiveLM, _Kept] = weakref.WeakKeyDictionary()
+
+
+@contextlib.contextmanager
+def next_logits(model: RecursiveLM, depth: Depth) -> Iterator[NextLogits]:
+    """Score at `depth` within the context. What is recorded of a model whose weights ask for no gradients, as
+    those of a loaded run, is kept for later. Two that score at once have each their own."""
+    parameters = list(model.parameters())
+    if any(weight.requires_grad or weight.is_inference() for weight in parameters):
+        yield NextLogits(model, depth)
+        return
+    weights = [(weight.data_ptr(), weight._version) for weight in parameters]
+    kept = _kept.get(model)
+    if kept is None or kept.weights != weights:
+        kept = _kept[model] = _Kept(weights)
+    found = kept.idle.pop(depth, None) or NextLogits(model, depth, kept.packed)
+    try:
+        yield found
+    finally:
+        kept.idle[depth] = found

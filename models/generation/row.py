@@ -17,13 +17,11 @@ from models.generation.sampling import (
     Alternatives,
     draw,
     exclude,
-    min_p,
+    kept,
     most_likely,
     repetition_penalty,
     softmax,
     temperature,
-    top_k,
-    top_p,
 )
 from models.generation.settings import GenerationConfig
 from models.generation.text_stream import Ending, TextStream
@@ -171,8 +169,7 @@ class Sampler:
             token = int(logits.argmax())
         else:
             logits = temperature(logits, config.temperature)
-            filtered = min_p(top_p(top_k(logits, config.top_k), config.top_p), config.min_p)
-            token = draw(softmax(filtered), row.random.random())
+            token = draw(kept(logits, config.top_k, config.top_p, config.min_p), row.random.random())
         likeliest = most_likely(model_probabilities, row.alternatives)
         return Choice(token, float(model_probabilities[token]), likeliest)
 

@@ -6,6 +6,7 @@ vocabulary of characters, a call of NumPy takes a fraction of the time of a call
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,17 @@ _LEAST_TEMPERATURE = 1e-30
 """A smaller one is 0 in float32, and 0 / 0 is not a number."""
 Alternatives = tuple[tuple[int, float], ...]
 """Tokens that can stand at one place, each with its probability."""
+
+_MANY = 2048  # with fewer tokens, ordering all takes less time than looking for candidates
+
+
+class Kept(NamedTuple):
+    """Tokens that may be drawn, the most likely first."""
+
+    ids: np.ndarray
+    """(N,)"""
+    held: np.ndarray
+    """(N,): in proportion, the probability of each and all before it."""
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -35,36 +47,38 @@ def temperature(logits: np.ndarray, value: float) -> np.ndarray:
         return (logits - logits.max()) / np.float32(max(value, _LEAST_TEMPERATURE))
 
 
-def top_k(logits: np.ndarray, k: int) -> np.ndarray:
-    """Keep the k most likely tokens, and ties with the k-th. 0 keeps all."""
-    if k <= 0 or k >= len(logits):
-        return logits
-    smallest_kept = np.partition(logits, -k)[-k]
-    return np.where(logits < smallest_kept, _EXCLUDED, logits)
+def kept(logits: np.ndarray, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Kept:
+    """The tokens of logits (V,) that all three filters keep.
+
+    `top_k` keeps the k most likely ones, and ties with the k-th; 0 is all. `top_p` keeps of these the fewest
+    whose probability reaches p (nucleus sampling, Holtzman et al., 2020). `min_p` drops those below a share
+    of the highest probability (Nguyen et al., 2024). Each keeps the start of an order by probability.
+    """
+    powers = np.exp(logits - logits.max())  # 1 for the most likely
+    if len(logits) > _MANY:
+        candidates = np.flatnonzero(powers >= _bound(powers, top_k, top_p, min_p))
+        order = candidates[np.argsort(-powers[candidates], kind="stable")]
+    else:
+        order = np.argsort(-powers, kind="stable")
+    ordered = powers[order]
+    count = len(ordered)
+    if 0 < top_k < count:
+        count = int(np.searchsorted(-ordered, -ordered[top_k - 1], side="right"))
+    held = np.cumsum(ordered[:count], dtype=np.float64)
+    if top_p < 1:
+        # A token is dropped if the tokens before it already hold p, so the first one always stays.
+        count = 1 + int(np.searchsorted(held[: count - 1], top_p * held[-1]))
+    if min_p > 0:
+        count = min(count, int(np.searchsorted(-ordered, -np.float32(min_p), side="right")))
+    return Kept(order[:count], held[:count])
 
 
-def top_p(logits: np.ndarray, p: float) -> np.ndarray:
-    """Keep the fewest tokens whose probability reaches p (nucleus sampling, Holtzman et al., 2020)."""
-    if p >= 1:
-        return logits
-    probabilities = softmax(logits)
-    # Those below this bound hold less than 1 - p together, so the others are enough.
-    candidates = np.flatnonzero(probabilities >= (1 - p) / len(logits))
-    order = candidates[np.argsort(-probabilities[candidates])]
-    # A token is dropped if the tokens before it already hold p, so the first one always stays.
-    held = np.cumsum(probabilities[order], dtype=np.float64)
-    kept = order[: 1 + int(np.searchsorted(held[:-1], p))]
-    filtered = np.full_like(logits, _EXCLUDED)
-    filtered[kept] = logits[kept]
-    return filtered
-
-
-def min_p(logits: np.ndarray, share: float) -> np.ndarray:
-    """Drop tokens below `share` of the highest probability (Nguyen et al., 2024)."""
-    if share <= 0:
-        return logits
-    probabilities = softmax(logits)
-    return np.where(probabilities < np.float32(share) * probabilities.max(), _EXCLUDED, logits)
+def _bound(powers: np.ndarray, top_k: int, top_p: float, min_p: float) -> float:
+    """A value below which no token of `powers` (V,) is kept. So few of a large vocabulary are ordered."""
+    if top_k:
+        return float(np.partition(powers, -top_k)[-top_k]) if top_k < len(powers) else 0.0
+    # Those below the first of these hold less than 1 - p together, so the others are enough.
+    return max((1 - top_p) * float(powers.sum()) / len(powers), min_p)
 
 
 def repetition_penalty(logits: np.ndarray, history: Sequence[int], penalty: float) -> np.ndarray:
@@ -98,9 +112,8 @@ def most_likely(probabilities: np.ndarray, count: int) -> Alternatives:
     return tuple((int(token), float(probabilities[token])) for token in order if probabilities[token])
 
 
-def draw(probabilities: np.ndarray, number: float) -> int:
-    """The token of `probabilities` (V,) that a uniform random `number`, 0 to 1, falls on."""
-    held = np.cumsum(probabilities, dtype=np.float64)
+def draw(tokens: Kept, number: float) -> int:
+    """The token that a uniform random `number`, 0 to 1, falls on."""
     # From the right, so that a token of probability 0 is never taken.
-    token = int(np.searchsorted(held, number * held[-1], side="right"))
-    return token if token < len(held) else int(np.flatnonzero(probabilities)[-1])
+    place = int(np.searchsorted(tokens.held, number * tokens.held[-1], side="right"))
+    return int(tokens.ids[min(place, int(np.searchsorted(tokens.held, tokens.held[-1])))])

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.kernels.fused import can_fuse, fused_causal_softmax, fused_heads
 from models.layers.growable import FusedLinear
 from models.layers.kv_cache import KVCache
-from models.layers.norm import rms_norm
+from models.layers.norm import EPSILON, rms_norm
 from models.layers.rotary import rotate
 from models.layers.selection import Selection
 from models.layers.trace import COMPLETE, Ablation, Trace
@@ -90,7 +91,19 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         batch, length, width = x.shape
-        qkv = self.qkv(x).view(batch, length, 3, self.n_heads, width // self.n_heads)  # (B, T, 3, H, K)
+        qkv = self.qkv(x)
+        if context.cache is None and can_fuse(qkv):
+            q, k, v = fused_heads(
+                qkv, self.n_heads, context.cos, context.sin, EPSILON if self.qk_norm else None
+            )  # (B, H, T, K) each
+        else:
+            q, k, v = self._heads(qkv, context, slot)
+        y = attend(q, k, v, context.mask, causal=context.causal)  # (B, H, T, K)
+        return self.out(y.transpose(1, 2).reshape(batch, length, width))
+
+    def _heads(self, qkv: Tensor, context: AttentionContext, slot: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, H, T, K), and keys and values (B, H, S, K), of `qkv` (B, T, 3 * D)."""
+        qkv = qkv.unflatten(-1, (3, self.n_heads, -1))  # (B, T, 3, H, K)
         qk, v = qkv[:, :, :2], qkv[:, :, 2].transpose(1, 2)  # (B, T, 2, H, K), (B, H, T, K)
         if self.qk_norm:
             qk = rms_norm(qk)
@@ -99,8 +112,7 @@ class Attention(nn.Module):
         q, k = qk.permute(2, 0, 3, 1, 4)  # (B, H, T, K) each
         if context.cache is not None:
             k, v = context.cache.update(slot, k, v, context.selection)  # (B, H, S, K)
-        y = attend(q, k, v, context.mask, causal=context.causal)  # (B, H, T, K)
-        return self.out(y.transpose(1, 2).reshape(batch, length, width))
+        return q, k, v
 
     def remember(self, x: Tensor, context: AttentionContext, slot: int) -> None:
         """Write the keys and values of `x` (B, T, D) into this slot of the cache, and compute no output."""
@@ -127,7 +139,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool
 
 
 def _attend_in_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
-    scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, H, T, S)
+    scores, factor = q @ k.transpose(-1, -2), q.size(-1) ** -0.5  # (B, H, T, S)
+    if causal and mask is None and can_fuse(scores):
+        return fused_causal_softmax(scores, factor) @ v
+    scores = scores * factor
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
     elif causal:

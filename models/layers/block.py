@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from models.kernels.fused import add_dropped, can_fuse
 from models.layers.attention import Attention, AttentionContext
 from models.layers.feed_forward import FEED_FORWARDS
 from models.layers.norm import NORMS
@@ -28,6 +29,13 @@ class Block(nn.Module):
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         """The output (B, T, D) for the input `x` (B, T, D). `slot` is the one of the cache for this call."""
         raise NotImplementedError
+
+    def added(self, x: Tensor, change: Tensor) -> Tensor:
+        """`x` plus `change`, both (B, T, D), with dropout of the change."""
+        share = self.dropout.p if self.training else 0.0
+        if 0 < share < 1 and can_fuse(x, change):
+            return add_dropped(x, change, share)
+        return x + self.dropout(change)
 
     def through_gate(self, x: Tensor, changed: Tensor) -> Tensor:
         """The output (B, T, D) of a block that computed `changed` (B, T, D) from its input `x` (B, T, D)."""
@@ -72,5 +80,5 @@ class PreNormBlock(Block):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), context, slot))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        x = self.added(x, self.attention(self.attention_norm(x), context, slot))
+        return self.added(x, self.feed_forward(self.feed_forward_norm(x)))

@@ -7,13 +7,17 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from models.kernels.fused import can_fuse, fused_norm
+
 EPSILON = 1e-6
 """Added to the mean square."""
 
 
-def rms_norm(x: Tensor, gain: Tensor | None = None) -> Tensor:
+def rms_norm(x: Tensor, gain: Tensor | None = None, dtype: torch.dtype | None = None) -> Tensor:
     """`x` (…, D) scaled to a root mean square of one over its last dimension, times `gain` (D,) if there is
-    one. The output has the number format of `x`."""
+    one. The output has the number format of `x`; or of `dtype`, where compiled code computes it."""
+    if can_fuse(x):
+        return fused_norm(x, gain, EPSILON, dtype or x.dtype)
     if _is_slow_to_train(x):
         return _RMSNorm.apply(x, gain)
     normed = F.rms_norm(x, (x.size(-1),), eps=EPSILON)
@@ -65,15 +69,24 @@ class _RMSNorm(torch.autograd.Function):
         return of_x.mul_(scale).to(x.dtype), of_gain
 
 
+def _format_of_products(x: Tensor) -> torch.dtype:
+    """The number format in which a matrix product takes `x`."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+
+
 class RMSNorm(nn.Module):
-    """RMS normalisation with a learned gain (Zhang & Sennrich 2019, arXiv 1910.07467). (…, D) to (…, D)."""
+    """RMS normalisation with a learned gain (Zhang & Sennrich 2019, arXiv 1910.07467). (…, D) to (…, D).
+
+    Its output goes into matrix products, so it may have their number format.
+    """
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(d_model))
 
     def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.weight)
+        return rms_norm(x, self.weight, _format_of_products(x))
 
 
 class LayerNorm(nn.Module):

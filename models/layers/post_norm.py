@@ -35,8 +35,8 @@ class PostNormBlock(Block):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        middle = rms_norm(x + self.dropout(self.attention(x, context, slot)))
-        return self.through_gate(x, rms_norm(middle + self.dropout(self.feed_forward(middle))))
+        middle = rms_norm(self.added(x, self.attention(x, context, slot)))
+        return self.through_gate(x, rms_norm(self.added(middle, self.feed_forward(middle))))
 
 
 class RecursiveBlock(Block):
@@ -55,8 +55,8 @@ class RecursiveBlock(Block):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        middle = self.attention_norm(x + self.dropout(self.attention(x, context, slot)))
-        changed = self.feed_forward_norm(middle + self.dropout(self.feed_forward(middle)))
+        middle = self.attention_norm(self.added(x, self.attention(x, context, slot)))
+        changed = self.feed_forward_norm(self.added(middle, self.feed_forward(middle)))
         return self.through_gate(x, changed)
 
 

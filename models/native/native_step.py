@@ -8,12 +8,30 @@ import torch
 from torch import Tensor
 
 from models.depth import Depth
+from models.kernels.library import compiled_library
 from models.layers.block import Block
 from models.layers.kv_cache import KVCache
 from models.native.operations import Operation, State
 from models.native.recorded_cache import RecordedCache, UnrecordableError
 from models.native.recorder import Recorder
 from models.recursive_lm import RecursiveLM
+
+Step = Callable[..., None]
+"""rlm_step of step.c: the operations, their number, and the state."""
+
+
+def native_step() -> Step | None:
+    """The function that computes a list of operations, or None where this machine has no compiled code."""
+    library = compiled_library()
+    if library is None:
+        return None
+    step, size = library.rlm_step, library.rlm_operation_size
+    step.argtypes, step.restype = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None
+    size.argtypes, size.restype = [], ctypes.c_int64
+    found: Step = step
+    return (
+        found if size() == ctypes.sizeof(Operation) else None
+    )  # else structures are laid out in another way
 
 
 class NativeStep:
@@ -26,7 +44,7 @@ class NativeStep:
 
     def __init__(
         self,
-        step: Callable[..., None],
+        step: Step,
         model: RecursiveLM,
         depth: Depth,
         rows: int,

@@ -74,7 +74,8 @@ def require_trained(run: Run, config: RunConfig) -> None:
 
 
 def load_model(run: Run, config: RunConfig, device: str = "cpu") -> RecursiveLM:
-    """The model of a trained run, with its best weights. Raises as `load_run` does."""
+    """The model of a trained run, with its best weights, which ask for no gradients. Raises as `load_run`
+    does."""
     model_config = model_config_of(run, config)
     weights = _best_weights(run)
     require_matching_shapes(model_config, weights, f"The model.safetensors of run '{run.name}'")
@@ -82,7 +83,7 @@ def load_model(run: Run, config: RunConfig, device: str = "cpu") -> RecursiveLM:
     with no_init():
         model = build_model(model_config)
     model.load_state_dict(weights)
-    return model.to(choose_device(device)).eval()
+    return model.to(choose_device(device)).eval().requires_grad_(False)
 
 
 def _best_weights(run: Run) -> dict[str, Tensor]:

@@ -6,8 +6,8 @@ import pytest
 
 from data.cache import set_cache_dir
 from models import doctor
-from models.doctor import check_cache, check_compiler, check_decoding, check_folder, check_threads
-from models.native import library
+from models.doctor import check_cache, check_compiler, check_folder, check_kernels, check_threads
+from models.kernels import library
 
 
 def test_every_check_has_a_verdict(tmp_path: Path) -> None:
@@ -35,8 +35,8 @@ def test_a_full_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_without_a_compiler_answers_are_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "_found", lambda: (None, "there is no C compiler"))
-    check = check_decoding()
-    assert check.verdict == "note" and check.found == "by torch, since there is no C compiler"
+    check = check_kernels()
+    assert check.verdict == "note" and check.found == "none, since there is no C compiler"
 
 
 def test_without_a_compiler_training_still_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Properties of each filter, for any logits."""
 
 import random
+from collections.abc import Iterator
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,17 +21,32 @@ def remaining_tokens(logits: np.ndarray) -> set[int]:
     return {i for i, value in enumerate(logits.tolist()) if value > float("-inf")}
 
 
+def kept(logits: np.ndarray, **filters: float) -> set[int]:
+    found = sampling.kept(logits, **filters)
+    shares = np.diff(found.held, prepend=0) / found.held[-1]
+    probabilities = sampling.softmax(logits)[found.ids]
+    np.testing.assert_allclose(shares, probabilities / probabilities.sum(), rtol=1e-4, atol=1e-6)
+    assert len(set(found.ids.tolist())) == len(found.ids) > 0
+    return set(found.ids.tolist())
+
+
+@pytest.fixture(params=[2048, 0], ids=["ordered", "candidates"], autouse=True)
+def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    with mock.patch.object(sampling, "_MANY", request.param):
+        yield
+
+
 @given(ROWS, st.integers(0, 15))
 def test_top_k_keeps_the_k_most_likely(logits: np.ndarray, k: int) -> None:
-    inside = remaining_tokens(sampling.top_k(logits, k))
+    inside = kept(logits, top_k=k)
     assert len(inside) >= min(k or len(logits), len(logits))
-    outside = set(range(len(logits))) - inside
-    assert all(logits[o] < logits[i] for o in outside for i in inside)
+    outside, powers = set(range(len(logits))) - inside, np.exp(logits - logits.max())
+    assert all(powers[o] < powers[i] for o in outside for i in inside)
 
 
 @given(ROWS, st.floats(0.01, 1))
 def test_top_p_keeps_the_fewest_that_hold_p(logits: np.ndarray, p: float) -> None:
-    inside = remaining_tokens(sampling.top_p(logits, p))
+    inside = kept(logits, top_p=p)
     probabilities = sampling.softmax(logits)
     assert int(logits.argmax()) in inside or float(probabilities.max()) in probabilities[list(inside)]
     mass = float(sum(probabilities[i] for i in inside))
@@ -40,11 +57,19 @@ def test_top_p_keeps_the_fewest_that_hold_p(logits: np.ndarray, p: float) -> Non
 
 @given(ROWS, st.floats(0, 1))
 def test_min_p_is_relative_to_the_most_likely(logits: np.ndarray, share: float) -> None:
-    inside = remaining_tokens(sampling.min_p(logits, share))
-    probabilities = sampling.softmax(logits)
-    assert int(logits.argmax()) in inside
-    for i in range(len(logits)):
-        assert (i in inside) == bool(share <= 0 or probabilities[i] >= share * probabilities.max())
+    inside, powers = kept(logits, min_p=share), np.exp(logits - logits.max())
+    assert inside == {i for i in range(len(logits)) if powers[i] >= np.float32(share)}
+
+
+@given(ROWS, st.integers(0, 15), st.floats(0.01, 1), st.floats(0, 1))
+def test_filters_are_applied_one_after_another(logits: np.ndarray, k: int, p: float, share: float) -> None:
+    of_k = kept(logits, top_k=k)
+    filtered = np.where([i in of_k for i in range(len(logits))], logits, np.float32(-np.inf))
+    of_p = kept(filtered, top_p=p)
+    powers = np.exp(logits - logits.max())
+    expected = {i for i in of_p if powers[i] >= np.float32(share)}
+    found = kept(logits, top_k=k, top_p=p, min_p=share)
+    assert found == expected or len(found ^ expected) <= 1  # the sums of p are rounded in another order
 
 
 @given(ROWS, PENALTIES, st.data())
@@ -75,11 +100,13 @@ def test_temperature_keeps_the_order(logits: np.ndarray, value: float) -> None:
 
 
 def test_draws_follow_the_probabilities() -> None:
-    probabilities, numbers = np.array([0.0, 0.25, 0.75, 0.0], dtype=np.float32), random.Random(1)
-    draws = [sampling.draw(probabilities, numbers.random()) for _ in range(4000)]
+    logits, numbers = np.log(np.array([1e-30, 0.25, 0.75], dtype=np.float32)), random.Random(1)
+    logits[0] = -np.inf
+    tokens = sampling.kept(logits)
+    draws = [sampling.draw(tokens, numbers.random()) for _ in range(4000)]
     assert set(draws) == {1, 2}
     assert np.mean([token == 2 for token in draws]) == pytest.approx(0.75, abs=0.03)
-    assert [sampling.draw(probabilities, number) for number in (0.0, 0.2499, 0.2501, 1.0)] == [1, 1, 2, 2]
+    assert [sampling.draw(tokens, number) for number in (0.0, 0.7499, 0.7501, 1.0)] == [2, 2, 1, 1]
 
 
 @given(ROWS, st.integers(0, 15))

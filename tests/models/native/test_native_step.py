@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import Depth
-from models.native.library import native_step
-from models.native.native_step import NativeStep
+from models.native.native_step import NativeStep, native_step
 from models.native.recorded_cache import UnrecordableError
 from models.recursive_lm import RecursiveLM
 

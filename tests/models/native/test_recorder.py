@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.native.library import native_step
+from models.native.native_step import native_step
 from models.native.operations import Operation, State
 from models.native.recorder import Recorder
 

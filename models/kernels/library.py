@@ -1,4 +1,4 @@
-"""step.c as a library: compiled once on each machine, and kept in the cache folder."""
+"""The C files of this folder as a library: compiled once on each machine, and kept in the cache folder."""
 
 import ctypes
 import functools
@@ -7,17 +7,12 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from data.cache import cache_dir
 from data.errors import RlmError
-from models.native.operations import Operation
 
-Step = Callable[..., None]
-"""step.c's rlm_step: the operations, their number, and the state."""
-
-_SOURCE = Path(__file__).with_name("step.c")
+_SOURCES = [Path(__file__).with_name(name) for name in ("step.c", "fused.c")]
 _FLAGS = (
     "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
     "-fassociative-math",
@@ -36,32 +31,32 @@ class _NoLibraryError(Exception):
     """Why there is none, in words that follow "since"."""
 
 
-def native_step() -> Step | None:
-    """The function that computes a list of operations, or None where this machine cannot compile it."""
+def compiled_library() -> ctypes.CDLL | None:
+    """The functions of the C files of this folder, or None where this machine cannot compile them."""
     return _found()[0]
 
 
-def native_problem() -> str | None:
-    """Why `native_step` is None, in words that follow "since". None: there is one."""
+def compiler_problem() -> str | None:
+    """Why `compiled_library` is None, in words that follow "since". None: it is there."""
     return _found()[1]
 
 
 @functools.cache
-def _found() -> tuple[Step | None, str | None]:
+def _found() -> tuple[ctypes.CDLL | None, str | None]:
     try:
         return _load(), None
     except _NoLibraryError as error:
         return None, str(error)
 
 
-def _load() -> Step:
+def _load() -> ctypes.CDLL:
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None:
         raise _NoLibraryError("there is no C compiler")
     try:
         folder = cache_dir() / "compiled"
         folder.mkdir(exist_ok=True)
-        path = folder / f"step-{_digest(compiler)}.so"
+        path = folder / f"kernels-{_digest(compiler)}.so"
         if path.exists():
             try:
                 return _opened(path)
@@ -76,7 +71,7 @@ def _load() -> Step:
 def _digest(compiler: str) -> str:
     """Of everything that the library depends on: the source, how it is compiled, and the processor."""
     parts = [
-        _SOURCE.read_bytes(),
+        *(source.read_bytes() for source in _SOURCES),
         repr((compiler, _FLAGS, _WHERE_KNOWN, platform.machine())).encode(),
         _processor(),
     ]
@@ -93,12 +88,12 @@ def _processor() -> bytes:
 
 
 def _compile(compiler: str, path: Path) -> None:
-    """Compile step.c to `path`, which is there as a whole or not at all."""
+    """Compile the C files to `path`, which is there as a whole or not at all."""
     said = ""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        result = Path(folder) / "step.so"
+        result = Path(folder) / "kernels.so"
         for flags in _WHERE_KNOWN:
-            command = [compiler, *_FLAGS, *flags, str(_SOURCE), "-o", str(result), "-lm"]
+            command = [compiler, *_FLAGS, *flags, *map(str, _SOURCES), "-o", str(result), "-lm"]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)
             except (OSError, subprocess.TimeoutExpired) as error:
@@ -110,15 +105,8 @@ def _compile(compiler: str, path: Path) -> None:
     raise _NoLibraryError(f"{compiler} fails ({said})")
 
 
-def _opened(path: Path) -> Step:
+def _opened(path: Path) -> ctypes.CDLL:
     try:
-        library = ctypes.CDLL(str(path))
-        step, size = library.rlm_step, library.rlm_operation_size
-    except (OSError, AttributeError) as error:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
         raise _NoLibraryError(f"the compiled library does not load ({error})") from error
-    step.argtypes, step.restype = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None
-    size.argtypes, size.restype = [], ctypes.c_int64
-    if size() != ctypes.sizeof(Operation):
-        raise _NoLibraryError("the compiler lays out memory in another way")
-    found: Step = step
-    return found

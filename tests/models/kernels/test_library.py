@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from data.cache import cache_dir, set_cache_dir
-from models.native import library
+from models.kernels import library
 
-pytestmark = pytest.mark.skipif(library.native_step() is None, reason="there is no C compiler")
+pytestmark = pytest.mark.skipif(library.compiled_library() is None, reason="there is no C compiler")
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +29,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def looked_up_again() -> bool:
     """Whether a new process would have the function."""
     library._found.cache_clear()
-    return library.native_step() is not None
+    return library.compiled_library() is not None
 
 
 def test_it_is_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert library.native_step() is not None and library.native_problem() is None
+    assert library.compiled_library() is not None and library.compiler_problem() is None
     (kept,) = folder.iterdir()
     monkeypatch.setattr(library, "_compile", lambda *_: pytest.fail("it is there"))
     assert looked_up_again()
@@ -45,7 +45,7 @@ def test_a_damaged_library_is_made_again(folder: Path, content: bytes, monkeypat
     compiled: list[Path] = []
     folder.mkdir(parents=True)
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang") or ""
-    (folder / f"step-{library._digest(compiler)}.so").write_bytes(content)
+    (folder / f"kernels-{library._digest(compiler)}.so").write_bytes(content)
     compile_it = library._compile
     monkeypatch.setattr(library, "_compile", lambda *how: (compiled.append(how[1]), compile_it(*how)))
     assert looked_up_again() and len(compiled) == 1
@@ -81,7 +81,7 @@ def test_without_a_compiler_that_works_there_is_none(
     if compiler:
         script(tmp_path / "cc", compiler)
     assert not looked_up_again()
-    assert told in (library.native_problem() or "")
+    assert told in (library.compiler_problem() or "")
     assert not folder.exists() or all(path.suffix == ".so" for path in folder.iterdir())
 
 
@@ -97,4 +97,4 @@ def test_a_cache_that_cannot_be_written_leaves_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     set_cache_dir(tmp_path / "file" / "cache")
     assert not looked_up_again()
-    assert "the cache folder cannot hold it" in (library.native_problem() or "")
+    assert "the cache folder cannot hold it" in (library.compiler_problem() or "")
