@@ -40,7 +40,6 @@ class NextLogits:
         self._steps: dict[int, NativeStep] = {}  # by the number of texts
         self._records = True
 
-    @torch.inference_mode()
     def score(
         self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None
     ) -> tuple[Tensor, list[float]]:
@@ -53,6 +52,13 @@ class NextLogits:
         if step is not None:
             pads = None if padding is None else padding.tolist()
             return step.logits(tokens, cache, pads), step.passes
+        return self._by_the_model(tokens, cache, padding)
+
+    @torch.inference_mode()
+    def _by_the_model(
+        self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None
+    ) -> tuple[Tensor, list[float]]:
+        """`score` by a forward call; it records a step."""
         model = self._model()
         assert model is not None
         newest = torch.tensor(tokens, device=self._device)[:, None]  # (B, 1)

@@ -19,9 +19,8 @@ from models.generation.sampling import (
     exclude,
     kept,
     most_likely,
+    powers_of,
     repetition_penalty,
-    softmax,
-    temperature,
 )
 from models.generation.settings import GenerationConfig
 from models.generation.text_stream import Ending, TextStream
@@ -157,10 +156,11 @@ class Sampler:
         logits = logits.copy()
         logits[self._forbidden] = -np.inf
         try:
-            model_probabilities = softmax(logits)
+            powers = powers_of(logits)
         except RlmError as error:
             return error
-        config = self._config
+        config, total = self._config, powers.sum()
+        likeliest = most_likely(powers / total, row.alternatives) if row.alternatives else ()
         if config.repetition_penalty != 1:
             logits = repetition_penalty(logits, row.history.distinct(), config.repetition_penalty)
         if config.no_repeat_ngram:
@@ -168,10 +168,10 @@ class Sampler:
         if config.temperature == 0:
             token = int(logits.argmax())
         else:
-            logits = temperature(logits, config.temperature)
-            token = draw(kept(logits, config.top_k, config.top_p, config.min_p), row.random.random())
-        likeliest = most_likely(model_probabilities, row.alternatives)
-        return Choice(token, float(model_probabilities[token]), likeliest)
+            sharpened = powers_of(logits, config.temperature)
+            tokens = kept(sharpened, config.top_k, config.top_p, config.min_p)
+            token = draw(tokens, row.random.random())
+        return Choice(token, float(powers[token] / total), likeliest)
 
 
 def prompt_or_start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:

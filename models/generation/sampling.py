@@ -13,8 +13,8 @@ import numpy as np
 from data.errors import RlmError
 
 _EXCLUDED = -np.inf
-_LEAST_TEMPERATURE = 1e-30
-"""A smaller one is 0 in float32, and 0 / 0 is not a number."""
+_LEAST_TEMPERATURE = 1e-6
+"""A smaller one is as good as 0, and could overflow."""
 Alternatives = tuple[tuple[int, float], ...]
 """Tokens that can stand at one place, each with its probability."""
 
@@ -30,46 +30,42 @@ class Kept(NamedTuple):
     """(N,): in proportion, the probability of each and all before it."""
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """The probabilities (V,) of logits (V,). Raises RlmError if they are not finite."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        powers = np.exp(logits - logits.max())
-        total = float(powers.sum())
-    if not math.isfinite(total):
+def powers_of(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """The probabilities (V,) of logits (V,) in proportion, 1 for the most likely token.
+
+    A `temperature` below 1 sharpens them, and one above 1 flattens them. Raises RlmError for logits that are
+    not finite.
+    """
+    highest = logits.max()
+    if not math.isfinite(highest):
         raise RlmError("The model's output is not a number.", hint="Its weights may be damaged. See: {show}")
-    return powers / np.float32(total)
+    # The highest becomes 0 first, so that a tiny temperature does not overflow.
+    shifted = logits - highest
+    return np.exp(shifted if temperature == 1 else shifted / np.float32(max(temperature, _LEAST_TEMPERATURE)))
 
 
-def temperature(logits: np.ndarray, value: float) -> np.ndarray:
-    """Logits (V,) sharpened (below 1) or flattened (above 1). `value` is above 0."""
-    # Subtracting the maximum first keeps a tiny temperature from overflowing to inf - inf.
-    with np.errstate(over="ignore"):  # to -inf, which is as unlikely
-        return (logits - logits.max()) / np.float32(max(value, _LEAST_TEMPERATURE))
-
-
-def kept(logits: np.ndarray, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Kept:
-    """The tokens of logits (V,) that all three filters keep.
+def kept(powers: np.ndarray, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Kept:
+    """The tokens that all three filters keep, of the `powers` (V,) that `powers_of` gives.
 
     `top_k` keeps the k most likely ones, and ties with the k-th; 0 is all. `top_p` keeps of these the fewest
     whose probability reaches p (nucleus sampling, Holtzman et al., 2020). `min_p` drops those below a share
     of the highest probability (Nguyen et al., 2024). Each keeps the start of an order by probability.
     """
-    powers = np.exp(logits - logits.max())  # 1 for the most likely
-    if len(logits) > _MANY:
+    if len(powers) > _MANY:
         candidates = np.flatnonzero(powers >= _bound(powers, top_k, top_p, min_p))
-        order = candidates[np.argsort(-powers[candidates], kind="stable")]
+        order = candidates[np.argsort(-powers[candidates])]
     else:
-        order = np.argsort(-powers, kind="stable")
+        order = np.argsort(-powers)
     ordered = powers[order]
     count = len(ordered)
     if 0 < top_k < count:
-        count = int(np.searchsorted(-ordered, -ordered[top_k - 1], side="right"))
-    held = np.cumsum(ordered[:count], dtype=np.float64)
+        count = int(np.count_nonzero(ordered >= ordered[top_k - 1]))
+    held = ordered[:count].cumsum(dtype=np.float64)
     if top_p < 1:
         # A token is dropped if the tokens before it already hold p, so the first one always stays.
-        count = 1 + int(np.searchsorted(held[: count - 1], top_p * held[-1]))
+        count = 1 + int(held[: count - 1].searchsorted(top_p * held[-1]))
     if min_p > 0:
-        count = min(count, int(np.searchsorted(-ordered, -np.float32(min_p), side="right")))
+        count = min(count, int(np.count_nonzero(ordered >= np.float32(min_p))))
     return Kept(order[:count], held[:count])
 
 
@@ -115,5 +111,5 @@ def most_likely(probabilities: np.ndarray, count: int) -> Alternatives:
 def draw(tokens: Kept, number: float) -> int:
     """The token that a uniform random `number`, 0 to 1, falls on."""
     # From the right, so that a token of probability 0 is never taken.
-    place = int(np.searchsorted(tokens.held, number * tokens.held[-1], side="right"))
-    return int(tokens.ids[min(place, int(np.searchsorted(tokens.held, tokens.held[-1])))])
+    place = int(tokens.held.searchsorted(number * tokens.held[-1], side="right"))
+    return int(tokens.ids[min(place, int(tokens.held.searchsorted(tokens.held[-1])))])

@@ -10,6 +10,7 @@
 
 #define SIZES 5
 #define LANES 16 /* outputs of a packed weight that are computed together */
+#define BLOCK 8
 #define LEAST_WORK (1 << 19) /* multiplications that are worth another thread */
 
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
@@ -51,16 +52,17 @@ typedef struct {
 enum { LINEAR, RMS_NORM, LAYER_NORM, ADD, SUB, MUL, DIV, ADDCMUL, SILU, GELU, SIGMOID, TANH,
        COPY, COPY_WIDE, GATHER, STORE, ATTEND };
 
-/* out (rows, n) = a (rows, k) times a packed weight b (panels, k, LANES), plus a bias c (n,) if there is one.
-   sizes: rows, n, k. */
+/* out (rows, n) = a (rows, k) times a packed weight b, plus a bias c (n,) if there is one. sizes: rows, n, k.
+   A panel is LANES outputs. The weight is in blocks of BLOCK panels, the last one of fewer; a block is (k, panels,
+   LANES), so that it is read from its start to its end. */
 #define LINEAR_OF(NAME, ROWS, PANELS)                                                                        \
     static void NAME(float *restrict y, int64_t y_stride, const float *restrict x, int64_t x_stride,          \
-                     const float *restrict w, int64_t k) {                                                    \
+                     const float *restrict w, int64_t w_stride, int64_t k) {                                  \
         lanes sums[PANELS][ROWS];                                                                             \
         memset(sums, 0, sizeof sums);                                                                         \
         for (int64_t i = 0; i < k; i++)                                                                       \
             for (int p = 0; p < PANELS; p++) {                                                                \
-                lanes weight = *(const lanes *)(w + (p * k + i) * LANES);                                     \
+                lanes weight = *(const lanes *)(w + i * w_stride + p * LANES);                                \
                 for (int r = 0; r < ROWS; r++) sums[p][r] += weight * x[r * x_stride + i];                    \
             }                                                                                                 \
         for (int p = 0; p < PANELS; p++)                                                                      \
@@ -68,46 +70,56 @@ enum { LINEAR, RMS_NORM, LAYER_NORM, ADD, SUB, MUL, DIV, ADDCMUL, SILU, GELU, SI
     }
 
 LINEAR_OF(linear_1x8, 1, 8)
+LINEAR_OF(linear_1x4, 1, 4)
 LINEAR_OF(linear_1x1, 1, 1)
 LINEAR_OF(linear_2x4, 2, 4)
 LINEAR_OF(linear_2x1, 2, 1)
 LINEAR_OF(linear_4x4, 4, 4)
 LINEAR_OF(linear_4x1, 4, 1)
 
-typedef void product(float *, int64_t, const float *, int64_t, const float *, int64_t);
-
-static void rows_of_linear(int rows, float *y, int64_t y_stride, const float *x, int64_t x_stride, const float *w,
-                           int64_t k, int64_t first, int64_t end) {
-    product *many = rows == 1 ? linear_1x8 : rows == 2 ? linear_2x4 : linear_4x4;
-    product *one = rows == 1 ? linear_1x1 : rows == 2 ? linear_2x1 : linear_4x1;
-    int64_t step = rows == 1 ? 8 : 4, p = first;
-    for (; p + step <= end; p += step) many(y + p * LANES, y_stride, x, x_stride, w + p * k * LANES, k);
-    for (; p < end; p++) one(y + p * LANES, y_stride, x, x_stride, w + p * k * LANES, k);
+/* One block, of so many panels, for `rows` rows: 1, 2 or 4. */
+static void block_of_linear(int rows, float *y, int64_t y_stride, const float *x, int64_t x_stride, const float *w,
+                            int64_t k, int64_t panels) {
+    int64_t stride = panels * LANES, p = 0;
+    if (rows == 1 && panels == BLOCK) {
+        linear_1x8(y, y_stride, x, x_stride, w, stride, k);
+        return;
+    }
+    for (; p + 4 <= panels; p += 4)
+        (rows == 1 ? linear_1x4 : rows == 2 ? linear_2x4 : linear_4x4)(y + p * LANES, y_stride, x, x_stride,
+                                                                       w + p * LANES, stride, k);
+    for (; p < panels; p++)
+        (rows == 1 ? linear_1x1 : rows == 2 ? linear_2x1 : linear_4x1)(y + p * LANES, y_stride, x, x_stride,
+                                                                       w + p * LANES, stride, k);
 }
 
-/* The panels from `first` to `end` for all rows. */
-static void panels_of_linear(const operation *op, int64_t first, int64_t end) {
-    int64_t rows = op->sizes[0], n = op->sizes[1], k = op->sizes[2];
+/* The blocks from `first` to `end` for all rows. */
+static void blocks_of_linear(const operation *op, int64_t first, int64_t end) {
+    int64_t rows = op->sizes[0], n = op->sizes[1], k = op->sizes[2], panels = (n + LANES - 1) / LANES;
     int64_t y_stride = op->out.strides[0], x_stride = op->a.strides[0];
-    float *y = (float *)op->out.data;
-    const float *x = (const float *)op->a.data, *w = (const float *)op->b.data, *bias = (const float *)op->c.data;
-    int64_t r = 0;
-    while (r < rows) {
-        int some = rows - r >= 4 ? 4 : rows - r >= 2 ? 2 : 1;
-        rows_of_linear(some, y + r * y_stride, y_stride, x + r * x_stride, x_stride, w, k, first, end);
-        r += some;
+    const float *bias = (const float *)op->c.data;
+    for (int64_t block = first; block < end; block++) {
+        int64_t left = panels - block * BLOCK, width = BLOCK * LANES;
+        const float *w = (const float *)op->b.data + block * width * k;
+        float *y = (float *)op->out.data + block * width;
+        for (int64_t r = 0, some; r < rows; r += some) {
+            some = rows - r >= 4 ? 4 : rows - r >= 2 ? 2 : 1;
+            block_of_linear(some, y + r * y_stride, y_stride, (const float *)op->a.data + r * x_stride, x_stride, w, k,
+                            left < BLOCK ? left : BLOCK);
+        }
+        for (int64_t r = 0; bias && r < rows; r++)
+            for (int64_t i = 0; i < width && block * width + i < n; i++)
+                y[r * y_stride + i] += bias[block * width + i];
     }
-    if (bias)
-        for (r = 0; r < rows; r++)
-            for (int64_t i = first * LANES; i < n && i < end * LANES; i++) y[r * y_stride + i] += bias[i];
 }
 
 static void linear(const operation *op, const state *now) {
-    int64_t panels = (op->sizes[1] + LANES - 1) / LANES, work = panels * LANES * op->sizes[0] * op->sizes[2];
-    int64_t parts = work < LEAST_WORK || panels < now->threads ? 1 : now->threads;
+    int64_t blocks = (op->sizes[1] + BLOCK * LANES - 1) / (BLOCK * LANES);
+    int64_t work = op->sizes[0] * op->sizes[1] * op->sizes[2];
+    int64_t parts = work < LEAST_WORK || blocks < now->threads ? 1 : now->threads;
 #pragma omp parallel for num_threads(parts) if (parts > 1)
     for (int64_t part = 0; part < parts; part++)
-        panels_of_linear(op, panels * part / parts, panels * (part + 1) / parts);
+        blocks_of_linear(op, blocks * part / parts, blocks * (part + 1) / parts);
 }
 
 /* Call BODY for every line of the innermost dimension, with the pointers o, a, b and c of its first elements. */

@@ -11,6 +11,8 @@ SIZES = 5
 """Dimensions that an operation can have."""
 LANES = 16
 """Outputs of a packed weight that are computed together."""
+BLOCK = 8
+"""As many times LANES outputs lie together in memory."""
 
 
 class Kind(IntEnum):
@@ -111,10 +113,12 @@ def common_lines(
     return [1] * missing + sizes, [[0] * missing + k for k in kept]
 
 
-def in_panels(weight: Tensor) -> Tensor:
-    """`weight` (N, K) as step.c multiplies by it: (N / LANES, K, LANES), with zeros for missing outputs."""
+def in_blocks(weight: Tensor) -> Tensor:
+    """`weight` (N, K) as step.c reads it, in one row: blocks of BLOCK * LANES outputs, the last one of fewer.
+
+    A block is (K, outputs), with zeros for outputs that are missing in the last LANES.
+    """
     outputs, inputs = weight.shape
-    panels = -(-outputs // LANES)
-    padded = torch.zeros(panels * LANES, inputs)
+    padded = torch.zeros(-(-outputs // LANES) * LANES, inputs)
     padded[:outputs] = weight.detach()
-    return padded.view(panels, LANES, inputs).transpose(1, 2).contiguous()
+    return torch.cat([block.t().reshape(-1) for block in padded.split(BLOCK * LANES)])

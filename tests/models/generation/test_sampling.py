@@ -21,10 +21,15 @@ def remaining_tokens(logits: np.ndarray) -> set[int]:
     return {i for i, value in enumerate(logits.tolist()) if value > float("-inf")}
 
 
+def probabilities_of(logits: np.ndarray) -> np.ndarray:
+    powers = sampling.powers_of(logits)
+    return powers / powers.sum()
+
+
 def kept(logits: np.ndarray, **filters: float) -> set[int]:
-    found = sampling.kept(logits, **filters)
+    found = sampling.kept(sampling.powers_of(logits), **filters)
     shares = np.diff(found.held, prepend=0) / found.held[-1]
-    probabilities = sampling.softmax(logits)[found.ids]
+    probabilities = probabilities_of(logits)[found.ids]
     np.testing.assert_allclose(shares, probabilities / probabilities.sum(), rtol=1e-4, atol=1e-6)
     assert len(set(found.ids.tolist())) == len(found.ids) > 0
     return set(found.ids.tolist())
@@ -47,7 +52,7 @@ def test_top_k_keeps_the_k_most_likely(logits: np.ndarray, k: int) -> None:
 @given(ROWS, st.floats(0.01, 1))
 def test_top_p_keeps_the_fewest_that_hold_p(logits: np.ndarray, p: float) -> None:
     inside = kept(logits, top_p=p)
-    probabilities = sampling.softmax(logits)
+    probabilities = probabilities_of(logits)
     assert int(logits.argmax()) in inside or float(probabilities.max()) in probabilities[list(inside)]
     mass = float(sum(probabilities[i] for i in inside))
     assert mass >= p - 1e-5
@@ -94,15 +99,15 @@ def test_excluded_tokens_are_gone_unless_all_would_be(logits, data) -> None:
 
 @given(ROWS, st.floats(1e-3, 10))
 def test_temperature_keeps_the_order(logits: np.ndarray, value: float) -> None:
-    after = sampling.temperature(logits, value)
-    assert np.isfinite(after).all()
+    after = sampling.powers_of(logits, value)
+    assert np.isfinite(after).all() and after.max() == 1
     assert int(after.argmax()) == int(logits.argmax())
 
 
 def test_draws_follow_the_probabilities() -> None:
     logits, numbers = np.log(np.array([1e-30, 0.25, 0.75], dtype=np.float32)), random.Random(1)
     logits[0] = -np.inf
-    tokens = sampling.kept(logits)
+    tokens = sampling.kept(sampling.powers_of(logits))
     draws = [sampling.draw(tokens, numbers.random()) for _ in range(4000)]
     assert set(draws) == {1, 2}
     assert np.mean([token == 2 for token in draws]) == pytest.approx(0.75, abs=0.03)
@@ -111,7 +116,7 @@ def test_draws_follow_the_probabilities() -> None:
 
 @given(ROWS, st.integers(0, 15))
 def test_the_most_likely_come_in_order(logits: np.ndarray, count: int) -> None:
-    probabilities = sampling.softmax(logits)
+    probabilities = probabilities_of(logits)
     found = sampling.most_likely(probabilities, count)
     assert [p for _, p in found] == sorted(probabilities.tolist(), reverse=True)[:count]
     assert all(probabilities[token] == p for token, p in found)
@@ -120,4 +125,4 @@ def test_the_most_likely_come_in_order(logits: np.ndarray, count: int) -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_output_not_finite_raises_an_error(bad: float) -> None:
     with pytest.raises(RlmError, match="not a number"):
-        sampling.softmax(np.array([bad, 1.0], dtype=np.float32))
+        sampling.powers_of(np.array([bad, 1.0], dtype=np.float32))
