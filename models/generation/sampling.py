@@ -53,17 +53,19 @@ def kept(powers: np.ndarray, top_k: int = 0, top_p: float = 1.0, min_p: float = 
     """
     if len(powers) > _MANY:
         candidates = np.flatnonzero(powers >= _bound(powers, top_k, top_p, min_p))
-        order = candidates[np.argsort(-powers[candidates])]
+        order = candidates[np.argsort(-powers[candidates], kind="stable")]
     else:
-        order = np.argsort(-powers)
+        order = np.argsort(-powers, kind="stable")  # ties in the order of their ids, on every processor
     ordered = powers[order]
     count = len(ordered)
     if 0 < top_k < count:
         count = int(np.count_nonzero(ordered >= ordered[top_k - 1]))
     held = ordered[:count].cumsum(dtype=np.float64)
     if top_p < 1:
+        # The candidates are not all tokens that share the probability, unless top_k has chosen among them.
+        total = held[-1] if top_k else powers.sum(dtype=np.float64)
         # A token is dropped if the tokens before it already hold p, so the first one always stays.
-        count = 1 + int(held[: count - 1].searchsorted(top_p * held[-1]))
+        count = 1 + int(held[: count - 1].searchsorted(top_p * total))
     if min_p > 0:
         count = min(count, int(np.count_nonzero(ordered >= np.float32(min_p))))
     return Kept(order[:count], held[:count])
