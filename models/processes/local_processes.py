@@ -142,6 +142,7 @@ def _environment(rank: int, count: int, folder: Path, inherited: Mapping[str, st
     kept = {name: value for name, value in inherited.items() if not name.startswith("TORCHELASTIC_")}
     return {
         "OMP_NUM_THREADS": "1",
+        "TORCH_FR_BUFFER_SIZE": "0",  # no record of every exchange, which nobody reads
         **kept,
         "RANK": str(rank),
         "WORLD_SIZE": str(count),

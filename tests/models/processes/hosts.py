@@ -35,6 +35,7 @@ class Hosts:
                 "WORLD_SIZE": "2",
                 "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
+                "TORCH_FR_BUFFER_SIZE": "0",
                 "SPOIL": spoil,
                 "PRECISE": "yes" if precise else "",
             }
@@ -67,7 +68,11 @@ class Hosts:
 
     def _answer(self, rank: int) -> str:
         assert self._ends[rank].poll(PATIENCE_S), f"process {rank} says nothing"
-        answer: str = self._ends[rank].recv()
+        try:
+            answer: str = self._ends[rank].recv()
+        except EOFError:
+            self.processes[rank].join(PATIENCE_S)
+            raise AssertionError(f"process {rank} ended: {self.processes[rank].exitcode}") from None
         return answer
 
 

@@ -11,6 +11,7 @@ PRECISE, Muon computes in float32.
 """
 
 import contextlib
+import faulthandler
 import os
 import signal
 from collections.abc import Iterator
@@ -141,6 +142,7 @@ def note_what_is_held(file: Path) -> None:
 
 def main(end: Connection) -> None:
     """Be the process that the environment says, and take requests from `end`."""
+    faulthandler.enable()  # says where, if it ends without a Python error
     place = placement(os.environ)
     assert place is not None
     torch.set_num_threads(1)
