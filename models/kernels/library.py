@@ -12,6 +12,8 @@ from pathlib import Path
 from data.cache import cache_dir
 from data.errors import RlmError
 
+COMPILERS = ("cc", "gcc", "clang")
+"""The first one that is there is used."""
 _SOURCES = [Path(__file__).with_name(name) for name in ("step.c", "fused.c")]
 _FLAGS = (
     "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
@@ -50,7 +52,7 @@ def _found() -> tuple[ctypes.CDLL | None, str | None]:
 
 
 def _load() -> ctypes.CDLL:
-    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise _NoLibraryError("there is no C compiler")
     try:

@@ -4,6 +4,8 @@ numbers.json, beside those of other machines. Run it at a commit whose numbers a
 
 import json
 import platform
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import torch
 
+from models.kernels.library import COMPILERS, compiled_library
 from tests.golden.observe import numbers_of
 from tests.golden.recipes import RECIPES
 
@@ -22,7 +25,7 @@ Numbers = dict[str, dict[str, Any]]
 
 
 def this_machine() -> str:
-    """What decides about the last bits of a sum: system, version of torch, and processor.
+    """What decides about the last bits of a sum: system, version of torch, processor, and C compiler.
 
     The libraries below torch choose their kernels by the processor's model and its instructions, in finer
     steps than torch's own capability, and another kernel adds in another order.
@@ -33,6 +36,7 @@ def this_machine() -> str:
             f"torch {torch.__version__}",
             torch.backends.cpu.get_cpu_capability(),
             _processor(),
+            _compiler(),
         )
     )
 
@@ -46,6 +50,14 @@ def _processor() -> str:
     model = " ".join(fields.get(name, "?").strip() for name in ("vendor_id", "cpu family", "model"))
     flags = fields.get("flags", "").split()
     return " ".join((model, *(name for name in _CHOOSE_KERNELS if name in flags)))
+
+
+def _compiler() -> str:
+    if compiled_library() is None:
+        return "no compiled kernels"
+    path = next(filter(None, map(shutil.which, COMPILERS)))
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    return f"kernels by {said.splitlines()[0]}"
 
 
 def recorded() -> dict[str, Numbers]:
