@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from models.depth import Depth
     from models.generation.settings import GenerationConfig
     from models.layers.kv_cache import KVCache
+    from models.native.recorder import Packed
     from models.recursive_lm import RecursiveLM
 
 MAX_ROWS = 16
@@ -63,7 +64,7 @@ class BatchDecoder:
         self._cache_bytes = free_memory_bytes(device) // 4 if cache_bytes is None else cache_bytes
         self._waiting: deque[Continuation] = deque()
         self._batches: dict[Depth, _Batch] = {}
-        self._packed: dict[int, Tensor] = {}
+        self._packed: Packed = {}
         self._next: dict[Depth, NextLogits] = {}
 
     @property

@@ -16,6 +16,7 @@ from models.native.recorded_cache import UnrecordableError
 if TYPE_CHECKING:
     from models.depth import Depth
     from models.layers.kv_cache import KVCache
+    from models.native.recorder import Packed
     from models.recursive_lm import RecursiveLM
 
 MOST_ROWS = 16
@@ -31,7 +32,7 @@ class NextLogits:
     model's forward call is used at every token.
     """
 
-    def __init__(self, model: RecursiveLM, depth: Depth, packed: dict[int, Tensor] | None = None) -> None:
+    def __init__(self, model: RecursiveLM, depth: Depth, packed: Packed | None = None) -> None:
         """`packed` is shared by those of one model: its weights for compiled code, which they fill."""
         self._model = weakref.ref(model)  # it may be kept for as long as the model is there
         self._depth = depth
@@ -99,7 +100,7 @@ class _Kept:
 
     def __init__(self, weights: list[tuple[int, int]]) -> None:
         self.weights = weights
-        self.packed: dict[int, Tensor] = {}
+        self.packed: Packed = {}
         self.idle: dict[Depth, NextLogits] = {}
 
 

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "exponential.h"
+
 enum { FLOAT32, BFLOAT16 };
 
 static inline float widened(uint16_t bits) {
@@ -32,14 +34,6 @@ static inline void save(void *restrict to, int64_t at, const float *restrict lin
         for (int64_t i = 0; i < n; i++) ((float *)to)[at + i] = line[i];
     else
         for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[at + i] = narrowed(line[i]);
-}
-
-static inline float exponential(float x) { /* as in step.c */
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
-    float n = __builtin_rintf(x * 1.44269504f), r = x - n * 0.693145752f - n * 1.42860677e-6f;
-    float p = 1.0f + r * (1.0f + r * (0.5f + r * (1.66666667e-1f + r * (4.16666667e-2f + r * (8.33333333e-3f + r * 1.38888889e-3f)))));
-    union { int32_t bits; float number; } power = {.bits = ((int32_t)n + 127) << 23};
-    return p * power.number;
 }
 
 static inline float scale_of(const float *line, int64_t n, float epsilon) {

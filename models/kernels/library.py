@@ -15,6 +15,7 @@ from data.errors import RlmError
 COMPILERS = ("cc", "gcc", "clang")
 """The first one that is there is used."""
 _SOURCES = [Path(__file__).with_name(name) for name in ("step.c", "fused.c")]
+_INCLUDED = Path(__file__).with_name("exponential.h")
 _FLAGS = (
     "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
     "-fassociative-math",
@@ -73,7 +74,7 @@ def _load() -> ctypes.CDLL:
 def _digest(compiler: str) -> str:
     """Of everything that the library depends on: the source, how it is compiled, and the processor."""
     parts = [
-        *(source.read_bytes() for source in _SOURCES),
+        *(source.read_bytes() for source in (*_SOURCES, _INCLUDED)),
         repr((compiler, _FLAGS, _WHERE_KNOWN, platform.machine())).encode(),
         _processor(),
     ]

@@ -8,22 +8,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "exponential.h"
+
 #define SIZES 5
 #define LANES 16 /* outputs of a packed weight that are computed together */
 #define BLOCK 8
 #define LEAST_WORK (1 << 19) /* multiplications that are worth another thread */
 
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
-
-/* e to the power of x, to the last bits of a float; one that a compiler can compute for many numbers at once.
-   x = n log 2 + r with r within half of log 2, and a polynomial for r. */
-static inline float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
-    float n = __builtin_rintf(x * 1.44269504f), r = x - n * 0.693145752f - n * 1.42860677e-6f;
-    float p = 1.0f + r * (1.0f + r * (0.5f + r * (1.66666667e-1f + r * (4.16666667e-2f + r * (8.33333333e-3f + r * 1.38888889e-3f)))));
-    union { int32_t bits; float number; } power = {.bits = ((int32_t)n + 127) << 23};
-    return p * power.number;
-}
 
 typedef struct {
     char *data;

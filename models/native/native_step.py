@@ -13,7 +13,7 @@ from models.layers.block import Block
 from models.layers.kv_cache import KVCache
 from models.native.operations import Operation, State
 from models.native.recorded_cache import RecordedCache, UnrecordableError
-from models.native.recorder import Recorder
+from models.native.recorder import Packed, Recorder
 from models.recursive_lm import RecursiveLM
 
 Step = Callable[..., None]
@@ -48,7 +48,7 @@ class NativeStep:
         model: RecursiveLM,
         depth: Depth,
         rows: int,
-        packed: dict[int, Tensor],
+        packed: Packed,
     ) -> None:
         _require_plain(model, depth)
         before = model.config.ngram

@@ -20,13 +20,15 @@ from models.native.operations import LANES, SIZES, Kind, Operation, View, common
 from models.native.recorded_cache import UnrecordableError, stored
 from models.native.torch_functions import ELEMENTWISE, OF_THE_SHAPE, REFLECTED, VIEWS
 
+Packed = dict[tuple[int, tuple[int, ...], tuple[int, ...]], Tensor]
+"""Weights in the order in which they are read, by the address, sizes and strides of each."""
+
 
 class Recorder(TorchFunctionMode):
     """Within it, what torch computes from `inputs` is noted in `operations`."""
 
-    def __init__(self, inputs: Sequence[Tensor], packed: dict[int, Tensor]) -> None:
-        """`packed` holds weights in the order in which they are read, by address, and gets those that are
-        missing."""
+    def __init__(self, inputs: Sequence[Tensor], packed: Packed) -> None:
+        """`packed` gets the weights that it does not have yet."""
         super().__init__()
         self.operations: list[Operation] = []
         self._kept: dict[int, Tensor] = {}  # by address: what depends on the inputs
@@ -86,9 +88,10 @@ class Recorder(TorchFunctionMode):
         result = self._keep(func(x, weight, bias))
         self._require(x.is_contiguous() and not self.depends(weight), "a product")
         rows, (outputs, inputs) = x.numel() // x.size(-1), weight.shape
-        blocks = self._packed.get(weight.data_ptr())
+        key = (weight.data_ptr(), weight.shape, weight.stride())
+        blocks = self._packed.get(key)
         if blocks is None:
-            blocks = self._packed[weight.data_ptr()] = in_blocks(weight)
+            blocks = self._packed[key] = in_blocks(weight)
         width = -(-outputs // LANES) * LANES
         if width != outputs:  # LANES outputs are written at once, so the result lies in a wider one
             wide = self._keep(torch.zeros(*result.shape[:-1], width))

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import Depth
 from models.native.native_step import NativeStep, native_step
 from models.native.recorded_cache import UnrecordableError
+from models.native.recorder import Packed
 from models.recursive_lm import RecursiveLM
 
 STEP = native_step()
@@ -83,7 +84,7 @@ def test_it_goes_on_with_any_cache_and_from_its_start() -> None:
 
 def test_steps_of_one_model_share_their_weights() -> None:
     assert STEP is not None
-    model, packed = model_of("looped"), dict[int, Tensor]()
+    model, packed = model_of("looped"), Packed()
     NativeStep(STEP, model, Depth(1), 1, packed)
     count = len(packed)
     NativeStep(STEP, model, Depth(3), 4, packed)
