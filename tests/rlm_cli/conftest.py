@@ -19,14 +19,24 @@ Rlm = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def rlm(tmp_path: Path) -> Rlm:
+def own_cache(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of one test. Kernels take seconds to compile, so all tests share them."""
+    cache, shared = tmp_path / "cache", tmp_path_factory.getbasetemp() / "compiled"
+    shared.mkdir(exist_ok=True)
+    cache.mkdir()
+    (cache / "compiled").symlink_to(shared, target_is_directory=True)
+    return cache
+
+
+@pytest.fixture
+def rlm(tmp_path: Path, own_cache: Path) -> Rlm:
     """`rlm("ls", "--json", env={...})`, started in an empty folder."""
 
     def run(*arguments: str, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("RLM_", "_RLM"))
         }
-        environment = {**inherited, "PYTHONPATH": str(ROOT), "RLM_CACHE_DIR": str(tmp_path / "cache"), **more}
+        environment = {**inherited, "PYTHONPATH": str(ROOT), "RLM_CACHE_DIR": str(own_cache), **more}
         return subprocess.run(
             [sys.executable, "-m", "rlm_cli", *arguments],
             cwd=tmp_path, env=environment, input=stdin, capture_output=True, text=True, timeout=120,
@@ -46,10 +56,10 @@ def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder with a book in it, for this process and those that it starts."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RLM_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("RLM_CACHE_DIR", str(own_cache))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     sentences = [f"The owl {n} counted {n * 7 % 31} mice by the old mill. " for n in range(400)]
