@@ -6,11 +6,11 @@ import hashlib
 import platform
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from data.cache import cache_dir
 from data.errors import RlmError
+from data.storage import clear_temporaries, replace_file, temporary_beside
 
 COMPILERS = ("cc", "gcc", "clang")
 """The first one that is there is used."""
@@ -64,7 +64,8 @@ def _load() -> ctypes.CDLL:
             try:
                 return _opened(path)
             except _NoLibraryError:  # it is damaged, or of another machine
-                path.unlink()
+                path.unlink(missing_ok=True)  # another process may have done so
+        clear_temporaries(folder, 10 * _PATIENCE_S)
         _compile(compiler, path)
         return _opened(path)
     except (RlmError, OSError) as error:
@@ -93,16 +94,24 @@ def _processor() -> bytes:
 def _compile(compiler: str, path: Path) -> None:
     """Compile the C files to `path`, which is there as a whole or not at all."""
     said = ""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        result = Path(folder) / "kernels.so"
+    with temporary_beside(path) as result:
         for flags in _WHERE_KNOWN:
             command = [compiler, *_FLAGS, *flags, *map(str, _SOURCES), "-o", str(result), "-lm"]
             try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)
-            except (OSError, subprocess.TimeoutExpired) as error:
+                done = subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=_PATIENCE_S,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise _NoLibraryError(f"{compiler} takes more than {_PATIENCE_S:g} s") from error
+            except OSError as error:
                 raise _NoLibraryError(f"{compiler} does not run ({error})") from error
             if done.returncode == 0:
-                result.replace(path)
+                replace_file(path, [result.read_bytes()])  # loading a part of one would end the process
                 return
             said = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
     raise _NoLibraryError(f"{compiler} fails ({said})")

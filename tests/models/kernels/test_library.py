@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.cache import cache_dir, set_cache_dir
+from data.storage import TEMPORARY_PREFIX
 from models.kernels import library
 
 pytestmark = pytest.mark.skipif(library.compiled_library() is None, reason="there is no C compiler")
@@ -71,6 +72,9 @@ def script(path: Path, text: str) -> None:
         ("", "there is no C compiler"),
         ("echo 'no such header' >&2; exit 1", "fails (no such header)"),
         ("exit 3", "fails (exit 3)"),
+        ("printf 'no header f\\374r this' >&2; exit 1", "fails (no header f"),
+        ("sleep 9; exit 1", "takes more than 0.5 s"),
+        ("read answer || exit 4", "fails (exit 4)"),  # it gets no input, which is the user's
         ('while [ "$1" != -o ]; do shift; done; echo nothing > "$2"', "does not load"),
     ],
 )
@@ -78,6 +82,7 @@ def test_without_a_compiler_that_works_there_is_none(
     tmp_path: Path, folder: Path, compiler: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(library, "_PATIENCE_S", 0.5 if "sleep" in compiler else 60.0)
     if compiler:
         script(tmp_path / "cc", compiler)
     assert not looked_up_again()
@@ -91,6 +96,25 @@ def test_flags_that_a_compiler_does_not_know_are_left_out(tmp_path: Path, monkey
     script(tmp_path / "cc", refuses)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert looked_up_again()
+
+
+def test_the_library_is_on_the_disk_before_it_has_its_name(folder: Path, monkeypatch) -> None:
+    """Of a library that was cut off, the system loads what is there, and the process ends."""
+    synced: list[int] = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(os.fstat(file).st_size), sync(file)))
+    assert looked_up_again()
+    (kept,) = folder.iterdir()
+    assert kept.stat().st_size in synced
+
+
+def test_what_a_killed_compilation_left_is_cleared(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    left = folder / f"{TEMPORARY_PREFIX}kernels-0.so-1-2"
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    assert looked_up_again()
+    assert not left.exists()
 
 
 def test_a_cache_that_cannot_be_written_leaves_none(tmp_path: Path) -> None:
