@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -86,19 +86,27 @@ class NextLogits:
         except UnrecordableError:
             self._records = False
             return
-        cache.truncate(cache.length - 1)
+        place = cache.length - 1
+        before = cache.keys[..., place, :].clone(), cache.values[..., place, :].clone()
+        cache.truncate(place)
         found = step.logits(tokens, cache, None if padding is None else padding.tolist())
         worst = _TOLERANCE * max(1.0, float(logits.abs().max()))
         if torch.allclose(found, logits, rtol=0.0, atol=worst, equal_nan=True):
             self._steps[len(tokens)] = step
         else:
+            cache.keys[..., place, :], cache.values[..., place, :] = before
             self._records = False
+
+    def forget_caches(self) -> None:
+        """Hold no cache of an earlier call in memory."""
+        for step in self._steps.values():
+            step.forget_cache()
 
 
 class _Kept:
     """What was recorded of a model, while its weights stay what they are."""
 
-    def __init__(self, weights: list[tuple[int, int]]) -> None:
+    def __init__(self, weights: list[tuple[Any, int, int]]) -> None:
         self.weights = weights
         self.packed: Packed = {}
         self.idle: dict[Depth, NextLogits] = {}
@@ -111,16 +119,18 @@ _kept: weakref.WeakKeyDictionary[RecursiveLM, _Kept] = weakref.WeakKeyDictionary
 def next_logits(model: RecursiveLM, depth: Depth) -> Iterator[NextLogits]:
     """Score at `depth` within the context. What is recorded of a model whose weights ask for no gradients, as
     those of a loaded run, is kept for later. Two that score at once have each their own."""
-    parameters = list(model.parameters())
-    if any(weight.requires_grad or weight.is_inference() for weight in parameters):
+    weights = [*model.parameters(), *model.buffers()]
+    if model.training or any(weight.requires_grad or weight.is_inference() for weight in weights):
         yield NextLogits(model, depth)
         return
-    weights = [(weight.data_ptr(), weight._version) for weight in parameters]
+    # Memory that is held here never becomes that of other weights, so an address tells them apart.
+    now = [(weight.untyped_storage(), weight.data_ptr(), weight._version) for weight in weights]
     kept = _kept.get(model)
-    if kept is None or kept.weights != weights:
-        kept = _kept[model] = _Kept(weights)
+    if kept is None or kept.weights != now:
+        kept = _kept[model] = _Kept(now)
     found = kept.idle.pop(depth, None) or NextLogits(model, depth, kept.packed)
     try:
         yield found
     finally:
+        found.forget_caches()
         kept.idle[depth] = found

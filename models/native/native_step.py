@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models.depth import Depth
+from models.device import free_memory_bytes
 from models.kernels.library import compiled_library
 from models.layers.block import Block
 from models.layers.kv_cache import KVCache
@@ -51,6 +52,8 @@ class NativeStep:
         packed: Packed,
     ) -> None:
         _require_plain(model, depth)
+        if not packed:
+            _require_room(model)
         before = model.config.ngram
         with torch.inference_mode(False), torch.no_grad():  # NumPy shares no inference tensor's memory
             recent = torch.zeros(rows, before + 1, dtype=torch.int64)
@@ -59,8 +62,6 @@ class NativeStep:
             recorder = Recorder((recent, places), packed)
             with recorder:
                 output = model(recent[:, -1:], depth=depth, cache=RecordedCache(recent, places))
-            threads, room = torch.get_num_threads(), model.config.context_length + 1
-            scores = torch.empty(threads, room)
         if recorder.depends(output.passes):
             raise UnrecordableError("passes that depend on the token")
         self.passes: list[float] = output.passes[:, -1].tolist()
@@ -68,9 +69,10 @@ class NativeStep:
         self._step, self._logits = step, output.logits[:, -1]
         self._operations = (Operation * len(recorder.operations))(*recorder.operations)
         self._recent, self._places, self._pads = recent.numpy(), places.numpy()[:, 0], pads.numpy()
-        self._state = State(pads=pads.data_ptr(), scores=scores.data_ptr(), room=room, threads=threads)
+        self._state = State(pads=pads.data_ptr(), threads=torch.get_num_threads())
         self._keys: Tensor | None = None
-        self._memory = (recorder, scores)  # the operations hold only addresses
+        self._scores = np.empty((self._state.threads, 0), np.float32)
+        self._recorder = recorder  # the operations hold only addresses
 
     def logits(self, tokens: Sequence[int], cache: KVCache, padding: Sequence[int] | None) -> Tensor:
         """Logits (B, V) after the new `tokens`, one of each row, which are added to the cache. `padding` is
@@ -97,6 +99,13 @@ class NativeStep:
         state.key_strides[:] = cache.keys.stride()[:3]
         state.value_strides[:] = cache.values.stride()[:3]
         self._ids: np.ndarray = cache.tokens.numpy()
+        if self._scores.shape[1] < cache.capacity:
+            self._scores = np.empty((state.threads, cache.capacity), np.float32)
+            state.scores, state.room = self._scores.ctypes.data, cache.capacity
+
+    def forget_cache(self) -> None:
+        """Hold the last cache in memory no longer."""
+        self._keys, self._ids = None, np.empty((0, 0), np.int64)
 
 
 def _require_plain(model: RecursiveLM, depth: Depth) -> None:
@@ -109,6 +118,13 @@ def _require_plain(model: RecursiveLM, depth: Depth) -> None:
         raise UnrecordableError("blocks that torch compiles")
     if type(model.new_cache(1, 1, depth)) is not KVCache:
         raise UnrecordableError("a cache of latents")
+
+
+def _require_room(model: RecursiveLM) -> None:
+    """Raise UnrecordableError where a second copy of the weights could fill the memory."""
+    size = sum(weight.nbytes for weight in model.parameters())
+    if size > free_memory_bytes(torch.device("cpu")) // 2:
+        raise UnrecordableError("weights for which there is too little memory")
 
 
 def _is_plain(weight: Tensor) -> bool:

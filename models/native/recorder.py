@@ -78,6 +78,7 @@ class Recorder(TorchFunctionMode):
         for part in _tensors_in((result,)):
             self._require(part.dtype == source.dtype, "another number format")
         if isinstance(result, Tensor) and not _share(result, source):  # a copy in another order
+            self._require(func is not torch.Tensor.__getitem__, "a choice of elements")
             self._copy(result.view(source.shape), source)
             return self._keep(result)
         return result
@@ -96,6 +97,7 @@ class Recorder(TorchFunctionMode):
         if width != outputs:  # LANES outputs are written at once, so the result lies in a wider one
             wide = self._keep(torch.zeros(*result.shape[:-1], width))
             result = wide[..., :outputs]
+        self._constants.append(weight)  # no other weight gets its address
         sizes = (rows, outputs, inputs, 1, 1)
         self._add(
             Kind.LINEAR, sizes, out=view_of(result, (width,)), a=view_of(x, (inputs,)), b=view_of(blocks),
@@ -244,7 +246,7 @@ class Recorder(TorchFunctionMode):
 
     def _copy(self, out: Tensor, source: Tensor) -> None:
         found = common_lines(out, (source,), whole_line=False)
-        if found is None or source.dtype not in (torch.float32, torch.int64):
+        if found is None or out.dtype != source.dtype or source.dtype not in (torch.float32, torch.int64):
             raise UnrecordableError("a copy")
         sizes, strides = found
         kind = Kind.COPY if source.dtype == torch.float32 else Kind.COPY_WIDE

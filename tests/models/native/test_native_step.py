@@ -82,6 +82,15 @@ def test_it_goes_on_with_any_cache_and_from_its_start() -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@torch.inference_mode()
+def test_a_cache_may_have_more_room_than_the_context() -> None:
+    model, depth, count = model_of("transformer", positions="sinusoidal"), Depth(1), 40 * CONTEXT
+    step, cache = recorded(model, depth, 1), model.new_cache(1, count, depth)
+    cache.advance(count - 1)
+    assert bool(step.logits([3], cache, [count - 4]).isfinite().all())
+    assert step._state.room >= count
+
+
 def test_steps_of_one_model_share_their_weights() -> None:
     assert STEP is not None
     model, packed = model_of("looped"), Packed()
@@ -115,7 +124,8 @@ def test_a_model_in_training_in_another_format_or_compiled_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda x: x.cumsum(-1), lambda x: x * bool(x.sum() > 0), torch.Tensor.exp_]
+    "change",
+    [lambda x: x.cumsum(-1), lambda x: x * bool(x.sum() > 0), torch.Tensor.exp_, lambda x: x[:, [0]]],
 )
 def test_what_is_unknown_is_refused(change, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of("looped")

@@ -1,0 +1,107 @@
+"""What is recorded of a model is used for as long as it is right, and no longer."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.architectures import build_model, model_config
+from models.depth import Depth
+from models.generation import next_logits as room
+from models.generation.next_logits import NextLogits, next_logits
+from models.native.native_step import NativeStep, native_step
+from models.recursive_lm import RecursiveLM
+
+pytestmark = pytest.mark.skipif(native_step() is None, reason="there is no C compiler")
+DEPTH = Depth(2)
+
+
+@pytest.fixture
+def model() -> RecursiveLM:
+    torch.manual_seed(5)
+    sizes = {"vocab_size": 46, "context_length": 24, "d_model": 32, "n_heads": 2, "ngram": 2}
+    built = build_model(model_config({"architecture": "looped", **sizes})).eval().requires_grad_(False)
+    for weight in built.parameters():
+        nn.init.normal_(weight, std=0.3)
+    return built
+
+
+def logits_of(model: RecursiveLM, scores: NextLogits, count: int = 8) -> Tensor:
+    """Those after each of so many tokens, (T, V)."""
+    with torch.inference_mode():
+        cache = model.new_cache(1, 24, DEPTH)
+    return torch.cat([scores.score([token], cache, None)[0].clone() for token in range(count)])
+
+
+def right_logits(model: RecursiveLM, count: int = 8) -> Tensor:
+    with torch.inference_mode():
+        return model(torch.arange(count)[None], DEPTH).logits[0]
+
+
+def replaced(model: RecursiveLM) -> None:
+    """By another tensor at the same address, as where the memory of the old one was free again."""
+    memory = model.head.weight.numpy()
+    memory *= 2
+    model.head.weight.data = torch.from_numpy(memory)
+
+
+def scaled(model: RecursiveLM) -> None:
+    model.head.weight.mul_(2)
+
+
+@pytest.mark.parametrize("change", [replaced, scaled])
+def test_a_model_whose_weights_change_is_recorded_again(
+    model: RecursiveLM, change: Callable[[RecursiveLM], None]
+) -> None:
+    for _ in range(3):
+        with next_logits(model, DEPTH) as scores:
+            torch.testing.assert_close(logits_of(model, scores), right_logits(model), rtol=1e-4, atol=1e-4)
+        change(model)
+
+
+def test_it_is_recorded_once_while_the_weights_stay(model: RecursiveLM, monkeypatch) -> None:
+    with next_logits(model, DEPTH) as scores:
+        logits_of(model, scores)
+    monkeypatch.setattr(room, "NativeStep", lambda *_: pytest.fail("it is there"))
+    with next_logits(model, DEPTH) as again:
+        assert again is scores
+        logits_of(model, again)
+
+
+def test_a_model_in_training_uses_nothing_that_was_recorded_before(model: RecursiveLM) -> None:
+    with next_logits(model, DEPTH) as scores:
+        logits_of(model, scores)
+    with next_logits(model.train(), DEPTH) as others:
+        assert others is not scores
+
+
+def test_a_step_that_is_wrong_leaves_no_trace(model: RecursiveLM, monkeypatch) -> None:
+    """The cache has what the model computed, also for the token with which the step was compared."""
+
+    class WrongStep(NativeStep):
+        def logits(self, tokens, cache, padding) -> Tensor:
+            cache.keys[..., cache.length, :] = cache.values[..., cache.length, :] = 9.0
+            cache.advance(1)
+            return self._logits + 1
+
+    monkeypatch.setattr(room, "NativeStep", WrongStep)
+    with next_logits(model, DEPTH) as scores:
+        torch.testing.assert_close(logits_of(model, scores), right_logits(model), rtol=1e-4, atol=1e-4)
+
+
+def test_no_cache_is_held_between_two_texts(model: RecursiveLM) -> None:
+    with next_logits(model, DEPTH) as scores:
+        logits_of(model, scores)
+        (step,) = scores._steps.values()
+        assert step._keys is not None
+    assert step._keys is None and step._ids.size == 0
+
+
+def test_without_room_for_a_copy_of_the_weights_the_model_itself_is_used(
+    model: RecursiveLM, monkeypatch
+) -> None:
+    monkeypatch.setattr("models.native.native_step.free_memory_bytes", lambda device: 1000)
+    with next_logits(model, DEPTH) as scores:
+        torch.testing.assert_close(logits_of(model, scores), right_logits(model), rtol=1e-4, atol=1e-4)
+        assert not scores._steps
