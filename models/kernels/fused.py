@@ -5,6 +5,7 @@ once, computed in float32 and written once. `can_fuse` says where that can be; e
 """
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -95,7 +96,7 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor | None, epsilon: float, dtype: torch.dtype) -> Tensor:
         x, gain = x.contiguous(), None if gain is None else gain.float().contiguous()
-        out, scales = torch.empty(x.shape, dtype=dtype), torch.empty(x.shape[:-1])
+        out, scales = _empty(x.shape, dtype), _empty(x.shape[:-1])
         sizes = (scales.numel(), x.size(-1))
         _call("rlm_norm", out, _FORMATS[dtype], scales, x, _FORMATS[x.dtype], gain, *sizes, epsilon)
         ctx.save_for_backward(x, gain, scales)
@@ -106,7 +107,7 @@ class _Norm(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x, gain, scales), g = ctx.saved_tensors, gradients[0].contiguous()
         of_x, parts = torch.empty_like(x), min(_PARTS, scales.numel())
-        of_gain = None if gain is None else torch.empty(parts, x.size(-1))
+        of_gain = None if gain is None else _empty((parts, x.size(-1)))
         _call("rlm_norm_gradient", of_x, of_gain, g, _FORMATS[g.dtype], x, _FORMATS[x.dtype], scales, gain,
               scales.numel(), x.size(-1), parts)  # fmt: skip
         return of_x, None if of_gain is None else of_gain.sum(0), None, None
@@ -119,8 +120,8 @@ class _Heads(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         qkv, (rows, tokens) = qkv.contiguous(), qkv.shape[:2]
         width = qkv.size(-1) // (3 * count)
-        q, k, v = (torch.empty(rows, count, tokens, width, dtype=qkv.dtype) for _ in range(3))
-        scales = None if epsilon is None else torch.empty(rows, tokens, 2, count)
+        q, k, v = (_empty((rows, count, tokens, width), qkv.dtype) for _ in range(3))
+        scales = None if epsilon is None else _empty((rows, tokens, 2, count))
         cos, sin = (None if one is None else one.float().contiguous() for one in (cos, sin))
         row_of_cos = tokens if cos is not None and cos.size(0) > 1 else 0
         ctx.sizes = (row_of_cos, rows, tokens, count, width)
@@ -141,7 +142,7 @@ class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, up: Tensor) -> Tensor:
         up, width = up.contiguous(), up.size(-1) // 2
-        out = torch.empty(*up.shape[:-1], width, dtype=up.dtype)
+        out = _empty((*up.shape[:-1], width), up.dtype)
         _call("rlm_swiglu", out, up, _FORMATS[up.dtype], up.numel() // up.size(-1), width)
         ctx.save_for_backward(up)
         return out
@@ -179,7 +180,7 @@ class _AddDropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, share: float) -> Tensor:
         x, y = x.contiguous(), y.contiguous()
-        seed = int(torch.empty((), dtype=torch.int64).random_())
+        seed = int(_empty((), torch.int64).random_())
         ctx.format, ctx.draws = y.dtype, (seed, min(round(share * 2**32), 2**32 - 1), 1 / (1 - share))
         out, sizes = torch.empty_like(x), (x.numel() // x.size(-1), x.size(-1))
         _call("rlm_add_dropped", out, x, _FORMATS[x.dtype], y, _FORMATS[y.dtype], *sizes, *ctx.draws)
@@ -189,9 +190,14 @@ class _AddDropped(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         g = gradients[0].contiguous()
-        of_y, sizes = torch.empty(g.shape, dtype=ctx.format), (g.numel() // g.size(-1), g.size(-1))
+        of_y, sizes = _empty(g.shape, ctx.format), (g.numel() // g.size(-1), g.size(-1))
         _call("rlm_dropped_gradient", of_y, _FORMATS[ctx.format], g, _FORMATS[g.dtype], *sizes, *ctx.draws)
         return g, of_y, None
+
+
+def _empty(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Memory for what fused.c writes, whatever format and device are torch's default now."""
+    return torch.empty(shape, dtype=dtype, device="cpu")
 
 
 def _call(name: str, *arguments: Any) -> None:

@@ -181,6 +181,47 @@ def test_what_is_no_number_stays_none(bad: float, dtype: torch.dtype) -> None:
         assert not bool(torch.isfinite(found[0]).all()) and bool(torch.isfinite(found[1]).all())
 
 
+@pytest.mark.parametrize("case", ["norm with a gain", "heads", "swiglu", "softmax"])
+def test_the_default_format_and_device_change_nothing(case: str) -> None:
+    ours, _, given = CASES[case]
+    found = []
+    for dtype, device in ((torch.float32, "cpu"), (torch.bfloat16, "meta")):
+        mine = [one.clone().requires_grad_() for one in given]
+        pulls = [drawn(*one.shape, seed=7) for one in as_list(ours(*mine))]
+        torch.set_default_dtype(dtype)
+        try:
+            with torch.device(device):
+                outputs = as_list(ours(*mine))
+                torch.autograd.backward(outputs, pulls)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        found.append([*outputs, *(one.grad for one in mine)])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_gradients_that_are_expanded_or_missing() -> None:
+    x = drawn(3, 5, 36)
+    for pull in (
+        lambda q, k, v: q.sum(),
+        lambda q, k, v: k[:, :, ::2].sum() + v.mT.mean(),
+        lambda q, k, v: (q * 2).sum() + k.detach().sum(),
+    ):
+        mine, exact = x.clone().requires_grad_(), x.double().requires_grad_()
+        pull(*fused.fused_heads(mine, 2, COS, SIN, 1e-6)).backward(retain_graph=True)
+        pull(*by_head(exact, COS, SIN, 1e-6)).backward()
+        torch.testing.assert_close(mine.grad, exact.grad, check_dtype=False, rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_to_compute() -> None:
+    x, gain = torch.empty(0, 6, requires_grad=True), torch.ones(6, requires_grad=True)
+    (fused.fused_norm(x, gain, 1e-6, x.dtype) + fused.add_dropped(x, x, 0.5)).sum().backward()
+    fused.fused_swiglu(x).sum().backward()
+    fused.fused_causal_softmax(torch.empty(0, 4, 4, requires_grad=True), 1.0).sum().backward()
+    fused.fused_heads(torch.empty(2, 0, 12, requires_grad=True), 2, None, None, 1e-6)[0].sum().backward()
+    assert x.grad is not None and x.grad.shape == (0, 6)
+    assert gain.grad is not None and bool((gain.grad == 0).all())
+
+
 def test_where_it_is_not_usable() -> None:
     x = drawn(3, 4)
     assert fused.can_fuse(x)
