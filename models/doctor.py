@@ -159,16 +159,17 @@ def check_compiler(environment: Mapping[str, str]) -> Check:
 
 def check_kernels() -> Check:
     """Answers are written, and models trained on a CPU, by compiled code, which needs a C compiler once."""
-    try:
-        from models.kernels.library import compiler_problem
-    except (ImportError, OSError):  # torch is broken, which another check says
-        return Check("kernels", "not known without torch", "note")
+    from models.kernels.library import compiler_problem
+
     problem = compiler_problem()
     if problem is None:
         return Check("kernels", "compiled", "good")
-    advice = (
-        "All works without, and answers are written several times slower. Install a C compiler, such as gcc."
+    remedy = (
+        "Choose a cache folder on another disk with RLM_CACHE_DIR."
+        if "the cache folder" in problem
+        else "Install a C compiler, such as gcc."
     )
+    advice = f"All works without, and answers are written several times slower. {remedy}"
     return Check("kernels", f"none, since {problem}", "note", advice)
 
 

@@ -78,7 +78,7 @@ def fused_swiglu(up: Tensor) -> Tensor:
 
 
 def fused_causal_softmax(scores: Tensor, factor: float) -> Tensor:
-    """Softmax of `scores` (…, T, T) times `factor`, over the keys up to each query's own place."""
+    """Softmax of `scores` (…, T, T) times a `factor` above 0, over the keys up to each query's own place."""
     found: Tensor = _CausalSoftmax.apply(scores, factor)
     return found
 
@@ -86,7 +86,8 @@ def fused_causal_softmax(scores: Tensor, factor: float) -> Tensor:
 def add_dropped(x: Tensor, y: Tensor, share: float) -> Tensor:
     """`x` plus `y`, both (…, D), of which a `share` is dropped at random and the rest scaled up.
 
-    It draws one number from torch's generator; that one decides on all. The gradient draws them again.
+    The sum has the number format of `x`. One number from torch's generator decides on all; the gradient
+    uses it again.
     """
     found: Tensor = _AddDropped.apply(x, y, share)
     return found

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -59,6 +60,8 @@ def _load() -> ctypes.CDLL:
     try:
         folder = cache_dir() / "compiled"
         folder.mkdir(exist_ok=True)
+        if _is_barred(folder):
+            raise _NoLibraryError("no code may run from the cache folder")
         path = folder / f"kernels-{_digest(compiler)}.so"
         if path.exists():
             try:
@@ -70,6 +73,11 @@ def _load() -> ctypes.CDLL:
         return _opened(path)
     except (RlmError, OSError) as error:
         raise _NoLibraryError(f"the cache folder cannot hold it ({error})") from error
+
+
+def _is_barred(folder: Path) -> bool:
+    """Whether a disk is mounted so that no code on it runs. What is compiled there never loads."""
+    return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
 def _digest(compiler: str) -> str:

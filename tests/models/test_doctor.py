@@ -33,10 +33,21 @@ def test_a_full_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert check_folder("runs", tmp_path / "a" / "b").verdict == "note"
 
 
-def test_without_a_compiler_answers_are_slower(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "_found", lambda: (None, "there is no C compiler"))
+@pytest.mark.parametrize(
+    ("problem", "remedy"),
+    [
+        ("there is no C compiler", "Install a C compiler"),
+        ("no code may run from the cache folder", "RLM_CACHE_DIR"),
+        ("the cache folder cannot hold it (full)", "RLM_CACHE_DIR"),
+    ],
+)
+def test_without_kernels_answers_are_slower(
+    problem: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "_found", lambda: (None, problem))
     check = check_kernels()
-    assert check.verdict == "note" and check.found == "none, since there is no C compiler"
+    assert check.verdict == "note" and check.found == f"none, since {problem}"
+    assert remedy in check.advice
 
 
 def test_without_a_compiler_training_still_works(monkeypatch: pytest.MonkeyPatch) -> None:

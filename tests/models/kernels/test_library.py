@@ -5,6 +5,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,6 +116,15 @@ def test_what_a_killed_compilation_left_is_cleared(folder: Path) -> None:
     os.utime(left, (0, 0))
     assert looked_up_again()
     assert not left.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "ST_NOEXEC"), reason="the system tells nothing of that")
+def test_nothing_is_compiled_where_no_code_may_run(folder: Path, monkeypatch) -> None:
+    flags = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(os, "statvfs", lambda path: flags)
+    monkeypatch.setattr(library, "_compile", lambda *_: pytest.fail("it would not load"))
+    assert not looked_up_again()
+    assert "no code may run" in (library.compiler_problem() or "")
 
 
 def test_a_cache_that_cannot_be_written_leaves_none(tmp_path: Path) -> None:
