@@ -140,7 +140,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool
 
 def _attend_in_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
     scores, factor = q @ k.transpose(-1, -2), q.size(-1) ** -0.5  # (B, H, T, S)
-    if causal and mask is None and can_fuse(scores):
+    if causal and mask is None and q.size(2) == k.size(2) and can_fuse(scores):
         return fused_causal_softmax(scores, factor) @ v
     scores = scores * factor
     if mask is not None:

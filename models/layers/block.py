@@ -1,5 +1,6 @@
 """The transformer block: attention, then a feed-forward network, each added to its input."""
 
+import torch
 from torch import Tensor, nn
 
 from models.kernels.fused import add_dropped, can_fuse
@@ -33,7 +34,8 @@ class Block(nn.Module):
     def added(self, x: Tensor, change: Tensor) -> Tensor:
         """`x` plus `change`, both (B, T, D), with dropout of the change."""
         share = self.dropout.p if self.training else 0.0
-        if 0 < share < 1 and can_fuse(x, change):
+        alike = x.shape == change.shape and torch.promote_types(x.dtype, change.dtype) == x.dtype
+        if 0 < share < 1 and alike and can_fuse(x, change):
             return add_dropped(x, change, share)
         return x + self.dropout(change)
 

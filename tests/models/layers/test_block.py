@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models.architectures import ARCHITECTURES, build_model, model_config
+from models.layers.attention import attend
 from models.layers.block import Block, PreNormBlock
 from models.layers.post_norm import PostNormBlock
 
@@ -23,6 +24,28 @@ def test_every_architecture_is_made_of_blocks(name: str) -> None:
             "feed_forward",
             "dropout",
         ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "number_format"), [((1, 1, 32), torch.float32), ((2, 3, 32), torch.bfloat16)]
+)
+def test_a_change_is_dropped_and_added_as_torch_does(
+    shape: tuple[int, ...], number_format: torch.dtype
+) -> None:
+    """Also where the two have other shapes, or `x` has the narrower format."""
+    x, change = torch.zeros(shape, dtype=number_format), torch.ones(2, 3, 32)
+    for one, other in ((x, change), (change, x)):
+        out = PreNormBlock(32, 2, 48, dropout=0.5).train().added(one, other)
+        assert out.shape == change.shape and out.dtype == torch.float32
+        assert bool(((out == 0) | (out == 1) | (out == 2)).all())
+
+
+@pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
+def test_attention_with_more_keys_than_queries(number_format: torch.dtype) -> None:
+    q, k = torch.randn(2, 2, 4, 8).requires_grad_(), torch.randn(2, 2, 7, 8)
+    found = attend(*(one.to(number_format) for one in (q, k, k)), None, causal=True)
+    right = nn.functional.scaled_dot_product_attention(q, k, k, is_causal=True)
+    torch.testing.assert_close(found.float(), right, rtol=0.05, atol=0.05)
 
 
 def test_a_block_without_norms_of_its_own_is_no_block_that_has_them() -> None:
