@@ -98,6 +98,7 @@ class BatchDecoder:
         for batch in list(self._batches.values()):
             results += batch.step()
         self._batches = {depth: batch for depth, batch in self._batches.items() if batch.rows}
+        self._forget_caches()
         return results
 
     def clear(self) -> list[Continuation]:
@@ -106,7 +107,14 @@ class BatchDecoder:
         texts += self._waiting
         self._waiting.clear()
         self._batches.clear()
+        self._forget_caches()
         return texts
+
+    def _forget_caches(self) -> None:
+        """Hold no cache of a depth at which no text is written."""
+        for depth, scores in self._next.items():
+            if depth not in self._batches:
+                scores.forget_caches()
 
     def _drop_cancelled(self) -> None:
         self._waiting = deque(one for one in self._waiting if not one.cancelled)

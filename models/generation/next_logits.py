@@ -39,6 +39,7 @@ class NextLogits:
         self._device = next(model.parameters()).device
         self._packed = {} if packed is None else packed
         self._steps: dict[int, NativeStep] = {}  # by the number of texts
+        self._last: NativeStep | None = None
         self._records = True
 
     def score(
@@ -51,6 +52,9 @@ class NextLogits:
         """
         step = self._steps.get(len(tokens))
         if step is not None:
+            if step is not self._last:  # one cache is in use at a time
+                self.forget_caches()
+                self._last = step
             pads = None if padding is None else padding.tolist()
             return step.logits(tokens, cache, pads), step.passes
         return self._by_the_model(tokens, cache, padding)

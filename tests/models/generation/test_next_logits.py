@@ -6,10 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from data.character_tokenizer import CharacterTokenizer
 from models.architectures import build_model, model_config
 from models.depth import Depth
 from models.generation import next_logits as room
+from models.generation.batch_decoder import BatchDecoder
+from models.generation.continuation import Continuation
 from models.generation.next_logits import NextLogits, next_logits
+from models.generation.settings import GenerationConfig
 from models.native.native_step import NativeStep, native_step
 from models.recursive_lm import RecursiveLM
 
@@ -96,6 +100,36 @@ def test_no_cache_is_held_between_two_texts(model: RecursiveLM) -> None:
         (step,) = scores._steps.values()
         assert step._keys is not None
     assert step._keys is None and step._ids.size == 0
+
+
+def test_the_cache_of_more_texts_is_not_held_when_some_have_ended(model: RecursiveLM) -> None:
+    with torch.inference_mode():
+        cache = model.new_cache(3, 24, DEPTH)
+    with next_logits(model, DEPTH) as scores:
+        for rows in (3, 2, 1):
+            cache.select(torch.arange(rows))
+            for token in (4, 2, 3):
+                scores.score([token] * rows, cache, None)
+            held = [step for step in scores._steps.values() if step._keys is not None]
+            assert held == [scores._steps[rows]]
+
+
+def test_a_decoder_holds_no_cache_when_all_texts_have_ended(model: RecursiveLM) -> None:
+    decoder = BatchDecoder(model, CharacterTokenizer("".join(sorted("\n abcdefghijklmnopqrstuvwxyz.,"))))
+    config = GenerationConfig(max_tokens=6, temperature=0)
+
+    def held_after(steps: int) -> list[bool]:
+        for _ in range(steps):
+            decoder.step()
+        return [step._keys is not None for one in decoder._next.values() for step in one._steps.values()]
+
+    for prompt in ([7, 8, 9], [7]):
+        decoder.add(Continuation(prompt, DEPTH, config))
+    assert any(held_after(4)) and not any(held_after(8)) and not decoder.active
+    decoder.add(Continuation([8], DEPTH, config))
+    assert any(held_after(4))
+    decoder.clear()
+    assert not any(held_after(0))
 
 
 def test_without_room_for_a_copy_of_the_weights_the_model_itself_is_used(
