@@ -149,16 +149,20 @@ class Sampler:
 
     def choose(self, logits: Tensor, rows: Sequence[Row]) -> list[Choice | RlmError]:
         """The next token of each row from logits (B, V), or the error for logits that are not finite."""
-        return [self._choose(one, row) for one, row in zip(logits.numpy(), rows, strict=True)]
+        choices: list[Choice | RlmError] = []
+        with np.errstate(over="ignore"):  # what overflows is no number, or has no chance
+            for one, row in zip(logits.numpy(), rows, strict=True):
+                try:
+                    choices.append(self._choose(one, row))
+                except RlmError as error:
+                    choices.append(error)
+        return choices
 
-    def _choose(self, logits: np.ndarray, row: Row) -> Choice | RlmError:
-        """The next token of one row from logits (V,)."""
+    def _choose(self, logits: np.ndarray, row: Row) -> Choice:
+        """The next token of one row from logits (V,). Raises RlmError where they are not finite."""
         logits = logits.copy()
         logits[self._forbidden] = -np.inf
-        try:
-            powers = powers_of(logits)
-        except RlmError as error:
-            return error
+        powers = powers_of(logits)
         config, total = self._config, powers.sum()
         likeliest = most_likely(powers / total, row.alternatives) if row.alternatives else ()
         if config.repetition_penalty != 1:

@@ -6,11 +6,15 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.character_tokenizer import CharacterTokenizer
 from data.errors import RlmError
 from models.generation import sampling
+from models.generation.row import Choice, Row, Sampler
+from models.generation.settings import GenerationConfig
 
 FLOATS = st.floats(-20, 20, width=32)
 ROWS = st.lists(FLOATS, min_size=1, max_size=12).map(lambda values: np.array(values, dtype=np.float32))
@@ -141,3 +145,18 @@ def test_the_most_likely_come_in_order(logits: np.ndarray, count: int) -> None:
 def test_output_not_finite_raises_an_error(bad: float) -> None:
     with pytest.raises(RlmError, match="not a number"):
         sampling.powers_of(np.array([bad, 1.0], dtype=np.float32))
+
+
+@pytest.mark.parametrize("penalty", [0.1, 10.0])
+@pytest.mark.parametrize("scale", [3e38, -3e38])
+@pytest.mark.filterwarnings("error")
+def test_huge_output_is_an_error_of_its_row_alone(scale: float, penalty: float) -> None:
+    tokenizer = CharacterTokenizer("\n abc")
+    config = GenerationConfig(temperature=0.01, repetition_penalty=penalty)
+    first = tokenizer.encode("a")[0]
+    logits = torch.full((2, tokenizer.vocab_size), -torch.inf)
+    logits[0, first], logits[1, first] = scale, 1.0
+    rows = [Row(index, [int(first)], 1, tokenizer, config, 24) for index in range(2)]
+    bad, good = Sampler(tokenizer, config).choose(logits, rows)
+    assert isinstance(good, Choice) and good.token == first
+    assert isinstance(bad, RlmError) or bad.token == first
