@@ -124,7 +124,8 @@ def next_logits(model: RecursiveLM, depth: Depth) -> Iterator[NextLogits]:
     """Score at `depth` within the context. What is recorded of a model whose weights ask for no gradients, as
     those of a loaded run, is kept for later. Two that score at once have each their own."""
     weights = [*model.parameters(), *model.buffers()]
-    if model.training or any(weight.requires_grad or weight.is_inference() for weight in weights):
+    other_numbers = model.training or torch.is_autocast_enabled("cpu")
+    if other_numbers or any(weight.requires_grad or weight.is_inference() for weight in weights):
         yield NextLogits(model, depth)
         return
     # Memory that is held here never becomes that of other weights, so an address tells them apart.

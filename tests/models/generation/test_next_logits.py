@@ -80,6 +80,17 @@ def test_a_model_in_training_uses_nothing_that_was_recorded_before(model: Recurs
         assert others is not scores
 
 
+def test_under_autocast_nothing_is_used_or_decided_for_later(model: RecursiveLM) -> None:
+    with torch.autocast("cpu", torch.bfloat16), next_logits(model, DEPTH) as scores:
+        logits_of(model, scores)
+        assert not scores._steps
+    with next_logits(model, DEPTH) as scores:
+        logits_of(model, scores)
+        assert list(scores._steps) == [1]
+    with torch.autocast("cpu", torch.bfloat16), next_logits(model, DEPTH) as others:
+        assert others is not scores
+
+
 def test_a_step_that_is_wrong_leaves_no_trace(model: RecursiveLM, monkeypatch) -> None:
     """The cache has what the model computed, also for the token with which the step was compared."""
 
