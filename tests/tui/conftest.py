@@ -163,7 +163,7 @@ def chat(chatty: Run, drive, monkeypatch: pytest.MonkeyPatch):
     """`chat(do, size)`: open the chat with the run, and `do(pilot, screen)` in it."""
     monkeypatch.setattr(
         chat_writer, "chat_settings",
-        lambda run: ChatSettings(generation=GenerationConfig(max_tokens=8, seed=2)),
+        lambda run: ChatSettings(generation=GenerationConfig(max_tokens=8, seed=3)),
     )  # fmt: skip
 
     def run(do: Chat, size: tuple[int, int] = (80, 24)) -> None:
