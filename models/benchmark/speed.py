@@ -79,9 +79,9 @@ def benchmark_speed(loaded: LoadedModel, *, with_peers: bool = False) -> Generat
     beside: tuple[Table, ...] = ()
     remarks: list[str] = []
     if with_peers:
-        timed, remarks = peers(copy.deepcopy(model).requires_grad_(True))
+        others, remarks = peers(copy.deepcopy(model).requires_grad_(True))
         sizes = (batch, model.config.context_length, model.config.vocab_size)
-        beside = ((yield from time_peers(timed, *sizes, number_format)),)
+        beside = ((yield from time_peers(others, *sizes, number_format)),)
     return Report(
         kind="speed",
         subject=loaded.run.name,
