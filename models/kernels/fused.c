@@ -42,6 +42,19 @@ static inline float scale_of(const float *line, int64_t n, float epsilon) {
     return 1.0f / sqrtf(squares / n + epsilon);
 }
 
+/* The largest of n numbers, in columns: a compiler does not divide one maximum among the parts of a vector. */
+static inline float largest(const float *line, int64_t n) {
+    enum { COLUMNS = 16 };
+    float most[COLUMNS], found = line[0];
+    for (int64_t j = 0; j < COLUMNS; j++) most[j] = line[0];
+    int64_t i = 0;
+    for (; i + COLUMNS <= n; i += COLUMNS)
+        for (int64_t j = 0; j < COLUMNS; j++) most[j] = line[i + j] > most[j] ? line[i + j] : most[j];
+    for (; i < n; i++) found = line[i] > found ? line[i] : found;
+    for (int64_t j = 0; j < COLUMNS; j++) found = most[j] > found ? most[j] : found;
+    return found;
+}
+
 /* Turns the gradient of a normed line into that of the line: (g - n * mean(g * n)) * scale. */
 static inline void through_norm(float *restrict gradient, const float *restrict line, int64_t n, float scale) {
     float product = 0;
@@ -181,14 +194,15 @@ void rlm_causal_softmax(void *out, const void *scores, int format, int64_t matri
                         int threads) {
     LINES(matrices * width) {
         int64_t seen = at % width + 1;
-        float line[width], most = -INFINITY, sum = 0;
+        float line[width], sum = 0;
         load(line, scores, at * width, seen, format);
-        for (int64_t i = 0; i < seen; i++) most = line[i] > most ? line[i] : most;
+        float most = largest(line, seen);
         for (int64_t i = 0; i < seen; i++) {
             line[i] = exponential((line[i] - most) * factor);
             sum += line[i];
         }
-        for (int64_t i = 0; i < seen; i++) line[i] /= sum;
+        float share = 1.0f / sum;
+        for (int64_t i = 0; i < seen; i++) line[i] *= share;
         for (int64_t i = seen; i < width; i++) line[i] = 0;
         save(out, at * width, line, width, format);
     }

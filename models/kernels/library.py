@@ -22,7 +22,8 @@ _FLAGS = (
     "-fassociative-math",
 )  # fmt: skip
 _WHERE_KNOWN: tuple[list[str], ...] = (
-    ["-march=native", "-fopenmp"],  # for this processor, in several threads
+    ["-march=native", "-mprefer-vector-width=512", "-fopenmp"],  # for this processor, in several threads
+    ["-march=native", "-fopenmp"],
     ["-march=native"],
     ["-mcpu=native"],
     [],

@@ -109,9 +109,9 @@ def orthogonalized(matrices: Tensor, iterations: int = 5) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     x = matrices.to(NUMBER_FORMATS[rough_product_format(matrices.device)])
     tall = x.size(-2) > x.size(-1)
-    x = x.mT if tall else x
+    x = x.mT.contiguous() if tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(iterations):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x

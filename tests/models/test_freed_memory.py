@@ -1,0 +1,34 @@
+"""A process that computes keeps the memory that it frees, so that no step waits for new pages."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("resource")
+
+NUMBERS = 20_000_000
+"""More of them than the system's library keeps unless it is told to."""
+PROGRAM = f"""
+import resource, torch
+from models.device import prepare_process
+
+def pages():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+prepare_process(1)
+for number in range(12):
+    if number == 8:
+        before = pages()
+    torch.empty({NUMBERS}).fill_(1.0)
+assert pages() - before < {NUMBERS * 4 // 4096}, pages() - before
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallopt"), reason="only the GNU C library is told to keep memory"
+)
+def test_the_same_memory_is_used_again() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
