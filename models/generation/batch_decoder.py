@@ -22,11 +22,11 @@ from models.generation.next_logits import NextLogits
 from models.generation.row import (
     Choice,
     Row,
-    Sampler,
     depth_with_halting,
     prompt_or_start,
     require_known_tokens,
 )
+from models.generation.sampler import Sampler
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer

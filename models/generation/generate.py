@@ -13,11 +13,11 @@ from models.generation.next_logits import NextLogits, next_logits
 from models.generation.row import (
     GeneratedToken,
     Row,
-    Sampler,
     depth_with_halting,
     prompt_or_start,
     require_known_tokens,
 )
+from models.generation.sampler import Sampler
 from models.generation.settings import GenerationConfig
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One text while it is generated: its tokens, and how its next token is chosen."""
+"""One text while it is generated."""
 
 from __future__ import annotations
 
@@ -8,26 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from data.errors import RlmError, UsageError
-from data.tokenizer import SPECIAL_TOKENS
+from data.errors import UsageError
 from models.generation.history import History
-from models.generation.sampling import (
-    Alternatives,
-    draw,
-    exclude,
-    kept,
-    most_likely,
-    powers_of,
-    repetition_penalty,
-)
+from models.generation.sampling import Alternatives
 from models.generation.settings import GenerationConfig
 from models.generation.text_stream import Ending, TextStream
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from data.tokenizer import Tokenizer
     from models.depth import Depth
     from models.recursive_lm import RecursiveLM
@@ -135,47 +122,6 @@ class Choice(NamedTuple):
     """Before temperature and filters."""
     likeliest: Alternatives
     """As many of the likeliest tokens as the row asks for, with their probabilities."""
-
-
-class Sampler:
-    """Chooses the next tokens of rows that have the same settings, on the CPU."""
-
-    def __init__(self, tokenizer: Tokenizer, config: GenerationConfig) -> None:
-        self._config = config
-        # Training has no example of the other special tokens, and decoding would drop them.
-        specials = {*range(len(SPECIAL_TOKENS)), tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id}
-        specials |= set(tokenizer.role_ids.values())
-        self._forbidden = np.array(sorted(specials - {tokenizer.eos_id}))
-
-    def choose(self, logits: Tensor, rows: Sequence[Row]) -> list[Choice | RlmError]:
-        """The next token of each row from logits (B, V), or the error for logits that are not finite."""
-        choices: list[Choice | RlmError] = []
-        with np.errstate(over="ignore"):  # what overflows is no number, or has no chance
-            for one, row in zip(logits.numpy(), rows, strict=True):
-                try:
-                    choices.append(self._choose(one, row))
-                except RlmError as error:
-                    choices.append(error)
-        return choices
-
-    def _choose(self, logits: np.ndarray, row: Row) -> Choice:
-        """The next token of one row from logits (V,). Raises RlmError where they are not finite."""
-        logits = logits.copy()
-        logits[self._forbidden] = -np.inf
-        powers = powers_of(logits)
-        config, total = self._config, powers.sum()
-        likeliest = most_likely(powers / total, row.alternatives) if row.alternatives else ()
-        if config.repetition_penalty != 1:
-            logits = repetition_penalty(logits, row.history.distinct(), config.repetition_penalty)
-        if config.no_repeat_ngram:
-            logits = exclude(logits, row.history.completing())
-        if config.temperature == 0:
-            token = int(logits.argmax())
-        else:
-            sharpened = powers_of(logits, config.temperature)
-            tokens = kept(sharpened, config.top_k, config.top_p, config.min_p)
-            token = draw(tokens, row.random.random())
-        return Choice(token, float(powers[token] / total), likeliest)
 
 
 def prompt_or_start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:

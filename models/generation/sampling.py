@@ -30,6 +30,11 @@ class Kept(NamedTuple):
     """(N,): in proportion, the probability of each and all before it."""
 
 
+def not_finite() -> RlmError:
+    """The error for logits that are not finite."""
+    return RlmError("The model's output is not a number.", hint="Its weights may be damaged. See: {show}")
+
+
 def powers_of(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """The probabilities (V,) of logits (V,) in proportion, 1 for the most likely token.
 
@@ -38,7 +43,7 @@ def powers_of(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """
     highest = logits.max()
     if not math.isfinite(highest):
-        raise RlmError("The model's output is not a number.", hint="Its weights may be damaged. See: {show}")
+        raise not_finite()
     # The highest becomes 0 first, so that a tiny temperature does not overflow.
     shifted = logits - highest
     return np.exp(shifted if temperature == 1 else shifted / np.float32(max(temperature, _LEAST_TEMPERATURE)))

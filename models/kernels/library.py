@@ -15,8 +15,9 @@ from data.storage import clear_temporaries, replace_file, temporary_beside
 
 COMPILERS = ("cc", "gcc", "clang")
 """The first one that is there is used."""
-_SOURCES = [Path(__file__).with_name(name) for name in ("step.c", "fused.c")]
-_INCLUDED = Path(__file__).with_name("exponential.h")
+_FOLDER = Path(__file__).parent
+_SOURCES = [_FOLDER / name for name in ("step.c", "linear.c", "attend.c", "draw.c", "fused.c")]
+_INCLUDED = [_FOLDER / name for name in ("exponential.h", "highest.h", "operation.h")]
 _FLAGS = (
     "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
     "-fassociative-math",
@@ -84,7 +85,7 @@ def _is_barred(folder: Path) -> bool:
 def _digest(compiler: str) -> str:
     """Of everything that the library depends on: the source, how it is compiled, and the processor."""
     parts = [
-        *(source.read_bytes() for source in (*_SOURCES, _INCLUDED)),
+        *(source.read_bytes() for source in (*_SOURCES, *_INCLUDED)),
         repr((compiler, _FLAGS, _WHERE_KNOWN, platform.machine())).encode(),
         _processor(),
     ]

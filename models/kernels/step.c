@@ -5,114 +5,10 @@
    outer ones 1 and 0. Rows are the texts of a batch; each has one new token. */
 
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "exponential.h"
-
-#define SIZES 5
-#define LANES 16 /* outputs of a packed weight that are computed together */
-#define BLOCK 8
-#define LEAST_WORK (1 << 19) /* multiplications that are worth another thread */
-
-typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
-
-typedef struct {
-    char *data;
-    int64_t strides[SIZES];
-} view;
-
-typedef struct {
-    int32_t kind;
-    int32_t slot;
-    int64_t sizes[SIZES]; /* of the result; what each kind keeps there is said at its function */
-    view out, a, b, c;
-    float value; /* an epsilon, or a scale */
-} operation;
-
-/* What a call adds to the list: where the cache is, and how far it is filled. */
-typedef struct {
-    float *keys, *values; /* (slots, rows, heads, capacity, width) each */
-    int64_t key_strides[3], value_strides[3]; /* of slots, rows and heads, in elements */
-    int64_t length;       /* tokens in the cache, without the new one */
-    const int64_t *pads;  /* (rows,): those at the start of each row */
-    float *scores;        /* for each thread, room for `room` of them */
-    int64_t room;
-    int64_t threads;
-} state;
-
-enum { LINEAR, RMS_NORM, LAYER_NORM, ADD, SUB, MUL, DIV, ADDCMUL, SILU, GELU, SIGMOID, TANH,
-       COPY, COPY_WIDE, GATHER, STORE, ATTEND };
-
-/* out (rows, n) = a (rows, k) times a packed weight b, plus a bias c (n,) if there is one. sizes: rows, n, k.
-   A panel is LANES outputs. The weight is in blocks of BLOCK panels, the last one of fewer; a block is (k, panels,
-   LANES), so that it is read from its start to its end. */
-#define LINEAR_OF(NAME, ROWS, PANELS)                                                                        \
-    static void NAME(float *restrict y, int64_t y_stride, const float *restrict x, int64_t x_stride,          \
-                     const float *restrict w, int64_t w_stride, int64_t k) {                                  \
-        lanes sums[PANELS][ROWS];                                                                             \
-        memset(sums, 0, sizeof sums);                                                                         \
-        for (int64_t i = 0; i < k; i++)                                                                       \
-            for (int p = 0; p < PANELS; p++) {                                                                \
-                lanes weight = *(const lanes *)(w + i * w_stride + p * LANES);                                \
-                for (int r = 0; r < ROWS; r++) sums[p][r] += weight * x[r * x_stride + i];                    \
-            }                                                                                                 \
-        for (int p = 0; p < PANELS; p++)                                                                      \
-            for (int r = 0; r < ROWS; r++) *(lanes *)(y + r * y_stride + p * LANES) = sums[p][r];             \
-    }
-
-LINEAR_OF(linear_1x8, 1, 8)
-LINEAR_OF(linear_1x4, 1, 4)
-LINEAR_OF(linear_1x1, 1, 1)
-LINEAR_OF(linear_2x4, 2, 4)
-LINEAR_OF(linear_2x1, 2, 1)
-LINEAR_OF(linear_4x4, 4, 4)
-LINEAR_OF(linear_4x1, 4, 1)
-
-/* One block, of so many panels, for `rows` rows: 1, 2 or 4. */
-static void block_of_linear(int rows, float *y, int64_t y_stride, const float *x, int64_t x_stride, const float *w,
-                            int64_t k, int64_t panels) {
-    int64_t stride = panels * LANES, p = 0;
-    if (rows == 1 && panels == BLOCK) {
-        linear_1x8(y, y_stride, x, x_stride, w, stride, k);
-        return;
-    }
-    for (; p + 4 <= panels; p += 4)
-        (rows == 1 ? linear_1x4 : rows == 2 ? linear_2x4 : linear_4x4)(y + p * LANES, y_stride, x, x_stride,
-                                                                       w + p * LANES, stride, k);
-    for (; p < panels; p++)
-        (rows == 1 ? linear_1x1 : rows == 2 ? linear_2x1 : linear_4x1)(y + p * LANES, y_stride, x, x_stride,
-                                                                       w + p * LANES, stride, k);
-}
-
-/* The blocks from `first` to `end` for all rows. */
-static void blocks_of_linear(const operation *op, int64_t first, int64_t end) {
-    int64_t rows = op->sizes[0], n = op->sizes[1], k = op->sizes[2], panels = (n + LANES - 1) / LANES;
-    int64_t y_stride = op->out.strides[0], x_stride = op->a.strides[0];
-    const float *bias = (const float *)op->c.data;
-    for (int64_t block = first; block < end; block++) {
-        int64_t left = panels - block * BLOCK, width = BLOCK * LANES;
-        const float *w = (const float *)op->b.data + block * width * k;
-        float *y = (float *)op->out.data + block * width;
-        for (int64_t r = 0, some; r < rows; r += some) {
-            some = rows - r >= 4 ? 4 : rows - r >= 2 ? 2 : 1;
-            block_of_linear(some, y + r * y_stride, y_stride, (const float *)op->a.data + r * x_stride, x_stride, w, k,
-                            left < BLOCK ? left : BLOCK);
-        }
-        for (int64_t r = 0; bias && r < rows; r++)
-            for (int64_t i = 0; i < width && block * width + i < n; i++)
-                y[r * y_stride + i] += bias[block * width + i];
-    }
-}
-
-static void linear(const operation *op, const state *now) {
-    int64_t blocks = (op->sizes[1] + BLOCK * LANES - 1) / (BLOCK * LANES);
-    int64_t work = op->sizes[0] * op->sizes[1] * op->sizes[2];
-    int64_t parts = work < LEAST_WORK || blocks < now->threads ? 1 : now->threads;
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int64_t part = 0; part < parts; part++)
-        blocks_of_linear(op, blocks * part / parts, blocks * (part + 1) / parts);
-}
+#include "operation.h"
 
 /* Call BODY for every line of the innermost dimension, with the pointers o, a, b and c of its first elements. */
 #define EACH_LINE(...)                                                                                        \
@@ -227,66 +123,9 @@ static void gather(const operation *op) {
     }
 }
 
-static float *of_head(float *cache, const int64_t *strides, int64_t slot, int64_t row, int64_t head) {
-    return cache + slot * strides[0] + row * strides[1] + head * strides[2];
-}
-
-/* Keys a and values b (rows, heads, width) of the new tokens, into their slot. sizes: rows, heads, width. */
-static void store(const operation *op, const state *now) {
-    int64_t heads = op->sizes[1], width = op->sizes[2], value_width = op->sizes[3];
-    for (int64_t r = 0; r < op->sizes[0]; r++)
-        for (int64_t h = 0; h < heads; h++) {
-            float *key = of_head(now->keys, now->key_strides, op->slot, r, h);
-            float *value = of_head(now->values, now->value_strides, op->slot, r, h);
-            memcpy(key + now->length * width, (float *)op->a.data + r * op->a.strides[0] + h * op->a.strides[1],
-                   width * sizeof(float));
-            memcpy(value + now->length * value_width,
-                   (float *)op->b.data + r * op->b.strides[0] + h * op->b.strides[1], value_width * sizeof(float));
-        }
-}
-
-/* One row and head of attend. */
-static void attend_by_head(const operation *op, const state *now, int64_t r, int64_t h, float *restrict scores) {
-    int64_t width = op->sizes[2], value_width = op->sizes[3], first = now->pads[r], end = now->length + 1;
-    const float *q = (float *)op->a.data + r * op->a.strides[0] + h * op->a.strides[1];
-    const float *keys = of_head(now->keys, now->key_strides, op->slot, r, h);
-    const float *values = of_head(now->values, now->value_strides, op->slot, r, h);
-    float *restrict y = (float *)op->out.data + r * op->out.strides[0] + h * op->out.strides[1];
-    float most = -INFINITY, sum = 0;
-    for (int64_t t = first; t < end; t++) {
-        const float *k = keys + t * width;
-        float score = 0;
-        for (int64_t i = 0; i < width; i++) score += q[i] * k[i];
-        scores[t] = score * op->value;
-    }
-    for (int64_t t = first; t < end; t++) most = scores[t] > most ? scores[t] : most;
-    for (int64_t t = first; t < end; t++) {
-        scores[t] = exponential(scores[t] - most);
-        sum += scores[t];
-    }
-    for (int64_t i = 0; i < value_width; i++) y[i] = 0;
-    for (int64_t t = first; t < end; t++) {
-        const float *v = values + t * value_width;
-        float weight = scores[t];
-        for (int64_t i = 0; i < value_width; i++) y[i] += weight * v[i];
-    }
-    for (int64_t i = 0; i < value_width; i++) y[i] /= sum;
-}
-
-/* out (rows, heads, value width) of the queries a (rows, heads, width) over a slot. sizes as in store. */
-static void attend(const operation *op, const state *now) {
-    int64_t heads = op->sizes[1], count = op->sizes[0] * heads;
-    int64_t work = count * now->length * (op->sizes[2] + op->sizes[3]);
-    int64_t parts = work < LEAST_WORK || count < now->threads ? 1 : now->threads;
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int64_t part = 0; part < parts; part++)
-        for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++)
-            attend_by_head(op, now, i / heads, i % heads, now->scores + part * now->room);
-}
-
 void rlm_step(const operation *list, int64_t count, const state *now) {
     for (const operation *op = list; op < list + count; op++) switch (op->kind) {
-        case LINEAR: linear(op, now); break;
+        case LINEAR: rlm_linear(op, now); break;
         case RMS_NORM: rms_norm(op); break;
         case LAYER_NORM: layer_norm(op); break;
         case ADD: BINARY(+)
@@ -301,8 +140,8 @@ void rlm_step(const operation *list, int64_t count, const state *now) {
         case COPY: copy(op); break;
         case COPY_WIDE: copy_wide(op); break;
         case GATHER: gather(op); break;
-        case STORE: store(op, now); break;
-        case ATTEND: attend(op, now); break;
+        case STORE: rlm_store(op, now); break;
+        case ATTEND: rlm_attend(op, now); break;
         }
 }
 

@@ -11,7 +11,7 @@ SIZES = 5
 """Dimensions that an operation can have."""
 LANES = 16
 """Outputs of a packed weight that are computed together."""
-BLOCK = 8
+BLOCK = 2
 """As many times LANES outputs lie together in memory."""
 
 

@@ -1,0 +1,40 @@
+/* What the files of a decoding step share: the operations, and where the cache is. */
+
+#include <stdint.h>
+
+#define SIZES 5
+#define LANES 16             /* numbers that are computed together */
+#define LEAST_WORK (1 << 19) /* multiplications that are worth another thread */
+
+typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+typedef struct {
+    char *data;
+    int64_t strides[SIZES];
+} view;
+
+typedef struct {
+    int32_t kind;
+    int32_t slot;
+    int64_t sizes[SIZES]; /* of the result; what each kind keeps there is said at its function */
+    view out, a, b, c;
+    float value; /* an epsilon, or a scale */
+} operation;
+
+/* What a call adds to the list: where the cache is, and how far it is filled. */
+typedef struct {
+    float *keys, *values; /* (slots, rows, heads, capacity, width) each */
+    int64_t key_strides[3], value_strides[3]; /* of slots, rows and heads, in elements */
+    int64_t length;       /* tokens in the cache, without the new one */
+    const int64_t *pads;  /* (rows,): those at the start of each row */
+    float *scores;        /* for each thread, room for `room` of them */
+    int64_t room;
+    int64_t threads;
+} state;
+
+enum { LINEAR, RMS_NORM, LAYER_NORM, ADD, SUB, MUL, DIV, ADDCMUL, SILU, GELU, SIGMOID, TANH,
+       COPY, COPY_WIDE, GATHER, STORE, ATTEND };
+
+void rlm_linear(const operation *op, const state *now);
+void rlm_store(const operation *op, const state *now);
+void rlm_attend(const operation *op, const state *now);
