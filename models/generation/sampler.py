@@ -42,9 +42,14 @@ class Sampler:
         specials |= set(tokenizer.role_ids.values())
         self._forbidden = np.array(sorted(specials - {tokenizer.eos_id}), np.int64)
         self._changes = config.repetition_penalty != 1 or bool(config.no_repeat_ngram)
-        compiled, filters = compiled_draw(), {"top_k": config.top_k, "min_p": config.min_p}
+        compiled = compiled_draw()
         self._drawer = compiled and Drawer(
-            compiled, self._forbidden, temperature=config.temperature, top_p=config.top_p, **filters
+            compiled,
+            self._forbidden,
+            temperature=config.temperature,
+            top_k=config.top_k,
+            top_p=config.top_p,
+            min_p=config.min_p,
         )
 
     def choose(self, logits: Tensor, rows: Sequence[Row]) -> list[Choice | RlmError]:

@@ -205,13 +205,13 @@ def test_a_failure_is_reported_and_told_without_its_details(text, monkeypatch) -
 
 
 def test_weights_that_give_no_numbers(text, monkeypatch) -> None:
-    from models.generation import row
+    from models.generation.sampler import Sampler
 
     def fail(self, logits, rows):
         return [RlmError("The model's output is not a number.") for _ in rows]
 
     with monkeypatch.context() as patch:
-        patch.setattr(row.Sampler, "choose", fail)
+        patch.setattr(Sampler, "choose", fail)
         response = text.client.post("/v1/completions", json={"prompt": "a"})
         assert (response.status_code, response.json()["error"]["type"]) == (500, "server_error")
         streamed = text.client.post("/v1/completions", json={"prompt": "a", "stream": True})
