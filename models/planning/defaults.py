@@ -3,6 +3,8 @@
 The figures come from runs on two CPU cores. They are defaults, and every one can be typed over.
 """
 
+import numpy as np
+
 from data.corpus import Corpus
 from data.errors import CorpusError
 from data.prepare import TokenCounts
@@ -18,8 +20,8 @@ SHORT_RUN_MINUTES = 4.0
 CHARACTERS_PER_MINUTE = 150_000
 """Of text that justify a minute of training, on a laptop's CPU."""
 REGULARISATION = ((4.0, 0.1), (6.0, 0.2), (10.0, 0.3))
-"""From so many readings on, the dropout and the weight decay that keep a text from being learned by heart
-(docs/recipe.md). With fewer, they cost more than they save."""
+"""Readings of a text, and the dropout and the weight decay that keep it from being learned by heart
+(docs/recipe.md); in between, along a line. With fewer readings, they cost more than they save."""
 TOKENS_BEFORE_OVERFITTING = 1.2
 """For each parameter. A model that has read fewer has not learned enough yet to know a text by heart."""
 MAX_EPOCHS = 12.0
@@ -71,7 +73,8 @@ def suggested_regularisation(epochs: float, tokens_per_parameter: float) -> floa
     """The dropout, and the weight decay, of a training that reads a text so many times."""
     if tokens_per_parameter < TOKENS_BEFORE_OVERFITTING:
         return 0.0
-    return max((share for least, share in REGULARISATION if epochs >= least), default=0.0)
+    readings, shares = zip(*REGULARISATION, strict=True)
+    return round(float(np.interp(epochs, readings, shares, left=0.0)), 2)
 
 
 def suggested_for_repeated_reading(model: ModelConfig, share: float) -> tuple[Settings, Settings]:
