@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +32,6 @@ from models.generation.sampler import Sampler
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
     from models.depth import Depth
-    from models.generation.settings import GenerationConfig
     from models.layers.kv_cache import KVCache
     from models.native.recorder import Packed
     from models.recursive_lm import RecursiveLM
@@ -134,7 +134,7 @@ class BatchDecoder:
             if full and self._batches:
                 return
             self._batches[depth] = batch
-            batch.rows.append(_ActiveRow(self._waiting.popleft(), self._model, self._tokenizer))
+            batch.add(self._waiting.popleft())
 
     def _new_batch(self, depth: Depth) -> _Batch:
         if depth not in self._next:
@@ -154,21 +154,26 @@ class _ActiveRow:
     """Has its keys and values but those of the newest token, in row `place`. None: it has to be read."""
     place: int = 0
 
-    def __init__(self, continuation: Continuation, model: RecursiveLM, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, continuation: Continuation, model: RecursiveLM, tokenizer: Tokenizer, others: list[_ActiveRow]
+    ) -> None:
         context_length, config = model.config.context_length, continuation.config
         seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
         prompt = prompt_or_start(tokenizer, continuation.prompt)
         self.continuation = continuation
         self.settings = config.changed(seed=None, stop=(), max_tokens=None)
-        """Those that decide on a token. Rows with equal ones share a sampler."""
+        """Those that decide on a token."""
+        alike = (other.sampler for other in others if other.settings == self.settings)
+        self.sampler: Sampler = next(alike, None) or Sampler(tokenizer, self.settings)
+        """Rows with equal settings have the same."""
         self.row = Row(
             continuation.row, prompt, seed, tokenizer, config, context_length, continuation.alternatives
         )
         self.row.fit_prompt(context_length)
 
 
-_ScoredRow = tuple[_ActiveRow, Tensor, float]
-"""A row with the logits (V,) after its newest token, and the passes of that token."""
+_ScoredRows = tuple[list[_ActiveRow], np.ndarray, list[float]]
+"""Rows with the logits (B, V) after the newest token of each, and the passes of those tokens."""
 
 
 class _Batch:
@@ -188,18 +193,20 @@ class _Batch:
         self.row_bytes = model.config.context_length * (one.keys.nbytes + one.values.nbytes)
         """The bytes that a row's cache can come to."""
 
-    @torch.inference_mode()
+    def add(self, continuation: Continuation) -> None:
+        self.rows.append(_ActiveRow(continuation, self._model, self._tokenizer, self.rows))
+
     def step(self) -> list[Result]:
         """The next token of every row. Rows that are done leave."""
         length = self._model.config.context_length
         for active in self.rows:
-            if len(active.row.window) > length:
+            if len(active.row.tokens) - active.row.start > length:
                 active.row.slide(length)
                 active.cache = None
         known = [active for active in self.rows if active.cache is not None]
         new = [active for active in self.rows if active.cache is None]
         try:
-            scored = (self._score_next(known) if known else []) + self._read(new)
+            scored = ([self._score_next(known)] if known else []) + self._read(new)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -207,51 +214,40 @@ class _Batch:
             return [(active.continuation, _out_of_memory()) for active in rows]
         results: list[Result] = []
         self.rows = []
-        for active, passes, choice in self._choose(scored):
-            outcome = choice if isinstance(choice, RlmError) else active.row.append(choice, passes)
-            results.append((active.continuation, outcome))
-            if not isinstance(outcome, RlmError) and not outcome.finished:
-                self.rows.append(active)
+        for some in scored:
+            for active, passes, choice in _choices(some):
+                outcome = choice if isinstance(choice, RlmError) else active.row.append(choice, passes)
+                results.append((active.continuation, outcome))
+                if not isinstance(outcome, RlmError) and not outcome.finished:
+                    self.rows.append(active)
         return results
 
-    def _choose(self, scored: list[_ScoredRow]) -> Iterator[tuple[_ActiveRow, float, Choice | RlmError]]:
-        """Each row with the passes of its newest token and the choice of the next one."""
-        alike: defaultdict[GenerationConfig, list[_ScoredRow]] = defaultdict(list)
-        for one in scored:
-            alike[one[0].settings].append(one)
-        for settings, group in alike.items():
-            rows = [active.row for active, _, _ in group]
-            logits = torch.stack([logits for _, logits, _ in group])  # (B, V)
-            choices = Sampler(self._tokenizer, settings).choose(logits, rows)
-            for (active, _, passes), choice in zip(group, choices, strict=True):
-                yield active, passes, choice
-
-    def _score_next(self, rows: list[_ActiveRow]) -> list[_ScoredRow]:
-        """Each row with its logits (V,) after the newest token, and the passes of that token."""
+    def _score_next(self, rows: list[_ActiveRow]) -> _ScoredRows:
         cache = self._shared_cache(rows)
         newest = [active.row.tokens[-1] for active in rows]
-        logits, passes = self._next.score(newest, cache, self._padding)
-        return list(zip(rows, logits, passes, strict=True))
+        return rows, *self._next.score(newest, cache, self._padding)
 
-    def _read(self, rows: list[_ActiveRow]) -> list[_ScoredRow]:
+    @torch.inference_mode()
+    def _read(self, rows: list[_ActiveRow]) -> list[_ScoredRows]:
         """As `_score_next`, of rows that are not in a cache. Equal windows are read once."""
         scored = []
-        read: dict[tuple[int, ...], tuple[KVCache, Tensor, float]] = {}
+        read: dict[tuple[int, ...], tuple[KVCache, np.ndarray, list[float]]] = {}
         for active in rows:
             window = tuple(active.row.window)
             if window not in read:
                 cache = self._model.new_cache(1, len(window), self._depth)
-                logits, passes = self._forward(torch.tensor([window], device=self._device), cache, None)
-                read[window] = cache, logits[0], passes[0]
-            active.cache, logits_of_row, passes_of_row = read[window]
+                read[window] = cache, *self._forward(torch.tensor([window], device=self._device), cache, None)
+            active.cache, logits, passes = read[window]
             active.place = 0
-            scored.append((active, logits_of_row, passes_of_row))
+            scored.append(([active], logits, passes))
         return scored
 
-    def _forward(self, tokens: Tensor, cache: KVCache, padding: Tensor | None) -> tuple[Tensor, list[float]]:
-        """Logits (B, V) after the last token of each row, on the CPU, and its passes."""
+    def _forward(
+        self, tokens: Tensor, cache: KVCache, padding: Tensor | None
+    ) -> tuple[np.ndarray, list[float]]:
+        """Logits (B, V) after the last token of each row, and its passes."""
         output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
-        return output.logits[:, -1].float().cpu(), output.passes[:, -1].tolist()
+        return output.logits[:, -1].float().cpu().numpy(), output.passes[:, -1].tolist()
 
     def _shared_cache(self, rows: list[_ActiveRow]) -> KVCache:
         """The cache that has exactly these rows, in this order, and room for a token of each."""
@@ -260,6 +256,11 @@ class _Batch:
         in_order = all(active.cache is cache and active.place == i for i, active in enumerate(rows))
         if in_order and cache.keys.size(1) == len(rows) and cache.length < cache.capacity:
             return cache
+        return self._gathered(rows)
+
+    @torch.inference_mode()
+    def _gathered(self, rows: list[_ActiveRow]) -> KVCache:
+        """A new cache that has the keys and values of these rows."""
         # The newest token has no keys yet.
         lengths = [len(active.row.window) - 1 for active in rows]
         capacity = min(self._model.config.context_length, max(lengths) + _ROOM)
@@ -273,6 +274,18 @@ class _Batch:
         padding = [max(lengths) - length for length in lengths]
         self._padding = torch.tensor(padding, device=self._device) if any(padding) else None
         return shared
+
+
+def _choices(scored: _ScoredRows) -> Iterator[tuple[_ActiveRow, float, Choice | RlmError]]:
+    """Each row with the passes of its newest token and the choice of the next one."""
+    rows, logits, passes = scored
+    alike: defaultdict[Sampler, list[int]] = defaultdict(list)
+    for place, active in enumerate(rows):
+        alike[active.sampler].append(place)
+    for sampler, places in alike.items():
+        some = logits if len(places) == len(rows) else logits[places]  # (B', V)
+        for place, choice in zip(places, sampler.choose(some, [rows[p].row for p in places]), strict=True):
+            yield rows[place], passes[place], choice
 
 
 def _out_of_memory() -> RlmError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -84,8 +85,9 @@ def _written(scorer: _UncachedScorer, sampler: Sampler, rows: list[Row]) -> Iter
                 raise choice
             yield row.append(choice, taken)
         active = [i for i, row in enumerate(rows) if not row.finished]
-        scorer.select_rows(active, len(rows))
-        rows = [rows[i] for i in active]
+        if len(active) < len(rows):
+            scorer.select_rows(active)
+            rows = [rows[i] for i in active]
 
 
 def _cache_length(rows: Sequence[Row], config: GenerationConfig, context_length: int) -> int:
@@ -116,15 +118,15 @@ class _UncachedScorer:
         self._next = scores
         self._device = next(model.parameters()).device
 
-    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, list[float]]:
-        """Logits (B, V) of the next token of each row, on the CPU, and the passes of each."""
+    def next_logits(self, rows: Sequence[Row]) -> tuple[np.ndarray, list[float]]:
+        """Logits (B, V) of the next token of each row, and the passes of each."""
         for row in rows:
             row.slide(self._context_length)
         tokens, padding = self._padded(rows)
         return self._forward(tokens, padding, None)
 
-    def select_rows(self, indices: list[int], n_rows: int) -> None:
-        """Keep only the rows at `indices` of the `n_rows` of the last call."""
+    def select_rows(self, indices: list[int]) -> None:
+        """Keep only the rows at `indices` of those of the last call."""
 
     def _padded(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
         """Windows as tokens (B, T) padded on the left, and the padding (B,), or None without any."""
@@ -140,9 +142,9 @@ class _UncachedScorer:
     @torch.inference_mode()
     def _forward(
         self, tokens: Tensor, padding: Tensor | None, cache: KVCache | None
-    ) -> tuple[Tensor, list[float]]:
+    ) -> tuple[np.ndarray, list[float]]:
         output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
-        return output.logits[:, -1].float().cpu(), output.passes[:, -1].tolist()
+        return output.logits[:, -1].float().cpu().numpy(), output.passes[:, -1].tolist()
 
 
 class _CachedScorer(_UncachedScorer):
@@ -151,7 +153,7 @@ class _CachedScorer(_UncachedScorer):
     _cache: KVCache | None = None
     _padding: Tensor | None = None
 
-    def next_logits(self, rows: Sequence[Row]) -> tuple[Tensor, list[float]]:
+    def next_logits(self, rows: Sequence[Row]) -> tuple[np.ndarray, list[float]]:
         if self._cache is None:
             # Inference tensors can be changed in inference mode only.
             with torch.inference_mode():
@@ -165,8 +167,8 @@ class _CachedScorer(_UncachedScorer):
         tokens, self._padding = self._padded(rows)
         return self._forward(tokens, self._padding, self._cache)
 
-    def select_rows(self, indices: list[int], n_rows: int) -> None:
-        if len(indices) == n_rows or not indices or self._cache is None:
+    def select_rows(self, indices: list[int]) -> None:
+        if not indices or self._cache is None:
             return
         selected = torch.tensor(indices, device=self._device)
         with torch.inference_mode():

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,31 +45,30 @@ class NextLogits:
 
     def score(
         self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None
-    ) -> tuple[Tensor, list[float]]:
-        """Logits (B, V) in float32 on the CPU after the new `tokens`, one of each text, and their passes.
+    ) -> tuple[np.ndarray, list[float]]:
+        """Logits (B, V) in float32 after the new `tokens`, one of each text, and their passes.
 
-        The tokens are added to the cache. `padding` (B,) is the number of pads at the start of each text. The
-        next call may overwrite the logits.
+        The tokens are added to the cache. `padding` (B,) is the number of pads at the start of each text, and
+        does not change while it is the same tensor. The next call may overwrite the logits.
         """
         step = self._steps.get(len(tokens))
         if step is not None:
             if step is not self._last:  # one cache is in use at a time
                 self.forget_caches()
                 self._last = step
-            pads = None if padding is None else padding.tolist()
-            return step.logits(tokens, cache, pads), step.passes
+            return step.logits(tokens, cache, padding), step.passes
         return self._by_the_model(tokens, cache, padding)
 
     @torch.inference_mode()
     def _by_the_model(
         self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None
-    ) -> tuple[Tensor, list[float]]:
+    ) -> tuple[np.ndarray, list[float]]:
         """`score` by a forward call; it records a step."""
         model = self._model()
         assert model is not None
         newest = torch.tensor(tokens, device=self._device)[:, None]  # (B, 1)
         output = model(newest, depth=self._depth, cache=cache, padding=padding)
-        logits = output.logits[:, -1].float().cpu()
+        logits = output.logits[:, -1].float().cpu().numpy()
         if self._records and len(tokens) <= MOST_ROWS:
             self._record(model, tokens, cache, padding, logits)
         return logits, output.passes[:, -1].tolist()
@@ -79,7 +79,7 @@ class NextLogits:
         tokens: Sequence[int],
         cache: KVCache,
         padding: Tensor | None,
-        logits: Tensor,
+        logits: np.ndarray,
     ) -> None:
         """Record a step, and use it from the next token on if it gives the `logits` of this one."""
         compiled = native_step()
@@ -93,9 +93,9 @@ class NextLogits:
         place = cache.length - 1
         before = cache.keys[..., place, :].clone(), cache.values[..., place, :].clone()
         cache.truncate(place)
-        found = step.logits(tokens, cache, None if padding is None else padding.tolist())
-        worst = _TOLERANCE * max(1.0, float(logits.abs().max()))
-        if torch.allclose(found, logits, rtol=0.0, atol=worst, equal_nan=True):
+        found = step.logits(tokens, cache, padding)
+        worst = _TOLERANCE * max(1.0, float(np.abs(logits).max()))
+        if np.allclose(found, logits, rtol=0.0, atol=worst, equal_nan=True):
             self._steps[len(tokens)] = step
         else:
             cache.keys[..., place, :], cache.values[..., place, :] = before

@@ -24,8 +24,6 @@ from models.generation.settings import GenerationConfig
 from models.kernels.draw import Drawer, compiled_draw
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from data.tokenizer import Tokenizer
 
 
@@ -52,12 +50,12 @@ class Sampler:
             min_p=config.min_p,
         )
 
-    def choose(self, logits: Tensor, rows: Sequence[Row]) -> list[Choice | RlmError]:
+    def choose(self, logits: np.ndarray, rows: Sequence[Row]) -> list[Choice | RlmError]:
         """The next token of each row from logits (B, V), or the error for logits that are not finite."""
         if self._drawer is not None:
-            return self._drawn(self._drawer, logits.numpy(), rows)
+            return self._drawn(self._drawer, logits, rows)
         choices: list[Choice | RlmError] = []
-        for one, row in zip(logits.numpy(), rows, strict=True):
+        for one, row in zip(logits, rows, strict=True):
             try:
                 choices.append(self._choose(one, row))
             except RlmError as error:

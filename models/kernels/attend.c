@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exponential.h"
+#include "highest.h"
 #include "operation.h"
 
 static float *of_head(float *cache, const int64_t *strides, int64_t slot, int64_t row, int64_t head) {
@@ -27,33 +28,54 @@ void rlm_store(const operation *op, const state *now) {
 
 static lanes loaded(const float *from) { return *(const lanes *)from; }
 
-/* The sums of neighbours: those of a, then those of b. */
-static lanes folded(lanes a, lanes b) {
+#if LANES == 16
+#define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#elif LANES == 8
+#define EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define ODD 1, 3, 5, 7, 9, 11, 13, 15
+#else
+#define EVEN 0, 2, 4, 6
+#define ODD 1, 3, 5, 7
+#endif
 #ifdef __clang__
 #define PICK(...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-    typedef int32_t places __attribute__((vector_size(4 * LANES)));
+typedef int32_t places __attribute__((vector_size(4 * LANES)));
 #define PICK(...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
 #endif
-    return PICK(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
-           PICK(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+
+/* The sums of neighbours: those of a, then those of b. */
+static inline lanes folded(lanes a, lanes b) { return PICK(EVEN) + PICK(ODD); }
+
+/* The products of a query's and a key's numbers (width,), at least LANES, to be added up. `rest` has the query's
+   numbers after the last whole LANES, with zeros before them. */
+static inline lanes products_1(const float *query, lanes rest, const float *key, int64_t width) {
+    lanes sums = {0};
+    if (width % LANES) sums += rest * loaded(key + width - LANES);
+    for (int64_t i = 0; i + LANES <= width; i += LANES) sums += loaded(query + i) * loaded(key + i);
+    return sums;
 }
 
-/* The products of a query and LANES keys of `width` numbers, at least LANES. `rest` has the query's numbers after
-   the last whole LANES, with zeros before them. */
-static lanes products(const float *query, lanes rest, const float *keys, int64_t width) {
-    lanes sums[LANES];
-    for (int t = 0; t < LANES; t++) sums[t] = (lanes){0};
-    for (int64_t i = 0; i + LANES <= width; i += LANES) {
-        lanes part = loaded(query + i);
-        for (int t = 0; t < LANES; t++) sums[t] += part * loaded(keys + t * width + i);
+/* The same of COUNT keys after each other, folded to LANES numbers. */
+#define PRODUCTS(COUNT, HALF)                                                                                 \
+    static inline lanes products_##COUNT(const float *query, lanes rest, const float *keys, int64_t width) {  \
+        lanes first = products_##HALF(query, rest, keys, width);                                              \
+        return folded(first, products_##HALF(query, rest, keys + HALF * width, width));                       \
     }
-    if (width % LANES)
-        for (int t = 0; t < LANES; t++) sums[t] += rest * loaded(keys + (t + 1) * width - LANES);
-    for (int count = LANES; count > 1; count /= 2)
-        for (int t = 0; t < count / 2; t++) sums[t] = folded(sums[2 * t], sums[2 * t + 1]);
-    return sums[0];
-}
+PRODUCTS(2, 1)
+PRODUCTS(4, 2)
+#if LANES >= 8
+PRODUCTS(8, 4)
+#endif
+#if LANES == 16
+PRODUCTS(16, 8)
+#define products products_16
+#elif LANES == 8
+#define products products_8
+#else
+#define products products_4
+#endif
 
 /* scores (count,): the products of a query (width,) and keys (count, width). */
 static void score(const float *query, const float *keys, int64_t width, int64_t count, float *scores) {
@@ -117,8 +139,7 @@ static void weigh(float *y, const float *values, const float *weights, int64_t w
 
 /* scores (count,) become their softmax, but for a factor. It returns what they come to. */
 static float exponentials(float *restrict scores, int64_t count, float scale) {
-    float most = -INFINITY, sum = 0;
-    for (int64_t t = 0; t < count; t++) most = scores[t] > most ? scores[t] : most;
+    float most = highest_of(scores, count), sum = 0;
     for (int64_t t = 0; t < count; t++) {
         scores[t] = exponential((scores[t] - most) * scale);
         sum += scores[t];

@@ -79,6 +79,7 @@ class Drawer:
             top_k=top_k,
         )
         self._address = ctypes.addressof(self._drawing)
+        self._logits: np.ndarray | None = None
 
     def draw(
         self,
@@ -94,16 +95,22 @@ class Drawer:
         probabilities of all tokens; the row of a token -1 stays as it is.
         """
         drawing = self._drawing
-        if (drawing.rows, drawing.vocabulary) != logits.shape:
-            self._make_room(*logits.shape)
-        if logits.strides[1] != logits.itemsize or logits.dtype != np.float32:
-            logits = np.ascontiguousarray(logits, np.float32)
-        drawing.logits, drawing.stride = logits.ctypes.data, logits.strides[0] // logits.itemsize
+        if logits is not self._logits:
+            self._bind(logits)
         drawing.changed = None if changed is None else changed.ctypes.data
         drawing.distributions = None if distributions is None else distributions.ctypes.data
-        self._numbers[:] = numbers
+        self._numbers[:] = [*numbers]
         self._draw(self._address)
-        return self._tokens.tolist(), self._probabilities.tolist()
+        return self._tokens[:], self._probabilities[:]
+
+    def _bind(self, logits: np.ndarray) -> None:
+        """Draw from these logits from now on."""
+        if (self._drawing.rows, self._drawing.vocabulary) != logits.shape:
+            self._make_room(*logits.shape)
+        self._logits = logits
+        if logits.strides[1] != logits.itemsize or logits.dtype != np.float32:
+            self._logits = logits = np.ascontiguousarray(logits, np.float32)
+        self._drawing.logits, self._drawing.stride = logits.ctypes.data, logits.strides[0] // logits.itemsize
 
     def _make_room(self, rows: int, vocabulary: int) -> None:
         """Raises IndexError for a forbidden token outside the vocabulary."""
@@ -111,11 +118,13 @@ class Drawer:
             raise IndexError("a forbidden token is not in the vocabulary")
         drawing = self._drawing
         drawing.rows, drawing.vocabulary = rows, vocabulary
-        self._numbers = np.empty(rows, np.float64)
-        self._tokens = np.empty(rows, np.int64)
-        self._probabilities = np.empty(rows, np.float32)
+        self._numbers = (ctypes.c_double * rows)()
+        self._tokens = (ctypes.c_int64 * rows)()
+        self._probabilities = (ctypes.c_float * rows)()
         self._powers, self._others = np.empty((2, vocabulary), np.float32)
         self._held = np.empty(vocabulary, np.float64)
         self._candidates = np.empty(2 * vocabulary, np.int64)
-        for name in ("numbers", "tokens", "probabilities", "powers", "others", "held", "candidates"):
+        for name in ("numbers", "tokens", "probabilities"):
+            setattr(drawing, name, ctypes.addressof(getattr(self, f"_{name}")))
+        for name in ("powers", "others", "held", "candidates"):
             setattr(drawing, name, getattr(self, f"_{name}").ctypes.data)

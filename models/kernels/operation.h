@@ -3,9 +3,18 @@
 #include <stdint.h>
 
 #define SIZES 5
-#define LANES 16             /* numbers that are computed together */
 #define LEAST_WORK (1 << 19) /* multiplications that are worth another thread */
 
+/* Numbers that one instruction computes, unless the compiler is told another number. */
+#ifndef LANES
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+#endif
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 typedef struct {
@@ -30,6 +39,13 @@ typedef struct {
     float *scores;        /* for each thread, room for `room` of them */
     int64_t room;
     int64_t threads;
+    int64_t rows;
+    const int64_t *tokens; /* (rows,): the new ones */
+    int64_t *ids;          /* (rows, capacity): those of the cache, its rows `id_stride` apart */
+    int64_t id_stride;
+    int64_t *recent; /* (rows, before + 1), for the operations: the `before` tokens before each new one, and it */
+    int64_t before;
+    int64_t *places; /* (rows,), for the operations: the place of each new token in its text */
 } state;
 
 enum { LINEAR, RMS_NORM, LAYER_NORM, ADD, SUB, MUL, DIV, ADDCMUL, SILU, GELU, SIGMOID, TANH,

@@ -123,7 +123,19 @@ static void gather(const operation *op) {
     }
 }
 
+/* Add the ids of the new tokens to those of the cache, and write what the operations read. */
+static void begin(const state *now) {
+    for (int64_t r = 0; r < now->rows; r++) {
+        int64_t *ids = now->ids + r * now->id_stride, *recent = now->recent + r * (now->before + 1);
+        ids[now->length] = now->tokens[r];
+        for (int64_t i = 0, at = now->length - now->before; i <= now->before; i++, at++)
+            recent[i] = at < 0 ? 0 : ids[at];
+        now->places[r] = now->length - now->pads[r];
+    }
+}
+
 void rlm_step(const operation *list, int64_t count, const state *now) {
+    begin(now);
     for (const operation *op = list; op < list + count; op++) switch (op->kind) {
         case LINEAR: rlm_linear(op, now); break;
         case RMS_NORM: rms_norm(op); break;

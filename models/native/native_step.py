@@ -62,50 +62,69 @@ class NativeStep:
             recorder = Recorder((recent, places), packed)
             with recorder:
                 output = model(recent[:, -1:], depth=depth, cache=RecordedCache(recent, places))
+            self._logits = output.logits[:, -1].numpy()
         if recorder.depends(output.passes):
             raise UnrecordableError("passes that depend on the token")
         self.passes: list[float] = output.passes[:, -1].tolist()
         """Of each row's new token."""
-        self._step, self._logits = step, output.logits[:, -1]
+        self._step = step
         self._operations = (Operation * len(recorder.operations))(*recorder.operations)
-        self._recent, self._places, self._pads = recent.numpy(), places.numpy()[:, 0], pads.numpy()
-        self._state = State(pads=pads.data_ptr(), threads=torch.get_num_threads())
+        self._tokens, self._pads = (ctypes.c_int64 * rows)(), pads
+        self._state = State(
+            pads=pads.data_ptr(),
+            threads=torch.get_num_threads(),
+            rows=rows,
+            tokens=ctypes.addressof(self._tokens),
+            recent=recent.data_ptr(),
+            before=before,
+            places=places.data_ptr(),
+        )
+        self._arguments = (
+            ctypes.addressof(self._operations), len(recorder.operations), ctypes.addressof(self._state)
+        )  # fmt: skip
         self._keys: Tensor | None = None
+        self._ids: Tensor | None = None
+        self._padding: Tensor | None = None
         self._scores = np.empty((self._state.threads, 0), np.float32)
         self._recorder = recorder  # the operations hold only addresses
+        self._inputs = recent, places
 
-    def logits(self, tokens: Sequence[int], cache: KVCache, padding: Sequence[int] | None) -> Tensor:
-        """Logits (B, V) after the new `tokens`, one of each row, which are added to the cache. `padding` is
-        the number of pads at the start of each row. The next call overwrites what this one returns."""
+    def logits(self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None) -> np.ndarray:
+        """Logits (B, V) after the new `tokens`, one of each row, which are added to the cache. `padding` (B,)
+        is the number of pads at the start of each row, and does not change while it is the same tensor. The
+        next call overwrites what this one returns."""
+        # Python is slow here, since the weights have just filled the processor's caches.
         if cache.keys is not self._keys:
             self._bind(cache)
-        length, before = cache.length, self._recent.shape[1] - 1
-        known = min(before, length)
-        self._recent[:, : before - known] = 0
-        if known:
-            self._recent[:, before - known : before] = self._ids[:, length - known : length]
-        self._recent[:, before] = self._ids[:, length] = tokens
-        self._pads[:] = 0 if padding is None else padding
-        self._places[:] = length - self._pads
-        self._state.length = length
-        self._step(self._operations, len(self._operations), ctypes.byref(self._state))
+        if padding is not self._padding:
+            self._set_padding(padding)
+        self._tokens[:] = [*tokens]
+        self._state.length = cache.length
+        self._step(*self._arguments)
         cache.advance(1)
         return self._logits
 
     def _bind(self, cache: KVCache) -> None:
         """Use this cache from now on."""
-        self._keys, state = cache.keys, self._state
+        self._keys, self._ids, state = cache.keys, cache.tokens, self._state  # the state has only addresses
         state.keys, state.values = cache.keys.data_ptr(), cache.values.data_ptr()
         state.key_strides[:] = cache.keys.stride()[:3]
         state.value_strides[:] = cache.values.stride()[:3]
-        self._ids: np.ndarray = cache.tokens.numpy()
+        state.ids, state.id_stride = cache.tokens.data_ptr(), cache.tokens.stride(0)
         if self._scores.shape[1] < cache.capacity:
             self._scores = np.empty((state.threads, cache.capacity), np.float32)
             state.scores, state.room = self._scores.ctypes.data, cache.capacity
 
+    def _set_padding(self, padding: Tensor | None) -> None:
+        self._padding = padding
+        if padding is None:
+            self._pads.zero_()
+        else:
+            self._pads.copy_(padding)
+
     def forget_cache(self) -> None:
         """Hold the last cache in memory no longer."""
-        self._keys, self._ids = None, np.empty((0, 0), np.int64)
+        self._keys = self._ids = None
 
 
 def _require_plain(model: RecursiveLM, depth: Depth) -> None:

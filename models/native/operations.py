@@ -9,10 +9,8 @@ from torch import Tensor
 
 SIZES = 5
 """Dimensions that an operation can have."""
-LANES = 16
-"""Outputs of a packed weight that are computed together."""
-BLOCK = 2
-"""As many times LANES outputs lie together in memory."""
+PANEL = 16
+"""Outputs of a packed weight that lie together in memory."""
 
 
 class Kind(IntEnum):
@@ -59,7 +57,7 @@ class Operation(ctypes.Structure):
 
 
 class State(ctypes.Structure):
-    """Where the cache is, and how far it is filled."""
+    """Where the cache is, how far it is filled, and the new tokens."""
 
     _fields_ = (
         ("keys", ctypes.c_void_p),
@@ -71,6 +69,13 @@ class State(ctypes.Structure):
         ("scores", ctypes.c_void_p),
         ("room", ctypes.c_int64),
         ("threads", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+        ("tokens", ctypes.c_void_p),
+        ("ids", ctypes.c_void_p),
+        ("id_stride", ctypes.c_int64),
+        ("recent", ctypes.c_void_p),
+        ("before", ctypes.c_int64),
+        ("places", ctypes.c_void_p),
     )
 
 
@@ -113,12 +118,13 @@ def common_lines(
     return [1] * missing + sizes, [[0] * missing + k for k in kept]
 
 
-def in_blocks(weight: Tensor) -> Tensor:
-    """`weight` (N, K) as step.c reads it, in one row: blocks of BLOCK * LANES outputs, the last one of fewer.
+def in_panels(weight: Tensor) -> Tensor:
+    """`weight` (N, K) as linear.c reads it, in one row: panels (K, PANEL) of PANEL outputs each.
 
-    A block is (K, outputs), with zeros for outputs that are missing in the last LANES.
+    The last panel has zeros for outputs that are missing.
     """
     outputs, inputs = weight.shape
-    padded = torch.zeros(-(-outputs // LANES) * LANES, inputs)
+    panels = -(-outputs // PANEL)
+    padded = torch.zeros(panels * PANEL, inputs)
     padded[:outputs] = weight.detach()
-    return torch.cat([block.t().reshape(-1) for block in padded.split(BLOCK * LANES)])
+    return padded.view(panels, PANEL, inputs).transpose(1, 2).reshape(-1)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from models.native.operations import LANES, SIZES, Kind, Operation, View, common_lines, in_blocks, view_of
+from models.native.operations import PANEL, SIZES, Kind, Operation, View, common_lines, in_panels, view_of
 from models.native.recorded_cache import UnrecordableError, stored
 from models.native.torch_functions import ELEMENTWISE, OF_THE_SHAPE, REFLECTED, VIEWS
 
@@ -90,17 +90,17 @@ class Recorder(TorchFunctionMode):
         self._require(x.is_contiguous() and not self.depends(weight), "a product")
         rows, (outputs, inputs) = x.numel() // x.size(-1), weight.shape
         key = (weight.data_ptr(), weight.shape, weight.stride())
-        blocks = self._packed.get(key)
-        if blocks is None:
-            blocks = self._packed[key] = in_blocks(weight)
-        width = -(-outputs // LANES) * LANES
-        if width != outputs:  # LANES outputs are written at once, so the result lies in a wider one
+        panels = self._packed.get(key)
+        if panels is None:
+            panels = self._packed[key] = in_panels(weight)
+        width = -(-outputs // PANEL) * PANEL
+        if width != outputs:  # PANEL outputs are written at once, so the result lies in a wider one
             wide = self._keep(torch.zeros(*result.shape[:-1], width))
             result = wide[..., :outputs]
         self._constants.append(weight)  # no other weight gets its address
         sizes = (rows, outputs, inputs, 1, 1)
         self._add(
-            Kind.LINEAR, sizes, out=view_of(result, (width,)), a=view_of(x, (inputs,)), b=view_of(blocks),
+            Kind.LINEAR, sizes, out=view_of(result, (width,)), a=view_of(x, (inputs,)), b=view_of(panels),
             c=view_of(self._constant(bias)),
         )  # fmt: skip
         return result

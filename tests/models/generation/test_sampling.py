@@ -159,7 +159,7 @@ def test_huge_output_is_an_error_of_its_row_alone(scale: float, penalty: float) 
     logits = torch.full((2, tokenizer.vocab_size), -torch.inf)
     logits[0, first], logits[1, first] = scale, 1.0
     rows = [Row(index, [int(first)], 1, tokenizer, config, 24) for index in range(2)]
-    bad, good = Sampler(tokenizer, config).choose(logits, rows)
+    bad, good = Sampler(tokenizer, config).choose(logits.numpy(), rows)
     assert isinstance(good, Choice) and good.token == first
     assert isinstance(bad, RlmError) or bad.token == first
 
@@ -182,7 +182,7 @@ def test_choices_are_the_same_with_and_without_compiled_code(config: GenerationC
     for compiled in (compiled_draw(), None):
         with mock.patch("models.generation.sampler.compiled_draw", return_value=compiled):
             rows = [Row(i, [*text], i, tokenizer, config, 24, alternatives=i % 3) for i in range(40)]
-            found.append(Sampler(tokenizer, config).choose(logits, rows))
+            found.append(Sampler(tokenizer, config).choose(logits.numpy(), rows))
     for place, (one, other) in enumerate(zip(*found, strict=True)):
         if isinstance(one, RlmError) or isinstance(other, RlmError):
             assert place == 7 and str(one) == str(other)

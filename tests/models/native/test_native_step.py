@@ -1,5 +1,6 @@
 """A recorded step gives the logits of the model's own forward call, for every model that can be recorded."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -43,7 +44,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("architecture", "dials"), SHAPES)
-@pytest.mark.parametrize("padding", [[0], [0, 3, 5], [2, 0, 1, 4, 0, 6, 3]])
+@pytest.mark.parametrize("padding", [[0], [0, 3, 5], [2, 0, 1, 4, 0, 6, 3], list(range(6)) * 3])
 @torch.inference_mode()
 def test_its_logits_are_those_of_the_model(
     architecture: str, dials: dict[str, object], padding: list[int]
@@ -57,11 +58,30 @@ def test_its_logits_are_those_of_the_model(
         model(tokens[:, :8], depth, cache, pads)
     for place in range(8, CONTEXT):
         expected = model(tokens[:, place : place + 1], depth, theirs, pads)
-        found = step.logits(tokens[:, place].tolist(), ours, padding)
+        found = torch.from_numpy(step.logits(tokens[:, place].tolist(), ours, pads))
         torch.testing.assert_close(found, expected.logits[:, -1], rtol=1e-5, atol=1e-5)
         assert step.passes == expected.passes[:, -1].tolist()
     for name in ("keys", "values", "tokens", "length"):
         torch.testing.assert_close(getattr(ours, name), getattr(theirs, name), rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_logits_of_a_text_do_not_depend_on_the_others() -> None:
+    model, depth, length = model_of("looped", d_model=96, d_feed_forward=80), Depth(2), 20
+    tokens, padding = torch.randint(0, 46, (17, length)), [row % 4 for row in range(17)]
+    alone = []
+    for row, pads in zip(tokens, padding, strict=True):
+        step, cache = recorded(model, depth, 1), model.new_cache(1, length, depth)
+        for token in row[pads:].tolist():
+            found = step.logits([token], cache, None)
+        alone.append(found[0].copy())
+    for rows in range(2, 18):
+        step, cache = recorded(model, depth, rows), model.new_cache(rows, length, depth)
+        for place in range(length):
+            found = step.logits(
+                tokens[:rows, place].tolist(), cache, torch.tensor(padding[:rows]).clamp(max=place)
+            )
+        np.testing.assert_array_equal(found, alone[:rows])
 
 
 @torch.inference_mode()
@@ -71,14 +91,14 @@ def test_it_goes_on_with_any_cache_and_from_its_start() -> None:
     first, second = (model.new_cache(1, 12, depth) for _ in range(2))
     for token in tokens:
         for cache in (first, second):
-            found = step.logits([token], cache, None).clone()
+            found = torch.tensor(step.logits([token], cache, None))
     expected = model(torch.tensor([tokens]), depth).logits[:, -1]
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(first.keys, second.keys)
     first.truncate(2)
     first.reserve(16)  # in other memory
     for token in tokens[2:]:
-        found = step.logits([token], first, None)
+        found = torch.from_numpy(step.logits([token], first, None))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -87,7 +107,7 @@ def test_a_cache_may_have_more_room_than_the_context() -> None:
     model, depth, count = model_of("transformer", positions="sinusoidal"), Depth(1), 40 * CONTEXT
     step, cache = recorded(model, depth, 1), model.new_cache(1, count, depth)
     cache.advance(count - 1)
-    assert bool(step.logits([3], cache, [count - 4]).isfinite().all())
+    assert np.isfinite(step.logits([3], cache, torch.tensor([count - 4]))).all()
     assert step._state.room >= count
 
 
