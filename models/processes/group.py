@@ -1,10 +1,12 @@
 """How the processes of one training exchange objects and add up tensors.
 
 Process 0 decides and writes, the others compute for it. Between processors the connection is gloo, between
-GPUs nccl (PyTorch, "Distributed communication package").
+GPUs nccl (PyTorch, "Distributed communication package"). The processes of one machine add up
+tensors in memory that they share (models/processes/shared_memory.py).
 """
 
 import contextlib
+import os
 import pickle
 import struct
 import time
@@ -22,6 +24,14 @@ from data.errors import UsageError
 from models.device import is_out_of_memory
 from models.errors import ProcessLostError
 from models.processes.placement import Placement
+from models.processes.shared_memory import (
+    LEAST_BYTES,
+    MOST_BYTES,
+    MOST_PROCESSES,
+    SharedMemory,
+    memory_at,
+    new_memory,
+)
 
 LONGEST_WAIT = timedelta(days=30)
 """How long a process waits for another. Process 0 may read a text or ask its user for as long as it takes; a
@@ -45,6 +55,9 @@ class ProcessGroup:
         self.place = place
         self.outlives_leaving = False
         """Whether something else refers to the connections: torch's record of tensors in parts does."""
+        self._shares_memory = place.local_count == place.count <= MOST_PROCESSES
+        """Whether all processes can reach the same memory, as far as is known."""
+        self._memory: SharedMemory | None = None
 
     @classmethod
     def join(cls, place: Placement) -> "ProcessGroup":
@@ -121,8 +134,57 @@ class ProcessGroup:
 
     def add(self, tensor: Tensor) -> None:
         """Replace `tensor` by its sum over all processes."""
+        if (memory := self._memory_for([tensor])) is not None:
+            memory.add([tensor])
+            return
         with _noticing_loss():
             dist.all_reduce(tensor)
+
+    def add_each(self, tensors: Sequence[Tensor], room: Tensor) -> None:
+        """Replace each of `tensors`, which have one number format, by its sum over all processes. `room` (n,)
+        has as many numbers as they have together, or more."""
+        if (memory := self._memory_for(tensors)) is not None:
+            memory.add(tensors)
+            return
+        sizes = [tensor.numel() for tensor in tensors]
+        flat = room[: sum(sizes)]
+        for part, tensor in zip(flat.split(sizes), tensors, strict=True):
+            part.view_as(tensor).copy_(tensor)
+        self.add(flat)
+        for part, tensor in zip(flat.split(sizes), tensors, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def _memory_for(self, tensors: Sequence[Tensor]) -> SharedMemory | None:
+        """Where `tensors` can be added up without sending them. All processes come to the same answer."""
+        size = sum(tensor.nbytes for tensor in tensors)
+        is_possible = self._shares_memory and LEAST_BYTES <= size <= MOST_BYTES
+        if not is_possible or tensors[0].device.type != "cpu":
+            return None
+        if self._memory is None or self._memory.capacity < size:
+            self._memory = None
+            self._memory = self._make_memory(size)
+            self._shares_memory = self._memory is not None
+        return self._memory
+
+    def _make_memory(self, size: int) -> SharedMemory | None:
+        """Memory for `size` bytes of each process; None where one of them cannot have it."""
+        file = new_memory(size, self.count) if self.rank == 0 else None
+        address = "" if file is None else f"/proc/{os.getpid()}/fd/{file}"
+        address = self.send([address] * self.count) if self.rank == 0 else self.receive()
+        memory = memory_at(address)
+        reached = torch.tensor(float(memory is not None))
+        with _noticing_loss():
+            dist.all_reduce(reached)
+        if file is not None:
+            os.close(file)
+        if memory is None or int(reached) < self.count:
+            return None
+        return SharedMemory(memory, self.rank, self.count, self._meet)
+
+    def _meet(self) -> None:
+        """Wait until all processes are here."""
+        with _noticing_loss():
+            dist.all_reduce(torch.zeros(1))
 
     def copy_from_first(self, tensor: Tensor) -> None:
         """Replace `tensor` by that of process 0."""

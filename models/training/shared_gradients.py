@@ -108,16 +108,7 @@ def add_gradients(group: ProcessGroup, with_gradient: Sequence[Tensor], room: Ro
             if parameter.grad is None:
                 parameter.grad = room.missing[parameter]
         gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
-        flat = room.bucket[: sum(gradient.numel() for gradient in gradients)]
-        parts = [
-            part.view_as(gradient)
-            for part, gradient in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)
-        ]
-        for part, gradient in zip(parts, gradients, strict=True):
-            part.copy_(gradient)
-        group.add(flat)
-        for part, gradient in zip(parts, gradients, strict=True):
-            gradient.copy_(part)
+        group.add_each(gradients, room.bucket)
 
 
 def _buckets(parameters: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -25,15 +25,15 @@ class SharedOrthogonalization:
             return []
         owners = _owners(stacks, self._group.count)
         number_format = NUMBER_FORMATS[rough_product_format(stacks[0].device)]
-        found = [torch.zeros_like(stack, dtype=number_format) for stack in stacks]
+        flat = torch.zeros(sum(map(Tensor.numel, stacks)), dtype=number_format, device=stacks[0].device)
+        parts = flat.split([stack.numel() for stack in stacks])
+        found = [part.view_as(stack) for part, stack in zip(parts, stacks, strict=True)]
         for stack, result, owner in zip(stacks, found, owners, strict=True):
             own = [number for number, rank in enumerate(owner) if rank == self._group.rank]
             if own:
                 result[own] = orthogonalized(stack[own])
-        flat = torch.cat([result.flatten() for result in found])
         self._group.add(flat)
-        totals = flat.split([stack.numel() for stack in stacks])
-        return [total.view_as(stack) for total, stack in zip(totals, stacks, strict=True)]
+        return found
 
 
 def _owners(stacks: Sequence[Tensor], processes: int) -> list[list[int]]:

@@ -17,11 +17,14 @@ _ROOT = Path(__file__).parents[3]
 class Hosts:
     """Two processes of one machine, connected. `spoil` is as in process_host.py.
 
-    With `precise`, Muon computes in float32: bfloat16 turns the smallest difference into a larger one. They
-    are forked from a process in which everything is imported, since that takes longer than most trainings.
+    With `precise`, Muon computes in float32: bfloat16 turns the smallest difference into a larger one. With
+    `on_two_machines`, they do not know that they are on the same one. They are forked from a process in which
+    everything is imported, since that takes longer than most trainings.
     """
 
-    def __init__(self, cache: Path, spoil: str = "", *, precise: bool = False) -> None:
+    def __init__(
+        self, cache: Path, spoil: str = "", *, precise: bool = False, on_two_machines: bool = False
+    ) -> None:
         forks = multiprocessing.get_context("forkserver")
         forks.set_forkserver_preload(["tests.models.processes.process_host"])
         port = _free_port()
@@ -33,6 +36,8 @@ class Hosts:
                 "RLM_CACHE_DIR": str(cache),
                 "RANK": str(rank),
                 "WORLD_SIZE": "2",
+                "LOCAL_RANK": "0" if on_two_machines else str(rank),
+                "LOCAL_WORLD_SIZE": "1" if on_two_machines else "2",
                 "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
                 "TORCH_FR_BUFFER_SIZE": "0",

@@ -68,19 +68,17 @@ def failing(where: str) -> Iterator[None]:
     def fails(*_: Any, **__: Any) -> Any:
         raise ValueError(f"in the {where}")
 
-    def lacks_memory(group: ProcessGroup, tensor: torch.Tensor) -> None:
-        if tensor.dtype == torch.float32:
-            raise torch.OutOfMemoryError("out of memory")
-        add(group, tensor)
+    def lacks_memory(*_: Any) -> None:
+        raise torch.OutOfMemoryError("out of memory")
 
     def lacks_room(parameters: list[torch.Tensor]) -> shared_gradients.Room:
         shared_gradients.room_for = room_for  # the next time there is
         raise torch.OutOfMemoryError("out of memory")
 
     room_for = shared_gradients.room_for
-    accumulate, batch_losses, add = pieces.TokenPiece.accumulate, loss.batch_losses, ProcessGroup.add
+    accumulate, batch_losses, add = pieces.TokenPiece.accumulate, loss.batch_losses, ProcessGroup.add_each
     if where == "exchange":
-        ProcessGroup.add = lacks_memory  # type: ignore[method-assign]
+        ProcessGroup.add_each = lacks_memory  # type: ignore[method-assign]
     elif where == "room":
         shared_gradients.room_for = lacks_room
     elif where == "step":
@@ -92,7 +90,7 @@ def failing(where: str) -> Iterator[None]:
     finally:
         pieces.TokenPiece.accumulate = accumulate  # type: ignore[method-assign]
         loss.batch_losses = batch_losses
-        ProcessGroup.add = add  # type: ignore[method-assign]
+        ProcessGroup.add_each = add  # type: ignore[method-assign]
         shared_gradients.room_for = room_for
 
 

@@ -56,6 +56,14 @@ def test_two_processes_learn_what_one_learns_in_two_pieces(
     assert evaluations[0].validation_loss == pytest.approx(evaluations[1].validation_loss, abs=1e-6)
 
 
+def test_processes_of_two_machines_learn_the_same(hosts: Hosts, cache: Path, new_run: NewRun) -> None:
+    near, far = new_run("near"), new_run("far")
+    assert hosts.train(near) == "RunFinished"
+    with contextlib.closing(Hosts(cache, on_two_machines=True)) as others:
+        assert others.train(far) == "RunFinished"
+    assert_same_training(near, far)
+
+
 def test_an_uneven_batch_is_learned_to_the_same_loss(hosts: Hosts, new_run: NewRun) -> None:
     alone = new_run("alone", batch_size=5, optimizer="adamw", average_decay=0.9)
     together = new_run("together", batch_size=5, optimizer="adamw", average_decay=0.9)
