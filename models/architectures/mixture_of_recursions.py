@@ -38,7 +38,8 @@ from models.layers.growable import Growing
 from models.layers.initialise import initialise
 from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
-from models.layers.router import DenseKV, after, at_most, expected_passes, pass_again, passes_taken
+from models.layers.residual import add_output, for_products
+from models.layers.router import DenseKV, after, at_most, expected_passes, pass_again, passes_taken, sum_of
 from models.losses import LossParts, next_token_loss
 from models.recursive_lm import Hidden, RecursiveLM
 from models.settings import require
@@ -158,8 +159,8 @@ class RecursiveLayer(nn.Module, Growing):
 
         With DenseKV as the cache, every token takes part in every step.
         """
-        first = self.block(x, context, slots[0])
-        probs = self.pass_probs(first, most)
+        first, copy = for_products(self.block(x, context, slots[0]))
+        probs = self.pass_probs(copy, most)
         n_steps = self.n_steps(probs, threshold)
         if context.padding is not None:
             n_steps = n_steps * (context.new_places(x.size(1), x.device) >= context.padding[:, None])
@@ -188,7 +189,10 @@ class RecursiveLayer(nn.Module, Growing):
         )
 
     def _step(self, number: int, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        return self.block(x + self.steps[number - 1](x), context, slot)
+        projection = self.steps[number - 1]
+        assert isinstance(projection, nn.Linear)
+        total, copy = add_output(*for_products(x), projection)
+        return self.block(total, context, slot, copy)
 
 
 class MixtureOfRecursions(RecursiveLM):
@@ -301,4 +305,4 @@ def _state_taken(states: list[Tensor], pass_probs: Tensor, n_steps: Tensor) -> T
     weights = pass_probs - pass_probs.detach()  # (B, T, N)
     taken = n_steps[..., None]  # (B, T, 1)
     weights = weights.scatter_add(-1, taken, torch.ones_like(taken, dtype=weights.dtype))
-    return (torch.stack(states, dim=-1) @ weights.to(states[0].dtype)[..., None]).squeeze(-1)
+    return sum_of(states, weights)

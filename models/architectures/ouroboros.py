@@ -222,9 +222,6 @@ class Ouroboros(RecursiveLM):
         plain = super().attention_context(tokens, cache, padding, documents)
         context = LatentContext(**{field.name: getattr(plain, field.name) for field in fields(plain)})
         new = tokens.size(1)
-        if context.causal:  # with the prefix there are more keys than queries, so a mask is needed
-            context.mask = torch.ones(1, 1, new, new, dtype=torch.bool, device=tokens.device).tril()
-            context.causal = False
         if self.config.positions == "rotary":
             places = torch.arange(new + (cache.length if cache is not None else 0), device=tokens.device)
             positions = places[None] if padding is None else (places - padding[:, None]).clamp(min=0)

@@ -42,6 +42,7 @@ from models.layers.router import (
     pass_again,
     pass_packed,
     passes_taken,
+    sum_of,
 )
 from models.layers.selection import Selection
 from models.losses import LossParts
@@ -276,8 +277,3 @@ class RecursiveRouter(RecursiveLM):
 
     def _step(self, number: int, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         return self.recursive_layer(x, context, slot)
-
-
-def sum_of(states: list[Tensor], weights: Tensor) -> Tensor:
-    """The sum (B, T, D) of N `states` (B, T, D), weighted by `weights` (B, T, N)."""
-    return (torch.stack(states, dim=-1) @ weights.to(states[0].dtype)[..., None]).squeeze(-1)

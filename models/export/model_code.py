@@ -60,22 +60,34 @@ def layout_of(task: str, vocab_size: int, context_length: int) -> Any:
     raise UsageError(f"A model for the task {task} cannot be used without rlm.")
 '''
 
-_NO_KERNELS = '''\
-"""Compiled code for training stays with rlm."""
+_COMPILED = {
+    "attention": ("fused_attention",),
+    "feed_forward": ("fused_gelu", "fused_swiglu"),
+    "heads": ("fused_heads",),
+    "norm": ("fused_norm",),
+    "residual": (
+        "Norm", "add_then_norm", "add_with_bias", "add_with_copy", "add_with_norm", "with_copy", "with_norm",
+    ),
+    "routing": ("choose", "weighted_sum"),
+}  # fmt: skip
+"""What layers use of models/kernels, after checks that always say no in an exported model."""
+_NEVER = """
 
-from typing import Any
-
-fused_norm: Any = None
-fused_heads: Any = None
-fused_swiglu: Any = None
-fused_causal_softmax: Any = None
-add_dropped: Any = None
-
-
-def can_fuse(*tensors: Any) -> bool:
-    """Never."""
+def {name}(*tensors: Any) -> bool:
+    \"\"\"Never: compiled code for training stays with rlm.\"\"\"
     return False
-'''
+"""
+
+
+def _without_kernels() -> dict[str, str]:
+    """Stand-ins for the modules of models/kernels."""
+    any_type = "from typing import Any\n\n"
+    found = {
+        f"models.kernels.{module}": any_type + "".join(f"{name}: Any = None\n" for name in names)
+        for module, names in _COMPILED.items()
+    }
+    found["models.kernels.attention"] += _NEVER.format(name="can_fuse_attention")
+    return found | {"models.kernels.calls": any_type + "FORMATS: Any = ()\n" + _NEVER.format(name="can_fuse")}
 
 
 @cache
@@ -88,7 +100,7 @@ def model_code(architecture: str) -> Mapping[str, str]:
             module=architecture, name=ARCHITECTURES[architecture]
         ),
         "data.puzzle_kinds": _NO_PUZZLES,
-        "models.kernels.fused": _NO_KERNELS,
+        **_without_kernels(),
     }
     wanted = ((f"{_ROOM}.{CONFIGURATION}", CONFIG_CLASS), (f"{_ROOM}.{MODELING}", MODEL_CLASS))
     head = f"# Copied from rlm{_version()} by `rlm export`. License: MIT."

@@ -16,8 +16,10 @@ from data.storage import clear_temporaries, replace_file, temporary_beside
 COMPILERS = ("cc", "gcc", "clang")
 """The first one that is there is used."""
 _FOLDER = Path(__file__).parent
-_SOURCES = [_FOLDER / name for name in ("step.c", "linear.c", "attend.c", "draw.c", "fused.c")]
-_INCLUDED = [_FOLDER / name for name in ("exponential.h", "highest.h", "operation.h")]
+_OF_WRITING = ("step.c", "linear.c", "attend.c", "draw.c")
+_OF_TRAINING = ("norm.c", "heads.c", "feed_forward.c", "attention.c", "residual.c", "routing.c")
+_SOURCES = [_FOLDER / name for name in (*_OF_WRITING, *_OF_TRAINING)]
+_INCLUDED = sorted(_FOLDER.glob("*.h"))
 _FLAGS = (
     "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
     "-fassociative-math",

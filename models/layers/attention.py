@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.kernels.fused import can_fuse, fused_causal_softmax, fused_heads
+from models.kernels.attention import can_fuse_attention, fused_attention
+from models.kernels.calls import can_fuse
+from models.kernels.heads import fused_heads
 from models.layers.growable import FusedLinear
 from models.layers.kv_cache import KVCache
 from models.layers.norm import EPSILON, rms_norm
@@ -90,16 +92,29 @@ class Attention(nn.Module):
         self.out = nn.Linear(d_model, d_model, bias=bias if out_bias is None else out_bias)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        batch, length, width = x.shape
-        qkv = self.qkv(x)
-        if context.cache is None and can_fuse(qkv):
+        y: Tensor = self.out(self._attend(x, context, slot))
+        return y
+
+    def before_bias(self, x: Tensor, context: AttentionContext, slot: int) -> tuple[Tensor, Tensor | None]:
+        """What `forward` gives without the last bias, and that bias (D,), if there is one."""
+        return F.linear(self._attend(x, context, slot), self.out.weight), self.out.bias
+
+    def _attend(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        """The outputs of all heads, (B, T, D)."""
+        fuses = (context.cache is None or context.cache.only_trains) and can_fuse(x)
+        qkv = F.linear(x, self.qkv.weight) if fuses else self.qkv(x)
+        if fuses and can_fuse(qkv):
+            epsilon = EPSILON if self.qk_norm else None
             q, k, v = fused_heads(
-                qkv, self.n_heads, context.cos, context.sin, EPSILON if self.qk_norm else None
+                qkv, self.n_heads, context.cos, context.sin, epsilon, bias=self.qkv.bias
             )  # (B, H, T, K) each
+            if context.cache is not None:
+                k, v = context.cache.update(slot, k, v)
         else:
+            qkv = qkv if self.qkv.bias is None or not fuses else qkv + self.qkv.bias.to(qkv.dtype)
             q, k, v = self._heads(qkv, context, slot)
         y = attend(q, k, v, context.mask, causal=context.causal)  # (B, H, T, K)
-        return self.out(y.transpose(1, 2).reshape(batch, length, width))
+        return y.transpose(1, 2).reshape(x.shape)
 
     def _heads(self, qkv: Tensor, context: AttentionContext, slot: int) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, H, T, K), and keys and values (B, H, S, K), of `qkv` (B, T, 3 * D)."""
@@ -130,7 +145,15 @@ class Attention(nn.Module):
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
-    """Scaled dot-product attention: queries (B, H, T, K) over keys and values (B, H, S, K)."""
+    """Scaled dot-product attention: queries (B, H, T, K) over keys and values (B, H, S, K).
+
+    Without a `mask` (B or 1, 1, T, S), a query sees all keys, or if `causal` is true those up to its own: the
+    last query sees all keys, and each one before sees one key less.
+    """
+    if causal and mask is None and can_fuse_attention(q, k, v):
+        return fused_attention(q, k, v)
+    if causal and mask is None and q.size(2) < k.size(2):
+        mask = torch.ones(q.size(2), k.size(2), dtype=torch.bool, device=q.device).tril(k.size(2) - q.size(2))
     # On a CPU, the backward pass of torch's fused kernel in bf16 takes three to five times as long as
     # that of plain matrix products, at the context lengths a CPU trains on.
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.size(2) <= 512:
@@ -140,8 +163,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool
 
 def _attend_in_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
     scores, factor = q @ k.transpose(-1, -2), q.size(-1) ** -0.5  # (B, H, T, S)
-    if causal and mask is None and q.size(2) == k.size(2) and can_fuse(scores):
-        return fused_causal_softmax(scores, factor) @ v
     scores = scores * factor
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))

@@ -1,12 +1,12 @@
 """The transformer block: attention, then a feed-forward network, each added to its input."""
 
-import torch
 from torch import Tensor, nn
 
-from models.kernels.fused import add_dropped, can_fuse
+from models.kernels.residual import add_with_bias, add_with_norm, with_norm
 from models.layers.attention import Attention, AttentionContext
 from models.layers.feed_forward import FEED_FORWARDS
-from models.layers.norm import NORMS
+from models.layers.norm import NORMS, LayerNorm, RMSNorm, format_of_products
+from models.layers.residual import before_bias, fuses_sums
 
 
 class Block(nn.Module):
@@ -33,11 +33,16 @@ class Block(nn.Module):
 
     def added(self, x: Tensor, change: Tensor) -> Tensor:
         """`x` plus `change`, both (B, T, D), with dropout of the change."""
-        share = self.dropout.p if self.training else 0.0
-        alike = x.shape == change.shape and torch.promote_types(x.dtype, change.dtype) == x.dtype
-        if 0 < share < 1 and alike and can_fuse(x, change):
-            return add_dropped(x, change, share)
         return x + self.dropout(change)
+
+    def fuses(self, x: Tensor) -> bool:
+        """Whether compiled code adds this block's changes to its input `x` (B, T, D)."""
+        return fuses_sums(x) and self.share < 1
+
+    @property
+    def share(self) -> float:
+        """The share of a change that dropout leaves out now."""
+        return self.dropout.p if self.training else 0.0
 
     def through_gate(self, x: Tensor, changed: Tensor) -> Tensor:
         """The output (B, T, D) of a block that computed `changed` (B, T, D) from its input `x` (B, T, D)."""
@@ -75,12 +80,23 @@ class PreNormBlock(Block):
         attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.attention_norm = NORMS[norm](d_model)
+        self.attention_norm: RMSNorm | LayerNorm = NORMS[norm](d_model)
         self.attention = attention or Attention(d_model, n_heads, qk_norm=qk_norm)
-        self.feed_forward_norm = NORMS[norm](d_model)
+        self.feed_forward_norm: RMSNorm | LayerNorm = NORMS[norm](d_model)
         self.feed_forward = FEED_FORWARDS[feed_forward](d_model, d_hidden, bias=feed_forward_bias)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        if self.fuses(x):
+            return self._in_few_passes(x, context, slot)
         x = self.added(x, self.attention(self.attention_norm(x), context, slot))
         return self.added(x, self.feed_forward(self.feed_forward_norm(x)))
+
+    def _in_few_passes(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        """What `forward` computes, with sums and norms together."""
+        dtype = format_of_products(x)
+        x, normed = with_norm(x, self.attention_norm.compiled(), dtype)
+        change, bias = before_bias(self.attention, normed, context, slot)
+        x, normed = add_with_norm(x, change, bias, self.share, self.feed_forward_norm.compiled(), dtype)
+        change, bias = before_bias(self.feed_forward, normed)
+        return add_with_bias(x, change, bias, self.share)

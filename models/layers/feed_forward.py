@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.kernels.fused import can_fuse, fused_swiglu
+from models.kernels.calls import can_fuse
+from models.kernels.feed_forward import fused_gelu, fused_swiglu
 from models.layers.growable import FusedLinear, Growing
 
 
@@ -13,6 +14,18 @@ class FeedForward(nn.Module, Growing):
 
     up: nn.Linear
     out: nn.Linear
+
+    def before_bias(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What `forward` gives without the last bias, and that bias (D,), if there is one."""
+        return F.linear(self.hidden(x), self.out.weight), self.out.bias
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """The hidden units (B, T, d_hidden) of `x` (B, T, D)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.out(self.hidden(x))
+        return output
 
     @torch.no_grad()
     def keep_function(self, before: nn.Module) -> None:
@@ -31,13 +44,15 @@ class SwiGLU(FeedForward):
         self.up = FusedLinear(d_model, 2 * d_hidden, parts=2, bias=bias)
         self.out = nn.Linear(d_hidden, d_model, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def hidden(self, x: Tensor) -> Tensor:
+        if can_fuse(x):
+            up = F.linear(x, self.up.weight)
+            if can_fuse(up):
+                return fused_swiglu(up, self.up.bias)
         up = self.up(x)
-        if can_fuse(up):
-            return self.out(fused_swiglu(up))
         gate, value = up.chunk(2, dim=-1)  # (B, T, d_hidden) each
         # On a CPU, silu takes twice as long where its input is not contiguous.
-        return self.out(F.silu(gate.contiguous()) * value)
+        return F.silu(gate.contiguous()) * value
 
 
 class GELU(FeedForward):
@@ -48,8 +63,12 @@ class GELU(FeedForward):
         self.up = nn.Linear(d_model, d_hidden, bias=bias)
         self.out = nn.Linear(d_hidden, d_model, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(F.gelu(self.up(x)))
+    def hidden(self, x: Tensor) -> Tensor:
+        if can_fuse(x):
+            up = F.linear(x, self.up.weight)
+            if can_fuse(up):
+                return fused_gelu(up, self.up.bias)
+        return F.gelu(self.up(x))
 
 
 FEED_FORWARDS: dict[str, type[nn.Module]] = {"swiglu": SwiGLU, "gelu": GELU}

@@ -1,5 +1,7 @@
 """The keys and values of earlier tokens, in one slot for every attention call of a forward pass."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,6 +15,9 @@ class KVCache:
     A block that is applied R times has R slots, since its input differs from pass to pass. `keys` and
     `values` are (slots, B, H, S, K): room for S tokens, of which the first `length` are filled.
     """
+
+    only_trains: ClassVar[bool] = False
+    """Whether it holds keys and values of the same tokens in an earlier pass, with their gradients."""
 
     def __init__(
         self,

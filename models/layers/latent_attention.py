@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.kernels.calls import can_fuse
+from models.kernels.heads import fused_heads
 from models.layers.attention import AttentionContext, attend
 from models.layers.growable import FusedLinear
 from models.layers.latent_cache import LatentCache
-from models.layers.norm import RMSNorm
+from models.layers.norm import EPSILON, RMSNorm
 from models.layers.rotary import rotate
 
 
@@ -18,7 +20,7 @@ class LatentContext(AttentionContext):
     """The context of latent attention, over a prefix of P learned tokens and S tokens of text.
 
     `prefix` (slots, P, R) holds the latents of the prefix. Every token sees all of it, so `mask` leaves it
-    out; with a prefix, `causal` is False and `mask` is given. `key_cos` and `key_sin` (B or 1, P + S, 1, K)
+    out. `key_cos` and `key_sin` (B or 1, P + S, 1, K)
     rotate all keys, since latents are cached without their positions.
     """
 
@@ -51,13 +53,14 @@ class LatentAttention(nn.Module):
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         assert isinstance(context, LatentContext)
         batch, length, width = x.shape
+        if context.cache is None and can_fuse(x):
+            y = self._in_few_passes(x, context, slot)  # (B, H, T, K)
+            return self.out(y.transpose(1, 2).reshape(batch, length, width))
         q = self.q_norm(self._by_head(self.q_up(self.q_down(x))))  # (B, T, H, K)
         if context.cos is not None and context.sin is not None:
             q = rotate(q, context.cos[:, :, 0], context.sin[:, :, 0])
         latents = self._latents(x, context, slot)  # (B, P + S, R)
-        mask = context.mask
-        if mask is not None:  # (B or 1, 1, T, S) to (B or 1, 1, T, P + S)
-            mask = F.pad(mask, (latents.size(1) - mask.size(-1), 0), value=True)
+        mask = self._with_prefix(context.mask, latents.size(1))
         if length == 1:
             y = self._look_back(q.transpose(1, 2), latents, context, mask)
         else:
@@ -65,6 +68,22 @@ class LatentAttention(nn.Module):
             k, v = self._keys(k, context), self._by_head(v).transpose(1, 2)
             y = attend(q.transpose(1, 2), k, v, mask, causal=context.causal)  # (B, H, T, K)
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
+
+    def _in_few_passes(self, x: Tensor, context: LatentContext, slot: int) -> Tensor:
+        """The outputs (B, H, T, K) of all heads, where compiled code norms and rotates."""
+        q, kv = (
+            self.q_up(self.q_down(x)),
+            self.kv_up(self._latents(x, context, slot)),
+        )  # (B, T, D), (B, P + S, 2 * D)
+        cos, sin, heads = context.cos, context.sin, self.n_heads
+        (q,) = fused_heads(q, heads, cos, sin, EPSILON, parts=1, gain=self.q_norm.weight)
+        cos, sin = context.key_cos, context.key_sin
+        k, v = fused_heads(kv, heads, cos, sin, EPSILON, parts=2, gain=self.k_norm.weight)
+        return attend(q, k, v, self._with_prefix(context.mask, k.size(2)), causal=context.causal)
+
+    def _with_prefix(self, mask: Tensor | None, keys: int) -> Tensor | None:
+        """`mask` (B or 1, 1, T, S) for so many `keys`, P + S, of which all tokens see the first P."""
+        return None if mask is None else F.pad(mask, (keys - mask.size(-1), 0), value=True)
 
     def _latents(self, x: Tensor, context: LatentContext, slot: int) -> Tensor:
         """The latents of the prefix and of all tokens, (B, P + S, R)."""

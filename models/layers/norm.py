@@ -7,10 +7,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from models.kernels.fused import can_fuse, fused_norm
+from models.kernels.calls import can_fuse
+from models.kernels.norm import fused_norm
+from models.kernels.residual import Norm, with_norm
 
 EPSILON = 1e-6
 """Added to the mean square."""
+LAYER_EPSILON = 1e-5
+"""Added to the variance."""
 
 
 def rms_norm(x: Tensor, gain: Tensor | None = None, dtype: torch.dtype | None = None) -> Tensor:
@@ -69,7 +73,7 @@ class _RMSNorm(torch.autograd.Function):
         return of_x.mul_(scale).to(x.dtype), of_gain
 
 
-def _format_of_products(x: Tensor) -> torch.dtype:
+def format_of_products(x: Tensor) -> torch.dtype:
     """The number format in which a matrix product takes `x`."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
@@ -86,7 +90,11 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(d_model))
 
     def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.weight, _format_of_products(x))
+        return rms_norm(x, self.weight, format_of_products(x))
+
+    def compiled(self) -> Norm:
+        """This norm for compiled code."""
+        return Norm(self.weight, None, centred=False, epsilon=EPSILON)
 
 
 class LayerNorm(nn.Module):
@@ -97,7 +105,13 @@ class LayerNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(d_model))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, (x.size(-1),), self.weight.to(x.dtype), eps=1e-5)
+        if can_fuse(x):
+            return with_norm(x, self.compiled(), x.dtype)[1]
+        return F.layer_norm(x, (x.size(-1),), self.weight.to(x.dtype), eps=LAYER_EPSILON)
+
+    def compiled(self) -> Norm:
+        """This norm for compiled code."""
+        return Norm(self.weight, None, centred=True, epsilon=LAYER_EPSILON)
 
 
 class BiasedLayerNorm(LayerNorm):
@@ -108,7 +122,16 @@ class BiasedLayerNorm(LayerNorm):
         self.bias = nn.Parameter(torch.zeros(d_model))
 
     def forward(self, x: Tensor) -> Tensor:
+        if can_fuse(x):
+            return with_norm(x, self.compiled(), x.dtype)[1]
         return super().forward(x) + self.bias.to(x.dtype)
 
+    def compiled(self) -> Norm:
+        return Norm(self.weight, self.bias, centred=True, epsilon=LAYER_EPSILON)
 
-NORMS: dict[str, type[nn.Module]] = {"rms": RMSNorm, "layer": LayerNorm, "layer-bias": BiasedLayerNorm}
+
+NORMS: dict[str, type[RMSNorm] | type[LayerNorm]] = {
+    "rms": RMSNorm,
+    "layer": LayerNorm,
+    "layer-bias": BiasedLayerNorm,
+}

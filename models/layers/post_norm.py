@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from models.kernels.residual import Norm, add_then_norm
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import Block
 from models.layers.feed_forward import GELU, SwiGLU
-from models.layers.norm import BiasedLayerNorm, rms_norm
+from models.layers.norm import EPSILON, BiasedLayerNorm, format_of_products, rms_norm
+from models.layers.residual import before_bias, for_products
 
 
 class PostNormBlock(Block):
@@ -35,6 +37,10 @@ class PostNormBlock(Block):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        if self.fuses(x):
+            norm = Norm(None, None, centred=False, epsilon=EPSILON)
+            x, copy = for_products(x)
+            return self.through_gate(x, _in_few_passes(self, norm, norm, x, copy, context, slot))
         middle = rms_norm(self.added(x, self.attention(x, context, slot)))
         return self.through_gate(x, rms_norm(self.added(middle, self.feed_forward(middle))))
 
@@ -54,10 +60,25 @@ class RecursiveBlock(Block):
         self.feed_forward = GELU(d_model, d_hidden, bias=True)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+    def forward(self, x: Tensor, context: AttentionContext, slot: int, copy: Tensor | None = None) -> Tensor:
+        """`copy` is `x` in the number format of matrix products, where it is there already."""
+        if self.fuses(x):
+            x, copy = for_products(x) if copy is None else (x, copy)
+            norms = self.attention_norm.compiled(), self.feed_forward_norm.compiled()
+            return self.through_gate(x, _in_few_passes(self, *norms, x, copy, context, slot))
         middle = self.attention_norm(self.added(x, self.attention(x, context, slot)))
         changed = self.feed_forward_norm(self.added(middle, self.feed_forward(middle)))
         return self.through_gate(x, changed)
+
+
+def _in_few_passes(
+    block: Block, first: Norm, second: Norm, x: Tensor, copy: Tensor, context: AttentionContext, slot: int
+) -> Tensor:
+    """The output (B, T, D) of a block before its gate, with sums and norms together."""
+    change, bias = before_bias(block.attention, copy, context, slot)
+    middle, normed = add_then_norm(x, change, bias, block.share, first, format_of_products(x))
+    change, bias = before_bias(block.feed_forward, normed)
+    return add_then_norm(middle, change, bias, block.share, second, x.dtype)[0]
 
 
 class Mixer(nn.Module):

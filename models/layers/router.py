@@ -8,10 +8,13 @@ A token that has left is not computed again. Later tokens see the keys and value
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from models.kernels.calls import can_fuse
+from models.kernels.routing import choose, weighted_sum
 from models.layers.attention import AttentionContext
 from models.layers.kv_cache import KVCache
 from models.layers.selection import Selection
@@ -41,11 +44,20 @@ def after(states: list[Tensor], n_passes: Tensor) -> Tensor:
     return torch.stack(states).gather(0, n_passes[None, ..., None].expand(1, *states[0].shape))[0]
 
 
+def sum_of(states: list[Tensor], weights: Tensor) -> Tensor:
+    """The sum (B, T, D) of N `states` (B, T, D), weighted by `weights` (B, T, N)."""
+    if can_fuse(*states, weights) and len({state.dtype for state in states}) == 1:
+        return weighted_sum(states, weights.float())
+    return (torch.stack(states, dim=-1) @ weights.to(states[0].dtype)[..., None]).squeeze(-1)
+
+
 class DenseKV(KVCache):
     """The keys and values of one layer's last pass, for training, where every token takes every pass.
 
     Tokens that are not `active` (B, T) keep the keys and values of the pass before.
     """
+
+    only_trains: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__(0, 0, 0, 0, 0, torch.device("cpu"))
@@ -56,10 +68,16 @@ class DenseKV(KVCache):
         self, slot: int, k: Tensor, v: Tensor, selection: Selection | None = None
     ) -> tuple[Tensor, Tensor]:
         if self.active is not None and self.last is not None:
-            active = self.active[:, None, :, None]  # (B, 1, T, 1)
-            k, v = torch.where(active, k, self.last[0]), torch.where(active, v, self.last[1])
+            k, v = _chosen(self.active, k, self.last[0]), _chosen(self.active, v, self.last[1])
         self.last = k, v
         return k, v
+
+
+def _chosen(active: Tensor, new: Tensor, last: Tensor) -> Tensor:
+    """`new` for the tokens that are True in `active` (B, T), `last` for the others: (B, H, T, K) all."""
+    if new.dtype == last.dtype and can_fuse(new, last):
+        return choose(active, new, last)
+    return torch.where(active[:, None, :, None], new, last)
 
 
 def pass_again(

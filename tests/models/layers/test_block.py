@@ -40,12 +40,15 @@ def test_a_change_is_dropped_and_added_as_torch_does(
         assert bool(((out == 0) | (out == 1) | (out == 2)).all())
 
 
-@pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("number_format", [torch.float64, torch.float32, torch.bfloat16])
 def test_attention_with_more_keys_than_queries(number_format: torch.dtype) -> None:
+    """The last query sees all keys, and each one before sees one key less."""
     q, k = torch.randn(2, 2, 4, 8).requires_grad_(), torch.randn(2, 2, 7, 8)
     found = attend(*(one.to(number_format) for one in (q, k, k)), None, causal=True)
-    right = nn.functional.scaled_dot_product_attention(q, k, k, is_causal=True)
-    torch.testing.assert_close(found.float(), right, rtol=0.05, atol=0.05)
+    for query in range(4):
+        seen = k[:, :, : 4 + query]
+        right = nn.functional.scaled_dot_product_attention(q[:, :, query : query + 1], seen, seen)
+        torch.testing.assert_close(found[:, :, query : query + 1].float(), right, rtol=0.05, atol=0.05)
 
 
 def test_a_block_without_norms_of_its_own_is_no_block_that_has_them() -> None:
