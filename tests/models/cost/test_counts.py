@@ -14,6 +14,7 @@ from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, newton_schulz_flops, state_bytes, step_flops
 from models.depth import Depth
 from models.device import autocast
+from models.layers import attention
 from models.recursive_lm import RecursiveLM
 from models.training.optimizer import Optimizers, WeightAverage
 
@@ -39,8 +40,10 @@ def a_pass(model: RecursiveLM, depth: Depth) -> Tensor:
 def operations(model: RecursiveLM, depth: Depth) -> dict[str, int]:
     """What torch counts of a forward and a backward pass, per token, by kind of operation."""
     # Only of attention in plain steps are the products seen.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        a_pass(model, depth).backward()
+    with pytest.MonkeyPatch.context() as patch, sdpa_kernel(SDPBackend.MATH):
+        patch.setattr(attention, "can_fuse_attention", lambda *_: False)
+        with FlopCounterMode(display=False) as counter:
+            a_pass(model, depth).backward()
     counts = counter.get_flop_counts()["Global"]
     return {str(kind): count // (2 * TOKENS) for kind, count in counts.items()}
 
