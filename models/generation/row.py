@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from data.errors import UsageError
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedToken:
+class GeneratedToken(NamedTuple):
     """One token of one prompt."""
 
     row: int
@@ -65,7 +63,9 @@ class Row:
         self.index = index
         self.alternatives = alternatives
         self.tokens = tokens
-        self.history = History(tokens, context_length, config.no_repeat_ngram)
+        self._looks_back = config.repetition_penalty != 1 or config.no_repeat_ngram > 0
+        self.history = History(tokens if self._looks_back else (), context_length, config.no_repeat_ngram)
+        """Empty where the settings do not ask for it."""
         self.start = 0  # the model sees tokens[start:]
         self.finished = False
         self.random = random.Random(seed)
@@ -96,7 +96,8 @@ class Row:
         """Add the next token, which took that many `passes`."""
         token = choice.token
         self.tokens.append(token)
-        self.history.add(token)
+        if self._looks_back:
+            self.history.add(token)
         if self._left is not None:
             self._left -= 1
         ending: Ending | None

@@ -60,6 +60,8 @@ class TextStream:
         return text, ending
 
     def _add(self, text: str) -> tuple[str, Ending | None]:
+        if not self._stop and not self._natural:
+            return text, None
         self._pending += text
         cuts: list[tuple[int, Ending]] = []
         found = [at for at in (self._pending.find(stop) for stop in self._stop) if at >= 0]

@@ -1,6 +1,5 @@
 """Generation with a small deterministic model. Every architecture is tested in its own file."""
 
-import dataclasses
 import itertools
 
 import pytest
@@ -58,8 +57,8 @@ def test_rows_that_end_early_equal_their_results_alone(model, tokenizer) -> None
     batch = rows_of(generate(model, tokenizer, prompts, DEPTH, config), len(prompts))
     assert len({len(row) for row in batch}) > 1
     for row, prompt in zip(batch, prompts, strict=True):
-        assert [dataclasses.replace(t, row=0, probability=0) for t in row] == [
-            dataclasses.replace(t, probability=0) for t in generate(model, tokenizer, [prompt], DEPTH, config)
+        assert [t._replace(row=0, probability=0) for t in row] == [
+            t._replace(probability=0) for t in generate(model, tokenizer, [prompt], DEPTH, config)
         ]
         assert row[-1].finished
         assert not any(t.finished for t in row[:-1])
@@ -127,7 +126,7 @@ def test_alternatives_are_the_likeliest_tokens_and_change_no_text(model, tokeniz
     plain = list(generate(model, tokenizer, prompts, DEPTH, GREEDY))
     assert {t.alternatives for t in plain} == {()}
     rich = list(generate(model, tokenizer, prompts, DEPTH, GREEDY, alternatives=3))
-    assert [dataclasses.replace(t, alternatives=()) for t in rich] == plain
+    assert [t._replace(alternatives=()) for t in rich] == plain
     for token in rich:
         assert token.alternatives[0] == (token.id, token.probability)
         assert len(token.alternatives) == 3
