@@ -17,16 +17,18 @@
 #endif
 
 /* y (ROWS, PANELS * PANEL) = x (ROWS, k) times PANELS panels w, each (k, PANEL). Every sum is added up in the order of
-   k, so a row's result does not depend on how many rows there are. */
+   k, so a row's result does not depend on how many rows there are. With many rows, the processor is too busy to load
+   the next panels early by itself. */
 #define PRODUCT(NAME, ROWS, PANELS)                                                                           \
     static void NAME(float *restrict y, int64_t y_stride, const float *restrict x, int64_t x_stride,          \
-                     const float *restrict w, int64_t k) {                                                    \
+                     const float *restrict w, const float *next, int64_t k) {                                 \
         lanes sums[PANELS * PARTS][ROWS], weights[PANELS * PARTS];                                            \
         for (int p = 0; p < PANELS * PARTS; p++)                                                              \
             for (int r = 0; r < ROWS; r++) sums[p][r] = (lanes){0};                                           \
         for (int64_t i = 0; i < k; i++) {                                                                     \
             for (int p = 0; p < PANELS * PARTS; p++)                                                          \
                 weights[p] = *(const lanes *)(w + (p / PARTS * k + i) * PANEL + p % PARTS * LANES);           \
+            for (int p = 0; ROWS > 2 && p < PANELS; p++) __builtin_prefetch(next + (p * k + i) * PANEL, 0, 2);      \
             for (int r = 0; r < ROWS; r++)                                                                    \
                 for (int p = 0; p < PANELS * PARTS; p++) sums[p][r] += weights[p] * x[r * x_stride + i];      \
         }                                                                                                     \
@@ -36,7 +38,8 @@
 #define PRODUCTS(ROWS, PANELS) PRODUCT(several_##ROWS, ROWS, PANELS) PRODUCT(one_##ROWS, ROWS, 1)
 ROW_COUNTS(PRODUCTS)
 
-typedef void product(float *restrict, int64_t, const float *restrict, int64_t, const float *restrict, int64_t);
+typedef void product(float *restrict, int64_t, const float *restrict, int64_t, const float *restrict, const float *,
+                     int64_t);
 
 static const struct {
     int64_t panels;
@@ -46,15 +49,18 @@ static const struct {
     ROW_COUNTS(ENTRY)
 };
 
-/* The panels from `first` to `end` for `rows` rows, at most MOST_ROWS. */
-static void panels_of_rows(const operation *op, int64_t first, int64_t end, int64_t row, int64_t rows) {
+/* The panels from `first` to `end` for `rows` rows, at most MOST_ROWS. Those up to `last` follow. */
+static void panels_of_rows(const operation *op, int64_t first, int64_t end, int64_t last, int64_t row, int64_t rows) {
     int64_t k = op->sizes[2], y_stride = op->out.strides[0], x_stride = op->a.strides[0], panel = first;
     const float *x = (const float *)op->a.data + row * x_stride, *w = (const float *)op->b.data;
     float *y = (float *)op->out.data + row * y_stride;
-    for (; panel + products[rows].panels <= end; panel += products[rows].panels)
-        products[rows].several(y + panel * PANEL, y_stride, x, x_stride, w + panel * PANEL * k, k);
+    int64_t several = products[rows].panels, size = PANEL * k;
+    for (; panel + several <= end; panel += several) {
+        const float *these = w + panel * size, *next = panel + 2 * several <= last ? these + several * size : these;
+        products[rows].several(y + panel * PANEL, y_stride, x, x_stride, these, next, k);
+    }
     for (; panel < end; panel++)
-        products[rows].one(y + panel * PANEL, y_stride, x, x_stride, w + panel * PANEL * k, k);
+        products[rows].one(y + panel * PANEL, y_stride, x, x_stride, w + panel * size, w + panel * size, k);
 }
 
 /* The panels from `first` to `end` for all rows. */
@@ -64,7 +70,7 @@ static void panels_of_all_rows(const operation *op, int64_t first, int64_t end) 
     for (int64_t panel = first; panel < end; panel += step)
         for (int64_t part = 0; part < parts; part++) { /* the second part finds the panels in the cache */
             int64_t row = rows * part / parts, last_row = rows * (part + 1) / parts;
-            panels_of_rows(op, panel, panel + step < end ? panel + step : end, row, last_row - row);
+            panels_of_rows(op, panel, panel + step < end ? panel + step : end, end, row, last_row - row);
         }
     const float *bias = (const float *)op->c.data;
     for (int64_t r = 0; bias && r < rows; r++) {
