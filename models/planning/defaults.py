@@ -3,6 +3,8 @@
 The figures come from runs on two CPU cores. They are defaults, and every one can be typed over.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from data.corpus import Corpus
@@ -22,6 +24,11 @@ CHARACTERS_PER_MINUTE = 150_000
 REGULARISATION = ((4.0, 0.1), (6.0, 0.2), (10.0, 0.3))
 """Readings of a text, and the dropout and the weight decay that keep it from being learned by heart
 (docs/recipe.md); in between, along a line. With fewer readings, they cost more than they save."""
+MOST_REGULARISATION = ((0.0, 0.0), (2.3, 0.2), (4.6, 0.3))
+"""The parameters of the model for each token of the text, and the most of both: the more text there is for a
+model, the less of it can be learned by heart."""
+REPEATED_READINGS = 10.0
+"""From so many on, further passes make the first one better (docs/recipe.md)."""
 TOKENS_BEFORE_OVERFITTING = 1.2
 """For each parameter. A model that has read fewer has not learned enough yet to know a text by heart."""
 MAX_EPOCHS = 12.0
@@ -41,8 +48,8 @@ GATED_SHALLOW_FRACTION = 0.9
 read a few times (docs/recipe.md)."""
 REPEATED_SHALLOW_FRACTION = 0.8
 REPEATED_FIRST_GATE = 0.3
-"""Of such a model where a text is read as often as the last row of REGULARISATION says: more depth in
-training, and passes that change more, make the first pass better (docs/recipe.md)."""
+"""Of such a model where a text is read REPEATED_READINGS times: more depth in training, and passes that
+change more."""
 MIN_CONTEXT = 8
 """Tokens below which a context is not shortened for the sake of a small text."""
 MIN_VALIDATION_TOKENS = 16
@@ -70,18 +77,21 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
 
 
 def suggested_regularisation(epochs: float, tokens_per_parameter: float) -> float:
-    """The dropout, and the weight decay, of a training that reads a text so many times."""
+    """The dropout, and the weight decay, of a training that reads a text so many times, and so many tokens in
+    all for each parameter."""
     if tokens_per_parameter < TOKENS_BEFORE_OVERFITTING:
         return 0.0
-    readings, shares = zip(*REGULARISATION, strict=True)
-    return round(float(np.interp(epochs, readings, shares, left=0.0)), 2)
+    most = _along(MOST_REGULARISATION, epochs / tokens_per_parameter)
+    return round(min(_along(REGULARISATION, epochs), most), 2)
 
 
-def suggested_for_repeated_reading(model: ModelConfig, share: float) -> tuple[Settings, Settings]:
+def suggested_for_repeated_reading(
+    model: ModelConfig, share: float, epochs: float
+) -> tuple[Settings, Settings]:
     """The settings of the model and of its training where `share` is what `suggested_regularisation` says."""
     of_model: Settings = {"dropout": share}
     of_training: Settings = {"weight_decay": share}
-    if share >= REGULARISATION[-1][1] and getattr(model, "gated", False):
+    if share and epochs >= REPEATED_READINGS and getattr(model, "gated", False):
         of_model["first_gate"] = REPEATED_FIRST_GATE
         of_training["shallow_fraction"] = REPEATED_SHALLOW_FRACTION
     return of_model, of_training
@@ -129,6 +139,12 @@ def fitting_context(data: TokenCounts, context_length: int, *, is_chosen: bool) 
             field="model.context_length",
         )
     return shorter
+
+
+def _along(line: Sequence[tuple[float, float]], x: float) -> float:
+    """The height at `x` of a line through points; 0 before the first, and that of the last after it."""
+    places, heights = zip(*line, strict=True)
+    return float(np.interp(x, places, heights, left=0.0))
 
 
 def _evaluation_tokens(training: TrainingConfig) -> int:

@@ -132,8 +132,9 @@ def _regularised(
     """Both with what keeps the model from learning the text by heart, as often as this machine will read it
     in the time there is; what was chosen stays."""
     read = expected_tokens(training, model, data, expected.tokens_per_second)
-    share = suggested_regularisation(read / max(1, data.train_tokens), read / expected.parameters)
-    of_model, of_training = suggested_for_repeated_reading(model, share)
+    epochs = read / max(1, data.train_tokens)
+    share = suggested_regularisation(epochs, read / expected.parameters)
+    of_model, of_training = suggested_for_repeated_reading(model, share, epochs)
     if resolved.created is None:
         model = replace(model, **_left_open(of_model, resolved.model))
     return model, replace(training, **_left_open(of_training, resolved.chosen))
