@@ -206,7 +206,8 @@ class _Batch:
         known = [active for active in self.rows if active.cache is not None]
         new = [active for active in self.rows if active.cache is None]
         try:
-            scored = ([self._score_next(known)] if known else []) + self._read(new)
+            scored = [self._score_next(known)] if known else []
+            scored += self._read(new) if new else []
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

@@ -28,7 +28,7 @@
         for (int64_t i = 0; i < k; i++) {                                                                     \
             for (int p = 0; p < PANELS * PARTS; p++)                                                          \
                 weights[p] = *(const lanes *)(w + (p / PARTS * k + i) * PANEL + p % PARTS * LANES);           \
-            for (int p = 0; ROWS > 2 && p < PANELS; p++) __builtin_prefetch(next + (p * k + i) * PANEL, 0, 2);      \
+            for (int p = 0; ROWS > 2 && p < PANELS; p++) __builtin_prefetch(next + (p * k + i) * PANEL, 0, 2); \
             for (int r = 0; r < ROWS; r++)                                                                    \
                 for (int p = 0; p < PANELS * PARTS; p++) sums[p][r] += weights[p] * x[r * x_stride + i];      \
         }                                                                                                     \
