@@ -66,11 +66,11 @@ static void panels_of_rows(const operation *op, int64_t first, int64_t end, int6
 /* The panels from `first` to `end` for all rows. */
 static void panels_of_all_rows(const operation *op, int64_t first, int64_t end) {
     int64_t rows = op->sizes[0], n = op->sizes[1], y_stride = op->out.strides[0];
-    int64_t parts = (rows + MOST_ROWS - 1) / MOST_ROWS, step = products[(rows + parts - 1) / parts].panels;
+    int64_t parts = (rows + MOST_ROWS - 1) / MOST_ROWS, some = (rows + parts - 1) / parts, step = products[some].panels;
     for (int64_t panel = first; panel < end; panel += step)
         for (int64_t part = 0; part < parts; part++) { /* the second part finds the panels in the cache */
-            int64_t row = rows * part / parts, last_row = rows * (part + 1) / parts;
-            panels_of_rows(op, panel, panel + step < end ? panel + step : end, end, row, last_row - row);
+            int64_t row = (part + 1) * some <= rows ? part * some : rows - some; /* some rows may be computed twice */
+            panels_of_rows(op, panel, panel + step < end ? panel + step : end, end, row, some);
         }
     const float *bias = (const float *)op->c.data;
     for (int64_t r = 0; bias && r < rows; r++) {
