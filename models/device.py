@@ -21,6 +21,7 @@ counted."""
 NUMBER_FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 2**30
+_MOST_KEPT_AT_ONCE = 2**25
 _MOST_OF_FILE = 2**16
 _BOUNDLESS = 2**60
 
@@ -54,11 +55,13 @@ def prepare_process(threads: int = 0) -> int:
 @functools.cache
 def _keep_freed_memory() -> None:
     """Let the process keep up to a gigabyte that it frees. Each training step asks for the same memory, and
-    new pages from the system took a sixth of its time. Only the GNU C library can be told so."""
+    new pages from the system took a sixth of its time. Only the GNU C library can be told so. Old versions
+    refuse more than 32 megabytes for one piece of memory."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        # The second setting alone would end the growth of the first one, and every piece would be a new one.
+        if any(mallopt(_M_MMAP_THRESHOLD, size) for size in (_KEPT_BYTES, _MOST_KEPT_AT_ONCE)):
+            mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def computes_bfloat16(device: torch.device) -> bool:

@@ -47,10 +47,13 @@ class SharedMemory:
 
 def new_memory(bytes_of_each: int, count: int) -> int | None:
     """A file descriptor of memory for a SharedMemory of `count` processes; None where there is too little, or
-    the system has none."""
+    the system has none or does not allow it."""
     if not hasattr(os, "memfd_create"):
         return None
-    file = os.memfd_create("rlm")
+    try:
+        file = os.memfd_create("rlm")
+    except OSError:
+        return None
     try:
         os.posix_fallocate(file, 0, _HALVES * count * -(-bytes_of_each // mmap.PAGESIZE) * mmap.PAGESIZE)
     except OSError:

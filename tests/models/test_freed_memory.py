@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from models import device
+
 pytest.importorskip("resource")
 
 NUMBERS = 20_000_000
@@ -32,3 +34,26 @@ assert pages() - before < {NUMBERS * 4 // 4096}, pages() - before
 def test_the_same_memory_is_used_again() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("most", "kept"), [(2**31, 2**30), (2**25, 2**25), (0, None)])
+def test_a_library_that_refuses_a_gigabyte_keeps_less(
+    most: int, kept: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mmap_threshold, trim_threshold = -3, -1
+    settings: dict[int, int] = {}
+
+    class Library:
+        def __init__(self, _: None) -> None:
+            pass
+
+        @staticmethod
+        def mallopt(name: int, value: int) -> int:
+            if name == mmap_threshold and value > most:
+                return 0
+            settings[name] = value
+            return 1
+
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    device._keep_freed_memory.__wrapped__()
+    assert settings == ({} if kept is None else {mmap_threshold: kept, trim_threshold: 2**30})

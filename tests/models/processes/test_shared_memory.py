@@ -71,5 +71,8 @@ def test_what_cannot_be_had_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as changed:
         changed.setattr(os, "posix_fallocate", fails)
         assert new_memory(1, 2) is None
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "memfd_create", fails)
+        assert new_memory(1, 2) is None
     monkeypatch.delattr(os, "memfd_create")
     assert new_memory(1, 2) is None
