@@ -53,10 +53,11 @@ class LatentAttention(nn.Module):
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         assert isinstance(context, LatentContext)
         batch, length, width = x.shape
-        if context.cache is None and can_fuse(x):
-            y = self._in_few_passes(x, context, slot)  # (B, H, T, K)
+        q = self.q_up(self.q_down(x))  # (B, T, D)
+        if context.cache is None and can_fuse(x, q):
+            y = self._in_few_passes(q, x, context, slot)  # (B, H, T, K)
             return self.out(y.transpose(1, 2).reshape(batch, length, width))
-        q = self.q_norm(self._by_head(self.q_up(self.q_down(x))))  # (B, T, H, K)
+        q = self.q_norm(self._by_head(q))  # (B, T, H, K)
         if context.cos is not None and context.sin is not None:
             q = rotate(q, context.cos[:, :, 0], context.sin[:, :, 0])
         latents = self._latents(x, context, slot)  # (B, P + S, R)
@@ -69,12 +70,10 @@ class LatentAttention(nn.Module):
             y = attend(q.transpose(1, 2), k, v, mask, causal=context.causal)  # (B, H, T, K)
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
 
-    def _in_few_passes(self, x: Tensor, context: LatentContext, slot: int) -> Tensor:
-        """The outputs (B, H, T, K) of all heads, where compiled code norms and rotates."""
-        q, kv = (
-            self.q_up(self.q_down(x)),
-            self.kv_up(self._latents(x, context, slot)),
-        )  # (B, T, D), (B, P + S, 2 * D)
+    def _in_few_passes(self, q: Tensor, x: Tensor, context: LatentContext, slot: int) -> Tensor:
+        """The outputs (B, H, T, K) of all heads for queries `q` (B, T, D), which are neither normed nor
+        rotated: compiled code does so."""
+        kv = self.kv_up(self._latents(x, context, slot))  # (B, P + S, 2 * D)
         cos, sin, heads = context.cos, context.sin, self.n_heads
         (q,) = fused_heads(q, heads, cos, sin, EPSILON, parts=1, gain=self.q_norm.weight)
         cos, sin = context.key_cos, context.key_sin

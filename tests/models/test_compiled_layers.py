@@ -49,3 +49,14 @@ def test_a_step_is_the_one_of_torch(
         assert found.keys() == expected.keys()
         for weight, right in expected.items():
             assert float((found[weight] - right).norm()) <= tolerance * float(right.norm()) + 1e-5, weight
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_format_that_compiled_code_does_not_know_is_left_to_torch(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = step_of(MODELS[name], "float16", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(calls, "compiled_library", lambda: None)
+        expected = step_of(MODELS[name], "float32", None)
+    assert float(found["loss"]) == pytest.approx(float(expected["loss"]), rel=0.02)
