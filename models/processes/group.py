@@ -29,6 +29,7 @@ from models.processes.shared_memory import (
     MOST_BYTES,
     MOST_PROCESSES,
     SharedMemory,
+    address_of,
     memory_at,
     new_memory,
 )
@@ -169,7 +170,7 @@ class ProcessGroup:
     def _make_memory(self, size: int) -> SharedMemory | None:
         """Memory for `size` bytes of each process; None where one of them cannot have it."""
         file = new_memory(size, self.count) if self.rank == 0 else None
-        address = "" if file is None else f"/proc/{os.getpid()}/fd/{file}"
+        address = ("", 0) if file is None else address_of(file)
         address = self.send([address] * self.count) if self.rank == 0 else self.receive()
         memory = memory_at(address)
         reached = torch.tensor(float(memory is not None))

@@ -62,11 +62,17 @@ def new_memory(bytes_of_each: int, count: int) -> int | None:
     return file
 
 
-def memory_at(path: str) -> mmap.mmap | None:
-    """The memory that has a file at `path`, as each descriptor of a process has under /proc; None where it is
-    out of reach."""
+def address_of(file: int) -> tuple[str, int]:
+    """Where other processes find the memory with the descriptor `file`: its path, and its number there."""
+    return f"/proc/{os.getpid()}/fd/{file}", os.fstat(file).st_ino
+
+
+def memory_at(address: tuple[str, int]) -> mmap.mmap | None:
+    """The memory at `address`; None where it is out of reach, or where another container has another file of
+    that path."""
+    path, number = address
     try:
         with open(path, "r+b") as file:
-            return mmap.mmap(file.fileno(), 0)
+            return mmap.mmap(file.fileno(), 0) if os.fstat(file.fileno()).st_ino == number else None
     except OSError:
         return None

@@ -5,12 +5,13 @@ import mmap
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from models.processes.shared_memory import SharedMemory, memory_at, new_memory
+from models.processes.shared_memory import SharedMemory, address_of, memory_at, new_memory
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="only Linux has such memory")
 ROUNDS = 50
@@ -24,7 +25,7 @@ def in_shared_memory(tensors: list[list[list[Tensor]]]) -> None:
     barrier = threading.Barrier(count)
 
     def work(rank: int) -> None:
-        memory = memory_at(f"/proc/{os.getpid()}/fd/{file}")
+        memory = memory_at(address_of(file))
         assert memory is not None
         shared = SharedMemory(memory, rank, count, barrier.wait)
         assert shared.capacity >= size
@@ -58,7 +59,7 @@ def test_every_process_gets_the_sum_of_each_round(count: int, kind: torch.dtype)
 def test_memory_is_of_whole_pages() -> None:
     file = new_memory(1, 2)
     assert file is not None
-    memory = memory_at(f"/proc/{os.getpid()}/fd/{file}")
+    memory = memory_at(address_of(file))
     os.close(file)
     assert memory is not None and len(memory) == 4 * mmap.PAGESIZE
 
@@ -67,7 +68,7 @@ def test_what_cannot_be_had_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: int) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
-    assert memory_at("/proc/self/fd/1048576") is None and memory_at("") is None
+    assert memory_at(("/proc/self/fd/1048576", 1)) is None and memory_at(("", 0)) is None
     with monkeypatch.context() as changed:
         changed.setattr(os, "posix_fallocate", fails)
         assert new_memory(1, 2) is None
@@ -76,3 +77,15 @@ def test_what_cannot_be_had_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         assert new_memory(1, 2) is None
     monkeypatch.delattr(os, "memfd_create")
     assert new_memory(1, 2) is None
+
+
+def test_another_file_of_the_same_path_is_no_memory(tmp_path: Path) -> None:
+    """Processes in two containers can have the same number, so that a path leads to a file of another one."""
+    file = new_memory(1, 2)
+    assert file is not None
+    _, number = address_of(file)
+    os.close(file)
+    for text in (b"", b"what somebody wrote"):
+        other = tmp_path / "other"
+        other.write_bytes(text)
+        assert memory_at((str(other), number)) is None
