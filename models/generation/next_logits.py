@@ -70,18 +70,19 @@ class NextLogits:
         output = model(newest, depth=self._depth, cache=cache, padding=padding)
         logits = output.logits[:, -1].float().cpu().numpy()
         if self._records and len(tokens) <= MOST_ROWS:
-            self._record(model, tokens, cache, padding, logits)
+            logits = self._recorded(model, tokens, cache, padding, logits)
         return logits, output.passes[:, -1].tolist()
 
-    def _record(
+    def _recorded(
         self,
         model: RecursiveLM,
         tokens: Sequence[int],
         cache: KVCache,
         padding: Tensor | None,
         logits: np.ndarray,
-    ) -> None:
-        """Record a step, and use it from the next token on if it gives the `logits` of this one."""
+    ) -> np.ndarray:
+        """Record a step, and use it from now on if it gives the `logits` (B, V) of this token, but for their
+        rounding. The logits of the step then, else those given."""
         compiled = native_step()
         try:
             if compiled is None:
@@ -89,7 +90,7 @@ class NextLogits:
             step = NativeStep(compiled, model, self._depth, len(tokens), self._packed)
         except UnrecordableError:
             self._records = False
-            return
+            return logits
         place = cache.length - 1
         before = cache.keys[..., place, :].clone(), cache.values[..., place, :].clone()
         cache.truncate(place)
@@ -97,9 +98,10 @@ class NextLogits:
         worst = _TOLERANCE * max(1.0, float(np.abs(logits).max()))
         if np.allclose(found, logits, rtol=0.0, atol=worst, equal_nan=True):
             self._steps[len(tokens)] = step
-        else:
-            cache.keys[..., place, :], cache.values[..., place, :] = before
-            self._records = False
+            return found
+        cache.keys[..., place, :], cache.values[..., place, :] = before
+        self._records = False
+        return logits
 
     def forget_caches(self) -> None:
         """Hold no cache of an earlier call in memory."""

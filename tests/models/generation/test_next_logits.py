@@ -152,3 +152,9 @@ def test_without_room_for_a_copy_of_the_weights_the_model_itself_is_used(
     with next_logits(model, DEPTH) as scores:
         torch.testing.assert_close(logits_of(model, scores), right_logits(model), rtol=1e-4, atol=1e-4)
         assert not scores._steps
+
+
+def test_the_token_at_which_a_step_is_recorded_has_the_logits_of_the_step(model: RecursiveLM) -> None:
+    with next_logits(model, DEPTH) as scores:
+        first, again = logits_of(model, scores), logits_of(model, scores)
+    assert torch.equal(first, again)
