@@ -94,7 +94,7 @@ static void save_tokens(void *to, const strides *in, int64_t head, int64_t first
 }
 
 /* (length, wide) as (wide, length). */
-static void turn(float *restrict to, const float *restrict from, const sizes *of) {
+static void transpose(float *restrict to, const float *restrict from, const sizes *of) {
     for (int64_t t = 0; t < of->length; t += LANES)
         for (int64_t i = 0; i < of->wide; i++)
             for (int64_t l = 0; l < LANES; l++) to[i * of->length + t + l] = from[(t + l) * of->wide + i];
@@ -138,10 +138,10 @@ static float exponentials(float *restrict line, int64_t seen, int64_t n, float f
 static void attend(void *out, const void *q, const void *k, const void *v, float *norms, const strides *in, int64_t head,
                    const sizes *of, float *room) {
     int64_t wide = of->wide, length = of->length;
-    float *values = room, *turned = values + wide * length, *keys = turned + wide * length;
+    float *values = room, *transposed = values + wide * length, *keys = transposed + wide * length;
     float *queries = keys + wide * length, *found = queries + BLOCK * wide, *scores = found + BLOCK * wide;
     load_tokens(keys, k, in + KEYS, head, 0, of->keys, length, of);
-    turn(turned, keys, of);
+    transpose(transposed, keys, of);
     load_tokens(values, v, in + VALUES, head, 0, of->keys, length, of);
     for (int64_t first = 0; first < of->queries; first += BLOCK) {
         int64_t count = of->queries - first < BLOCK ? of->queries - first : BLOCK;
@@ -149,7 +149,7 @@ static void attend(void *out, const void *q, const void *k, const void *v, float
         for (int64_t r = 0; r < count; r += TILE) {
             int64_t n = seen_by_tile(first + r, of);
             float shares[TILE];
-            multiply(scores, length, queries + r * wide, wide, 1, turned, length, wide, n, 0);
+            multiply(scores, length, queries + r * wide, wide, 1, transposed, length, wide, n, 0);
             for (int64_t i = 0; i < TILE; i++) {
                 int64_t query = first + r + i;
                 float sum, most = exponentials(scores + i * length, seen_by(query, of), n, of->factor, &sum);
@@ -189,15 +189,15 @@ static void attend_gradient(void *of_q, void *of_k, void *of_v, const void *g, c
                             const void *v, const float *norms, const strides *in, int64_t head, const sizes *of,
                             float *room) {
     int64_t wide = of->wide, length = of->length, size = wide * length, before = of->keys - of->queries;
-    float *keys = room, *turned_keys = keys + size, *turned_values = turned_keys + size;
-    float *of_keys = turned_values + size, *of_values = of_keys + size, *queries = of_values + size;
+    float *keys = room, *transposed_keys = keys + size, *transposed_values = transposed_keys + size;
+    float *of_keys = transposed_values + size, *of_values = of_keys + size, *queries = of_values + size;
     float *gradient = queries + BLOCK * wide, *of_queries = gradient + BLOCK * wide;
     float *shares = of_queries + BLOCK * wide, *of_shares = shares + BLOCK * length;
     const float nothing[2] = {0, 0};
     load_tokens(keys, v, in + VALUES, head, 0, of->keys, length, of);
-    turn(turned_values, keys, of);
+    transpose(transposed_values, keys, of);
     load_tokens(keys, k, in + KEYS, head, 0, of->keys, length, of);
-    turn(turned_keys, keys, of);
+    transpose(transposed_keys, keys, of);
     memset(of_keys, 0, 2 * size * sizeof(float));
     for (int64_t first = 0; first < of->queries; first += BLOCK) {
         int64_t count = of->queries - first < BLOCK ? of->queries - first : BLOCK, rows = up_to(count, TILE);
@@ -206,8 +206,8 @@ static void attend_gradient(void *of_q, void *of_k, void *of_v, const void *g, c
         for (int64_t r = 0; r < rows; r += TILE) {
             int64_t n = seen_by_tile(first + r, of);
             float *of_line = of_shares + r * length;
-            multiply(shares + r * length, length, queries + r * wide, wide, 1, turned_keys, length, wide, n, 0);
-            multiply(of_line, length, gradient + r * wide, wide, 1, turned_values, length, wide, n, 0);
+            multiply(shares + r * length, length, queries + r * wide, wide, 1, transposed_keys, length, wide, n, 0);
+            multiply(of_line, length, gradient + r * wide, wide, 1, transposed_values, length, wide, n, 0);
             for (int64_t i = r; i < r + TILE; i++) {
                 int64_t query = first + i;
                 const float *norm = query < of->queries ? norms + 2 * (head * of->queries + query) : nothing;

@@ -15,7 +15,7 @@ def fused_gelu(up: Tensor, bias: Tensor | None) -> Tensor:
     That is x * P(x), with P the distribution function of the normal law. Its gradient is P(x) + x * p(x),
     with p the density.
     """
-    found: Tensor = _Between.apply(up, bias, "rlm_gelu", up.size(-1))
+    found: Tensor = _Activation.apply(up, bias, "rlm_gelu", up.size(-1))
     return found
 
 
@@ -24,11 +24,11 @@ def fused_swiglu(up: Tensor, bias: Tensor | None = None) -> Tensor:
 
     With s the sigmoid of g, the gradients are v * (s + g * s * (1 - s)) of g and g * s of v.
     """
-    found: Tensor = _Between.apply(up, bias, "rlm_swiglu", up.size(-1) // 2)
+    found: Tensor = _Activation.apply(up, bias, "rlm_swiglu", up.size(-1) // 2)
     return found
 
 
-class _Between(torch.autograd.Function):
+class _Activation(torch.autograd.Function):
     """A function of lines, which the C functions `name` and `name`_gradient compute."""
 
     @staticmethod

@@ -1,14 +1,14 @@
 /* Attention heads out of a matrix product: its bias, norms and rotations, and their gradients.
 
    heads.py has the formulas. x is (rows, tokens, parts, heads, width), float32 or bfloat16, and computed with in
-   float32. Every part becomes (rows, heads, tokens, width). The first `turned` parts are normed where there are scales
-   (rows, tokens, turned, heads), times a gain (width,) where there is one, and then rotated where there are cosines. */
+   float32. Every part becomes (rows, heads, tokens, width). The first `rotated` parts are normed where there are scales
+   (rows, tokens, rotated, heads), times a gain (width,) where there is one, and then rotated where there are cosines. */
 
 #include "lines.h"
 #include "rms.h"
 
 typedef struct {
-    int64_t rows, tokens, parts, turned, heads, width;
+    int64_t rows, tokens, parts, rotated, heads, width;
     int64_t row_of_cos; /* how many lines of cosines a row has for itself; 0: all rows have the same */
     int format;
     float epsilon;
@@ -51,12 +51,12 @@ void rlm_heads(void *const *out, float *scales, const void *x, const float *bias
         for (int64_t part = 0; part < of->parts; part++)
             for (int64_t head = 0; head < heads; head++) {
                 load_with_bias(line, x, bias, at, part * heads + head, of);
-                if (part < of->turned && scales) {
-                    float scale = scales[(at * of->turned + part) * heads + head] = scale_of(line, width, of->epsilon);
+                if (part < of->rotated && scales) {
+                    float scale = scales[(at * of->rotated + part) * heads + head] = scale_of(line, width, of->epsilon);
                     for (int64_t i = 0; i < width; i++) line[i] *= scale;
                     for (int64_t i = 0; gain && i < width; i++) line[i] *= gain[i];
                 }
-                if (part < of->turned && cos) rotate(line, room, cos + place, sin + place, width);
+                if (part < of->rotated && cos) rotate(line, room, cos + place, sin + place, width);
                 save(out[part], ((row * heads + head) * of->tokens + token) * width, line, width, of->format);
             }
     }
@@ -77,9 +77,9 @@ void rlm_heads_gradient(void *of_x, float *of_bias, float *of_gain, const void *
                 for (int64_t head = 0; head < heads; head++) {
                     int64_t here = part * heads + head;
                     load(gradient, g[part], ((row * heads + head) * of->tokens + token) * width, width, of->format);
-                    if (part < of->turned && cos) rotate_back(gradient, room, cos + place, sin + place, width);
-                    if (part < of->turned && scales) {
-                        float scale = scales[(r * of->turned + part) * heads + head];
+                    if (part < of->rotated && cos) rotate_back(gradient, room, cos + place, sin + place, width);
+                    if (part < of->rotated && scales) {
+                        float scale = scales[(r * of->rotated + part) * heads + head];
                         load_with_bias(line, x, bias, r, here, of);
                         for (int64_t i = 0; gain && i < width; i++) {
                             of_gain[at * width + i] += gradient[i] * line[i] * scale;

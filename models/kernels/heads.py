@@ -28,14 +28,14 @@ def fused_heads(
     queries alone. Queries and keys are normed with `epsilon`, times `gain` (K,), unless epsilon is None, and
     then rotated by `cos` and `sin` (B or 1, T, …, K), unless they are None, as `rotate` does.
     """
-    turned = max(1, parts - 1)
-    return list(_Heads.apply(x, bias, gain, cos, sin, _Plan(parts, turned, count, epsilon)))
+    rotated = max(1, parts - 1)
+    return list(_Heads.apply(x, bias, gain, cos, sin, _Plan(parts, rotated, count, epsilon)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     parts: int
-    turned: int
+    rotated: int
     heads: int
     epsilon: float | None
 
@@ -44,7 +44,7 @@ class _Sizes(ctypes.Structure):
     """`sizes` in heads.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("rows", "tokens", "parts", "turned", "heads", "width")),
+        *((name, ctypes.c_int64) for name in ("rows", "tokens", "parts", "rotated", "heads", "width")),
         ("row_of_cos", ctypes.c_int64),
         ("format", ctypes.c_int), ("epsilon", ctypes.c_float),
     )  # fmt: skip
@@ -59,11 +59,11 @@ class _Heads(torch.autograd.Function):
         x, (rows, tokens) = x.contiguous(), x.shape[:2]
         width = x.size(-1) // (plan.parts * plan.heads)
         out = [empty((rows, plan.heads, tokens, width), x.dtype) for _ in range(plan.parts)]
-        scales = None if plan.epsilon is None else empty((rows, tokens, plan.turned, plan.heads))
+        scales = None if plan.epsilon is None else empty((rows, tokens, plan.rotated, plan.heads))
         bias, gain, cos, sin = map(float_line, (bias, gain, cos, sin))
         row_of_cos = tokens if cos is not None and cos.size(0) > 1 else 0
         ctx.sizes = _Sizes(
-            rows, tokens, plan.parts, plan.turned, plan.heads, width, row_of_cos, FORMATS[x.dtype],
+            rows, tokens, plan.parts, plan.rotated, plan.heads, width, row_of_cos, FORMATS[x.dtype],
             plan.epsilon or 0.0,
         )  # fmt: skip
         call("rlm_heads", addresses(out), scales, x, bias, gain, cos, sin, ctypes.addressof(ctx.sizes))
