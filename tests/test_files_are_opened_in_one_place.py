@@ -20,6 +20,7 @@ REASONS = {
     "models/device.py": "reads what the system says of its processor",
     "models/benchmark/timing.py": "asks the system for the peak of memory",
     "models/kernels/library.py": "reads its own C files, and what the system says of its processor",
+    "models/processes/shared_memory.py": "maps memory of another process, which has no file",
     "models/training/worker.py": "reads the code that runs, to compare it with that of other processes",
     "rlm_cli/__main__.py": "opens the null device",
     "rlm_cli/streams.py": "opens the null device",
