@@ -24,6 +24,9 @@ def others_ended():
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
+def ready(path):  # opened without a file object: what a handler raises while one is freed is lost
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+
 def tell(text):
     told = {"message": {"message": text, "extraInfo": {"timestamp": "1"}}}
     open(os.environ["TORCHELASTIC_ERROR_FILE"], "w").write(json.dumps(told))
@@ -83,7 +86,7 @@ def note(number, frame):
     open({str(tmp_path)!r} + f"/{{rank}}", "w").write(str(number))
     sys.exit(0)
 signal.signal(signal.SIGTERM, note)
-open({str(tmp_path)!r} + f"/ready{{rank}}", "w")
+ready({str(tmp_path)!r} + f"/ready{{rank}}")
 time.sleep(60)
 """
     with LocalProcesses(command(script), 2, os.environ) as started:
@@ -114,7 +117,7 @@ def test_a_signal_ends_those_that_cannot_answer_it_yet(
     script = f"""
 handle = lambda handler: signal.signal(signal.SIGTERM, handler)
 {handler}
-open({str(tmp_path)!r} + f"/{{rank}}", "w")
+ready({str(tmp_path)!r} + f"/{{rank}}")
 time.sleep(60)
 """
     with LocalProcesses(command(script), 2, os.environ) as started:
