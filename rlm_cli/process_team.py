@@ -4,23 +4,21 @@ others work for it."""
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
-from data.errors import StorageError, UsageError
+from data.errors import StorageError
 from models.errors import ProcessLostError
-from models.processes.placement import Processes, placement, require_others
+from models.processes.placement import placement
 from rlm_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import FrameType
 
     from models.processes.group import ProcessGroup
-    from models.runs.run import Run
     from models.training.team import Team
 
 
@@ -116,53 +114,3 @@ def _leave_word(error: Exception) -> None:
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
     get_error_handler().record_exception(error)
-
-
-def join_others(
-    context: typer.Context, nproc: int | None, *, shard: bool, detach: bool, tui: bool
-) -> "tuple[Team | None, Processes]":
-    """The other processes of this training until the end of the command, or None (`process_team`), and how
-    many are to train: those of torchrun, or those of --nproc. Raises UsageError for flags that do not go
-    together."""
-    _require_no_launch_in_launch({"--nproc": nproc is not None, "--detach": detach, "--tui": tui})
-    team = context.with_resource(process_team(shard=shard))
-    processes = Processes(nproc or 1, nproc or 1, shard) if team is None else team.processes
-    if shard:
-        require_others(processes.count)
-    return team, processes
-
-
-def _require_no_launch_in_launch(flags: Mapping[str, bool]) -> None:
-    """Raise UsageError where torchrun started this process, and flags ask for what it cannot do."""
-    if placement(os.environ) is None:
-        return
-    given = [flag for flag, is_given in flags.items() if is_given]
-    if given:
-        raise UsageError(
-            f"{given[0]} does not go with torchrun, which has started this process.",
-            hint="Leave it out, or start without torchrun.",
-        )
-
-
-def was_started_again() -> bool:
-    """Whether torchrun has started this process after another one in its place."""
-    place = placement(os.environ)
-    return place is not None and place.restarts > 0
-
-
-def interrupted_run(runs_dir: "Path | None") -> "Run | None":
-    """The unfinished run that an earlier start of this launch trained: torchrun starts all of it again where
-    a process was lost."""
-    from models.runs.launches import run_of_launch
-    from rlm_cli.environment import runs_dir as find_runs_dir
-
-    place = placement(os.environ)
-    return None if place is None else run_of_launch(find_runs_dir(runs_dir), place)
-
-
-def note_launch(run: "Run") -> None:
-    """Remember in `run` that this launch trains it."""
-    from models.runs.launches import note_launch as note
-
-    if (place := placement(os.environ)) is not None:
-        note(run, place)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UsageError
-from rlm_cli.commands.tui import open_application, require_terminal_for_training
+from rlm_cli.commands.tui import require_terminal_for_training
 from rlm_cli.completion import complete_versions
-from rlm_cli.exit_codes import ExitCode
+from rlm_cli.execution import Execution, was_started_again
 from rlm_cli.options import (
     LENGTH_PANEL,
     WHERE_PANEL,
@@ -25,7 +25,6 @@ from rlm_cli.options import (
     run_argument,
 )
 from rlm_cli.output import Output
-from rlm_cli.process_team import interrupted_run, join_others, note_launch, was_started_again
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference, reference
 from rlm_cli.torch_import import import_torch
@@ -94,49 +93,28 @@ def resume(
       rlm resume book --nproc 2 --shard
     """
     output = Output.of(json=json, quiet=quiet)
-    team, together = join_others(context, processes, shard=shard, detach=detach, tui=tui)
+    execution = Execution.join(context, processes, shard=shard, detach=detach, tui=tui)
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other.", hint="Give one of them.")
     if tui:
-        require_terminal_for_training(
-            f"resume {shlex.quote(run_name)}" if run_name else "resume", {"--json": json, "--quiet": quiet}
-        )
+        command = f"resume {shlex.quote(run_name)}" if run_name else "resume"
+        require_terminal_for_training(command, {"--json": json, "--quiet": quiet})
 
     import_torch(output)
-    from models.device import this_or_best_device
     from models.runs.listing import has_finished
     from models.runs.run import Run
-    from models.runs.run_names import refuse_version
-    from models.training.open import finished
-    from models.training.several_processes import require_trainable_in
     from rlm_cli.environment import runs_dir as find_runs_dir
-    from rlm_cli.many_processes import train_in_processes
-    from rlm_cli.training_session import follow_training, show_progress
-    from rlm_cli.watching import train_detached
 
-    if team is not None and was_started_again() and (run := interrupted_run(runs_dir)) is not None:
+    if was_started_again() and (run := execution.interrupted_run(runs_dir)) is not None:
         with run.hold():  # the flags were carried out at the first start
-            raise typer.Exit(follow_training(run, output, team=team))
+            raise typer.Exit(execution.train_here(run, output))
     folder = find_runs_dir(runs_dir)
     run = Run.open(run_name if run_name is not None else _newest_paused(folder), folder)
-    refuse_version(run.path)
-    config = run.config()
-    training = config.training_config()
-    where = this_or_best_device(device or training.device)
-    require_trainable_in(together, training, where, solves_puzzles=config.solves_puzzles)
-    if processes and not (minutes or steps or version) and has_finished(run) and run.weights_path.exists():
-        raise finished(run)  # as the processes would find, each of them
+    _require_trainable(run, execution, device, has_more=bool(minutes or steps or version))
     with run.hold():
         if version is not None:
             _go_back(run, version, output)
-        if text:
-            from models.planning.relocate import relocate
-
-            show_progress(relocate(run, text), output)
-        if device is not None or threads is not None:
-            from models.planning.relocate import choose_other_machine
-
-            choose_other_machine(run, device=device, threads=threads)
+        _relocate(run, output, text=text, device=device, threads=threads)
         if minutes is not None or steps is not None:
             from models.planning.extend import extend
 
@@ -146,17 +124,47 @@ def resume(
             output.say(f"Talk to it:  {program()} chat {name}")
             output.say(f"Train it more:  {program()} resume {name} --minutes 5")
             return
-        if team is not None:
-            note_launch(run)
+        execution.note_launch(run)
         output.say(f"Resuming {run.name}.", style="dim")
-        if not (detach or tui or processes):
-            raise typer.Exit(follow_training(run, output, team=team))
-    if processes and not (detach or tui):
-        raise typer.Exit(train_in_processes(run, processes, output, shard=shard))
-    code = train_detached(run, output, processes=processes or 1, shard=shard)
-    if tui and code == ExitCode.OK:
-        open_application(run.path.parent, run=run.path)
-    raise typer.Exit(code)
+        if execution.is_in_this_process:
+            raise typer.Exit(execution.train_here(run, output))
+    raise typer.Exit(execution.train_elsewhere(run, output))
+
+
+def _require_trainable(run: "Run", execution: Execution, device: str | None, *, has_more: bool) -> None:
+    """Raise UsageError where the processes cannot train `run`, before anything is changed. `has_more` says
+    that flags give a finished run more to do."""
+    from models.device import this_or_best_device
+    from models.runs.listing import has_finished
+    from models.runs.run_names import refuse_version
+    from models.training.open import finished
+    from models.training.several_processes import require_trainable_in
+
+    refuse_version(run.path)
+    config = run.config()
+    training = config.training_config()
+    require_trainable_in(
+        execution.processes,
+        training,
+        this_or_best_device(device or training.device),
+        solves_puzzles=config.solves_puzzles,
+    )
+    # Each of the processes would find it finished.
+    if execution.nproc and not has_more and has_finished(run) and run.weights_path.exists():
+        raise finished(run)
+
+
+def _relocate(
+    run: "Run", output: Output, *, text: list[str] | None, device: str | None, threads: int | None
+) -> None:
+    """Note in `run` where its text is now, and what it trains on from now on."""
+    from models.planning.relocate import choose_other_machine, relocate
+    from rlm_cli.training_session import show_progress
+
+    if text:
+        show_progress(relocate(run, text), output)
+    if device is not None or threads is not None:
+        choose_other_machine(run, device=device, threads=threads)
 
 
 def _go_back(run: "Run", version: str, output: Output) -> None:

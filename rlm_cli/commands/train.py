@@ -2,17 +2,14 @@
 
 import shlex
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data.errors import UsageError
-from rlm_cli.choose_encoding import read_in_chosen_encoding
-from rlm_cli.choose_run import can_ask_user, choose_until_planned
-from rlm_cli.commands.tui import open_application, require_terminal_for_training
-from rlm_cli.dry_run import for_named_machine, places_here, require_dry_run, show_plan
-from rlm_cli.exit_codes import ExitCode
+from rlm_cli.commands.tui import require_terminal_for_training
+from rlm_cli.dry_run import show_plan
+from rlm_cli.execution import Execution
 from rlm_cli.options import (
     ArchitectureOption,
     ConfigOption,
@@ -37,7 +34,7 @@ from rlm_cli.options import (
     WidthOption,
 )
 from rlm_cli.output import Output
-from rlm_cli.process_team import interrupted_run, join_others, note_launch
+from rlm_cli.plan_training import plan_training, request_and_machine
 from rlm_cli.program import program
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.text_options import EncodingOption, FilterOption
@@ -66,12 +63,7 @@ from rlm_cli.train_options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from data.corpus import Corpus
-    from models.planning.candidates import Candidate
     from models.planning.plan import Plan
-    from models.planning.request import TrainRequest
 
 
 def train(
@@ -173,118 +165,69 @@ def train(
       rlm train book.txt --dry-run --nproc 64 --device h100 --batch-size 512
     """
     output = Output.of(json=json, quiet=quiet)
-    team, together = join_others(context, processes, shard=shard, detach=detach, tui=tui)
+    execution = Execution.join(context, processes, shard=shard, detach=detach, tui=tui)
     if not paths and task is None and mix is None:
         raise UsageError("Missing argument 'PATH'.", hint=f"See: {program()} train --help")
     if fresh and continue_run is not None:
         raise UsageError("--fresh and --continue exclude each other.", hint="Give one of them.")
     if tui:
-        fields = (f"{key}={value}" for key, value in (("task", task), ("mix", mix)) if value is not None)
-        words = shlex.join([*(paths or ()), *fields])
-        require_terminal_for_training(
-            f"train {words}", {"--json": json, "--quiet": quiet, "--dry-run": dry_run}
-        )
+        command = _command_without_tui(paths or [], task, mix)
+        require_terminal_for_training(command, {"--json": json, "--quiet": quiet, "--dry-run": dry_run})
 
-    from rlm_cli.many_processes import train_in_processes
-    from rlm_cli.training_session import follow_training, interruptible_continuation, interruptible_creation
-    from rlm_cli.watching import train_detached
+    from rlm_cli.training_session import interruptible_creation
 
-    if team is not None and (run := interrupted_run(runs_dir)) is not None:
+    if (run := execution.interrupted_run(runs_dir)) is not None:
         with run.hold():
-            raise typer.Exit(follow_training(run, output, team=team))
+            raise typer.Exit(execution.train_here(run, output))
     with interruptible_creation(output):
         import_torch(output)
-        from models.planning.continuation_plan import ContinuationPlan
-        from models.planning.resume_plan import ResumePlan
-        from rlm_cli.environment import runs_dir as find_runs_dir
-
-        request, machine = replace(train_request(context), processes=together), None
-        if dry_run:
-            together = replace(together, here=min(together.here, places_here(request)))
-            request, machine = for_named_machine(replace(request, processes=together))
-        else:
-            require_dry_run(request)
-        may_ask = not fresh and team is None and machine is None
+        request, machine = request_and_machine(context, execution, dry_run=dry_run)
+        may_ask = not fresh and execution.team is None and machine is None
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
-        plan = _plan(request, find_runs_dir(runs_dir), output, progress, may_ask=may_ask)
+        plan = plan_training(request, runs_dir, output, progress, may_ask=may_ask)
         if dry_run:
             show_plan(plan, request, machine, processes, output)
             return
         output.pairs(plan.rows(), to_stderr=True)
-    continued_run = None
-    if isinstance(plan, (ContinuationPlan, ResumePlan)) and plan.copy_name is None:
-        continued_run = plan.run
+    _tell_way_back(plan, output)
+    raise typer.Exit(_start_and_train(plan, execution, output))
+
+
+def _command_without_tui(paths: list[str], task: str | None, mix: str | None) -> str:
+    """The command that trains on the same data, as hints have it."""
+    fields = (f"{key}={value}" for key, value in (("task", task), ("mix", mix)) if value is not None)
+    return f"train {shlex.join([*paths, *fields])}"
+
+
+def _tell_way_back(plan: "Plan", output: Output) -> None:
+    """Name the command that returns a run to what it was before the text of `plan`."""
+    from models.planning.continuation_plan import ContinuationPlan
+
     if isinstance(plan, ContinuationPlan) and plan.version is not None:
-        output.say(
-            f"Go back to it at any time:  "
-            f"{program()} resume {quoted_reference(plan.run)} --from {plan.version}"
-        )
+        run = quoted_reference(plan.run)
+        output.say(f"Go back to it at any time:  {program()} resume {run} --from {plan.version}")
+
+
+def _start_and_train(plan: "Plan", execution: Execution, output: Output) -> int:
+    """Start `plan`, train its run, and return the exit code. A run that existed before is held from the
+    start until it is trained, or until other processes take over."""
+    from models.planning.continuation_plan import ContinuationPlan
+    from models.planning.resume_plan import ResumePlan
+    from rlm_cli.training_session import interruptible_continuation, interruptible_creation
+
+    existing = None
+    if isinstance(plan, ContinuationPlan | ResumePlan) and plan.copy_name is None:
+        existing = plan.run
     with ExitStack() as stack:
-        if continued_run is None:
+        if existing is None:
             interruptible = interruptible_creation(output)
         else:
-            stack.enter_context(continued_run.hold())
-            interruptible = interruptible_continuation(output, continued_run)
+            stack.enter_context(existing.hold())
+            interruptible = interruptible_continuation(output, existing)
         with interruptible:
             run = plan.start()
-        if team is not None:
-            note_launch(run)
-        if not (detach or tui or processes):
-            raise typer.Exit(follow_training(run, output, plan.started_at, team))
-    if processes and not (detach or tui):
-        raise typer.Exit(train_in_processes(run, processes, output, plan.started_at, shard=shard))
-    code = train_detached(run, output, plan.started_at, processes or 1, shard=shard)
-    if tui and code == ExitCode.OK:
-        open_application(run.path.parent, run=run.path)
-    raise typer.Exit(code)
-
-
-def train_request(context: typer.Context) -> "TrainRequest":
-    """What the flags of a `rlm train`, its environment and its file ask for. Raises UsageError."""
-    from models.planning.request import TrainRequest
-    from rlm_cli.configuration import read_configuration
-
-    configuration = read_configuration(context, context.params["settings"])
-    return TrainRequest(
-        paths=tuple(context.params["paths"] or ()),
-        **configuration.fields,
-        overrides=configuration.overrides,
-        ambient=configuration.ambient,
-    )
-
-
-def _plan(
-    request: "TrainRequest", folder: "Path", output: Output, progress: Output, *, may_ask: bool
-) -> "Plan":
-    """The plan of `request`. If it names no model, the user may choose a run to continue."""
-    from data.mixes.mix_file import weighted_paths
-    from models.planning.candidates import candidates
-    from models.planning.plan import plan
-    from models.runs.progress import read_corpus
-    from rlm_cli.training_session import show_progress
-
-    runs: list[Candidate] = []
-    makes_new = request.names_model or weighted_paths(request.paths) is not None
-    if may_ask and not makes_new and can_ask_user(output):
-        runs, damaged = candidates(folder)
-        for one in damaged:
-            output.warn(f"Run '{one.name}' is damaged and left out: {one.problem}")
-
-    def new_plan(encoding: str | None, guess: bool) -> "Plan":
-        asked = replace(request, encoding=encoding, guess_encoding=guess)
-        return show_progress(plan(asked, folder), progress)
-
-    def text(encoding: str | None, guess: bool) -> "Corpus":
-        asked = replace(request, encoding=encoding)
-        return show_progress(
-            read_corpus(asked.paths, asked.encodings, asked.filter_names, guess=guess), progress
-        )
-
-    def plan_for(run: str | None) -> "Plan":
-        return show_progress(plan(replace(request, continue_run=run), folder, corpus), progress)
-
-    if not runs:
-        return read_in_chosen_encoding(new_plan, request.encoding, output)
-    corpus = read_in_chosen_encoding(text, request.encoding, output)
-    return choose_until_planned(plan_for, runs, corpus, output)
+        execution.note_launch(run)
+        if execution.is_in_this_process:
+            return execution.train_here(run, output, plan.started_at)
+    return execution.train_elsewhere(run, output, plan.started_at)

@@ -14,8 +14,9 @@ import typer
 
 from data.errors import RlmError, UsageError
 from models.torch_import import import_torch
-from rlm_cli.commands.train import train, train_request
+from rlm_cli.commands.train import train
 from rlm_cli.output import write
+from rlm_cli.plan_training import train_request
 from rlm_cli.usage_errors import usage_error
 
 if TYPE_CHECKING:

@@ -306,7 +306,7 @@ def test_a_run_is_extended_once_though_torchrun_starts_again(
     def is_lost(*_: object, **__: object) -> int:
         raise ProcessLostError
 
-    monkeypatch.setattr("rlm_cli.process_team.process_team", lambda **_: contextlib.nullcontext(Team()))
+    monkeypatch.setattr("rlm_cli.execution.process_team", lambda **_: contextlib.nullcontext(Team()))
     for name, value in {"RANK": "0", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "book"}.items():
         monkeypatch.setenv(name, value)
     with monkeypatch.context() as first_start:

@@ -17,8 +17,6 @@ from models.runs.events import Event
 from models.runs.run import Run
 from rlm_cli import watching
 from rlm_cli.app import main
-from rlm_cli.commands import resume as resume_command
-from rlm_cli.commands import train as train_command
 from rlm_cli.commands import tui as tui_command
 from rlm_cli.exit_codes import ExitCode
 from tests.models.runs.example_config import CREATED
@@ -212,8 +210,7 @@ def followed(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(tui_command, "is_terminal", lambda stream: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(watching, "train_detached", start)
-    for module in (train_command, resume_command):
-        monkeypatch.setattr(module, "open_application", lambda folder, run: done.append((folder, run)))
+    monkeypatch.setattr(tui_command, "open_application", lambda folder, run: done.append((folder, run)))
     return done
 
 
