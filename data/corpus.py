@@ -5,10 +5,9 @@ gigabytes needs no more of it than a page.
 """
 
 import hashlib
-import itertools
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,21 +15,18 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from data.document import Document, Message
+from data.document import Document, Split
 from data.errors import CorpusError
 from data.file_encoding import named_encoding
 from data.filters import CorpusFilters, Dropped, dropped_in_words
-from data.jsonl import BrokenRecord
 from data.packing import without_packing
 from data.progress import Progress, convert_yields, result_of
-from data.record_files import RecordFile, RecordFormat
 from data.scan import FileSummary, Source, scan_file
-from data.source_files import count_files, find_source_files
-from data.text_reader import NotDecodableError, TextReader
+from data.source_documents import split_documents, whole_documents
+from data.source_files import SourceFile, count_files, find_source_files
 from data.wording import counted
 
 Kind = Literal["text", "documents", "messages"]
-Split = Literal["train", "validation"]
 _Result = TypeVar("_Result")
 
 _NAMED_AT_MOST = 5
@@ -72,15 +68,13 @@ class Corpus:
         file has changed since it was described.
         """
         filters = CorpusFilters(self.filters)
-        if self.held_out is not None:
-            for number, document in enumerate(self._documents(filters)):
-                yield "validation" if number < self.held_out else "train", document
+        if self.held_out is None:
+            for source in self.sources:
+                yield from split_documents(source, filters)
             return
-        for source in self.sources:
-            if source.format == "text":
-                yield from _texts_of(source, filters)
-            else:
-                yield from _records_of(source, source.format, filters)
+        documents = (document for source in self.sources for document in whole_documents(source, filters))
+        for number, document in enumerate(documents):
+            yield "validation" if number < self.held_out else "train", document
 
     @property
     def train_bytes(self) -> int:
@@ -103,19 +97,6 @@ class Corpus:
                         yield piece
                     position += len(piece)
 
-    def _documents(self, filters: CorpusFilters) -> Iterator[Document]:
-        """Every document; a plain text is one."""
-        for source in self.sources:
-            if source.format == "text":
-                pieces = _whole_text(source, filters)
-                if source.documents:  # the filters left something
-                    yield Document(pieces=pieces)
-                if filters:  # as in `_texts_of`
-                    for _ in pieces:
-                        pass
-            else:
-                yield from (document for _, document in _records_of(source, source.format, filters))
-
 
 def open_corpus(
     paths: Sequence[str | Path], encodings: Sequence[str] = (), filters: Sequence[str] = ()
@@ -137,45 +118,20 @@ def scan_corpus(
 ) -> Generator[Progress, None, Corpus]:
     """`open_corpus` as a generator that yields its progress and returns the corpus.
 
-    Where two encodings of a file are close, the likelier is taken, and a note names the other. Must it not
-    `guess`, it raises UnclearEncodingError for a single file that can be read again in another encoding.
+    Where two encodings of a file are close, the likelier is taken, and a note names the other. Without
+    `guess`, a single file that can be read again raises UnclearEncodingError instead.
     """
     names = [named_encoding(name) for name in encodings]
     chosen = CorpusFilters(filters)
     files, notes = find_source_files(paths)
     guess = guess or len(files) > 1 or not files[0].named or files[0].is_copy
-    total = sum(file.size() for file in files)
-    scans: list[FileSummary] = []
-    skipped: list[CorpusError] = []
-    counts = np.zeros(0, dtype=np.int64)
-    documents_before = done = 0
-    for number, file in enumerate(files):
-        mark = chosen.mark()
-        try:
-            encoding = _encoding_for(number, len(files), names)
-            scan = scan_file(file, documents_before, encoding, guess=guess, filters=chosen)
-            scanned, found = yield from _progress_in_all(scan, done, total)
-        except CorpusError as error:
-            if file.named:
-                raise
-            chosen.back_to(mark)
-            skipped.append(error)
-        else:
-            scans.append(scanned)
-            counts = _sum(counts, found)
-            documents_before += scanned.source.documents if file.format != "text" else 0
-        done += file.size()
+    scans, counts, skipped = yield from _scan_files(files, names, chosen, guess=guess)
     if not scans:
         raise CorpusError(f"No file in '{paths[0]}' can be used: {skipped[0].message}", hint=skipped[0].hint)
     if skipped:
         notes.append(f"{count_files(len(skipped))} skipped. {_join_first([e.message for e in skipped], ' ')}")
     corpus = _describe(_name_of(paths[0]), scans, counts, (*notes, *_notes_on(scans)))
-    if chosen.dropped:
-        said = f"The filters dropped {dropped_in_words(chosen.dropped, corpus.characters)}."
-        if not corpus.characters:
-            raise CorpusError(said, hint="Choose fewer filters, or wider ones.", field="filters")
-        corpus = replace(corpus, notes=(*corpus.notes, said))
-    corpus = replace(corpus, filters=chosen.names, dropped=chosen.dropped)
+    corpus = _with_filters(corpus, chosen)
     _require_usable(corpus)
     return corpus
 
@@ -191,6 +147,35 @@ def hold_out_first(corpus: Corpus, documents: int) -> Corpus:
     identity = json.dumps([corpus.content_hash, documents])
     content_hash = hashlib.sha256(identity.encode()).hexdigest()
     return replace(corpus, held_out=documents, content_hash=content_hash)
+
+
+def _scan_files(
+    files: Sequence[SourceFile], encodings: Sequence[str], filters: CorpusFilters, *, guess: bool
+) -> Generator[Progress, None, tuple[list[FileSummary], np.ndarray, list[CorpusError]]]:
+    """Read every file. Returns their summaries, the count of each code point in all of them, and why the
+    others were skipped. Raises CorpusError for a file that was named and cannot be used."""
+    total = sum(file.size() for file in files)
+    scans: list[FileSummary] = []
+    skipped: list[CorpusError] = []
+    counts = np.zeros(0, dtype=np.int64)
+    documents_before = done = 0
+    for number, file in enumerate(files):
+        mark = filters.mark()
+        try:
+            encoding = _encoding_for(number, len(files), encodings)
+            scan = scan_file(file, documents_before, encoding, guess=guess, filters=filters)
+            summary, counts_here = yield from _progress_in_all(scan, done, total)
+        except CorpusError as error:
+            if file.named:
+                raise
+            filters.back_to(mark)
+            skipped.append(error)
+        else:
+            scans.append(summary)
+            counts = _sum(counts, counts_here)
+            documents_before += summary.source.documents if file.format != "text" else 0
+        done += file.size()
+    return scans, counts, skipped
 
 
 def _encoding_for(number: int, files: int, names: Sequence[str]) -> str | None:
@@ -226,6 +211,17 @@ def _describe(name: str, scans: list[FileSummary], counts: np.ndarray, notes: tu
     )
 
 
+def _with_filters(corpus: Corpus, filters: CorpusFilters) -> Corpus:
+    """`corpus` with what its `filters` have dropped. Raises CorpusError where they left nothing."""
+    notes = corpus.notes
+    if filters.dropped:
+        note = f"The filters dropped {dropped_in_words(filters.dropped, corpus.characters)}."
+        if not corpus.characters:
+            raise CorpusError(note, hint="Choose fewer filters, or wider ones.", field="filters")
+        notes = (*notes, note)
+    return replace(corpus, notes=notes, filters=filters.names, dropped=filters.dropped)
+
+
 def _notes_on(scans: list[FileSummary]) -> Iterator[str]:
     if assumptions := [scanned.assumption for scanned in scans if scanned.assumption]:
         yield f"{_join_first(assumptions, ' ')} Where that is wrong, name the encoding: {{encoding=NAME}}"
@@ -251,96 +247,6 @@ def _require_usable(corpus: Corpus) -> None:
             "There is only one document, so none is left to measure on.",
             hint="Give several documents, or one long text as a .txt file.",
         )
-
-
-def _texts_of(source: Source, filters: CorpusFilters) -> Iterator[tuple[Split, Document]]:
-    """A plain text as two documents: before and after the split."""
-    text = _SplitText(source, filters)
-    if source.train_units:
-        yield "train", Document(pieces=text.before())
-    if source.train_units < source.characters:
-        yield "validation", Document(pieces=text.after())
-    if filters:  # they compare a text with all that came before, also with what nobody took
-        text.pass_over()
-
-
-def _whole_text(source: Source, filters: CorpusFilters) -> Iterator[str]:
-    read, reader = 0, TextReader(source.path, source.path.name, source.encoding)
-    for piece in _pieces(source, filters.kept_text(reader)):
-        read += len(piece)
-        yield piece
-    if read != source.characters:
-        raise _file_changed(source)
-
-
-class _SplitText:
-    """A plain text that is read once, in two parts."""
-
-    def __init__(self, source: Source, filters: CorpusFilters) -> None:
-        self.source = source
-        reader = TextReader(source.path, source.path.name, source.encoding)
-        self.pieces = _pieces(source, filters.kept_text(reader))
-        self.rest = ""
-        self.at = 0
-
-    def before(self) -> Iterator[str]:
-        """The pieces up to the split."""
-        while self.at < self.source.train_units:
-            piece = next(self.pieces, None)
-            if piece is None:
-                raise _file_changed(self.source)
-            cut = self.source.train_units - self.at
-            piece, self.rest = piece[:cut], piece[cut:]
-            self.at += len(piece)
-            yield piece
-
-    def after(self) -> Iterator[str]:
-        """The pieces from the split on; what is left before it is skipped."""
-        for _ in self.before():
-            pass
-        for piece in itertools.chain((self.rest,), self.pieces):
-            self.at += len(piece)
-            if piece:
-                yield piece
-        if self.at != self.source.characters:
-            raise _file_changed(self.source)
-
-    def pass_over(self) -> None:
-        """Read what is left, for nobody."""
-        for _ in self.pieces:
-            pass
-
-
-def _records_of(
-    source: Source, format: RecordFormat, filters: CorpusFilters
-) -> Iterator[tuple[Split, Document]]:
-    count = 0
-    for record in _pieces(source, RecordFile(source.path, source.path.name, format, source.encoding)):
-        if isinstance(record, BrokenRecord) or filters.dropped_document(record) is not None:
-            continue
-        split: Split = "train" if count < source.train_units else "validation"
-        yield split, _document(record)
-        count += 1
-    if count != source.documents:
-        raise _file_changed(source)
-
-
-def _document(record: str | tuple[Message, ...]) -> Document:
-    return Document(pieces=iter((record,))) if isinstance(record, str) else Document(messages=record)
-
-
-def _pieces(source: Source, reader: Iterable[_Result]) -> Iterator[_Result]:
-    """What a reader of that file gives. Raises CorpusError where the file has changed."""
-    try:
-        yield from reader
-    except NotDecodableError:
-        raise _file_changed(source) from None
-
-
-def _file_changed(source: Source) -> CorpusError:
-    return CorpusError(
-        f"'{source.path.name}' changed while it was being read.", hint="Run the command again."
-    )
 
 
 def _name_of(path: str | Path) -> str:

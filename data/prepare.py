@@ -17,8 +17,8 @@ import numpy as np
 
 from data.cache import CACHE_HINT, cache_lock
 from data.cache import cache_dir as cache_folder
-from data.corpus import Corpus, Kind, Split
-from data.document import Document
+from data.corpus import Corpus, Kind
+from data.document import Document, Split
 from data.errors import CorpusError
 from data.plain_file import UnreadableFileError, open_plain_file, read_plain_file
 from data.progress import Progress

@@ -1,6 +1,5 @@
 """One file of a corpus read once: what it holds, and what was assumed or left out."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,15 +16,10 @@ from data.jsonl import RECORD_FORMATS, BrokenRecord
 from data.other_formats import looks_like, refuse_documents
 from data.record_files import RecordFile
 from data.source_files import SourceFile
-from data.text_reader import (
-    Encoding,
-    NotDecodableError,
-    TextReader,
-    first_bytes,
-)
+from data.text_reader import Encoding, NotDecodableError, TextReader, first_bytes
+from data.text_statistics import TextStatistics
 
 _REPORTED_LINES = 5
-_COUNTED_TOGETHER = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,59 +64,82 @@ def scan_file(
 ) -> Generator[int, None, tuple[FileSummary, np.ndarray]]:
     """Read one file; yields the bytes read so far, and returns the summary and the count of each code point.
 
-    `encoding` is the one it was said to have; without it, a file that is not in the encoding it seemed to
-    have is read a second time, and must it not `guess` between two close encodings, it raises
+    `encoding` is the one that the user named. Without it, the encoding is detected, and the file may be read
+    a second time. `guess` says whether to choose between two close encodings; if not, they raise
     UnclearEncodingError. `documents_before` is the number of documents in the files of records before
     this one. Only what `filters` keep is counted. Raises CorpusError where there is nothing to use.
     """
-    filters = filters or CorpusFilters()
-    mark = filters.mark()
     head = b""
     if file.format not in TABLES:
         head = first_bytes(file.path, file.label)
         refuse_documents(head, file.label)
-    scan = _FileScan(file, encoding_of_head(head) if encoding is None else Encoding(encoding), filters)
-    assumption = ""
-    try:
-        yield from scan.run()
-    except NotDecodableError as error:
-        beyond_ascii = int(scan.statistics.character_counts()[128:].sum())
-        if encoding is None:
-            found, assumption = detect_encoding(
-                file.path, file.label, error.offset, beyond_ascii, guess=guess
-            )
-        else:
-            found = Encoding(encoding, "replace")
-            assumption = f"'{file.label}' is not all in {encoding} (byte {error.offset})"
-        filters.back_to(mark)
-        scan = _FileScan(file, found, filters)
-        yield from scan.run()
+    expected = encoding_of_head(head) if encoding is None else Encoding(encoding)
+    scan, assumption = yield from _read(
+        file, expected, filters or CorpusFilters(), is_named=encoding is not None, guess=guess
+    )
     scan.require_content()
     counts = scan.statistics.character_counts()
-    counted = bool(assumption)
-    if counted:
-        lost = int(counts[0xFFFD]) if len(counts) > 0xFFFD else 0
-        if encoding is not None and 3 * lost > counts[128:].sum():
-            raise CorpusError(
-                f"{assumption}: {lost} characters would be lost.",
-                hint="Name another encoding with {encoding}, or leave it out.",
-                field="encoding",
-            )
-        assumption += f", and {lost} broken characters became U+FFFD." if lost else "."
-    elif scan.encoding.name not in ("utf-8", "utf-8-sig") and encoding is None:
-        assumption = f"'{file.label}' is {scan.encoding.name.upper()} by its first bytes."
-    scanned = FileSummary(
+    summary = FileSummary(
         source=scan.source(documents_before),
         label=file.label,
         digest=scan.statistics.digest,
         text_bytes=scan.statistics.bytes,
         has_messages=scan.has_messages,
         converted_line_ends=scan.converted_line_ends,
-        assumption=assumption,
+        assumption=_assumption_sentence(assumption, scan, counts, is_named=encoding is not None),
         broken=scan.broken_sentence(),
-        remarks=" ".join(_remarks(scan, counts, head, already_counted=counted)),
+        remarks=" ".join(_remarks(scan, counts, head, already_counted=bool(assumption))),
     )
-    return scanned, counts
+    return summary, counts
+
+
+def _read(
+    file: SourceFile, expected: Encoding, filters: CorpusFilters, *, is_named: bool, guess: bool
+) -> Generator[int, None, tuple["_FileScan", str]]:
+    """Read `file` in the `expected` encoding. Where it is in another one, read it again. Returns the last
+    reading, and what was assumed for it, or ""."""
+    mark = filters.mark()
+    scan = _FileScan(file, expected, filters)
+    try:
+        yield from scan.run()
+        return scan, ""
+    except NotDecodableError as error:
+        if is_named:
+            encoding = Encoding(expected.name, "replace")
+            assumption = f"'{file.label}' is not all in {expected.name} (byte {error.offset})"
+        else:
+            beyond_ascii = int(scan.statistics.character_counts()[128:].sum())
+            encoding, assumption = detect_encoding(
+                file.path, file.label, error.offset, beyond_ascii, guess=guess
+            )
+    filters.back_to(mark)
+    scan = _FileScan(file, encoding, filters)
+    yield from scan.run()
+    return scan, assumption
+
+
+def _assumption_sentence(assumption: str, scan: "_FileScan", counts: np.ndarray, *, is_named: bool) -> str:
+    """What was assumed of the encoding and how many characters are broken in it, or "".
+
+    Raises CorpusError where a file loses more than a third of its characters beyond ASCII in the encoding
+    that was named.
+    """
+    if assumption:
+        lost = _count_of(0xFFFD, counts)
+        if is_named and 3 * lost > counts[128:].sum():
+            raise CorpusError(
+                f"{assumption}: {lost} characters would be lost.",
+                hint="Name another encoding with {encoding}, or leave it out.",
+                field="encoding",
+            )
+        return assumption + (f", and {lost} broken characters became U+FFFD." if lost else ".")
+    if scan.encoding.name not in ("utf-8", "utf-8-sig") and not is_named:
+        return f"'{scan.file.label}' is {scan.encoding.name.upper()} by its first bytes."
+    return ""
+
+
+def _count_of(code_point: int, counts: np.ndarray) -> int:
+    return int(counts[code_point]) if code_point < len(counts) else 0
 
 
 def _remarks(scan: "_FileScan", counts: np.ndarray, head: bytes, *, already_counted: bool) -> Iterator[str]:
@@ -131,7 +148,7 @@ def _remarks(scan: "_FileScan", counts: np.ndarray, head: bytes, *, already_coun
     kind = looks_like(head.decode(scan.encoding.name, "replace"))
     if kind and scan.file.format == "text":
         yield f"'{label}' looks like {kind}"
-    marks, broken = (int(counts[code]) if code < len(counts) else 0 for code in (0xFEFF, 0xFFFD))
+    marks, broken = _count_of(0xFEFF, counts), _count_of(0xFFFD, counts)
     if marks:
         yield f"Byte order marks within '{label}' are read as characters ({marks})."
     if scan.dropped_nuls:
@@ -222,6 +239,7 @@ class _FileScan:
                 self.statistics.add(message.content, f"{message.role}:{len(message.content)}:")
 
     def require_content(self) -> None:
+        """Raise CorpusError for a file that is empty, or most of whose records cannot be used."""
         usable = self.documents + self.dropped_documents
         if self.broken and not usable:
             first = self.broken[0]
@@ -238,6 +256,7 @@ class _FileScan:
             raise CorpusError(f"'{self.file.label}' is empty.", hint="Give a file with text in it.")
 
     def broken_sentence(self) -> str:
+        """Which records cannot be used and why, or "" where all can."""
         if not self.broken:
             return ""
         first = "; ".join(map(self._where, self.broken))
@@ -251,6 +270,7 @@ class _FileScan:
         return f"{'row' if self.file.format in TABLES else 'line'} {broken.line}: {broken.reason}"
 
     def source(self, documents_before: int) -> Source:
+        """The file as it was read. The last tenth of it is the validation part."""
         if self.file.format == "text":
             train_units = int(0.9 * self.statistics.characters)
         else:
@@ -265,53 +285,3 @@ class _FileScan:
             documents=self.documents,
             train_units=train_units,
         )
-
-
-class TextStatistics:
-    """Characters, bytes, character counts and a hash of text that comes in pieces; the text is not kept."""
-
-    def __init__(self) -> None:
-        self.characters = 0
-        self.bytes = 0
-        """In UTF-8, whatever the file's own encoding."""
-        self._hash = hashlib.sha256()
-        self._counts = np.zeros(128, dtype=np.int64)
-        self._waiting: list[str] = []
-        self._waiting_characters = 0
-
-    def add(self, text: str, frame: str = "") -> None:
-        """Count a text. `frame` is hashed and not counted: it tells where a part begins and what it is, so
-        that the same text in other parts has another hash."""
-        encoded = text.encode()
-        self._hash.update(frame.encode())
-        self._hash.update(encoded)
-        self.characters += len(text)
-        self.bytes += len(encoded)
-        self._waiting.append(text)
-        self._waiting_characters += len(text)
-        if self._waiting_characters >= _COUNTED_TOGETHER:
-            self._count()
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    def character_counts(self) -> np.ndarray:
-        """int64: how often each code point occurred, up to the highest that did (127 at least)."""
-        self._count()
-        return self._counts
-
-    def _count(self) -> None:
-        text = "".join(self._waiting)
-        self._waiting, self._waiting_characters = [], 0
-        codes = np.frombuffer(text.encode("ascii"), np.uint8) if text.isascii() else _code_points(text)
-        found = np.bincount(codes)
-        if len(found) > len(self._counts):
-            self._counts = np.concatenate(
-                (self._counts, np.zeros(len(found) - len(self._counts), dtype=np.int64))
-            )
-        self._counts[: len(found)] += found
-
-
-def _code_points(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.intp)

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from data.corpus import Corpus, Split
-from data.document import ROLES, Document
+from data.corpus import Corpus
+from data.document import ROLES, Document, Split
 from data.prepare import segments
 from data.progress import Progress
 from data.tokenizer import SPECIAL_TOKENS, Tokenizer

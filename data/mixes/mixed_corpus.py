@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from data.corpus import Corpus, Kind, Split, hold_out_first, scan_corpus
-from data.document import Document
+from data.corpus import Corpus, Kind, hold_out_first, scan_corpus
+from data.document import Document, Split
 from data.errors import CorpusError, UsageError
 from data.mixes.rows import has_rows
 from data.mixes.spec import PARTS, MixSource, MixSpec

@@ -10,9 +10,10 @@ from typing import Any, TextIO
 import numpy as np
 
 from data.document import Message
-from data.scan import Source, TextStatistics
+from data.scan import Source
 from data.storage import TEMPORARY_PREFIX, move_into_place, remove_entry
 from data.text_reader import Encoding
+from data.text_statistics import TextStatistics
 
 
 @dataclass(slots=True)

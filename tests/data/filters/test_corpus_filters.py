@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.bpe_tokenizer import train_bpe_tokenizer
-from data.corpus import Corpus, Split, open_corpus
+from data.corpus import Corpus, open_corpus
+from data.document import Split
 from data.errors import CorpusError
 from data.prepare import prepare
 from data.progress import result_of
