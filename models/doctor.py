@@ -159,18 +159,17 @@ def check_compiler(environment: Mapping[str, str]) -> Check:
 
 def check_kernels() -> Check:
     """Answers are written, and models trained on a CPU, by compiled code, which needs a C compiler once."""
-    from models.kernels.library import compiler_problem
+    from models.kernels.library import missing_library
 
-    problem = compiler_problem()
-    if problem is None:
+    missing = missing_library()
+    if missing is None:
         return Check("kernels", "compiled", "good")
-    remedy = (
-        "Choose a cache folder on another disk with RLM_CACHE_DIR."
-        if "the cache folder" in problem
-        else "Install a C compiler, such as gcc."
-    )
-    advice = f"All works without, and answers are written several times slower. {remedy}"
-    return Check("kernels", f"none, since {problem}", "note", advice)
+    remedies = {
+        "compiler": "Install a C compiler, such as gcc.",
+        "cache folder": "Choose a cache folder on another disk with RLM_CACHE_DIR.",
+    }
+    advice = f"All works without, and answers are written several times slower. {remedies[missing.cause]}"
+    return Check("kernels", f"none, since {missing.reason}", "note", advice)
 
 
 def check_cache() -> Check:

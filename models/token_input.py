@@ -21,7 +21,7 @@ class TokenInput(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        for name, table in self.tables().items():
+        for name, table in self.position_tables().items():
             self.register_buffer(name, table, persistent=False)
         if config.positions == "learned":
             self.position_embedding = nn.Embedding(config.context_length, config.d_model)
@@ -29,14 +29,19 @@ class TokenInput(nn.Module):
             nn.Embedding(config.vocab_size, config.d_model) for _ in range(config.ngram)
         )
 
-    def tables(self) -> dict[str, Tensor]:
+    @property
+    def wave_size(self) -> float:
+        """The largest value of sinusoidal positions. Architectures with small embeddings make it smaller."""
+        return 1.0
+
+    def position_tables(self) -> dict[str, Tensor]:
         """The buffers that follow from the configuration alone, by name. No file of weights holds them."""
         config = self.config
         if config.positions == "rotary":
             cos, sin = rotary_tables(config.d_model // config.n_heads, config.context_length)
             return {"cos": cos, "sin": sin}
         if config.positions == "sinusoidal":
-            return {"waves": sinusoidal_table(config.d_model, config.context_length)}
+            return {"waves": self.wave_size * sinusoidal_table(config.d_model, config.context_length)}
         return {}
 
     def input_modules(self) -> list[nn.Module]:

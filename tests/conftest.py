@@ -5,12 +5,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from data.cache import set_cache_dir
 from models.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from tests.data.mixes.four_tables import Tables
 
 STEP_S = 0.01
 """What every step of a training takes by its calibration."""
@@ -94,3 +98,11 @@ def _process_as_it_was() -> Iterator[None]:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> "Tables":
+    """Small data sets and a mix of them, written once for all tests of a process, which only read them."""
+    from tests.data.mixes.four_tables import write_tables
+
+    return write_tables(tmp_path_factory.mktemp("tables"))

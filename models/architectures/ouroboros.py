@@ -115,9 +115,9 @@ class Ouroboros(RecursiveLM):
     reasoning_cos: Tensor
     reasoning_sin: Tensor
 
-    def tables(self) -> dict[str, Tensor]:
+    def position_tables(self) -> dict[str, Tensor]:
         """Those of the text, and the rotation of the reasoning tokens."""
-        tables, config = super().tables(), self.config
+        tables, config = super().position_tables(), self.config
         if config.positions == "rotary":
             count = config.reasoning_tokens
             cos, sin = rotary_tables(config.d_model // config.n_heads, count, first=-count)

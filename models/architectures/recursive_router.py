@@ -32,7 +32,7 @@ from models.config import ModelConfig
 from models.depth import Depth
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
-from models.layers.initialise import initialise
+from models.layers.initialise import TIED_EMBEDDING_STD, initialise
 from models.layers.norm import BiasedLayerNorm
 from models.layers.router import (
     DenseKV,
@@ -117,7 +117,7 @@ class RecursiveRouter(RecursiveLM):
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         if config.router != "fixed":
             self.router = nn.Linear(width, MOST_PASSES + 1)
-        initialise(self, embedding_std=0.02 if config.tied else 1.0)
+        initialise(self, embedding_std=TIED_EMBEDDING_STD if config.tied else 1.0)
         if config.tied:
             self.head.weight = self.embedding.weight
         nn.init.normal_(self.head.weight, std=0.02)
@@ -127,11 +127,9 @@ class RecursiveRouter(RecursiveLM):
             nn.init.zeros_(self.router.bias)
             nn.init.ones_(self.router.bias[MOST_PASSES:])
 
-    def tables(self) -> dict[str, Tensor]:
-        tables = super().tables()
-        if self.config.tied and "waves" in tables:
-            tables["waves"] *= 0.02  # as small as the tokens
-        return tables
+    @property
+    def wave_size(self) -> float:
+        return TIED_EMBEDDING_STD if self.config.tied else 1.0
 
     @property
     def trained_depth(self) -> Depth:

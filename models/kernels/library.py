@@ -7,7 +7,9 @@ import os
 import platform
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from data.cache import cache_dir
 from data.errors import RlmError
@@ -35,8 +37,22 @@ _WHERE_KNOWN: tuple[list[str], ...] = (
 _PATIENCE_S = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class MissingLibrary:
+    """Why there is no compiled library."""
+
+    reason: str
+    """In words that follow "since"."""
+    cause: Literal["compiler", "cache folder"]
+    """What has to change for it."""
+
+
 class _NoLibraryError(Exception):
-    """Why there is none, in words that follow "since"."""
+    """There is none. The words of the reason follow "since"."""
+
+    def __init__(self, reason: str, cause: Literal["compiler", "cache folder"] = "compiler") -> None:
+        super().__init__(reason)
+        self.missing = MissingLibrary(reason, cause)
 
 
 def compiled_library() -> ctypes.CDLL | None:
@@ -44,17 +60,17 @@ def compiled_library() -> ctypes.CDLL | None:
     return _found()[0]
 
 
-def compiler_problem() -> str | None:
-    """Why `compiled_library` is None, in words that follow "since". None: it is there."""
+def missing_library() -> MissingLibrary | None:
+    """Why `compiled_library` is None, or None where it is there."""
     return _found()[1]
 
 
 @functools.cache
-def _found() -> tuple[ctypes.CDLL | None, str | None]:
+def _found() -> tuple[ctypes.CDLL | None, MissingLibrary | None]:
     try:
         return _load(), None
     except _NoLibraryError as error:
-        return None, str(error)
+        return None, error.missing
 
 
 def _load() -> ctypes.CDLL:
@@ -65,7 +81,7 @@ def _load() -> ctypes.CDLL:
         folder = cache_dir() / "compiled"
         folder.mkdir(exist_ok=True)
         if _is_barred(folder):
-            raise _NoLibraryError("no code may run from the cache folder")
+            raise _NoLibraryError("no code may run from the cache folder", "cache folder")
         path = folder / f"kernels-{_digest(compiler)}.so"
         if path.exists():
             try:
@@ -76,7 +92,7 @@ def _load() -> ctypes.CDLL:
         _compile(compiler, path)
         return _opened(path)
     except (RlmError, OSError) as error:
-        raise _NoLibraryError(f"the cache folder cannot hold it ({error})") from error
+        raise _NoLibraryError(f"the cache folder cannot hold it ({error})", "cache folder") from error
 
 
 def _is_barred(folder: Path) -> bool:

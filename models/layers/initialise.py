@@ -8,6 +8,9 @@ from torch.overrides import TorchFunctionMode
 
 from models.layers.block import Block
 
+TIED_EMBEDDING_STD = 0.02
+"""The standard deviation of a new embedding that is the head too."""
+
 
 def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
     """Draw every weight of `module`, for an architecture that norms its embedding.

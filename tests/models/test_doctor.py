@@ -8,6 +8,7 @@ from data.cache import set_cache_dir
 from models import doctor
 from models.doctor import check_cache, check_compiler, check_folder, check_kernels, check_threads
 from models.kernels import library
+from models.kernels.library import MissingLibrary
 
 
 def test_every_check_has_a_verdict(tmp_path: Path) -> None:
@@ -34,19 +35,19 @@ def test_a_full_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("problem", "remedy"),
+    ("missing", "remedy"),
     [
-        ("there is no C compiler", "Install a C compiler"),
-        ("no code may run from the cache folder", "RLM_CACHE_DIR"),
-        ("the cache folder cannot hold it (full)", "RLM_CACHE_DIR"),
+        (MissingLibrary("gcc for the cache folder fails", "compiler"), "Install a C compiler"),
+        (MissingLibrary("it cannot be written", "cache folder"), "RLM_CACHE_DIR"),
     ],
+    ids=lambda value: getattr(value, "cause", ""),
 )
 def test_without_kernels_answers_are_slower(
-    problem: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+    missing: MissingLibrary, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "_found", lambda: (None, problem))
+    monkeypatch.setattr(library, "_found", lambda: (None, missing))
     check = check_kernels()
-    assert check.verdict == "note" and check.found == f"none, since {problem}"
+    assert check.verdict == "note" and check.found == f"none, since {missing.reason}"
     assert remedy in check.advice
 
 

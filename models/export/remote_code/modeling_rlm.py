@@ -62,7 +62,7 @@ class RLMForCausalLM(PreTrainedModel, GenerationMixin):
     def _init_weights(self, module: nn.Module) -> None:
         """Compute the tables again that no file holds. Weights are drawn where the model is built."""
         if isinstance(module, RecursiveLM):
-            for name, table in module.tables().items():
+            for name, table in module.position_tables().items():
                 getattr(module, name).copy_(table)
 
     def get_input_embeddings(self) -> nn.Embedding:

@@ -34,8 +34,14 @@ def looked_up_again() -> bool:
     return library.compiled_library() is not None
 
 
+def assert_missing(reason: str, cause: str) -> None:
+    """There is no library, for a reason with these words."""
+    missing = library.missing_library()
+    assert missing is not None and reason in missing.reason and missing.cause == cause
+
+
 def test_it_is_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert library.compiled_library() is not None and library.compiler_problem() is None
+    assert library.compiled_library() is not None and library.missing_library() is None
     (kept,) = folder.iterdir()
     monkeypatch.setattr(library, "_compile", lambda *_: pytest.fail("it is there"))
     assert looked_up_again()
@@ -87,7 +93,7 @@ def test_without_a_compiler_that_works_there_is_none(
     if compiler:
         script(tmp_path / "cc", compiler)
     assert not looked_up_again()
-    assert told in (library.compiler_problem() or "")
+    assert_missing(told, "compiler")
     assert not folder.exists() or all(path.suffix == ".so" for path in folder.iterdir())
 
 
@@ -124,11 +130,11 @@ def test_nothing_is_compiled_where_no_code_may_run(folder: Path, monkeypatch) ->
     monkeypatch.setattr(os, "statvfs", lambda path: flags)
     monkeypatch.setattr(library, "_compile", lambda *_: pytest.fail("it would not load"))
     assert not looked_up_again()
-    assert "no code may run" in (library.compiler_problem() or "")
+    assert_missing("no code may run", "cache folder")
 
 
 def test_a_cache_that_cannot_be_written_leaves_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     set_cache_dir(tmp_path / "file" / "cache")
     assert not looked_up_again()
-    assert "the cache folder cannot hold it" in (library.compiler_problem() or "")
+    assert_missing("the cache folder cannot hold it", "cache folder")

@@ -36,7 +36,7 @@ from models.runs.run_report import describe_run, summary_rows
 from models.training.control import Control
 from models.training.text_task import TextTask
 from models.training.trainer import train
-from tests.data.mixes.four_tables import ALPHABETS, SHARES, Tables, write_tables
+from tests.data.mixes.four_tables import ALPHABETS, SHARES, Tables
 from tests.models.training.sessions import session_of
 from tests.models.training.test_kill import assert_same_end
 from tests.models.training.test_mix import go, new_mix_run
@@ -44,11 +44,6 @@ from tests.requests import train_request
 
 STEPS = 10
 LETTERS = {**ALPHABETS, "numbers": "0123456789"}
-
-
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    return write_tables(tmp_path_factory.mktemp("tables"))
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,11 @@ from models.runs.run_config import Calibration
 from models.runs.run_report import describe_run
 from models.training.control import Control
 from models.training.trainer import train
-from tests.data.mixes.four_tables import ALPHABETS, SHARES, Tables, write_tables
+from tests.data.mixes.four_tables import ALPHABETS, SHARES, Tables
 from tests.models.training.test_kill import assert_same_end
 from tests.requests import SAME_EVERYWHERE, train_request
 
 STEPS = 10
-
-
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    return write_tables(tmp_path_factory.mktemp("tables"))
 
 
 @pytest.fixture(scope="module")
