@@ -10,17 +10,15 @@
 
 #include "exponential.h"
 #include "highest.h"
+#include "lanes.h"
 #include "lines.h"
 
-#ifdef __AVX512F__ /* so many sums as fit in the registers: TILE rows of two panels of LANES numbers */
-enum { LANES = 16, TILE = 8 };
-#else
-enum { LANES = 8, TILE = 4 };
-#endif
+enum { PANEL = LANES > 8 ? LANES : 8 }; /* numbers that are computed together: two instructions of 4, or one */
+enum { TILE = PANEL / 2 }; /* rows: the sums of so many, in two panels, fit in the registers */
 enum { BLOCK = 32 }; /* queries whose scores are there at the same time */
 enum { OUT, QUERIES, KEYS, VALUES, OF_QUERIES, OF_KEYS, OF_VALUES }; /* an array of strides: OUT is of its gradient too */
 
-typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef float panel __attribute__((vector_size(4 * PANEL), aligned(4), may_alias));
 
 /* A tensor as it lies in memory: strides of rows, heads and tokens, in elements. */
 typedef struct {
@@ -43,18 +41,18 @@ static inline int64_t place(const strides *in, int64_t head, const sizes *of) {
 static inline __attribute__((always_inline)) void tile(float *restrict y, int64_t y_stride, const float *restrict x,
                                                        int64_t x_row, int64_t x_step, const float *restrict w,
                                                        int64_t w_stride, int64_t k, int panels, int add) {
-    lanes sums[TILE][2];
+    panel sums[TILE][2];
     for (int r = 0; r < TILE; r++)
         for (int p = 0; p < panels; p++)
-            sums[r][p] = add ? *(const lanes *)(y + r * y_stride + p * LANES) : (lanes){0};
+            sums[r][p] = add ? *(const panel *)(y + r * y_stride + p * PANEL) : (panel){0};
     for (int64_t i = 0; i < k; i++) {
-        lanes weights[2];
-        for (int p = 0; p < panels; p++) weights[p] = *(const lanes *)(w + i * w_stride + p * LANES);
+        panel weights[2];
+        for (int p = 0; p < panels; p++) weights[p] = *(const panel *)(w + i * w_stride + p * PANEL);
         for (int r = 0; r < TILE; r++)
             for (int p = 0; p < panels; p++) sums[r][p] += weights[p] * x[r * x_row + i * x_step];
     }
     for (int r = 0; r < TILE; r++)
-        for (int p = 0; p < panels; p++) *(lanes *)(y + r * y_stride + p * LANES) = sums[r][p];
+        for (int p = 0; p < panels; p++) *(panel *)(y + r * y_stride + p * PANEL) = sums[r][p];
 }
 
 /* TILE rows of y (TILE, n) = x (TILE, k) times w (k, n), or that much more. n is a number of whole panels. */
@@ -62,11 +60,11 @@ static void multiply(float *restrict y, int64_t y_stride, const float *restrict 
                      const float *restrict w, int64_t w_stride, int64_t k, int64_t n, int add) {
     int64_t at = 0;
     if (add) {
-        for (; at + 2 * LANES <= n; at += 2 * LANES) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 2, 1);
-        for (; at < n; at += LANES) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 1, 1);
+        for (; at + 2 * PANEL <= n; at += 2 * PANEL) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 2, 1);
+        for (; at < n; at += PANEL) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 1, 1);
     } else {
-        for (; at + 2 * LANES <= n; at += 2 * LANES) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 2, 0);
-        for (; at < n; at += LANES) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 1, 0);
+        for (; at + 2 * PANEL <= n; at += 2 * PANEL) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 2, 0);
+        for (; at < n; at += PANEL) tile(y + at, y_stride, x, x_row, x_step, w + at, w_stride, k, 1, 0);
     }
 }
 
@@ -95,9 +93,9 @@ static void save_tokens(void *to, const strides *in, int64_t head, int64_t first
 
 /* (length, wide) as (wide, length). */
 static void transpose(float *restrict to, const float *restrict from, const sizes *of) {
-    for (int64_t t = 0; t < of->length; t += LANES)
+    for (int64_t t = 0; t < of->length; t += PANEL)
         for (int64_t i = 0; i < of->wide; i++)
-            for (int64_t l = 0; l < LANES; l++) to[i * of->length + t + l] = from[(t + l) * of->wide + i];
+            for (int64_t l = 0; l < PANEL; l++) to[i * of->length + t + l] = from[(t + l) * of->wide + i];
 }
 
 /* How many keys a query sees. */
@@ -108,18 +106,18 @@ static inline int64_t seen_by(int64_t query, const sizes *of) {
 
 /* That of the TILE queries from `query` on together, in whole panels. */
 static inline int64_t seen_by_tile(int64_t query, const sizes *of) {
-    return up_to(seen_by(query + TILE - 1, of), LANES);
+    return up_to(seen_by(query + TILE - 1, of), PANEL);
 }
 
-static inline float sum_of(lanes all) {
+static inline float sum_of(panel all) {
     float sum = 0;
-    for (int l = 0; l < LANES; l++) sum += all[l];
+    for (int l = 0; l < PANEL; l++) sum += all[l];
     return sum;
 }
 
 /* (line - most) * factor, to e to the power of it. */
 static inline void to_powers(float *line, float most, float factor) {
-    for (int l = 0; l < LANES; l++) line[l] = exponential((line[l] - most) * factor);
+    for (int l = 0; l < PANEL; l++) line[l] = exponential((line[l] - most) * factor);
 }
 
 /* The scores of a query over n keys, of which it sees `seen`, become e to the power of (score - most) * factor.
@@ -127,10 +125,10 @@ static inline void to_powers(float *line, float most, float factor) {
 static float exponentials(float *restrict line, int64_t seen, int64_t n, float factor, float *sum) {
     for (int64_t i = seen; i < n; i++) line[i] = -INFINITY;
     float most = highest_of(line, n);
-    lanes sums = {0};
-    for (int64_t i = 0; i < n; i += LANES) to_powers(line + i, most, factor);
+    panel sums = {0};
+    for (int64_t i = 0; i < n; i += PANEL) to_powers(line + i, most, factor);
     for (int64_t i = seen; i < n; i++) line[i] = 0;
-    for (int64_t i = 0; i < n; i += LANES) sums += *(const lanes *)(line + i);
+    for (int64_t i = 0; i < n; i += PANEL) sums += *(const panel *)(line + i);
     *sum = sum_of(sums);
     return most;
 }
@@ -170,18 +168,18 @@ static void attend(void *out, const void *q, const void *k, const void *v, float
 /* Scores to shares, and the gradients of these shares to those of the products of queries and keys. */
 static void through_softmax(float *restrict scores, float *restrict gradient, int64_t seen, int64_t n, float factor,
                             float most, float share) {
-    lanes products = {0};
-    for (int64_t i = 0; i < n; i += LANES) to_powers(scores + i, most, factor);
+    panel products = {0};
+    for (int64_t i = 0; i < n; i += PANEL) to_powers(scores + i, most, factor);
     for (int64_t i = seen; i < n; i++) scores[i] = 0;
-    for (int64_t i = 0; i < n; i += LANES) {
-        lanes *these = (lanes *)(scores + i);
+    for (int64_t i = 0; i < n; i += PANEL) {
+        panel *these = (panel *)(scores + i);
         *these *= share;
-        products += *these * *(const lanes *)(gradient + i);
+        products += *these * *(const panel *)(gradient + i);
     }
     float product = sum_of(products);
-    for (int64_t i = 0; i < n; i += LANES) {
-        lanes *of = (lanes *)(gradient + i);
-        *of = *(const lanes *)(scores + i) * (*of - product) * factor;
+    for (int64_t i = 0; i < n; i += PANEL) {
+        panel *of = (panel *)(gradient + i);
+        *of = *(const panel *)(scores + i) * (*of - product) * factor;
     }
 }
 
@@ -231,7 +229,7 @@ static void attend_gradient(void *of_q, void *of_k, void *of_v, const void *g, c
 
 static sizes sizes_of(int64_t rows, int64_t heads, int64_t queries, int64_t keys, int64_t width, float factor,
                       int format) {
-    return (sizes){rows, heads, queries, keys, width, up_to(width, LANES), up_to(keys, LANES), factor, format};
+    return (sizes){rows, heads, queries, keys, width, up_to(width, PANEL), up_to(keys, PANEL), factor, format};
 }
 
 /* in: strides (4, 3). norms (rows, heads, queries, 2): the largest score of each query, and its divisor's inverse.

@@ -52,7 +52,8 @@ void rlm_heads(void *const *out, float *scales, const void *x, const float *bias
             for (int64_t head = 0; head < heads; head++) {
                 load_with_bias(line, x, bias, at, part * heads + head, of);
                 if (part < of->rotated && scales) {
-                    float scale = scales[(at * of->rotated + part) * heads + head] = scale_of(line, width, of->epsilon);
+                    float scale = scales[(at * of->rotated + part) * heads + head] =
+                        inverse_rms(line, width, of->epsilon);
                     for (int64_t i = 0; i < width; i++) line[i] *= scale;
                     for (int64_t i = 0; gain && i < width; i++) line[i] *= gain[i];
                 }
@@ -85,7 +86,7 @@ void rlm_heads_gradient(void *of_x, float *of_bias, float *of_gain, const void *
                             of_gain[at * width + i] += gradient[i] * line[i] * scale;
                             gradient[i] *= gain[i];
                         }
-                        through_norm(gradient, line, width, scale);
+                        through_rms_norm(gradient, line, width, scale);
                     }
                     for (int64_t i = 0; bias && i < width; i++) of_bias[at * all + here * width + i] += gradient[i];
                     save(of_x, r * all + here * width, gradient, width, of->format);

@@ -12,7 +12,7 @@ void rlm_norm(void *out, int out_format, float *scales, const void *x, int forma
     LINES(lines) {
         float line[width];
         load(line, x, at * width, width, format);
-        float scale = scales[at] = scale_of(line, width, epsilon);
+        float scale = scales[at] = inverse_rms(line, width, epsilon);
         if (gain)
             for (int64_t i = 0; i < width; i++) line[i] *= scale * gain[i];
         else
@@ -35,7 +35,7 @@ void rlm_norm_gradient(void *of_x, float *of_gain, const void *g, int g_format, 
                     of_gain[at * width + i] += gradient[i] * line[i] * scales[r];
                     gradient[i] *= gain[i];
                 }
-            through_norm(gradient, line, width, scales[r]);
+            through_rms_norm(gradient, line, width, scales[r]);
             save(of_x, r * width, gradient, width, format);
         }
     }

@@ -2,20 +2,10 @@
 
 #include <stdint.h>
 
+#include "lanes.h"
+
 #define SIZES 5
 #define LEAST_WORK (1 << 19) /* multiplications that are worth another thread */
-
-/* Numbers that one instruction computes, unless the compiler is told another number. */
-#ifndef LANES
-#if defined(__AVX512F__)
-#define LANES 16
-#elif defined(__AVX__)
-#define LANES 8
-#else
-#define LANES 4
-#endif
-#endif
-typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 typedef struct {
     char *data;

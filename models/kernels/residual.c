@@ -3,11 +3,11 @@
    residual.py has the formulas. States and changes are lines of float32 or bfloat16 numbers; every sum is in float32.
    A pointer to something that there is not is NULL. */
 
-#include <math.h>
 #include <stddef.h>
 
 #include "dropout.h"
 #include "lines.h"
+#include "rms.h"
 
 typedef struct {
     int64_t lines, width;
@@ -25,7 +25,7 @@ void rlm_residual(void *sum, void *normed, void *normed_wide, float *scales, con
                   const float *y_bias, const float *gain, const float *bias, const residual *of, int threads) {
     int64_t width = of->width;
     LINES(of->lines) {
-        float line[width], change[width], mean = 0, squares = 0;
+        float line[width], change[width], mean = 0;
         load(line, x, at * width, width, of->format);
         if (y) {
             load(change, y, at * width, width, of->change_format);
@@ -44,8 +44,7 @@ void rlm_residual(void *sum, void *normed, void *normed_wide, float *scales, con
             mean /= width;
             for (int64_t i = 0; i < width; i++) line[i] -= mean;
         }
-        for (int64_t i = 0; i < width; i++) squares += line[i] * line[i];
-        float scale = 1.0f / sqrtf(squares / width + of->epsilon);
+        float scale = inverse_rms(line, width, of->epsilon);
         scales[2 * at] = mean, scales[2 * at + 1] = scale;
         for (int64_t i = 0; i < width; i++) line[i] *= scale;
         if (gain)
@@ -58,9 +57,9 @@ void rlm_residual(void *sum, void *normed, void *normed_wide, float *scales, con
 }
 
 /* Adds the gradient of the norm of a line to that of the line itself, and to those of gain and bias. */
-static inline void through_norm(float *restrict gradient, float *restrict of_normed, float *restrict line,
-                                const float *scales, const float *gain, float *of_gain, float *of_bias,
-                                const residual *of) {
+static inline void add_through_norm(float *restrict gradient, float *restrict of_normed, float *restrict line,
+                                    const float *scales, const float *gain, float *of_gain, float *of_bias,
+                                    const residual *of) {
     int64_t width = of->width;
     float mean = scales[0], scale = scales[1], product = 0, sum = 0;
     for (int64_t i = 0; i < width; i++) line[i] = (line[i] - mean) * scale;
@@ -104,7 +103,7 @@ void rlm_residual_gradient(void *of_x, void *of_y, float *of_all, const void *g,
                     for (int64_t i = 0; i < width; i++) of_normed[i] += more[i];
                 }
                 if (scales)
-                    through_norm(gradient, of_normed, line, scales + 2 * r, gain, of_gain, bias ? of_bias : NULL, of);
+                    add_through_norm(gradient, of_normed, line, scales + 2 * r, gain, of_gain, bias ? of_bias : NULL, of);
                 else
                     for (int64_t i = 0; i < width; i++) gradient[i] += of_normed[i];
             }

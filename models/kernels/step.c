@@ -9,6 +9,7 @@
 
 #include "exponential.h"
 #include "operation.h"
+#include "rms.h"
 
 /* Call BODY for every line of the innermost dimension, with the pointers o, a, b and c of its first elements. */
 #define EACH_LINE(...)                                                                                        \
@@ -29,9 +30,7 @@
 static void rms_norm(const operation *op) {
     int64_t n = op->sizes[4];
     EACH_LINE({
-        float squares = 0;
-        for (int64_t i = 0; i < n; i++) squares += a[i] * a[i];
-        float scale = 1.0f / sqrtf(squares / n + op->value);
+        float scale = inverse_rms(a, n, op->value);
         if (op->b.data)
             for (int64_t i = 0; i < n; i++) o[i] = a[i] * scale * b[i];
         else
