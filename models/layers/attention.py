@@ -101,20 +101,25 @@ class Attention(nn.Module):
 
     def _attend(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         """The outputs of all heads, (B, T, D)."""
-        fuses = (context.cache is None or context.cache.only_trains) and can_fuse(x)
-        qkv = F.linear(x, self.qkv.weight) if fuses else self.qkv(x)
-        if fuses and can_fuse(qkv):
-            epsilon = EPSILON if self.qk_norm else None
-            q, k, v = fused_heads(
-                qkv, self.n_heads, context.cos, context.sin, epsilon, bias=self.qkv.bias
-            )  # (B, H, T, K) each
-            if context.cache is not None:
-                k, v = context.cache.update(slot, k, v)
+        if (context.cache is None or context.cache.only_trains) and can_fuse(x):
+            q, k, v = self._heads_in_training(x, context, slot)
         else:
-            qkv = qkv if self.qkv.bias is None or not fuses else qkv + self.qkv.bias.to(qkv.dtype)
-            q, k, v = self._heads(qkv, context, slot)
+            q, k, v = self._heads(self.qkv(x), context, slot)
         y = attend(q, k, v, context.mask, causal=context.causal)  # (B, H, T, K)
         return y.transpose(1, 2).reshape(x.shape)
+
+    def _heads_in_training(
+        self, x: Tensor, context: AttentionContext, slot: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_heads`, of `x` (B, T, D): by compiled code where it knows the number format of products."""
+        qkv, bias = F.linear(x, self.qkv.weight), self.qkv.bias  # (B, T, 3 * D), (3 * D,)
+        if not can_fuse(qkv):
+            return self._heads(qkv if bias is None else qkv + bias.to(qkv.dtype), context, slot)
+        epsilon = EPSILON if self.qk_norm else None
+        q, k, v = fused_heads(qkv, self.n_heads, context.cos, context.sin, epsilon, bias=bias)
+        if context.cache is not None:
+            k, v = context.cache.update(slot, k, v)  # (B, H, S, K)
+        return q, k, v
 
     def _heads(self, qkv: Tensor, context: AttentionContext, slot: int) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, H, T, K), and keys and values (B, H, S, K), of `qkv` (B, T, 3 * D)."""

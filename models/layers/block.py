@@ -88,12 +88,13 @@ class PreNormBlock(Block):
 
     def forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
         if self.fuses(x):
-            return self._in_few_passes(x, context, slot)
+            return self._fused_forward(x, context, slot)
         x = self.added(x, self.attention(self.attention_norm(x), context, slot))
         return self.added(x, self.feed_forward(self.feed_forward_norm(x)))
 
-    def _in_few_passes(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
-        """What `forward` computes, with sums and norms together."""
+    def _fused_forward(self, x: Tensor, context: AttentionContext, slot: int) -> Tensor:
+        """What `forward` computes. Compiled code takes each sum, with bias and dropout, and the norm after it
+        in one pass over memory."""
         dtype = format_of_products(x)
         x, normed = with_norm(x, self.attention_norm.compiled(), dtype)
         change, bias = before_bias(self.attention, normed, context, slot)

@@ -55,7 +55,7 @@ class LatentAttention(nn.Module):
         batch, length, width = x.shape
         q = self.q_up(self.q_down(x))  # (B, T, D)
         if context.cache is None and can_fuse(x, q):
-            y = self._in_few_passes(q, x, context, slot)  # (B, H, T, K)
+            y = self._fused_attend(q, x, context, slot)  # (B, H, T, K)
             return self.out(y.transpose(1, 2).reshape(batch, length, width))
         q = self.q_norm(self._by_head(q))  # (B, T, H, K)
         if context.cos is not None and context.sin is not None:
@@ -70,7 +70,7 @@ class LatentAttention(nn.Module):
             y = attend(q.transpose(1, 2), k, v, mask, causal=context.causal)  # (B, H, T, K)
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
 
-    def _in_few_passes(self, q: Tensor, x: Tensor, context: LatentContext, slot: int) -> Tensor:
+    def _fused_attend(self, q: Tensor, x: Tensor, context: LatentContext, slot: int) -> Tensor:
         """The outputs (B, H, T, K) of all heads for queries `q` (B, T, D), which are neither normed nor
         rotated: compiled code does so."""
         kv = self.kv_up(self._latents(x, context, slot))  # (B, P + S, 2 * D)

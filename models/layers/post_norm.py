@@ -40,7 +40,7 @@ class PostNormBlock(Block):
         if self.fuses(x):
             norm = Norm(None, None, centred=False, epsilon=EPSILON)
             x, copy = for_products(x)
-            return self.through_gate(x, _in_few_passes(self, norm, norm, x, copy, context, slot))
+            return self.through_gate(x, _fused_forward(self, norm, norm, x, copy, context, slot))
         middle = rms_norm(self.added(x, self.attention(x, context, slot)))
         return self.through_gate(x, rms_norm(self.added(middle, self.feed_forward(middle))))
 
@@ -65,16 +65,17 @@ class RecursiveBlock(Block):
         if self.fuses(x):
             x, copy = for_products(x) if copy is None else (x, copy)
             norms = self.attention_norm.compiled(), self.feed_forward_norm.compiled()
-            return self.through_gate(x, _in_few_passes(self, *norms, x, copy, context, slot))
+            return self.through_gate(x, _fused_forward(self, *norms, x, copy, context, slot))
         middle = self.attention_norm(self.added(x, self.attention(x, context, slot)))
         changed = self.feed_forward_norm(self.added(middle, self.feed_forward(middle)))
         return self.through_gate(x, changed)
 
 
-def _in_few_passes(
+def _fused_forward(
     block: Block, first: Norm, second: Norm, x: Tensor, copy: Tensor, context: AttentionContext, slot: int
 ) -> Tensor:
-    """The output (B, T, D) of a block before its gate, with sums and norms together."""
+    """The output (B, T, D) of a block before its gate. Compiled code takes each sum and the norm after it in
+    one pass over memory. `copy` is `x` in the number format of matrix products."""
     change, bias = before_bias(block.attention, copy, context, slot)
     middle, normed = add_then_norm(x, change, bias, block.share, first, format_of_products(x))
     change, bias = before_bias(block.feed_forward, normed)
