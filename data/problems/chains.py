@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from data.problems.problem import ANSWER_MARK, NO_LABEL, Problem, ProblemTask, characters_of
 
-_PROBLEM = re.compile(r"((?:[a-zA-Z]=[a-zA-Z0-9] )+)\?([a-zA-Z])=?")
-_DEFINITION = re.compile(r"([a-zA-Z])=([a-zA-Z0-9])")
+_PROBLEM = re.compile(r"((?:[a-z]=[a-z0-9] )+)\?([a-z])=?")
+_DEFINITION = re.compile(r"([a-z])=([a-z0-9])")
 CHAINS = 3
 """Chains of a problem, all of the same length and with different numbers: without following one, a guess is
 right one time in three."""
@@ -20,16 +20,16 @@ class Chains(ProblemTask):
     unit: ClassVar[str] = "hop"
     about: ClassVar[str] = "the value of a variable"
     example: ClassVar[str] = '"a=3 b=a q=7 c=b ?c"'
-    hardest: ClassVar[int] = len(string.ascii_letters) // CHAINS
+    hardest: ClassVar[int] = len(string.ascii_lowercase) // CHAINS
     pace: ClassVar[int] = 5000
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     @property
     def alphabet(self) -> str:
-        return characters_of((string.ascii_letters, string.digits, "= ?"))
+        return characters_of((string.ascii_lowercase, string.digits, "= ?"))
 
     def make(self, draw: random.Random, difficulty: int) -> Problem:
-        names = iter(draw.sample(string.ascii_letters, CHAINS * difficulty))
+        names = iter(draw.sample(string.ascii_lowercase, CHAINS * difficulty))
         ends = draw.sample(string.digits, CHAINS)
         order = [chain for chain in range(CHAINS) for _ in range(difficulty)]
         draw.shuffle(order)

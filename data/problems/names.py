@@ -10,8 +10,8 @@ from data.problems.sums import Sums
 
 TASK_NAMES = (*(f"compose:s{n}" for n in SIZES), "chains", "sums", "listops")
 """Each may be followed by a colon and the greatest difficulty in training."""
-_USUAL_MOST = {"chains": 6, "sums": 4, "listops": 4}
-_USUAL_FACTORS = 12
+_USUAL_FACTORS, _USUAL_MOST = 12, 4
+"""The greatest difficulty in training where none is named: of compose, and of the others."""
 
 
 def open_task(name: str) -> ProblemTask:
@@ -32,7 +32,7 @@ def open_task(name: str) -> ProblemTask:
 
 def _difficulty(name: str, known: str) -> int:
     if name == known:
-        return _USUAL_MOST.get(known, _USUAL_FACTORS)
+        return _USUAL_FACTORS if known.startswith("compose:") else _USUAL_MOST
     number = name.removeprefix(f"{known}:")
     if not (number.isascii() and number.isdecimal()) or len(number) > 6:
         raise UsageError(

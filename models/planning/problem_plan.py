@@ -1,11 +1,12 @@
 """From a request for problems to a plan: nothing is written until it starts."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.errors import UsageError
+from data.problems.chains import Chains
 from data.problems.names import open_task
 from data.problems.problem import ProblemTask
 from data.problems.sampler import tokenizer_of
@@ -31,6 +32,8 @@ from models.settings import Settings, from_dict
 DEFAULT_MINUTES = 2.0
 _SHAPE: Settings = {"d_model": 64, "n_heads": 4, "ngram": 2}
 """What suits every architecture; what suits one in particular is its `problem_shape`."""
+_SHAPE_FOR: Mapping[type[ProblemTask], Settings] = {Chains: {"n_heads": 2}}
+"""What a task needs besides. Names are found by their letters: with heads of 16 numbers, only one hop is learned."""
 _TRAINING: Settings = {"batch_size": 64, "number_format": "float32"}
 _ONLY_FOR_TEXT = ("tokenizer", "encoding", "filters", "count", "model.vocab_size", "model.context_length")
 
@@ -154,6 +157,7 @@ def plan_problems(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     model = model_config(
         {
             **_SHAPE,
+            **_SHAPE_FOR.get(type(problems), {}),
             **config_type(shape["architecture"]).problem_shape,
             **shape,
             "vocab_size": tokenizer.vocab_size,

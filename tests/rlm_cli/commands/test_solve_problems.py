@@ -120,6 +120,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     [
         ("compose:s3:1", ("permutations, 1 factor\n", "1 and 2 factors, held out from 3 up")),
         ("chains:2", ("1 to 2 hops", "1, 2, 3 and 4 hops, held out")),
+        ("chains", ("1 to 4 hops", "1, 2, 3, 4, 6 and 8 hops, held out")),
     ],
 )
 def test_a_plan_says_what_is_held_out(
@@ -128,6 +129,14 @@ def test_a_plan_says_what_is_held_out(
     assert main(["train", "--task", task, "--dry-run", *TINY]) == 0
     out = capsys.readouterr().out
     assert all(one in out for one in words)
+
+
+@pytest.mark.parametrize(("task", "heads"), [("chains", 2), ("compose:s3", 4), ("listops", 4)])
+def test_a_plan_has_heads_that_suit_the_task(
+    capsys: pytest.CaptureFixture[str], task: str, heads: int
+) -> None:
+    assert main(["train", "--task", task, "--dry-run", "--device", "cpu"]) == 0
+    assert f"width 64, {heads} heads" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
