@@ -32,8 +32,9 @@ from models.settings import Settings, from_dict
 DEFAULT_MINUTES = 2.0
 _SHAPE: Settings = {"d_model": 64, "n_heads": 4, "ngram": 2}
 """What suits every architecture; what suits one in particular is its `problem_shape`."""
-_SHAPE_FOR: Mapping[type[ProblemTask], Settings] = {Chains: {"n_heads": 2}}
-"""What a task needs besides. Names are found by their letters: with heads of 16 numbers, only one hop is learned."""
+_SHAPE_FOR: Mapping[type[ProblemTask], Settings] = {Chains: {"d_model": 96, "n_heads": 3}}
+"""What a task needs besides. Names are found by their letters, which takes wide heads: with heads of 16
+numbers a model learns one hop, and no more."""
 _TRAINING: Settings = {"batch_size": 64, "number_format": "float32"}
 _ONLY_FOR_TEXT = ("tokenizer", "encoding", "filters", "count", "model.vocab_size", "model.context_length")
 

@@ -131,12 +131,15 @@ def test_a_plan_says_what_is_held_out(
     assert all(one in out for one in words)
 
 
-@pytest.mark.parametrize(("task", "heads"), [("chains", 2), ("compose:s3", 4), ("listops", 4)])
-def test_a_plan_has_heads_that_suit_the_task(
-    capsys: pytest.CaptureFixture[str], task: str, heads: int
+@pytest.mark.parametrize(
+    ("task", "shape"),
+    [("chains", "width 96, 3 heads"), ("compose:s3", "width 64, 4 heads"), ("sums", "width 64, 4 heads")],
+)
+def test_a_plan_has_a_shape_that_suits_the_task(
+    capsys: pytest.CaptureFixture[str], task: str, shape: str
 ) -> None:
     assert main(["train", "--task", task, "--dry-run", "--device", "cpu"]) == 0
-    assert f"width 64, {heads} heads" in capsys.readouterr().out
+    assert shape in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
