@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
     from models.depth import Depth
     from models.layers.kv_cache import KVCache
-    from models.native.recorder import Packed
+    from models.native.recording import Packed
     from models.recursive_lm import RecursiveLM
 
 MAX_ROWS = 16

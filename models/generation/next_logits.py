@@ -17,7 +17,7 @@ from models.native.recorded_cache import UnrecordableError
 if TYPE_CHECKING:
     from models.depth import Depth
     from models.layers.kv_cache import KVCache
-    from models.native.recorder import Packed
+    from models.native.recording import Packed
     from models.recursive_lm import RecursiveLM
 
 MOST_ROWS = 16

@@ -14,7 +14,8 @@ from models.layers.block import Block
 from models.layers.kv_cache import KVCache
 from models.native.operations import Operation, State
 from models.native.recorded_cache import RecordedCache, UnrecordableError
-from models.native.recorder import Packed, Recorder
+from models.native.recorder import Recorder
+from models.native.recording import Packed
 from models.recursive_lm import RecursiveLM
 
 Step = Callable[..., None]
@@ -30,9 +31,8 @@ def native_step() -> Step | None:
     step.argtypes, step.restype = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None
     size.argtypes, size.restype = [], ctypes.c_int64
     found: Step = step
-    return (
-        found if size() == ctypes.sizeof(Operation) else None
-    )  # else structures are laid out in another way
+    # None where structures are laid out in another way.
+    return found if size() == ctypes.sizeof(Operation) else None
 
 
 class NativeStep:
@@ -63,12 +63,13 @@ class NativeStep:
             with recorder:
                 output = model(recent[:, -1:], depth=depth, cache=RecordedCache(recent, places))
             self._logits = output.logits[:, -1].numpy()
-        if recorder.depends(output.passes):
+        recording = recorder.recording
+        if recording.depends(output.passes):
             raise UnrecordableError("passes that depend on the token")
         self.passes: list[float] = output.passes[:, -1].tolist()
         """Of each row's new token."""
         self._step = step
-        self._operations = (Operation * len(recorder.operations))(*recorder.operations)
+        self._operations = (Operation * len(recording.operations))(*recording.operations)
         self._tokens, self._pads = (ctypes.c_int64 * rows)(), pads
         self._state = State(
             pads=pads.data_ptr(),
@@ -80,13 +81,13 @@ class NativeStep:
             places=places.data_ptr(),
         )
         self._arguments = (
-            ctypes.addressof(self._operations), len(recorder.operations), ctypes.addressof(self._state)
+            ctypes.addressof(self._operations), len(recording.operations), ctypes.addressof(self._state)
         )  # fmt: skip
         self._keys: Tensor | None = None
         self._ids: Tensor | None = None
         self._padding: Tensor | None = None
         self._scores = np.empty((self._state.threads, 0), np.float32)
-        self._recorder = recorder  # the operations hold only addresses
+        self._recording = recording  # the operations hold only addresses
         self._inputs = recent, places
 
     def logits(self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None) -> np.ndarray:

@@ -9,7 +9,7 @@ from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import Depth
 from models.native.native_step import NativeStep, native_step
 from models.native.recorded_cache import UnrecordableError
-from models.native.recorder import Packed
+from models.native.recording import Packed
 from models.recursive_lm import RecursiveLM
 
 STEP = native_step()

@@ -44,7 +44,7 @@ def test_it_repeats_what_torch_computes(name: str, seed: int, scale: float) -> N
     with Recorder((x,), {}) as recorder:
         found = computed(x)
     x.copy_(torch.randn(3, 7, generator=torch.Generator().manual_seed(seed)) * scale)
-    operations = (Operation * len(recorder.operations))(*recorder.operations)
+    operations = (Operation * len(recorder.recording.operations))(*recorder.recording.operations)
     STEP(operations, len(operations), ctypes.byref(State()))
     torch.testing.assert_close(found, computed(x), rtol=2e-5, atol=2e-5)
 
@@ -60,6 +60,6 @@ def test_ids_are_looked_up_and_copied() -> None:
     with Recorder((ids,), {}) as recorder:
         found = looked_up(ids)
     ids.copy_(torch.tensor([[1, 2, 3], [7, 8, 9]]))
-    operations = (Operation * len(recorder.operations))(*recorder.operations)
+    operations = (Operation * len(recorder.recording.operations))(*recorder.recording.operations)
     STEP(operations, len(operations), ctypes.byref(State()))
     torch.testing.assert_close(found, looked_up(ids))
