@@ -23,13 +23,15 @@ def main() -> None:
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is signal.default_int_handler:  # else it is ignored, as in a background job
         signal.signal(signal.SIGINT, _leave)
+    from rlm_cli.program import note_start, program_as_called, set_program
+
+    note_start()
     conflict = package_conflict()
     if conflict is not None:
         sys.stderr.write(conflict)
         sys.exit(1)
     gc.disable()  # modules live to the end, so collections find nothing in them
     from rlm_cli.app import main as run
-    from rlm_cli.program import program_as_called, set_program
 
     _prepare_streams()
     set_program(program_as_called(sys.argv, sys.orig_argv))

@@ -1,14 +1,27 @@
 """The name by which `rlm` was called and the folder of runs that was typed, for hints that can be typed as
-they are printed."""
+they are printed; and when the process started."""
 
 import os
 import shlex
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 _name = "rlm"
 _runs_dir: Path | None = None
+_started: float | None = None
+
+
+def note_start() -> None:
+    """Note that the process starts now."""
+    global _started
+    _started = time.monotonic()
+
+
+def seconds_since_start() -> float:
+    """Seconds since the start of the process; 0 where another program called `rlm` in its own process."""
+    return 0.0 if _started is None else time.monotonic() - _started
 
 
 def program() -> str:

@@ -3,6 +3,7 @@
 The figures come from runs on two CPU cores. They are defaults, and every one can be typed over.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,6 +43,11 @@ CHARACTERS_PER_TOKEN = 3.0
 MAX_CONVERSATION_CONTEXT = 512
 SHORT_MINUTES = 4.0
 SHORT_EVALUATION_TOKENS = 4096
+BATCH_TOKENS, LEAST_BATCH_TOKENS = 4096, 1024
+"""Of a step of a training of a minute or more, and of the shortest one. The shorter a training is, the more
+its number of steps counts (docs/recipe.md); but each step has a cost that does not depend on its tokens."""
+EVALUATION_S = 3.0
+"""Seconds between two evaluations at least."""
 SHALLOW_FRACTION = 0.4
 GATED_SHALLOW_FRACTION = 0.9
 """Of a model whose first pass is that of a dense one: depth costs time, and buys little on a text that is
@@ -99,8 +105,12 @@ def suggested_for_repeated_reading(
 
 def suggested_training(training: TrainingConfig, model: ModelConfig) -> Settings:
     """Batch, evaluations and depth over time for a training of the length that `training` has."""
+    seconds = math.inf if training.minutes is None else 60 * training.minutes
+    tokens = int(max(LEAST_BATCH_TOKENS, BATCH_TOKENS * min(1.0, seconds / 60)))
     return {
-        "batch_size": max(4, 4096 // model.context_length),
+        "batch_size": max(4, tokens // model.context_length),
+        "evaluations": int(min(TrainingConfig.evaluations, max(1.0, seconds / EVALUATION_S))),
+        "samples": int(min(TrainingConfig.samples, max(1.0, seconds / EVALUATION_S / 2))),
         "evaluation_tokens": _evaluation_tokens(training),
         "shallow_fraction": GATED_SHALLOW_FRACTION if getattr(model, "gated", False) else SHALLOW_FRACTION,
         "max_epochs": MAX_EPOCHS,

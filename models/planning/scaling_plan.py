@@ -8,7 +8,7 @@ from data.errors import UsageError
 from data.wording import byte_size, counted, percent
 from models.architectures import skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import Estimate, estimate, sequences_in
+from models.cost.estimate import Estimate, sequences_in
 from models.cost.link_speed import measure_link
 from models.cost.machines import Link, Machine, link_between_gpus, with_link_figures
 from models.cost.number_format import NumberFormat
@@ -24,7 +24,7 @@ from models.cost.scaling import (
 )
 from models.cost.speed import machine_rates
 from models.device import choose_device, core_count, device_name, rough_product_format, threads_of_each
-from models.planning.measured_speed import with_measured_speed
+from models.planning.measured_speed import measured_estimate
 from models.runs.typed_json import JsonObject
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
@@ -165,7 +165,7 @@ def _measured(
     device, layout = choose_device(training.device), skeleton(model)
     threads = threads_of_each(training.threads, processes) or core_count()
     of_process = replace(training, threads=threads if device.type == "cpu" else training.threads)
-    found = with_measured_speed(estimate(layout, of_process, device), model, of_process, device)
+    found = measured_estimate(layout, of_process, device)
     number_format = found.number_format.name
     rates = machine_rates(device, of_process, number_format)
     update_bytes = 2 if rough_product_format(device) == "bfloat16" else 4

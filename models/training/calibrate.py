@@ -36,6 +36,10 @@ COMPILE_REMEMBERED = 0.25
 """The share of that length from which it is remembered whether a training was compiled."""
 MANY_STEPS = 1000
 """Assumed where the length is given in epochs."""
+TRIES = 3
+"""Steps that are timed at a depth, of which the shortest counts."""
+TRIES_SHARE = 0.01
+"""The share of a training's minutes after which no further one is timed: the plan is corrected on the way."""
 
 
 def calibrate(
@@ -56,15 +60,15 @@ def calibrate(
     yield PreparationAdvanced(stage="measuring", done=1, total=3)
     micro_batch = probe.largest_micro_batch(blocks, config.micro_batch or len(blocks), number_format)
     yield PreparationAdvanced(stage="measuring", done=2, total=3)
-    probe.step_s(blocks, micro_batch, Depth(1), number_format)
+    most_s = math.inf if length.budget_s is None else TRIES_SHARE * length.budget_s
     calibration = Calibration(
         device=str(device),
         number_format=number_format,
         compiled=False,
         threads=threads,
         micro_batch=micro_batch,
-        shallow_step_s=probe.step_s(blocks, micro_batch, Depth(1), number_format),
-        deep_step_s=probe.step_s(blocks, micro_batch, model.trained_depth, number_format),
+        shallow_step_s=probe.step_s(blocks, micro_batch, Depth(1), number_format, most_s),
+        deep_step_s=probe.step_s(blocks, micro_batch, model.trained_depth, number_format, most_s),
     )
     yield PreparationAdvanced(stage="measuring", done=3, total=3)
     mean_step_s = 0.5 * (calibration.shallow_step_s + calibration.deep_step_s)
@@ -169,8 +173,16 @@ class Probe:
                 self.optimizers.zero_grad()
                 size //= 2
 
-    def step_s(self, blocks: Tensor, micro_batch: int, depth: Depth, number_format: str) -> float:
-        """Seconds for one whole optimizer step at `depth`, the better of two."""
+    def step_s(
+        self,
+        blocks: Tensor,
+        micro_batch: int,
+        depth: Depth,
+        number_format: str,
+        most_s: float = math.inf,
+    ) -> float:
+        """Seconds for one whole optimizer step at `depth`: the shortest of a few, which take `most_s` seconds
+        and a step at most."""
 
         def step() -> None:
             for micro in blocks.split(micro_batch):
@@ -178,7 +190,10 @@ class Probe:
             self.optimizers.step(0.0)
             self.optimizers.zero_grad()
 
-        return min(self._clock(step) for _ in range(2))
+        tries = [self._clock(step)]
+        while len(tries) < TRIES and sum(tries) < most_s:
+            tries.append(self._clock(step))
+        return min(tries)
 
     def pass_s(self, rows: Tensor, depth: Depth, number_format: str) -> float:
         """Seconds for one forward and backward pass of `rows` (B, T + 1)."""

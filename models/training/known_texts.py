@@ -32,11 +32,6 @@ class KnownTexts:
         """Of every text and source that the run knows."""
         return (*self.earlier, *self.own)
 
-    @property
-    def are_measured(self) -> bool:
-        """Whether they are measured besides the evaluation of what is learned now."""
-        return self.is_further or self.is_sampled
-
     def losses_at_first(
         self, session: "Session", model: RecursiveLM
     ) -> Generator[Event, None, dict[str, float]]:

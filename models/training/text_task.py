@@ -44,7 +44,7 @@ from models.training.pieces import TokenPiece
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss, shallow_then_sampled
-from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
+from models.training.time_budget import Length, TimeBudget
 
 SAMPLE_S = 0.5
 """Seconds that writing a sample takes, about."""
@@ -204,7 +204,8 @@ class TextTask:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""
         data, budget, control = self.data, session.time_budget, session.control
         model = session.load_best_weights()
-        final_s, max_tokens = self._final_evaluation(budget, session.elapsed_s)
+        final_s = budget.final_evaluation_s(session.elapsed_s)
+        measures_known, max_tokens = self._final_evaluation(budget, final_s)
         left_s = math.inf if budget.deadline is None else budget.deadline - control.now()
         with uncompiled(session.calibration.compiled):
             losses = yield from evaluate_modes(
@@ -217,7 +218,7 @@ class TextTask:
                 spread=session.team,
             )
         bits = self._bits_per_byte(losses.default)
-        known = yield from self._measure_known_texts(session, model, losses)
+        known = yield from self._measure_known_texts(session, model, losses, reads=measures_known)
         session.run.save_evaluation(
             Evaluation(
                 step=session.counters.best_step,
@@ -247,16 +248,17 @@ class TextTask:
         return finished
 
     def _measure_known_texts(
-        self, session: Session, model: RecursiveLM, found: ModeLosses
+        self, session: Session, model: RecursiveLM, found: ModeLosses, *, reads: bool
     ) -> Generator[Event, None, CorporaMeasured | None]:
         """Measure what `model` knows of every text and source, and write it to datasets.json.
 
-        `found` is the loss on all that was held out of what is learned now. The return value is the event to
-        report, where there is more than one text or source.
+        `found` is the loss on what was held out of what is learned now. It stands in datasets.json unless the
+        samples are read too (`reads`). The return value is the event to report, where there is more than one
+        text or source.
         """
         config, step = session.run_config, session.counters.step
         losses = dict(found.by_part)
-        if self.known.are_measured:
+        if reads:
             losses = yield from self.known.losses(session, model)
         self.datasets = with_losses(self.datasets, losses, config.content_hash, self.train_tokens, step)
         if isinstance(self.fresh, MixSampler):
@@ -297,11 +299,12 @@ class TextTask:
         most = config.evaluation_tokens
         tokens = min(most, tokens_of(self.held_out)) + min(most, tokens_of(self._replayed_texts()))
         on_the_way_s = config.evaluations * tokens * calls * call_token_s + config.samples * SAMPLE_S
-        measured_tokens = tokens_of(self.known.all) if self.known.are_measured else 0
-        known_s = measured_tokens * calls * call_token_s * (2.0 if progress == 0.0 else 1.0)
-        whole_s = trained_modes_cost_s(budget.model, tokens_of(self.held_out), call_token_s)
-        final_s = min(whole_s, budget.final_evaluation_s())
-        return final_s + known_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + FINAL_SAVE_S
+        final_s = budget.final_evaluation_s()
+        known_s = self._known_s(budget) if self._final_evaluation(budget, final_s)[0] else 0.0
+        if self.known.is_further and progress == 0.0:
+            known_s *= 2  # they are measured before the first step too
+        last_s = min(self._modes_s(budget), final_s) + known_s
+        return last_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + budget.end_s()
 
     def max_step(self, config: TrainingConfig) -> int | None:
         if config.max_epochs is None:
@@ -314,8 +317,22 @@ class TextTask:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         pass
 
-    def _final_evaluation(self, budget: TimeBudget, elapsed_s: float) -> tuple[float, int | None]:
-        """Seconds the last evaluation may take, and the tokens it may read then; None for all."""
-        final_s, tokens = budget.final_evaluation_s(elapsed_s), tokens_of(self.held_out)
-        whole_s = trained_modes_cost_s(budget.model, tokens, budget.call_token_s())
-        return final_s, None if whole_s <= final_s else int(tokens * final_s / whole_s)
+    def _final_evaluation(self, budget: TimeBudget, final_s: float) -> tuple[bool, int | None]:
+        """Whether the samples of known texts are read in the `final_s` seconds that the last evaluation may
+        take, and the tokens that it reads of what is held out; None for all.
+
+        The sample of a first text is part of what is held out, so it is read again only if there is time.
+        Those of earlier texts are always read.
+        """
+        whole_s, known = self._modes_s(budget), self.known
+        reads_known = known.is_further or (known.is_sampled and whole_s + self._known_s(budget) <= final_s)
+        return reads_known, None if whole_s <= final_s else int(tokens_of(self.held_out) * final_s / whole_s)
+
+    def _modes_s(self, budget: TimeBudget) -> float:
+        """Seconds of an evaluation of all that is held out at every trained mode."""
+        return trained_modes_cost_s(budget.model, tokens_of(self.held_out), budget.call_token_s())
+
+    def _known_s(self, budget: TimeBudget) -> float:
+        """Seconds of an evaluation of the samples of all known texts."""
+        calls = budget.model.attention_calls(default_depth(budget.model))
+        return tokens_of(self.known.all) * calls * budget.call_token_s()

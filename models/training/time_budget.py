@@ -24,7 +24,9 @@ FINAL_EVALUATION_S = 180.0
 """Seconds the last evaluation may take in any case where the length is not a time."""
 FORWARD_SHARE = 0.35
 """The part of a training step's time that its forward pass takes without gradients."""
-FINAL_SAVE_S = 1.5
+END_S, END_SHARE = 1.5, 0.03
+"""Seconds that are kept for what follows the last evaluation, and the most of a training's time that they may
+be: files are written, the result is shown, and the process ends."""
 ON_THE_WAY_SHARE = 0.25
 """The most of the time left that is kept for evaluations and samples on the way. What they take is only
 known when the speed is: where the first steps are slow, they would take all of it."""
@@ -261,7 +263,11 @@ class TimeBudget:
         """Seconds that the last evaluation may take after a training of `elapsed_s`."""
         if self.budget_s is None:
             return max(FINAL_EVALUATION_S, FINAL_EVALUATION_SHARE * elapsed_s)
-        return max(2.0, FINAL_EVALUATION_SHARE * self.budget_s)
+        return FINAL_EVALUATION_SHARE * self.budget_s
+
+    def end_s(self) -> float:
+        """Seconds to keep for what follows the last evaluation."""
+        return END_S if self.budget_s is None else min(END_S, END_SHARE * self.budget_s)
 
     def call_token_s(self) -> float:
         """Seconds of one attention call for one token, forward only."""

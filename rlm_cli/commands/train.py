@@ -35,7 +35,7 @@ from rlm_cli.options import (
 )
 from rlm_cli.output import Output
 from rlm_cli.plan_training import plan_training, request_and_machine
-from rlm_cli.program import program
+from rlm_cli.program import program, seconds_since_start
 from rlm_cli.run_reference import quoted_reference
 from rlm_cli.text_options import EncodingOption, FilterOption
 from rlm_cli.torch_import import import_torch
@@ -185,13 +185,14 @@ def train(
         may_ask = not fresh and execution.team is None and machine is None
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
+        loading_s = seconds_since_start()
         plan = plan_training(request, runs_dir, output, progress, may_ask=may_ask)
         if dry_run:
             show_plan(plan, request, machine, processes, output)
             return
         output.pairs(plan.rows(), to_stderr=True)
     _tell_way_back(plan, output)
-    raise typer.Exit(_start_and_train(plan, execution, output))
+    raise typer.Exit(_start_and_train(plan, execution, output, loading_s))
 
 
 def _command_without_tui(paths: list[str], task: str | None, mix: str | None) -> str:
@@ -209,9 +210,12 @@ def _tell_way_back(plan: "Plan", output: Output) -> None:
         output.say(f"Go back to it at any time:  {program()} resume {run} --from {plan.version}")
 
 
-def _start_and_train(plan: "Plan", execution: Execution, output: Output) -> int:
+def _start_and_train(plan: "Plan", execution: Execution, output: Output, loading_s: float) -> int:
     """Start `plan`, train its run, and return the exit code. A run that existed before is held from the
-    start until it is trained, or until other processes take over."""
+    start until it is trained, or until other processes take over.
+
+    `loading_s` is how long the process took until it could plan. That belongs to the minutes of a training; the
+    time in which the user was asked something does not."""
     from models.planning.continuation_plan import ContinuationPlan
     from models.planning.resume_plan import ResumePlan
     from rlm_cli.training_session import interruptible_continuation, interruptible_creation
@@ -219,6 +223,7 @@ def _start_and_train(plan: "Plan", execution: Execution, output: Output) -> int:
     existing = None
     if isinstance(plan, ContinuationPlan | ResumePlan) and plan.copy_name is None:
         existing = plan.run
+    planned_at = None if plan.started_at is None else plan.started_at - loading_s
     with ExitStack() as stack:
         if existing is None:
             interruptible = interruptible_creation(output)
@@ -229,5 +234,5 @@ def _start_and_train(plan: "Plan", execution: Execution, output: Output) -> int:
             run = plan.start()
         execution.note_launch(run)
         if execution.is_in_this_process:
-            return execution.train_here(run, output, plan.started_at)
-    return execution.train_elsewhere(run, output, plan.started_at)
+            return execution.train_here(run, output, planned_at)
+    return execution.train_elsewhere(run, output, planned_at)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,3 +74,15 @@ def test_help_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_process_names_its_python(rlm) -> None:
     assert f"{sys.executable} -m rlm_cli train FILE" in rlm("ls").stderr
+
+
+def test_the_start_of_the_process_is_known_only_where_rlm_is_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(program, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(program, "_started", None)
+    assert program.seconds_since_start() == 0.0
+    program.note_start()
+    clock.now += 1.5
+    assert program.seconds_since_start() == 1.5

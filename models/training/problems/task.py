@@ -34,7 +34,7 @@ from models.training.pieces import TokenPiece
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss, shallow_then_sampled
-from models.training.time_budget import FINAL_SAVE_S, Length, TimeBudget
+from models.training.time_budget import Length, TimeBudget
 
 CHOOSING = 64
 """Problems of each difficulty that an evaluation on the way answers: they choose the best weights."""
@@ -180,7 +180,7 @@ class ProblemTrainingTask:
         on_the_way_s = budget.config.evaluations * self._scoring_s(budget, CHOOSING, calls)
         whole_s = self._scoring_s(budget, FINAL, self._modes_calls(budget.model))
         final_s = min(whole_s, budget.final_evaluation_s())
-        return final_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + FINAL_SAVE_S
+        return final_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + budget.end_s()
 
     def max_step(self, config: TrainingConfig) -> int | None:
         return None

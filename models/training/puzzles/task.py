@@ -34,7 +34,6 @@ from models.training.session import Session
 from models.training.tasks import BatchLoss
 from models.training.time_budget import (
     FINAL_EVALUATION_SHARE,
-    FINAL_SAVE_S,
     FORWARD_SHARE,
     Length,
     TimeBudget,
@@ -196,7 +195,7 @@ class PuzzleTask:
     def reserve_s(self, budget: TimeBudget, progress: float, left_s: float) -> float:
         """Evaluations on the way, and the last one."""
         on_the_way_s = budget.config.evaluations * EVALUATED * USUAL_STEPS * _thought_s(budget)
-        return budget.on_the_way_s(on_the_way_s, progress, left_s) + self._final_s(budget) + FINAL_SAVE_S
+        return budget.on_the_way_s(on_the_way_s, progress, left_s) + self._final_s(budget) + budget.end_s()
 
     def max_step(self, config: TrainingConfig) -> int | None:
         return None

@@ -8,9 +8,11 @@ import pytest
 
 from data.corpus import open_corpus
 from data.progress import result_of
+from models.architectures import model_config
 from models.config import TrainingConfig
+from models.cost.estimate import sizes
 from models.planning import measured_speed
-from models.planning.defaults import suggested_model, suggested_regularisation
+from models.planning.defaults import suggested_model, suggested_regularisation, suggested_training
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
 from models.processes.placement import Processes
@@ -48,7 +50,7 @@ def test_context_of_plain_text_stays(tmp_path: Path) -> None:
 def say_speed(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
     """Of one process, in tokens per second."""
     monkeypatch.setattr(
-        measured_speed, "with_measured_speed", lambda expected, *_: replace(expected, tokens_per_second=speed)
+        measured_speed, "measured_estimate", lambda *given: replace(sizes(*given), tokens_per_second=speed)
     )
 
 
@@ -117,3 +119,23 @@ def test_regularisation_grows_with_the_readings_of_a_text(
     epochs: float, tokens_per_parameter: float, share: float
 ) -> None:
     assert suggested_regularisation(epochs, tokens_per_parameter) == share
+
+
+@pytest.mark.parametrize(
+    ("length", "batch_size", "evaluations", "samples"),
+    [
+        ({"minutes": 0.02}, 8, 1, 1),
+        ({"minutes": 1 / 6}, 8, 3, 1),
+        ({"minutes": 0.25}, 8, 5, 2),
+        ({"minutes": 0.5}, 16, 10, 5),
+        ({"minutes": 1.0}, 32, 10, 5),
+        ({"minutes": 8.0}, 32, 10, 5),
+        ({"steps": 9}, 32, 10, 5),
+    ],
+)
+def test_a_training_below_a_minute_has_smaller_batches_and_fewer_evaluations(
+    length: dict[str, float], batch_size: int, evaluations: int, samples: int
+) -> None:
+    found = suggested_training(TrainingConfig(**length), model_config({"vocab_size": 60}))
+    expected = {"batch_size": batch_size, "evaluations": evaluations, "samples": samples}
+    assert {name: found[name] for name in expected} == expected

@@ -13,9 +13,10 @@ import torch
 
 from models.architectures import model_config, skeleton
 from models.config import TrainingConfig
-from models.cost.estimate import Estimate, estimate
+from models.cost import estimate as estimating
+from models.cost.estimate import Estimate, estimate, sizes
 from models.planning import measured_speed
-from models.planning.measured_speed import with_measured_speed
+from models.planning.measured_speed import measured_estimate
 from models.runs.events import StepFinished
 from models.runs.run import Run
 from models.training.trainer import training_loop
@@ -45,7 +46,7 @@ SHAPES: dict[str, dict[str, object]] = {
 
 def planned(run: Run, training: TrainingConfig) -> Estimate:
     config = session_of(run).model.config
-    return with_measured_speed(estimate(skeleton(config), training, CPU), config, training, CPU)
+    return measured_estimate(skeleton(config), training, CPU)
 
 
 @pytest.mark.slow
@@ -92,10 +93,12 @@ def test_measuring_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(measured_speed, "TIMED_S", 0.001)
     config = model_config({"vocab_size": 11, "d_model": 16, "n_heads": 2, "context_length": 8})
     training = TrainingConfig(steps=1, batch_size=2, threads=2)
-    expected = replace(estimate(skeleton(config), training, CPU), tokens_per_second=1e12)
     before, state = torch.get_num_threads(), torch.random.get_rng_state()
-    found = with_measured_speed(expected, config, training, CPU)
-    assert found.tokens_per_second < 1e9 and replace(found, tokens_per_second=1e12) == expected
+    found = measured_estimate(skeleton(config), training, CPU)
+    assert 0 < found.tokens_per_second < 1e9
+    assert replace(found, tokens_per_second=0.0) == replace(
+        sizes(skeleton(config), training, CPU), tokens_per_second=0.0
+    )
     assert torch.get_num_threads() == before and torch.equal(torch.random.get_rng_state(), state)
 
 
@@ -103,5 +106,21 @@ def test_a_large_model_is_not_made_to_be_timed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(measured_speed, "MAX_PARAMETERS", 10)
     config = model_config({"vocab_size": 11, "d_model": 16, "n_heads": 2, "context_length": 8})
     training = TrainingConfig(steps=1, batch_size=2)
-    expected = estimate(skeleton(config), training, CPU)
-    assert with_measured_speed(expected, config, training, CPU) is expected
+    layout = skeleton(config)
+    monkeypatch.setattr(measured_speed, "build_model", None)
+    assert measured_estimate(layout, training, CPU) == estimate(layout, training, CPU)
+
+
+@pytest.mark.parametrize(("minutes", "timed"), [(10 / 60, 10), (1.0, 27), (8.0, 27), (None, 27)])
+def test_a_short_training_is_timed_for_a_short_time(
+    monkeypatch: pytest.MonkeyPatch, minutes: float | None, timed: int
+) -> None:
+    """Of passes and steps of 0.05 seconds: two of one sequence, and two or more at each depth and of the
+    optimizer."""
+    clocked: list[float] = []
+    monkeypatch.setattr(measured_speed, "MAX_PARAMETERS", 10**9)
+    monkeypatch.setattr(measured_speed.Probe, "_clock", lambda *_: clocked.append(0.05) or 0.05)
+    monkeypatch.setattr(estimating, "machine_rates", None)  # the model itself is timed, not the machine
+    config = model_config({"vocab_size": 11, "d_model": 16, "n_heads": 2, "context_length": 8})
+    measured_estimate(skeleton(config), TrainingConfig(minutes=minutes, batch_size=2), CPU)
+    assert len(clocked) == timed

@@ -97,6 +97,22 @@ def test_what_the_configuration_sets_is_not_measured(new_run: NewRun) -> None:
     assert (calibration.number_format, calibration.micro_batch) == ("bfloat16", 2)
 
 
+@pytest.mark.parametrize(
+    ("length", "timed"), [({"minutes": 10 / 60}, 2), ({"minutes": 2}, 6), ({"steps": 3}, 6)]
+)
+def test_a_short_training_is_tried_for_a_short_time(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, length: dict[str, float], timed: int
+) -> None:
+    """Where a step takes 0.2 seconds."""
+    clocked: list[float] = []
+    session = session_of(new_run())
+    monkeypatch.setattr(Probe, "_clock", lambda *_: clocked.append(0.2) or 0.2)
+    blocks = torch.from_numpy(session.task.sampler.batch(0, 4))
+    config = TrainingConfig(compile="no", number_format="float32", **length)
+    result_of(calibrate(session.model, blocks, config, 1, Length(**length)))
+    assert len(clocked) == timed
+
+
 @pytest.mark.parametrize("pays", [True, False])
 def test_whether_a_model_is_compiled_is_decided_once(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch, pays: bool

@@ -1,17 +1,20 @@
 """Learning text: the depths of the steps, and the last evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from models.depth import Depth, sample_depth
+from models.evaluation.parts import HeldOutPart, tokens_of
 from models.runs.evaluation import Evaluation
 from models.runs.events import RunFinished, StepFinished
 from models.runs.run import Run
+from models.training import known_texts
 from models.training.time_budget import TimeBudget
-from models.training.trainer import train
+from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of
 
 NewRun = Callable[..., Run]
@@ -72,3 +75,46 @@ def test_the_last_evaluation_reads_all_of_the_text_unless_that_takes_too_long(
     assert evaluation.tokens_read is not None and evaluation.validation_tokens is not None
     whole = evaluation.validation_tokens - 1  # the first has nothing before it
     assert evaluation.tokens_read == whole if reads_all else evaluation.tokens_read < whole
+
+
+@pytest.mark.parametrize(
+    ("step_s", "minutes", "is_read"),
+    [(1e-6, None, True), (1e-6, 0.2, True), (0.5, 0.2, False)],
+)
+def test_the_sample_of_a_first_text_is_read_again_only_where_there_is_time(
+    new_run: NewRun,
+    changed_calibration: NewRun,
+    monkeypatch: pytest.MonkeyPatch,
+    step_s: float,
+    minutes: float | None,
+    is_read: bool,
+) -> None:
+    read: list[int] = []
+    real = known_texts.losses_on
+
+    def losses_on(model: object, texts: Sequence[HeldOutPart], *rest: Any, **settings: Any) -> Any:
+        read.append(tokens_of(texts))
+        return real(model, texts, *rest, **settings)
+
+    monkeypatch.setattr(known_texts, "losses_on", losses_on)
+    monkeypatch.setattr(TimeBudget, "count_step", lambda *arguments: None)
+    length = {"steps": 2} if minutes is None else {"minutes": minutes, "max_epochs": 0.05}
+    run = changed_calibration(new_run(**length), shallow_step_s=step_s, deep_step_s=step_s)
+    session = session_of(run)
+    session.task.known = replace(session.task.known, is_sampled=True)
+    assert isinstance(list(training_loop(session))[-1], RunFinished)
+    evaluation, (learned,) = run.evaluation(), run.datasets()
+    assert isinstance(evaluation, Evaluation)
+    assert read == ([tokens_of(session.task.known.own)] if is_read else [])
+    assert is_read or learned.loss_when_learned == evaluation.validation_loss
+
+
+@pytest.mark.parametrize("seconds", [5.0, 10.0, 60.0, 480.0])
+def test_what_is_kept_for_the_end_is_a_small_share_of_the_time(new_run: NewRun, seconds: float) -> None:
+    """However slow the machine is."""
+    session = session_of(new_run(minutes=seconds / 60, evaluations=0, samples=0))
+    task, budget = session.task, session.time_budget
+    budget.calibration = replace(budget.calibration, shallow_step_s=100.0, deep_step_s=100.0)
+    task.known = replace(task.known, is_sampled=True)
+    assert task.reserve_s(budget, 0.0, seconds) <= 0.13 * seconds + 1e-9
+    assert budget.end_s() == pytest.approx(min(1.5, 0.03 * seconds))

@@ -263,7 +263,7 @@ def test_the_wait_before_a_training_counts(new_run: NewRun, clock: SimpleNamespa
 
 
 def test_minutes_become_steps_when_a_training_is_opened(new_run: NewRun, clock: SimpleNamespace) -> None:
-    run = new_run("owl", "transformer", minutes=0.004, **QUIET)
+    run = new_run("owl", "transformer", minutes=0.001, **QUIET)
     (planned,) = (event for event in open_session(run, Control()) if isinstance(event, SchedulePlanned))
     # Too few seconds for any step, and a few are planned all the same.
     assert (planned.step, planned.total_steps, planned.seconds_per_step) == (0, MIN_STEPS, 0.01)

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from models.planning.request import Overrides, TrainRequest
 from models.runs import events
 from models.runs.events import Event
 from models.runs.run import Run
-from rlm_cli import watching
+from rlm_cli import training_session, watching
 from rlm_cli.app import main
 from rlm_cli.commands import tui as tui_command
 from rlm_cli.exit_codes import ExitCode
@@ -245,3 +246,19 @@ def test_the_application_excludes_other_forms_of_output(
 ) -> None:
     assert main(["train", "a.txt", "--tui", flag]) == ExitCode.USAGE
     assert f"--tui and {flag} exclude each other" in capsys.readouterr().err and core.requests == []
+
+
+def test_the_minutes_count_from_the_start_of_the_process(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading torch takes a second, which belongs to them; of a plan without minutes of its own, none do."""
+    planned: list[float | None] = []
+
+    def follow(run: Run, output: object, planned_at: float | None = None, team: object = None) -> ExitCode:
+        planned.append(planned_at)
+        return ExitCode.OK
+
+    monkeypatch.setattr(training_session, "follow_training", follow)
+    monkeypatch.setattr(train_command, "seconds_since_start", lambda: 2.5)
+    for core.started_at in (1000.0, None):
+        assert main(["train", "a.txt", "--name", "owl"]) == 0
+        shutil.rmtree(core.runs / "owl")
+    assert planned == [997.5, None]
