@@ -88,7 +88,7 @@ class TrainingConfig:
     epochs: float | None = None
     """Passes over the training part, instead of steps."""
     minutes: float | None = None
-    """Wall-clock minutes from the first look at the text to the saved model, instead of steps."""
+    """Wall-clock minutes from the start of the command to the saved model, instead of steps."""
     max_epochs: float | None = None
     """Passes over the text at which a length in minutes ends early: more would be learning by heart."""
     batch_size: int = 32

@@ -12,6 +12,7 @@ from data.puzzle_words import PLURALS
 from models.depth import best_mode_words
 from models.generation.run_defaults import mode_losses
 from models.runs import events
+from models.runs.evaluation import Evaluation
 from models.runs.event_words import END_REASONS, describe, sittings
 from models.runs.events import Event
 from rlm_cli.exit_codes import ExitCode
@@ -162,6 +163,7 @@ def _show_result(event: events.RunFinished, history: "History", output: Output, 
         ("run", event.path),
         ("ended", f"{END_REASONS.get(event.reason, event.reason)}, at step {event.step:,}"),
         _final_evaluation(event, run),
+        ("  measured on", _part_read(run)),
         ("  while training", _loss_on_a_part(event, history)),
         ("by mode", by_mode),
         ("best mode", best_mode_words(mode_losses(run)) or ""),
@@ -193,6 +195,12 @@ def _loss_on_a_part(event: events.RunFinished, history: "History") -> str:
     if not shown or format_loss(shown[-1].validation_loss) == format_loss(event.validation_loss):
         return ""
     return f"{format_loss(shown[-1].validation_loss)}, measured on a part of the held-out text"
+
+
+def _part_read(run: "Run") -> str:
+    """The part of the held-out tokens that the last evaluation read; empty for all of them."""
+    evaluation = run.evaluation()
+    return (evaluation.part_in_words or "") if isinstance(evaluation, Evaluation) else ""
 
 
 def _final_evaluation(event: events.RunFinished, run: "Run") -> tuple[str, str]:

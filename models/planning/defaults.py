@@ -18,8 +18,6 @@ from models.settings import Settings
 
 DEFAULT_VOCAB_SIZE = 96
 """For a model that is created without a tokenizer and without a size."""
-SHORT_RUN_MINUTES = 4.0
-"""Below this a run sees too few tokens to fill a wide model."""
 CHARACTERS_PER_MINUTE = 150_000
 """Of text that justify a minute of training, on a laptop's CPU."""
 REGULARISATION = ((4.0, 0.1), (6.0, 0.2), (10.0, 0.3))
@@ -34,8 +32,11 @@ TOKENS_BEFORE_OVERFITTING = 1.2
 """For each parameter. A model that has read fewer has not learned enough yet to know a text by heart."""
 MAX_EPOCHS = 12.0
 """Beyond this many, held out against learning by heart, it gets no better."""
+MOST_WIDTH = 256
 WIDTHS_FOR_SHORT_TEXTS = ((120_000, 96), (400_000, 128))
 """Characters, and the width for a text of fewer."""
+WIDTHS_FOR_SHORT_TIMES = ((0.5, 128), (4.0, 192))
+"""Minutes, and the width for a training of fewer: it sees too few tokens to fill a wide model."""
 SMALL_VOCABULARY = 1024
 """Up to this size, a token is about one character."""
 CHARACTERS_PER_TOKEN = 3.0
@@ -45,7 +46,8 @@ SHORT_MINUTES = 4.0
 SHORT_EVALUATION_TOKENS = 4096
 BATCH_TOKENS, LEAST_BATCH_TOKENS = 4096, 1024
 """Of a step of a training of a minute or more, and of the shortest one. The shorter a training is, the more
-its number of steps counts (docs/recipe.md); but each step has a cost that does not depend on its tokens."""
+its number of steps counts, and the higher is the rate of AdamW that suits it beside Muon (docs/recipe.md).
+But each step has a cost that does not depend on its tokens."""
 EVALUATION_S = 3.0
 """Seconds between two evaluations at least."""
 SHALLOW_FRACTION = 0.4
@@ -107,8 +109,10 @@ def suggested_training(training: TrainingConfig, model: ModelConfig) -> Settings
     """Batch, evaluations and depth over time for a training of the length that `training` has."""
     seconds = math.inf if training.minutes is None else 60 * training.minutes
     tokens = int(max(LEAST_BATCH_TOKENS, BATCH_TOKENS * min(1.0, seconds / 60)))
+    rate = math.sqrt(BATCH_TOKENS / tokens) if training.optimizer == "muon" else 1.0
     return {
         "batch_size": max(4, tokens // model.context_length),
+        "learning_rate": rate * TrainingConfig.learning_rate,
         "evaluations": int(min(TrainingConfig.evaluations, max(1.0, seconds / EVALUATION_S))),
         "samples": int(min(TrainingConfig.samples, max(1.0, seconds / EVALUATION_S / 2))),
         "evaluation_tokens": _evaluation_tokens(training),
@@ -165,10 +169,14 @@ def _evaluation_tokens(training: TrainingConfig) -> int:
 
 def _suggested_width(corpus: Corpus, training: TrainingConfig) -> int:
     """Wide for a long text and a long time, narrow for a text that a wide model would overfit."""
-    for characters, width in WIDTHS_FOR_SHORT_TEXTS:
-        if corpus.characters < characters:
-            return width
-    return 192 if (training.minutes or SHORT_RUN_MINUTES) < SHORT_RUN_MINUTES else 256
+    minutes = math.inf if training.minutes is None else training.minutes
+    of_text = _width_below(corpus.characters, WIDTHS_FOR_SHORT_TEXTS)
+    return min(of_text, _width_below(minutes, WIDTHS_FOR_SHORT_TIMES))
+
+
+def _width_below(size: float, widths: Sequence[tuple[float, int]]) -> int:
+    """The width of the first of the limits that `size` is below; MOST_WIDTH above all of them."""
+    return next((width for limit, width in widths if size < limit), MOST_WIDTH)
 
 
 def _suggested_context(corpus: Corpus, vocab_size: int) -> int:

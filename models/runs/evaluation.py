@@ -24,7 +24,7 @@ class Evaluation:
     bits_per_byte: AnyFloat | None = None
     validation_tokens: Count | None = None
     tokens_read: Count | None = None
-    """Fewer than the validation tokens where the text was too long to read all of it."""
+    """Fewer than the validation tokens where there was no time to read all of them."""
     passes_per_token: AnyFloat | None = None
     passes_histogram: Mapping[str, Count] = field(default_factory=dict)
     """Tokens by the recursions they took."""
@@ -38,6 +38,16 @@ class Evaluation:
     trained_difficulty: Count | None = None
     """The greatest difficulty in training."""
     foreign: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def part_in_words(self) -> str | None:
+        """How many of the held-out tokens were read: "9,216 of 111,540 held-out tokens". None where all were,
+        but for the first one of each source, which has nothing before it."""
+        first_ones = len(self.validation_loss_by_source or ("the text",))
+        read, held_out = self.tokens_read, self.validation_tokens
+        if read is None or held_out is None or read + first_ones >= held_out:
+            return None
+        return f"{read:,} of {held_out:,} held-out tokens"
 
     @property
     def trained_mode_losses(self) -> dict[str, float]:

@@ -168,9 +168,11 @@ def _solving_rows(evaluation: Evaluation | PuzzleEvaluation | None, grids: str) 
 
 
 def _mode_rows(evaluation: Evaluation | PuzzleEvaluation | None) -> Iterator[tuple[str, str]]:
-    """The loss at each mode, and the passes per token."""
+    """What the loss was measured on where it is a part, the loss at each mode, and the passes per token."""
     if not isinstance(evaluation, Evaluation):
         return
+    if part := evaluation.part_in_words:
+        yield "measured on", part
     for mode, loss in evaluation.validation_loss_by_mode.items():
         deeper = ", deeper than trained" if mode in evaluation.extrapolated_modes else ""
         if math.isfinite(loss):

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from models.runs import events
+from models.runs.evaluation import Evaluation
 from models.runs.events import Event
 from models.runs.history import History
 from models.runs.run import Run
+from models.runs.run_report import describe_run, summary_rows
 from models.training.team import Team
 from rlm_cli import interrupts, training_session
 from rlm_cli.exit_codes import ExitCode
@@ -23,8 +25,14 @@ from rlm_cli.interrupts import Choice, Interrupts, ask_on_terminal
 from rlm_cli.output import Form, Output
 from rlm_cli.streams import OutputError
 from rlm_cli.training_session import follow_training, show_progress, show_training
+from tests.models.runs.example_config import CREATED
 
 TOTAL = 30
+FINISHED = events.RunFinished(
+    run="owl", reason="steps", step=9, best_step=9, validation_loss=1.5, validation_loss_by_mode={},
+    perplexity=4.5, bits_per_byte=2.1, parameters=1, tokens_seen=1, tokens_per_second=1.0, elapsed_s=1.0,
+    path="runs/owl",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -270,13 +278,43 @@ def test_the_loss_of_the_step_lines_is_told_where_it_differs(
             best=True,
         )
     )  # fmt: skip
-    finished = events.RunFinished(
-        run="owl", reason="steps", step=9, best_step=9, validation_loss=1.5, validation_loss_by_mode={},
-        perplexity=4.5, bits_per_byte=2.1, parameters=1, tokens_seen=1, tokens_per_second=1.0, elapsed_s=1.0,
-        path="runs/owl",
-    )  # fmt: skip
-    training_session._show_result(finished, history, Output(), Run(tmp_path / "owl"))
+    training_session._show_result(FINISHED, history, Output(), Run(tmp_path / "owl"))
     assert ("1.5200, measured on a part" in capsys.readouterr().out) == is_told
+
+
+@pytest.mark.parametrize(
+    ("read", "sources", "told"),
+    [
+        (9216, None, "9,216 of 111,540 held-out tokens"),
+        (111539, None, None),
+        (111538, {"a": 1.0, "b": 2.0}, None),
+        (111537, {"a": 1.0, "b": 2.0}, "111,537 of 111,540 held-out tokens"),
+        (None, None, None),
+    ],
+)
+def test_what_part_of_the_held_out_tokens_was_read_is_told(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    read: int | None,
+    sources: dict[str, float] | None,
+    told: str | None,
+) -> None:
+    run = Run.create("owl", tmp_path)
+    run.save_config(CREATED)
+    run.save_evaluation(
+        Evaluation(
+            step=9,
+            after_steps=9,
+            validation_loss=1.5,
+            validation_loss_by_source=sources,
+            validation_tokens=111540,
+            tokens_read=read,
+        )
+    )
+    training_session._show_result(FINISHED, History(), Output(), run)
+    shown = capsys.readouterr().out
+    assert ("held-out tokens" in shown) == (told is not None) and (told or "") in shown
+    assert dict(summary_rows(describe_run(run))).get("measured on") == told
 
 
 def test_after_a_pause_torchrun_does_not_start_the_training_again(

@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from data.corpus import open_corpus
+from data.corpus import Corpus, open_corpus
 from data.progress import result_of
 from models.architectures import model_config
 from models.config import TrainingConfig
@@ -122,20 +124,40 @@ def test_regularisation_grows_with_the_readings_of_a_text(
 
 
 @pytest.mark.parametrize(
-    ("length", "batch_size", "evaluations", "samples"),
+    ("length", "batch_size", "rate", "evaluations", "samples"),
     [
-        ({"minutes": 0.02}, 8, 1, 1),
-        ({"minutes": 1 / 6}, 8, 3, 1),
-        ({"minutes": 0.25}, 8, 5, 2),
-        ({"minutes": 0.5}, 16, 10, 5),
-        ({"minutes": 1.0}, 32, 10, 5),
-        ({"minutes": 8.0}, 32, 10, 5),
-        ({"steps": 9}, 32, 10, 5),
+        ({"minutes": 0.02}, 8, 0.006, 1, 1),
+        ({"minutes": 1 / 6}, 8, 0.006, 3, 1),
+        ({"minutes": 0.25}, 8, 0.006, 5, 2),
+        ({"minutes": 0.5}, 16, 0.003 * 2**0.5, 10, 5),
+        ({"minutes": 1.0}, 32, 0.003, 10, 5),
+        ({"minutes": 8.0}, 32, 0.003, 10, 5),
+        ({"steps": 9}, 32, 0.003, 10, 5),
     ],
 )
 def test_a_training_below_a_minute_has_smaller_batches_and_fewer_evaluations(
-    length: dict[str, float], batch_size: int, evaluations: int, samples: int
+    length: dict[str, float], batch_size: int, rate: float, evaluations: int, samples: int
 ) -> None:
     found = suggested_training(TrainingConfig(**length), model_config({"vocab_size": 60}))
+    assert found["learning_rate"] == pytest.approx(rate)
     expected = {"batch_size": batch_size, "evaluations": evaluations, "samples": samples}
     assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("characters", "length", "width"),
+    [
+        (1_000_000, {"minutes": 0.4}, 128),
+        (1_000_000, {"minutes": 0.5}, 192),
+        (1_000_000, {"minutes": 1.0}, 192),
+        (1_000_000, {"minutes": 4.0}, 256),
+        (1_000_000, {"steps": 9}, 256),
+        (300_000, {"minutes": 8.0}, 128),
+        (100_000, {"minutes": 0.4}, 96),
+    ],
+)
+def test_a_short_text_and_a_short_time_make_a_narrow_model(
+    characters: int, length: dict[str, float], width: int
+) -> None:
+    corpus = cast(Corpus, SimpleNamespace(characters=characters, kind="text"))
+    assert suggested_model(corpus, 60, TrainingConfig(**length), "looped")["d_model"] == width

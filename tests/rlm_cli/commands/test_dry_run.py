@@ -79,7 +79,6 @@ def test_processes_of_this_machine_are_measured(
     book: Arguments, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(measured_speed, "TIMED_S", 0.02)
-    monkeypatch.setattr(measured_speed, "PASS_S", 0.005)
     two = [*book, *SMALL, "--dry-run", "--device", "cpu", "--threads", "1", "--nproc", "2"]
     found = planned(capsys, two)["scaling"]
     assert found["is_measured"] and found["machine"] is None and found["threads"] == 1
