@@ -177,8 +177,9 @@ class TimeBudget:
 
     def on_the_way_s(self, needed_s: float, progress: float, left_s: float) -> float:
         """Seconds to keep for evaluations and samples after `progress` (0 to 1), which take `needed_s` over
-        a whole training, where `left_s` are left."""
-        return min((1.0 - progress) * needed_s, ON_THE_WAY_SHARE * max(0.0, left_s))
+        a whole training, where `left_s` are left. One of them follows the last step."""
+        share = max(1.0 - progress, 1.0 / max(1, self.config.evaluations))
+        return min(share * needed_s, ON_THE_WAY_SHARE * max(0.0, left_s))
 
     def save_is_due(self, since_s: float) -> bool:
         """Whether to save so many seconds after the last checkpoint: as often as configured, but so that all

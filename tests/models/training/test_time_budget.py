@@ -222,6 +222,7 @@ def test_what_is_kept_for_evaluations_leaves_time_for_steps() -> None:
     assert budget.on_the_way_s(10.0, progress=0.5, left_s=80.0) == 5.0
     assert budget.on_the_way_s(1000.0, progress=0.5, left_s=80.0) == 20.0
     assert budget.on_the_way_s(1000.0, progress=0.5, left_s=-1.0) == 0.0
+    assert budget.on_the_way_s(10.0, progress=1.0, left_s=80.0) == 1.0, "one of ten follows the last step"
 
 
 def test_slow_checkpoints_are_rare_and_in_the_plan(
