@@ -2,6 +2,7 @@
 
 import shlex
 from contextlib import ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -185,6 +186,7 @@ def train(
         may_ask = not fresh and execution.team is None and machine is None
         # The plan is the only result of a dry run, so progress goes to stderr.
         progress = Output.of(quiet=quiet) if dry_run else output
+        import_module("models.planning.plan")  # this takes a while, and is part of the start
         loading_s = seconds_since_start()
         plan = plan_training(request, runs_dir, output, progress, may_ask=may_ask)
         if dry_run:
@@ -214,8 +216,8 @@ def _start_and_train(plan: "Plan", execution: Execution, output: Output, loading
     """Start `plan`, train its run, and return the exit code. A run that existed before is held from the
     start until it is trained, or until other processes take over.
 
-    `loading_s` is how long the process took until it could plan. That belongs to the minutes of a training; the
-    time in which the user was asked something does not."""
+    `loading_s` is how long the process took until it could plan. That belongs to the minutes of a training;
+    the time in which the user was asked something does not."""
     from models.planning.continuation_plan import ContinuationPlan
     from models.planning.resume_plan import ResumePlan
     from rlm_cli.training_session import interruptible_continuation, interruptible_creation

@@ -257,7 +257,7 @@ def test_the_minutes_count_from_the_start_of_the_process(core: Core, monkeypatch
         return ExitCode.OK
 
     monkeypatch.setattr(training_session, "follow_training", follow)
-    monkeypatch.setattr(train_command, "seconds_since_start", lambda: 2.5)
+    monkeypatch.setattr("rlm_cli.commands.train.seconds_since_start", lambda: 2.5)
     for core.started_at in (1000.0, None):
         assert main(["train", "a.txt", "--name", "owl"]) == 0
         shutil.rmtree(core.runs / "owl")
