@@ -200,11 +200,7 @@ class RecursiveLM(TokenInput, ABC):
                 with torch.set_grad_enabled(learns):
                     states = self.cycle(number, states, x, context, cycle_slots)
             elif active.any():
-                selection = Selection.of(active)
-                packed = tuple(selection.pack(state) for state in states)  # (B, T', D) each
-                selected = context.among(selection)
-                packed = self.cycle(number, packed, selection.pack(x), selected, cycle_slots)
-                states = tuple(selection.spread(new, old) for new, old in zip(packed, states, strict=True))
+                states = self._cycle_of(active, number, states, x, context, cycle_slots)
             history.append(states)
             passes = passes + active
             if depth.halt is not None or context.trace is not None:
@@ -214,6 +210,15 @@ class RecursiveLM(TokenInput, ABC):
                 if depth.halt is not None:
                     active, everyone = active & (score < depth.halt), False
         return history, passes
+
+    def _cycle_of(
+        self, active: Tensor, number: int, states: States, x: Tensor, context: AttentionContext, slots: range
+    ) -> States:
+        """As `cycle`, of the `active` (B, T) tokens alone. The states of the others stay."""
+        selection = Selection.of(active)
+        packed = tuple(selection.pack(state) for state in states)  # (B, T', D) each
+        packed = self.cycle(number, packed, selection.pack(x), context.among(selection), slots)
+        return tuple(selection.spread(new, old) for new, old in zip(packed, states, strict=True))
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -46,63 +46,83 @@ def open_task(
     run: Run, config: RunConfig, training: TrainingConfig, layout: RecursiveLM, device: torch.device
 ) -> Generator[Event, None, tuple[TextTask, RunConfig]]:
     """Tokenizer, token files and replay samples of a run. Raises CorpusError, TokenizerError."""
-    assert config.data is not None
-    context, within, loss_on = layout.config.context_length, training.within_documents, training.loss_on
+    context, within = layout.config.context_length, training.within_documents
     tokenizer = yield from _open_tokenizer(run, config, layout.config.vocab_size)
     data, parts, config = yield from _open_parts(run, config, tokenizer)
-    assert config.data is not None
-    if not data.fills_context(context):  # planning sees to this; a config.json that was changed may not
-        raise CorpusError(
-            f"The {'text' if config.mix is None else 'mix'} is too short for a context of {context} tokens: "
-            f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
-            hint="Train a new run on more text, or with a shorter context.",
-        )
+    _require_context(data, config, context)
     datasets = run.datasets(config)
     current = {one.content_hash: one.data for one in parts}
-    samples, own = yield from open_samples(run, config, datasets, current, tokenizer)
-    asked = [(one.data.train, one.data.validation) for one in parts]
-    if loss_on == "assistant":
-        asked = [with_answers(*both, part.in_words) for both, part in zip(asked, parts, strict=True)]
-
-    def as_learned(sampled: np.ndarray) -> np.ndarray:
-        tokens = as_asked(sampled, loss_on)
-        return with_borders(tokens) if within else tokens
-
-    def known(of: Sequence[ReplaySample]) -> tuple[HeldOutPart, ...]:
-        shares = text_shares(
-            one for one in datasets if one.content_hash in {each.content_hash for each in of}
-        )
-        return tuple(
-            HeldOutPart(one.content_hash, as_learned(one.held_out), float(shares[one.content_hash]), within)
-            for one in of
-        )
-
+    earlier, own = yield from open_samples(run, config, datasets, current, tokenizer)
+    tokens = [_tokens(part, training) for part in parts]
     held_out = tuple(
         HeldOutPart(part.content_hash, validation, part.share, within)
-        for part, (_, validation) in zip(parts, asked, strict=True)
+        for part, (_, validation) in zip(parts, tokens, strict=True)
     )
-    fresh = _fresh(config, parts, [train for train, _ in asked], training, context)
-    replayed = [replace(sample, train=as_learned(sample.train)) for sample in samples]
-    mixed = loss_on == "assistant" or within
+    fresh = _fresh(config, parts, [train for train, _ in tokens], training, context)
+    replayed = [replace(sample, train=_as_learned(sample.train, training)) for sample in earlier]
+    asks_for_all = training.loss_on != "assistant" and not within
     task = TextTask(
         tokenizer=tokenizer,
         data=data,
         kind=_kind(config),
         held_out=held_out,
         within_documents=within,
-        asked_size=asked_size(held_out, tokenizer) if mixed else None,
+        asked_size=None if asks_for_all else asked_size(held_out, tokenizer),
         fresh=fresh,
         sampler=_with_replay(fresh, config, replayed, datasets, training),
         characters_per_token=_characters_per_token(current, datasets, data),
         datasets=datasets,
         known=KnownTexts(
-            earlier=known(samples),
-            own=known(own),
+            earlier=_held_out_of(earlier, datasets, training),
+            own=_held_out_of(own, datasets, training),
             is_sampled=any(len(one.held_out) < len(current[one.content_hash].validation) for one in own),
             is_further=len(datasets) > len(own) or config.replay is not None,
         ),
     )
     return task, config
+
+
+def _require_context(data: TokenCounts, config: RunConfig, context: int) -> None:
+    """Raise CorpusError for fewer tokens than a context. Planning sees to this; a config.json that was
+    changed may not."""
+    if not data.fills_context(context):
+        raise CorpusError(
+            f"The {'text' if config.mix is None else 'mix'} is too short for a context of {context} tokens: "
+            f"{data.train_tokens:,} to learn from and {data.validation_tokens:,} to measure on.",
+            hint="Train a new run on more text, or with a shorter context.",
+        )
+
+
+def _tokens(part: _Part, training: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
+    """The tokens of `part` to learn from and to measure on, with marks where not all are asked for. Raises
+    CorpusError where none is."""
+    train, validation = part.data.train, part.data.validation
+    if training.loss_on == "assistant":
+        return with_answers(train, validation, part.in_words)
+    return train, validation
+
+
+def _as_learned(sampled: np.ndarray, training: TrainingConfig) -> np.ndarray:
+    """The tokens of a replay sample, with marks and borders as `training` needs them."""
+    tokens = as_asked(sampled, training.loss_on)
+    return with_borders(tokens) if training.within_documents else tokens
+
+
+def _held_out_of(
+    samples: Sequence[ReplaySample], datasets: Sequence[Dataset], training: TrainingConfig
+) -> tuple[HeldOutPart, ...]:
+    """The held-out parts of `samples`, each with the share of its text among them."""
+    hashes = {one.content_hash for one in samples}
+    shares = text_shares(one for one in datasets if one.content_hash in hashes)
+    return tuple(
+        HeldOutPart(
+            one.content_hash,
+            _as_learned(one.held_out, training),
+            float(shares[one.content_hash]),
+            training.within_documents,
+        )
+        for one in samples
+    )
 
 
 def _open_parts(
@@ -181,6 +201,7 @@ def _with_replay(
 def _characters_per_token(
     current: Mapping[str, PreparedData], datasets: Sequence[Dataset], data: TokenCounts
 ) -> float:
+    """Of the text or the mix that is learned now, on average."""
     characters = sum(one.characters or 0 for one in datasets if one.content_hash in current)
     return characters / (data.train_tokens + data.validation_tokens) or 1.0
 
