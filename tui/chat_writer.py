@@ -18,6 +18,7 @@ from tui.model_thread import load_in_thread
 from tui.model_work import weights_written
 
 if TYPE_CHECKING:
+    from models.generation.row import GeneratedToken
     from models.runs.load import LoadedModel
 
 _DRAW_S = 0.1
@@ -86,11 +87,12 @@ def write_answer(
 
     `advanced` is called after each token. What there is of the answer stays.
     """
-    session, debugged, speed = talk.session, list[str](), Speed()
-    entry = answer.entry or Entry("model", "")
-    kept, tokens = AnswerTokens(session.chat_model.tokenizer.token_text), answer.tokens()
+    session, speed = talk.session, Speed()
     settings, before = session.settings, session.stats
+    kept, tokens = AnswerTokens(session.chat_model.tokenizer.token_text), answer.tokens()
+    entry = answer.entry or Entry("model", "")
     pieces: list[str] = []
+    details: list[str] = []
     try:
         for token in tokens:
             if speed.tokens == 0:
@@ -101,11 +103,8 @@ def write_answer(
             kept.add(token)
             if settings.interactive:
                 entry.text += token.text
-            if settings.debug and len(debugged) < _DEBUGGED:
-                name = repr(kept.token_text(token.id))
-                debugged.append(
-                    f"{token.id:>6}  {name:<16} p {token.probability:.4f}  passes {token.passes:g}"
-                )
+            if settings.debug and len(details) < _DEBUGGED:
+                details.append(_details(token, kept))
             speed.add(token)
             advanced(speed)
             if is_stopped():
@@ -114,15 +113,29 @@ def write_answer(
         if (close := getattr(tokens, "close", None)) is not None:
             close()
         entry.text = "".join(pieces)
-    talk.say("\n".join(debugged))
-    if (stats := session.stats) is not None:
-        passes = f"{mean_passes_words(stats.mean_passes)} per token"
-        told = [*([] if stats.characters else ["It wrote nothing."]), f"{stats.line()} · {passes}"]
-        if answer.entry is not None:
-            entry.footing = "\n".join(told)
-            session.stats = before  # this one is no part of the conversation
-        else:
-            for line in told:
-                talk.say(line)
+    talk.say("\n".join(details))
+    _tell_stats(talk, answer)
+    if answer.entry is not None and session.stats is not None:
+        session.stats = before  # this answer is no part of the conversation
     talk.say(session.save_error, "warning")
     session.save_error = None
+
+
+def _details(token: "GeneratedToken", kept: AnswerTokens) -> str:
+    """A token as a line of a chat with --debug."""
+    name = repr(kept.token_text(token.id))
+    return f"{token.id:>6}  {name:<16} p {token.probability:.4f}  passes {token.passes:g}"
+
+
+def _tell_stats(talk: ChatTalk, answer: Answer) -> None:
+    """Say how long the answer is and how fast it was written. An answer beside others has it below itself."""
+    stats = talk.session.stats
+    if stats is None:
+        return
+    passes = f"{mean_passes_words(stats.mean_passes)} per token"
+    lines = [*([] if stats.characters else ["It wrote nothing."]), f"{stats.line()} · {passes}"]
+    if answer.entry is not None:
+        answer.entry.footing = "\n".join(lines)
+        return
+    for line in lines:
+        talk.say(line)

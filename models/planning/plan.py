@@ -88,28 +88,9 @@ def _plan_of(request: TrainRequest, runs_dir: Path, corpus: Corpus | None) -> Ge
 def _require_consistent(request: TrainRequest) -> None:
     """Raise UsageError for what has no meaning beside the rest."""
     if request.task is not None:
-        for path in _FOR_TEXT:
-            if _is_set(request, path):
-                raise UsageError(
-                    f"{{{path}}} is for text, and {{task={request.task}}} is none.",
-                    hint=f"Leave {{{path}}} out.",
-                    field=path,
-                )
-    if request.task is not None and request.overrides.values.get("training.loss_on") == "assistant":
-        raise UsageError(
-            "{training.loss_on} assistant is for conversations.",
-            hint="Leave {training.loss_on} out.",
-            field="training.loss_on",
-        )
+        _refuse_for_text(request, request.task)
     if not makes_problems(request.task):
-        for path in _FOR_PROBLEMS:
-            value = request.overrides.values.get(path)
-            if value is None or path in request.ambient:
-                continue
-            if request.task is not None or path != "training.loss_on" or value == _ANSWERS:
-                raise UsageError(
-                    f"{{{path}}} is for problems.", hint="Have some made: {train task=compose:s3}", field=path
-                )
+        _refuse_for_problems(request)
     if request.continue_run is None:
         for path in _FOR_CONTINUED_RUNS:
             if _is_set(request, path):
@@ -119,6 +100,35 @@ def _require_consistent(request: TrainRequest) -> None:
                     field=path,
                 )
         require_growing(request, {})
+
+
+def _refuse_for_text(request: TrainRequest, task: str) -> None:
+    """Raise UsageError for what is set for text alone."""
+    for path in _FOR_TEXT:
+        if _is_set(request, path):
+            raise UsageError(
+                f"{{{path}}} is for text, and {{task={task}}} is none.",
+                hint=f"Leave {{{path}}} out.",
+                field=path,
+            )
+    if request.overrides.values.get("training.loss_on") == "assistant":
+        raise UsageError(
+            "{training.loss_on} assistant is for conversations.",
+            hint="Leave {training.loss_on} out.",
+            field="training.loss_on",
+        )
+
+
+def _refuse_for_problems(request: TrainRequest) -> None:
+    """Raise UsageError for what is typed and is for problems alone; a preference may stay."""
+    for path in _FOR_PROBLEMS:
+        value = request.overrides.values.get(path)
+        if value is None or path in request.ambient:
+            continue
+        if request.task is not None or path != "training.loss_on" or value == _ANSWERS:
+            raise UsageError(
+                f"{{{path}}} is for problems.", hint="Have some made: {train task=compose:s3}", field=path
+            )
 
 
 def _is_set(request: TrainRequest, path: str) -> bool:

@@ -5,7 +5,7 @@ the few kinds that matter here.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,21 +112,12 @@ def run_folders(runs_dir: Path) -> list[Path]:
 
 def summarize(path: Path) -> RunSummary:
     """The summary of the run in one folder."""
-    run, problem = Run(path.resolve()), None
-    config: RunConfig | None = None
-    datasets: list[Dataset] = []
-    evaluation: Evaluation | PuzzleEvaluation | None = None
-    try:
-        run = Run.open(path.resolve(), path.parent)
-        config = run.config()
-        datasets, evaluation = run.datasets(config), run.evaluation()
-        run.read_json("generation_config.json")
-    except RlmError as error:
-        problem = error.message
+    files = _read_files(path)
+    run, config, problem = files.run, files.config, files.problem
     history = glance(run.events_path, None if config is None else text_started_at(config))
     status: Status = "damaged"
     if problem is None and config is not None:
-        status = _status(run, config, evaluation, history)
+        status = _status(run, config, files.evaluation, history)
     if status == "finished" and (lacking := weights_problem(run.weights_path)) is not None:
         status, problem = "damaged", f"it is finished, but its {lacking}"
         if newest_checkpoint(run.checkpoints_path) is not None:
@@ -149,7 +140,7 @@ def summarize(path: Path) -> RunSummary:
         total_steps=history.total_steps or (history.step if status == "finished" else 0) or None,
         validation_loss=history.validation_loss,
         modified=last_change(run.path),
-        corpus=_text(config and config.corpus, *(dataset.name for dataset in datasets)),
+        corpus=_text(config and config.corpus, *(dataset.name for dataset in files.datasets)),
         bytes=size_of_tree(run.path),
         problem=problem,
         failure=failure if status == "paused" else None,
@@ -159,6 +150,30 @@ def summarize(path: Path) -> RunSummary:
         answers_problems=config is not None and config.answers_problems,
         is_preparing=status == "training" and not (history.phase == "training" and history.last_step),
     )
+
+
+@dataclass(slots=True)
+class _Files:
+    """What the files of a run say, as far as they can be read."""
+
+    run: Run
+    config: RunConfig | None = None
+    datasets: list[Dataset] = field(default_factory=list)
+    evaluation: Evaluation | PuzzleEvaluation | None = None
+    problem: str | None = None
+    """Why one of them cannot be read."""
+
+
+def _read_files(path: Path) -> _Files:
+    files = _Files(Run(path.resolve()))
+    try:
+        files.run = run = Run.open(path.resolve(), path.parent)
+        files.config = run.config()
+        files.datasets, files.evaluation = run.datasets(files.config), run.evaluation()
+        run.read_json("generation_config.json")
+    except RlmError as error:
+        files.problem = error.message
+    return files
 
 
 def has_finished(run: Run) -> bool:

@@ -41,48 +41,66 @@ def show(run_name: RunArgument = None, runs_dir: RunsDirOption = None, json: Jso
     output.json(report_json(report))
     output.pairs(summary_rows(report, in_cli_words))
     if report.mix:
-        output.result()
-        output.table(
-            ("source", "asked", "trained", "tokens", "read", "loss"),
-            list(mix_rows(report.mix)),
-            right=("asked", "trained", "tokens", "read", "loss"),
-            optional=("read", "tokens"),
-        )
+        _show_mix(report, output)
     if len(report.datasets or ()) > max(1, len(report.mix)):
-        output.result()
-        now = "now" if report.is_measured_now else f"at step {report.measured_step:,}"
-        output.table(
-            ("corpus", "when learned", now, "change", "grown"),
-            list(loss_rows(report.datasets or ())),
-            right=("when learned", now, "change"),
-            optional=("grown",),
-        )
+        _show_losses(report, output)
     if report.checkpoints:
-        output.result()
-        output.table(
-            ("checkpoint", "step", "size", "pointers"),
-            [
-                (one.name, f"{one.step:,}", byte_size(one.size), ", ".join(report.pointers_to(one)))
-                for one in report.checkpoints
-            ],
-            right=("step", "size"),
-            optional=("step", "size"),
-        )
+        _show_checkpoints(report, output)
+    name = quoted_reference(run)
     if report.versions:
-        output.result()
-        output.table(
-            ("version", "step", "loss", "text", "size"),
-            [
-                (one.name, f"{one.step:,}", format_loss(one.validation_loss), one.corpus or "-",
-                 byte_size(one.bytes))
-                for one in report.versions
-            ],
-            right=("step", "loss", "size"),
-            optional=("size", "text"),
-        )  # fmt: skip
-        name = quoted_reference(run)
+        _show_versions(report, output)
         output.say(f"\nGo back to a version:  {program()} resume {name} --from {report.versions[-1].name}")
-    output.say(f"\n{_next_step(report, quoted_reference(run))}")
+    output.say(f"\n{_next_step(report, name)}")
+
+
+def _show_mix(report: "Report", output: Output) -> None:
+    output.result()
+    output.table(
+        ("source", "asked", "trained", "tokens", "read", "loss"),
+        list(mix_rows(report.mix)),
+        right=("asked", "trained", "tokens", "read", "loss"),
+        optional=("read", "tokens"),
+    )
+
+
+def _show_losses(report: "Report", output: Output) -> None:
+    """Show the loss on each text of a run that knows several."""
+    output.result()
+    now = "now" if report.is_measured_now else f"at step {report.measured_step:,}"
+    output.table(
+        ("corpus", "when learned", now, "change", "grown"),
+        list(loss_rows(report.datasets or ())),
+        right=("when learned", now, "change"),
+        optional=("grown",),
+    )
+
+
+def _show_checkpoints(report: "Report", output: Output) -> None:
+    output.result()
+    output.table(
+        ("checkpoint", "step", "size", "pointers"),
+        [
+            (one.name, f"{one.step:,}", byte_size(one.size), ", ".join(report.pointers_to(one)))
+            for one in report.checkpoints
+        ],
+        right=("step", "size"),
+        optional=("step", "size"),
+    )
+
+
+def _show_versions(report: "Report", output: Output) -> None:
+    """Show what the run was before each further text."""
+    output.result()
+    output.table(
+        ("version", "step", "loss", "text", "size"),
+        [
+            (one.name, f"{one.step:,}", format_loss(one.validation_loss), one.corpus or "-",
+             byte_size(one.bytes))
+            for one in report.versions
+        ],
+        right=("step", "loss", "size"),
+        optional=("size", "text"),
+    )  # fmt: skip
 
 
 def mix_rows(shares: "Sequence[SourceShare]") -> Iterator[tuple[str, ...]]:

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,7 +156,6 @@ def solve_and_show(
     limit = max_steps or solver.default_steps
     solutions = solve_puzzles(solver, [posed.grid for posed in puzzles], limit, known=known)
     seconds = time.perf_counter() - start
-    valid = [one for one in solutions if one.valid]
     for one in solutions:
         _show(one, solver.kind, output, trace=trace)
     output.json(
@@ -164,24 +164,26 @@ def solve_and_show(
             "max_steps": limit,
             "trained_steps": solver.model.config.supervision_steps,
             "seconds": round(seconds, 3),
-            "valid": len(valid),
+            "valid": sum(one.valid is True for one in solutions),
             "results": [_as_json(one, solver.kind, trace=trace) for one in solutions],
         }
     )
-    steps = sum(one.steps for one in solutions) / len(solutions)
-    checked = [one for one in solutions if one.valid is not None]
-    verdict = f"{len(valid)} of {len(checked)} {_right(solver.kind)} · " if checked else ""
-    output.say(
-        f"{run.name} · {verdict}{counted(float(f'{steps:.3g}'), 'step')}"
-        f"{' each' if len(solutions) > 1 else ''} · {seconds:.2f} s",
-        style="dim",
-    )
+    output.say(f"{run.name} · {_in_words(solutions, solver.kind)} · {seconds:.2f} s", style="dim")
     if out is not None:
-        kept = [one for one in solutions if one.valid is not False]
         from data.puzzle_file import write_puzzles
 
+        kept = [one for one in solutions if one.valid is not False]
         write_puzzles(out, (one.puzzle for one in kept), (one.answer for one in kept), solver.kind)
     return solutions
+
+
+def _in_words(solutions: "Sequence[Solution]", kind: "PuzzleKind") -> str:
+    """How many of `solutions` are right, where that can be checked, and the steps they took."""
+    checked = [one.valid for one in solutions if one.valid is not None]
+    verdict = f"{sum(checked)} of {len(checked)} {_right(kind)} · " if checked else ""
+    steps = sum(one.steps for one in solutions) / len(solutions)
+    each = " each" if len(solutions) > 1 else ""
+    return f"{verdict}{counted(float(f'{steps:.3g}'), 'step')}{each}"
 
 
 def read_puzzles(argument: str, run: "Run") -> "list[InputPuzzle]":
