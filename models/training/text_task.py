@@ -1,7 +1,5 @@
-"""Learning text: the batches, the loss on held-out text, samples, and what is known of earlier texts."""
+"""Learning text: the batches, evaluations on the way, samples, and what is known of earlier texts."""
 
-import math
-import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,13 +19,12 @@ from models.config import TrainingConfig
 from models.depth import Depth
 from models.evaluation.forgetting import losses_on, mean_rise
 from models.evaluation.loss import DepthHistogram, bits_per_byte
-from models.evaluation.modes import ModeLosses, default_depth, evaluate_modes, trained_modes_cost_s
+from models.evaluation.modes import default_depth
 from models.evaluation.parts import HeldOutPart, PartLosses, evaluate_parts, tokens_of
 from models.generation.samples import Passage, sample_passage, searched, whole_passage
 from models.layers.compilation import uncompiled
 from models.recursive_lm import RecursiveLM
-from models.runs.datasets import Dataset, by_label, labels, with_losses
-from models.runs.evaluation import Evaluation
+from models.runs.datasets import Dataset, by_label, labels
 from models.runs.events import (
     CorporaMeasured,
     CorpusStarted,
@@ -39,11 +36,12 @@ from models.runs.run_config import Calibration
 from models.training.calibrate import calibrate
 from models.training.control import until_paused
 from models.training.known_texts import KnownTexts
-from models.training.mix_sources import started_over, with_trained
+from models.training.mix_sources import started_over
 from models.training.pieces import TokenPiece
-from models.training.reports import evaluation_finished, run_finished
+from models.training.reports import evaluation_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss, shallow_then_sampled
+from models.training.text_finish import finish_s, finish_text, known_texts_s
 from models.training.time_budget import Length, TimeBudget
 
 SAMPLE_S = 0.5
@@ -143,8 +141,8 @@ class TextTask:
                     return
             best = session.keep_if_best(loss + forgetting)
         counters.last_evaluated = counters.step
-        bits = self._bits_per_byte(loss)
-        passes, by_source = histogram.mean, self._by_source(losses.by_part)
+        bits = self.in_bits_per_byte(loss)
+        passes, by_source = histogram.mean, self.by_source(losses.by_part)
         yield evaluation_finished(session, loss, bits, best=best, passes_per_token=passes, losses=by_source)
         if sample is not None:
             yield SampleGenerated(step=counters.step, prompt=sample.prompt, text=sample.text)
@@ -202,93 +200,25 @@ class TextTask:
 
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Evaluate the best weights at every mode, write datasets.json, then evaluation.json."""
-        data, budget, control = self.data, session.time_budget, session.control
-        model = session.load_best_weights()
-        final_s = budget.final_evaluation_s(session.elapsed_s)
-        measures_known, max_tokens = self._final_evaluation(budget, final_s)
-        left_s = math.inf if budget.deadline is None else budget.deadline - control.now()
-        with uncompiled(session.calibration.compiled):
-            losses = yield from evaluate_modes(
-                model,
-                self.held_out,
-                session.calibration.number_format,
-                step=session.counters.step,
-                max_tokens=max_tokens,
-                deadline=time.monotonic() + min(final_s, left_s),
-                spread=session.team,
-            )
-        bits = self._bits_per_byte(losses.default)
-        known = yield from self._measure_known_texts(session, model, losses, reads=measures_known)
-        session.run.save_evaluation(
-            Evaluation(
-                step=session.counters.best_step,
-                after_steps=session.counters.step,
-                validation_loss=losses.default,
-                validation_loss_by_mode=dict(losses.by_mode),
-                validation_loss_by_source=self._by_source(losses.by_part),
-                extrapolated_modes=losses.extrapolated,
-                bits_per_byte=bits,
-                validation_tokens=data.validation_tokens,
-                tokens_read=losses.tokens,
-                passes_per_token=losses.histogram.mean,
-                passes_histogram=losses.histogram.counts(),
-                number_format=session.calibration.number_format,
-            )
-        )
-        if known is not None:
-            yield known
-        finished = run_finished(
-            session,
-            losses.default,
-            bits,
-            by_mode=dict(losses.by_mode),
-            passes_per_token=losses.histogram.mean,
-        )
-        yield finished
-        return finished
+        return (yield from finish_text(self, session))
 
-    def _measure_known_texts(
-        self, session: Session, model: RecursiveLM, found: ModeLosses, *, reads: bool
-    ) -> Generator[Event, None, CorporaMeasured | None]:
-        """Measure what `model` knows of every text and source, and write it to datasets.json.
-
-        `found` is the loss on what was held out of what is learned now. It stands in datasets.json unless the
-        samples are read too (`reads`). The return value is the event to report, where there is more than one
-        text or source.
-        """
-        config, step = session.run_config, session.counters.step
-        losses = dict(found.by_part)
-        if reads:
-            losses = yield from self.known.losses(session, model)
-        self.datasets = with_losses(self.datasets, losses, config.content_hash, self.train_tokens, step)
-        if isinstance(self.fresh, MixSampler):
-            drawn = self._fresh_drawn(session.counters.position)
-            self.datasets = with_trained(self.datasets, config.learned_hashes, self.fresh, drawn, step)
-        session.run.save_datasets(self.datasets)
-        if len(self.datasets) < 2 and not isinstance(self.fresh, MixSampler):
-            return None
-        before = {one.content_hash or "": one.loss_before for one in self.datasets}
-        return CorporaMeasured(
-            step=step, losses=by_label(self.datasets, losses), losses_before=by_label(self.datasets, before)
-        )
-
-    def _bits_per_byte(self, loss: float) -> float:
+    def in_bits_per_byte(self, loss: float) -> float:
         """A loss on what is asked for of the held-out tokens, as bits per byte of that text."""
         tokens, size = self.asked_size or (self.data.validation_tokens, self.data.validation_bytes)
         return bits_per_byte(loss, tokens, size)
 
-    def _by_source(self, losses: Mapping[str, float]) -> dict[str, float] | None:
+    def by_source(self, losses: Mapping[str, float]) -> dict[str, float] | None:
         """Losses by content hash, as losses by the name of a source of the mix; None for one text."""
         return by_label(self.datasets, losses) if isinstance(self.fresh, MixSampler) else None
 
     def after_step(self, session: Session, drawn: int) -> Iterator[Event]:
         if isinstance(self.fresh, MixSampler):
             after = session.counters.position
-            places = self._fresh_drawn(after - drawn), self._fresh_drawn(after)
+            places = self.fresh_drawn(after - drawn), self.fresh_drawn(after)
             sources = session.run_config.learned_hashes
             yield from started_over(self.datasets, sources, self.fresh, *places, session.counters.step)
 
-    def _fresh_drawn(self, position: int) -> int:
+    def fresh_drawn(self, position: int) -> int:
         """Of the first `position` sequences, those that are not replayed."""
         return self.sampler.of_first(position) if isinstance(self.sampler, MixedSampler) else position
 
@@ -299,11 +229,9 @@ class TextTask:
         most = config.evaluation_tokens
         tokens = min(most, tokens_of(self.held_out)) + min(most, tokens_of(self._replayed_texts()))
         on_the_way_s = config.evaluations * tokens * calls * call_token_s + config.samples * SAMPLE_S
-        final_s = budget.final_evaluation_s()
-        known_s = self._known_s(budget) if self._final_evaluation(budget, final_s)[0] else 0.0
+        last_s = finish_s(self, budget)
         if self.known.is_further and progress == 0.0:
-            known_s *= 2  # they are measured before the first step too
-        last_s = min(self._modes_s(budget), final_s) + known_s
+            last_s += known_texts_s(self, budget)  # they are measured before the first step too
         return last_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + budget.end_s()
 
     def max_step(self, config: TrainingConfig) -> int | None:
@@ -316,23 +244,3 @@ class TextTask:
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         pass
-
-    def _final_evaluation(self, budget: TimeBudget, final_s: float) -> tuple[bool, int | None]:
-        """Whether the samples of known texts are read in the `final_s` seconds that the last evaluation may
-        take, and the tokens that it reads of what is held out; None for all.
-
-        The sample of a first text is part of what is held out, so it is read again only if there is time.
-        Those of earlier texts are always read.
-        """
-        whole_s, known = self._modes_s(budget), self.known
-        reads_known = known.is_further or (known.is_sampled and whole_s + self._known_s(budget) <= final_s)
-        return reads_known, None if whole_s <= final_s else int(tokens_of(self.held_out) * final_s / whole_s)
-
-    def _modes_s(self, budget: TimeBudget) -> float:
-        """Seconds of an evaluation of all that is held out at every trained mode."""
-        return trained_modes_cost_s(budget.model, tokens_of(self.held_out), budget.call_token_s())
-
-    def _known_s(self, budget: TimeBudget) -> float:
-        """Seconds of an evaluation of the samples of all known texts."""
-        calls = budget.model.attention_calls(default_depth(budget.model))
-        return tokens_of(self.known.all) * calls * budget.call_token_s()
