@@ -119,60 +119,70 @@ class ProblemTrainingTask:
     def finish(self, session: Session) -> Generator[Event, None, RunFinished]:
         """Answer held-out problems at every mode and at the trained depth; then write datasets.json and
         evaluation.json."""
-        model, counters, budget = session.load_best_weights(), session.counters, session.time_budget
-        deadline = math.inf if budget.deadline is None else budget.deadline - session.control.now()
-        ends = time.monotonic() + min(budget.final_evaluation_s(session.elapsed_s), deadline)
-        each, whole_s = FINAL, self._scoring_s(budget, FINAL, self._modes_calls(model))
-        if whole_s > (limit_s := budget.final_evaluation_s(session.elapsed_s)):
-            each = max(FEWEST, int(FINAL * limit_s / whole_s))
-        asked, by_mode = problem_sets(self.problems, each, FINAL_SEED), dict[str, ProblemScores]()
-        with uncompiled(session.calibration.compiled):
-            for mode, depth in modes_by_importance(model):
-                if by_mode and not is_trained(model, depth) and time.monotonic() > ends:
-                    continue
-                by_mode[mode] = yield from self._score(model, session, depth, asked)
-        losses = {mode: by_mode[mode].loss for mode in model.modes() if mode in by_mode}
-        accuracy = {mode: _by_text(by_mode[mode].accuracy) for mode in losses}
-        trained = effective_depth(model, model.trained_depth)
-        whole = next(
-            (by_mode[mode] for mode in losses if effective_depth(model, model.modes()[mode]) == trained), None
-        )
-        if whole is None:
-            whole = yield from self._score(model, session, model.trained_depth, asked)
+        model, counters = session.load_best_weights(), session.counters
+        by_mode, trained, each = yield from self._score_modes(session, model)
         content_hash = session.run_config.content_hash
         self.datasets = with_losses(
-            self.datasets, {content_hash: whole.loss}, content_hash, counters.tokens_seen, counters.step
+            self.datasets, {content_hash: trained.loss}, content_hash, counters.tokens_seen, counters.step
         )
         session.run.save_datasets(self.datasets)
-        bits = whole.loss / math.log(2)
+        bits = trained.loss / math.log(2)
+        losses = {mode: scores.loss for mode, scores in by_mode.items()}
+        accuracy = {mode: _by_text(scores.accuracy) for mode, scores in by_mode.items()}
         session.run.save_evaluation(
             Evaluation(
                 step=counters.best_step,
                 after_steps=counters.step,
-                validation_loss=whole.loss,
+                validation_loss=trained.loss,
                 validation_loss_by_mode=losses,
                 extrapolated_modes=tuple(
                     mode for mode in losses if not is_trained(model, model.modes()[mode])
                 ),
                 bits_per_byte=bits,
-                passes_per_token=_mean(whole.passes),
+                passes_per_token=_mean(trained.passes),
                 number_format=session.calibration.number_format,
                 accuracy_by_mode=accuracy,
-                passes_by_mode={mode: _by_text(by_mode[mode].passes) for mode in losses},
+                passes_by_mode={mode: _by_text(scores.passes) for mode, scores in by_mode.items()},
                 problems_each=each,
                 trained_difficulty=self.problems.most,
             )
         )
         finished = run_finished(
             session,
-            whole.loss,
+            trained.loss,
             bits,
             by_mode=losses,
-            passes_per_token=_mean(whole.passes),
+            passes_per_token=_mean(trained.passes),
             accuracy_by_mode=accuracy,
         )
         yield finished
         return finished
+
+    def _score_modes(
+        self, session: Session, model: RecursiveLM
+    ) -> Generator[Event, None, tuple[dict[str, ProblemScores], ProblemScores, int]]:
+        """The scores at every mode for which there is time, in the order of the modes, and at the trained
+        depth; and how many problems of each difficulty they are of."""
+        budget = session.time_budget
+        final_s = budget.final_evaluation_s(session.elapsed_s)
+        left_s = math.inf if budget.deadline is None else budget.left_s(session.control.now())
+        ends = time.monotonic() + min(final_s, left_s)
+        each, whole_s = FINAL, self._scoring_s(budget, FINAL, self._modes_calls(model))
+        if whole_s > final_s:
+            each = max(FEWEST, int(FINAL * final_s / whole_s))
+        asked, found = problem_sets(self.problems, each, FINAL_SEED), dict[str, ProblemScores]()
+        with uncompiled(session.calibration.compiled):
+            for mode, depth in modes_by_importance(model):
+                if found and not is_trained(model, depth) and time.monotonic() > ends:
+                    continue
+                found[mode] = yield from self._score(model, session, depth, asked)
+        depths = {mode: effective_depth(model, depth) for mode, depth in model.modes().items()}
+        by_mode = {mode: found[mode] for mode in depths if mode in found}
+        trained_depth = effective_depth(model, model.trained_depth)
+        trained = next((by_mode[mode] for mode in by_mode if depths[mode] == trained_depth), None)
+        if trained is None:
+            trained = yield from self._score(model, session, model.trained_depth, asked)
+        return by_mode, trained, each
 
     def reserve_s(self, budget: TimeBudget, progress: float, left_s: float) -> float:
         """Evaluations on the way, and the last one at every mode."""

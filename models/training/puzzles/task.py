@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -145,18 +145,13 @@ class PuzzleTask:
         assert isinstance(model, PuzzleModel)
         number_format, trained_steps = session.calibration.number_format, model.config.supervision_steps
         puzzles, max_steps = without_first(self.held_out, EVALUATED), 2 * trained_steps
-        # A long thought about a few puzzles shows as much as about many, and has to fit into the time left.
-        budget = session.time_budget
-        fitting = self._final_s(budget) / (LONGER * trained_steps * _thought_s(budget))
-        curve = first_of(puzzles, min(CURVE, max(20, int(fitting))))
+        curve = self._for_curve(puzzles, session.time_budget, trained_steps)
         with uncompiled(session.calibration.compiled):
             team, step = session.team, counters.step
             scores = yield from score(model, puzzles, max_steps, number_format, step=step, spread=team)
             steps = powers_of_two_to(LONGER * trained_steps)
             exact = yield from exact_by_steps(model, curve, steps, number_format, step=step, spread=team)
-        difficulty = [curve.kind.difficulty(puzzle) for puzzle in curve.puzzles]
-        known = [one for one in difficulty if one is not None]
-        correlation = rank_correlation(scores.exit_steps[: len(known)], known) if known else math.nan
+        correlation = _exit_and_difficulty(scores.exit_steps, curve)
         content_hash = session.run_config.content_hash
         datasets = with_losses(
             self.datasets, {content_hash: scores.loss}, content_hash, self.train_tokens, counters.step
@@ -174,7 +169,7 @@ class PuzzleTask:
                 chosen_by_others=len(puzzles) < len(self.held_out),
                 max_steps=max_steps,
                 exit_steps={str(step): count for step, count in sorted(Counter(scores.exit_steps).items())},
-                exit_and_difficulty=None if math.isnan(correlation) else correlation,
+                exit_and_difficulty=correlation,
                 exact_accuracy_by_steps={str(step): share for step, share in exact.items()},
                 puzzles_by_steps=len(curve),
                 number_format=number_format,
@@ -206,6 +201,12 @@ class PuzzleTask:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         self.carry.load(tensors)
 
+    def _for_curve(self, puzzles: PuzzleSet, budget: TimeBudget, trained_steps: int) -> PuzzleSet:
+        """The first of `puzzles`, as many as there is time for: each gets LONGER times `trained_steps`, and
+        long thoughts about a few show as much as about many."""
+        fitting = self._final_s(budget) / (LONGER * trained_steps * _thought_s(budget))
+        return first_of(puzzles, min(CURVE, max(20, int(fitting))))
+
     def _final_s(self, budget: TimeBudget) -> float:
         """Seconds that the last evaluation may take, or all it needs where that is less."""
         assert isinstance(budget.model, PuzzleModel)
@@ -217,6 +218,15 @@ class PuzzleTask:
 def powers_of_two_to(most: int) -> list[int]:
     """1, 2, 4, … and `most`."""
     return [*(2**power for power in range(most.bit_length()) if 2**power < most), most]
+
+
+def _exit_and_difficulty(exit_steps: Sequence[int], puzzles: PuzzleSet) -> float | None:
+    """The rank correlation of the steps after which `puzzles` left, the first of `exit_steps`, with their
+    difficulty. None where that is not known, or the same for all."""
+    difficulty = [puzzles.kind.difficulty(puzzle) for puzzle in puzzles.puzzles]
+    known = [one for one in difficulty if one is not None]
+    correlation = rank_correlation(exit_steps[: len(known)], known) if known else math.nan
+    return None if math.isnan(correlation) else correlation
 
 
 def bits_per_cell(loss: float) -> float:
