@@ -14,7 +14,8 @@ from models.benchmark.report import Report
 from models.device import choose_device
 from models.planning.plan import plan
 from models.planning.request import Overrides, TrainRequest
-from models.planning.text_plan import TextPlan, filter_row
+from models.planning.text_plan import TextPlan
+from models.planning.text_rows import filter_row
 from models.runs.evaluation import Evaluation
 from models.runs.events import Event, NoticeGiven, RunFinished
 from models.runs.incomplete import is_incomplete

@@ -18,15 +18,14 @@ from models.growth.transaction import commit, recover, write_change
 from models.planning.mix_plan import datasets_of, mix_in_plan, mix_rows
 from models.planning.replay_share import Replay
 from models.planning.run_content import RunContent
-from models.planning.text_plan import (
+from models.planning.text_plan import data_section, record_notes
+from models.planning.text_rows import (
     attention_row,
-    data_section,
     filter_row,
     growth_row,
     length_in_words,
     loss_row,
     number_format_row,
-    record_notes,
 )
 from models.runs.checkpoint import Snapshot
 from models.runs.datasets import Dataset, described_corpus, labels

@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -15,28 +15,25 @@ from data.corpus import Corpus
 from data.errors import UsageError
 from data.mixes.spec import MixSpec
 from data.tokenizer import Tokenizer
-from models.architectures import model_config, skeleton
-from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import require_memory
-from models.device import choose_device, has_device, prepare_process, this_or_best_device
+from models.config import TrainingConfig
+from models.device import this_or_best_device
 from models.errors import RunError
 from models.growth.axes import differences
 from models.growth.initial_snapshot import initial_snapshot
 from models.planning.continuation_plan import ContinuationPlan, require_full_context
-from models.planning.defaults import MAX_EPOCHS, suggested_minutes, suggested_regularisation
-from models.planning.measured_speed import expected_estimate
+from models.planning.continued_training import model_and_training
 from models.planning.mix_plan import datasets_of
 from models.planning.mix_request import read_mix
 from models.planning.replay_choice import choose_replay, share_of_unknown
 from models.planning.request import TrainRequest, require_growing, without_length
 from models.planning.resume_plan import ResumePlan, plan_resume
 from models.planning.run_content import RunContent, read_content
-from models.planning.text_plan import expected_tokens, require_conversations, require_documents
-from models.planning.text_tokens import prepare_text, require_answers
+from models.planning.text_plan import require_conversations, require_documents
+from models.planning.text_rows import expected_tokens
+from models.planning.text_tokens import prepare_text
 from models.runs.checkpoint import Snapshot, has_checkpoints
 from models.runs.datasets import Dataset, filters_of_files, labels, with_dataset, with_growths
 from models.runs.events import Event, NoticeGiven
-from models.runs.machine import choose_machine
 from models.runs.progress import read_corpus
 from models.runs.replay_samples import known_samples
 from models.runs.run import Run
@@ -107,21 +104,7 @@ def _another_text(
     grown, parts = _grown_vocabulary(tokenizer, corpus, request.grow_vocab)
     data = yield from prepare_text(corpus, grown)
     require_full_context(data, old, content.run.name)
-    training = _training(config, corpus, request)
-    if training.loss_on == "assistant":
-        require_answers(corpus, data)
-    training, notice = _fitted_to_machine(config, training, request)
-    if notice is not None:
-        yield NoticeGiven(message=notice)
-    new, training = _with_both_texts(old, grown, training, request)
-    device, layout = choose_device(training.device), skeleton(new)
-    require_memory(layout, training, device, shards=request.processes.shards)
-    prepare_process(choose_machine(training, config.calibration).threads)
-    expected = expected_estimate(layout, training, device, request.processes)
-    read = expected_tokens(training, new, data, expected.tokens_per_second)
-    suggested = suggested_regularisation(read / max(1, data.train_tokens), read / expected.parameters)
-    new, training = _regularised(config, new, training, request, suggested)
-    layout = skeleton(new)
+    new, training, expected = yield from model_and_training(content, corpus, data, grown, request)
     moments = _moments(newest) if config.training.get("optimizer") == training.optimizer else {}
     snapshot = initial_snapshot(weights, moments, old, new, training, parts=parts)
     learned = datasets_of(corpus, data)
@@ -139,7 +122,7 @@ def _another_text(
         [one for one in samples if one.content_hash not in hashes],
         earlier,
         share_of_unknown(tokenizer, samples, corpus),
-        read,
+        expected_tokens(training, new, data, expected.tokens_per_second),
     )
     return ContinuationPlan(
         content=content,
@@ -233,54 +216,6 @@ def _grown_vocabulary(
         return tokenizer, None
     assert isinstance(tokenizer, BpeTokenizer)
     return grow_bpe(tokenizer, corpus, more)
-
-
-def _training(config: RunConfig, corpus: Corpus, request: TrainRequest) -> TrainingConfig:
-    """As the run was trained, with the overrides over it, for the length that was chosen or suits the text.
-    The loss it stopped at was one on another text."""
-    length = request.overrides.length or {"minutes": suggested_minutes(corpus)}
-    values = {**without_length(config.training), "target_loss": None, **request.overrides.training}
-    return from_dict(TrainingConfig, {**values, **length}, "training")
-
-
-def _with_both_texts(
-    old: ModelConfig, tokenizer: Tokenizer, training: TrainingConfig, request: TrainRequest
-) -> tuple[ModelConfig, TrainingConfig]:
-    """The model with the vocabulary of both texts, and the training, which may read the new one so often."""
-    values = {**asdict(old), "vocab_size": tokenizer.vocab_size}
-    model = model_config({"architecture": old.architecture, **values, **request.overrides.model})
-    if "max_epochs" in request.overrides.training:
-        return model, training
-    return model, replace(training, max_epochs=MAX_EPOCHS)
-
-
-def _regularised(
-    config: RunConfig, model: ModelConfig, training: TrainingConfig, request: TrainRequest, suggested: float
-) -> tuple[ModelConfig, TrainingConfig]:
-    """Both with no more dropout and weight decay than `suggested` for the new text; what was chosen stays.
-
-    What is dropped so that a short text is not learned by heart would cost the longer ones before it.
-    """
-    if "dropout" not in request.overrides.model:
-        model = replace(model, dropout=min(model.dropout, suggested))
-    if "weight_decay" not in request.overrides.training:
-        decay = min(config.training_config().weight_decay, suggested)
-        training = replace(training, weight_decay=decay)
-    return model, training
-
-
-def _fitted_to_machine(
-    config: RunConfig, training: TrainingConfig, request: TrainRequest
-) -> tuple[TrainingConfig, str | None]:
-    """The training without the device and the threads of another machine, where the user chose none; and
-    what to say about it where it is another training then."""
-    machine, chosen = choose_machine(training, config.calibration), request.overrides.training
-    if machine.notice is None:
-        return training, None
-    device = "auto" if "device" not in chosen and not has_device(training.device) else training.device
-    threads = training.threads if "threads" in chosen else machine.threads
-    fitted = replace(training, device=device, threads=threads)
-    return fitted, None if fitted == training else machine.notice
 
 
 def _moments(snapshot: Snapshot) -> dict[str, Tensor]:

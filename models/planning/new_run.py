@@ -31,13 +31,8 @@ from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
-from models.planning.text_plan import (
-    TextPlan,
-    expected_tokens,
-    is_lopsided,
-    require_conversations,
-    require_documents,
-)
+from models.planning.text_plan import TextPlan, is_lopsided, require_conversations, require_documents
+from models.planning.text_rows import expected_tokens
 from models.planning.text_tokens import prepare_text, require_answers
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced

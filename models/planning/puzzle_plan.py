@@ -13,7 +13,8 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, estimate, require_memory
 from models.planning.puzzles import resolve_puzzle_request
 from models.planning.request import TrainRequest
-from models.planning.text_plan import number_format_row, record_notes
+from models.planning.text_plan import record_notes
+from models.planning.text_rows import number_format_row
 from models.recursive_lm import RecursiveLM
 from models.runs.datasets import Dataset
 from models.runs.events import Event, NoticeGiven

@@ -15,7 +15,8 @@ from models.planning.extend import extend
 from models.planning.mix_plan import paths_of
 from models.planning.relocate import choose_other_machine
 from models.planning.request import TrainRequest
-from models.planning.text_plan import filter_row, record_notes
+from models.planning.text_plan import record_notes
+from models.planning.text_rows import filter_row
 from models.runs.checkpoint_folder import newest_checkpoint
 from models.runs.datasets import source_paths, with_files, with_paths
 from models.runs.run import Run
