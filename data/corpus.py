@@ -89,8 +89,7 @@ class Corpus:
         stride = max(1, round(self.train_bytes / sample_bytes))
         position = 0
         for document in self.documents_of("train"):
-            texts = document.pieces or (message.content for message in document.messages or ())
-            for text in texts:
+            for text in document.texts():
                 for start in range(0, len(text), _STRETCH):
                     piece = text[start : start + _STRETCH]
                     if position // _STRETCH % stride == 0:

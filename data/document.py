@@ -30,6 +30,12 @@ class Document:
     pieces: Iterator[str] | None = None
     messages: tuple[Message, ...] | None = None
 
+    def texts(self) -> Iterator[str]:
+        """The pieces, or what each message says."""
+        if self.pieces is not None:
+            return self.pieces
+        return (message.content for message in self.messages or ())
+
 
 def without_surrogates(text: str) -> str:
     """The text with U+FFFD for each half of a surrogate pair. A terminal or an escape in JSON can contain

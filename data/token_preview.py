@@ -1,4 +1,4 @@
-"""What a model will see of a corpus: its parts, its roles, and the first documents as tokens."""
+"""A corpus as a model will see it: its two parts, its roles, and the first documents as tokens."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -85,8 +85,7 @@ def characters_per_token(corpus: Corpus, tokenizer: Tokenizer, split: Split) -> 
     """How much a token of text holds on average: of the first 262,144 characters of that part."""
     characters = tokens = 0
     for document in corpus.documents_of(split):
-        texts = document.pieces or (message.content for message in document.messages or ())
-        for text in texts:
+        for text in document.texts():
             cut = text[: _MEASURED - characters]
             characters += len(cut)
             tokens += len(tokenizer.encode(cut))

@@ -13,7 +13,7 @@ from models.runs.detached import start_attached
 from tui.run_words import Row
 
 if TYPE_CHECKING:
-    from data.preview import CorpusPreview
+    from data.corpus_preview import CorpusPreview
 
 Rows = list[Row]
 
@@ -106,7 +106,9 @@ def _answer(fields: dict[str, Any]) -> PlanAnswer:
         done, total = fields["progress"]
         return PlanAnswer(number, progress=(done, total))
     if "preview" in fields:
-        from data.preview import CorpusPreview  # with numpy, which no other part of the first screen needs
+        from data.corpus_preview import (
+            CorpusPreview,  # with numpy, which no other part of the first screen needs
+        )
 
         listed: dict[str, Any] = fields["preview"]
         values: dict[str, Any] = {

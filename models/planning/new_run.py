@@ -197,7 +197,7 @@ def _technical_notice(corpus: Corpus, tokenizer: Tokenizer, resolved: ResolvedRe
 def _is_full_of_fences(corpus: Corpus) -> bool:
     characters = fences = 0
     for document in corpus.documents_of("train"):
-        for text in document.pieces or (message.content for message in document.messages or ()):
+        for text in document.texts():
             characters += len(text)
             fences += text.count("```")
             if characters >= SEARCHED_FOR_FENCES:

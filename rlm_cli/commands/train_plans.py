@@ -97,7 +97,7 @@ class _Planner:
             yield _refused(error)
 
     def _of_request(self, context: typer.Context, *, text_only: bool) -> Generator[Answer, None, None]:
-        from data.preview import preview
+        from data.corpus_preview import preview_corpus
         from data.progress import convert_yields
         from rlm_cli.environment import runs_dir
 
@@ -108,7 +108,7 @@ class _Planner:
         except RlmError as error:
             yield _refused(error, field="paths")
             return
-        look = yield from convert_yields(preview(corpus), lambda _: Answer())
+        look = yield from convert_yields(preview_corpus(corpus), lambda _: Answer())
         yield {"preview": dataclasses.asdict(look)}
         if not text_only:
             yield from self._planned(request, folder, corpus)

@@ -7,8 +7,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Collapsible, OptionList
 
+from data.corpus_preview import CorpusPreview
 from data.errors import UsageError
-from data.preview import CorpusPreview
 from tests.tui.conftest import HOSTILE, SIZES, remarks, shown, until
 from tui.app import RlmApp
 from tui.launcher import Launch

@@ -13,7 +13,7 @@ from tui.content import joined, lines, plain
 from tui.planner import PlanAnswer, Rows
 
 if TYPE_CHECKING:
-    from data.preview import CorpusPreview
+    from data.corpus_preview import CorpusPreview
 
 _NAME_WIDTH = 15
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from textual.pilot import Pilot
 
+from data.corpus_preview import CorpusPreview
 from data.document import Message
-from data.preview import CorpusPreview
 from data.sudoku_kind import SudokuKind
 from models.generation.chat_settings import ChatSettings
 from models.generation.conversation import Conversation, ConversationStore

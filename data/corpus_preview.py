@@ -1,4 +1,4 @@
-"""What a model will see of a corpus, to be looked at before it is trained on."""
+"""A corpus before it has a tokenizer: which one suits it, how much of it repeats, and how it begins."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class CorpusPreview:
     notes: tuple[str, ...]
 
 
-def preview(corpus: Corpus) -> Generator[Progress, None, CorpusPreview]:
+def preview_corpus(corpus: Corpus) -> Generator[Progress, None, CorpusPreview]:
     """Look through the beginning of `corpus`. Raises CorpusError where a file changed since it was read."""
     repeated, compared = yield from _repetition(corpus)
     kind, vocab_size, reason = suggest_tokenizer(corpus)
@@ -93,8 +93,7 @@ def _units(corpus: Corpus) -> Iterator[str]:
         yield from map(str.strip, _lines(corpus))
         return
     for _, document in corpus.split_documents():
-        messages = (message.content for message in document.messages or ())
-        yield "\n".join((*(document.pieces or ()), *messages))
+        yield "\n".join(document.texts())
 
 
 def _lines(corpus: Corpus) -> Iterator[str]:

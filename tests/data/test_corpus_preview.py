@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from data import preview as module
+from data import corpus_preview as module
 from data.corpus import open_corpus
-from data.preview import CorpusPreview, preview
+from data.corpus_preview import CorpusPreview, preview_corpus
 from data.progress import result_of
 
 LINE = "The owl counted the mice by the old mill.\n"
 
 
 def looked_at(*paths: Path) -> CorpusPreview:
-    return result_of(preview(open_corpus(paths)))
+    return result_of(preview_corpus(open_corpus(paths)))
 
 
 def test_a_text_has_lines_that_came_before(tmp_path: Path) -> None:
