@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from data.errors import UsageError
+from data.filters.filter import take_no_value
 from data.permutation import GOLDEN_GAMMA, splitmix64
 
 _BANDS, _ROWS = 14, 8
@@ -80,18 +80,13 @@ class NearDuplicates(_KnownTexts):
 
 
 def duplicates_filter(value: str | None, shortest: int) -> Duplicates:
-    _take_no_value(Duplicates.name, value)
+    take_no_value(Duplicates.name, value)
     return Duplicates(shortest)
 
 
 def near_duplicates_filter(value: str | None, shortest: int) -> NearDuplicates:
-    _take_no_value(NearDuplicates.name, value)
+    take_no_value(NearDuplicates.name, value)
     return NearDuplicates(shortest)
-
-
-def _take_no_value(name: str, value: str | None) -> None:
-    if value is not None:
-        raise UsageError(f"The filter '{name}' takes no value.", hint=f"Write {name} alone.", field="filters")
 
 
 def _hash_of(text: str) -> bytes:

@@ -47,6 +47,12 @@ class Rule:
         return self.test(text)
 
 
+def take_no_value(name: str, value: str | None) -> None:
+    """Raise UsageError for a value of a filter that takes none."""
+    if value is not None:
+        raise UsageError(f"The filter '{name}' takes no value.", hint=f"Write {name} alone.", field="filters")
+
+
 def whole_number(name: str, value: str, lowest: int, highest: int) -> int:
     """The number in `NAME:VALUE`. Raises UsageError for what is none, or out of range."""
     if value.isascii() and value.isdigit() and len(value) < 10 and lowest <= int(value) <= highest:

@@ -6,7 +6,7 @@ from collections import Counter
 from functools import lru_cache
 
 from data.errors import UsageError
-from data.filters.filter import Rule, whole_number
+from data.filters.filter import Rule, take_no_value, whole_number
 
 _LENGTH, _WORDS, _SYMBOLS, _PUNCTUATION, _NOISE = "50-400", "8", "10", "30", "1"
 _MOST = 10**9 - 1
@@ -62,7 +62,7 @@ def symbols_filter(value: str | None) -> Rule:
 
 
 def url_filter(value: str | None) -> Rule:
-    _take_no_value("url", value)
+    take_no_value("url", value)
     return Rule("url", "with a web address", lambda text: _ADDRESS.search(text) is not None)
 
 
@@ -92,11 +92,6 @@ def noise_filter(value: str | None) -> Rule:
 
 def _named(name: str, value: str | None, usual: str) -> str:
     return name if value in (None, usual) else f"{name}:{value}"
-
-
-def _take_no_value(name: str, value: str | None) -> None:
-    if value is not None:
-        raise UsageError(f"The filter '{name}' takes no value.", hint=f"Write {name} alone.", field="filters")
 
 
 def _not_a_range(value: str) -> UsageError:

@@ -19,7 +19,7 @@ from data.errors import RlmError
 from models.depth import effective_depth
 from models.device import free_memory_bytes, is_out_of_memory
 from models.generation.continuation import Continuation, Result
-from models.generation.next_logits import NextLogits
+from models.generation.next_logits import NextLogits, last_logits
 from models.generation.row import (
     Choice,
     Row,
@@ -237,18 +237,12 @@ class _Batch:
             window = tuple(active.row.window)
             if window not in read:
                 cache = self._model.new_cache(1, len(window), self._depth)
-                read[window] = cache, *self._forward(torch.tensor([window], device=self._device), cache, None)
+                tokens = torch.tensor([window], device=self._device)  # (1, T)
+                read[window] = cache, *last_logits(self._model, self._depth, tokens, cache, None)
             active.cache, logits, passes = read[window]
             active.place = 0
             scored.append(([active], logits, passes))
         return scored
-
-    def _forward(
-        self, tokens: Tensor, cache: KVCache, padding: Tensor | None
-    ) -> tuple[np.ndarray, list[float]]:
-        """Logits (B, V) after the last token of each row, and its passes."""
-        output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
-        return output.logits[:, -1].float().cpu().numpy(), output.passes[:, -1].tolist()
 
     def _shared_cache(self, rows: list[_ActiveRow]) -> KVCache:
         """The cache that has exactly these rows, in this order, and room for a token of each."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from data.errors import RlmError
-from models.generation.next_logits import NextLogits, next_logits
+from models.generation.next_logits import NextLogits, last_logits, next_logits
 from models.generation.row import (
     GeneratedToken,
     Row,
@@ -123,7 +123,7 @@ class _UncachedScorer:
         for row in rows:
             row.slide(self._context_length)
         tokens, padding = self._padded(rows)
-        return self._forward(tokens, padding, None)
+        return last_logits(self._model, self._depth, tokens, None, padding)
 
     def select_rows(self, indices: list[int]) -> None:
         """Keep only the rows at `indices` of those of the last call."""
@@ -138,13 +138,6 @@ class _UncachedScorer:
             torch.tensor(filled, device=self._device),
             torch.tensor(padding, device=self._device) if any(padding) else None,
         )
-
-    @torch.inference_mode()
-    def _forward(
-        self, tokens: Tensor, padding: Tensor | None, cache: KVCache | None
-    ) -> tuple[np.ndarray, list[float]]:
-        output = self._model(tokens, depth=self._depth, cache=cache, padding=padding)
-        return output.logits[:, -1].float().cpu().numpy(), output.passes[:, -1].tolist()
 
 
 class _CachedScorer(_UncachedScorer):
@@ -165,7 +158,7 @@ class _CachedScorer(_UncachedScorer):
         for row in rows:
             row.slide(self._context_length)
         tokens, self._padding = self._padded(rows)
-        return self._forward(tokens, self._padding, self._cache)
+        return last_logits(self._model, self._depth, tokens, self._cache, self._padding)
 
     def select_rows(self, indices: list[int]) -> None:
         if not indices or self._cache is None:

@@ -26,6 +26,15 @@ _TOLERANCE = 1e-3
 """How far the logits of compiled code may be from the model's own, beside the largest of them."""
 
 
+@torch.inference_mode()
+def last_logits(
+    model: RecursiveLM, depth: Depth, tokens: Tensor, cache: KVCache | None, padding: Tensor | None
+) -> tuple[np.ndarray, list[float]]:
+    """Logits (B, V) in float32 after the last token of each row of `tokens` (B, T), and its passes."""
+    output = model(tokens, depth=depth, cache=cache, padding=padding)
+    return output.logits[:, -1].float().cpu().numpy(), output.passes[:, -1].tolist()
+
+
 class NextLogits:
     """Adds a token to each text of a batch, and scores what may follow it.
 
@@ -67,11 +76,10 @@ class NextLogits:
         model = self._model()
         assert model is not None
         newest = torch.tensor(tokens, device=self._device)[:, None]  # (B, 1)
-        output = model(newest, depth=self._depth, cache=cache, padding=padding)
-        logits = output.logits[:, -1].float().cpu().numpy()
+        logits, passes = last_logits(model, self._depth, newest, cache, padding)
         if self._records and len(tokens) <= MOST_ROWS:
             logits = self._recorded(model, tokens, cache, padding, logits)
-        return logits, output.passes[:, -1].tolist()
+        return logits, passes
 
     def _recorded(
         self,
