@@ -7,6 +7,7 @@ and only for a training of less than a minute for a shorter time.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -27,10 +28,10 @@ MAX_PARAMETERS = 30_000_000
 """The largest model that is timed. A larger one takes too long, and the rule fits it better."""
 TIMED_S = 0.4
 """Seconds of passes at each depth, and half as many of steps of the optimizer."""
-TIMED_SHARE = 1 / 150
+TIMED_SHARE = 0.01
 """The share of a training's minutes that this may be."""
-PASSES = 4
-"""Passes in that time, about. The number of sequences is chosen for it."""
+GROWTH = 4
+"""A pass has so many times as many sequences as the one before, as long as it fits into that time."""
 
 
 def expected_estimate(
@@ -65,13 +66,16 @@ def _mean_step_s(
     most = min(training.batch_size, training.micro_batch or training.batch_size)
     blocks = torch.randint(config.vocab_size, (most, config.context_length + 1))  # (B, T + 1)
 
-    def pass_s(rows: int, depth: Depth, seconds: float) -> float:
-        return _mean_s(lambda: probe.pass_s(blocks[:rows], depth, number_format), seconds)
+    def pass_s(rows: int, depth: Depth) -> float:
+        return probe.pass_s(blocks[:rows], depth, number_format)
 
-    deepest = probe.model.trained_depth
-    rows = max(1, min(most, int(timed_s / PASSES / pass_s(1, deepest, 0.0))))
-    share = training.batch_size / rows
-    shallow_s, deep_s = (share * pass_s(rows, depth, timed_s) for depth in (Depth(1), deepest))
+    deepest, rows = probe.model.trained_depth, 1
+    pass_s(rows, deepest)  # to warm up
+    while rows < most and GROWTH * pass_s(rows, deepest) <= timed_s:
+        rows = min(most, GROWTH * rows)
+    share, depths = training.batch_size / rows, (Depth(1), deepest)
+    shallow_s, deep_s = (share * _mean_s(partial(pass_s, rows, depth), timed_s) for depth in depths)
+    probe.optimizer_s()
     optimizer_s = _mean_s(probe.optimizer_s, timed_s / 2)
     calibration = Calibration(
         device=str(device),
@@ -86,8 +90,7 @@ def _mean_step_s(
 
 
 def _mean_s(timed: Callable[[], float], seconds: float) -> float:
-    """The mean of what `timed` returns. It is called once to warm up, then until the sum is `seconds`."""
-    timed()
+    """The mean of what `timed` returns. It is called until the sum is `seconds`."""
     found = [timed()]
     while sum(found) < seconds:
         found.append(timed())

@@ -111,15 +111,15 @@ def test_a_large_model_is_not_made_to_be_timed(monkeypatch: pytest.MonkeyPatch) 
     assert measured_estimate(layout, training, CPU) == estimate(layout, training, CPU)
 
 
-@pytest.mark.parametrize(("minutes", "timed"), [(10 / 60, 10), (1.0, 27), (8.0, 27), (None, 27)])
+@pytest.mark.parametrize(("minutes", "timed"), [(10 / 60, 8), (1.0, 21), (8.0, 21), (None, 21)])
 def test_a_short_training_is_timed_for_a_short_time(
     monkeypatch: pytest.MonkeyPatch, minutes: float | None, timed: int
 ) -> None:
-    """Of passes and steps of 0.05 seconds: two of one sequence, and two or more at each depth and of the
-    optimizer."""
+    """Of passes and steps of a sixteenth of a second: two to find out how many sequences fit into the time,
+    then some at each depth and of the optimizer."""
     clocked: list[float] = []
     monkeypatch.setattr(measured_speed, "MAX_PARAMETERS", 10**9)
-    monkeypatch.setattr(measured_speed.Probe, "_clock", lambda *_: clocked.append(0.05) or 0.05)
+    monkeypatch.setattr(measured_speed.Probe, "_clock", lambda *_: clocked.append(0.0625) or 0.0625)
     monkeypatch.setattr(estimating, "machine_rates", None)  # the model itself is timed, not the machine
     config = model_config({"vocab_size": 11, "d_model": 16, "n_heads": 2, "context_length": 8})
     measured_estimate(skeleton(config), TrainingConfig(minutes=minutes, batch_size=2), CPU)
