@@ -109,7 +109,7 @@ def suggested_training(training: TrainingConfig, model: ModelConfig) -> Settings
     """Batch, evaluations and depth over time for a training of the length that `training` has."""
     seconds = math.inf if training.minutes is None else 60 * training.minutes
     tokens = int(max(LEAST_BATCH_TOKENS, BATCH_TOKENS * min(1.0, seconds / 60)))
-    rate = math.sqrt(BATCH_TOKENS / tokens) if training.optimizer == "muon" else 1.0
+    rate = BATCH_TOKENS / tokens if training.optimizer == "muon" else 1.0
     return {
         "batch_size": max(4, tokens // model.context_length),
         "learning_rate": rate * TrainingConfig.learning_rate,

@@ -126,10 +126,10 @@ def test_regularisation_grows_with_the_readings_of_a_text(
 @pytest.mark.parametrize(
     ("length", "batch_size", "rate", "evaluations", "samples"),
     [
-        ({"minutes": 0.02}, 8, 0.006, 1, 1),
-        ({"minutes": 1 / 6}, 8, 0.006, 3, 1),
-        ({"minutes": 0.25}, 8, 0.006, 5, 2),
-        ({"minutes": 0.5}, 16, 0.003 * 2**0.5, 10, 5),
+        ({"minutes": 0.02}, 8, 0.012, 1, 1),
+        ({"minutes": 1 / 6}, 8, 0.012, 3, 1),
+        ({"minutes": 0.25}, 8, 0.012, 5, 2),
+        ({"minutes": 0.5}, 16, 0.006, 10, 5),
         ({"minutes": 1.0}, 32, 0.003, 10, 5),
         ({"minutes": 8.0}, 32, 0.003, 10, 5),
         ({"steps": 9}, 32, 0.003, 10, 5),
@@ -161,3 +161,10 @@ def test_a_short_text_and_a_short_time_make_a_narrow_model(
 ) -> None:
     corpus = cast(Corpus, SimpleNamespace(characters=characters, kind="text"))
     assert suggested_model(corpus, 60, TrainingConfig(**length), "looped")["d_model"] == width
+
+
+def test_adamw_alone_keeps_its_rate() -> None:
+    found = suggested_training(
+        TrainingConfig(minutes=0.1, optimizer="adamw"), model_config({"vocab_size": 60})
+    )
+    assert found["learning_rate"] == TrainingConfig.learning_rate
