@@ -78,7 +78,10 @@ def _losses(
     budget = session.time_budget
     final_s = budget.final_evaluation_s(session.elapsed_s)
     reads_known, max_tokens = _extent(task, budget, final_s)
-    left_s = math.inf if budget.deadline is None else budget.left_s(session.control.now())
+    left_s = math.inf
+    if budget.deadline is not None:
+        left_s = budget.left_s(session.control.now()) - budget.end_s()
+    modes_s = min(final_s, left_s) - (known_texts_s(task, budget) if reads_known else 0.0)
     with uncompiled(session.calibration.compiled):
         losses = yield from evaluate_modes(
             model,
@@ -86,7 +89,7 @@ def _losses(
             session.calibration.number_format,
             step=session.counters.step,
             max_tokens=max_tokens,
-            deadline=time.monotonic() + min(final_s, left_s),
+            deadline=time.monotonic() + modes_s,
             spread=session.team,
         )
     return losses, reads_known

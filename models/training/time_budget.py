@@ -24,7 +24,7 @@ FINAL_EVALUATION_S = 180.0
 """Seconds the last evaluation may take in any case where the length is not a time."""
 FORWARD_SHARE = 0.35
 """The part of a training step's time that its forward pass takes without gradients."""
-END_S, END_SHARE = 1.5, 0.03
+END_S, END_SHARE = 0.5, 0.03
 """Seconds that are kept for what follows the last evaluation, and the most of a training's time that they may
 be: files are written, the result is shown, and the process ends."""
 ON_THE_WAY_SHARE = 0.25

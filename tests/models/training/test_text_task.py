@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ import torch
 
 from models.depth import Depth, sample_depth
 from models.evaluation.parts import HeldOutPart, tokens_of
+from models.runs.checkpoint import save_weights
 from models.runs.evaluation import Evaluation
 from models.runs.events import RunFinished, StepFinished
 from models.runs.run import Run
-from models.training import known_texts
+from models.training import known_texts, text_finish
 from models.training.time_budget import TimeBudget
 from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of
@@ -117,4 +119,29 @@ def test_what_is_kept_for_the_end_is_a_small_share_of_the_time(new_run: NewRun, 
     budget.calibration = replace(budget.calibration, shallow_step_s=100.0, deep_step_s=100.0)
     task.known = replace(task.known, is_sampled=True)
     assert task.reserve_s(budget, 0.0, seconds) <= 0.13 * seconds + 1e-9
-    assert budget.end_s() == pytest.approx(min(1.5, 0.03 * seconds))
+    assert budget.end_s() == pytest.approx(min(0.5, 0.03 * seconds))
+
+
+@pytest.mark.parametrize(("is_sampled", "left_s"), [(False, 59.5), (True, 57.5)])
+def test_further_modes_leave_time_for_the_sample_and_the_end(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, is_sampled: bool, left_s: float
+) -> None:
+    """Where the last evaluation begins a minute before the deadline, and the sample takes two seconds."""
+    session = session_of(new_run(minutes=20, evaluations=0, samples=0))
+    task, budget = session.task, session.time_budget
+    save_weights(session.run, session.model.state_dict(), {})
+    deadlines: list[float] = []
+
+    def evaluate_modes(*_: object, deadline: float, **__: object) -> None:
+        deadlines.append(deadline)
+        raise InterruptedError
+
+    monkeypatch.setattr(text_finish, "evaluate_modes", evaluate_modes)
+    monkeypatch.setattr(text_finish, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(text_finish, "known_texts_s", lambda *_: 2.0)
+    monkeypatch.setattr(text_finish, "_modes_s", lambda *_: 5.0)
+    monkeypatch.setattr(session.control, "now", lambda: budget.deadline - 60.0)
+    task.known = replace(task.known, is_sampled=is_sampled)
+    with pytest.raises(InterruptedError):
+        list(task.finish(session))
+    assert deadlines == [pytest.approx(1000.0 + left_s)]
