@@ -145,18 +145,7 @@ def _write_folder(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[
     _require_space(path.parent, corpus, tokenizer, np.dtype(dtype).itemsize)
     with temporary_beside(path) as temporary:
         temporary.mkdir()
-        writers: dict[Split, _SplitWriter] = {}
-        with contextlib.ExitStack() as files:
-            for split in ("train", "validation"):
-                file = files.enter_context((temporary / f"{split}.bin").open("wb"))
-                writers[split] = _SplitWriter(file, tokenizer, dtype)
-            for split, document in corpus.split_documents():
-                for segment in segments(document, tokenizer, corpus.kind, is_first=writers[split].is_empty):
-                    if writers[split].add(segment):
-                        done = sum(writer.characters for writer in writers.values())
-                        yield Progress("tokenizing", done, corpus.characters, "characters")
-            for writer in writers.values():
-                writer.finish()
+        writers = yield from _write_tokens(temporary, corpus, tokenizer, dtype)
         yield Progress("tokenizing", corpus.characters, corpus.characters, "characters")
         meta: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
@@ -176,6 +165,25 @@ def _write_folder(path: Path, corpus: Corpus, tokenizer: Tokenizer) -> Iterator[
         if os.path.lexists(path):
             remove_entry(path)
         move_into_place(temporary, path)
+
+
+def _write_tokens(
+    folder: Path, corpus: Corpus, tokenizer: Tokenizer, dtype: str
+) -> Generator[Progress, None, "dict[Split, _SplitWriter]"]:
+    """Write the tokens of both parts, and return what counted them."""
+    writers: dict[Split, _SplitWriter] = {}
+    with contextlib.ExitStack() as files:
+        for split in ("train", "validation"):
+            file = files.enter_context((folder / f"{split}.bin").open("wb"))
+            writers[split] = _SplitWriter(file, tokenizer, dtype)
+        for split, document in corpus.split_documents():
+            for segment in segments(document, tokenizer, corpus.kind, is_first=writers[split].is_empty):
+                if writers[split].add(segment):
+                    done = sum(writer.characters for writer in writers.values())
+                    yield Progress("tokenizing", done, corpus.characters, "characters")
+        for writer in writers.values():
+            writer.finish()
+    return writers
 
 
 class _SplitWriter:

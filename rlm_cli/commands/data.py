@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -140,8 +140,6 @@ def tokenizer(
       rlm train book.txt --tokenizer wiki.json
     """
     from data.bpe_tokenizer import require_vocab_size, train_bpe_tokenizer
-    from data.mixes.mixed_corpus import MixedCorpus
-    from data.token_preview import characters_per_token
     from data.word_rules import WORD_RULES
 
     output = Output.of(json=json, quiet=quiet)
@@ -155,15 +153,7 @@ def tokenizer(
     output.say("making the tokenizer...")
     made = train_bpe_tokenizer(corpus, vocab_size, kind=kind)
     made.save(Path(os.path.expanduser(out)))
-    parts = [part.corpus for part in corpus.mix] if isinstance(corpus, MixedCorpus) else [corpus]
-    measured = [
-        {
-            "name": part.name,
-            "train": characters_per_token(part, made, "train"),
-            "validation": characters_per_token(part, made, "validation"),
-        }
-        for part in parts
-    ]
+    measured = _characters_per_token(corpus, made)
     output.json(
         {
             "file": str(out),
@@ -177,11 +167,27 @@ def tokenizer(
     output.pairs([("tokenizer", f"{out}: {counted(made.vocab_size, 'token')}{few}")])
     output.table(
         ("characters per token", "to learn", "held out"),
-        [(str(one["name"]), f"{one['train']:.2f}", f"{one['validation']:.2f}") for one in measured],
+        [(one["name"], f"{one['train']:.2f}", f"{one['validation']:.2f}") for one in measured],
         right=("to learn", "held out"),
     )
     source = f"--mix {shlex.quote(mix)}" if mix is not None else shlex.join(paths or ())
     output.say(f"\nUse it:  {program()} train {source} --tokenizer {shlex.quote(str(out))}")
+
+
+def _characters_per_token(corpus: "Corpus", tokenizer: "Tokenizer") -> list[dict[str, Any]]:
+    """How much a token holds in both parts of a text, or of each source of a mix."""
+    from data.mixes.mixed_corpus import MixedCorpus
+    from data.token_preview import characters_per_token
+
+    parts = [part.corpus for part in corpus.mix] if isinstance(corpus, MixedCorpus) else [corpus]
+    return [
+        {
+            "name": part.name,
+            "train": characters_per_token(part, tokenizer, "train"),
+            "validation": characters_per_token(part, tokenizer, "validation"),
+        }
+        for part in parts
+    ]
 
 
 def _read(

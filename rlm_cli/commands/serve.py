@@ -72,11 +72,7 @@ def serve(
 
     output = Output.of(quiet=quiet)
     require_web_framework()
-    if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key and key):
-        raise UsageError(
-            "The key must have at least one character, of ASCII, and no blank at its ends.",
-            hint="Give another with --key or RLM_KEY.",
-        )
+    _require_usable_key(key)
     run = open_run(run_name, runs_dir)
     run.config().require_text(run.path)
     chosen_mode, generation = resolve_settings(run, mode=mode, natural=False, halt=None, stop=None)
@@ -113,6 +109,15 @@ def serve(
         finally:
             thread.stop()
             thread.join(10)
+
+
+def _require_usable_key(key: str | None) -> None:
+    """Raise UsageError for a key that a client cannot send in a header."""
+    if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key and key):
+        raise UsageError(
+            "The key must have at least one character, of ASCII, and no blank at its ends.",
+            hint="Give another with --key or RLM_KEY.",
+        )
 
 
 def _greet(served: "ServedModel", address: str, has_key: bool, output: Output) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import typer
@@ -61,15 +62,7 @@ def verify(
     # The tokens of most checks are too few for several threads, which would only wait for each other.
     small = (run.config().parameters or 0) < SMALL_MODEL
     prepare_process(threads or (1 if small else 0))
-    results: list[CheckResult] = []
-    complete = False
-    try:
-        for result in results_of(run, device or "cpu"):
-            results.append(result)
-            _show(result, output)
-        complete = True
-    except KeyboardInterrupt:
-        output.say("\nStopped before all checks were made.")
+    results, complete = _show_until_stopped(results_of(run, device or "cpu"), output)
     faults = [result for result in results if result.verdict == "not sound"]
     output.json(
         {
@@ -88,6 +81,19 @@ def verify(
     _show_verdict(run.name, results, output)
     if faults:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_until_stopped(checks: "Iterable[CheckResult]", output: Output) -> "tuple[list[CheckResult], bool]":
+    """Print each result. Returns them, and whether all checks were made: Ctrl-C stops."""
+    results: list[CheckResult] = []
+    try:
+        for result in checks:
+            results.append(result)
+            _show(result, output)
+    except KeyboardInterrupt:
+        output.say("\nStopped before all checks were made.")
+        return results, False
+    return results, True
 
 
 def _show(result: "CheckResult", output: Output) -> None:
