@@ -71,21 +71,7 @@ def calibrate(
         deep_step_s=probe.step_s(blocks, micro_batch, model.trained_depth, number_format, most_s),
     )
     yield PreparationAdvanced(stage="measuring", done=3, total=3)
-    mean_step_s = 0.5 * (calibration.shallow_step_s + calibration.deep_step_s)
-    steps_s = (length.steps or MANY_STEPS) * mean_step_s
-    seconds_ahead = length.budget_s if length.budget_s is not None else steps_s
-    if config.compile == "yes":
-        calibration = yield from _calibrate_compiled(probe, blocks, calibration, math.inf)
-    worth_s = COMPILE_WORTH_S.get(device.type, COMPILE_WORTH_ELSEWHERE_S)
-    if config.compile == "auto" and seconds_ahead >= COMPILE_REMEMBERED * worth_s:
-        what = _compiled_training(model, config, calibration, length)
-        before = recall(device, what)
-        if before is None and seconds_ahead >= worth_s:
-            calibration = yield from _calibrate_compiled(probe, blocks, calibration, seconds_ahead)
-        elif before:
-            calibration = yield from _calibrate_compiled(probe, blocks, calibration, math.inf)
-        if before is None:
-            keep(device, what, float(calibration.compiled))
+    calibration = yield from _compiled_where_it_pays(probe, blocks, config, calibration, length)
     del probe
     gc.collect()
     return calibration
@@ -97,6 +83,31 @@ def out_of_memory() -> StorageError:
         "Not even one sequence fits into memory.",
         hint="Choose a smaller model or a shorter context: {model.d_model}, {model.context_length}.",
     )
+
+
+def _compiled_where_it_pays(
+    probe: "Probe", blocks: Tensor, config: TrainingConfig, eager: Calibration, length: Length
+) -> Generator[Event, None, Calibration]:
+    """`eager`, or what a compiled model takes, where `config` wants it or the training of `length` is long
+    enough. A training like an earlier one on this machine is compiled if that one was."""
+    if config.compile == "yes":
+        return (yield from _calibrate_compiled(probe, blocks, eager, math.inf))
+    mean_step_s = 0.5 * (eager.shallow_step_s + eager.deep_step_s)
+    steps_s = (length.steps or MANY_STEPS) * mean_step_s
+    seconds_ahead = length.budget_s if length.budget_s is not None else steps_s
+    worth_s = COMPILE_WORTH_S.get(probe.device.type, COMPILE_WORTH_ELSEWHERE_S)
+    if config.compile == "no" or seconds_ahead < COMPILE_REMEMBERED * worth_s:
+        return eager
+    what = _compiled_training(probe.model, config, eager, length)
+    was_compiled = recall(probe.device, what)
+    calibration = eager
+    if was_compiled is None and seconds_ahead >= worth_s:
+        calibration = yield from _calibrate_compiled(probe, blocks, eager, seconds_ahead)
+    elif was_compiled:
+        calibration = yield from _calibrate_compiled(probe, blocks, eager, math.inf)
+    if was_compiled is None:
+        keep(probe.device, what, float(calibration.compiled))
+    return calibration
 
 
 def _compiled_training(
