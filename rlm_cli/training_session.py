@@ -45,8 +45,8 @@ def follow_training(
     """Train `run` until it ends or pauses, in several processes where there is a `team`. Passes on
     exceptions of the trainer.
 
-    `planned_at` is when planning began, in seconds since the epoch. The minutes of the training count
-    from there. With a `team`, a pause counts as a success: torchrun would start the processes again.
+    `planned_at` is when the minutes of the training began, in seconds since the epoch; None for now. With a
+    `team`, a pause counts as a success: torchrun would start the processes again.
     """
     with no_lost_signal():
         from models.training.control import Control

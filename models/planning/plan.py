@@ -33,8 +33,9 @@ class Plan(Protocol):
 
     @property
     def started_at(self) -> float | None:
-        """When planning began, in seconds since the epoch: the minutes of a training count from there.
-        None where they count from the start of the training."""
+        """When planning began, in seconds since the epoch: the minutes of a training count from there, and
+        what the process took to get there belongs to them. None where they count from the start of the
+        training."""
 
     @property
     def training(self) -> TrainingConfig:

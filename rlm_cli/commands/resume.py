@@ -1,6 +1,7 @@
 """`rlm resume`: continue a paused or finished run."""
 
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,7 @@ from rlm_cli.options import (
     run_argument,
 )
 from rlm_cli.output import Output
-from rlm_cli.program import program
+from rlm_cli.program import program, seconds_since_start
 from rlm_cli.run_reference import quoted_reference, reference
 from rlm_cli.torch_import import import_torch
 
@@ -124,11 +125,13 @@ def resume(
             output.say(f"Talk to it:  {program()} chat {name}")
             output.say(f"Train it more:  {program()} resume {name} --minutes 5")
             return
+        # New minutes count from the start of the process; what is left of earlier ones, from here.
+        planned_at = None if minutes is None else time.time() - seconds_since_start()
         execution.note_launch(run)
         output.say(f"Resuming {run.name}.", style="dim")
         if execution.is_in_this_process:
-            raise typer.Exit(execution.train_here(run, output))
-    raise typer.Exit(execution.train_elsewhere(run, output))
+            raise typer.Exit(execution.train_here(run, output, planned_at))
+    raise typer.Exit(execution.train_elsewhere(run, output, planned_at))
 
 
 def _require_trainable(run: "Run", execution: Execution, device: str | None, *, has_more: bool) -> None:

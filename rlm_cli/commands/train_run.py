@@ -27,7 +27,7 @@ def train_run(
     ] = "rlm",
     planned_at: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="When planning began, in seconds since the epoch."),
+        typer.Option(metavar="SECONDS", help="When its minutes began, in seconds since the epoch."),
     ] = None,
     reservation: Annotated[
         int | None,

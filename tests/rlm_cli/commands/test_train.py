@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -262,3 +262,22 @@ def test_the_minutes_count_from_the_start_of_the_process(core: Core, monkeypatch
         assert main(["train", "a.txt", "--name", "owl"]) == 0
         shutil.rmtree(core.runs / "owl")
     assert planned == [997.5, None]
+
+
+def test_new_minutes_of_a_run_count_from_the_start_of_the_process(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of earlier minutes counts from the moment in which the training goes on."""
+    planned: list[float | None] = []
+
+    def follow(run: Run, output: object, planned_at: float | None = None, team: object = None) -> ExitCode:
+        planned.append(planned_at)
+        return ExitCode.OK
+
+    monkeypatch.setattr(training_session, "follow_training", follow)
+    monkeypatch.setattr("rlm_cli.commands.resume.seconds_since_start", lambda: 2.5)
+    monkeypatch.setattr("rlm_cli.commands.resume.time", SimpleNamespace(time=lambda: 1000.0))
+    core.start()
+    for words in ([], ["--steps", "3"], ["--minutes", "1"]):
+        assert main(["resume", "owl", *words]) == 0
+    assert planned == [None, None, 997.5]
