@@ -38,7 +38,7 @@ from models.runs.run_folder import copying
 from models.runs.run_names import VERSIONS
 from models.runs.typed_json import JsonObject
 from models.runs.versions import save_version, version_name
-from models.training.time_budget import REWARM_OTHER_TEXT
+from models.training.length import REWARM_OTHER_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)

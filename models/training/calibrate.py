@@ -25,8 +25,8 @@ from models.layers.compilation import compile_blocks, compiler_problem
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PreparationAdvanced
 from models.runs.run_config import Calibration
+from models.training.length import Length
 from models.training.optimizer import Optimizers
-from models.training.time_budget import Length
 
 COMPILE_WORTH_S = {"cpu": 1800.0}
 """The shortest training, in seconds, for which trying to compile can pay. On a CPU the trial takes half

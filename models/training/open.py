@@ -25,12 +25,13 @@ from models.runs.run import Run
 from models.runs.run_config import Calibration, RunConfig
 from models.runs.run_names import refuse_version
 from models.training.control import Control
+from models.training.length import Length, plan_steps
 from models.training.session import Session
 from models.training.several_processes import require_trainable_in
 from models.training.sharding import calibration_to_measure, measured, require_fit
 from models.training.tasks import Task, open_task
 from models.training.team import Team
-from models.training.time_budget import Length, TimeBudget, plan_steps
+from models.training.time_budget import TimeBudget
 
 
 @dataclass(frozen=True, slots=True)

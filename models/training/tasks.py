@@ -23,8 +23,9 @@ from models.runs.run import Run
 from models.runs.run_config import PROBLEMS, PUZZLES, Calibration, RunConfig
 
 if TYPE_CHECKING:
+    from models.training.length import Length
     from models.training.session import Session
-    from models.training.time_budget import Length, TimeBudget
+    from models.training.time_budget import TimeBudget
 
 TASKS: Mapping[str, str] = {
     "text": "models.training.text_data",

@@ -36,13 +36,14 @@ from models.runs.run_config import Calibration
 from models.training.calibrate import calibrate
 from models.training.control import until_paused
 from models.training.known_texts import KnownTexts
+from models.training.length import Length
 from models.training.mix_sources import started_over
 from models.training.pieces import TokenPiece
 from models.training.reports import evaluation_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss, shallow_then_sampled
 from models.training.text_finish import finish_s, finish_text, known_texts_s
-from models.training.time_budget import Length, TimeBudget
+from models.training.time_budget import TimeBudget
 
 SAMPLE_S = 0.5
 """Seconds that writing a sample takes, about."""

@@ -30,11 +30,12 @@ from models.runs.run_config import Calibration, RunConfig
 from models.runs.tokenizer import load_run_tokenizer
 from models.training.calibrate import calibrate
 from models.training.control import until_paused
+from models.training.length import Length
 from models.training.pieces import TokenPiece
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss, shallow_then_sampled
-from models.training.time_budget import Length, TimeBudget
+from models.training.time_budget import TimeBudget
 
 CHOOSING = 64
 """Problems of each difficulty that an evaluation on the way answers: they choose the best weights."""

@@ -25,6 +25,7 @@ from models.runs.run import Run
 from models.runs.run_config import Calibration, RunConfig
 from models.training.control import until_paused
 from models.training.learner import Learner
+from models.training.length import Length
 from models.training.puzzles.calibrate import calibrate_puzzles
 from models.training.puzzles.carry import Carry
 from models.training.puzzles.sampler import PuzzleSampler
@@ -32,12 +33,7 @@ from models.training.puzzles.step import next_pieces, take_over
 from models.training.reports import evaluation_finished, run_finished
 from models.training.session import Session
 from models.training.tasks import BatchLoss
-from models.training.time_budget import (
-    FINAL_EVALUATION_SHARE,
-    FORWARD_SHARE,
-    Length,
-    TimeBudget,
-)
+from models.training.time_budget import FINAL_EVALUATION_SHARE, FORWARD_SHARE, TimeBudget
 
 EVALUATED = 256
 """Puzzles that an evaluation on the way answers at most."""

@@ -29,7 +29,7 @@ from models.runs.listing import summarize
 from models.runs.load import load_run
 from models.runs.run import Run
 from models.runs.run_names import run_names
-from models.training.time_budget import REWARM_SAME_TEXT
+from models.training.length import REWARM_SAME_TEXT
 from models.training.trainer import train
 from tests.requests import create_request, train_request
 

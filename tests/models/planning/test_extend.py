@@ -19,7 +19,7 @@ from models.runs.events import (
 )
 from models.runs.run import Run
 from models.training.control import Control
-from models.training.time_budget import REWARM_SAME_TEXT
+from models.training.length import REWARM_SAME_TEXT
 from models.training.trainer import train
 
 NewRun = Callable[..., Run]

@@ -24,7 +24,7 @@ from models.runs.run_config import Calibration
 from models.training import calibrate as calibrating
 from models.training.calibrate import Probe, calibrate
 from models.training.control import Control
-from models.training.time_budget import Length
+from models.training.length import Length
 from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of, take_step
 

@@ -15,7 +15,7 @@ from models.runs.run import Run
 from models.runs.run_config import Extension
 from models.runs.tokenizer import load_run_tokenizer
 from models.training.control import Control
-from models.training.time_budget import Length
+from models.training.length import Length
 from models.training.trainer import train
 
 NewRun = Callable[..., Run]

@@ -21,9 +21,10 @@ from models.runs.run_config import Calibration
 from models.training import control as control_module
 from models.training import session as session_module
 from models.training.control import Control
+from models.training.length import Length
 from models.training.open import open_session
 from models.training.session import Session
-from models.training.time_budget import MIN_STEPS, Length, TimeBudget, is_worth_replanning
+from models.training.time_budget import MIN_STEPS, TimeBudget, is_worth_replanning
 from models.training.trainer import train, training_loop
 from tests.models.training.sessions import session_of
 
