@@ -45,7 +45,7 @@ demo: $(INSTALLED)
 	@echo "Type next:  $(BIN)/rlm chat"
 
 dial: $(INSTALLED)
-	$(BIN)/rlm train --task compose:s3 --minutes 2
+	$(BIN)/rlm train --task chains --minutes 2
 
 test: $(INSTALLED)
 	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal

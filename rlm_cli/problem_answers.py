@@ -14,7 +14,7 @@ from rlm_cli.output import Form, Output
 from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
-    from data.problems.problem import Problem
+    from data.problems.problem import Problem, ProblemTask
     from models.generation.problem_solver import Answer, ProblemSolver
     from models.runs.run import Run
 
@@ -22,6 +22,8 @@ _MOST_PROBLEMS, _MOST_CHARACTERS = 10_000, 10_000_000
 """On standard input."""
 _LONGEST_SHOWN = 40
 """Characters of an answer in the table."""
+_MOSTLY = 0.9
+"""The share of right answers."""
 
 
 def require_no_puzzle_options(options: Mapping[str, object]) -> None:
@@ -57,11 +59,12 @@ def answer_and_show(
 ) -> None:
     """Answer each of `texts`, or a new problem, at every mode of the model, and print the answers.
 
-    A new problem has the greatest difficulty in training and is held out where there are enough of that.
+    A new problem is held out where there are enough. It has the greatest difficulty in training, or a
+    greater one that a mode mostly answers.
     Raises UsageError for a text that is no problem of the run.
     """
     solver = _solver(run, device, threads, output)
-    problems = _new_problem(solver) if texts is None else _problems(solver, texts)
+    problems = _new_problem(run, solver) if texts is None else _problems(solver, texts)
     began = time.perf_counter()
     results = []
     for problem in problems:
@@ -98,7 +101,7 @@ def show_example(run: "Run", output: Output) -> None:
         return
     with contextlib.suppress(RlmError):
         solver = _solver(run, None, None, output)
-        (problem,) = _new_problem(solver)
+        (problem,) = _new_problem(run, solver)
         is_new = solver.task.most >= solver.task.held_out_from
         which = "A problem that it never saw" if is_new else "One of its problems"
         output.result(f"\n{which}, answered at every mode:")
@@ -121,11 +124,22 @@ def _answers(solver: "ProblemSolver", problem: "Problem") -> "dict[str, Answer]"
     return {mode: answer_problem(solver, problem, depth) for mode, depth in solver.modes.items()}
 
 
-def _new_problem(solver: "ProblemSolver") -> "list[Problem]":
+def _new_problem(run: "Run", solver: "ProblemSolver") -> "list[Problem]":
     from data.problems.problem import held_out_problems
 
-    task = solver.task
-    return held_out_problems(task, task.most, 1, seed=secrets.randbits(32))
+    return held_out_problems(solver.task, _difficulty(run, solver.task), 1, seed=secrets.randbits(32))
+
+
+def _difficulty(run: "Run", task: "ProblemTask") -> int:
+    """The greatest one that a mode mostly answered when the training measured it, and at least the greatest
+    one in training."""
+    try:
+        evaluation = run.evaluation()
+    except RlmError:  # it only chooses
+        evaluation = None
+    by_mode = getattr(evaluation, "accuracy_by_mode", None) or {}
+    mostly = {number for right in by_mode.values() for number, share in right.items() if share >= _MOSTLY}
+    return max([task.most, *(one for one in task.measured if str(one) in mostly)])
 
 
 def _show(

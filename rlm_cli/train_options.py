@@ -13,7 +13,7 @@ TaskOption = Annotated[
     env_option(
         "--task",
         metavar="TASK",
-        help="Not text: sudoku:4x4, :6x6, :9x9, :9x9-hard, maze:9x9 to :30x30, compose:s3, chains:6, sums:4 "
+        help="Not text: sudoku:4x4, :6x6, :9x9, :9x9-hard, maze:9x9 to :30x30, compose:s3, chains:4, sums:4 "
         "or listops:4 makes puzzles or problems; sudoku, maze or grid reads a CSV.",
     ),
 ]

@@ -35,7 +35,8 @@ def resolve_mode(run: Run, mode: str) -> str:
 
 
 def mode_losses(run: Run) -> Mapping[str, float]:
-    """Nats per token by trained mode, as the training measured them; empty if it did not."""
+    """Nats per token by trained mode, or of problems the share of wrong answers, as the training measured
+    them; empty if it did not."""
     try:
         evaluation = run.evaluation()
     except RunError:  # it only advises

@@ -38,7 +38,7 @@ TASKS: Mapping[str, TaskFamily] = {
     ),
     "grid": TaskFamily("models.planning.puzzle_plan:plan_puzzles", ("grid FILE",)),
     "compose": TaskFamily(_PROBLEMS, ("compose:s3", "compose:s4", "compose:s5")),
-    "chains": TaskFamily(_PROBLEMS, ("chains:6",)),
+    "chains": TaskFamily(_PROBLEMS, ("chains:4",)),
     "sums": TaskFamily(_PROBLEMS, ("sums:4",)),
     "listops": TaskFamily(_PROBLEMS, ("listops:4",)),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from models.runs.typed_json import AnyFloat, Count, Text, read_record
 
@@ -51,9 +52,15 @@ class Evaluation:
 
     @property
     def trained_mode_losses(self) -> dict[str, float]:
-        """The losses of the modes that training used, for the choice of the best one."""
-        losses = self.validation_loss_by_mode.items()
-        return {mode: loss for mode, loss in losses if mode not in self.extrapolated_modes}
+        """The losses of the modes that training used, for the choice of the best one.
+
+        Of problems it is the zero-one loss, the share of wrong answers, since problems that are harder than
+        in training need the deepest mode.
+        """
+        losses = self.validation_loss_by_mode
+        if answers := self.accuracy_by_mode:
+            losses = {mode: 1 - fmean(right.values()) for mode, right in answers.items() if right}
+        return {mode: loss for mode, loss in losses.items() if mode not in self.extrapolated_modes}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
