@@ -40,6 +40,13 @@ class ReportPages:
                 require_free(path, force=force)
         return cls(markdown, html, earlier)
 
+    def show_and_write(self, report: "Report", output: Output) -> None:
+        """Print the report, then write the pages: one that cannot be written costs no result. Raises
+        StorageError."""
+        output.json(report.to_json())
+        report_view.show(report, output)
+        self.write(report, output)
+
     def write(self, report: "Report", output: Output) -> None:
         """Write the pages that were asked for. Raises StorageError."""
         if self.markdown is not None:

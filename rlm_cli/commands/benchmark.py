@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UsageError
-from rlm_cli.exit_codes import ExitCode
+from rlm_cli.commands.benchmark_learn import learn
 from rlm_cli.generation_options import check_threads, load_model, open_run
-from rlm_cli.learn_options import (
-    ArchitecturesOption,
-    BatchOption,
-    ContextOption,
-    FolderOption,
-    HeadsOption,
-    MinutesOption,
-    SaveOption,
-    SeedsOption,
-    StepsOption,
-    WidthOption,
-)
 from rlm_cli.options import (
     DeviceOption,
     ForceOption,
@@ -42,15 +30,13 @@ from rlm_cli.speed_scan import (
     require_no_scan,
     scan_request,
 )
-from rlm_cli.text_options import EncodingOption, FilterOption
 from rlm_cli.torch_import import import_torch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from models.benchmark.report import Report
     from models.runs.events import Event
-    from models.training.control import Control
 
 benchmark = typer.Typer(
     cls=PlainHelpGroup,
@@ -58,7 +44,6 @@ benchmark = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-STDIN = "-"
 _LARGEST_RESULT = 32 * 2**20
 
 MarkdownOption = Annotated[
@@ -165,98 +150,7 @@ def depth(
     _finish(benchmark_depth(loaded), pages, output)
 
 
-@benchmark.command(cls=PlainHelpCommand)
-def learn(
-    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A text file or a folder of them.")],
-    encoding: EncodingOption = None,
-    filters: FilterOption = None,
-    steps: StepsOption = None,
-    minutes: MinutesOption = None,
-    architectures: ArchitecturesOption = None,
-    seeds: SeedsOption = 1,
-    width: WidthOption = 128,
-    heads: HeadsOption = 4,
-    context: ContextOption = 128,
-    batch_size: BatchOption = 16,
-    device: DeviceOption = None,
-    threads: ThreadsOption = None,
-    folder: FolderOption = None,
-    save: SaveOption = None,
-    html: HtmlOption = None,
-    force: ForceOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Train architectures on one text, beside dense models.
-
-    Each has beside it the dense model of equal parameters, the one of equal
-    computation and the best dense preset. Ctrl-C pauses; the same command
-    goes on where it was.
-
-    Examples:
-      rlm benchmark learn book.txt --minutes 3
-      rlm benchmark learn book.txt --steps 600 --seeds 2 --archs looped,hrm
-      rlm benchmark learn book.txt --steps 600 --save architectures.md
-      rlm benchmark learn notes.jsonl --minutes 3 --filter technical
-    """
-    output = Output.of(json=json, quiet=quiet)
-    pages = ReportPages.of(save, html, force)
-    check_threads(threads)
-    if (steps is None) == (minutes is None):
-        raise UsageError("How long is each training?", hint="Give one of --steps and --minutes.")
-    if corpus == STDIN:
-        raise UsageError(
-            "Standard input can be read once, and every training reads the text.",
-            hint="Write it to a file first.",
-        )
-    import_torch(output)
-    from models.architectures import ARCHITECTURES
-    from models.benchmark.candidates import Shape
-    from models.benchmark.learn import LearnRequest, benchmark_learn
-    from models.training.control import Control
-
-    request = LearnRequest(
-        corpus=corpus,
-        encoding=encoding,
-        filters=filters,
-        architectures=list(ARCHITECTURES) if architectures is None else _names(architectures),
-        shape=Shape(width, heads, context),
-        seeds=seeds,
-        steps=steps,
-        minutes=minutes,
-        batch_size=batch_size,
-        device=device or "auto",
-        threads=threads or 0,
-    )
-    length = f"{steps}-steps" if steps else f"{minutes:g}-minutes"
-    place = folder or Path("benchmarks") / f"{Path(corpus).stem}-{length}-width-{width}"
-    control = Control()
-    report, code = _learned(benchmark_learn(request, place, control), control, output)
-    if report is None:
-        output.say("Paused. The same command goes on where it was.")
-        raise typer.Exit(code)
-    _show_and_write(report, pages, output)
-
-
-def _names(architectures: str) -> list[str]:
-    """The architectures of --archs, which may be written with hyphens as for --arch."""
-    return [name.strip().replace("-", "_") for name in architectures.split(",")]
-
-
-def _learned(
-    steps: "Generator[Event, None, Report | None]", control: "Control", output: Output
-) -> "tuple[Report | None, ExitCode]":
-    """Show the trainings. A Ctrl-C asks what to do, as in a training."""
-    from rlm_cli.training_session import show_training
-
-    report: Report | None = None
-
-    def events() -> "Iterator[Event]":
-        nonlocal report
-        report = yield from steps
-
-    _, code = show_training(events(), control, Output(Form.QUIET) if output.is_json else output)
-    return report, code
+benchmark.command(cls=PlainHelpCommand)(learn)
 
 
 @benchmark.command(cls=PlainHelpCommand)
@@ -278,7 +172,7 @@ def compare(
 
     output = Output.of(json=json, quiet=quiet)
     pages = ReportPages.of(markdown, html, force)
-    _show_and_write(compare_reports(_read(first), _read(second)), pages, output)
+    pages.show_and_write(compare_reports(_read(first), _read(second)), output)
 
 
 def _finish(steps: "Generator[Event, None, Report]", pages: ReportPages, output: Output) -> None:
@@ -286,15 +180,7 @@ def _finish(steps: "Generator[Event, None, Report]", pages: ReportPages, output:
     from rlm_cli.training_session import show_progress
 
     report = show_progress(steps, Output(Form.QUIET) if output.is_json else output)
-    _show_and_write(report, pages, output)
-
-
-def _show_and_write(report: "Report", pages: ReportPages, output: Output) -> None:
-    from rlm_cli import report_view
-
-    output.json(report.to_json())
-    report_view.show(report, output)
-    pages.write(report, output)  # last: a page that cannot be written costs no result
+    pages.show_and_write(report, output)
 
 
 def _read(path: Path) -> "Report":
