@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from data.errors import RlmError
-from models.generation.answer_stats import mean_passes_words
+from models.generation.answer_stats import mean_passes_words, token_details
 from models.generation.chat_session import ChatSession
 from models.generation.conversation import Conversation, ConversationStore
 from models.generation.run_defaults import chat_settings, load_writer, mode_losses
@@ -18,7 +18,6 @@ from tui.model_thread import load_in_thread
 from tui.model_work import weights_written
 
 if TYPE_CHECKING:
-    from models.generation.row import GeneratedToken
     from models.runs.load import LoadedModel
 
 _DRAW_S = 0.1
@@ -104,7 +103,7 @@ def write_answer(
             if settings.interactive:
                 entry.text += token.text
             if settings.debug and len(details) < _DEBUGGED:
-                details.append(_details(token, kept))
+                details.append(token_details(token, kept.token_text(token.id)))
             speed.add(token)
             advanced(speed)
             if is_stopped():
@@ -119,12 +118,6 @@ def write_answer(
         session.stats = before  # this answer is no part of the conversation
     talk.say(session.save_error, "warning")
     session.save_error = None
-
-
-def _details(token: "GeneratedToken", kept: AnswerTokens) -> str:
-    """A token as a line of a chat with --debug."""
-    name = repr(kept.token_text(token.id))
-    return f"{token.id:>6}  {name:<16} p {token.probability:.4f}  passes {token.passes:g}"
 
 
 def _tell_stats(talk: ChatTalk, answer: Answer) -> None:

@@ -162,17 +162,15 @@ def evaluation_windows(
     """The number of windows of `length` tokens that an evaluation of `tokens` (N,) reads, and the windows in
     batches of `rows`: inputs (B, T) and targets (B, T). `max_tokens` and `within_documents` are as in
     `evaluate`. Of marked tokens (data/loss_marks.py), only windows are chosen that ask for something."""
-    windows = math.ceil((len(tokens) - 1) / length)
-    n_windows = windows if max_tokens is None else min(windows, max(1, max_tokens // length))
-    starts = np.arange(0) if n_windows == windows else _spread_starts(tokens, length, n_windows)
-    found = validation_windows(tokens, length, rows)
-    if len(starts):
-        n_windows, found = len(starts), _windows_at(starts, tokens, length, rows)
-    else:
-        n_windows = windows
+    n_windows = math.ceil((len(tokens) - 1) / length)
+    batches = validation_windows(tokens, length, rows)
+    if max_tokens is not None and max(1, max_tokens // length) < n_windows:
+        starts = _spread_starts(tokens, length, max(1, max_tokens // length))
+        if len(starts):  # else no window asks for anything, and all are read
+            n_windows, batches = len(starts), _windows_at(starts, tokens, length, rows)
     if within_documents:
-        found = ((inputs, without_first_tokens(inputs, targets)) for inputs, targets in found)
-    return n_windows, found
+        batches = ((inputs, without_first_tokens(inputs, targets)) for inputs, targets in batches)
+    return n_windows, batches
 
 
 def batch_losses(

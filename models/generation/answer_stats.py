@@ -1,8 +1,12 @@
 """The figures of one answer, and the line below it. Torch-free."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from data.wording import counted
+
+if TYPE_CHECKING:
+    from models.generation.row import GeneratedToken
 
 ENDINGS = {"length": "length limit", "stop": "stop text", "stopped": "stopped by you"}
 """Why an answer ended that did not end by itself, by `GeneratedToken.finished`."""
@@ -48,6 +52,11 @@ class AnswerStats:
         """The tokens of the answer and the passes they took."""
         tokens, passes = counted(self.tokens, "token"), mean_passes_words(self.mean_passes)
         return f"{tokens}, {passes} per token at {self.depth}"
+
+
+def token_details(token: "GeneratedToken", text: str) -> str:
+    """A token as a line: its id, its own `text`, its probability and its passes."""
+    return f"{token.id:>6}  {text!r:<16} p {token.probability:.4f}  passes {token.passes:g}"
 
 
 def mean_passes_words(mean: float) -> str:

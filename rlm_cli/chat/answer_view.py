@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
+from models.generation.answer_stats import token_details
 from rlm_cli.chat.stop_keys import StopKeys
 from rlm_cli.output import Output
 
@@ -57,8 +58,6 @@ class AnswerView:
         return stopped
 
     def _show_token(self, token: "GeneratedToken") -> None:
-        text = repr(self._chat_model.tokenizer.token_text(token.id))
+        text = self._chat_model.tokenizer.token_text(token.id)
         ending = f"  {token.finished}" if token.finished else ""
-        self.output.say(
-            f"{token.id:>6}  {text:<16} p {token.probability:.4f}  passes {token.passes:g}{ending}"
-        )
+        self.output.say(token_details(token, text) + ending)
