@@ -71,7 +71,7 @@ def _beginning(corpus: Corpus) -> str:
 def _repetition(corpus: Corpus) -> Generator[Progress, None, tuple[int, int]]:
     """The characters that repeat what came before, and those that were compared."""
     seen: set[int] = set()
-    repeated = compared = told = 0
+    repeated = compared = reported = 0
     for unit in _units(corpus):
         compared += len(unit)
         if len(unit) >= _MIN_COMPARED:
@@ -79,8 +79,8 @@ def _repetition(corpus: Corpus) -> Generator[Progress, None, tuple[int, int]]:
             if key in seen:
                 repeated += len(unit)
             seen.add(key)
-        if compared - told >= _PROGRESS_EVERY:
-            told = compared
+        if compared - reported >= _PROGRESS_EVERY:
+            reported = compared
             yield Progress("comparing", compared, min(corpus.characters, MAX_COMPARED), "characters")
         if compared >= MAX_COMPARED:
             break

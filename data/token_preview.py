@@ -59,7 +59,7 @@ def preview_tokens(
     sizes: dict[Split, list[int]] = {"train": [0, 0], "validation": [0, 0]}
     roles: Counter[str] = Counter()
     shown: list[ShownDocument] = []
-    done = told = 0
+    done = reported = 0
     for split, document in corpus.split_documents():
         pieces = _Counted(document)
         if len(shown) < documents:
@@ -68,9 +68,9 @@ def preview_tokens(
         roles.update(message.role for message in document.messages or ())
         sizes[split][0] += 1
         for _ in pieces.rest():
-            if done + pieces.characters - told >= _PROGRESS_EVERY:
-                told = done + pieces.characters
-                yield Progress("counting", told, corpus.characters, "characters")
+            if done + pieces.characters - reported >= _PROGRESS_EVERY:
+                reported = done + pieces.characters
+                yield Progress("counting", reported, corpus.characters, "characters")
         sizes[split][1] += pieces.characters
         done += pieces.characters
     return TokenPreview(

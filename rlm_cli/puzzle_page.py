@@ -58,9 +58,9 @@ def _verdict(one: "Solution", kind: "PuzzleKind") -> str:
 
 def _figure(one: "Solution", grid: "np.ndarray", changed: "np.ndarray", step: int, kind: "PuzzleKind") -> str:
     cells = counted(int(changed.sum()), kind.cell_word)
-    said = f"Step {step}: {cells} {kind.filled if step == 1 else 'changed'}"
+    caption = f"Step {step}: {cells} {kind.filled if step == 1 else 'changed'}"
     table = _grid(one, grid, changed if step > 1 else None, kind)
-    return f'<figure><figcaption class="soft">{said}</figcaption>{table}</figure>'
+    return f'<figure><figcaption class="soft">{caption}</figcaption>{table}</figure>'
 
 
 def _grid(one: "Solution", grid: "np.ndarray", changed: "np.ndarray | None", kind: "PuzzleKind") -> str:

@@ -103,9 +103,9 @@ def _colored(
     for token in tokens:
         value = figure(token)
         share = 0.0 if value is None or not math.isfinite(value) else (value - low) / max(1e-9, high - low)
-        said = f"{token.passes:g} passes" + ("" if token.loss is None else f", loss {token.loss:.3f}")
+        title = f"{token.passes:g} passes" + ("" if token.loss is None else f", loss {token.loss:.3f}")
         shown = text(token.text).replace("\n", "⏎\n")
-        spans.append(f'<span class="{kind}{round(share * (_SHADES - 1))}" title="{said}">{shown}</span>')
+        spans.append(f'<span class="{kind}{round(share * (_SHADES - 1))}" title="{title}">{shown}</span>')
     yield f'<div class="traced">{"".join(spans)}</div>'
     shades = "".join(f'<span class="{kind}{shade}">&nbsp;</span>' for shade in range(_SHADES))
     yield f'<p class="soft scale">{low:.3g} {shades} {high:.3g} {unit}. Point at a token for its figures.</p>'

@@ -41,9 +41,10 @@ class TraceSettings:
 
 
 def found_by(
-    steps: Generator[Event, None, _Found], is_stopped: Callable[[], bool], told: Callable[[Event], None]
+    steps: Generator[Event, None, _Found], is_stopped: Callable[[], bool], on_event: Callable[[Event], None]
 ) -> _Found | None:
-    """What a generator returns; None where it was closed because of `is_stopped()`. `told` gets its events.
+    """What a generator returns, or None where it was closed because of `is_stopped()`. `on_event` gets each
+    event.
 
     Raises what the generator raises.
     """
@@ -54,7 +55,7 @@ def found_by(
             except StopIteration as end:
                 found: _Found = end.value
                 return found
-            told(event)
+            on_event(event)
     return None
 
 

@@ -99,14 +99,14 @@ def verdicts(found: Sequence[Growth]) -> list[str]:
     """In sentences: what grows faster than it must, and what costs much more than is counted. Of an axis with
     fewer than three points nothing is said."""
     judged = [one for one in found if len(one.sizes) >= _LAST]
-    said = [_too_fast(one) for one in judged if one.exceeds_every_part]
-    if judged and not said:
+    sentences = [_too_fast(one) for one in judged if one.exceeds_every_part]
+    if judged and not sentences:
         axes = dict.fromkeys(one.axis for one in judged)
-        said.append(f"Nothing grows faster than it must along {_listed([*axes])}.")
-    said += [_dear(one) for one in judged if one.ratio > _DEAR and not one.exceeds_every_part]
+        sentences.append(f"Nothing grows faster than it must along {_listed([*axes])}.")
+    sentences += [_dear(one) for one in judged if one.ratio > _DEAR and not one.exceeds_every_part]
     if rest := dict.fromkeys(one.axis for one in found if one not in judged):
-        said.append(f"Too few sizes to judge: {_listed([*rest])}.")
-    return said
+        sentences.append(f"Too few sizes to judge: {_listed([*rest])}.")
+    return sentences
 
 
 def _too_fast(one: Growth) -> str:

@@ -121,7 +121,7 @@ def _processor() -> bytes:
 
 def _compile(compiler: str, path: Path) -> None:
     """Compile the C files to `path`, which is there as a whole or not at all."""
-    said = ""
+    message = ""
     with temporary_beside(path) as result:
         for flags in _WHERE_KNOWN:
             command = [compiler, *_FLAGS, *flags, *map(str, _SOURCES), "-o", str(result), "-lm"]
@@ -141,8 +141,10 @@ def _compile(compiler: str, path: Path) -> None:
             if done.returncode == 0:
                 replace_file(path, [result.read_bytes()])  # loading a part of one would end the process
                 return
-            said = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
-    raise _NoLibraryError(f"{compiler} fails ({said})")
+            message = (
+                done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
+            )
+    raise _NoLibraryError(f"{compiler} fails ({message})")
 
 
 def _opened(path: Path) -> ctypes.CDLL:

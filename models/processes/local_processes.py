@@ -91,12 +91,12 @@ class LocalProcesses:
         return self._outcome(codes, signals)
 
     def _outcome(self, codes: Sequence[int | None], signals: Sequence[int]) -> "int | Failure | Stopped":
-        first, told = codes[0], [_told(self._error_file(rank)) for rank in range(len(codes))]
-        if first != 0 and not any(told) and _all_ended_by(signals, codes):
+        first, errors = codes[0], [_error_in(self._error_file(rank)) for rank in range(len(codes))]
+        if first != 0 and not any(errors) and _all_ended_by(signals, codes):
             return Stopped()
         if first is not None and first >= 0 and first != OTHERS_ENDED:
             return first
-        for rank, error in enumerate(told):
+        for rank, error in enumerate(errors):
             if error is not None:
                 return Failure(rank, f"ended with an error: {error.rstrip('.')}")
         for rank, code in enumerate(codes):
@@ -153,11 +153,11 @@ def _environment(rank: int, count: int, folder: Path, inherited: Mapping[str, st
     }
 
 
-def _told(error_file: Path) -> str | None:
+def _error_in(error_file: Path) -> str | None:
     """The error that a process left there as torch writes it; None where there is none."""
     with suppress(OSError, UnreadableFileError, ValueError, KeyError, TypeError):
-        told = json.loads(read_plain_file(error_file, _LARGEST_FILE))
-        first_line = str(told["message"]["message"]).strip().partition("\n")[0]
+        content = json.loads(read_plain_file(error_file, _LARGEST_FILE))
+        first_line = str(content["message"]["message"]).strip().partition("\n")[0]
         return first_line[:_LONGEST_REASON]
     return None
 

@@ -224,11 +224,11 @@ def with_dataset(datasets: Sequence[Dataset], entry: Dataset) -> list[Dataset]:
     known = next((one for one in datasets if _is_of(one, entry.content_hash)), None)
     if known is None:
         return [*datasets, entry]
-    said = {name: value for name, value in _values(entry).items() if value}
+    values = {name: value for name, value in _values(entry).items() if value}
     if entry.paths:
-        said |= {name: getattr(entry, name) for name in _OF_FILES}
-    said |= {name: getattr(entry, name) for name in _OF_MIX}
-    return [replace(known, **said) if one is known else one for one in datasets]
+        values |= {name: getattr(entry, name) for name in _OF_FILES}
+    values |= {name: getattr(entry, name) for name in _OF_MIX}
+    return [replace(known, **values) if one is known else one for one in datasets]
 
 
 def with_paths(datasets: Sequence[Dataset], content_hash: str, paths: Sequence[str]) -> list[Dataset]:

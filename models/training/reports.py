@@ -119,7 +119,7 @@ def run_finished(
         tokens_per_second=counters.tokens_seen / max(1e-9, counters.elapsed_s),
         elapsed_s=session.elapsed_s,
         path=str(session.run.path),
-        sitting_s=session.control.now() - session.sat_down,
+        sitting_s=session.control.now() - session.sitting_began,
         passes_per_token=passes_per_token,
         exact_accuracy=exact_accuracy,
         cell_accuracy=cell_accuracy,

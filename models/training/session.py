@@ -53,9 +53,9 @@ class Session:
         """Why there are no steps left; None while there are some."""
         self.best_is_unsaved = False
         """Whether the weights as they are were found best, and no checkpoint holds them yet."""
-        self.last_saved = self.began = self.sat_down = control.now()
+        self.last_saved = self.began = self.sitting_began = control.now()
         """`began` is the clock reading that the time trained counts from. Earlier sittings move it back;
-        `sat_down` is when this one began."""
+        `sitting_began` is when this one began."""
         self.step_seconds: list[float] = []
         """Of the last steps, the newest last."""
         self._step_began = time.monotonic()

@@ -36,7 +36,7 @@ SAVE_SIZE = 4
 """The size of a checkpoint as a multiple of the weights, about: the moments and the average come on top."""
 SAVE_RATE = 200e6
 """Bytes in a second that a checkpoint is written with, about, until one was written."""
-SAID_CHANGE = 0.25
+ANNOUNCED_CHANGE = 0.25
 """The share of the steps by which a plan must change before the user is told again."""
 TOLERANCE = 0.03
 """The share of the steps left by which they may differ from what fits before they are planned again."""
@@ -54,7 +54,7 @@ class TimeBudget:
     length: Length = field(default_factory=Length)
     max_step: int | None = None
     """The step at which the text has been read `max_epochs` times; None where there is no such limit."""
-    said_steps: int | None = None
+    announced_steps: int | None = None
     """The last step when the plan was last told to the user."""
     slowdown: float = 1.0
     """Real over calibrated step time."""
@@ -177,23 +177,23 @@ class TimeBudget:
         self, step: int, last_step: int, progress: float, before: int | None = None
     ) -> SchedulePlanned:
         """The event of a plan up to `last_step`, where `before` was the last step until now."""
-        said = before if self.said_steps is None else self.said_steps
-        is_said = said is None or abs(last_step - said) >= SAID_CHANGE * said
-        if is_said:
-            self.said_steps = last_step
+        announced = before if self.announced_steps is None else self.announced_steps
+        announces = announced is None or abs(last_step - announced) >= ANNOUNCED_CHANGE * announced
+        if announces:
+            self.announced_steps = last_step
         if last_step == self.max_step:
             reason = f"the text has been read {counted(self.config.max_epochs or 0, 'time')} by then"
         elif before is None:
             reason = ""
         else:
-            other = said if is_said and said is not None else before  # the plan that the sentence is about
-            reason = f"the machine has become {'slower' if last_step < other else 'faster'}"
+            compared = announced if announces and announced is not None else before  # as the user knows it
+            reason = f"the machine has become {'slower' if last_step < compared else 'faster'}"
         return SchedulePlanned(
             step=step,
             total_steps=last_step,
             seconds_per_step=self.mean_step_s(progress) * self.slowdown,
             reason=reason,
-            instead_of=(said or 0) if is_said else 0,
+            instead_of=(announced or 0) if announces else 0,
         )
 
     def end_reason(self, last_step: int) -> str:
