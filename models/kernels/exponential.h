@@ -1,3 +1,6 @@
+#ifndef RLM_EXPONENTIAL
+#define RLM_EXPONENTIAL
+
 #include <stdint.h>
 
 /* e to the power of x, to the last bits of a float. Unlike expf, a compiler can compute it for many numbers at once.
@@ -10,3 +13,5 @@ static inline float exponential(float x) {
     union { int32_t bits; float number; } power = {.bits = ((int32_t)n + 127) << 23};
     return p * power.number;
 }
+
+#endif

@@ -1,3 +1,6 @@
+#ifndef RLM_HIGHEST
+#define RLM_HIGHEST
+
 #include <math.h>
 #include <stdint.h>
 
@@ -13,3 +16,5 @@ static inline float highest_of(const float *values, int64_t n) {
     for (int j = 0; j < 16; j++) highest = most[j] > highest ? most[j] : highest;
     return highest;
 }
+
+#endif

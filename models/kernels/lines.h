@@ -32,6 +32,8 @@ static inline void save(void *restrict to, int64_t at, const float *restrict lin
         for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[at + i] = narrowed(line[i]);
 }
 
-#define LINES(COUNT) _Pragma("omp parallel for num_threads(threads) if (threads > 1)") for (int64_t at = 0; at < COUNT; at++)
+/* A loop over the numbers `at` of COUNT lines, which are divided among `threads` threads. */
+#define LINES(COUNT) \
+    _Pragma("omp parallel for num_threads(threads) if (threads > 1)") for (int64_t at = 0; at < COUNT; at++)
 
 #endif

@@ -1,5 +1,8 @@
 /* What the files of a decoding step share: the operations, and where the cache is. */
 
+#ifndef RLM_OPERATION
+#define RLM_OPERATION
+
 #include <stdint.h>
 
 #include "lanes.h"
@@ -44,3 +47,5 @@ enum { LINEAR, RMS_NORM, LAYER_NORM, ADD, SUB, MUL, DIV, ADDCMUL, SILU, GELU, SI
 void rlm_linear(const operation *op, const state *now);
 void rlm_store(const operation *op, const state *now);
 void rlm_attend(const operation *op, const state *now);
+
+#endif
