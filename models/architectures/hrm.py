@@ -26,7 +26,7 @@ from models.architectures.two_state import TwoStateConfig
 from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
-from models.layers.initialise import initialise
+from models.layers.initialise import draw_head, initialise
 from models.layers.norm import rms_norm
 from models.recursive_lm import States
 from models.settings import require
@@ -104,7 +104,7 @@ class HRM(PuzzleModel):
         self.register_buffer("low_start", torch.empty(width))
         initialise(self, embedding_std=width**-0.5)
         nn.init.trunc_normal_(self.low_start)
-        nn.init.normal_(self.head.weight, std=0.02)
+        draw_head(self.head)
 
     low_start: Tensor
 

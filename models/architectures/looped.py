@@ -33,7 +33,7 @@ from models.config import ModelConfig, multiple_of
 from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
-from models.layers.initialise import initialise
+from models.layers.initialise import draw_head, initialise
 from models.layers.norm import rms_norm
 from models.recursive_lm import Hidden, Output, RecursiveLM, States
 from models.settings import require
@@ -111,9 +111,7 @@ class Looped(RecursiveLM):
             self.gate = nn.Parameter(torch.full((width,), config.first_gate))
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         initialise(self)
-        if config.tied:
-            self.head.weight = self.embedding.weight
-        nn.init.normal_(self.head.weight, std=0.02)
+        draw_head(self.head, self.embedding if config.tied else None)
 
     @property
     def trained_depth(self) -> Depth:

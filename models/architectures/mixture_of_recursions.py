@@ -35,7 +35,7 @@ from models.config import ModelConfig
 from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.growable import Growing
-from models.layers.initialise import TIED_EMBEDDING_STD, initialise
+from models.layers.initialise import HEAD_STD, draw_head, initialise
 from models.layers.norm import BiasedLayerNorm
 from models.layers.post_norm import RecursiveBlock
 from models.layers.residual import add_output, for_products
@@ -210,16 +210,14 @@ class MixtureOfRecursions(RecursiveLM):
         self.layers = nn.ModuleList(layers)
         self.norm = BiasedLayerNorm(width)
         self.head = nn.Linear(width, config.vocab_size, bias=False)
-        initialise(self, embedding_std=TIED_EMBEDDING_STD if config.tied else 1.0)
-        if config.tied:
-            self.head.weight = self.embedding.weight
-        nn.init.normal_(self.head.weight, std=0.02)
+        initialise(self, embedding_std=HEAD_STD if config.tied else 1.0)
+        draw_head(self.head, self.embedding if config.tied else None)
         for layer in layers:
             layer.reset_routing()
 
     @property
     def wave_size(self) -> float:
-        return TIED_EMBEDDING_STD if self.config.tied else 1.0
+        return HEAD_STD if self.config.tied else 1.0
 
     @property
     def trained_depth(self) -> Depth:

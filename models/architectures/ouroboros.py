@@ -37,7 +37,7 @@ from models.config import ModelConfig
 from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
-from models.layers.initialise import initialise
+from models.layers.initialise import draw_head, initialise
 from models.layers.kv_cache import KVCache
 from models.layers.latent_attention import LatentAttention, LatentContext
 from models.layers.latent_cache import LatentCache
@@ -108,9 +108,7 @@ class Ouroboros(RecursiveLM):
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         initialise(self, embedding_std=0.02)
         nn.init.normal_(self.reasoning)
-        if config.tied:
-            self.head.weight = self.embedding.weight
-        nn.init.normal_(self.head.weight, std=0.02)
+        draw_head(self.head, self.embedding if config.tied else None)
 
     reasoning_cos: Tensor
     reasoning_sin: Tensor

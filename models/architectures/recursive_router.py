@@ -32,7 +32,7 @@ from models.config import ModelConfig
 from models.depth import Depth
 from models.layers.attention import Attention, AttentionContext
 from models.layers.block import PreNormBlock
-from models.layers.initialise import TIED_EMBEDDING_STD, initialise
+from models.layers.initialise import HEAD_STD, draw_head, initialise
 from models.layers.norm import BiasedLayerNorm
 from models.layers.router import (
     DenseKV,
@@ -117,10 +117,8 @@ class RecursiveRouter(RecursiveLM):
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         if config.router != "fixed":
             self.router = nn.Linear(width, MOST_PASSES + 1)
-        initialise(self, embedding_std=TIED_EMBEDDING_STD if config.tied else 1.0)
-        if config.tied:
-            self.head.weight = self.embedding.weight
-        nn.init.normal_(self.head.weight, std=0.02)
+        initialise(self, embedding_std=HEAD_STD if config.tied else 1.0)
+        draw_head(self.head, self.embedding if config.tied else None)
         if config.router != "fixed":
             # At first every token takes all passes, and the router learns which ones to leave out.
             nn.init.zeros_(self.router.weight)
@@ -129,7 +127,7 @@ class RecursiveRouter(RecursiveLM):
 
     @property
     def wave_size(self) -> float:
-        return TIED_EMBEDDING_STD if self.config.tied else 1.0
+        return HEAD_STD if self.config.tied else 1.0
 
     @property
     def trained_depth(self) -> Depth:

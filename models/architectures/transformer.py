@@ -21,7 +21,7 @@ from models.config import ModelConfig, multiple_of
 from models.depth import Depth
 from models.layers.attention import AttentionContext
 from models.layers.block import PreNormBlock
-from models.layers.initialise import initialise
+from models.layers.initialise import draw_head, initialise
 from models.layers.norm import NORMS, rms_norm
 from models.recursive_lm import Hidden, RecursiveLM
 from models.settings import require
@@ -96,9 +96,7 @@ class Transformer(RecursiveLM):
             _draw_as_gpt2(self)
         else:
             initialise(self)
-        if config.tied:
-            self.head.weight = self.embedding.weight
-        nn.init.normal_(self.head.weight, std=0.02)
+        draw_head(self.head, self.embedding if config.tied else None)
 
     @property
     def trained_depth(self) -> Depth:

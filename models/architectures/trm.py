@@ -27,7 +27,7 @@ from models.architectures.puzzle_model import PuzzleModel
 from models.architectures.two_state import TwoStateConfig
 from models.depth import Depth
 from models.layers.attention import AttentionContext
-from models.layers.initialise import initialise
+from models.layers.initialise import draw_head, initialise
 from models.layers.norm import rms_norm
 from models.layers.post_norm import Mixer, PostNormBlock
 from models.recursive_lm import States
@@ -117,7 +117,7 @@ class TRM(PuzzleModel):
         self.register_buffer("starts", torch.empty(2, width))
         initialise(self, embedding_std=width**-0.5)
         nn.init.trunc_normal_(self.starts)
-        nn.init.normal_(self.head.weight, std=0.02)
+        draw_head(self.head)
 
     def _new_mixer(self) -> nn.Module | None:
         """What a block has in place of the usual attention, or None."""

@@ -8,8 +8,8 @@ from torch.overrides import TorchFunctionMode
 
 from models.layers.block import Block
 
-TIED_EMBEDDING_STD = 0.02
-"""The standard deviation of a new embedding that is the head too."""
+HEAD_STD = 0.02
+"""The standard deviation of a new head, also where it is the embedding too."""
 
 
 def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
@@ -33,6 +33,14 @@ def initialise(module: nn.Module, *, embedding_std: float = 1.0) -> None:
                 nn.init.normal_(part.weight, std=0.7 * part.in_features**-0.5)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+
+
+def draw_head(head: nn.Linear, tied_to: nn.Embedding | None = None) -> None:
+    """Draw the weights of `head`, so small that all tokens are about as likely at first. With `tied_to`, head
+    and embedding are one from now on."""
+    if tied_to is not None:
+        head.weight = tied_to.weight
+    nn.init.normal_(head.weight, std=HEAD_STD)
 
 
 class no_init(TorchFunctionMode):
