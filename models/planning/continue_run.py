@@ -79,7 +79,7 @@ def plan_continuation(
     require_documents(request, corpus)
     run.require_idle()
     if corpus.content_hash == content.config.content_hash:
-        return plan_resume(run, content.config, corpus, request, runs_dir)
+        return plan_resume(run, content.config, corpus, request, started_at, runs_dir)
     return (yield from _another_text(content, corpus, request, started_at, runs_dir))
 
 

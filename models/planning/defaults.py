@@ -105,13 +105,18 @@ def suggested_for_repeated_reading(
     return of_model, of_training
 
 
-def suggested_training(training: TrainingConfig, model: ModelConfig) -> Settings:
-    """Batch, evaluations and depth over time for a training of the length that `training` has."""
+def suggested_training(
+    training: TrainingConfig, model: ModelConfig, batch_size: int | None = None
+) -> Settings:
+    """Batch, evaluations and depth over time for a training of the length that `training` has. `batch_size`
+    is the one that somebody chose, or None."""
     seconds = math.inf if training.minutes is None else 60 * training.minutes
     tokens = int(max(LEAST_BATCH_TOKENS, BATCH_TOKENS * min(1.0, seconds / 60)))
-    rate = BATCH_TOKENS / tokens if training.optimizer == "muon" else 1.0
+    batch_size = batch_size or max(4, tokens // model.context_length)
+    tokens = max(tokens, batch_size * model.context_length)  # a high rate is for small steps alone
+    rate = max(1.0, BATCH_TOKENS / tokens) if training.optimizer == "muon" else 1.0
     return {
-        "batch_size": max(4, tokens // model.context_length),
+        "batch_size": batch_size,
         "learning_rate": rate * TrainingConfig.learning_rate,
         "evaluations": int(min(TrainingConfig.evaluations, max(1.0, seconds / EVALUATION_S))),
         "samples": int(min(TrainingConfig.samples, max(1.0, seconds / EVALUATION_S / 2))),

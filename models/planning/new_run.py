@@ -90,7 +90,9 @@ def plan_new_run(
     yield from _normalisation_notice(corpus, tokenizer)
     yield from _technical_notice(corpus, tokenizer, resolved)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
-    training = replace(training, **_left_open(suggested_training(training, model), resolved.chosen))
+    batch_size = training.batch_size if "batch_size" in resolved.chosen else None
+    suggested = suggested_training(training, model, batch_size)
+    training = replace(training, **_left_open(suggested, resolved.chosen))
     layout = skeleton(model)
     training = yield from _fitted_to_memory(resolved, data, layout, training)
     draft = TextPlan(

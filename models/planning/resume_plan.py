@@ -45,7 +45,9 @@ class ResumePlan:
     copy_name: str | None
     """Of the copy that goes on in the place of the run; None where the run itself does."""
     runs_dir: Path
-    started_at: float | None = None
+    started_at: float | None
+    """When planning of new minutes began, in seconds since the epoch; None without new minutes. What is left
+    of earlier ones counts from the start of the training."""
 
     @property
     def training(self) -> TrainingConfig:
@@ -132,10 +134,10 @@ class ResumePlan:
 
 
 def plan_resume(
-    run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest, runs_dir: Path
+    run: Run, config: RunConfig, corpus: Corpus, request: TrainRequest, started_at: float, runs_dir: Path
 ) -> ResumePlan:
-    """The plan of going on with the text that `run` is at. Raises UsageError for what would change more
-    than how long it trains."""
+    """The plan of going on with the text that `run` is at, where planning began at `started_at`. Raises
+    UsageError for what would change more than how long it trains."""
     for path in _changes(config, request):
         raise UsageError(
             f"Run '{run.name}' is already training on this {_what(corpus)}; drop {{{path}}}.",
@@ -165,6 +167,7 @@ def plan_resume(
         threads=request.overrides.training.get("threads"),
         copy_name=request.name,
         runs_dir=runs_dir,
+        started_at=None if checked.minutes is None else started_at,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from models.runs.typed_json import AnyFloat, Count, Text, read_record
 
@@ -59,7 +58,7 @@ class Evaluation:
         """
         losses = self.validation_loss_by_mode
         if answers := self.accuracy_by_mode:
-            losses = {mode: 1 - fmean(right.values()) for mode, right in answers.items() if right}
+            losses = {mode: 1 - sum(right.values()) / len(right) for mode, right in answers.items() if right}
         return {mode: loss for mode, loss in losses.items() if mode not in self.extrapolated_modes}
 
 

@@ -18,6 +18,7 @@ from models.planning.defaults import suggested_model, suggested_regularisation, 
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
 from models.processes.placement import Processes
+from models.settings import Settings
 from tests.requests import train_request
 
 
@@ -161,6 +162,28 @@ def test_a_short_text_and_a_short_time_make_a_narrow_model(
 ) -> None:
     corpus = cast(Corpus, SimpleNamespace(characters=characters, kind="text"))
     assert suggested_model(corpus, 60, TrainingConfig(**length), "looped")["d_model"] == width
+
+
+@pytest.mark.parametrize(
+    ("minutes", "settings", "rate"),
+    [
+        (0.2, {"training.batch_size": 32, "model.context_length": 128}, 0.003),
+        (0.2, {"training.batch_size": 16, "model.context_length": 128}, 0.006),
+        (0.2, {"training.batch_size": 2, "model.context_length": 128}, 0.012),
+        (0.2, {"model.context_length": 512}, 0.006),
+        (2.0, {"training.batch_size": 2, "model.context_length": 128}, 0.003),
+    ],
+)
+def test_a_large_step_of_a_short_training_has_no_high_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, settings: Settings, rate: float
+) -> None:
+    """A step of 4,096 tokens has the usual one, however short the training is."""
+    say_speed(monkeypatch, 5_000.0)
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 400)
+    request = train_request(paths=(str(tmp_path / "book.txt"),), minutes=minutes, settings=settings)
+    found = result_of(plan(request, tmp_path))
+    assert isinstance(found, TextPlan)
+    assert found.training.learning_rate == pytest.approx(rate)
 
 
 def test_adamw_alone_keeps_its_rate() -> None:

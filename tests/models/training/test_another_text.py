@@ -1,5 +1,6 @@
 """Training on another text: what stays, what is replayed, and what is measured."""
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +179,13 @@ def test_the_same_text_resumes_the_training(owl: Run, meadow: Path, go: Go, plan
     started = next(event for event in events if isinstance(event, RunStarted))
     assert (started.start_step, started.total_steps) == (6, 9)
     assert len(owl.datasets()) == 1
+
+
+def test_new_minutes_with_the_same_text_count_from_its_plan(owl: Run, meadow: Path, plan: Plan) -> None:
+    """As those of a new run do. Steps, and what is left of earlier minutes, count from the training."""
+    before = time.time()
+    assert before <= plan(owl, meadow, steps=None, minutes=0.1).started_at <= time.time()
+    assert plan(owl, meadow, steps=3).started_at is None
 
 
 def test_an_earlier_text_learned_again_is_listed_once(

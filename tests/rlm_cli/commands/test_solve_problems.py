@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from models.depth import best_mode
 from models.runs.evaluation import Evaluation
 from models.runs.run import Run
 from models.training.problems import task as task_module
@@ -197,24 +196,6 @@ def test_generate_writes_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["generate", "products", "-p", "cab=", "--temp", "0", "--max-tokens", "2"]) == 0
     assert capsys.readouterr().out.startswith("cab=")
-
-
-def test_the_best_mode_is_the_one_with_the_most_right_answers() -> None:
-    """Also to problems that are harder than those in training, on which the loss says nothing."""
-    evaluation = Evaluation(
-        step=3,
-        after_steps=3,
-        validation_loss=0.1,
-        validation_loss_by_mode={"fast": 0.1, "deep": 0.2, "extreme": 0.05},
-        accuracy_by_mode={
-            "fast": {"4": 1.0, "8": 0.2},
-            "deep": {"4": 1.0, "8": 0.9},
-            "extreme": {"4": 1.0, "8": 1.0},
-        },
-        extrapolated_modes=("extreme",),
-    )
-    assert evaluation.trained_mode_losses == pytest.approx({"fast": 0.4, "deep": 0.05})
-    assert best_mode(evaluation.trained_mode_losses) == "deep"
 
 
 @pytest.mark.parametrize(
