@@ -43,6 +43,7 @@ CHOOSING_SEED, FINAL_SEED = 0, 1
 FINAL = 512
 """Problems of each difficulty that the last evaluation answers at every mode; fewer where time is short."""
 FEWEST = 64
+"""Problems of each difficulty that it answers in any case."""
 
 
 @dataclass(slots=True)
@@ -168,9 +169,7 @@ class ProblemTrainingTask:
         final_s = budget.final_evaluation_s(session.elapsed_s)
         left_s = math.inf if budget.deadline is None else budget.left_s(session.control.now())
         ends = time.monotonic() + min(final_s, left_s)
-        each, whole_s = FINAL, self._scoring_s(budget, FINAL, self._modes_calls(model))
-        if whole_s > final_s:
-            each = max(FEWEST, int(FINAL * final_s / whole_s))
+        each = self._final_each(budget, final_s)
         asked, found = problem_sets(self.problems, each, FINAL_SEED), dict[str, ProblemScores]()
         with uncompiled(session.calibration.compiled):
             for mode, depth in modes_by_importance(model):
@@ -189,8 +188,8 @@ class ProblemTrainingTask:
         """Evaluations on the way, and the last one at every mode."""
         calls = budget.model.attention_calls(budget.model.trained_depth)
         on_the_way_s = budget.config.evaluations * self._scoring_s(budget, CHOOSING, calls)
-        whole_s = self._scoring_s(budget, FINAL, self._modes_calls(budget.model))
-        final_s = min(whole_s, budget.final_evaluation_s())
+        each = self._final_each(budget, budget.final_evaluation_s())
+        final_s = self._scoring_s(budget, each, self._modes_calls(budget.model))
         return final_s + budget.on_the_way_s(on_the_way_s, progress, left_s) + budget.end_s()
 
     def max_step(self, config: TrainingConfig) -> int | None:
@@ -224,6 +223,12 @@ class ProblemTrainingTask:
         prompt = prompt.removesuffix(ANSWER_MARK) + ANSWER_MARK
         work = partial(write_answer, tokenizer=self.tokenizer, depth=model.trained_depth)
         return SampleGenerated(step=step, prompt=prompt, text=session.team.once(work, model, prompt))
+
+    def _final_each(self, budget: TimeBudget, final_s: float) -> int:
+        """Problems of every difficulty that the last evaluation answers in `final_s` seconds, and FEWEST in
+        any case."""
+        whole_s = self._scoring_s(budget, FINAL, self._modes_calls(budget.model))
+        return FINAL if whole_s <= final_s else max(FEWEST, int(FINAL * final_s / whole_s))
 
     def _scoring_s(self, budget: TimeBudget, each: int, calls: int) -> float:
         """Seconds that `each` problems of every difficulty take, at so many attention calls a token."""

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ from models.runs.events import (
 from models.runs.run import Run
 from models.training.control import Control
 from models.training.problems import task as task_module
+from models.training.problems.task import ProblemTrainingTask
 from models.training.trainer import train
+from tests.models.training.sessions import session_of
 from tests.requests import SAME_EVERYWHERE, train_request
 
 SMALL = {
@@ -98,6 +101,20 @@ def test_a_run_reports_right_answers_by_difficulty_and_mode(trained: tuple[Run, 
     assert evaluation["accuracy_by_mode"] == last.accuracy_by_mode
     assert evaluation["trained_difficulty"] == 4 and evaluation["problems_each"] == 16
     assert evaluation["extrapolated_modes"] == []
+
+
+@pytest.mark.parametrize("step_s", [1e-5, 5.0, 50.0])
+def test_the_time_of_the_fewest_problems_is_kept_for_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    """They are answered in any case, also where that takes more than a tenth of the time."""
+    monkeypatch.setattr(task_module, "FINAL", 512)
+    session = session_of(new_run(tmp_path, steps=None, minutes=0.25, settings={"training.evaluations": 0}))
+    task, budget, model = session.task, session.time_budget, session.model
+    assert isinstance(task, ProblemTrainingTask)
+    budget.calibration = replace(budget.calibration, shallow_step_s=step_s, deep_step_s=step_s)
+    calls = sum(model.attention_calls(depth) for depth in model.modes().values())
+    assert task.reserve_s(budget, 0.0, 15.0) >= task._scoring_s(budget, task_module.FEWEST, calls)
 
 
 def test_what_is_written_is_what_is_counted(tmp_path: Path) -> None:
