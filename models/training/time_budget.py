@@ -38,6 +38,9 @@ SAVE_RATE = 200e6
 """Bytes in a second that a checkpoint is written with, about, until one was written."""
 ANNOUNCED_CHANGE = 0.25
 """The share of the steps by which a plan must change before the user is told again."""
+NEWEST_WEIGHT, NEWEST_S = 0.7, 1.5
+"""What the steps since the last plan count among all, and the seconds of them from which they count so much.
+Fewer count less: other work of the machine makes single steps slow, and the next plan would be as wrong."""
 TOLERANCE = 0.03
 """The share of the steps left by which they may differ from what fits before they are planned again."""
 SPARE_SHARE = 0.05
@@ -149,7 +152,8 @@ class TimeBudget:
     def update(self) -> None:
         """Take the steps since the last update into `slowdown`."""
         if self._expected_s > 0:
-            self.slowdown = 0.3 * self.slowdown + 0.7 * self._real_s / self._expected_s
+            weight = 1.0 - (1.0 - NEWEST_WEIGHT) ** min(1.0, self._real_s / NEWEST_S)
+            self.slowdown += weight * (self._real_s / self._expected_s - self.slowdown)
         self._real_s = self._expected_s = 0.0
 
     def replan(self, session: "Session") -> Iterator[Event]:

@@ -307,6 +307,19 @@ def test_real_seconds_move_the_slowdown() -> None:
     assert budget.slowdown == pytest.approx(0.3 + 0.7 * 2), "each step counts once"
 
 
+@pytest.mark.parametrize(("step_s", "steps", "slowdown"), [(0.1, 1, 1.43), (0.1, 20, 3.0), (2.0, 1, 2.4)])
+def test_one_short_slow_step_changes_a_plan_less_than_seconds_of_them(
+    step_s: float, steps: int, slowdown: float
+) -> None:
+    """Where a step takes three times as long as calibrated."""
+    budget = budget_of()
+    budget.calibration = replace(budget.calibration, shallow_step_s=step_s, deep_step_s=step_s)
+    for _ in range(steps):
+        budget.count_step(Depth(1), 3 * step_s)
+        budget.update()
+    assert budget.slowdown == pytest.approx(slowdown, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("planned", "possible", "worth"), [(100, 103, False), (100, 104, True), (5, 7, False), (5, 2, True)]
 )
