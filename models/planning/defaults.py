@@ -48,6 +48,12 @@ BATCH_TOKENS, LEAST_BATCH_TOKENS = 4096, 1024
 """Of a step of a training of a minute or more, and of the shortest one. The shorter a training is, the more
 its number of steps counts, and the higher is the rate of AdamW that suits it beside Muon (docs/recipe.md).
 But each step has a cost that does not depend on its tokens."""
+MANY_STEPS = 1300
+"""That a training on a CPU should have: with fewer tokens to read, a step reads fewer (docs/recipe.md)."""
+LEAST_BATCH_WIDTHS = 10
+"""Tokens of a step for each unit of the model's width, at least: a wider model's optimizer takes longer."""
+SMALL_STEP_RATE = 4 / 3
+"""How many times as high the rate of AdamW may be where a step reads fewer tokens."""
 EVALUATION_S = 3.0
 """Seconds between two evaluations at least."""
 SHALLOW_FRACTION = 0.4
@@ -124,6 +130,18 @@ def suggested_training(
         "shallow_fraction": GATED_SHALLOW_FRACTION if getattr(model, "gated", False) else SHALLOW_FRACTION,
         "max_epochs": MAX_EPOCHS,
     }
+
+
+def suggested_batch(training: TrainingConfig, model: ModelConfig, read: float) -> Settings:
+    """The batch of a training that reads so many tokens on a CPU, no larger than it is, and the rate that
+    suits it."""
+    least = max(LEAST_BATCH_TOKENS, LEAST_BATCH_WIDTHS * model.d_model)
+    tokens = min(BATCH_TOKENS, max(least, read / MANY_STEPS))
+    batch_size = min(training.batch_size, max(4, round(tokens / model.context_length)))
+    smaller = BATCH_TOKENS / (batch_size * model.context_length)
+    rate = min(SMALL_STEP_RATE, smaller**0.5) if training.optimizer == "muon" else 1.0
+    usual = max(1.0, rate) * TrainingConfig.learning_rate
+    return {"batch_size": batch_size, "learning_rate": max(usual, training.learning_rate)}
 
 
 def max_micro_batch(model: ModelConfig) -> int:

@@ -20,6 +20,7 @@ from models.cost.estimate import Estimate, require_memory, sequences_at_once, si
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,
+    suggested_batch,
     suggested_for_repeated_reading,
     suggested_minutes,
     suggested_model,
@@ -112,28 +113,30 @@ def plan_new_run(
     )
     yield PlanDrafted(rows=dict(draft.rows()))
     expected = expected_estimate(layout, training, resolved.device, resolved.processes)
-    model, training = _regularised(resolved, model, training, data, expected)
-    if (model, training) != (draft.model, draft.training):  # dropout and depth take time
+    model, training = _fitted_to_reading(resolved, model, training, data, expected)
+    if model != draft.model or training.shallow_fraction != draft.training.shallow_fraction:  # it takes time
         layout = skeleton(model)
         expected = expected_estimate(layout, training, resolved.device, resolved.processes)
     return replace(draft, model=model, training=training, skeleton=layout, estimate=expected)
 
 
-def _regularised(
+def _fitted_to_reading(
     resolved: ResolvedRequest,
     model: ModelConfig,
     training: TrainingConfig,
     data: TokenCounts,
     expected: Estimate,
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """Both with what keeps the model from learning the text by heart, as often as this machine will read it
-    in the time there is; what was chosen stays."""
+    """Both with what suits the tokens that this machine will read in the time there is: what keeps the model
+    from learning the text by heart, and on a CPU the tokens of a step. What was chosen stays."""
     read = expected_tokens(training, model, data, expected.tokens_per_second)
     epochs = read / max(1, data.train_tokens)
     share = suggested_regularisation(epochs, read / expected.parameters)
     of_model, of_training = suggested_for_repeated_reading(model, share, epochs)
     if resolved.created is None:
         model = replace(model, **_left_open(of_model, resolved.model))
+    if resolved.device.type == "cpu" and training.steps is None and "batch_size" not in resolved.chosen:
+        of_training = {**of_training, **suggested_batch(training, model, read)}
     return model, replace(training, **_left_open(of_training, resolved.chosen))
 
 

@@ -14,7 +14,12 @@ from models.architectures import model_config
 from models.config import TrainingConfig
 from models.cost.estimate import sizes
 from models.planning import measured_speed
-from models.planning.defaults import suggested_model, suggested_regularisation, suggested_training
+from models.planning.defaults import (
+    suggested_batch,
+    suggested_model,
+    suggested_regularisation,
+    suggested_training,
+)
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
 from models.processes.placement import Processes
@@ -191,3 +196,53 @@ def test_adamw_alone_keeps_its_rate() -> None:
         TrainingConfig(minutes=0.1, optimizer="adamw"), model_config({"vocab_size": 60})
     )
     assert found["learning_rate"] == TrainingConfig.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("read", "width", "batch_size", "rate"),
+    [
+        (0.8e6, 96, 8, 0.004),
+        (1.6e6, 128, 10, 0.004),
+        (1.6e6, 192, 15, 0.004),
+        (2.6e6, 192, 16, 0.004),
+        (4.0e6, 192, 24, 0.003 * (4 / 3) ** 0.5),
+        (1.6e6, 512, 32, 0.003),
+        (12e6, 256, 32, 0.003),
+    ],
+)
+def test_with_less_to_read_steps_are_smaller(read: float, width: int, batch_size: int, rate: float) -> None:
+    model = model_config({"vocab_size": 60, "d_model": width, "context_length": 128})
+    found = suggested_batch(TrainingConfig(minutes=2.0, batch_size=32), model, read)
+    assert found == {"batch_size": batch_size, "learning_rate": pytest.approx(rate, rel=0.01)}
+
+
+def test_smaller_steps_keep_a_higher_rate_and_that_of_adamw_alone() -> None:
+    model = model_config({"vocab_size": 60, "context_length": 128})
+    high = TrainingConfig(minutes=0.2, batch_size=6, learning_rate=0.012)
+    assert suggested_batch(high, model, 1e6) == {"batch_size": 6, "learning_rate": 0.012}
+    alone = TrainingConfig(minutes=2.0, optimizer="adamw")
+    assert suggested_batch(alone, model, 1e6)["learning_rate"] == TrainingConfig.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("length", "settings", "batch_size"),
+    [
+        ({"minutes": 2.0}, {}, 8),
+        ({"epochs": 3.0}, {}, 8),
+        ({"steps": 300}, {}, 32),
+        ({"minutes": 2.0}, {"training.batch_size": 20}, 20),
+    ],
+)
+def test_a_plan_has_small_steps_where_a_text_is_short_and_nobody_chose(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    length: dict[str, float],
+    settings: Settings,
+    batch_size: int,
+) -> None:
+    say_speed(monkeypatch, 20_000.0)
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 400)
+    request = train_request(paths=(str(tmp_path / "book.txt"),), settings=settings, **length)
+    found = result_of(plan(request, tmp_path))
+    assert isinstance(found, TextPlan)
+    assert found.training.batch_size == batch_size
