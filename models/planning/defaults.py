@@ -57,7 +57,7 @@ SMALL_STEP_RATE = 4 / 3
 EVALUATION_S = 3.0
 """Seconds between two evaluations at least."""
 SHALLOW_FRACTION = 0.4
-GATED_SHALLOW_FRACTION = 0.9
+GATED_SHALLOW_FRACTION = 0.95
 """Of a model whose first pass is that of a dense one: depth costs time, and buys little on a text that is
 read a few times (docs/recipe.md)."""
 REPEATED_SHALLOW_FRACTION = 0.8

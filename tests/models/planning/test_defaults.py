@@ -75,7 +75,7 @@ def test_a_fast_machine_that_reads_a_text_often_regularises(
     assert isinstance(found, TextPlan)
     assert (found.model.dropout, found.training.weight_decay) == (dropout, dropout)
     depth = (found.model.first_gate, found.training.shallow_fraction)  # type: ignore[attr-defined]
-    assert depth == ((0.3, 0.8) if dropout == 0.27 else (0.1, 0.9))
+    assert depth == ((0.3, 0.8) if dropout == 0.27 else (0.1, 0.95))
 
 
 def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
