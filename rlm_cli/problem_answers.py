@@ -23,7 +23,7 @@ _MOST_PROBLEMS, _MOST_CHARACTERS = 10_000, 10_000_000
 _LONGEST_SHOWN = 40
 """Characters of an answer in the table."""
 _MOSTLY = 0.9
-"""The share of right answers."""
+"""The share of right answers with which a mode mostly answers problems."""
 
 
 def require_no_puzzle_options(options: Mapping[str, object]) -> None:
@@ -60,8 +60,7 @@ def answer_and_show(
     """Answer each of `texts`, or a new problem, at every mode of the model, and print the answers.
 
     A new problem is held out where there are enough. It has the greatest difficulty in training, or a
-    greater one that a mode mostly answers.
-    Raises UsageError for a text that is no problem of the run.
+    greater one that a mode mostly answers. Raises UsageError for a text that is no problem of the run.
     """
     solver = _solver(run, device, threads, output)
     problems = _new_problem(run, solver) if texts is None else _problems(solver, texts)
@@ -102,7 +101,7 @@ def show_example(run: "Run", output: Output) -> None:
     with contextlib.suppress(RlmError):
         solver = _solver(run, None, None, output)
         (problem,) = _new_problem(run, solver)
-        is_new = solver.task.most >= solver.task.held_out_from
+        is_new = problem.difficulty > solver.task.most or problem.difficulty >= solver.task.held_out_from
         which = "A problem that it never saw" if is_new else "One of its problems"
         output.result(f"\n{which}, answered at every mode:")
         _show(problem, _answers(solver, problem), solver, output)

@@ -1,4 +1,4 @@
-"""The tasks by name: compose:s3, chains:6, sums:4, listops, each with the greatest difficulty in training."""
+"""The tasks by name: compose:s3, chains:4, sums, each with the greatest difficulty in training."""
 
 from data.errors import UsageError
 from data.nearest import did_you_mean

@@ -59,6 +59,8 @@ class TimeBudget:
     """The step at which the text has been read `max_epochs` times; None where there is no such limit."""
     announced_steps: int | None = None
     """The last step when the plan was last told to the user."""
+    is_too_short: bool = False
+    """Whether a new training has MIN_STEPS planned, though fewer fit into its time."""
     slowdown: float = 1.0
     """Real over calibrated step time."""
     save_s: float = 0.0
@@ -101,6 +103,8 @@ class TimeBudget:
         A new training gets a few in any case; one under way gets at least one.
         """
         steps = self._fitting(progress, step, self.left_s(now) - reserve_s)
+        if progress == 0.0:
+            self.is_too_short = steps < MIN_STEPS
         return max(MIN_STEPS if progress == 0.0 else 1, steps)
 
     def spare_steps(self, step: int, now: float, reserve_s: float) -> int:
@@ -189,6 +193,8 @@ class TimeBudget:
             reason = f"the text has been read {counted(self.config.max_epochs or 0, 'time')} by then"
         elif before is None:
             reason = ""
+        elif self.is_too_short:
+            reason = "no more fit into the time"
         else:
             compared = announced if announces and announced is not None else before  # as the user knows it
             reason = f"the machine has become {'slower' if last_step < compared else 'faster'}"

@@ -88,11 +88,11 @@ def solve(
 
     The model thinks in steps and stops when it is sure. The answer is checked
     by the rules. Strings have none: their answers are compared with the
-    target in a CSV, if there is one. A problem, such as those of compose:s3,
-    is answered at every mode.
+    target in a CSV, if there is one. A problem, such as those of chains, is
+    answered at every mode.
 
     Examples:
-      rlm solve compose-s3 --random
+      rlm solve chains --random
       rlm solve sudoku-6x6 --random
       rlm solve sudoku-4x4 "1...|..3.|.4..|...2"
       rlm solve maze-9x9 maze.txt

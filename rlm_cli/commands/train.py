@@ -160,7 +160,7 @@ def train(
       rlm train --task sudoku puzzles.csv --arch hrm
       rlm train --task maze:15x15
       rlm train --task grid pairs.csv
-      rlm train --task compose:s3
+      rlm train --task chains
       rlm train book.txt --nproc 2
       rlm train book.txt --nproc 2 --shard
       rlm train book.txt --dry-run --nproc 64 --device h100 --batch-size 512

@@ -218,6 +218,17 @@ def test_a_new_plan_is_explained_by_the_plan_it_replaces() -> None:
     assert [plan.instead_of for plan in found] == [0, 0, 0, 400, 0, 300]
 
 
+def test_minutes_that_are_too_few_blame_no_machine(new_run: NewRun, clock: SimpleNamespace) -> None:
+    """A new training has a few steps planned in any case. The next plan has only those that fit."""
+    session = session_of(new_run("owl", minutes=0.001, samples=0), Control())
+    assert session.schedule.last_step == MIN_STEPS
+    _take_steps_of(1.0, session, clock)
+    events = list(training_loop(session))
+    plans = [event for event in events if isinstance(event, SchedulePlanned)]
+    assert plans and {plan.reason for plan in plans} == {"no more fit into the time"}
+    assert isinstance(events[-1], RunFinished) and events[-1].step < MIN_STEPS
+
+
 def test_what_is_kept_for_evaluations_leaves_time_for_steps() -> None:
     budget = budget_of("transformer")
     assert budget.on_the_way_s(10.0, progress=0.5, left_s=80.0) == 5.0

@@ -13,6 +13,8 @@ from models.runs.evaluation import Evaluation
 from models.runs.run import Run
 from models.training.problems import task as task_module
 from rlm_cli.app import main
+from rlm_cli.output import Output
+from rlm_cli.problem_answers import show_example
 
 TINY = [
     "--d-model", "16", "--batch-size", "4", "--threads", "1", "--device", "cpu", "--number-format", "float32",
@@ -80,6 +82,20 @@ def test_a_training_ends_with_a_problem_answered_at_every_mode(capsys: pytest.Ca
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert all("event" in one for one in events)
     assert list(events[-1]["accuracy_by_mode"]["extreme"]) == ["1", "2", "3", "4"]
+
+
+def test_a_problem_that_is_harder_than_in_training_is_one_that_the_model_never_saw(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """Also where those in training are too few to hold some out."""
+    short = ["train", "--task", "compose:s3:2", "--steps", "1", *TINY, "--name", "harder"]
+    assert main([*short, "--quiet"]) == 0
+    measured = Evaluation(step=1, after_steps=1, validation_loss=0.1, accuracy_by_mode={"deep": {"4": 0.9}})
+    monkeypatch.setattr(Run, "evaluation", lambda self: measured)
+    capsys.readouterr()
+    show_example(Run.open("harder", home / "runs"), Output())
+    shown = capsys.readouterr().out
+    assert "never saw" in shown and "(4 factors, harder than trained)" in shown
 
 
 def test_a_new_problem_is_as_hard_as_in_training(capsys: pytest.CaptureFixture[str]) -> None:
