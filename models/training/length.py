@@ -43,11 +43,13 @@ class Length:
 
     @classmethod
     def of(
-        cls, config: RunConfig, training: TrainingConfig, state: RunState | None, began: float
+        cls, config: RunConfig, training: TrainingConfig, state: RunState | None, began: float, now: float
     ) -> "Length":
         """The length of the training of a run whose newest checkpoint has `state`.
 
-        `began` is when the user started to wait, on the training's clock.
+        On the training's clock, `began` is when the user started to wait: new minutes count from there. What
+        was left of minutes at that checkpoint counts from `now`: processes that are started again after a
+        failure have the `began` of the first ones.
         """
         if state is None or state.is_initial:
             epochs = training.epochs
@@ -61,7 +63,7 @@ class Length:
             minutes = (extension or training).minutes
             if minutes is None or state.seconds_left is None:
                 return cls()
-            return cls(minutes, deadline=began + state.seconds_left, is_planned=True)
+            return cls(minutes, deadline=now + state.seconds_left, is_planned=True)
         return cls(
             extension.minutes,
             extension.steps,

@@ -120,7 +120,8 @@ def _starting_point(run: Run, control: Control, team: Team) -> Generator[Event, 
     require_trainable_in(team.processes, training, machine.device, solves_puzzles=config.solves_puzzles)
     prepare_process(machine.threads)  # before any tensor: threads that run already keep their old settings
     snapshot = yield from _newest_snapshot(run, config)
-    length = Length.of(config, training, None if snapshot is None else snapshot.state, control.began)
+    state = None if snapshot is None else snapshot.state
+    length = Length.of(config, training, state, control.began, control.now())
     ended = None if snapshot is None or length.extends else snapshot.state.ended
     if ended is not None and restored_step is None and _is_evaluated(run, snapshot):
         raise finished(run)

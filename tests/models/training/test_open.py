@@ -136,5 +136,5 @@ def test_a_pause_before_the_first_checkpoint_does_not_use_up_minutes(new_run: Ne
     for _ in train(run, control):
         control.pause()
     config, later = run.config(), Control(began=5000.0)
-    lengths = [Length.of(config, config.training_config(), None, one.began) for one in (control, later)]
+    lengths = [Length.of(config, config.training_config(), None, one.began, 0.0) for one in (control, later)]
     assert [length.deadline for length in lengths] == [1120.0, 5120.0]

@@ -145,6 +145,20 @@ def test_a_pause_keeps_the_minutes_that_are_left(
     assert 55 - 2 * seconds <= clock.now - 86_400 - 1000.0 <= 60
 
 
+def test_processes_that_start_again_have_the_minutes_that_are_left(
+    timed_session: Callable[..., Session], clock: SimpleNamespace
+) -> None:
+    """They are told when the first ones began. What passed until the checkpoint counts once."""
+    session = timed_session(1.0)
+    for event in training_loop(session):
+        if isinstance(event, StepFinished) and event.step == 40:
+            session.control.pause()
+    left_s = 60 - (clock.now - 1000.0)
+    clock.now += 5  # until the failure
+    again = session_of(session.run, Control(began=1000.0))
+    assert again.time_budget.deadline == pytest.approx(clock.now + left_s)
+
+
 def test_the_minutes_of_more_training_are_kept_too(
     new_run: NewRun, changed_calibration: NewRun, clock: SimpleNamespace
 ) -> None:
