@@ -80,13 +80,13 @@ class Execution:
         if self.team is not None and place is not None:
             note_launch(run, place)
 
-    def train_here(self, run: "Run", output: Output, planned_at: float | None = None) -> ExitCode:
-        """Train `run` in this process. The caller holds the run. `planned_at` as in `follow_training`."""
+    def train_here(self, run: "Run", output: Output, began_at: float | None = None) -> ExitCode:
+        """Train `run` in this process. The caller holds the run. `began_at` as in `follow_training`."""
         from rlm_cli.training_session import follow_training
 
-        return follow_training(run, output, planned_at, self.team)
+        return follow_training(run, output, began_at, self.team)
 
-    def train_elsewhere(self, run: "Run", output: Output, planned_at: float | None = None) -> int:
+    def train_elsewhere(self, run: "Run", output: Output, began_at: float | None = None) -> int:
         """Train `run` in other processes, and return the exit code. The caller does not hold the run.
 
         In the background, this returns once the first step follows, or where --tui asks for it, once the
@@ -95,10 +95,10 @@ class Execution:
         if not (self.detach or self.tui):
             from rlm_cli.many_processes import train_in_processes
 
-            return train_in_processes(run, self.processes.count, output, planned_at, shard=self.shard)
+            return train_in_processes(run, self.processes.count, output, began_at, shard=self.shard)
         from rlm_cli.watching import train_detached
 
-        code = train_detached(run, output, planned_at, self.processes.count, shard=self.shard)
+        code = train_detached(run, output, began_at, self.processes.count, shard=self.shard)
         if self.tui and code == ExitCode.OK:
             from rlm_cli.commands.tui import open_application
 

@@ -71,11 +71,11 @@ class RemoteControl:
 
 
 def train_in_processes(
-    run: "Run", processes: int, output: Output, planned_at: float | None = None, *, shard: bool = False
+    run: "Run", processes: int, output: Output, began_at: float | None = None, *, shard: bool = False
 ) -> ExitCode:
     """Train `run` in so many processes until it ends or pauses, and show it. Ctrl-C asks what to do.
 
-    With `shard`, they divide the model among them. `planned_at` is as in `follow_training`. Raises RunError
+    With `shard`, they divide the model among them. `began_at` is as in `follow_training`. Raises RunError
     where the training ended without a word.
     """
     follower, log = Follower(run.path), run.path / OUTPUT_FILE
@@ -84,7 +84,7 @@ def train_in_processes(
     control = RemoteControl(run)
 
     def start() -> int:
-        return start_training(run, planned_at, processes, shard=shard, is_attached=True)
+        return start_training(run, began_at, processes, shard=shard, is_attached=True)
 
     def end() -> None:
         if control.process is not None:

@@ -40,19 +40,19 @@ Result = TypeVar("Result")
 
 
 def follow_training(
-    run: "Run", output: Output, planned_at: float | None = None, team: "Team | None" = None
+    run: "Run", output: Output, began_at: float | None = None, team: "Team | None" = None
 ) -> ExitCode:
     """Train `run` until it ends or pauses, in several processes where there is a `team`. Passes on
     exceptions of the trainer.
 
-    `planned_at` is when the minutes of the training began, in seconds since the epoch; None for now. With a
+    `began_at` is when the minutes of the training began, in seconds since the epoch; None for now. With a
     `team`, a pause counts as a success: torchrun would start the processes again.
     """
     with no_lost_signal():
         from models.training.control import Control
         from models.training.trainer import train
 
-    waited_s = 0.0 if planned_at is None else max(0.0, time.time() - planned_at)
+    waited_s = 0.0 if began_at is None else max(0.0, time.time() - began_at)
     control = Control(began=time.monotonic() - waited_s)
     last, code = show_training(run.record(train(run, control, team)), control, output)
     match last:

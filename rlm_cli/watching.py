@@ -67,18 +67,18 @@ def watch_training(run: "Run", output: Output) -> ExitCode:
 
 
 def train_detached(
-    run: "Run", output: Output, planned_at: float | None = None, processes: int = 1, *, shard: bool = False
+    run: "Run", output: Output, began_at: float | None = None, processes: int = 1, *, shard: bool = False
 ) -> int:
     """Train `run` in processes of its own, and return when its first step follows. The exit code is returned.
 
-    `planned_at` as in `follow_training`. Where the training fails before, its error is shown.
+    `began_at` as in `follow_training`. Where the training fails before, its error is shown.
     """
     follower = Follower(run.path)
     follower.poll()
     earlier = follower.history.ended
     log = run.path / OUTPUT_FILE
     printed_before = len(printed(log))
-    process = start_training(run, planned_at, processes, shard=shard)
+    process = start_training(run, began_at, processes, shard=shard)
     try:
         with progress_view(output) as view:
             started = _show_until(
@@ -114,7 +114,7 @@ def log_stop(run: "Run", follower: Follower, earlier: Event | None, code: int | 
 
 def start_training(
     run: "Run",
-    planned_at: float | None,
+    began_at: float | None,
     processes: int = 1,
     *,
     shard: bool = False,
@@ -124,8 +124,8 @@ def start_training(
     the processes divide the model among them. With `is_attached`, several processes pause where this one
     ends."""
     arguments = ["train-run", str(run.path), "--program", program(), *(["--shard"] if shard else [])]
-    if planned_at is not None:
-        arguments += ["--planned-at", str(planned_at)]
+    if began_at is not None:
+        arguments += ["--began-at", str(began_at)]
     with reserving_lock(run.path) as reservation:  # so that it belongs to nobody else until the other has it
         inherited = [] if reservation is None else [reservation]
         if processes > 1:  # the process that starts them keeps it open, over every restart

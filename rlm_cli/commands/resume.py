@@ -126,12 +126,12 @@ def resume(
             output.say(f"Train it more:  {program()} resume {name} --minutes 5")
             return
         # New minutes count from the start of the process; what is left of earlier ones, from here.
-        planned_at = None if minutes is None else time.time() - seconds_since_start()
+        began_at = None if minutes is None else time.time() - seconds_since_start()
         execution.note_launch(run)
         output.say(f"Resuming {run.name}.", style="dim")
         if execution.is_in_this_process:
-            raise typer.Exit(execution.train_here(run, output, planned_at))
-    raise typer.Exit(execution.train_elsewhere(run, output, planned_at))
+            raise typer.Exit(execution.train_here(run, output, began_at))
+    raise typer.Exit(execution.train_elsewhere(run, output, began_at))
 
 
 def _require_trainable(run: "Run", execution: Execution, device: str | None, *, has_more: bool) -> None:

@@ -225,7 +225,7 @@ def _start_and_train(plan: "Plan", execution: Execution, output: Output, loading
     existing = None
     if isinstance(plan, ContinuationPlan | ResumePlan) and plan.copy_name is None:
         existing = plan.run
-    planned_at = None if plan.started_at is None else plan.started_at - loading_s
+    began_at = None if plan.started_at is None else plan.started_at - loading_s
     with ExitStack() as stack:
         if existing is None:
             interruptible = interruptible_creation(output)
@@ -236,5 +236,5 @@ def _start_and_train(plan: "Plan", execution: Execution, output: Output, loading
             run = plan.start()
         execution.note_launch(run)
         if execution.is_in_this_process:
-            return execution.train_here(run, output, planned_at)
-    return execution.train_elsewhere(run, output, planned_at)
+            return execution.train_here(run, output, began_at)
+    return execution.train_elsewhere(run, output, began_at)

@@ -25,7 +25,7 @@ def train_run(
     program: Annotated[
         str, typer.Option(metavar="COMMAND", help="How hints call rlm.", show_default=False)
     ] = "rlm",
-    planned_at: Annotated[
+    began_at: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="When its minutes began, in seconds since the epoch."),
     ] = None,
@@ -46,8 +46,8 @@ def train_run(
         from models.runs.restarts import train_in_local_processes
 
         arguments = ["train-run", str(folder), "--program", program, *(["--shard"] if shard else [])]
-        if planned_at is not None:
-            arguments += ["--planned-at", str(planned_at)]
+        if began_at is not None:
+            arguments += ["--began-at", str(began_at)]
         if attached:
             end_with_starter()
         run = Run.open(folder, folder.parent)
@@ -62,11 +62,11 @@ def train_run(
             if reservation is not None:
                 os.close(reservation)
             if team is None:
-                raise typer.Exit(follow_training(run, output, planned_at))
-            _train_with(team, run, output, planned_at)
+                raise typer.Exit(follow_training(run, output, began_at))
+            _train_with(team, run, output, began_at)
 
 
-def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | None) -> None:
+def _train_with(team: "Team", run: "Run", output: Output, began_at: float | None) -> None:
     """Train `run`, and exit with the code of one process that trains. Where this process tells its error, the
     processes are not started again."""
     from models.runs.lock import end_reservation
@@ -74,7 +74,7 @@ def _train_with(team: "Team", run: "Run", output: Output, planned_at: float | No
 
     code = ExitCode.OK
     try:
-        code = follow_training(run, output, planned_at, team)
+        code = follow_training(run, output, began_at, team)
     except ProcessLostError:
         raise
     except RlmError as error:

@@ -266,7 +266,7 @@ def test_a_detached_training_that_starts_is_named(
     code, given = detached(events, "", None)
     assert code == ExitCode.OK
     assert given[:-1] == [
-        *("train-run", str(run.path), "--program", "rlm", "--planned-at", "5.0", "--reservation")
+        *("train-run", str(run.path), "--program", "rlm", "--began-at", "5.0", "--reservation")
     ]
     out, err = capsys.readouterr()
     assert out == "owl\n" and "assumed" in err and "Follow it:  rlm watch owl" in err

@@ -203,7 +203,7 @@ def followed(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     done: list[object] = []
 
     def start(
-        run: Run, output: object, planned_at: float | None = None, processes: int = 1, **_: object
+        run: Run, output: object, began_at: float | None = None, processes: int = 1, **_: object
     ) -> int:
         done.append(f"{run.name} trains")
         return 1 if run.name == "ill" else 0
@@ -252,8 +252,8 @@ def test_the_minutes_count_from_the_start_of_the_process(core: Core, monkeypatch
     """Loading torch takes a second, which belongs to them; of a plan without minutes of its own, none do."""
     planned: list[float | None] = []
 
-    def follow(run: Run, output: object, planned_at: float | None = None, team: object = None) -> ExitCode:
-        planned.append(planned_at)
+    def follow(run: Run, output: object, began_at: float | None = None, team: object = None) -> ExitCode:
+        planned.append(began_at)
         return ExitCode.OK
 
     monkeypatch.setattr(training_session, "follow_training", follow)
@@ -270,8 +270,8 @@ def test_new_minutes_of_a_run_count_from_the_start_of_the_process(
     """What is left of earlier minutes counts from the moment in which the training goes on."""
     planned: list[float | None] = []
 
-    def follow(run: Run, output: object, planned_at: float | None = None, team: object = None) -> ExitCode:
-        planned.append(planned_at)
+    def follow(run: Run, output: object, began_at: float | None = None, team: object = None) -> ExitCode:
+        planned.append(began_at)
         return ExitCode.OK
 
     monkeypatch.setattr(training_session, "follow_training", follow)
