@@ -1,7 +1,7 @@
 """From a request for problems to a plan: nothing is written until it starts."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,9 +32,9 @@ from models.settings import Settings, from_dict
 DEFAULT_MINUTES = 2.0
 _SHAPE: Settings = {"d_model": 64, "n_heads": 4, "ngram": 2}
 """What suits every architecture; what suits one in particular is its `problem_shape`."""
-_SHAPE_FOR: Mapping[type[ProblemTask], Settings] = {Chains: {"d_model": 96, "n_heads": 3}}
-"""What a task needs besides. Names are found by their letters, which takes wide heads: with heads of 16
-numbers a model learns one hop, and no more."""
+_CHAINS_WIDTH, _CHAINS_HEAD_WIDTH = 96, 32
+"""Names are found by their letters, which takes wide heads: with heads of 16 numbers a model learns one hop,
+and no more."""
 _TRAINING: Settings = {"batch_size": 64, "number_format": "float32"}
 _ONLY_FOR_TEXT = ("tokenizer", "encoding", "filters", "count", "model.vocab_size", "model.context_length")
 
@@ -141,6 +141,14 @@ class ProblemPlan:
         return counted(training.steps, "step") if training.steps else counted(training.epochs or 1.0, "epoch")
 
 
+def _shape_for(task: ProblemTask, chosen: Settings) -> Settings:
+    """What a model of `task` needs besides, where `chosen` is what somebody chose of it."""
+    if not isinstance(task, Chains):
+        return {}
+    width = chosen.get("d_model", _CHAINS_WIDTH)
+    return {"d_model": width, "n_heads": max(1, width // _CHAINS_HEAD_WIDTH)}
+
+
 def plan_problems(request: TrainRequest, runs_dir: Path) -> Generator[Event, None, ProblemPlan]:
     """Decide what a request for problems leaves open. Raises UsageError for what cannot be meant."""
     yield from ()
@@ -158,7 +166,7 @@ def plan_problems(request: TrainRequest, runs_dir: Path) -> Generator[Event, Non
     model = model_config(
         {
             **_SHAPE,
-            **_SHAPE_FOR.get(type(problems), {}),
+            **_shape_for(problems, shape),
             **config_type(shape["architecture"]).problem_shape,
             **shape,
             "vocab_size": tokenizer.vocab_size,

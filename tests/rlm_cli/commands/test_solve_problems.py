@@ -150,13 +150,21 @@ def test_a_plan_says_what_is_held_out(
 
 
 @pytest.mark.parametrize(
-    ("task", "shape"),
-    [("chains", "width 96, 3 heads"), ("compose:s3", "width 64, 4 heads"), ("sums", "width 64, 4 heads")],
+    ("words", "shape"),
+    [
+        ("chains", "width 96, 3 heads"),
+        ("chains --d-model 64", "width 64, 2 heads"),
+        ("chains --d-model 128", "width 128, 4 heads"),
+        ("chains --d-model 16", "width 16, 1 head"),
+        ("chains --heads 4", "width 96, 4 heads"),
+        ("compose:s3", "width 64, 4 heads"),
+        ("sums", "width 64, 4 heads"),
+    ],
 )
 def test_a_plan_has_a_shape_that_suits_the_task(
-    capsys: pytest.CaptureFixture[str], task: str, shape: str
+    capsys: pytest.CaptureFixture[str], words: str, shape: str
 ) -> None:
-    assert main(["train", "--task", task, "--dry-run", "--device", "cpu"]) == 0
+    assert main(["train", "--task", *words.split(), "--dry-run", "--device", "cpu"]) == 0
     assert shape in capsys.readouterr().out
 
 
