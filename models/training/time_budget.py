@@ -193,11 +193,12 @@ class TimeBudget:
             reason = f"the text has been read {counted(self.config.max_epochs or 0, 'time')} by then"
         elif before is None:
             reason = ""
-        elif self.is_too_short:
-            reason = "no more fit into the time"
         else:
             compared = announced if announces and announced is not None else before  # as the user knows it
-            reason = f"the machine has become {'slower' if last_step < compared else 'faster'}"
+            if last_step < compared and self.is_too_short:
+                reason = "no more fit into the time"
+            else:
+                reason = f"the machine has become {'slower' if last_step < compared else 'faster'}"
         return SchedulePlanned(
             step=step,
             total_steps=last_step,

@@ -243,6 +243,14 @@ def test_minutes_that_are_too_few_blame_no_machine(new_run: NewRun, clock: Simpl
     assert isinstance(events[-1], RunFinished) and events[-1].step < MIN_STEPS
 
 
+def test_a_machine_that_is_faster_than_it_seemed_is_said_to_be_so() -> None:
+    budget = budget_of(deadline=200.0)
+    assert budget.steps_left(0.0, 0, now=199.9, reserve_s=0.0) == MIN_STEPS
+    budget.planned(0, MIN_STEPS, 0.0)
+    assert budget.planned(1, 30, 0.1, before=MIN_STEPS).reason == "the machine has become faster"
+    assert budget.planned(2, 5, 0.2, before=30).reason == "no more fit into the time"
+
+
 def test_what_is_kept_for_evaluations_leaves_time_for_steps() -> None:
     budget = budget_of("transformer")
     assert budget.on_the_way_s(10.0, progress=0.5, left_s=80.0) == 5.0
