@@ -66,8 +66,8 @@ def depth_of(mode: str) -> Depth:
 
 
 MODE_TOLERANCE = 0.002
-"""Nats per token, 0.2 % of the perplexity. A deeper mode takes longer for every token. A gain below this is
-within the chance of one held-out text, and does not count."""
+"""Nats per token, 0.2 % of the perplexity; of problems, 0.2 % of the answers. A deeper mode takes longer for
+every token. A gain below this is within the chance of one held-out text, and does not count."""
 
 
 def next_mode(mode: str) -> str:
@@ -87,7 +87,7 @@ def best_mode(losses: Mapping[str, float]) -> str | None:
 
 
 def best_mode_words(losses: Mapping[str, float]) -> str | None:
-    """The best of `losses`, in nats per token by trained mode. None if all are equal."""
+    """The best of `losses`, by trained mode. None if all are equal."""
     best = best_mode(losses)
     measured = [mode for mode in MODES if math.isfinite(losses.get(mode, math.nan))]
     if best is None or len({losses[mode] for mode in measured}) < 2:

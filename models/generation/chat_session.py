@@ -64,7 +64,7 @@ class ChatSession:
         self.alternatives = 0
         """How many of the likeliest tokens each token of an answer comes with."""
         self.losses = losses or {}
-        """Measured nats per token by trained mode."""
+        """By trained mode, as `mode_losses` has them."""
         self._attempt = 0
 
     @property

@@ -42,7 +42,7 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
 
 
 def measured_note(mode: str, losses: Mapping[str, float]) -> str | None:
-    """How `mode` compares with the best of `losses`, in nats per token by trained mode, or None."""
+    """How `mode` compares with the best of `losses`, by trained mode as `mode_losses` has them, or None."""
     best, words = best_mode(losses), best_mode_words(losses)
     if best is None or words is None:
         return None
