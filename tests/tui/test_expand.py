@@ -81,7 +81,9 @@ def writer(monkeypatch: pytest.MonkeyPatch) -> type[Writer]:
 
 
 async def checked(pilot: Pilot[None], screen: ExpandScreen) -> ExpansionPlan:
-    await until(pilot, lambda: screen.change is not None and not screen.is_planning)
+    """The plan of all that was typed; that of the first keys may be ready before the last one comes."""
+    await until(pilot, lambda: screen.growth == screen._chosen() and not screen.is_planning)
+    await until(pilot, lambda: screen.change is not None)
     await pilot.pause()
     assert screen.plan is not None
     return screen.plan
