@@ -48,7 +48,7 @@ BATCH_TOKENS, LEAST_BATCH_TOKENS = 4096, 1024
 """Of a step of a training of a minute or more, and of the shortest one. The shorter a training is, the more
 its number of steps counts, and the higher is the rate of AdamW that suits it beside Muon (docs/recipe.md).
 But each step has a cost that does not depend on its tokens."""
-MANY_STEPS = 1300
+MANY_STEPS = 2000
 """That a training on a CPU should have: with fewer tokens to read, a step reads fewer (docs/recipe.md)."""
 LEAST_BATCH_WIDTHS = 10
 """Tokens of a step for each unit of the model's width, at least: a wider model's optimizer takes longer."""
