@@ -20,7 +20,7 @@ DEFAULT_VOCAB_SIZE = 96
 """For a model that is created without a tokenizer and without a size."""
 CHARACTERS_PER_MINUTE = 150_000
 """Of text that justify a minute of training, on a laptop's CPU."""
-REGULARISATION = ((4.0, 0.1), (6.0, 0.2), (10.0, 0.3))
+REGULARISATION = ((4.0, 0.0), (6.0, 0.2), (10.0, 0.3))
 """Readings of a text, and the dropout and the weight decay that keep it from being learned by heart
 (docs/recipe.md); in between, along a line. With fewer readings, they cost more than they save."""
 MOST_REGULARISATION = ((0.0, 0.0), (2.3, 0.2), (4.6, 0.3))

@@ -10,6 +10,9 @@ from data.wording import about_minutes, counted
 from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate
 
+STEPS_SHARE = 0.85
+"""The share of the minutes that steps take, about. The rest is the start, evaluations and samples."""
+
 
 def number_format_row(cost: Estimate) -> tuple[str, str]:
     """The row of a plan that tells the number format, and why it is that one."""
@@ -60,7 +63,7 @@ def expected_tokens(
         return training.steps * training.batch_size * model.context_length
     if training.minutes is None:
         return (training.epochs or 1.0) * data.train_tokens
-    fitting = training.minutes * 60 * tokens_per_second
+    fitting = STEPS_SHARE * training.minutes * 60 * tokens_per_second
     return min(fitting, (training.max_epochs or math.inf) * data.train_tokens)
 
 
@@ -74,7 +77,7 @@ def length_in_words(
     expected = expected_tokens(training, model, data, tokens_per_second)
     tokens = f"about {expected / 1e6:.1f}M tokens" if expected >= 1e5 else f"about {expected:,.0f} tokens"
     if training.minutes is not None:
-        fits = training.minutes * 60 * tokens_per_second
+        fits = STEPS_SHARE * training.minutes * 60 * tokens_per_second
         read = f", the text {counted(training.max_epochs, 'time')}" if training.max_epochs else ""
         return f"{counted(training.minutes, 'minute')} at most, {tokens}{read if expected < fits else ''}"
     length = counted(training.steps, "step") if training.steps else counted(training.epochs or 1.0, "epoch")

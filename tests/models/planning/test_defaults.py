@@ -63,12 +63,12 @@ def say_speed(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("speed", "dropout"), [(3_000.0, 0.0), (6_500.0, 0.15), (8_000.0, 0.21), (50_000.0, 0.27)]
+    ("speed", "dropout"), [(3_000.0, 0.0), (7_500.0, 0.1), (8_000.0, 0.13), (50_000.0, 0.27)]
 )
 def test_a_fast_machine_that_reads_a_text_often_regularises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, dropout: float
 ) -> None:
-    # Eight minutes are 1.4, 3.1, 3.8 or 24 million tokens of a text with some 610,000 to learn from.
+    # Steps of eight minutes: 1.2, 3.1, 3.3 or 20 million tokens of a text with some 610,000 to learn from.
     say_speed(monkeypatch, speed)
     (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 20_000)
     found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0), tmp_path))
@@ -79,10 +79,10 @@ def test_a_fast_machine_that_reads_a_text_often_regularises(
 
 
 def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    say_speed(monkeypatch, 5_000.0)
+    say_speed(monkeypatch, 6_000.0)
     monkeypatch.setattr("models.cost.scaling.core_count", lambda: 4)
     (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 20_000)
-    for count, expected in ((1, 0.0), (2, 0.17), (4, 0.27), (8, 0.27)):
+    for count, expected in ((1, 0.0), (2, 0.16), (4, 0.27), (8, 0.27)):
         typed = {
             "paths": (str(tmp_path / "book.txt"),),
             "minutes": 8.0,
@@ -91,7 +91,7 @@ def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: p
         request = replace(train_request(**typed), processes=Processes(count, count))
         found = result_of(plan(request, tmp_path))
         assert isinstance(found, TextPlan)
-        assert found.estimate.tokens_per_second == pytest.approx(5_000 * {1: 1.0, 2: 1.4}.get(count, 2.8))
+        assert found.estimate.tokens_per_second == pytest.approx(6_000 * {1: 1.0, 2: 1.4}.get(count, 2.8))
         assert found.model.dropout == expected
 
 
@@ -114,8 +114,8 @@ def test_what_was_chosen_stays(tmp_path: Path) -> None:
     ("epochs", "tokens_per_parameter", "share"),
     [
         (3.9, 9.0, 0.0),
-        (4.0, 2.0, 0.1),
-        (5.0, 2.0, 0.15),
+        (4.0, 2.0, 0.0),
+        (5.0, 2.0, 0.1),
         (6.0, 2.0, 0.2),
         (10.0, 2.0, 0.3),
         (10.0, 4.3, 0.2),
