@@ -132,12 +132,15 @@ def suggested_training(
     }
 
 
-def suggested_batch(training: TrainingConfig, model: ModelConfig, read: float) -> Settings:
-    """The batch of a training that reads so many tokens on a CPU, no larger than it is, and the rate that
-    suits it."""
+def suggested_batch(
+    training: TrainingConfig, model: ModelConfig, read: float, processes: int = 1
+) -> Settings:
+    """The batch of a training that reads so many tokens on a CPU, and the rate that suits it. It is no larger
+    than that of `training`, but for a multiple of `processes`, which divide it among them."""
     least = max(LEAST_BATCH_TOKENS, LEAST_BATCH_WIDTHS * model.d_model)
     tokens = min(BATCH_TOKENS, max(least, read / MANY_STEPS))
     batch_size = min(training.batch_size, max(4, round(tokens / model.context_length)))
+    batch_size += -batch_size % processes
     smaller = BATCH_TOKENS / (batch_size * model.context_length)
     rate = min(SMALL_STEP_RATE, smaller**0.5) if training.optimizer == "muon" else 1.0
     usual = max(1.0, rate) * TrainingConfig.learning_rate

@@ -136,7 +136,7 @@ def _fitted_to_reading(
     if resolved.created is None:
         model = replace(model, **_left_open(of_model, resolved.model))
     if resolved.device.type == "cpu" and training.steps is None and "batch_size" not in resolved.chosen:
-        of_training = {**of_training, **suggested_batch(training, model, read)}
+        of_training = {**of_training, **suggested_batch(training, model, read, resolved.processes.count)}
     return model, replace(training, **_left_open(of_training, resolved.chosen))
 
 

@@ -216,6 +216,13 @@ def test_with_less_to_read_steps_are_smaller(read: float, width: int, batch_size
     assert found == {"batch_size": batch_size, "learning_rate": pytest.approx(rate, rel=0.01)}
 
 
+@pytest.mark.parametrize(("processes", "batch_size"), [(1, 15), (2, 16), (4, 16), (12, 24), (40, 40)])
+def test_several_processes_divide_a_small_step_evenly(processes: int, batch_size: int) -> None:
+    model = model_config({"vocab_size": 60, "d_model": 192, "context_length": 128})
+    found = suggested_batch(TrainingConfig(minutes=2.0, batch_size=32), model, 1.6e6, processes)
+    assert found["batch_size"] == batch_size
+
+
 def test_smaller_steps_keep_a_higher_rate_and_that_of_adamw_alone() -> None:
     model = model_config({"vocab_size": 60, "context_length": 128})
     high = TrainingConfig(minutes=0.2, batch_size=6, learning_rate=0.012)
