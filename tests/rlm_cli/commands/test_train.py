@@ -248,36 +248,37 @@ def test_the_application_excludes_other_forms_of_output(
     assert f"--tui and {flag} exclude each other" in capsys.readouterr().err and core.requests == []
 
 
-def test_the_minutes_count_from_the_start_of_the_process(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading torch takes a second, which belongs to them; of a plan without minutes of its own, none do."""
-    planned: list[float | None] = []
+@pytest.fixture
+def began(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """The moments from which the minutes of trainings count; none of them is trained."""
+    moments: list[float | None] = []
 
     def follow(run: Run, output: object, began_at: float | None = None, team: object = None) -> ExitCode:
-        planned.append(began_at)
+        moments.append(began_at)
         return ExitCode.OK
 
     monkeypatch.setattr(training_session, "follow_training", follow)
+    return moments
+
+
+def test_the_minutes_count_from_the_start_of_the_process(
+    core: Core, began: list[float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading torch takes a second, which belongs to them; of a plan without minutes of its own, none do."""
     monkeypatch.setattr("rlm_cli.commands.train.seconds_since_start", lambda: 2.5)
     for core.started_at in (1000.0, None):
         assert main(["train", "a.txt", "--name", "owl"]) == 0
         shutil.rmtree(core.runs / "owl")
-    assert planned == [997.5, None]
+    assert began == [997.5, None]
 
 
 def test_new_minutes_of_a_run_count_from_the_start_of_the_process(
-    core: Core, monkeypatch: pytest.MonkeyPatch
+    core: Core, began: list[float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of earlier minutes counts from the moment in which the training goes on."""
-    planned: list[float | None] = []
-
-    def follow(run: Run, output: object, began_at: float | None = None, team: object = None) -> ExitCode:
-        planned.append(began_at)
-        return ExitCode.OK
-
-    monkeypatch.setattr(training_session, "follow_training", follow)
     monkeypatch.setattr("rlm_cli.commands.resume.seconds_since_start", lambda: 2.5)
     monkeypatch.setattr("rlm_cli.commands.resume.time", SimpleNamespace(time=lambda: 1000.0))
     core.start()
     for words in ([], ["--steps", "3"], ["--minutes", "1"]):
         assert main(["resume", "owl", *words]) == 0
-    assert planned == [None, None, 997.5]
+    assert began == [None, None, 997.5]
