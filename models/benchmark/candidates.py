@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from data.errors import UsageError
 from data.nearest import did_you_mean
-from models.architectures import ARCHITECTURES, model_config, skeleton
+from models.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, model_config, skeleton
+from models.config import ModelConfig
 from models.cost.counts import step_flops
 from models.depth import Depth
 from models.presets import PRESETS
@@ -44,11 +45,22 @@ class Shape:
     n_heads: int = 4
     context_length: int = 128
     more: Mapping[str, object] = field(default_factory=lambda: {"ngram": 3})
+    is_tied: bool = False
+    """Whether the default architecture and the dense models share the embedding and the head."""
+
+    @classmethod
+    def of(cls, model: ModelConfig) -> "Shape":
+        """The shape of a planned model."""
+        is_tied = bool(getattr(model, "tied", False))
+        return cls(model.d_model, model.n_heads, model.context_length, {"ngram": model.ngram}, is_tied)
 
     def fields(self, architecture: str, **dials: object) -> Settings:
-        """The fields of a model of this shape."""
+        """The fields of a model of this shape. The default architecture is gated, as in every plan."""
         sizes = {"d_model": self.d_model, "n_heads": self.n_heads, "context_length": self.context_length}
-        return {"architecture": architecture, **sizes, **self.more, **dials}
+        own = {"gated": True} if architecture == DEFAULT_ARCHITECTURE else {}
+        if self.is_tied and architecture in (DEFAULT_ARCHITECTURE, DENSE):
+            own["tied"] = True
+        return {"architecture": architecture, **sizes, **self.more, **own, **dials}
 
 
 def candidates(architectures: Sequence[str], shape: Shape, vocab_size: int) -> list[Candidate]:

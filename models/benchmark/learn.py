@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data.corpus import Corpus
@@ -20,6 +20,7 @@ from models.runs.evaluation import Evaluation
 from models.runs.events import Event, NoticeGiven, RunFinished
 from models.runs.incomplete import is_incomplete
 from models.runs.run import Run
+from models.settings import Settings
 from models.training.control import Control
 from models.training.trainer import train
 
@@ -36,11 +37,13 @@ class LearnRequest:
     filters: str | None = None
     """Names of filters of the text, with commas between."""
     architectures: Sequence[str]
-    shape: Shape
+    model: Settings = field(default_factory=dict)
+    """What all models share, by field; the rest is as `rlm train` plans it for this text and this length."""
     seeds: int = 1
     steps: int | None = None
     minutes: float | None = None
-    batch_size: int = 16
+    batch_size: int | None = None
+    """Sequences of a step; None where each model has what `rlm train` plans for it."""
     device: str = "auto"
     threads: int = 0
 
@@ -63,11 +66,12 @@ def benchmark_learn(
         paths=(request.corpus,),
         encoding=request.encoding,
         filters=request.filters,
-        overrides=_overrides(request, {}, 0),
+        overrides=_overrides(request, request.model, 0),
     )
     planned = yield from plan(base, folder)
     assert isinstance(planned, TextPlan)  # the request names a new run of text
-    chosen = candidates(request.architectures, request.shape, planned.tokenizer.vocab_size)
+    shape = Shape.of(planned.model)
+    chosen = candidates(request.architectures, shape, planned.tokenizer.vocab_size)
     jobs = [
         (candidate, seed)
         for seed in range(request.seeds)
@@ -87,14 +91,22 @@ def benchmark_learn(
         corpus=planned.corpus.content_hash,
         seeds=request.seeds,
         batch_size=request.batch_size,
-        context=request.shape.context_length,
-        width=request.shape.d_model,
+        context=shape.context_length,
+        width=shape.d_model,
         **({"filters": filters} if filters else {}),
     )
     length = f"{request.steps:,} steps" if request.steps else f"{request.minutes:g} minutes"
     report = learn_report(text, length, request.steps is None, chosen, outcomes, kept)
     filtered = tuple(f"Filters of the text: {words}." for _, words in filter_row(planned.corpus))
-    return replace(report, notes=(*report.notes, *filtered))
+    return replace(report, notes=(*report.notes, _note_on_training(request), *filtered))
+
+
+def _note_on_training(request: LearnRequest) -> str:
+    if request.batch_size is None:
+        return "Batch, rate and regularisation of each model are as rlm train plans them for it."
+    return (
+        "The batch is the same for all; rate and regularisation are as rlm train plans them for each model."
+    )
 
 
 def _trained(
@@ -132,9 +144,10 @@ def _trained(
 
 def _overrides(request: LearnRequest, model: Mapping[str, object], seed: int) -> Overrides:
     fields: dict[str, object] = {f"model.{name}": value for name, value in model.items()}
-    training = {"seed": seed, "batch_size": request.batch_size, "device": request.device}
-    training["samples"] = 0  # they would only take time
-    fields |= {f"training.{name}": value for name, value in training.items()}
+    fields |= {"training.seed": seed, "training.device": request.device}
+    fields["training.samples"] = 0  # they would only take time
+    if request.batch_size is not None:
+        fields["training.batch_size"] = request.batch_size
     if request.threads:
         fields["training.threads"] = request.threads
     return Overrides({**fields, **request.length})

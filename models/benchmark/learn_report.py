@@ -90,7 +90,7 @@ def learn_report(
         notes=(
             f"dense-N has N unshared blocks, at most {MOST_BLOCKS}, and is otherwise built as the others.",
             "Loss is in nats per token; spread is the distance between the best and the worst seed.",
-            f"All models share width, context and batch, but {BEST_DENSE_PRESET} has its own width.",
+            f"All models share width and context, but {BEST_DENSE_PRESET} has its own width.",
         ),
     )
 

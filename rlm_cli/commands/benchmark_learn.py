@@ -38,10 +38,19 @@ ArchitecturesOption = Annotated[
 SeedsOption = Annotated[
     int, typer.Option("--seeds", min=1, max=100, metavar="K", help="Trainings of each model.")
 ]
-WidthOption = Annotated[int, typer.Option("--d-model", min=8, metavar="D", help="Width of the models.")]
-HeadsOption = Annotated[int, typer.Option("--heads", min=1, metavar="H", help="Attention heads.")]
-ContextOption = Annotated[int, typer.Option("--context", min=8, metavar="T", help="Context in tokens.")]
-BatchOption = Annotated[int, typer.Option("--batch-size", min=1, metavar="B", help="Sequences a step.")]
+WidthOption = Annotated[
+    int | None,
+    typer.Option("--d-model", min=8, metavar="D", help="Width of the models.", show_default=False),
+]
+HeadsOption = Annotated[
+    int | None, typer.Option("--heads", min=1, metavar="H", help="Attention heads.", show_default=False)
+]
+ContextOption = Annotated[
+    int | None, typer.Option("--context", min=8, metavar="T", help="Context in tokens.", show_default=False)
+]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch-size", min=1, metavar="B", help="Sequences a step.", show_default=False)
+]
 FolderOption = Annotated[
     Path | None,
     typer.Option("--folder", metavar="FOLDER", help="Where the runs are kept.", show_default=False),
@@ -62,10 +71,10 @@ def learn(
     minutes: MinutesOption = None,
     architectures: ArchitecturesOption = None,
     seeds: SeedsOption = 1,
-    width: WidthOption = 128,
-    heads: HeadsOption = 4,
-    context: ContextOption = 128,
-    batch_size: BatchOption = 16,
+    width: WidthOption = None,
+    heads: HeadsOption = None,
+    context: ContextOption = None,
+    batch_size: BatchOption = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     folder: FolderOption = None,
@@ -78,8 +87,9 @@ def learn(
     """Train architectures on one text, beside dense models.
 
     Each has beside it the dense model of equal parameters, the one of equal
-    computation and the best dense preset. Ctrl-C pauses; the same command
-    goes on where it was.
+    computation and the best dense preset. Sizes that are left open are those
+    that rlm train plans for this text and this time. Ctrl-C pauses; the same
+    command goes on where it was.
 
     Examples:
       rlm benchmark learn book.txt --minutes 3
@@ -99,7 +109,6 @@ def learn(
         )
     import_torch(output)
     from models.architectures import ARCHITECTURES
-    from models.benchmark.candidates import Shape
     from models.benchmark.learn import LearnRequest, benchmark_learn
     from models.training.control import Control
 
@@ -108,7 +117,7 @@ def learn(
         encoding=encoding,
         filters=filters,
         architectures=list(ARCHITECTURES) if architectures is None else _names(architectures),
-        shape=Shape(width, heads, context),
+        model=_chosen(d_model=width, n_heads=heads, context_length=context),
         seeds=seeds,
         steps=steps,
         minutes=minutes,
@@ -117,13 +126,19 @@ def learn(
         threads=threads or 0,
     )
     length = f"{steps}-steps" if steps else f"{minutes:g}-minutes"
-    place = folder or Path("benchmarks") / f"{Path(corpus).stem}-{length}-width-{width}"
+    size = "" if width is None else f"-width-{width}"
+    place = folder or Path("benchmarks") / f"{Path(corpus).stem}-{length}{size}"
     control = Control()
     report, code = _learned(benchmark_learn(request, place, control), control, output)
     if report is None:
         output.say("Paused. The same command goes on where it was.")
         raise typer.Exit(code)
     pages.show_and_write(report, output)
+
+
+def _chosen(**sizes: int | None) -> dict[str, object]:
+    """The sizes that were typed."""
+    return {name: size for name, size in sizes.items() if size is not None}
 
 
 def _names(architectures: str) -> list[str]:

@@ -9,20 +9,25 @@ import pytest
 from data.cache import set_cache_dir
 from data.errors import UsageError
 from data.progress import result_of
-from models.architectures import ARCHITECTURES
+from models.architectures import ARCHITECTURES, model_config
 from models.benchmark import candidates as candidates_module
 from models.benchmark import learn
 from models.benchmark.candidates import BEST_DENSE_PRESET, Candidate, Shape, candidates
 from models.benchmark.learn import LearnRequest, benchmark_learn
 from models.benchmark.learn_report import Outcome, learn_report
+from models.planning.plan import plan
+from models.planning.request import Overrides, TrainRequest
+from models.planning.text_plan import TextPlan
 from models.presets import PRESETS
 from models.runs.evaluation import Evaluation
 from models.runs.events import Event, RunFinished, RunPaused
 from models.runs.run import Run
+from models.runs.run_config import ModelSection
 from models.training.control import Control
 from models.training.trainer import train
 
 SHAPE = Shape(d_model=32, n_heads=2, context_length=32)
+SMALL = {"d_model": 16, "n_heads": 2, "context_length": 16}
 
 
 def test_each_architecture_has_dense_models_of_equal_size_and_computation_beside_it() -> None:
@@ -41,6 +46,16 @@ def test_each_architecture_has_dense_models_of_equal_size_and_computation_beside
     assert looped.equal_parameters == "dense-3", "a prelude, a shared block and a coda"
     with pytest.raises(UsageError, match="no architecture 'loped'"):
         candidates(["loped"], SHAPE, 60)
+
+
+def test_a_large_vocabulary_is_tied_in_the_default_and_in_the_dense_models() -> None:
+    planned = model_config(
+        {"architecture": "looped", "vocab_size": 2000, "d_model": 32, "n_heads": 2, "tied": True}
+    )
+    found = candidates(["looped", "recursive_router"], Shape.of(planned), 2000)
+    tied = {one.name for one in found if one.model.get("tied")}
+    assert tied == {one.name for one in found} - {"recursive_router", BEST_DENSE_PRESET}
+    assert found[0].model["gated"] and found[0].model["ngram"] == planned.ngram == 0
 
 
 def outcome(name: str, seed: int, loss: float) -> Outcome:
@@ -102,7 +117,7 @@ def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
     monkeypatch.setattr(candidates_module, "PRESETS", {BEST_DENSE_PRESET: tiny})
     (tmp_path / "book.txt").write_text("The owl counted mice by the old mill. " * 60)
     request = LearnRequest(
-        corpus=str(tmp_path / "book.txt"), architectures=["looped"], shape=Shape(16, 2, 16), steps=2,
+        corpus=str(tmp_path / "book.txt"), architectures=["looped"], model=SMALL, steps=2,
         batch_size=2, device="cpu", threads=1,
     )  # fmt: skip
     control = Control()
@@ -130,6 +145,25 @@ def test_a_benchmark_that_was_paused_goes_on_and_trains_nothing_twice(
         list(benchmark_learn(replace(request, filters="lenght"), tmp_path / "runs", Control()))
 
 
+def test_what_is_left_open_is_as_a_training_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_cache_dir(tmp_path / "cache")
+    tiny = replace(PRESETS[BEST_DENSE_PRESET], model={"d_model": 16, "n_heads": 2, "n_layers": 1})
+    monkeypatch.setattr(candidates_module, "PRESETS", {BEST_DENSE_PRESET: tiny})
+    book = tmp_path / "book.txt"
+    book.write_text("The owl counted mice by the old mill. " * 60)
+    sizes = {"d_model": 16, "n_heads": 2}
+    request = LearnRequest(corpus=str(book), architectures=["looped"], model=sizes, steps=1, device="cpu")
+    folder = tmp_path / "runs"
+    report = result_of(benchmark_learn(request, folder, Control()))
+    chosen = Overrides({"training.steps": 1, **{f"model.{name}": size for name, size in sizes.items()}})
+    planned = result_of(plan(TrainRequest(paths=(str(book),), overrides=chosen), tmp_path / "other"))
+    assert isinstance(planned, TextPlan) and planned.model.context_length not in (16, 32, 128)
+    config = Run(folder / "looped-seed-0").config()
+    assert config.model.dials == ModelSection.of(planned.model).dials
+    assert config.training["batch_size"] == planned.training.batch_size
+    assert report is not None and report.environment["context"] == planned.model.context_length
+
+
 def test_every_training_reads_the_text_through_the_filters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +173,7 @@ def test_every_training_reads_the_text_through_the_filters(
     book = tmp_path / "book.txt"
     book.write_text("The owl counted mice by the old mill.\nSee www.example.org for more.\n" * 60)
     request = LearnRequest(
-        corpus=str(book), filters="url", architectures=["transformer"], shape=Shape(16, 2, 16), steps=1,
+        corpus=str(book), filters="url", architectures=["transformer"], model=SMALL, steps=1,
         batch_size=2, device="cpu", threads=1,
     )  # fmt: skip
     folder = tmp_path / "runs"
