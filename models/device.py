@@ -74,11 +74,6 @@ def computes_bfloat16(device: torch.device) -> bool:
     return True
 
 
-def rough_product_format(device: torch.device) -> str:
-    """The fastest number format of `device` for products that need few digits."""
-    return "bfloat16" if computes_bfloat16(device) else "float32"
-
-
 def autocast(device: torch.device, number_format: str) -> AbstractContextManager[object]:
     """Matrix products in `number_format`; weights, sums and losses stay float32."""
     if number_format == "float32":

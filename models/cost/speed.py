@@ -23,8 +23,9 @@ from models.cost.counts import (
     projected_width,
     step_flops,
 )
+from models.cost.number_format import rough_product_format
 from models.depth import Depth
-from models.device import rough_product_format, synchronize
+from models.device import synchronize
 from models.recursive_lm import RecursiveLM
 
 _MATRIX = 768

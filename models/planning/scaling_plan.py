@@ -11,7 +11,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.cost.estimate import Estimate, sequences_in
 from models.cost.link_speed import measure_link
 from models.cost.machines import Link, Machine, link_between_gpus, with_link_figures
-from models.cost.number_format import NumberFormat
+from models.cost.number_format import NumberFormat, rough_product_format
 from models.cost.scaling import (
     MOST_PROCESSES,
     Scaling,
@@ -23,7 +23,7 @@ from models.cost.scaling import (
     work_on,
 )
 from models.cost.speed import machine_rates
-from models.device import choose_device, core_count, device_name, rough_product_format, threads_of_each
+from models.device import choose_device, core_count, device_name, threads_of_each
 from models.planning.measured_speed import measured_estimate
 from models.runs.typed_json import JsonObject
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.device import NUMBER_FORMATS, rough_product_format
+from models.cost.number_format import rough_product_format
 from models.processes.group import ProcessGroup
 from models.training.muon import orthogonalized
 
@@ -18,14 +18,17 @@ class SharedOrthogonalization:
 
     def __init__(self, group: ProcessGroup) -> None:
         self._group = group
+        self._number_format: torch.dtype | None = None
 
     def __call__(self, stacks: Sequence[Tensor]) -> list[Tensor]:
         """As `orthogonalized_each`; every process calls it with the same stacks. Raises ProcessLostError."""
         if not stacks:
             return []
         owners = _owners(stacks, self._group.count)
-        number_format = NUMBER_FORMATS[rough_product_format(stacks[0].device)]
-        flat = torch.zeros(sum(map(Tensor.numel, stacks)), dtype=number_format, device=stacks[0].device)
+        device = stacks[0].device
+        if self._number_format is None:
+            self._number_format = self._agreed(device)
+        flat = torch.zeros(sum(map(Tensor.numel, stacks)), dtype=self._number_format, device=device)
         parts = flat.split([stack.numel() for stack in stacks])
         found = [part.view_as(stack) for part, stack in zip(parts, stacks, strict=True)]
         for stack, result, owner in zip(stacks, found, owners, strict=True):
@@ -34,6 +37,13 @@ class SharedOrthogonalization:
                 result[own] = orthogonalized(stack[own])
         self._group.add(flat)
         return found
+
+    def _agreed(self, device: torch.device) -> torch.dtype:
+        """The format that is exchanged: bfloat16 where all processes compute in it. Each of them has measured
+        its own machine."""
+        votes = torch.tensor([float(rough_product_format(device) == "bfloat16")], device=device)
+        self._group.add(votes)
+        return torch.bfloat16 if votes.item() == self._group.count else torch.float32
 
 
 def _owners(stacks: Sequence[Tensor], processes: int) -> list[list[int]]:

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.config import TrainingConfig
 from models.cost.counts import kept_bytes, logit_bytes, newton_schulz_flops, state_bytes, step_flops
+from models.cost.number_format import rough_product_format
 from models.depth import Depth
 from models.device import autocast
 from models.layers import attention
@@ -69,6 +70,7 @@ def test_the_operations_of_muon_are_those_torch_counts(architecture: str) -> Non
     model = made(architecture, SIZES[0])
     optimizers = Optimizers(model, TrainingConfig(steps=1))
     a_pass(model, model.trained_depth).backward()
+    rough_product_format(torch.device("cpu"))  # it is measured once
     with FlopCounterMode(display=False) as counter:
         optimizers.step(0.0)
     assert newton_schulz_flops(model) == pytest.approx(counter.get_total_flops(), rel=0.01)

@@ -12,6 +12,7 @@ from models.architectures import ARCHITECTURES, build_model, model_config
 from models.config import TrainingConfig
 from models.layers.block import Block
 from models.recursive_lm import RecursiveLM
+from models.training import muon
 from models.training.muon import Muon, orthogonalized
 from models.training.optimizer import Optimizers
 
@@ -52,12 +53,10 @@ def test_an_update_is_orthogonal_and_keeps_its_direction(
     assert torch.linalg.matrix_norm(updates, 2).max() < 1.4
 
 
-@pytest.mark.parametrize(("has_bfloat16", "wanted"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_updates_are_computed_in_a_format_that_the_device_has(
-    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool, wanted: torch.dtype
-) -> None:
-    monkeypatch.setattr("models.device.computes_bfloat16", lambda device: has_bfloat16)
-    assert orthogonalized(torch.eye(4)[None]).dtype == wanted
+@pytest.mark.parametrize("name", ["bfloat16", "float32"])
+def test_updates_are_computed_in_the_faster_format(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(muon, "rough_product_format", lambda device: name)
+    assert orthogonalized(torch.eye(4)[None]).dtype == getattr(torch, name)
 
 
 @settings(max_examples=20, deadline=None)
