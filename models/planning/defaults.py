@@ -4,7 +4,7 @@ The figures come from runs on two CPU cores. They are defaults, and every one ca
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -36,7 +36,14 @@ MOST_WIDTH = 256
 WIDTHS_FOR_SHORT_TEXTS = ((120_000, 96), (400_000, 128))
 """Characters, and the width for a text of fewer."""
 WIDTHS_FOR_SHORT_TIMES = ((0.5, 128), (4.0, 192))
-"""Minutes, and the width for a training of fewer: it sees too few tokens to fill a wide model."""
+"""Minutes, and the width for a training of fewer: it sees too few tokens to fill a wide model. A machine may
+read so few that an even narrower one learns more."""
+LEAST_TOKENS_PER_PARAMETER = 2.0
+"""That a model should read for each of those in its blocks. Where it would read fewer in the time there is, a
+narrower one learns more (docs/recipe.md)."""
+LEAST_WIDTH, WIDTH_STEP = 64, 32
+SPEED_BY_WIDTH = 1.6
+"""A model that is so many times narrower trains faster by that factor to this power (docs/recipe.md)."""
 SMALL_VOCABULARY = 1024
 """Up to this size, a token is about one character."""
 CHARACTERS_PER_TOKEN = 3.0
@@ -88,6 +95,16 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
         suggested |= {"d_model": _suggested_width(corpus, training), "n_heads": 4}
         suggested |= {"ngram": 3 if is_small else 0, "tied": not is_small, "gated": True}
     return suggested
+
+
+def suggested_narrower(width: int, parameters: Callable[[int], int], read: float) -> int:
+    """`width`, or the largest below it whose model reads LEAST_TOKENS_PER_PARAMETER in the time in which one
+    of `width` reads `read` tokens. `parameters` are those in the blocks of a model of a width."""
+    for narrower in (width, *range((width - 1) // WIDTH_STEP * WIDTH_STEP, LEAST_WIDTH - 1, -WIDTH_STEP)):
+        tokens = read * (width / narrower) ** SPEED_BY_WIDTH
+        if tokens >= LEAST_TOKENS_PER_PARAMETER * parameters(narrower):
+            return narrower
+    return min(width, LEAST_WIDTH)
 
 
 def suggested_regularisation(epochs: float, tokens_per_parameter: float) -> float:

@@ -1,7 +1,7 @@
 """From a request and its text to the plan of a new run: nothing is written until it starts."""
 
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,30 +16,25 @@ from data.tokenizer import FEWEST_SUGGESTED, Tokenizer, suggest_tokenizer
 from data.wording import counted, percent
 from models.architectures import model_config, skeleton
 from models.config import ModelConfig, TrainingConfig
-from models.cost.estimate import Estimate, require_memory, sequences_at_once, sizes
+from models.cost.estimate import require_memory, sequences_at_once, sizes
 from models.planning.defaults import (
     fitting_context,
     max_micro_batch,
-    suggested_batch,
-    suggested_for_repeated_reading,
     suggested_minutes,
     suggested_model,
-    suggested_regularisation,
     suggested_training,
 )
-from models.planning.measured_speed import expected_estimate
+from models.planning.fit_to_machine import fitted_to_machine, left_open
 from models.planning.mix_request import read_mix
 from models.planning.preset_choice import vocabulary_note
 from models.planning.request import TrainRequest
 from models.planning.resolve import ResolvedRequest, resolve_request
 from models.planning.text_plan import TextPlan, is_lopsided, require_conversations, require_documents
-from models.planning.text_rows import expected_tokens
 from models.planning.text_tokens import prepare_text, require_answers
 from models.recursive_lm import RecursiveLM
 from models.runs.events import Event, NoticeGiven, PlanDrafted, PreparationAdvanced
 from models.runs.progress import read_corpus
 from models.runs.run_names import suggest_name
-from models.settings import Settings
 
 BYTE_PAIRS_PER_S = 2e6
 """Bytes of text a CPU cuts into byte pairs in a second."""
@@ -93,7 +88,7 @@ def plan_new_run(
     model = yield from _model(resolved, corpus, data, tokenizer, training)
     batch_size = training.batch_size if "batch_size" in resolved.chosen else None
     suggested = suggested_training(training, model, batch_size)
-    training = replace(training, **_left_open(suggested, resolved.chosen))
+    training = replace(training, **left_open(suggested, resolved.chosen))
     layout = skeleton(model)
     training = yield from _fitted_to_memory(resolved, data, layout, training)
     draft = TextPlan(
@@ -112,37 +107,8 @@ def plan_new_run(
         started_at=started_at,
     )
     yield PlanDrafted(rows=dict(draft.rows()))
-    expected = expected_estimate(layout, training, resolved.device, resolved.processes)
-    model, training = _fitted_to_reading(resolved, model, training, data, expected)
-    if model != draft.model or training.shallow_fraction != draft.training.shallow_fraction:  # it takes time
-        layout = skeleton(model)
-        expected = expected_estimate(layout, training, resolved.device, resolved.processes)
-    return replace(draft, model=model, training=training, skeleton=layout, estimate=expected)
-
-
-def _fitted_to_reading(
-    resolved: ResolvedRequest,
-    model: ModelConfig,
-    training: TrainingConfig,
-    data: TokenCounts,
-    expected: Estimate,
-) -> tuple[ModelConfig, TrainingConfig]:
-    """Both with what suits the tokens that this machine will read in the time there is: what keeps the model
-    from learning the text by heart, and on a CPU the tokens of a step. What was chosen stays."""
-    read = expected_tokens(training, model, data, expected.tokens_per_second)
-    epochs = read / max(1, data.train_tokens)
-    share = suggested_regularisation(epochs, read / expected.parameters)
-    of_model, of_training = suggested_for_repeated_reading(model, share, epochs)
-    if resolved.created is None:
-        model = replace(model, **_left_open(of_model, resolved.model))
-    if resolved.device.type == "cpu" and training.steps is None and "batch_size" not in resolved.chosen:
-        of_training = {**of_training, **suggested_batch(training, model, read, resolved.processes.count)}
-    return model, replace(training, **_left_open(of_training, resolved.chosen))
-
-
-def _left_open(suggested: Settings, chosen: Collection[str]) -> Settings:
-    """What is suggested of the settings that nobody chose."""
-    return {name: value for name, value in suggested.items() if name not in chosen}
+    model, training, expected = fitted_to_machine(resolved, model, training, data)
+    return replace(draft, model=model, training=training, skeleton=skeleton(model), estimate=expected)
 
 
 def _text_notices(corpus: Corpus, data: TokenCounts) -> Iterator[Event]:

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -17,6 +17,7 @@ from models.planning import measured_speed
 from models.planning.defaults import (
     suggested_batch,
     suggested_model,
+    suggested_narrower,
     suggested_regularisation,
     suggested_training,
 )
@@ -25,6 +26,8 @@ from models.planning.text_plan import TextPlan
 from models.processes.placement import Processes
 from models.settings import Settings
 from tests.requests import train_request
+
+WIDE: Settings = {"model.d_model": 256, "model.n_heads": 4}
 
 
 def conversations(path: Path, length: int, count: int = 200) -> Path:
@@ -71,11 +74,57 @@ def test_a_fast_machine_that_reads_a_text_often_regularises(
     # Steps of eight minutes: 1.2, 3.1, 3.3 or 20 million tokens of a text with some 610,000 to learn from.
     say_speed(monkeypatch, speed)
     (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 20_000)
-    found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0), tmp_path))
+    request = train_request(paths=(str(tmp_path / "book.txt"),), minutes=8.0, settings=WIDE)
+    found = result_of(plan(request, tmp_path))
     assert isinstance(found, TextPlan)
     assert (found.model.dropout, found.training.weight_decay) == (dropout, dropout)
     depth = (found.model.first_gate, found.training.shallow_fraction)  # type: ignore[attr-defined]
     assert depth == ((0.3, 0.8) if dropout == 0.27 else (0.1, 0.95))
+
+
+@pytest.mark.parametrize(
+    ("read", "width", "narrower"),
+    [
+        (3_300_000, 192, 192),  # 2.1 for each of 1,548,288 parameters
+        (3_000_000, 192, 160),
+        (810_000, 192, 128),
+        (10_000, 192, 64),
+        (10_000, 48, 48),
+        (1_600_000, 200, 160),
+    ],
+)
+def test_a_model_that_would_read_too_few_tokens_is_narrower(read: float, width: int, narrower: int) -> None:
+    assert suggested_narrower(width, lambda width: 42 * width**2, read) == narrower
+
+
+@pytest.mark.parametrize(
+    ("speed", "typed", "width"),
+    [
+        (30_000.0, {"minutes": 2.0}, 192),
+        (8_000.0, {"minutes": 2.0}, 128),
+        (2_000.0, {"minutes": 2.0}, 64),
+        (2_000.0, {"minutes": 2.0, "settings": {"model.d_model": 192}}, 192),
+        (2_000.0, {"minutes": 2.0, "settings": {"model.n_heads": 6}}, 192),
+        (2_000.0, {"steps": 10}, 256),
+    ],
+)
+def test_a_slow_machine_has_a_narrower_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, typed: Any, width: int
+) -> None:
+    say_speed(monkeypatch, speed)
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 20_000)
+    found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), **typed), tmp_path))
+    assert isinstance(found, TextPlan)
+    assert found.model.d_model == width
+    assert found.skeleton.config == found.model
+
+
+def test_a_little_text_makes_no_model_narrower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    say_speed(monkeypatch, 50_000.0)
+    (tmp_path / "book.txt").write_text("Once upon a time there was a fox. " * 300)
+    found = result_of(plan(train_request(paths=(str(tmp_path / "book.txt"),), minutes=2.0), tmp_path))
+    assert isinstance(found, TextPlan)
+    assert found.model.d_model == 96, "12 readings are 0.3 tokens for each parameter"
 
 
 def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +135,7 @@ def test_several_processes_read_a_text_more_often(tmp_path: Path, monkeypatch: p
         typed = {
             "paths": (str(tmp_path / "book.txt"),),
             "minutes": 8.0,
-            "settings": {"training.device": "cpu"},
+            "settings": {"training.device": "cpu", **WIDE},
         }
         request = replace(train_request(**typed), processes=Processes(count, count))
         found = result_of(plan(request, tmp_path))

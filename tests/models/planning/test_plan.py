@@ -13,7 +13,7 @@ from models.config import TrainingConfig
 from models.cost.estimate import Estimate
 from models.cost.number_format import NumberFormat
 from models.planning import create as creation
-from models.planning import new_run
+from models.planning import fit_to_machine
 from models.planning.create import plan_creation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
@@ -46,7 +46,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         total, embedding = model.parameter_counts()
         return Estimate(total, embedding, 1_000_000, 10_000.0, NumberFormat("float32", "as asked for"))
 
-    for module in (new_run, creation):
+    for module in (fit_to_machine, creation):
         monkeypatch.setattr(module, "expected_estimate", estimate)
 
 
@@ -56,8 +56,10 @@ def test_a_plan_is_drafted_before_the_machine_is_timed(
     """The draft has every row of the plan but for what depends on the speed."""
     (tmp_path / "book.txt").write_text("The owl counted the mice by the old mill. " * 200, encoding="utf-8")
     timed: list[object] = []
-    measure = new_run.expected_estimate
-    monkeypatch.setattr(new_run, "expected_estimate", lambda *given: timed.append(given) or measure(*given))
+    measure = fit_to_machine.expected_estimate
+    monkeypatch.setattr(
+        fit_to_machine, "expected_estimate", lambda *given: timed.append(given) or measure(*given)
+    )
     for length, drafted in (({"steps": 9}, "9 steps, about"), ({"minutes": 2.0}, "2 minutes at most")):
         planning = plan(train_request(paths=(str(tmp_path / "book.txt"),), **length), tmp_path / "runs")
         rows: dict[str, str] = {}

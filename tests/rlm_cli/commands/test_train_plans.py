@@ -12,7 +12,7 @@ import pytest
 
 from models.cost.estimate import Estimate
 from models.cost.number_format import NumberFormat
-from models.planning import new_run
+from models.planning import fit_to_machine
 from rlm_cli.commands import train_plans as module
 from rlm_cli.commands.train_plans import train_plans
 
@@ -28,7 +28,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """`ask([{...}, ...])`: the answers to these questions, one after another."""
     monkeypatch.chdir(tmp_path)
     counted = Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
-    monkeypatch.setattr(new_run, "expected_estimate", lambda *_: counted)
+    monkeypatch.setattr(fit_to_machine, "expected_estimate", lambda *_: counted)
     (tmp_path / "owl.txt").write_text(TEXT, encoding="utf-8")
 
     def run(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:

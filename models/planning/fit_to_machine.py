@@ -1,0 +1,84 @@
+"""What of a plan follows from the speed of this machine: the width, what keeps a text from being learned by
+heart, and the tokens of a step."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from data.prepare import TokenCounts
+from models.architectures import DEFAULT_ARCHITECTURE, skeleton
+from models.config import ModelConfig, TrainingConfig
+from models.cost.estimate import Estimate
+from models.planning.defaults import (
+    suggested_batch,
+    suggested_for_repeated_reading,
+    suggested_narrower,
+    suggested_regularisation,
+)
+from models.planning.measured_speed import expected_estimate
+from models.planning.resolve import ResolvedRequest
+from models.planning.text_rows import expected_tokens
+from models.settings import Settings
+
+
+def fitted_to_machine(
+    resolved: ResolvedRequest, model: ModelConfig, training: TrainingConfig, data: TokenCounts
+) -> tuple[ModelConfig, TrainingConfig, Estimate]:
+    """Both with what suits the tokens that this machine will read in the time there is, and what the training
+    is expected to cost. What was chosen stays. It takes a second for each model that is timed."""
+    expected = _expected(resolved, model, training)
+    narrower = _fitted_to_time(resolved, model, training, data, expected)
+    if narrower != model:
+        model, expected = narrower, _expected(resolved, narrower, training)
+    fitted, its_training = _fitted_to_reading(resolved, model, training, data, expected)
+    if fitted != model or its_training.shallow_fraction != training.shallow_fraction:  # it takes time
+        expected = _expected(resolved, fitted, its_training)
+    return fitted, its_training, expected
+
+
+def left_open(suggested: Settings, chosen: Collection[str]) -> Settings:
+    """What is suggested of the settings that nobody chose."""
+    return {name: value for name, value in suggested.items() if name not in chosen}
+
+
+def _expected(resolved: ResolvedRequest, model: ModelConfig, training: TrainingConfig) -> Estimate:
+    return expected_estimate(skeleton(model), training, resolved.device, resolved.processes)
+
+
+def _fitted_to_time(
+    resolved: ResolvedRequest,
+    model: ModelConfig,
+    training: TrainingConfig,
+    data: TokenCounts,
+    expected: Estimate,
+) -> ModelConfig:
+    """The model, narrower where this machine reads few tokens in the minutes there are."""
+    is_fitted = resolved.architecture == DEFAULT_ARCHITECTURE and resolved.created is None
+    if not is_fitted or training.minutes is None or not {"d_model", "n_heads"}.isdisjoint(resolved.model):
+        return model
+
+    def parameters(width: int) -> int:
+        total, embedding = skeleton(replace(model, d_model=width)).parameter_counts()
+        return total - embedding
+
+    in_time = replace(training, max_epochs=None)  # a little text is no reason
+    read = expected_tokens(in_time, model, data, expected.tokens_per_second)
+    return replace(model, d_model=suggested_narrower(model.d_model, parameters, read))
+
+
+def _fitted_to_reading(
+    resolved: ResolvedRequest,
+    model: ModelConfig,
+    training: TrainingConfig,
+    data: TokenCounts,
+    expected: Estimate,
+) -> tuple[ModelConfig, TrainingConfig]:
+    """Both with what keeps the model from learning the text by heart, and on a CPU the tokens of a step."""
+    read = expected_tokens(training, model, data, expected.tokens_per_second)
+    epochs = read / max(1, data.train_tokens)
+    share = suggested_regularisation(epochs, read / expected.parameters)
+    of_model, of_training = suggested_for_repeated_reading(model, share, epochs)
+    if resolved.created is None:
+        model = replace(model, **left_open(of_model, resolved.model))
+    if resolved.device.type == "cpu" and training.steps is None and "batch_size" not in resolved.chosen:
+        of_training = {**of_training, **suggested_batch(training, model, read, resolved.processes.count)}
+    return model, replace(training, **left_open(of_training, resolved.chosen))
