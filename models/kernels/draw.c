@@ -8,6 +8,7 @@
 #include "highest.h"
 
 #define DIGITS 256
+#define FEW 64 /* candidates for which counting digits takes longer than moving them one by one */
 
 typedef struct {
     uint32_t bits; /* of its power, which is positive: greater bits, greater power */
@@ -59,6 +60,14 @@ static double to_powers(float *values, int64_t n, float highest, float temperatu
 /* Sort by power, the greatest first; equal ones stay in their order. It returns the one of the two arrays that
    has the result. */
 static candidate *sorted(candidate *from, candidate *to, int64_t n) {
+    if (n <= FEW) {
+        for (int64_t i = 0; i < n; i++) {
+            int64_t place = i;
+            for (; place > 0 && to[place - 1].bits < from[i].bits; place--) to[place] = to[place - 1];
+            to[place] = from[i];
+        }
+        return to;
+    }
     for (int shift = 0; shift < 32; shift += 8) {
         int64_t starts[DIGITS + 1] = {0};
         for (int64_t i = 0; i < n; i++) starts[DIGITS - (from[i].bits >> shift) % DIGITS]++;

@@ -4,6 +4,7 @@
 
 #define PANEL 16 /* outputs that lie together in memory */
 #define PARTS (PANEL / LANES)
+#define AHEAD 16 /* lines of PANEL numbers */
 
 /* EACH(ROWS, PANELS) for the numbers of rows that are computed together, so that a weight is read once for all of
    them, and the panels that are computed with them. Their sums fill the registers. Several panels are read at once
@@ -18,17 +19,17 @@
 
 /* y (ROWS, PANELS * PANEL) = x (ROWS, k) times PANELS panels w, each (k, PANEL). Every sum is added up in the order of
    k, so a row's result does not depend on how many rows there are. With many rows, the processor is too busy to load
-   the next panels early by itself. */
+   weights early enough by itself. Those AHEAD are close enough to go into the first cache. */
 #define PRODUCT(NAME, ROWS, PANELS)                                                                           \
     static void NAME(float *restrict y, int64_t y_stride, const float *restrict x, int64_t x_stride,          \
-                     const float *restrict w, const float *next, int64_t k) {                                 \
+                     const float *restrict w, int64_t k) {                                                    \
         lanes sums[PANELS * PARTS][ROWS], weights[PANELS * PARTS];                                            \
         for (int p = 0; p < PANELS * PARTS; p++)                                                              \
             for (int r = 0; r < ROWS; r++) sums[p][r] = (lanes){0};                                           \
         for (int64_t i = 0; i < k; i++) {                                                                     \
             for (int p = 0; p < PANELS * PARTS; p++)                                                          \
                 weights[p] = *(const lanes *)(w + (p / PARTS * k + i) * PANEL + p % PARTS * LANES);           \
-            for (int p = 0; ROWS > 2 && p < PANELS; p++) __builtin_prefetch(next + (p * k + i) * PANEL, 0, 2); \
+            for (int p = 0; ROWS > 2 && p < PANELS; p++) __builtin_prefetch(w + (p * k + i + AHEAD) * PANEL);  \
             for (int r = 0; r < ROWS; r++)                                                                    \
                 for (int p = 0; p < PANELS * PARTS; p++) sums[p][r] += weights[p] * x[r * x_stride + i];      \
         }                                                                                                     \
@@ -38,8 +39,7 @@
 #define PRODUCTS(ROWS, PANELS) PRODUCT(several_##ROWS, ROWS, PANELS) PRODUCT(one_##ROWS, ROWS, 1)
 ROW_COUNTS(PRODUCTS)
 
-typedef void product(float *restrict, int64_t, const float *restrict, int64_t, const float *restrict, const float *,
-                     int64_t);
+typedef void product(float *restrict, int64_t, const float *restrict, int64_t, const float *restrict, int64_t);
 
 static const struct {
     int64_t panels;
@@ -49,18 +49,15 @@ static const struct {
     ROW_COUNTS(ENTRY)
 };
 
-/* The panels from `first` to `end` for `rows` rows, at most MOST_ROWS. Those up to `last` follow. */
-static void panels_of_rows(const operation *op, int64_t first, int64_t end, int64_t last, int64_t row, int64_t rows) {
+/* The panels from `first` to `end` for `rows` rows, at most MOST_ROWS. */
+static void panels_of_rows(const operation *op, int64_t first, int64_t end, int64_t row, int64_t rows) {
     int64_t k = op->sizes[2], y_stride = op->out.strides[0], x_stride = op->a.strides[0], panel = first;
     const float *x = (const float *)op->a.data + row * x_stride, *w = (const float *)op->b.data;
     float *y = (float *)op->out.data + row * y_stride;
     int64_t several = products[rows].panels, size = PANEL * k;
-    for (; panel + several <= end; panel += several) {
-        const float *these = w + panel * size, *next = panel + 2 * several <= last ? these + several * size : these;
-        products[rows].several(y + panel * PANEL, y_stride, x, x_stride, these, next, k);
-    }
-    for (; panel < end; panel++)
-        products[rows].one(y + panel * PANEL, y_stride, x, x_stride, w + panel * size, w + panel * size, k);
+    for (; panel + several <= end; panel += several)
+        products[rows].several(y + panel * PANEL, y_stride, x, x_stride, w + panel * size, k);
+    for (; panel < end; panel++) products[rows].one(y + panel * PANEL, y_stride, x, x_stride, w + panel * size, k);
 }
 
 /* The panels from `first` to `end` for all rows. */
@@ -70,7 +67,7 @@ static void panels_of_all_rows(const operation *op, int64_t first, int64_t end) 
     for (int64_t panel = first; panel < end; panel += step)
         for (int64_t part = 0; part < parts; part++) { /* the second part finds the panels in the cache */
             int64_t row = (part + 1) * some <= rows ? part * some : rows - some; /* some rows may be computed twice */
-            panels_of_rows(op, panel, panel + step < end ? panel + step : end, end, row, some);
+            panels_of_rows(op, panel, panel + step < end ? panel + step : end, row, some);
         }
     const float *bias = (const float *)op->c.data;
     for (int64_t r = 0; bias && r < rows; r++) {
