@@ -100,6 +100,12 @@ def _process_as_it_was() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that is held is held throughout the test, so nobody waits a second for it."""
+    monkeypatch.setattr("models.runs.lock._LOCK_PATIENCE_S", 0.0)
+
+
 @pytest.fixture(scope="session")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> "Tables":
     """Small data sets and a mix of them, written once for all tests of a process, which only read them."""

@@ -43,6 +43,7 @@ def test_a_character_vocabulary_does_not_grow(new_run: NewRun, grow: Grow) -> No
     assert "--core" in (caught.value.hint or "") and "--vocab" not in (caught.value.hint or "")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_locked_run_is_refused(new_run: NewRun, grow: Grow) -> None:
     parent = new_run()
     with parent.lock(), pytest.raises(RunBusyError):

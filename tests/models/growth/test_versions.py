@@ -164,6 +164,7 @@ def test_a_copy_that_is_killed_leaves_nothing_that_is_listed(
     assert planned.copy_name == "hawk" and load_run(Run.open("hawk", owl.path.parent)) is not None
 
 
+@pytest.mark.usefixtures("impatient")
 def test_no_other_process_comes_between_the_steps_of_one_that_holds_the_lock(tmp_path: Path) -> None:
     run, other = Run.create("owl", tmp_path), Run(tmp_path / "owl")
     with run.lock(), pytest.raises(RunBusyError), other.lock():

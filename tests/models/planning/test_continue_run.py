@@ -104,6 +104,7 @@ def test_a_run_that_changed_since_the_plan_is_left_alone(owl: Run, river: Path, 
         second.start()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_run_that_trains_is_busy(owl: Run, river: Path, plan: Plan) -> None:
     with owl.lock(), pytest.raises(RunBusyError):
         plan(owl, river)

@@ -104,6 +104,7 @@ def test_a_giant_batch_is_taken_in_pieces(
     assert any("pieces of" in notice for notice in notices)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_created_run_is_started_by_one(tmp_path: Path, corpus: Path) -> None:
     run = created(tmp_path)
     first, second = (planned(corpus, tmp_path, name="owl", d_model=None, seed=seed)[0] for seed in (1, 2))
@@ -164,6 +165,7 @@ def test_two_trainings_of_one_text_get_a_name_each(tmp_path: Path, corpus: Path)
     assert (named[0].runs_dir / "owl" / "config.json").read_bytes() == before
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_run_that_is_being_made_is_left_alone(tmp_path: Path, corpus: Path) -> None:
     found, _ = planned(corpus, tmp_path, name="owl")
     run = Run.create("owl", tmp_path)

@@ -208,6 +208,7 @@ def test_byte_pairs_cannot_be_reconstructed(trained: Trained, strip: Strip) -> N
         recovered(run)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_locked_run_is_refused(trained: Trained) -> None:
     run = trained()
     run.tokenizer_path.unlink()

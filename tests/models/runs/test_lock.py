@@ -18,6 +18,7 @@ from models.runs.run import Run
 TOKENS = np.arange(50, dtype=np.uint16)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_reserved_lock_belongs_to_the_process_that_inherits_it(tmp_path: Path) -> None:
     waiting = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
     with reserving_lock(tmp_path) as reservation:

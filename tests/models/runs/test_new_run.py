@@ -47,6 +47,7 @@ def test_a_folder_that_another_process_makes_meanwhile_stays(
     assert names(tmp_path / "owl") == sorted(content)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_folder_of_another_process_stays(tmp_path: Path) -> None:
     other = Run.create("owl", tmp_path)
     with other.lock(), pytest.raises(RunBusyError), new_run("owl", tmp_path):

@@ -278,6 +278,7 @@ def test_taking_the_lock_clears_the_progress_of_a_killed_training(tmp_path: Path
         assert not list((run.path / "control").iterdir())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     run = make_run("alice", tmp_path)
     program = (
@@ -334,6 +335,7 @@ def test_recording_writes_passes_on_and_closes(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in run.events_path.read_text().splitlines())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_training_that_is_refused_leaves_the_logs_alone(tmp_path: Path) -> None:
     run = make_run("alice", tmp_path)
     run.events_path.write_text('{"event": "torn')

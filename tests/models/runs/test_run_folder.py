@@ -121,6 +121,7 @@ def test_a_name_that_is_taken_meanwhile_is_left_alone(owl: Run, monkeypatch: pyt
     assert names(owl.path.parent) == ["hawk", "owl"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_run_that_is_trained_is_left_alone(owl: Run) -> None:
     with owl.lock():
         with pytest.raises(RunBusyError):

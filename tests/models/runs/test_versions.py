@@ -62,6 +62,7 @@ def test_a_version_is_not_trained_or_renamed_in_its_place(owl: Run) -> None:
     assert names(owl) == ["before-a", "before-b"] and version.config_path.read_bytes() == before
 
 
+@pytest.mark.usefixtures("impatient")
 def test_one_version_is_removed(owl: Run) -> None:
     remove_version(owl, "before-a")
     assert names(owl) == ["before-b"] and owl.config_path.exists()

@@ -197,6 +197,7 @@ def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> N
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.safetensors")}
 
 
+@pytest.mark.usefixtures("impatient")
 def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:
     run = new_run()
     first = train(run)

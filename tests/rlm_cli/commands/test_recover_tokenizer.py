@@ -137,6 +137,7 @@ def test_usage_errors_and_failures(run: Run, tmp_path: Path, capsys: pytest.Capt
     assert "only character models" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_locked_run_is_only_checked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.tokenizer_path.unlink()
     with run.lock():

@@ -47,6 +47,7 @@ def test_what_a_killed_removal_left_goes_when_it_is_typed_again(runs: Path) -> N
     assert left(runs) == ["hawk", "owl"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_nothing_goes_where_one_name_is_wrong_or_one_run_is_busy(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,6 +75,7 @@ def test_versions_are_listed_and_count_in_the_size(owl: Run, capsys: pytest.Capt
     assert "before-alice" in shown(capsys)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_no_other_resume_changes_the_length_that_is_trained(
     owl: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +95,6 @@ def test_no_other_resume_changes_the_length_that_is_trained(
         thread.join()
         return ExitCode.OK
 
-    monkeypatch.setattr("models.runs.lock._LOCK_PATIENCE_S", 0.01)
     monkeypatch.setattr(extending, "extend", meanwhile)
     monkeypatch.setattr(training_session, "follow_training", meanwhile)
     assert main(["resume", "owl", "--steps", "5"]) == 0
