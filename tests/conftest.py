@@ -2,9 +2,11 @@
 
 import gc
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -104,6 +106,19 @@ def _process_as_it_was() -> Iterator[None]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that is held is held throughout the test, so nobody waits a second for it."""
     monkeypatch.setattr("models.runs.lock._LOCK_PATIENCE_S", 0.0)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for compiled kernels, with those of this process where it has some. A cache that other
+    processes use has a link to it, named `compiled`, since compiling takes five seconds."""
+    from models.kernels import library
+
+    folder = tmp_path_factory.mktemp("compiled")
+    found = library.compiled_library() if library._found.cache_info().currsize else None
+    if found is not None and Path(found._name).is_file():
+        shutil.copy(found._name, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

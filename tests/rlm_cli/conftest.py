@@ -19,12 +19,11 @@ Rlm = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def own_cache(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own_cache(tmp_path: Path, compiled: Path) -> Path:
     """The cache of one test. Kernels take seconds to compile, so all tests share them."""
-    cache, shared = tmp_path / "cache", tmp_path_factory.getbasetemp() / "compiled"
-    shared.mkdir(exist_ok=True)
+    cache = tmp_path / "cache"
     cache.mkdir()
-    (cache / "compiled").symlink_to(shared, target_is_directory=True)
+    (cache / "compiled").symlink_to(compiled, target_is_directory=True)
     return cache
 
 

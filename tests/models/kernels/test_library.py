@@ -1,5 +1,6 @@
 """The compiled library: made once, kept, and done without where it cannot be had."""
 
+import functools
 import os
 import shutil
 import stat
@@ -22,9 +23,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = cache_dir()
     monkeypatch.setattr(library, "_FLAGS", ("-O0", "-shared", "-fPIC"))
     set_cache_dir(tmp_path / "cache")
-    library._found.cache_clear()
+    # The next tests have the library that was found before.
+    monkeypatch.setattr(library, "_found", functools.cache(library._found.__wrapped__))
     yield tmp_path / "cache" / "compiled"
-    library._found.cache_clear()
     set_cache_dir(before)
 
 

@@ -11,8 +11,10 @@ from tests.models.processes.hosts import Hosts
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "compiled").symlink_to(compiled, target_is_directory=True)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,10 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    host = Host(tmp_path_factory.mktemp("cache of the children"))
+def host(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Iterator[Host]:
+    cache = tmp_path_factory.mktemp("cache of the children")
+    (cache / "compiled").symlink_to(compiled, target_is_directory=True)
+    host = Host(cache)
     yield host
     host.close()
 
