@@ -5,7 +5,6 @@ inside the checks that are about it, so that a broken installation of it is a fi
 crash.
 """
 
-import os
 import platform
 import shutil
 import sys
@@ -18,6 +17,7 @@ from typing import Literal
 
 from data.cache import cache_dir
 from data.errors import RlmError
+from models.kernels.library import usable_cores
 
 Verdict = Literal["good", "note", "problem"]
 
@@ -120,7 +120,7 @@ def check_threads(environment: Mapping[str, str]) -> Check:
 
     torch = _torch()
     cores = psutil.cpu_count(logical=False) or 1
-    usable = _usable_cpus()
+    usable = usable_cores()
     threads = torch.get_num_threads() if torch is not None else 0
     found = f"{threads} used by torch, {cores} cores, {usable} processors available to this process"
     limit = environment.get("OMP_NUM_THREADS")
@@ -227,9 +227,3 @@ def _has_bfloat16(device: str) -> bool:
 
 def _has_nvidia_driver() -> bool:
     return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

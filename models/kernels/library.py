@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,6 +64,13 @@ def compiled_library() -> ctypes.CDLL | None:
 def missing_library() -> MissingLibrary | None:
     """Why `compiled_library` is None, or None where it is there."""
     return _found()[1]
+
+
+def usable_cores() -> int:
+    """Processors that this process may use, as the system counts them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @functools.cache
@@ -122,29 +130,56 @@ def _processor() -> bytes:
 def _compile(compiler: str, path: Path) -> None:
     """Compile the C files to `path`, which is there as a whole or not at all."""
     message = ""
-    with temporary_beside(path) as result:
+    with temporary_beside(path) as folder:
+        folder.mkdir()
         for flags in _WHERE_KNOWN:
-            command = [compiler, *_FLAGS, *flags, *map(str, _SOURCES), "-o", str(result), "-lm"]
+            result = folder / "result"
             try:
-                done = subprocess.run(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    timeout=_PATIENCE_S,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise _NoLibraryError(f"{compiler} takes more than {_PATIENCE_S:g} s") from error
-            except OSError as error:
-                raise _NoLibraryError(f"{compiler} does not run ({error})") from error
-            if done.returncode == 0:
-                replace_file(path, [result.read_bytes()])  # loading a part of one would end the process
-                return
-            message = (
-                done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
-            )
+                objects = _objects([compiler, *_FLAGS, *flags], folder)
+                _run([compiler, *_FLAGS, *flags, *objects, "-o", str(result), "-lm"])
+            except _CompilerError as error:
+                message = str(error)
+                continue
+            replace_file(path, [result.read_bytes()])  # loading a part of one would end the process
+            return
     raise _NoLibraryError(f"{compiler} fails ({message})")
+
+
+def _objects(command: list[str], folder: Path) -> list[str]:
+    """Compile each C file to an object file in `folder`, as many at once as there are cores to use."""
+    objects = [str(folder / source.with_suffix(".o").name) for source in _SOURCES]
+    # The largest file first: the others end while it is compiled.
+    order = sorted(zip(_SOURCES, objects, strict=True), key=lambda pair: -pair[0].stat().st_size)
+    pool = ThreadPoolExecutor(max(1, min(len(order), usable_cores())))
+    try:
+        list(pool.map(lambda pair: _run([*command, "-c", str(pair[0]), "-o", pair[1]]), order))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return objects
+
+
+class _CompilerError(Exception):
+    """The compiler refuses. The message is its last line."""
+
+
+def _run(command: list[str]) -> None:
+    """Run the compiler."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _NoLibraryError(f"{command[0]} takes more than {_PATIENCE_S:g} s") from error
+    except OSError as error:
+        raise _NoLibraryError(f"{command[0]} does not run ({error})") from error
+    if done.returncode:
+        told = done.stderr.strip().splitlines()
+        raise _CompilerError(told[-1] if told else f"exit {done.returncode}")
 
 
 def _opened(path: Path) -> ctypes.CDLL:

@@ -60,6 +60,6 @@ def test_without_a_compiler_training_still_works(monkeypatch: pytest.MonkeyPatch
 
 def test_a_limit_on_the_threads_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("psutil.cpu_count", lambda logical: 64)
-    monkeypatch.setattr(doctor, "_usable_cpus", lambda: 64)
+    monkeypatch.setattr(doctor, "usable_cores", lambda: 64)
     assert "OMP_NUM_THREADS=1 limits it" in check_threads({"OMP_NUM_THREADS": "1"}).advice
     assert "{training.threads}" in check_threads({}).advice

@@ -139,3 +139,15 @@ def test_a_cache_that_cannot_be_written_leaves_none(tmp_path: Path) -> None:
     set_cache_dir(tmp_path / "file" / "cache")
     assert not looked_up_again()
     assert_missing("the cache folder cannot hold it", "cache folder")
+
+
+def test_as_many_files_are_compiled_at_once_as_there_are_cores(tmp_path: Path, monkeypatch) -> None:
+    """Each process of a compiler tells when it begins, and waits until as many have begun."""
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    waits = f'for _ in $(seq 25); do [ "$(ls {begun} | wc -l)" -ge 3 ] && exit 1; sleep 0.1; done'
+    script(tmp_path / "cc", f"touch {begun}/$$\n{waits}\necho alone >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(library, "usable_cores", lambda: 3)
+    assert not looked_up_again()
+    assert_missing("fails (exit 1)", "compiler")
