@@ -136,7 +136,10 @@ def test_a_trained_run_is_given_another_text_or_more_of_its_own(
     assert {"--name", "owl-2", "--replay", "0.2"} < set(of_copy[1])
 
 
-def test_a_new_run_appears_and_the_cursor_stays_on_its_run(record, drive) -> None:
+def test_a_new_run_appears_and_the_cursor_stays_on_its_run(
+    record, drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_module, "_INTERVAL_S", 0.05)
     record("owl", [started(), *steps(30), paused(30)])
     record("fox", [started(), *steps(30), paused(30)])
 

@@ -55,9 +55,16 @@ def of(kind: type[Any], events: list[Event]) -> list[Any]:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_events_come_in_order(new_run: NewRun, architecture: str) -> None:
-    run = new_run("owl", architecture, steps=12, evaluations=4, samples=2)
+def test_events_come_in_order_and_a_trained_model_is_left(
+    new_run: NewRun, meadow: Path, architecture: str
+) -> None:
+    run = new_run("owl", architecture, steps=12, evaluations=4, samples=2, average_decay=0.8)
     events = go(run)
+    assert_in_order(events, architecture)
+    assert_trained(run, events, architecture, meadow.read_text(encoding="utf-8"))
+
+
+def assert_in_order(events: list[Event], architecture: str) -> None:
     unplanned = [
         event
         for event in events
@@ -86,10 +93,7 @@ def test_events_come_in_order(new_run: NewRun, architecture: str) -> None:
         assert json.loads(to_json(event))["event"]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_training_leaves_a_trained_model(new_run: NewRun, meadow: Path, architecture: str) -> None:
-    run = new_run("owl", architecture, steps=16, average_decay=0.8)
-    events = go(run)
+def assert_trained(run: Run, events: list[Event], architecture: str, text: str) -> None:
     finished = events[-1]
     assert isinstance(finished, RunFinished) and finished.reason == "steps"
     trained = load_run(run)
@@ -98,7 +102,7 @@ def test_a_training_leaves_a_trained_model(new_run: NewRun, meadow: Path, archit
     evaluation = run.evaluation()
     assert isinstance(evaluation, Evaluation)
     assert evaluation.validation_loss_by_mode == finished.validation_loss_by_mode
-    assert evaluation.after_steps == 16 and evaluation.step == finished.best_step
+    assert evaluation.after_steps == 12 and evaluation.step == finished.best_step
     extrapolated = {
         "looped": ("thorough", "extreme"),
         "hrm": ("thorough", "extreme"),
@@ -115,7 +119,6 @@ def test_a_training_leaves_a_trained_model(new_run: NewRun, meadow: Path, archit
     # One byte a character, one token a character.
     assert finished.bits_per_byte == pytest.approx(finished.validation_loss / math.log(2))
     # The saved weights are those that were evaluated.
-    text = meadow.read_text(encoding="utf-8")
     held_out = trained.tokenizer.encode(text[int(0.9 * len(text)) :])
     loss = result_of(evaluate(trained.model, held_out, modes["normal"], "float32"))
     assert loss == pytest.approx(finished.validation_loss, abs=1e-5)
@@ -184,7 +187,7 @@ def test_a_withdrawn_pause_changes_nothing(new_run: NewRun) -> None:
         control.pause()
         control.go_on()
 
-    assert isinstance(go(new_run(), pause_and_go_on)[-1], RunFinished)
+    assert isinstance(go(new_run(steps=4), pause_and_go_on)[-1], RunFinished)
 
 
 def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> None:
@@ -199,7 +202,7 @@ def test_a_finished_run_refuses_to_be_resumed_without_more(new_run: NewRun) -> N
 
 @pytest.mark.usefixtures("impatient")
 def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:
-    run = new_run()
+    run = new_run(steps=4)
     first = train(run)
     next(first)
     with pytest.raises(RunBusyError):
@@ -209,7 +212,7 @@ def test_two_trainers_of_one_run_exclude_each_other(new_run: NewRun) -> None:
 
 
 def test_a_closed_training_leaves_a_run_that_goes_on(new_run: NewRun) -> None:
-    run = new_run()
+    run = new_run(steps=4)
     training = train(run)
     for event in training:
         if isinstance(event, EvaluationAdvanced):
@@ -259,10 +262,10 @@ def test_samples_do_not_disturb_the_training(new_run: NewRun) -> None:
 def test_the_number_of_samples_is_as_configured(
     new_run: NewRun, evaluations: int, samples: int, written: int
 ) -> None:
-    events = go(new_run(steps=17, evaluations=evaluations, samples=samples))
+    events = go(new_run(steps=7, evaluations=evaluations, samples=samples))
     found = of(SampleGenerated, events)
     assert len(found) == written
-    assert not found or found[-1].step == 17
+    assert not found or found[-1].step == 7
 
 
 def test_checkpoints_are_saved_at_every_interval(new_run: NewRun) -> None:
