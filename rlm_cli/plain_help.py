@@ -31,7 +31,15 @@ class PlainHelpCommand(TyperCommand):
 
 
 class PlainHelpGroup(TyperGroup):
-    """A group of commands with plain help."""
+    """A group of commands with plain help. It suggests no hidden command for one that is not known."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        everything, name = self.commands, args[0] if args else ""
+        self.commands = {key: one for key, one in everything.items() if key == name or not one.hidden}
+        try:
+            return super().resolve_command(ctx, args)
+        finally:
+            self.commands = everything
 
     def get_usage(self, ctx: Any) -> str:
         return _as_called(super().get_usage(ctx))

@@ -186,9 +186,9 @@ def _leave(run: "Run", output: Output) -> ExitCode:
 def report_end(run: "Run", history: History, output: Output) -> ExitCode:
     """Say how the training ended, and what comes next. Raises RunError where no event tells of an end."""
     if history.phase == "new":
-        raise RunError(
-            f"Run '{run.name}' is not training.", hint=f"Have it train: {{resume {run.in_command}}}"
-        )
+        has_text = run.config().data is not None
+        train = f"{{resume {run.in_command}}}" if has_text else f"{{train FILE name={run.in_command}}}"
+        raise RunError(f"Run '{run.name}' is not training.", hint=f"Have it train: {train}")
     if history.progress is not None:
         raise unlogged_end(run)
     go_on = f"Continue:  {program()} resume {quoted_reference(run)}"

@@ -56,7 +56,8 @@ class GenerationConfig:
     """How sure, 0 to 1; higher recurses longer. None: the model's default."""
 
     def __post_init__(self) -> None:
-        _check(self.max_tokens is None or self.max_tokens >= 1, "max tokens", self.max_tokens, "1 or more")
+        tokens = self.max_tokens
+        _check(tokens is None or tokens >= 1, "largest number of tokens", tokens, "1 or more")
         low, high = TEMPERATURES
         allowed = f"between 0 (greedy) and {high:g}"
         _check(low <= self.temperature <= high, "temperature", self.temperature, allowed)

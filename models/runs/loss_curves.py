@@ -19,7 +19,7 @@ class LossPoint:
     """A loss, and how far the training had come. In nats per token, for puzzles per asked cell."""
 
     step: int
-    tokens: float
+    tokens: int
     """Tokens read."""
     elapsed_s: float
     """Seconds trained, over all sittings."""
@@ -27,7 +27,7 @@ class LossPoint:
 
     def at(self, axis: CurveAxis) -> float:
         """The place of the point on an axis."""
-        return {"step": float(self.step), "tokens": self.tokens, "time": self.elapsed_s}[axis]
+        return {"step": float(self.step), "tokens": float(self.tokens), "time": self.elapsed_s}[axis]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _validation(
         if math.isfinite(one.validation_loss):
             yield LossPoint(
                 one.step,
-                interpolated(one.step, numbers, tokens),
+                round(interpolated(one.step, numbers, tokens)),
                 interpolated(one.step, numbers, seconds),
                 one.validation_loss,
             )

@@ -19,13 +19,13 @@ def read_bounded(path: Path, limit: int) -> bytes:
         raise RunError(error.message) from error
 
 
-def read_json(path: Path, limit: int) -> Any:
+def read_json(path: Path, limit: int, hint: str | None = None) -> Any:
     """The value in a JSON file of at most `limit` bytes.
 
-    Raises as `read_bounded`, and RunError where the file is not JSON.
+    Raises as `read_bounded`, and RunError with `hint` where the file is not JSON.
     """
     content = read_bounded(path, limit)
     try:
         return json.loads(content.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
-        raise RunError(f"'{path}' is damaged: it is not JSON.") from error
+        raise RunError(f"'{path}' is damaged: it is not JSON.", hint=hint) from error

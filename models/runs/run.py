@@ -57,6 +57,7 @@ from models.runs.typed_json import JsonObject, MismatchError, to_json
 EVALUATION_FILE = "evaluation.json"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_JSON = 64 << 20
+_CORRECT = "Correct it, or remove it."
 _OTHER_FOLDERS = ("replay", "conversations")
 _FORGOTTEN_AFTER_S = 60.0  # a temporary file this old belongs to nobody any more
 _JSON_NAME = re.compile(r"[a-z][a-z_]*\.json", re.ASCII)
@@ -202,11 +203,11 @@ class Run:
         """What `read` makes of one of the run's other JSON files; None where there is no such file."""
         path = self._json_path(name)
         try:
-            return read(migrated(name, read_json(path, _LARGEST_JSON), path))
+            return read(migrated(name, read_json(path, _LARGEST_JSON, _CORRECT), path))
         except FileNotFoundError:
             return None
         except MismatchError as error:
-            raise RunError(f"'{path}' is damaged: {error}.", hint="Correct it, or remove it.") from error
+            raise RunError(f"'{path}' is damaged: {error}.", hint=_CORRECT) from error
 
     def read_json(self, name: str) -> JsonObject | None:
         """The object in one of the run's other JSON files; None where there is no such file.

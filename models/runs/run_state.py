@@ -36,6 +36,8 @@ class Counters:
     """Sequences drawn: the whole state of the data order."""
     tokens_seen: Count = 0
     elapsed_s: Seconds = 0.0
+    finish_s: Seconds = 0.0
+    """Of earlier sittings, the time after their last step: `elapsed_s` is without it."""
     best_loss: AnyFloat = math.inf
     best_step: Count = 0
     last_evaluated: Annotated[int, Limits(-1, 2**48)] = -1

@@ -19,7 +19,7 @@ from models.recursive_lm import RecursiveLM
 from models.runs.best_weights import restore_best_weights
 from models.runs.checkpoint import Snapshot, has_checkpoints, load_checkpoint
 from models.runs.compatibility import model_config_of, require_matching_shapes
-from models.runs.events import Event, NoticeGiven
+from models.runs.events import Event, NoticeGiven, RunFinished
 from models.runs.machine import Machine, choose_machine
 from models.runs.run import Run
 from models.runs.run_config import Calibration, RunConfig
@@ -215,8 +215,18 @@ def _restore(session: Session, snapshot: Snapshot, start: _StartingPoint) -> Non
     """Go on from `snapshot`. Raises CheckpointError where it does not fit the model."""
     calibration = session.calibration
     session.restore(snapshot)
+    session.counters.finish_s = _finish_s(session.run, snapshot)
     if start.machine.calibration is None:
         session.calibration = calibration  # not the micro-batch that another machine had room for
     if start.restored_step is not None and start.restored_step != session.counters.best_step:
         # These weights may not be the best: the next evaluation is compared with none before.
         session.counters.best_loss, session.counters.best_step = math.inf, start.restored_step
+
+
+def _finish_s(run: Run, snapshot: Snapshot) -> float:
+    """Seconds that the sittings until `snapshot` took after their last steps."""
+    counters = snapshot.state.counters
+    ended = None if snapshot.state.ended is None else run.history().ended
+    if not isinstance(ended, RunFinished) or ended.step != snapshot.step:
+        return counters.finish_s
+    return max(counters.finish_s, ended.elapsed_s - counters.elapsed_s)

@@ -117,7 +117,7 @@ def run_finished(
         parameters=session.model.parameter_counts()[0],
         tokens_seen=counters.tokens_seen,
         tokens_per_second=counters.tokens_seen / max(1e-9, counters.elapsed_s),
-        elapsed_s=session.elapsed_s,
+        elapsed_s=session.elapsed_s + counters.finish_s,
         path=str(session.run.path),
         sitting_s=session.control.now() - session.sitting_began,
         passes_per_token=passes_per_token,

@@ -194,4 +194,4 @@ def _newest_paused(folder: Path) -> str:
     hint = "See what there is: {ls}" if runs else "Train one: {train FILE}"
     if finished is not None:
         hint = f"Continue a finished one: {program()} resume {quoted_reference(finished)} --minutes 5"
-    raise UsageError(f"No run in {folder} is paused.", hint=hint)
+    raise UsageError(f"No run in '{folder}' is paused.", hint=hint)

@@ -111,6 +111,14 @@ def test_ctrl_c_without_a_training_sets_the_exit_code(monkeypatch: pytest.Monkey
     assert main([]) == ExitCode.PAUSED
 
 
+@pytest.mark.parametrize("typed", ["train-plan", "train-rum"])
+def test_a_hidden_command_is_not_suggested(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([typed]) == ExitCode.USAGE
+    err = capsys.readouterr().err
+    assert "No such command" in err
+    assert "train-plans" not in err and "train-run" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

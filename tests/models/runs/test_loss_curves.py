@@ -46,10 +46,11 @@ def test_evaluations_are_placed_between_the_steps_around_them() -> None:
         evaluation(3.0, step=0), at(10), at(20), evaluation(2.5, step=15), evaluation(2.0, step=20), at(21)
     )
     assert [(one.step, one.tokens, one.elapsed_s) for one in curves.validation] == [
-        (0, 0.0, 0.0),
-        (15, 1500.0, 7.5),
-        (20, 2000.0, 10.0),
+        (0, 0, 0.0),
+        (15, 1500, 7.5),
+        (20, 2000, 10.0),
     ]
+    assert all(isinstance(one.tokens, int) for one in curves.validation)
     point = curves.validation[1]
     assert [point.at(axis) for axis in ("step", "tokens", "time")] == [15.0, 1500.0, 7.5]
 

@@ -409,3 +409,12 @@ def test_a_folder_left_before_it_was_a_run_does_not_block_its_name(tmp_path: Pat
     (left / "notes.txt").touch()  # somebody's own
     with pytest.raises(UsageError, match="already a run 'alice'"):
         Run.create("alice", tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"version": 1, "kind": 5}'])
+def test_a_damaged_evaluation_says_what_to_do(tmp_path: Path, content: str) -> None:
+    run = Run.create("owl", tmp_path)
+    (run.path / "evaluation.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match="is damaged") as caught:
+        run.evaluation()
+    assert caught.value.hint == "Correct it, or remove it."

@@ -108,7 +108,7 @@ def final(run: Run) -> Snapshot:
 
 def state_of(snapshot: Snapshot) -> RunState:
     """The state without what the clock says."""
-    return replace(snapshot.state, counters=replace(snapshot.state.counters, elapsed_s=0.0))
+    return replace(snapshot.state, counters=replace(snapshot.state.counters, elapsed_s=0.0, finish_s=0.0))
 
 
 @pytest.mark.parametrize(
@@ -226,3 +226,22 @@ def test_an_extension_can_be_paused_too(new_run: NewRun) -> None:
     assert_same_end(runs[1], runs[0])
     last = whole[-1]
     assert isinstance(last, RunFinished) and last.step == 14
+
+
+def test_what_followed_the_last_step_counts_in_later_sittings(new_run: NewRun) -> None:
+    run = new_run(**RECIPE)
+    ended = go(run)[-1]
+    assert isinstance(ended, RunFinished)
+    steps_s = final(run).state.counters.elapsed_s
+    log = run.events_path.read_text(encoding="utf-8")
+    taken = f'"elapsed_s": {ended.elapsed_s}'
+    assert taken in log.splitlines()[-1]
+    run.events_path.write_text(log.replace(taken, f'"elapsed_s": {steps_s + 1000}'), encoding="utf-8")
+    for _ in range(2):
+        extend(run, steps=3)
+        paused = go(run, pause_at=3)[-1]
+        ended = go(run)[-1]
+        assert isinstance(paused, RunPaused) and isinstance(ended, RunFinished)
+        counters = final(run).state.counters
+        assert counters.elapsed_s < 1000 <= counters.finish_s
+        assert ended.elapsed_s >= counters.elapsed_s + counters.finish_s

@@ -38,6 +38,14 @@ def test_a_sample_may_have_a_prompt(run: Run) -> None:
         assert take(run) == {"sample": "One evening"}
 
 
+def test_watching_a_run_without_text_says_how_to_train_it(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.config().data is None
+    assert main(["watch", "owl"]) == ExitCode.FAILED
+    assert "train FILE --name owl" in capsys.readouterr().err
+
+
 def test_request_to_a_run_not_in_training_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pause", "owl"]) == ExitCode.FAILED
     assert "Run 'owl' is not training." in capsys.readouterr().err
