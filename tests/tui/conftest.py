@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-import textual._wait
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
@@ -60,10 +59,8 @@ def _style_sheets_are_parsed_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test does not wait a second for what is new in a log. After each key it looks every 5 ms, instead of
-    20, whether the application has come to rest."""
+    """A test does not wait a second for what is new in a log."""
     monkeypatch.setattr(dashboard, "_POLL_S", 0.1)
-    monkeypatch.setattr(textual._wait, "SLEEP_GRANULARITY", 0.005)
 
 
 @pytest.fixture
@@ -126,7 +123,7 @@ async def until(pilot: Pilot[None], holds: Callable[[], object], limit_s: float 
     ends = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < ends, "it never came"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
 
 
 async def confirm(pilot: Pilot[None], key: str) -> None:
