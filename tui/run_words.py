@@ -35,7 +35,8 @@ def figures(view: RunView) -> list[Row]:
         if view.started is not None and step.slowest_process is not None:
             rows.append(("processes", f"{view.started.processes}, number {step.slowest_process} slowest"))
         rows.append(("seen", f"{format_short_count(step.tokens_seen)} tokens"))
-        rows.append(("trained", format_duration(step.elapsed_s)))
+        elapsed_s = step.elapsed_s if view.finished is None else view.finished.elapsed_s
+        rows.append(("trained", format_duration(elapsed_s)))
         if step.passes_per_token is not None:
             rows.append(("passes", f"{step.passes_per_token:.2f} per token"))
     rows += _happenings(view)

@@ -60,6 +60,13 @@ def test_right_answers_stand_beside_the_losses(record) -> None:
     assert rows["right at 4"] == "100.0 %" and rows["right at 8"] == "62.5 %"
 
 
+def test_the_time_of_a_finished_training_has_its_last_evaluation(record) -> None:
+    going = [started(), *(step(n, elapsed_s=n / 2) for n in range(1, 21))]
+    assert dict(figures(view(record("owl", going))))["trained"] == "0:10"
+    ended = view(record("hen", [*going, finished(step=20, elapsed_s=31.0)]))
+    assert dict(figures(ended))["trained"] == "0:31", "as its result tells it"
+
+
 def test_what_happened_on_an_earlier_text_is_not_marked(record) -> None:
     text = CorpusStarted(corpus="b", known_corpora=1, replay_share=0.1, replay_reason="", vocab_size=9)
     run = record("owl", [started(), *steps(20), *TROUBLE, text, *steps(5)])
