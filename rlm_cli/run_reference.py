@@ -29,6 +29,8 @@ def reference_to(path: Path) -> str:
     if is_in_usual_folder(path):
         return path.name
     relative = os.path.relpath(path)
+    if relative == os.curdir:
+        return relative
     return str(path) if relative.startswith(os.pardir) else os.path.join(os.curdir, relative)
 
 

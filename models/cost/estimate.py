@@ -25,6 +25,10 @@ _MUON_BYTES = 20
 """For each weight that Muon steps: the updates, once more stacked by shape, and what they are made of."""
 _SHARE_FOR_PIECES = 0.5
 """Of the memory that weights leave free, what sequences may take at once. The estimate is rough."""
+_SMALLER_SETTINGS = (
+    "Choose a smaller width, context, vocabulary or batch: {model.d_model}, {model.context_length}, "
+    "{model.vocab_size}, {training.batch_size}."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,12 @@ def require_memory(
     *,
     pieces: bool = True,
     shards: int = 1,
+    hint: str = _SMALLER_SETTINGS,
 ) -> None:
     """Refuse a training whose weights, gradients, optimizer, batch and shortest piece of work
     do not fit into the memory that `device` has left. `model` may be a skeleton; `pieces` says
     whether the batch counts; `shards` is the number of processes that divide the weights, each on a device of
-    its own if that is a GPU. Raises UsageError."""
+    its own if that is a GPU. Raises UsageError with `hint`."""
     config = model.config
     needed = _state_bytes(model, training, device, shards)
     if pieces:
@@ -60,8 +65,7 @@ def require_memory(
         raise UsageError(
             f"Training this model needs at least {byte_size(needed)} of memory, and {byte_size(free)} "
             f"are free on {device}.",
-            hint="Choose a smaller width, context, vocabulary or batch: {model.d_model}, "
-            "{model.context_length}, {model.vocab_size}, {training.batch_size}.",
+            hint=hint,
         )
 
 

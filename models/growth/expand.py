@@ -267,7 +267,7 @@ def plan_growth(
             notes.append(f"The text has pairs for no more than {tokenizer.vocab_size:,} tokens.")
     training = parent.config.training_config()
     before, after = skeleton(parent.model), skeleton(model)
-    require_memory(after, training, torch.device("cpu"), pieces=False)
+    require_memory(after, training, torch.device("cpu"), pieces=False, hint="Choose smaller sizes.")
     counts = before.parameter_counts(), after.parameter_counts()
     return ExpansionPlan(
         parent=parent,

@@ -173,7 +173,13 @@ def _layout(run: Run, start: _StartingPoint, team: Team) -> RecursiveLM:
     if snapshot is not None:
         require_matching_shapes(model_config, snapshot.model, f"The checkpoint of step {snapshot.step}")
     layout = skeleton(model_config)
-    require_memory(layout, start.training, start.machine.device, shards=team.processes.shards)
+    require_memory(
+        layout,
+        start.training,
+        start.machine.device,
+        shards=team.processes.shards,
+        hint="Close other programs, or train on a machine with more memory.",
+    )
     return layout
 
 

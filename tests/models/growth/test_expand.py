@@ -190,6 +190,16 @@ def test_a_batch_that_no_longer_fits_is_split(
     assert load_checkpoint(run)[0].state.micro_batch == pieces
 
 
+def test_sizes_that_do_not_fit_are_refused_without_flags_of_a_training(
+    new_run: NewRun, grow: Grow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = new_run()
+    monkeypatch.setattr(estimate, "free_memory_bytes", lambda device: 1000)
+    with pytest.raises(UsageError, match="needs at least") as caught:
+        grow(parent, ff=900)
+    assert caught.value.hint == "Choose smaller sizes."
+
+
 def test_a_run_of_a_device_that_is_not_here_grows(new_run: NewRun, grow: Grow) -> None:
     run = new_run()
     config = run.config()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from data.errors import TokenizerError
+from data.errors import TokenizerError, UsageError
+from models.cost import estimate
 from models.errors import CheckpointError, RunError
 from models.runs.events import Event, NoticeGiven, RunFinished
 from models.runs.load import load_run
@@ -138,3 +139,13 @@ def test_a_pause_before_the_first_checkpoint_does_not_use_up_minutes(new_run: Ne
     config, later = run.config(), Control(began=5000.0)
     lengths = [Length.of(config, config.training_config(), None, one.began, 0.0) for one in (control, later)]
     assert [length.deadline for length in lengths] == [1120.0, 5120.0]
+
+
+def test_a_run_that_no_longer_fits_is_not_told_to_have_another_shape(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run()
+    monkeypatch.setattr(estimate, "free_memory_bytes", lambda device: 1000)
+    with pytest.raises(UsageError, match="needs at least") as caught:
+        list(train(run))
+    assert "memory" in (caught.value.hint or "") and "{" not in (caught.value.hint or "")
