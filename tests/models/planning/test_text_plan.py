@@ -16,7 +16,7 @@ from models.cost.estimate import Estimate
 from models.cost.number_format import NumberFormat
 from models.errors import RunBusyError
 from models.planning import create as creation
-from models.planning import new_run
+from models.planning import fit_to_machine
 from models.planning.create import plan_creation
 from models.planning.plan import plan
 from models.planning.text_plan import TextPlan
@@ -34,7 +34,7 @@ TINY = {
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Estimate(1, 1, 1, 1.0, NumberFormat("float32", ""))
-    for module in (new_run, creation):
+    for module in (fit_to_machine, creation):
         monkeypatch.setattr(module, "expected_estimate", lambda *_: counted)
 
 
