@@ -17,22 +17,25 @@ from models.planning.defaults import (
 from models.planning.measured_speed import expected_estimate
 from models.planning.resolve import ResolvedRequest
 from models.planning.text_rows import expected_tokens
+from models.recursive_lm import RecursiveLM
 from models.settings import Settings
 
 
 def fitted_to_machine(
-    resolved: ResolvedRequest, model: ModelConfig, training: TrainingConfig, data: TokenCounts
-) -> tuple[ModelConfig, TrainingConfig, Estimate]:
-    """Both with what suits the tokens that this machine will read in the time there is, and what the training
-    is expected to cost. What was chosen stays. It takes a second for each model that is timed."""
-    expected = _expected(resolved, model, training)
-    narrower = _fitted_to_time(resolved, model, training, data, expected)
-    if narrower != model:
-        model, expected = narrower, _expected(resolved, narrower, training)
-    fitted, its_training = _fitted_to_reading(resolved, model, training, data, expected)
-    if fitted != model or its_training.shallow_fraction != training.shallow_fraction:  # it takes time
-        expected = _expected(resolved, fitted, its_training)
-    return fitted, its_training, expected
+    resolved: ResolvedRequest, layout: RecursiveLM, training: TrainingConfig, data: TokenCounts
+) -> tuple[RecursiveLM, TrainingConfig, Estimate]:
+    """The layout of the model and the training with what suits the tokens that this machine will read in the
+    time there is, and what the training is expected to cost. What was chosen stays. It takes a second for
+    each layout that is timed."""
+    expected = _expected(resolved, layout, training)
+    narrower = _fitted_to_time(resolved, layout, training, data, expected)
+    if narrower is not layout:
+        layout, expected = narrower, _expected(resolved, narrower, training)
+    model, its_training = _fitted_to_reading(resolved, layout.config, training, data, expected)
+    if model != layout.config or its_training.shallow_fraction != training.shallow_fraction:  # it takes time
+        layout = skeleton(model)
+        expected = _expected(resolved, layout, its_training)
+    return layout, its_training, expected
 
 
 def left_open(suggested: Settings, chosen: Collection[str]) -> Settings:
@@ -40,29 +43,34 @@ def left_open(suggested: Settings, chosen: Collection[str]) -> Settings:
     return {name: value for name, value in suggested.items() if name not in chosen}
 
 
-def _expected(resolved: ResolvedRequest, model: ModelConfig, training: TrainingConfig) -> Estimate:
-    return expected_estimate(skeleton(model), training, resolved.device, resolved.processes)
+def _expected(resolved: ResolvedRequest, layout: RecursiveLM, training: TrainingConfig) -> Estimate:
+    return expected_estimate(layout, training, resolved.device, resolved.processes)
 
 
 def _fitted_to_time(
     resolved: ResolvedRequest,
-    model: ModelConfig,
+    layout: RecursiveLM,
     training: TrainingConfig,
     data: TokenCounts,
     expected: Estimate,
-) -> ModelConfig:
-    """The model, narrower where this machine reads few tokens in the minutes there are."""
+) -> RecursiveLM:
+    """The layout, of a narrower model where this machine reads few tokens in the minutes there are."""
     is_fitted = resolved.architecture == DEFAULT_ARCHITECTURE and resolved.created is None
     if not is_fitted or training.minutes is None or not {"d_model", "n_heads"}.isdisjoint(resolved.model):
-        return model
+        return layout
+    model = layout.config
+    layouts = {model.d_model: layout}
 
     def parameters(width: int) -> int:
-        total, embedding = skeleton(replace(model, d_model=width)).parameter_counts()
+        if width not in layouts:
+            layouts[width] = skeleton(replace(model, d_model=width))
+        total, embedding = layouts[width].parameter_counts()
         return total - embedding
 
     in_time = replace(training, max_epochs=None)  # a little text is no reason
     read = expected_tokens(in_time, model, data, expected.tokens_per_second)
-    return replace(model, d_model=suggested_narrower(model.d_model, parameters, read))
+    width = suggested_narrower(model.d_model, parameters, read)
+    return layouts.get(width) or skeleton(replace(model, d_model=width))
 
 
 def _fitted_to_reading(

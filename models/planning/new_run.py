@@ -107,8 +107,8 @@ def plan_new_run(
         started_at=started_at,
     )
     yield PlanDrafted(rows=dict(draft.rows()))
-    model, training, expected = fitted_to_machine(resolved, model, training, data)
-    return replace(draft, model=model, training=training, skeleton=skeleton(model), estimate=expected)
+    layout, training, expected = fitted_to_machine(resolved, layout, training, data)
+    return replace(draft, model=layout.config, training=training, skeleton=layout, estimate=expected)
 
 
 def _text_notices(corpus: Corpus, data: TokenCounts) -> Iterator[Event]:
