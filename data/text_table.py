@@ -7,6 +7,8 @@ GAP = 2
 """Cells between two columns."""
 WRAP_WIDTH = 20
 """Cells that a wrapped column needs. The rest of its text continues below."""
+LEAST_WRAP_WIDTH = 6
+"""Cells that it gets where there are no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class TextTable:
         """Of the columns, in cells. `measure` gives the cells of a text."""
         texts = zip(self.columns, *self.rows, strict=True)
         return [max(map(measure, (column, *cells))) for column, *cells in texts]
+
+    def least_width(self, measure: Callable[[str], int] = len) -> int:
+        """The cells that the table needs, with the columns of `wrap` as narrow as can still be read."""
+        widths = [
+            min(cells, LEAST_WRAP_WIDTH) if column in self.wrap else cells
+            for column, cells in zip(self.columns, self.widths(measure), strict=True)
+        ]
+        return sum(widths) + GAP * (len(widths) - 1)
 
     def fitted(self, width: int, measure: Callable[[str], int] = len) -> "TextTable":
         """The table without the optional columns that do not fit into `width` cells."""

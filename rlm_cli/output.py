@@ -128,7 +128,15 @@ class Output:
 
         console = self.stderr if to_stderr else self.stdout
         wrap = table.wrap or table.columns[:1]
-        shown = replace(table, wrap=wrap).fitted(console.width, lambda text: cell_len(safe_text(text)))
+
+        def measure(text: str) -> int:
+            return cell_len(safe_text(text))
+
+        shown = replace(table, wrap=wrap).fitted(console.width, measure)
+        if (least := shown.least_width(measure)) > console.width:
+            # Its lines go on in the next ones of the terminal. In columns, figures would be cut.
+            console = _console(stderr=to_stderr)
+            console.width = least
         self._lines(console, _grid(shown.columns, shown.rows, shown.right, wrap))
 
     def styled_lines(self, lines: Iterable[Iterable[tuple[str, str]]], *, to_stderr: bool = False) -> None:
@@ -251,6 +259,9 @@ def _grid(
         table.add_column(
             _styled_text(column, "bold"), justify=justify, overflow="fold", no_wrap=column not in wrap
         )
+    if not columns:  # a path that is longer than its column goes on in the next line
+        for _ in range(2):
+            table.add_column(overflow="fold")
     for row in rows:
         cells = [_styled_text(cell, "") for cell in row]
         if not columns:

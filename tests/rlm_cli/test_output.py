@@ -116,6 +116,31 @@ def test_narrow_terminal_drops_columns_but_keeps_names(
     assert names == "".join(NAMES)
 
 
+def test_figures_are_not_cut_where_a_table_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, losses = io.StringIO(), ("4.2427", "4.2415", "4.2402", "1,097.6", "675.25")
+    monkeypatch.setattr("sys.stdout", stream)
+    sink = Output()
+    sink.stdout.width = 30
+    sink.table(("mode", "loss", "gains", "spread", "block passes", "us per token"), [("normal", *losses)])
+    row = stream.getvalue().splitlines()[1]
+    assert row.split() == ["normal", *losses]
+
+
+@pytest.mark.parametrize("width", [80, 40, 20])
+def test_a_value_longer_than_the_terminal_is_wrapped_and_never_cut(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    stream, path = io.StringIO(), "/home/ada/" + "a-long-name-of-a-folder/" * 4 + "runs/owl"
+    monkeypatch.setattr("sys.stdout", stream)
+    sink = Output()
+    sink.stdout.width = width
+    sink.pairs([("run", "owl"), ("folder", path), ("trained on", "two words")])
+    lines = stream.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    values = [line[len("trained on  ") :] for line in lines]
+    assert "".join(values[1:-1]) == path if width > 20 else "…" not in stream.getvalue()
+
+
 def test_question_goes_to_stderr_even_when_quiet(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
