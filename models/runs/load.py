@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from data.tokenizer import Tokenizer
+from data.wording import counted
 from models.architectures import build_model
 from models.device import choose_device, prepare_process
 from models.errors import CheckpointError, RunError
@@ -96,7 +97,10 @@ def _best_weights(run: Run) -> dict[str, Tensor]:
                 f"The model.safetensors of run '{run.name}' is missing.",
                 hint=f"Make it again from the newest checkpoint: {{resume {run.in_command}}}",
             )
-        raise RunError(f"Run '{run.name}' is not trained yet.", hint=f"Train it: {{resume {run.in_command}}}")
+        why = "is not trained yet"
+        if step := 0 if newest is None else newest.state.counters.step:
+            why = f"has no best weights yet: it was not evaluated in its {counted(step, 'step')}"
+        raise RunError(f"Run '{run.name}' {why}.", hint=f"Train it: {{resume {run.in_command}}}")
     try:
         weights, _ = load_weights(run.weights_path)
     except CheckpointError as error:

@@ -10,7 +10,7 @@ import pytest
 from data.errors import TokenizerError, UsageError
 from models.cost import estimate
 from models.errors import CheckpointError, RunError
-from models.runs.events import Event, NoticeGiven, RunFinished
+from models.runs.events import Event, NoticeGiven, RunFinished, StepFinished
 from models.runs.load import load_run
 from models.runs.run import Run
 from models.runs.run_config import Extension
@@ -121,6 +121,18 @@ def test_resuming_makes_lost_weights_again(finished: Run) -> None:
 def test_a_run_without_a_step_is_not_trained_yet(new_run: NewRun) -> None:
     with pytest.raises(RunError, match="not trained yet") as caught:
         load_run(run := new_run())
+    assert caught.value.hint == f"Train it: {{resume {run.in_command}}}"
+
+
+def test_a_run_that_was_paused_before_an_evaluation_has_no_best_weights_yet(new_run: NewRun) -> None:
+    run, control = new_run(evaluations=1), Control()
+    for event in run.record(train(run, control)):
+        if isinstance(event, StepFinished):
+            control.pause()
+    with pytest.raises(
+        RunError, match="no best weights yet: it was not evaluated in its 1 step\\."
+    ) as caught:
+        load_run(run)
     assert caught.value.hint == f"Train it: {{resume {run.in_command}}}"
 
 
