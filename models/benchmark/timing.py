@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import itertools
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from models.recursive_lm import RecursiveLM
 
 _PROCESS = Path("/proc/self")
 _FINE_S = 1e-4
+_TRIES = 16
+"""Seeds, of which one should give a text of more than its first token."""
 
 
 Clock = Callable[[], float]
@@ -48,10 +51,16 @@ def written(
     model: RecursiveLM, tokenizer: Tokenizer, depth: Depth, batch: int, prompt: int, new_tokens: int
 ) -> tuple[float, float]:
     """Seconds to the first token of all rows after a prompt of that many random tokens, and for the
-    `new_tokens` - 1 tokens after it."""
-    times = token_times(model, tokenizer, depth, batch, prompt, new_tokens)
+    `new_tokens` - 1 tokens after it; nan where the model ends every text with its first token."""
+    times: list[float] = []
+    for seed in range(_TRIES):
+        times = token_times(model, tokenizer, depth, batch, prompt, new_tokens, seed=seed)
+        if len(times) > batch:
+            break
     first_s, rest_s = sum(times[:batch]), sum(times[batch:])
-    return first_s, rest_s * batch * (new_tokens - 1) / max(1, len(times) - batch)
+    if len(times) <= batch:
+        return first_s, math.nan
+    return first_s, rest_s * batch * (new_tokens - 1) / (len(times) - batch)
 
 
 def token_times(
