@@ -99,18 +99,19 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
 
 def suggested_narrower(width: int, parameters: Callable[[int], int], read: float) -> int:
     """`width`, or the largest below it whose model reads LEAST_TOKENS_PER_PARAMETER in the time in which one
-    of `width` reads `read` tokens. `parameters` are those in the blocks of a model of a width."""
+    of `width` reads `read` tokens. `parameters` are those in the blocks of a model of a width.
+    Where `read` is not known (nan), it stays."""
     for narrower in (width, *range((width - 1) // WIDTH_STEP * WIDTH_STEP, LEAST_WIDTH - 1, -WIDTH_STEP)):
         tokens = read * (width / narrower) ** SPEED_BY_WIDTH
-        if tokens >= LEAST_TOKENS_PER_PARAMETER * parameters(narrower):
+        if math.isnan(read) or tokens >= LEAST_TOKENS_PER_PARAMETER * parameters(narrower):
             return narrower
     return min(width, LEAST_WIDTH)
 
 
 def suggested_regularisation(epochs: float, tokens_per_parameter: float) -> float:
     """The dropout, and the weight decay, of a training that reads a text so many times, and so many tokens in
-    all for each parameter."""
-    if tokens_per_parameter < TOKENS_BEFORE_OVERFITTING:
+    all for each parameter. Where it is not known how many (nan), none."""
+    if math.isnan(epochs) or tokens_per_parameter < TOKENS_BEFORE_OVERFITTING:
         return 0.0
     most = _along(MOST_REGULARISATION, epochs / tokens_per_parameter)
     return round(min(_along(REGULARISATION, epochs), most), 2)
@@ -129,13 +130,15 @@ def suggested_for_repeated_reading(
 
 
 def suggested_training(
-    training: TrainingConfig, model: ModelConfig, batch_size: int | None = None
+    training: TrainingConfig, model: ModelConfig, batch_size: int | None = None, processes: int = 1
 ) -> Settings:
     """Batch, evaluations and depth over time for a training of the length that `training` has. `batch_size`
-    is the one that somebody chose, or None."""
+    is the one that somebody chose, or None; then it is a multiple of `processes`, which divide it."""
     seconds = math.inf if training.minutes is None else 60 * training.minutes
     tokens = int(max(LEAST_BATCH_TOKENS, BATCH_TOKENS * min(1.0, seconds / 60)))
-    batch_size = batch_size or max(4, tokens // model.context_length)
+    if batch_size is None:
+        batch_size = max(4, tokens // model.context_length)
+        batch_size += -batch_size % processes
     tokens = max(tokens, batch_size * model.context_length)  # a high rate is for small steps alone
     rate = max(1.0, BATCH_TOKENS / tokens) if training.optimizer == "muon" else 1.0
     return {

@@ -87,7 +87,7 @@ def plan_new_run(
     yield from _technical_notice(corpus, tokenizer, resolved)
     model = yield from _model(resolved, corpus, data, tokenizer, training)
     batch_size = training.batch_size if "batch_size" in resolved.chosen else None
-    suggested = suggested_training(training, model, batch_size)
+    suggested = suggested_training(training, model, batch_size, resolved.processes.count)
     training = replace(training, **left_open(suggested, resolved.chosen))
     layout = skeleton(model)
     training = yield from _fitted_to_memory(resolved, data, layout, training)

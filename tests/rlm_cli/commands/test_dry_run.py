@@ -49,6 +49,16 @@ def test_a_machine_that_is_not_here_is_planned_for(
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize("length", [[], ["--minutes", "8"], ["--epochs", "12"]])
+def test_what_is_left_open_is_planned_for_a_machine_whose_speed_is_not_known(
+    book: Arguments, capsys: pytest.CaptureFixture[str], length: Arguments
+) -> None:
+    plan = planned(capsys, [*book, *H100, "--nproc", "64", *length])
+    assert plan["training"]["batch_size"] == 64, "one sequence for each process"
+    assert plan["model"]["d_model"] == 96 and plan["scaling"]["tokens"] == 64 * 128
+    assert plan["model"]["dropout"] == plan["training"]["weight_decay"] == 0.0
+
+
 def test_figures_of_the_machine_can_be_set(
     book: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
