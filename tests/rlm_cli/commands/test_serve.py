@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 import torch
 
+from data.wording import counted
 from rlm_cli.app import main
 from tests.rlm_cli.conftest import ROOT
 
@@ -112,7 +113,7 @@ def test_it_serves_until_ctrl_c(home: Path) -> None:
         body = json.dumps({"prompt": "The owl", "max_tokens": 3, "mode": "fast"}).encode()
         headers = {"Authorization": "Bearer sesame", "Content-Type": "application/json"}
         with urlopen(Request(f"{address}/completions", body, headers), timeout=60) as response:
-            assert json.load(response)["usage"]["completion_tokens"] == 3
+            written = json.load(response)["usage"]["completion_tokens"]
         process.send_signal(signal.SIGINT)
         _, log = process.communicate(timeout=60)
     finally:
@@ -121,5 +122,6 @@ def test_it_serves_until_ctrl_c(home: Path) -> None:
     assert log.startswith("owl: looped, ")
     assert f"curl {address}/completions" in log
     assert "sesame" not in log
-    assert "POST /v1/completions 200  fast  7 + 3 tokens  " in log
+    assert 1 <= written <= 3, "it may end its text before"
+    assert f"POST /v1/completions 200  fast  7 + {counted(written, 'token')}  " in log
     assert "Traceback" not in log
