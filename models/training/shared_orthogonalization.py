@@ -34,7 +34,7 @@ class SharedOrthogonalization:
         for stack, result, owner in zip(stacks, found, owners, strict=True):
             own = [number for number, rank in enumerate(owner) if rank == self._group.rank]
             if own:
-                result[own] = orthogonalized(stack[own])
+                result[own] = orthogonalized(stack[own]).to(result.dtype)
         self._group.add(flat)
         return found
 
