@@ -1,5 +1,5 @@
-"""What of a plan follows from the speed of this machine: the width, what keeps a text from being learned by
-heart, and the tokens of a step."""
+"""The parts of a plan that follow from the speed of this machine: the width, what keeps a text from being
+learned by heart, and the tokens of a step."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -24,18 +24,18 @@ from models.settings import Settings
 def fitted_to_machine(
     resolved: ResolvedRequest, layout: RecursiveLM, training: TrainingConfig, data: TokenCounts
 ) -> tuple[RecursiveLM, TrainingConfig, Estimate]:
-    """The layout of the model and the training with what suits the tokens that this machine will read in the
-    time there is, and what the training is expected to cost. What was chosen stays. It takes a second for
-    each layout that is timed."""
+    """The layout of the model and the training, fitted to the tokens that this machine will read in the time
+    there is, and the expected cost. What was chosen stays. Each layout that is timed takes a second."""
     expected = _expected(resolved, layout, training)
     narrower = _fitted_to_time(resolved, layout, training, data, expected)
     if narrower is not layout:
         layout, expected = narrower, _expected(resolved, narrower, training)
-    model, its_training = _fitted_to_reading(resolved, layout.config, training, data, expected)
-    if model != layout.config or its_training.shallow_fraction != training.shallow_fraction:  # it takes time
+    model, fitted_training = _fitted_to_reading(resolved, layout.config, training, data, expected)
+    is_deeper = fitted_training.shallow_fraction != training.shallow_fraction
+    if model != layout.config or is_deeper:  # measuring again takes time
         layout = skeleton(model)
-        expected = _expected(resolved, layout, its_training)
-    return layout, its_training, expected
+        expected = _expected(resolved, layout, fitted_training)
+    return layout, fitted_training, expected
 
 
 def left_open(suggested: Settings, chosen: Collection[str]) -> Settings:
@@ -70,7 +70,7 @@ def _fitted_to_time(
     in_time = replace(training, max_epochs=None)  # a little text is no reason
     read = expected_tokens(in_time, model, data, expected.tokens_per_second)
     width = suggested_narrower(model.d_model, parameters, read)
-    return layouts.get(width) or skeleton(replace(model, d_model=width))
+    return layouts[width]
 
 
 def _fitted_to_reading(
