@@ -20,12 +20,14 @@ def pages():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 prepare_process(1)
-for number in range(12):
+for number in range(16):
     if number == 8:
         before = pages()
     torch.empty({NUMBERS}).fill_(1.0)
-assert pages() - before < {NUMBERS * 4 // 4096}, pages() - before
+assert pages() - before < 3 * {NUMBERS * 4 // 4096}, pages() - before
 """
+"""Eight pieces of memory without the setting are eight times their pages. With it there can be one or two: a
+small piece may take the first bytes of the freed memory, and the next large one then has to be new."""
 
 
 @pytest.mark.skipif(
