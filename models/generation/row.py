@@ -121,7 +121,7 @@ class Choice(NamedTuple):
     token: int
     probability: float
     """Before temperature and filters."""
-    likeliest: Alternatives
+    likeliest: Alternatives = ()
     """As many of the likeliest tokens as the row asks for, with their probabilities."""
 
 

@@ -11,7 +11,6 @@ from data.errors import RlmError
 from data.tokenizer import SPECIAL_TOKENS
 from models.generation.row import Choice, Row
 from models.generation.sampling import (
-    Alternatives,
     draw,
     exclude,
     kept,
@@ -70,15 +69,13 @@ class Sampler:
         distributions = np.empty(logits.shape, np.float32) if any(row.alternatives for row in rows) else None
         numbers = [row.random.random() if self._config.temperature else 0.0 for row in rows]
         tokens, probabilities = drawer.draw(logits, numbers, changed, distributions)
-        choices: list[Choice | RlmError] = []
-        for place, (token, probability) in enumerate(zip(tokens, probabilities, strict=True)):
+        choices: list[Choice | RlmError] = list(map(Choice, tokens, probabilities))
+        for place, (token, row) in enumerate(zip(tokens, rows, strict=True)):
             if token < 0:
-                choices.append(not_finite())
-                continue
-            likeliest: Alternatives = ()
-            if distributions is not None:
-                likeliest = most_likely(distributions[place], rows[place].alternatives)
-            choices.append(Choice(token, probability, likeliest))
+                choices[place] = not_finite()
+            elif distributions is not None:
+                likeliest = most_likely(distributions[place], row.alternatives)
+                choices[place] = Choice(token, probabilities[place], likeliest)
         return choices
 
     def _choose(self, logits: np.ndarray, row: Row) -> Choice:

@@ -8,7 +8,7 @@
 #include "highest.h"
 
 #define DIGITS 256
-#define FEW 64 /* candidates for which counting digits takes longer than moving them one by one */
+#define FEW 64 /* candidates for which counting digits takes longer than comparing each with all */
 
 typedef struct {
     uint32_t bits; /* of its power, which is positive: greater bits, greater power */
@@ -61,10 +61,10 @@ static double to_powers(float *values, int64_t n, float highest, float temperatu
    has the result. */
 static candidate *sorted(candidate *from, candidate *to, int64_t n) {
     if (n <= FEW) {
-        for (int64_t i = 0; i < n; i++) {
-            int64_t place = i;
-            for (; place > 0 && to[place - 1].bits < from[i].bits; place--) to[place] = to[place - 1];
-            to[place] = from[i];
+        for (int32_t i = 0; i < n; i++) {
+            int32_t before = 0;
+            for (int32_t j = 0; j < n; j++) before += (from[j].bits > from[i].bits) | ((from[j].bits == from[i].bits) & (j < i));
+            to[before] = from[i];
         }
         return to;
     }

@@ -23,8 +23,10 @@ typedef struct {
     float value; /* an epsilon, or a scale */
 } operation;
 
-/* What a call adds to the list: where the cache is, and how far it is filled. */
+/* The operations of some rows of a batch, where their cache is, and how far it is filled. */
 typedef struct {
+    const operation *operations;
+    int64_t operation_count;
     float *keys, *values; /* (slots, rows, heads, capacity, width) each */
     int64_t key_strides[3], value_strides[3]; /* of slots, rows and heads, in elements */
     int64_t length;       /* tokens in the cache, without the new one */

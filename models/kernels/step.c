@@ -133,9 +133,9 @@ static void begin(const state *now) {
     }
 }
 
-void rlm_step(const operation *list, int64_t count, const state *now) {
+static void step_of_rows(const state *now) {
     begin(now);
-    for (const operation *op = list; op < list + count; op++) switch (op->kind) {
+    for (const operation *op = now->operations; op < now->operations + now->operation_count; op++) switch (op->kind) {
         case LINEAR: rlm_linear(op, now); break;
         case RMS_NORM: rms_norm(op); break;
         case LAYER_NORM: layer_norm(op); break;
@@ -154,6 +154,17 @@ void rlm_step(const operation *list, int64_t count, const state *now) {
         case STORE: rlm_store(op, now); break;
         case ATTEND: rlm_attend(op, now); break;
         }
+}
+
+/* The step of `count` parts of a batch, each in a thread. One part may use threads itself, and OpenMP would start new
+   ones for each operation within a parallel region. */
+void rlm_step(const state *parts, int64_t count) {
+    if (count == 1) {
+        step_of_rows(parts);
+        return;
+    }
+#pragma omp parallel for num_threads(count)
+    for (int64_t part = 0; part < count; part++) step_of_rows(parts + part);
 }
 
 int64_t rlm_operation_size(void) { return sizeof(operation); }

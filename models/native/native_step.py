@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,13 +14,16 @@ from models.kernels.library import compiled_library
 from models.layers.block import Block
 from models.layers.kv_cache import KVCache
 from models.native.operations import Operation, State
-from models.native.recorded_cache import RecordedCache, UnrecordableError
-from models.native.recorder import Recorder
+from models.native.recorded_cache import UnrecordableError
+from models.native.recorded_rows import RecordedRows
 from models.native.recording import Packed
 from models.recursive_lm import RecursiveLM
 
 Step = Callable[..., None]
-"""rlm_step of step.c: the operations, their number, and the state."""
+"""rlm_step of step.c: the states, one for each thread that has rows of its own, and their number."""
+_MOST_READ_BY_EACH = 2**23
+"""The most bytes of weights that every thread reads where there are fewer texts than threads. Of more, each
+thread reads a part, and they wait for each other after every product."""
 
 
 def native_step() -> Step | None:
@@ -28,7 +32,7 @@ def native_step() -> Step | None:
     if library is None:
         return None
     step, size = library.rlm_step, library.rlm_operation_size
-    step.argtypes, step.restype = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None
+    step.argtypes, step.restype = [ctypes.c_void_p, ctypes.c_int64], None
     size.argtypes, size.restype = [], ctypes.c_int64
     found: Step = step
     # None where structures are laid out in another way.
@@ -39,8 +43,11 @@ class NativeStep:
     """The step of a model at one depth, for `rows` texts. It goes on with the caches of the model.
 
     It holds a copy of the weights, in the order in which they are read; `packed` has those of other steps of
-    the same model. Raises UnrecordableError for a model whose step is not a list of operations: its tokens
-    leave early, its cache holds latents, or it is not in float32 on a CPU.
+    the same model. Threads divide the texts among them, or the weights, where there are few texts and many
+    weights.
+
+    Raises UnrecordableError for a model whose step is not a list of operations: its tokens leave early, its
+    cache holds latents, or it is not in float32 on a CPU.
     """
 
     def __init__(
@@ -54,41 +61,32 @@ class NativeStep:
         _require_plain(model, depth)
         if not packed:
             _require_room(model)
-        before = model.config.ngram
-        with torch.inference_mode(False), torch.no_grad():  # NumPy shares no inference tensor's memory
-            recent = torch.zeros(rows, before + 1, dtype=torch.int64)
-            places = torch.zeros(rows, 1, dtype=torch.int64)
-            pads = torch.zeros(rows, dtype=torch.int64)
-            recorder = Recorder((recent, places), packed)
-            with recorder:
-                output = model(recent[:, -1:], depth=depth, cache=RecordedCache(recent, places))
-            self._logits = output.logits[:, -1].numpy()
-        recording = recorder.recording
-        if recording.depends(output.passes):
-            raise UnrecordableError("passes that depend on the token")
-        self.passes: list[float] = output.passes[:, -1].tolist()
+        threads = torch.get_num_threads()
+        few = rows < threads and _weight_bytes(model) > _MOST_READ_BY_EACH
+        count = 1 if few else min(threads, rows)
+        self._tokens, self._pads = np.zeros((2, rows), np.int64)
+        self._states = (State * count)()
+        borders = [rows * part // count for part in range(count + 1)]
+        self._parts: list[RecordedRows] = []
+        for state, (first, end) in zip(self._states, pairwise(borders), strict=True):
+            state.threads = threads if count == 1 else 1
+            self._parts.append(
+                RecordedRows(
+                    model, depth, first, end - first,
+                    state=state, tokens=self._tokens, pads=self._pads, packed=packed,
+                )
+            )  # fmt: skip
+        self.passes = [passes for part in self._parts for passes in part.passes]
         """Of each row's new token."""
-        self._step = step
-        self._operations = (Operation * len(recording.operations))(*recording.operations)
-        self._tokens, self._pads = (ctypes.c_int64 * rows)(), pads
-        self._state = State(
-            pads=pads.data_ptr(),
-            threads=torch.get_num_threads(),
-            rows=rows,
-            tokens=ctypes.addressof(self._tokens),
-            recent=recent.data_ptr(),
-            before=before,
-            places=places.data_ptr(),
-        )
-        self._arguments = (
-            ctypes.addressof(self._operations), len(recording.operations), ctypes.addressof(self._state)
-        )  # fmt: skip
+        self._logits = self._parts[0].logits
+        if count > 1:
+            self._logits = np.concatenate([part.logits for part in self._parts])
+        self._places = np.split(self._logits, borders[1:-1]) if count > 1 else []
+        """Where the logits of each part are copied to."""
+        self._step, self._arguments = step, (ctypes.addressof(self._states), count)
         self._keys: Tensor | None = None
         self._ids: Tensor | None = None
         self._padding: Tensor | None = None
-        self._scores = np.empty((self._state.threads, 0), np.float32)
-        self._recording = recording  # the operations hold only addresses
-        self._inputs = recent, places
 
     def logits(self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None) -> np.ndarray:
         """Logits (B, V) after the new `tokens`, one of each row, which are added to the cache. `padding` (B,)
@@ -99,29 +97,25 @@ class NativeStep:
             self._bind(cache)
         if padding is not self._padding:
             self._set_padding(padding)
-        self._tokens[:] = [*tokens]
-        self._state.length = cache.length
+        self._tokens[:] = tokens
+        length = cache.length
+        for state in self._states:
+            state.length = length
         self._step(*self._arguments)
         cache.advance(1)
+        for place, part in zip(self._places, self._parts, strict=False):
+            np.copyto(place, part.logits)
         return self._logits
 
     def _bind(self, cache: KVCache) -> None:
         """Use this cache from now on."""
-        self._keys, self._ids, state = cache.keys, cache.tokens, self._state  # the state has only addresses
-        state.keys, state.values = cache.keys.data_ptr(), cache.values.data_ptr()
-        state.key_strides[:] = cache.keys.stride()[:3]
-        state.value_strides[:] = cache.values.stride()[:3]
-        state.ids, state.id_stride = cache.tokens.data_ptr(), cache.tokens.stride(0)
-        if self._scores.shape[1] < cache.capacity:
-            self._scores = np.empty((state.threads, cache.capacity), np.float32)
-            state.scores, state.room = self._scores.ctypes.data, cache.capacity
+        self._keys, self._ids = cache.keys, cache.tokens  # the states have only addresses
+        for part in self._parts:
+            part.bind(cache)
 
     def _set_padding(self, padding: Tensor | None) -> None:
         self._padding = padding
-        if padding is None:
-            self._pads.zero_()
-        else:
-            self._pads.copy_(padding)
+        self._pads[:] = 0 if padding is None else padding.numpy()
 
     def forget_cache(self) -> None:
         """Hold the last cache in memory no longer."""
@@ -142,9 +136,12 @@ def _require_plain(model: RecursiveLM, depth: Depth) -> None:
 
 def _require_room(model: RecursiveLM) -> None:
     """Raise UnrecordableError where a second copy of the weights could fill the memory."""
-    size = sum(weight.nbytes for weight in model.parameters())
-    if size > free_memory_bytes(torch.device("cpu")) // 2:
+    if _weight_bytes(model) > free_memory_bytes(torch.device("cpu")) // 2:
         raise UnrecordableError("weights for which there is too little memory")
+
+
+def _weight_bytes(model: RecursiveLM) -> int:
+    return sum(weight.nbytes for weight in model.parameters())
 
 
 def _is_plain(weight: Tensor) -> bool:

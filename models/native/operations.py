@@ -57,9 +57,11 @@ class Operation(ctypes.Structure):
 
 
 class State(ctypes.Structure):
-    """Where the cache is, how far it is filled, and the new tokens."""
+    """The operations of some rows, where their cache is, how far it is filled, and the new tokens."""
 
     _fields_ = (
+        ("operations", ctypes.c_void_p),
+        ("operation_count", ctypes.c_int64),
         ("keys", ctypes.c_void_p),
         ("values", ctypes.c_void_p),
         ("key_strides", ctypes.c_int64 * 3),  # of slots, rows and heads, in elements

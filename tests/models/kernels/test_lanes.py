@@ -25,7 +25,7 @@ def step(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     flags = ["-O1", "-w", "-shared", "-fPIC", f"-DLANES={request.param}"]
     subprocess.run([compiler, *flags, *SOURCES, "-o", str(path), "-lm"], check=True)
     found = ctypes.CDLL(str(path)).rlm_step
-    found.argtypes, found.restype = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None
+    found.argtypes, found.restype = [ctypes.c_void_p, ctypes.c_int64], None
     return found
 
 

@@ -1,5 +1,7 @@
 """A recorded step gives the logits of the model's own forward call, for every model that can be recorded."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,13 @@ from torch import nn
 
 from models.architectures import ARCHITECTURES, build_model, model_config
 from models.depth import Depth
-from models.native.native_step import NativeStep, native_step
+from models.native import native_step
+from models.native.native_step import NativeStep
 from models.native.recorded_cache import UnrecordableError
 from models.native.recording import Packed
 from models.recursive_lm import RecursiveLM
 
-STEP = native_step()
+STEP = native_step.native_step()
 pytestmark = pytest.mark.skipif(STEP is None, reason="there is no C compiler")
 CONTEXT = 24
 
@@ -84,6 +87,33 @@ def test_the_logits_of_a_text_do_not_depend_on_the_others() -> None:
         np.testing.assert_array_equal(found, alone[:rows])
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 8])
+@torch.inference_mode()
+def test_threads_divide_the_texts(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, depth, length = model_of("looped", ngram=3), Depth(2), 12
+    tokens, padding = torch.randint(0, 46, (length, rows)).tolist(), torch.arange(rows) % 4
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", partial(int, threads))
+        step, cache = recorded(model, depth, rows), model.new_cache(rows, length + 4, depth)
+        assert len(step._states) == min(threads, rows)
+        cache.keys[:], cache.values[:] = 0.5, 0.5
+        cache.advance(4)
+        for some in tokens:
+            logits = step.logits(some, cache, padding)
+        found.append((logits.copy(), cache.keys.numpy(), cache.values.numpy(), cache.tokens.numpy()))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_threads_divide_many_weights_where_there_are_few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(native_step, "_MOST_READ_BY_EACH", 1000)
+    (state,) = recorded(model_of("looped"), Depth(1), 3)._states
+    assert (state.rows, state.threads) == (3, 4)
+    assert [one.rows for one in recorded(model_of("looped"), Depth(1), 6)._states] == [1, 2, 1, 2]
+
+
 @torch.inference_mode()
 def test_it_goes_on_with_any_cache_and_from_its_start() -> None:
     model, depth = model_of("looped", ngram=3), Depth(2)
@@ -108,7 +138,7 @@ def test_a_cache_may_have_more_room_than_the_context() -> None:
     step, cache = recorded(model, depth, 1), model.new_cache(1, count, depth)
     cache.advance(count - 1)
     assert np.isfinite(step.logits([3], cache, torch.tensor([count - 4]))).all()
-    assert step._state.room >= count
+    assert step._states[0].room >= count
 
 
 def test_steps_of_one_model_share_their_weights() -> None:

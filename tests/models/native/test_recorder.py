@@ -35,22 +35,26 @@ COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def repeat(operations: list[Operation]) -> None:
+    assert STEP is not None
+    listed = (Operation * len(operations))(*operations)
+    state = State(operations=ctypes.addressof(listed), operation_count=len(operations))
+    STEP(ctypes.byref(state), 1)
+
+
 @pytest.mark.parametrize("name", COMPUTED)
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 1000), scale=st.sampled_from([0.01, 1.0, 30.0]))
 def test_it_repeats_what_torch_computes(name: str, seed: int, scale: float) -> None:
-    assert STEP is not None
     computed, x = COMPUTED[name], torch.zeros(3, 7)
     with Recorder((x,), {}) as recorder:
         found = computed(x)
     x.copy_(torch.randn(3, 7, generator=torch.Generator().manual_seed(seed)) * scale)
-    operations = (Operation * len(recorder.recording.operations))(*recorder.recording.operations)
-    STEP(operations, len(operations), ctypes.byref(State()))
+    repeat(recorder.recording.operations)
     torch.testing.assert_close(found, computed(x), rtol=2e-5, atol=2e-5)
 
 
 def test_ids_are_looked_up_and_copied() -> None:
-    assert STEP is not None
     ids, table = torch.zeros(2, 3, dtype=torch.int64), torch.arange(20.0).view(10, 2)
 
     def looked_up(ids: Tensor) -> Tensor:
@@ -60,6 +64,5 @@ def test_ids_are_looked_up_and_copied() -> None:
     with Recorder((ids,), {}) as recorder:
         found = looked_up(ids)
     ids.copy_(torch.tensor([[1, 2, 3], [7, 8, 9]]))
-    operations = (Operation * len(recorder.recording.operations))(*recorder.recording.operations)
-    STEP(operations, len(operations), ctypes.byref(State()))
+    repeat(recorder.recording.operations)
     torch.testing.assert_close(found, looked_up(ids))
