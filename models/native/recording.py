@@ -57,10 +57,10 @@ class Recording:
         """`weight` (outputs, inputs) in the order in which it is read."""
         require(not self.depends(weight), "a product")
         key = (weight.data_ptr(), weight.shape, weight.stride())
-        if key not in self._packed:
-            self._packed[key] = in_panels(weight)
         self._constants.append(weight)  # no other weight gets its address
-        return self._packed[key]
+        found = self._packed.get(key)
+        # Another thread may pack it meanwhile. What is there stays: operations may hold its address.
+        return self._packed.setdefault(key, in_panels(weight)) if found is None else found
 
     def add(
         self, kind: Kind, sizes: Sequence[int], *, slot: int = 0, value: float = 0.0, **views: Any

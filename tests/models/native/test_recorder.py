@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.native import recording
 from models.native.native_step import native_step
 from models.native.operations import Operation, State
 from models.native.recorder import Recorder
+from models.native.recording import Packed, Recording
 
 STEP = native_step()
 pytestmark = pytest.mark.skipif(STEP is None, reason="there is no C compiler")
@@ -66,3 +68,16 @@ def test_ids_are_looked_up_and_copied() -> None:
     ids.copy_(torch.tensor([[1, 2, 3], [7, 8, 9]]))
     repeat(recorder.recording.operations)
     torch.testing.assert_close(found, looked_up(ids))
+
+
+def test_a_weight_that_two_threads_pack_at_once_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed, weight, of_the_other = Packed(), torch.randn(20, 7), []
+
+    def in_panels(weight: Tensor) -> Tensor:
+        monkeypatch.undo()
+        of_the_other.append(Recording((), packed).packed(weight))
+        return recording.in_panels(weight)
+
+    monkeypatch.setattr(recording, "in_panels", in_panels)
+    assert Recording((), packed).packed(weight) is of_the_other[0]
+    assert next(iter(packed.values())) is of_the_other[0]
