@@ -156,6 +156,15 @@ static void step_of_rows(const state *now) {
         }
 }
 
+/* Whether parts are computed at the same time: not where the compiler knows no OpenMP. */
+int rlm_has_threads(void) {
+#ifdef _OPENMP
+    return 1;
+#else
+    return 0;
+#endif
+}
+
 /* The step of `count` parts of a batch, each in a thread. One part may use threads itself, and OpenMP would start new
    ones for each operation within a parallel region. */
 void rlm_step(const state *parts, int64_t count) {

@@ -39,6 +39,13 @@ def native_step() -> Step | None:
     return found if size() == ctypes.sizeof(Operation) else None
 
 
+def _threads() -> int:
+    """The threads that compute a step. One reads a weight once for all texts; several parts that it computed
+    one after another would each read it again."""
+    library = compiled_library()
+    return torch.get_num_threads() if library is not None and library.rlm_has_threads() else 1
+
+
 class NativeStep:
     """The step of a model at one depth, for `rows` texts. It goes on with the caches of the model.
 
@@ -61,7 +68,7 @@ class NativeStep:
         _require_plain(model, depth)
         if not packed:
             _require_room(model)
-        threads = torch.get_num_threads()
+        threads = _threads()
         few = rows < threads and _weight_bytes(model) > _MOST_READ_BY_EACH
         count = 1 if few else min(threads, rows)
         self._tokens, self._pads = np.zeros((2, rows), np.int64)

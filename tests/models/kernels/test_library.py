@@ -9,10 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from data.cache import cache_dir, set_cache_dir
 from data.storage import TEMPORARY_PREFIX
+from models.architectures import build_model, model_config
+from models.depth import Depth
 from models.kernels import library
+from models.native.native_step import NativeStep, native_step
 
 pytestmark = pytest.mark.skipif(library.compiled_library() is None, reason="there is no C compiler")
 
@@ -151,3 +155,15 @@ def test_as_many_files_are_compiled_at_once_as_there_are_cores(tmp_path: Path, m
     monkeypatch.setattr(library, "usable_cores", lambda: 3)
     assert not looked_up_again()
     assert_missing("fails (exit 1)", "compiler")
+
+
+def test_without_openmp_the_texts_of_a_batch_are_computed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that one thread computes one after another would each read all weights."""
+    monkeypatch.setattr(library, "_WHERE_KNOWN", ([],))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    step = native_step()
+    assert step is not None
+    sizes = {"vocab_size": 20, "context_length": 8, "d_model": 16, "n_heads": 2}
+    model = build_model(model_config({"architecture": "transformer", **sizes})).eval()
+    (state,) = NativeStep(step, model, Depth(1), 8, {})._states
+    assert (state.rows, state.threads) == (8, 1)
