@@ -71,23 +71,17 @@ class NativeStep:
         threads = _threads()
         few = rows < threads and _weight_bytes(model) > _MOST_READ_BY_EACH
         count = 1 if few else min(threads, rows)
+        borders = [rows * part // count for part in range(count + 1)]
+        self._parts = _recorded_parts(model, depth, [end - first for first, end in pairwise(borders)], packed)
         self._tokens, self._pads = np.zeros((2, rows), np.int64)
         self._states = (State * count)()
-        borders = [rows * part // count for part in range(count + 1)]
-        self._parts: list[RecordedRows] = []
-        for state, (first, end) in zip(self._states, pairwise(borders), strict=True):
+        for state, part, first in zip(self._states, self._parts, borders, strict=False):
             state.threads = threads if count == 1 else 1
-            self._parts.append(
-                RecordedRows(
-                    model, depth, first, end - first,
-                    state=state, tokens=self._tokens, pads=self._pads, packed=packed,
-                )
-            )  # fmt: skip
+            part.attach(state, first, self._tokens, self._pads)
         self.passes = [passes for part in self._parts for passes in part.passes]
         """Of each row's new token."""
-        self._logits = self._parts[0].logits
-        if count > 1:
-            self._logits = np.concatenate([part.logits for part in self._parts])
+        self._found = [part.logits for part in self._parts]
+        self._logits = self._found[0] if count == 1 else np.concatenate(self._found)
         self._places = np.split(self._logits, borders[1:-1]) if count > 1 else []
         """Where the logits of each part are copied to."""
         self._step, self._arguments = step, (ctypes.addressof(self._states), count)
@@ -110,8 +104,8 @@ class NativeStep:
             state.length = length
         self._step(*self._arguments)
         cache.advance(1)
-        for place, part in zip(self._places, self._parts, strict=False):
-            np.copyto(place, part.logits)
+        for place, found in zip(self._places, self._found, strict=False):
+            np.copyto(place, found)
         return self._logits
 
     def _bind(self, cache: KVCache) -> None:
@@ -127,6 +121,19 @@ class NativeStep:
     def forget_cache(self) -> None:
         """Hold the last cache in memory no longer."""
         self._keys = self._ids = None
+
+
+def _recorded_parts(
+    model: RecursiveLM, depth: Depth, sizes: Sequence[int], packed: Packed
+) -> list[RecordedRows]:
+    """Parts of so many rows each. Those of one size are recorded once, which takes as long as some tokens."""
+    recorded: dict[int, RecordedRows] = {}
+    parts = []
+    for rows in sizes:
+        known = recorded.get(rows)
+        parts.append(RecordedRows(model, depth, rows, packed) if known is None else known.copy())
+        recorded.setdefault(rows, parts[-1])
+    return parts
 
 
 def _require_plain(model: RecursiveLM, depth: Depth) -> None:

@@ -28,6 +28,11 @@ class Recording:
         for tensor in inputs:
             self.add_result(tensor)
 
+    @property
+    def results(self) -> list[Tensor]:
+        """The inputs, and what depends on them."""
+        return [*self._results.values()]
+
     def depends(self, tensor: Tensor) -> bool:
         """Whether `tensor` depends on the inputs."""
         return tensor.untyped_storage().data_ptr() in self._results

@@ -47,11 +47,19 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("architecture", "dials"), SHAPES)
-@pytest.mark.parametrize("padding", [[0], [0, 3, 5], [2, 0, 1, 4, 0, 6, 3], list(range(6)) * 3])
+@pytest.mark.parametrize(
+    ("padding", "threads"),
+    [([0], 1), ([0, 3, 5], 1), ([2, 0, 1, 4, 0, 6, 3], 1), ([2, 0, 1, 4, 0, 6, 3], 3), ([*range(6)] * 3, 3)],
+)
 @torch.inference_mode()
 def test_its_logits_are_those_of_the_model(
-    architecture: str, dials: dict[str, object], padding: list[int]
+    architecture: str,
+    dials: dict[str, object],
+    padding: list[int],
+    threads: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", partial(int, threads))
     model, rows, depth = model_of(architecture, **dials), len(padding), Depth(2, 2)
     step = recorded(model, depth, rows)
     tokens = torch.randint(0, 46, (rows, CONTEXT))
@@ -104,6 +112,15 @@ def test_threads_divide_the_texts(rows: int, monkeypatch: pytest.MonkeyPatch) ->
         found.append((logits.copy(), cache.keys.numpy(), cache.values.numpy(), cache.tokens.numpy()))
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_batch_is_recorded_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each number of texts that a thread has."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    model, recordings = model_of("looped"), []
+    model.register_forward_hook(lambda _, tokens, found: recordings.append(tokens[0].size(0)))
+    step = recorded(model, Depth(1), 8)
+    assert [state.rows for state in step._states] == [2, 3, 3] and recordings == [2, 3]
 
 
 def test_threads_divide_many_weights_where_there_are_few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
