@@ -21,9 +21,11 @@ from models.recursive_lm import RecursiveLM
 
 Step = Callable[..., None]
 """rlm_step of step.c: the states, one for each thread that has rows of its own, and their number."""
-_MOST_READ_BY_EACH = 2**23
-"""The most bytes of weights that every thread reads where there are fewer texts than threads. Of more, each
-thread reads a part, and they wait for each other after every product."""
+_LEAST_TEXTS = 4
+"""Texts of a thread that take it longer than one, where the weights come from memory. Threads that have
+fewer read a part of the weights each, and wait for each other after every product."""
+_MOST_IN_CACHES = 2**23
+"""The most bytes of weights that every thread reads, however few texts it has."""
 
 
 def native_step() -> Step | None:
@@ -69,7 +71,7 @@ class NativeStep:
         if not packed:
             _require_room(model)
         threads = _threads()
-        few = rows < threads and _weight_bytes(model) > _MOST_READ_BY_EACH
+        few = rows < _LEAST_TEXTS * threads and _weight_bytes(model) > _MOST_IN_CACHES
         count = 1 if few else min(threads, rows)
         borders = [rows * part // count for part in range(count + 1)]
         self._parts = _recorded_parts(model, depth, [end - first for first, end in pairwise(borders)], packed)

@@ -123,12 +123,13 @@ def test_a_batch_is_recorded_once_for_all_threads(monkeypatch: pytest.MonkeyPatc
     assert [state.rows for state in step._states] == [2, 3, 3] and recordings == [2, 3]
 
 
-def test_threads_divide_many_weights_where_there_are_few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    monkeypatch.setattr(native_step, "_MOST_READ_BY_EACH", 1000)
-    (state,) = recorded(model_of("looped"), Depth(1), 3)._states
-    assert (state.rows, state.threads) == (3, 4)
-    assert [one.rows for one in recorded(model_of("looped"), Depth(1), 6)._states] == [1, 2, 1, 2]
+def test_threads_divide_many_weights_where_each_had_few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(native_step, "_MOST_IN_CACHES", 1000)
+    for rows in (2, 11):
+        (state,) = recorded(model_of("looped"), Depth(1), rows)._states
+        assert (state.rows, state.threads) == (rows, 3)
+    assert [one.rows for one in recorded(model_of("looped"), Depth(1), 13)._states] == [4, 4, 5]
 
 
 @torch.inference_mode()
