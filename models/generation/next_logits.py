@@ -123,7 +123,8 @@ class _Kept:
     def __init__(self, weights: list[tuple[Any, int, int]]) -> None:
         self.weights = weights
         self.packed: Packed = {}
-        self.idle: dict[Depth, NextLogits] = {}
+        self.idle: dict[tuple[Depth, int], NextLogits] = {}
+        """By depth and number of threads: a step is recorded for so many."""
 
 
 _kept: weakref.WeakKeyDictionary[RecursiveLM, _Kept] = weakref.WeakKeyDictionary()
@@ -143,9 +144,10 @@ def next_logits(model: RecursiveLM, depth: Depth) -> Iterator[NextLogits]:
     kept = _kept.get(model)
     if kept is None or kept.weights != now:
         kept = _kept[model] = _Kept(now)
-    found = kept.idle.pop(depth, None) or NextLogits(model, depth, kept.packed)
+    key = depth, torch.get_num_threads()
+    found = kept.idle.pop(key, None) or NextLogits(model, depth, kept.packed)
     try:
         yield found
     finally:
         found.forget_caches()
-        kept.idle[depth] = found
+        kept.idle[key] = found

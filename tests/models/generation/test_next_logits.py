@@ -1,6 +1,7 @@
 """What is recorded of a model is used for as long as it is right, and no longer."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -73,6 +74,16 @@ def test_it_is_recorded_once_while_the_weights_stay(model: RecursiveLM, monkeypa
     with next_logits(model, DEPTH) as again:
         assert again is scores
         logits_of(model, again)
+
+
+def test_other_threads_have_a_step_of_their_own(model: RecursiveLM, monkeypatch) -> None:
+    found = []
+    for threads in (1, 3, 1):
+        monkeypatch.setattr(torch, "get_num_threads", partial(int, threads))
+        with next_logits(model, DEPTH) as scores, torch.inference_mode():
+            scores.score([1, 2, 3], model.new_cache(3, 24, DEPTH), None)
+        found.append(scores._steps[3])
+    assert [len(step._states) for step in found] == [1, 3, 1] and found[0] is found[2]
 
 
 def test_a_model_in_training_uses_nothing_that_was_recorded_before(model: RecursiveLM) -> None:
