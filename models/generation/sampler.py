@@ -11,9 +11,9 @@ from data.errors import RlmError
 from data.tokenizer import SPECIAL_TOKENS
 from models.generation.row import Choice, Row
 from models.generation.sampling import (
+    candidates,
     draw,
     exclude,
-    kept,
     most_likely,
     not_finite,
     powers_of,
@@ -87,7 +87,7 @@ class Sampler:
             token = int(changed.argmax())
         else:
             sharpened = powers_of(changed, config.temperature)
-            tokens = kept(sharpened, config.top_k, config.top_p, config.min_p)
+            tokens = candidates(sharpened, config.top_k, config.top_p, config.min_p)
             token = draw(tokens, row.random.random())
         return Choice(token, float(probabilities[token]), most_likely(probabilities, row.alternatives))
 

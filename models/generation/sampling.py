@@ -11,22 +11,21 @@ from typing import NamedTuple
 import numpy as np
 
 from data.errors import RlmError
+from models.kernels.draw import LEAST_TEMPERATURE
 
 _EXCLUDED = -np.inf
-_LEAST_TEMPERATURE = 1e-6
-"""A smaller one is as good as 0, and could overflow."""
 Alternatives = tuple[tuple[int, float], ...]
 """Tokens that can stand at one place, each with its probability."""
 
 _MANY = 2048  # with fewer tokens, ordering all takes less time than looking for candidates
 
 
-class Kept(NamedTuple):
+class Candidates(NamedTuple):
     """Tokens that may be drawn, the most likely first."""
 
     ids: np.ndarray
     """(N,)"""
-    held: np.ndarray
+    cumulative: np.ndarray
     """(N,): in proportion, the probability of each and all before it."""
 
 
@@ -46,10 +45,10 @@ def powers_of(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
         raise not_finite()
     # The highest becomes 0 first, so that a tiny temperature does not overflow.
     shifted = logits - highest
-    return np.exp(shifted if temperature == 1 else shifted / np.float32(max(temperature, _LEAST_TEMPERATURE)))
+    return np.exp(shifted if temperature == 1 else shifted / np.float32(max(temperature, LEAST_TEMPERATURE)))
 
 
-def kept(powers: np.ndarray, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Kept:
+def candidates(powers: np.ndarray, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Candidates:
     """The tokens that all three filters keep, of the `powers` (V,) that `powers_of` gives.
 
     `top_k` keeps the k most likely ones, and ties with the k-th; 0 is all. `top_p` keeps of these the fewest
@@ -57,23 +56,23 @@ def kept(powers: np.ndarray, top_k: int = 0, top_p: float = 1.0, min_p: float = 
     of the highest probability (Nguyen et al., 2024). Each keeps the start of an order by probability.
     """
     if len(powers) > _MANY:
-        candidates = np.flatnonzero(powers >= _bound(powers, top_k, top_p, min_p))
-        order = candidates[np.argsort(-powers[candidates], kind="stable")]
+        possible = np.flatnonzero(powers >= _bound(powers, top_k, top_p, min_p))
+        order = possible[np.argsort(-powers[possible], kind="stable")]
     else:
         order = np.argsort(-powers, kind="stable")  # ties in the order of their ids, on every processor
     ordered = powers[order]
     count = len(ordered)
     if 0 < top_k < count:
         count = int(np.count_nonzero(ordered >= ordered[top_k - 1]))
-    held = ordered[:count].cumsum(dtype=np.float64)
+    cumulative = ordered[:count].cumsum(dtype=np.float64)
     if top_p < 1:
-        # The candidates are not all tokens that share the probability, unless top_k has chosen among them.
-        total = held[-1] if top_k else powers.sum(dtype=np.float64)
+        # Without top_k, the tokens that are left out here have a share of the probability too.
+        total = cumulative[-1] if top_k else powers.sum(dtype=np.float64)
         # A token is dropped if the tokens before it already hold p, so the first one always stays.
-        count = 1 + int(held[: count - 1].searchsorted(top_p * total))
+        count = 1 + int(cumulative[: count - 1].searchsorted(top_p * total))
     if min_p > 0:
         count = min(count, int(np.count_nonzero(ordered >= np.float32(min_p))))
-    return Kept(order[:count], held[:count])
+    return Candidates(order[:count], cumulative[:count])
 
 
 def _bound(powers: np.ndarray, top_k: int, top_p: float, min_p: float) -> float:
@@ -115,8 +114,8 @@ def most_likely(probabilities: np.ndarray, count: int) -> Alternatives:
     return tuple((int(token), float(probabilities[token])) for token in order if probabilities[token])
 
 
-def draw(tokens: Kept, number: float) -> int:
+def draw(tokens: Candidates, number: float) -> int:
     """The token that a uniform random `number`, 0 to 1, falls on."""
     # From the right, so that a token of probability 0 is never taken.
-    place = int(tokens.held.searchsorted(number * tokens.held[-1], side="right"))
-    return int(tokens.ids[min(place, int(tokens.held.searchsorted(tokens.held[-1])))])
+    place = int(tokens.cumulative.searchsorted(number * tokens.cumulative[-1], side="right"))
+    return int(tokens.ids[min(place, int(tokens.cumulative.searchsorted(tokens.cumulative[-1])))])

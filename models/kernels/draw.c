@@ -30,7 +30,7 @@ typedef struct {
     float *probabilities;  /* (rows,): of the tokens, in `logits` at a temperature of 1 */
     float *distributions;  /* (rows, vocabulary): those of all tokens. NULL: nobody asks */
     float *powers, *others; /* room for `vocabulary` each */
-    double *held;          /* the same */
+    double *cumulative;     /* the same */
     candidate *candidates; /* room for twice as many */
 } drawing;
 
@@ -84,17 +84,17 @@ static float power_of(candidate one) {
     return power.number;
 }
 
-/* The place of the first of held (n,), which ascend, that is above `least`, or `least` itself where `equal`. */
-static int64_t first_above(const double *held, int64_t n, double least, int equal) {
+/* The first place at which the ascending sums (n,) are above `least`, or reach it where `equal`; n without one. */
+static int64_t first_above(const double *sums, int64_t n, double least, int equal) {
     int64_t i = 0;
-    while (i < n && (equal ? held[i] < least : held[i] <= least)) i++;
+    while (i < n && (equal ? sums[i] < least : sums[i] <= least)) i++;
     return i;
 }
 
 /* The token on which `number` falls, by powers (vocabulary,) that add up to `sum`. sampling.py says what each filter
    keeps. */
 static int64_t drawn(const drawing *all, const float *powers, double sum, double number) {
-    double *held = all->held;
+    double *cumulative = all->cumulative;
     int64_t count = 0, n = all->vocabulary;
     /* Tokens below a share of 1 - p of the mean hold less than 1 - p together. */
     double least = all->top_k ? 0 : fmax((1 - all->top_p) * sum / n, all->min_p);
@@ -108,10 +108,10 @@ static int64_t drawn(const drawing *all, const float *powers, double sum, double
         for (int64_t i = all->top_k; i < count; i++)
             if (order[i].bits < order[all->top_k - 1].bits) count = i;
     double total = 0;
-    for (int64_t i = 0; i < count; i++) held[i] = total += power_of(order[i]);
-    if (all->top_p < 1) count = 1 + first_above(held, count - 1, all->top_p * (all->top_k ? total : sum), 1);
+    for (int64_t i = 0; i < count; i++) cumulative[i] = total += power_of(order[i]);
+    if (all->top_p < 1) count = 1 + first_above(cumulative, count - 1, all->top_p * (all->top_k ? total : sum), 1);
     while (count > 1 && power_of(order[count - 1]) < all->min_p) count--;
-    return order[first_above(held, count - 1, number * held[count - 1], 0)].id;
+    return order[first_above(cumulative, count - 1, number * cumulative[count - 1], 0)].id;
 }
 
 /* A token of one row, or -1 where logits are not finite. */

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.kernels.library import compiled_library
 
-_LEAST_TEMPERATURE = 1e-6
+LEAST_TEMPERATURE = 1e-6
 """A smaller one is as good as 0, and could overflow."""
 
 
@@ -36,7 +36,7 @@ class _Drawing(ctypes.Structure):
         ("distributions", ctypes.c_void_p),
         ("powers", ctypes.c_void_p),
         ("others", ctypes.c_void_p),
-        ("held", ctypes.c_void_p),
+        ("cumulative", ctypes.c_void_p),
         ("candidates", ctypes.c_void_p),
     )
 
@@ -74,7 +74,7 @@ class Drawer:
             forbidden=forbidden.ctypes.data,
             forbidden_count=len(forbidden),
             top_p=top_p,
-            temperature=max(temperature, _LEAST_TEMPERATURE) if temperature else 0.0,
+            temperature=max(temperature, LEAST_TEMPERATURE) if temperature else 0.0,
             min_p=min_p,
             top_k=top_k,
         )
@@ -122,9 +122,9 @@ class Drawer:
         self._tokens = (ctypes.c_int64 * rows)()
         self._probabilities = (ctypes.c_float * rows)()
         self._powers, self._others = np.empty((2, vocabulary), np.float32)
-        self._held = np.empty(vocabulary, np.float64)
+        self._cumulative = np.empty(vocabulary, np.float64)
         self._candidates = np.empty(2 * vocabulary, np.int64)
         for name in ("numbers", "tokens", "probabilities"):
             setattr(drawing, name, ctypes.addressof(getattr(self, f"_{name}")))
-        for name in ("powers", "others", "held", "candidates"):
+        for name in ("powers", "others", "cumulative", "candidates"):
             setattr(drawing, name, getattr(self, f"_{name}").ctypes.data)

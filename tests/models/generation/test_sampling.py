@@ -33,8 +33,8 @@ def probabilities_of(logits: np.ndarray) -> np.ndarray:
 
 
 def kept(logits: np.ndarray, **filters: float) -> set[int]:
-    found = sampling.kept(sampling.powers_of(logits), **filters)
-    shares = np.diff(found.held, prepend=0) / found.held[-1]
+    found = sampling.candidates(sampling.powers_of(logits), **filters)
+    shares = np.diff(found.cumulative, prepend=0) / found.cumulative[-1]
     probabilities = probabilities_of(logits)[found.ids]
     np.testing.assert_allclose(shares, probabilities / probabilities.sum(), rtol=1e-4, atol=1e-6)
     assert len(set(found.ids.tolist())) == len(found.ids) > 0
@@ -73,12 +73,12 @@ def test_the_tail_of_a_large_vocabulary_counts_for_top_p(filters: dict[str, floa
     powers[0] = 1
     shares = np.sort(powers.astype(np.float64))[::-1] / powers.sum(dtype=np.float64)
     expected = 1 + int(np.count_nonzero(shares.cumsum() < 0.9))
-    assert len(sampling.kept(powers, top_p=0.9, **filters).ids) == expected
+    assert len(sampling.candidates(powers, top_p=0.9, **filters).ids) == expected
 
 
 def test_equal_tokens_keep_their_order() -> None:
     powers = np.array([0.5, 0.5, 1.0, 1.0, 0.5], dtype=np.float32)
-    assert sampling.kept(powers).ids.tolist() == [2, 3, 0, 1, 4]
+    assert sampling.candidates(powers).ids.tolist() == [2, 3, 0, 1, 4]
 
 
 @given(ROWS, st.floats(0, 1))
@@ -128,7 +128,7 @@ def test_temperature_keeps_the_order(logits: np.ndarray, value: float) -> None:
 def test_draws_follow_the_probabilities() -> None:
     logits, numbers = np.log(np.array([1e-30, 0.25, 0.75], dtype=np.float32)), random.Random(1)
     logits[0] = -np.inf
-    tokens = sampling.kept(sampling.powers_of(logits))
+    tokens = sampling.candidates(sampling.powers_of(logits))
     draws = [sampling.draw(tokens, numbers.random()) for _ in range(4000)]
     assert set(draws) == {1, 2}
     assert np.mean([token == 2 for token in draws]) == pytest.approx(0.75, abs=0.03)

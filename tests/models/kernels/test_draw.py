@@ -41,7 +41,7 @@ def test_a_number_falls_on_the_same_token(
         powers = sampling.powers_of(one)
         assert probability == pytest.approx(powers[token] / powers.sum(), rel=1e-4)
         tolerant = [
-            sampling.kept(sampling.powers_of(one, temperature), top_k, top_p * (1 + e), min_p)
+            sampling.candidates(sampling.powers_of(one, temperature), top_k, top_p * (1 + e), min_p)
             for e in (0, 1e-6, -1e-6)
         ]
         near = [
