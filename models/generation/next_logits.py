@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 16
 """Texts of a batch for which compiled code is used. With more, torch's matrix products are as fast."""
 _TOLERANCE = 1e-3
-"""How far the logits of compiled code may be from the model's own, beside the largest of them."""
+"""How far the logits of compiled code may be from the model's own, as a share of the largest one."""
 
 
 @torch.inference_mode()
@@ -89,8 +89,8 @@ class NextLogits:
         padding: Tensor | None,
         logits: np.ndarray,
     ) -> np.ndarray:
-        """Record a step, and use it from now on if it gives the `logits` (B, V) of this token, but for their
-        rounding. The logits of the step then, else those given."""
+        """Record a step. If it gives the `logits` (B, V) that the model gave, but for their rounding, it is used
+        from now on, and its logits are returned. Else `logits` are."""
         compiled = native_step()
         try:
             if compiled is None:
@@ -117,7 +117,7 @@ class NextLogits:
             step.forget_cache()
 
 
-class _Kept:
+class _Recordings:
     """What was recorded of a model, while its weights stay what they are."""
 
     def __init__(self, weights: list[tuple[Any, int, int]]) -> None:
@@ -127,7 +127,7 @@ class _Kept:
         """By depth and number of threads: a step is recorded for so many."""
 
 
-_kept: weakref.WeakKeyDictionary[RecursiveLM, _Kept] = weakref.WeakKeyDictionary()
+_recordings: weakref.WeakKeyDictionary[RecursiveLM, _Recordings] = weakref.WeakKeyDictionary()
 
 
 @contextlib.contextmanager
@@ -141,13 +141,13 @@ def next_logits(model: RecursiveLM, depth: Depth) -> Iterator[NextLogits]:
         return
     # Memory that is held here never becomes that of other weights, so an address tells them apart.
     now = [(weight.untyped_storage(), weight.data_ptr(), weight._version) for weight in weights]
-    kept = _kept.get(model)
-    if kept is None or kept.weights != now:
-        kept = _kept[model] = _Kept(now)
+    known = _recordings.get(model)
+    if known is None or known.weights != now:
+        known = _recordings[model] = _Recordings(now)
     key = depth, torch.get_num_threads()
-    found = kept.idle.pop(key, None) or NextLogits(model, depth, kept.packed)
+    found = known.idle.pop(key, None) or NextLogits(model, depth, known.packed)
     try:
         yield found
     finally:
         found.forget_caches()
-        kept.idle[key] = found
+        known.idle[key] = found

@@ -137,7 +137,7 @@ static void weigh(float *y, const float *values, const float *weights, int64_t w
     }
 }
 
-/* scores (count,) become their softmax, but for a factor. It returns what they come to. */
+/* scores (count,) become their softmax times their sum, which it returns. */
 static float exponentials(float *restrict scores, int64_t count, float scale) {
     float most = highest_of(scores, count), sum = 0;
     for (int64_t t = 0; t < count; t++) {

@@ -104,7 +104,7 @@ static inline int64_t seen_by(int64_t query, const sizes *of) {
     return seen < of->keys ? seen : of->keys;
 }
 
-/* That of the TILE queries from `query` on together, in whole panels. */
+/* How many keys the TILE queries from `query` on see together, in whole panels. */
 static inline int64_t seen_by_tile(int64_t query, const sizes *of) {
     return up_to(seen_by(query + TILE - 1, of), PANEL);
 }
@@ -115,7 +115,7 @@ static inline float sum_of(panel all) {
     return sum;
 }
 
-/* (line - most) * factor, to e to the power of it. */
+/* Each number of a panel becomes e to the power of (number - most) * factor. */
 static inline void to_powers(float *line, float most, float factor) {
     for (int l = 0; l < PANEL; l++) line[l] = exponential((line[l] - most) * factor);
 }
@@ -232,7 +232,8 @@ static sizes sizes_of(int64_t rows, int64_t heads, int64_t queries, int64_t keys
     return (sizes){rows, heads, queries, keys, width, up_to(width, PANEL), up_to(keys, PANEL), factor, format};
 }
 
-/* in: strides (4, 3). norms (rows, heads, queries, 2): the largest score of each query, and its divisor's inverse.
+/* in: strides (4, 3). norms (rows, heads, queries, 2): the largest score of each query, and the inverse of
+   its divisor.
    rooms: of each thread, `room` floats: at least what attend_gradient divides among its arrays. */
 void rlm_attention(void *out, const void *q, const void *k, const void *v, int format, float *norms, const int64_t *in,
                    float *rooms, int64_t room, int64_t rows, int64_t heads, int64_t queries, int64_t keys,

@@ -4,8 +4,7 @@
 #include <math.h>
 #include <stdint.h>
 
-/* The highest of values (n,); what is no number counts for nothing. A compiler finds many such maxima at once, but
-   not one. */
+/* The highest of values (n,), of which NaN is none. A compiler makes vectors of 16 maxima, but not of one. */
 static inline float highest_of(const float *values, int64_t n) {
     float most[16], highest = -INFINITY;
     for (int j = 0; j < 16; j++) most[j] = -INFINITY;

@@ -12,7 +12,7 @@ static inline float widened(uint16_t bits) {
     return wide.number;
 }
 
-static inline uint16_t narrowed(float number) { /* to the nearest, ties to even; what is no number stays none */
+static inline uint16_t narrowed(float number) { /* to the nearest, ties to even; NaN stays NaN */
     union { float number; uint32_t bits; } wide = {.number = number};
     uint32_t rounded = (wide.bits + 0x7fff + ((wide.bits >> 16) & 1)) >> 16;
     return (wide.bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded;

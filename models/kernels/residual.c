@@ -1,7 +1,7 @@
 /* A change that is added to a state, with dropout, and the norm of the sum: in one pass, and so is their gradient.
 
    residual.py has the formulas. States and changes are lines of float32 or bfloat16 numbers; every sum is in float32.
-   A pointer to something that there is not is NULL. */
+   A pointer to what is missing is NULL. */
 
 #include <stddef.h>
 

@@ -49,7 +49,7 @@ def _threads() -> int:
 
 
 class NativeStep:
-    """The step of a model at one depth, for `rows` texts. It goes on with the caches of the model.
+    """The step of a model at one depth, for `rows` texts. It reads and extends caches as the model does.
 
     It holds a copy of the weights, in the order in which they are read; `packed` has those of other steps of
     the same model. Threads divide the texts among them, or the weights, where there are few texts and many
