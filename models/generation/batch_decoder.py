@@ -26,6 +26,7 @@ from models.generation.row import (
     depth_with_halting,
     prompt_or_start,
     require_known_tokens,
+    seed_or_random,
 )
 from models.generation.sampler import Sampler
 
@@ -158,7 +159,6 @@ class _ActiveRow:
         self, continuation: Continuation, model: RecursiveLM, tokenizer: Tokenizer, others: list[_ActiveRow]
     ) -> None:
         context_length, config = model.config.context_length, continuation.config
-        seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
         prompt = prompt_or_start(tokenizer, continuation.prompt)
         self.continuation = continuation
         self.settings = config.changed(seed=None, stop=(), max_tokens=None)
@@ -167,7 +167,13 @@ class _ActiveRow:
         self.sampler: Sampler = next(alike, None) or Sampler(tokenizer, self.settings)
         """Rows with equal settings have the same."""
         self.row = Row(
-            continuation.row, prompt, seed, tokenizer, config, context_length, continuation.alternatives
+            continuation.row,
+            prompt,
+            seed_or_random(config),
+            tokenizer,
+            config,
+            context_length,
+            continuation.alternatives,
         )
         self.row.fit_prompt(context_length)
 

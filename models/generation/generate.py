@@ -17,6 +17,7 @@ from models.generation.row import (
     depth_with_halting,
     prompt_or_start,
     require_known_tokens,
+    seed_or_random,
 )
 from models.generation.sampler import Sampler
 from models.generation.settings import GenerationConfig
@@ -51,7 +52,7 @@ def generate(
     Raises UsageError for a token outside the vocabulary, RlmError if the logits are not finite.
     """
     context_length = model.config.context_length
-    first_seed = config.seed if config.seed is not None else torch.Generator().seed() % 2**62
+    first_seed = seed_or_random(config)
     sampler = Sampler(tokenizer, config)
     rows = [
         Row(

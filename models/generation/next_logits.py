@@ -89,8 +89,8 @@ class NextLogits:
         padding: Tensor | None,
         logits: np.ndarray,
     ) -> np.ndarray:
-        """Record a step. If it gives the `logits` (B, V) that the model gave, but for their rounding, it is used
-        from now on, and its logits are returned. Else `logits` are."""
+        """Record a step. If it gives the model's `logits` (B, V), but for their rounding, it is used from now
+        on, and its own are returned."""
         compiled = native_step()
         try:
             if compiled is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -131,6 +132,11 @@ def prompt_or_start(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
         return [int(token) for token in prompt]
     newline = [int(token) for token in tokenizer.encode("\n")]
     return newline if tokenizer.unk_id not in newline else [tokenizer.bos_id]
+
+
+def seed_or_random(config: GenerationConfig) -> int:
+    """The seed of the settings; without one, a random one."""
+    return secrets.randbelow(2**62) if config.seed is None else config.seed
 
 
 def depth_with_halting(model: RecursiveLM, depth: Depth, config: GenerationConfig) -> Depth:

@@ -151,8 +151,8 @@ def solve_puzzles(
     sure: float = SURE,
     known: Sequence[np.ndarray | None] = (),
 ) -> list[Solution]:
-    """Answer each of `puzzles` (T,) in at most `max_steps`. It stops early at confidence `sure`. `known` has a
-    solution (T,) of each, or None for it; it may be empty.
+    """Answer each of `puzzles` (T,) in at most `max_steps`. It stops early at confidence `sure`. `known` has
+    a solution (T,) or None for each, or is empty.
 
     Raises UsageError for a puzzle of another size.
     """
