@@ -163,18 +163,7 @@ def _chat_prompt(tokenizer: Tokenizer, system: str, turns: Sequence[Message], ro
     else:
         added = 0
     before = [Message("system", system)] if system else []
-    first = len(turns) - 1
-    used = len(_chat_ids(tokenizer, [*before, turns[-1]]))
-    while first > 0:
-        used += len(_ids(tokenizer, turns[first - 1].content)) + 2  # with its role and its end
-        if used > room:
-            break
-        first -= 1
-    # An answer makes little sense without its question, so begin with a message of the user.
-    while first < len(turns) - 1 and first > 0 and turns[first].role == "assistant":
-        first += 1
-    if first == len(turns) - 1 and first > 0:
-        first -= 1  # keep the question; it is cut at its start instead
+    first = _first_turn(tokenizer, before, turns, room)
     ids = _chat_ids(tokenizer, [*before, *turns[first:]])
     if len(ids) <= room:
         return Prompt(ids, first)
@@ -187,6 +176,24 @@ def _chat_prompt(tokenizer: Tokenizer, system: str, turns: Sequence[Message], ro
     role = turns[-1 if inside_last else first].role
     dropped = len(turns) - added if inside_last else min(first + 1, len(turns) - added)
     return Prompt([*head, tokenizer.role_ids[role], *ids[-left:]], dropped)
+
+
+def _first_turn(tokenizer: Tokenizer, before: Sequence[Message], turns: Sequence[Message], room: int) -> int:
+    """The oldest turn that stays, so that it and the newer ones fit in `room` tokens after `before`. They may
+    take more where even the last answer and its question do."""
+    first = len(turns) - 1
+    used = len(_chat_ids(tokenizer, [*before, turns[-1]]))
+    while first > 0:
+        used += len(_ids(tokenizer, turns[first - 1].content)) + 2  # with its role and its end
+        if used > room:
+            break
+        first -= 1
+    # An answer makes little sense without its question, so begin with a message of the user.
+    while first < len(turns) - 1 and first > 0 and turns[first].role == "assistant":
+        first += 1
+    if first == len(turns) - 1 and first > 0:
+        first -= 1  # keep the question; it is cut at its start instead
+    return first
 
 
 def _chat_ids(tokenizer: Tokenizer, messages: Sequence[Message], *, open_end: bool = True) -> list[int]:
