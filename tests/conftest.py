@@ -115,7 +115,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models.kernels import library
 
     folder = tmp_path_factory.mktemp("compiled")
-    found = library.compiled_library() if library._found.cache_info().currsize else None
+    found = library.compiled_library() if library._library_or_reason.cache_info().currsize else None
     if found is not None and Path(found._name).is_file():
         shutil.copy(found._name, folder)
     return folder

@@ -58,12 +58,12 @@ class _NoLibraryError(Exception):
 
 def compiled_library() -> ctypes.CDLL | None:
     """The functions of the C files of this folder, or None where this machine cannot compile them."""
-    return _found()[0]
+    return _library_or_reason()[0]
 
 
 def missing_library() -> MissingLibrary | None:
     """Why `compiled_library` is None, or None where it is there."""
-    return _found()[1]
+    return _library_or_reason()[1]
 
 
 def usable_cores() -> int:
@@ -74,7 +74,7 @@ def usable_cores() -> int:
 
 
 @functools.cache
-def _found() -> tuple[ctypes.CDLL | None, MissingLibrary | None]:
+def _library_or_reason() -> tuple[ctypes.CDLL | None, MissingLibrary | None]:
     try:
         return _load(), None
     except _NoLibraryError as error:

@@ -45,7 +45,7 @@ def test_a_full_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_without_kernels_answers_are_slower(
     missing: MissingLibrary, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "_found", lambda: (None, missing))
+    monkeypatch.setattr(library, "_library_or_reason", lambda: (None, missing))
     check = check_kernels()
     assert check.verdict == "note" and check.found == f"none, since {missing.reason}"
     assert remedy in check.advice

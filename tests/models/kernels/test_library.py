@@ -28,14 +28,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(library, "_FLAGS", ("-O0", "-shared", "-fPIC"))
     set_cache_dir(tmp_path / "cache")
     # The next tests have the library that was found before.
-    monkeypatch.setattr(library, "_found", functools.cache(library._found.__wrapped__))
+    monkeypatch.setattr(
+        library, "_library_or_reason", functools.cache(library._library_or_reason.__wrapped__)
+    )
     yield tmp_path / "cache" / "compiled"
     set_cache_dir(before)
 
 
 def looked_up_again() -> bool:
     """Whether a new process would have the function."""
-    library._found.cache_clear()
+    library._library_or_reason.cache_clear()
     return library.compiled_library() is not None
 
 
