@@ -87,6 +87,7 @@ class NativeStep:
         self._places = np.split(self._logits, borders[1:-1]) if count > 1 else []
         """Where the logits of each part are copied to."""
         self._step, self._arguments = step, (ctypes.addressof(self._states), count)
+        self._capacity = 0
         self._keys: Tensor | None = None
         self._ids: Tensor | None = None
         self._padding: Tensor | None = None
@@ -94,7 +95,8 @@ class NativeStep:
     def logits(self, tokens: Sequence[int], cache: KVCache, padding: Tensor | None) -> np.ndarray:
         """Logits (B, V) after the new `tokens`, one of each row, which are added to the cache. `padding` (B,)
         is the number of pads at the start of each row, and does not change while it is the same tensor. The
-        next call overwrites what this one returns."""
+        next call overwrites what this one returns. Raises ValueError for a cache that is full or has other
+        rows."""
         # Python is slow here, since the weights have just filled the processor's caches.
         if cache.keys is not self._keys:
             self._bind(cache)
@@ -102,6 +104,8 @@ class NativeStep:
             self._set_padding(padding)
         self._tokens[:] = tokens
         length = cache.length
+        if length >= self._capacity:
+            raise ValueError("the cache is full")
         for state in self._states:
             state.length = length
         self._step(*self._arguments)
@@ -112,6 +116,10 @@ class NativeStep:
 
     def _bind(self, cache: KVCache) -> None:
         """Use this cache from now on."""
+        rows = cache.keys.size(1)
+        if rows != len(self._tokens):
+            raise ValueError(f"a cache of {rows} rows for {len(self._tokens)}")
+        self._capacity = cache.capacity
         self._keys, self._ids = cache.keys, cache.tokens  # the states have only addresses
         for part in self._parts:
             part.bind(cache)

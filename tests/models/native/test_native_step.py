@@ -159,6 +159,21 @@ def test_a_cache_may_have_more_room_than_the_context() -> None:
     assert step._states[0].room >= count
 
 
+@torch.inference_mode()
+def test_a_cache_that_is_full_or_has_other_rows_is_refused() -> None:
+    """Compiled code would write beyond its memory."""
+    model, depth = model_of("looped"), Depth(1)
+    step, cache = recorded(model, depth, 2), model.new_cache(2, 8, depth)
+    cache.advance(7)
+    step.logits([1, 2], cache, None)
+    with pytest.raises(ValueError, match="full"):
+        step.logits([1, 2], cache, None)
+    cache.reserve(9)
+    step.logits([1, 2], cache, None)
+    with pytest.raises(ValueError, match="1 rows for 2"):
+        step.logits([1, 2], model.new_cache(1, 8, depth), None)
+
+
 def test_steps_of_one_model_share_their_weights() -> None:
     assert STEP is not None
     model, packed = model_of("looped"), Packed()
