@@ -197,6 +197,12 @@ class TrainingConfig:
             self.max_epochs,
             "above 0",
         )
+        require(
+            self.target_loss is None or 0 <= self.target_loss < math.inf,
+            "training.target_loss",
+            self.target_loss,
+            "0 or more",
+        )
         require(self.seed < 2**32, "training.seed", self.seed, "below 2 to the 32nd")
         for name, most in _MOST.items():
             value = getattr(self, name)

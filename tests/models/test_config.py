@@ -43,6 +43,8 @@ def test_whole_numbers_are_read_digit_by_digit(number: int) -> None:
         {"steps": 10**30},
         {"threads": 10**6},
         {"learning_rate": "1e300"},
+        {"target_loss": "-1"},
+        {"target_loss": -0.5},
     ],
     ids=lambda values: str(values)[:40],
 )
