@@ -27,7 +27,10 @@ def figures(view: RunView) -> list[Row]:
         for difficulty, right in (last.accuracy or {}).items():
             rows.append((f"right at {difficulty}", f"{100 * right:.1f} %"))
     if view.best is not None:
-        rows.append(("best", f"{format_loss(view.best.validation_loss)} at {format_count(view.best.step)}"))
+        loss, step_of_best = view.best.validation_loss, view.best.step
+        if view.finished is not None:  # the best weights were measured once more, as `rlm ls` has it
+            loss, step_of_best = view.finished.validation_loss, view.finished.best_step
+        rows.append(("best", f"{format_loss(loss)} at {format_count(step_of_best)}"))
     if (step := view.last_step) is not None:
         rows.append(("rate", f"{step.learning_rate:.2e}"))
         rows.append(("gradient", f"{step.gradient_norm:.3f}"))

@@ -5,6 +5,7 @@ the few kinds that matter here.
 """
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +32,7 @@ from models.runs.weights_file import weights_problem
 Status = Literal["created", "training", "paused", "finished", "damaged"]
 
 _HEAD = 64 << 10  # bytes
-_TAILS = (64 << 10, 1 << 20, 8 << 20)  # tried in turn until an evaluation is in it
+_TAILS = (64 << 10, 1 << 20, 8 << 20)  # tried in turn until the best loss is in it
 _KINDS = (
     events.RunStarted,
     events.CorpusStarted,
@@ -46,6 +47,9 @@ _KINDS = (
 )
 _MARKS = {kind: b'{"event": "' + wire_name(kind).encode() + b'"' for kind in _KINDS}
 """What a line of each kind that matters here starts with."""
+_BEST_EVALUATION = re.compile(
+    b'^%s.*"best": true' % re.escape(_MARKS[events.EvaluationFinished]), re.MULTILINE
+)
 _FILES = ("datasets.json", "evaluation.json", "generation_config.json")
 
 
@@ -211,12 +215,18 @@ def _first_and_last_lines(path: Path) -> list[bytes]:
     tail, before = b"", 0
     for size in _TAILS:
         tail, before = _tail(path, size)
-        if before == 0 or _MARKS[events.EvaluationFinished] in tail:
+        if before == 0 or _has_best_loss(tail):
             break
     head = _head(path, min(_HEAD, before))
     if len(head) == before:
         return (head + tail).split(b"\n")[:-1]
     return [*head.split(b"\n")[:-1], *tail.split(b"\n")[:-1]]
+
+
+def _has_best_loss(tail: bytes) -> bool:
+    """Whether this end of a log has the loss of the best weights so far."""
+    is_finished = tail.rfind(_MARKS[events.RunFinished]) > tail.rfind(_MARKS[events.RunStarted])
+    return is_finished or _BEST_EVALUATION.search(tail) is not None
 
 
 def _status(

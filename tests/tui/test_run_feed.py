@@ -166,6 +166,7 @@ def test_figures_and_progress_say_when_the_training_ends(record) -> None:
     assert losses_by_mode(live) == []
     add(run, finished())
     assert losses_by_mode(view(run)) == [("fast", "1.6000")]
+    assert dict(figures(view(run)))["best"] == "1.4000 at 90", "as the list of runs has it"
 
 
 @pytest.mark.parametrize("name", get_args(ChartName))

@@ -14,7 +14,16 @@ from models.errors import RunError
 from models.runs.checkpoint_folder import MODEL_FILE, STATE_FILE, TRAINING_FILE, state_text
 from models.runs.evaluation import Evaluation
 from models.runs.event_json import to_json
-from models.runs.events import Event, NoticeGiven, PreparationAdvanced, RolledBack, RunFailed, SchedulePlanned
+from models.runs.events import (
+    Event,
+    NoticeGiven,
+    PreparationAdvanced,
+    RolledBack,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    SchedulePlanned,
+)
 from models.runs.listing import glance, list_runs
 from models.runs.lock import require_unlocked
 from models.runs.run import Run
@@ -218,6 +227,18 @@ def test_a_glance_reads_both_ends_of_a_log_of_any_length(tmp_path: Path, padding
     history = glance(path, None)
     assert (history.started, history.step, history.validation_loss) == (events[0], 3, 2.4)
     assert [event.step for event in history.evaluations] == [1, 2]
+
+
+@pytest.mark.parametrize("earlier", [[], [finished(2.4), started(2)]], ids=["in one go", "trained longer"])
+def test_a_glance_finds_the_best_loss_before_many_worse_ones(
+    tmp_path: Path, earlier: list[RunFinished | RunStarted]
+) -> None:
+    path = tmp_path / "events.jsonl"
+    notices = [NoticeGiven(message="x" * 700)] * 100
+    worse = evaluation(2.7, 3, best=False)
+    events = [started(), *notices, evaluation(2.4, 2), *notices, *earlier, step(3), worse]
+    path.write_text("".join(to_json(event) + "\n" for event in events))
+    assert glance(path, None).validation_loss == 2.4
 
 
 def test_a_step_line_that_cannot_be_read_leaves_the_one_before(tmp_path: Path) -> None:
