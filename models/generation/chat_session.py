@@ -83,7 +83,8 @@ class ChatSession:
 
     def measured_note(self) -> str | None:
         """How the current mode compares with the best measured one, or None."""
-        return measured_note(self.settings.mode, self.losses) if self.chat_model.model.recursive else None
+        model = self.chat_model
+        return measured_note(self.settings.mode, self.losses, model.kind) if model.model.recursive else None
 
     def greeting(self) -> str:
         """One sentence on how the model answers."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from data.wording import counted
+from data.wording import counted, percent
 from models.depth import (
     MODE_TOLERANCE,
     Depth,
@@ -41,14 +41,21 @@ def mode_note(model: RecursiveLM, mode: str) -> str | None:
     return None
 
 
-def measured_note(mode: str, losses: Mapping[str, float]) -> str | None:
-    """How `mode` compares with the best of `losses`, by trained mode as `mode_losses` has them, or None."""
+def measured_note(mode: str, losses: Mapping[str, float], kind: str = "text") -> str | None:
+    """How `mode` compares with the best of `losses`, by trained mode as `mode_losses` has them, or None.
+
+    `kind` is what the model learned. Of problems, the losses are shares of wrong answers.
+    """
     best, words = best_mode(losses), best_mode_words(losses)
     if best is None or words is None:
         return None
     if not losses.get(mode, math.nan) > losses[best] + MODE_TOLERANCE:
         return f"The best measured mode is {words}."
-    return f"Mode {mode} measured worse than {best}: loss {losses[mode]:.4f} against {losses[best]:.4f}."
+    if kind == "problems":
+        compared = f"{percent(losses[mode])} wrong answers against {percent(losses[best])}"
+    else:
+        compared = f"loss {losses[mode]:.4f} against {losses[best]:.4f}"
+    return f"Mode {mode} measured worse than {best}: {compared}."
 
 
 def halt_note(model: RecursiveLM, mode: str, threshold: float | None) -> str | None:

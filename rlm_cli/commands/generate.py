@@ -115,7 +115,7 @@ def generate(
     loaded = load_model(run, device, threads, output)
     for warning in loaded.notes:
         output.warn(warning)
-    if loaded.model.recursive and (note := measured_note(chosen_mode, mode_losses(run))):
+    if loaded.model.recursive and (note := measured_note(chosen_mode, mode_losses(run), loaded.kind)):
         output.say(note, style="dim")
     # A mode without effect matters only if the user typed it.
     if (mode is not None or loaded.model.recursive) and (note := mode_note(loaded.model, chosen_mode)):

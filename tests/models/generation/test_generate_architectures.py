@@ -139,3 +139,8 @@ def test_note_on_a_mode_that_measured_worse() -> None:
     assert "best measured mode is fast" in str(measured_note("extreme", losses))  # which was not measured
     assert "best measured mode is fast" in str(measured_note("normal", {"fast": 1.5, "normal": 1.4994}))
     assert measured_note("deep", {}) is None
+
+
+def test_note_on_a_mode_that_answered_fewer_problems_rightly() -> None:
+    found = measured_note("deep", {"fast": 0.25, "deep": 0.4}, "problems")
+    assert found == "Mode deep measured worse than fast: 40 % wrong answers against 25 %."
