@@ -29,10 +29,10 @@ class TextTable:
         texts = zip(self.columns, *self.rows, strict=True)
         return [max(map(measure, (column, *cells))) for column, *cells in texts]
 
-    def least_width(self, measure: Callable[[str], int] = len) -> int:
-        """The cells that the table needs, with the columns of `wrap` as narrow as can still be read."""
+    def least_width(self, measure: Callable[[str], int] = len, wrap_width: int = LEAST_WRAP_WIDTH) -> int:
+        """The cells that the table needs, with at most `wrap_width` for each column of `wrap`."""
         widths = [
-            min(cells, LEAST_WRAP_WIDTH) if column in self.wrap else cells
+            min(cells, wrap_width) if column in self.wrap else cells
             for column, cells in zip(self.columns, self.widths(measure), strict=True)
         ]
         return sum(widths) + GAP * (len(widths) - 1)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import RlmError
 from data.safe_text import safe_text
-from data.text_table import GAP, TextTable
+from data.text_table import GAP, WRAP_WIDTH, TextTable
 from rlm_cli.streams import stderr_is_terminal, stdout_is_terminal
 from rlm_cli.word_wrap import WordWrap
 from rlm_cli.wording import error_in_cli_words, in_cli_words
@@ -85,6 +85,13 @@ class Output:
         else:
             write((text if exact and not stdout_is_terminal() else safe_text(text)) + end)
 
+    def paragraph(self, text: str, *, style: str = "") -> None:
+        """Write a paragraph of the result. A terminal gets it wrapped between words."""
+        if self.is_json or not stdout_is_terminal():
+            self.result(text)
+        else:
+            self.stdout.print(_styled_text(text, style))
+
     def result_writer(self) -> Callable[[str], None]:
         """A function that writes a result piece by piece, exactly to a file or a pipe.
 
@@ -133,10 +140,10 @@ class Output:
             return cell_len(safe_text(text))
 
         shown = replace(table, wrap=wrap).fitted(console.width, measure)
-        if (least := shown.least_width(measure)) > console.width:
+        if shown.least_width(measure) > console.width:
             # Its lines go on in the next ones of the terminal. In columns, figures would be cut.
             console = _console(stderr=to_stderr)
-            console.width = least
+            console.width = shown.least_width(measure, WRAP_WIDTH)
         self._lines(console, _grid(shown.columns, shown.rows, shown.right, wrap))
 
     def styled_lines(self, lines: Iterable[Iterable[tuple[str, str]]], *, to_stderr: bool = False) -> None:

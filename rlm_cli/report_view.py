@@ -26,14 +26,14 @@ def show(report: "Report", output: Output) -> None:
     for number, table in enumerate(report.tables):
         if number:
             output.result()
-        output.result(table.title, style="bold")
+        output.paragraph(table.title, style="bold")
         output.text_table(table.texts())
         if table.plot is not None and table.plot.beside:
             _draw(table, output)
     if report.verdicts:
         output.result()
         for verdict in report.verdicts:
-            output.result(verdict)
+            output.paragraph(verdict)
     for remark in report.notes:
         output.say(remark, style="dim")
 

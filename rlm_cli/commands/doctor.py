@@ -44,7 +44,7 @@ def doctor(runs_dir: RunsDirOption = None, json: JsonOption = False) -> None:
     if advice:
         output.result()
     for check in advice:
-        output.result(f"{check.name}: {in_cli_words(check.advice)}", style=_STYLES[check.verdict])
+        output.paragraph(f"{check.name}: {in_cli_words(check.advice)}", style=_STYLES[check.verdict])
     if any(check.verdict == "problem" for check in checks):
         raise typer.Exit(ExitCode.FAILED)
 

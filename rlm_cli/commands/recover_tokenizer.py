@@ -116,9 +116,9 @@ def _check(run: "Run", like: Path | None, output: Output) -> None:
 def _show_diagnosis(run: "Run", diagnosis: "Diagnosis", output: Output) -> None:
     if diagnosis.sound:
         loss = "" if diagnosis.loss is None else f", loss {diagnosis.loss:.2f} nats per token"
-        output.result(f"The tokenizer of run '{run.name}' is sound: {diagnosis.tokens:,} tokens{loss}.")
+        output.paragraph(f"The tokenizer of run '{run.name}' is sound: {diagnosis.tokens:,} tokens{loss}.")
     for finding in diagnosis.findings:
-        output.result(f"{finding.name}: {finding.sentence}")
+        output.paragraph(f"{finding.name}: {finding.sentence}")
 
 
 def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
@@ -128,11 +128,11 @@ def _show_repair(run: "Run", recovery: "Recovery", output: Output) -> None:
         "loss": "" if recovery.loss is None else f"the model's loss with it is {recovery.loss:.2f}",
     }[recovery.verified or "hash"]
     how = "Reconstructed" if recovery.source == "reconstruction" else "Restored"
-    output.result(f"{how} from {recovery.where}; {verified}.")
+    output.paragraph(f"{how} from {recovery.where}; {verified}.")
     if recovery.backup is not None:
-        output.result(f"The old file is now {recovery.backup.name}.")
+        output.paragraph(f"The old file is now {recovery.backup.name}.")
     if recovery.renamed:
-        output.result("config.json named another tokenizer and now names this one.")
+        output.paragraph("config.json named another tokenizer and now names this one.")
     if run.weights_path.is_file():
         output.say(f"Try it:  {program()} chat {quoted_reference(run)}")
 
@@ -151,12 +151,12 @@ def _show_reconstruction(rebuilt: "Reconstruction", output: Output) -> None:
         right=("id", "confidence", "in the text"),
     )
     output.result()
-    output.result(
+    output.paragraph(
         f"The characters are {order} code point order. The model's loss on the text is {rebuilt.loss:.2f} "
         f"nats per character; a bigram model has {rebuilt.bigram_loss:.2f}."
     )
     if rebuilt.uncertain:
-        output.result(
+        output.paragraph(
             f"{rebuilt.uncertain} of {len(rebuilt.characters)} are uncertain; they are placeholders."
         )
 

@@ -118,14 +118,14 @@ def _trace_puzzle(
 
 
 def _show_passes(found: "TextTrace", output: Output) -> None:
-    output.result(f"Passes at depth {found.depth}, in the order they run:")
+    output.paragraph(f"Passes at depth {found.depth}, in the order they run:")
     output.text_table(pass_table(found))
 
 
 def _show_tokens(found: "TextTrace", output: Output) -> None:
     """The text coloured by the passes of each token, or how many all of them take."""
     if not found.routed:
-        output.result(f"\nEvery token takes {counted(found.tokens[0].passes, 'pass')}.")
+        output.paragraph(f"\nEvery token takes {counted(found.tokens[0].passes, 'pass')}.")
         return
     least, most = (limit(one.passes for one in found.tokens) for limit in (min, max))
     output.result("\nPasses of each token:")
@@ -147,5 +147,5 @@ def _show_settings(found: "TextTrace", output: Output) -> None:
 def _show_ablations(found: "TextTrace", output: Output) -> None:
     if not found.ablations:
         return
-    output.result(f"\nWhat each part is worth at depth {found.depth}, in nats per token of this text:")
+    output.paragraph(f"\nWhat each part is worth at depth {found.depth}, in nats per token of this text:")
     output.text_table(ablation_table(found))

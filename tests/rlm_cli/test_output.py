@@ -126,6 +126,15 @@ def test_figures_are_not_cut_where_a_table_does_not_fit(monkeypatch: pytest.Monk
     assert row.split() == ["normal", *losses]
 
 
+def test_words_are_whole_where_a_table_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    sink = Output()
+    sink.stdout.width = 30
+    sink.table(("difficulty", "right", "right, leaving early"), [("12 factors", "80.0%", "79.0%")])
+    assert stream.getvalue().splitlines()[1].split() == ["12", "factors", "80.0%", "79.0%"]
+
+
 @pytest.mark.parametrize("width", [80, 40, 20])
 def test_a_value_longer_than_the_terminal_is_wrapped_and_never_cut(
     monkeypatch: pytest.MonkeyPatch, width: int

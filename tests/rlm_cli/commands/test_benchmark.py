@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,22 @@ def test_a_picture_is_drawn_below_a_table_that_has_lines_beside(capsys: pytest.C
         table = Table("t", "A table", columns, rows, plot)
         show(Report("scan", "x", {}, (table,)), Output())
         assert ("─ ideal" in capsys.readouterr().out) == is_drawn
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_the_title_and_the_verdict_are_wrapped_between_words_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr("rlm_cli.output.stdout_is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    title, verdict = "Right answers by difficulty, " * 4, "Returns stop at depth three or below it. " * 4
+    table = Table("t", title, (Column("depth"),), (("1",),))
+    show(Report("depth", "x", {}, (table,), (verdict,)), Output())
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert all(len(line) <= width for line in lines)
+    words = " ".join(lines).split()
+    assert words == [*title.split(), "depth", "1", *verdict.split()]
 
 
 def test_what_cannot_be_measured_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
