@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -92,7 +92,7 @@ def trace(
     found = trace_text(loaded, text, depth_of(mode))
     if found.cut_tokens:
         output.warn(f"The first {found.cut_tokens:,} tokens do not fit the model's context and are left out.")
-    output.json({"run": run.name, "path": str(run.path), "mode": mode, **dataclasses.asdict(found)})
+    output.json({"run": run.name, "path": str(run.path), "mode": mode, **_as_json(found, mode)})
     _show_passes(found, output)
     _show_tokens(found, output)
     _show_settings(found, output)
@@ -101,6 +101,14 @@ def trace(
         from rlm_cli.trace_page import trace_page
 
         output.write_file(html, trace_page(found, run.name, mode))
+
+
+def _as_json(found: "TextTrace", mode: str) -> dict[str, Any]:
+    """Plain values. Depths are cycles x steps for every model, as in the JSON of other commands."""
+    content = {**dataclasses.asdict(found), "depth": str(depth_of(mode))}
+    for one in content["settings"]:
+        one["depth"] = one["depth"] if one["mode"] is None else str(depth_of(one["mode"]))
+    return content
 
 
 def _trace_puzzle(

@@ -16,7 +16,7 @@ from models.analysis.memorisation import memorisation
 from models.analysis.repetition import repetition
 from models.analysis.run_texts import RunTexts
 from models.analysis.soundness.result import CheckResult
-from models.depth import best_mode
+from models.depth import MODES, best_mode
 from models.generation.run_defaults import mode_losses
 from models.runs.run import Run
 from rlm_cli.analysis_view import run_as_json, show_run_analysis
@@ -158,6 +158,8 @@ def test_a_trace_shows_passes_depths_and_what_each_part_is_worth(capsys: pytest.
     assert [one["number"] for one in traced["passes"]] == [1, 2, 3]
     assert "".join(token["text"] for token in traced["tokens"]) == "The owl said"
     assert {one["mode"] for one in traced["settings"]} >= {"fast", "normal", "deep"} and traced["ablations"]
+    assert traced["depth"] == "3x2"
+    assert all(one["depth"] == str(MODES[one["mode"]]) for one in traced["settings"])
     assert main(["trace", "book", "-p", "The owl said", "--mode", "deep"]) == 0
     out, err = capsys.readouterr()
     assert "unknown" not in err
