@@ -37,7 +37,7 @@ from rlm_cli.commands.train_run import train_run
 from rlm_cli.commands.tui import tui
 from rlm_cli.commands.verify import verify
 from rlm_cli.commands.watch import watch
-from rlm_cli.environment import read_environment
+from rlm_cli.environment import read_environment, take_misspelt_variables
 from rlm_cli.exit_codes import ExitCode, exit_code_of
 from rlm_cli.output import Output
 from rlm_cli.plain_help import PlainHelpCommand, PlainHelpGroup
@@ -117,6 +117,8 @@ def start(
     ] = False,
 ) -> None:
     read_environment()
+    for name, near in take_misspelt_variables(context.command):
+        Output().warn(f"The environment variable {name} is not known. Did you mean {near}?")
     if context.invoked_subcommand is None:
         context.get_help()  # typer prints it
 

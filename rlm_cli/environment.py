@@ -1,10 +1,19 @@
-"""Environment variables that are not flags: the cache folder and the runs folder."""
+"""Environment variables: those that are not flags, and those that are misspelt."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from data.cache import cache_dir, set_cache_dir
 from data.errors import UsageError
+from data.nearest import nearest
+from models.processes.placement import MEETING_FILE
+
+_PREFIX = "RLM_"
+_CUTOFF = 0.75
+"""The least similarity of a misspelt variable, from 0 to 1."""
+_NO_FLAGS = ("RLM_CACHE_DIR", "RLM_HOME", MEETING_FILE)
 
 
 def read_environment() -> None:
@@ -17,6 +26,32 @@ def read_environment() -> None:
     # encode.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     _replace_unusable_compiler_cache()
+
+
+def take_misspelt_variables(command: Any) -> Iterator[tuple[str, str]]:
+    """Each variable that no flag of `command` or its commands has, with the one it is most like.
+
+    One that is like none is left alone: other programs, such as a licence manager, have RLM_ variables too. A
+    misspelt one is removed, so that the processes which this one starts do not tell it again.
+    """
+    found = [name for name in os.environ if name.startswith(_PREFIX) and name not in _NO_FLAGS]
+    if not found:
+        return
+    known = {*_NO_FLAGS, *_flag_variables(command)}
+    endings = [name.removeprefix(_PREFIX) for name in sorted(known)]
+    for name in found:
+        if name not in known and (near := nearest(name.removeprefix(_PREFIX), endings, cutoff=_CUTOFF)):
+            del os.environ[name]
+            yield name, _PREFIX + near[0]
+
+
+def _flag_variables(command: Any) -> Iterator[str]:
+    """The variables of the flags of a command, and of the commands in it."""
+    for parameter in command.params:
+        if isinstance(parameter.envvar, str):
+            yield parameter.envvar
+    for inner in getattr(command, "commands", {}).values():
+        yield from _flag_variables(inner)
 
 
 def _replace_unusable_compiler_cache() -> None:

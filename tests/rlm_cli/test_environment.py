@@ -46,6 +46,40 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     assert cache_dir() == tmp_path / "cache"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("RLM_STPES", "RLM_STEPS"),
+        ("RLM_CONTXT", "RLM_CONTEXT"),
+        ("RLM_RUN_DIR", "RLM_RUNS_DIR"),
+        ("RLM_CACHEDIR", "RLM_CACHE_DIR"),
+    ],
+)
+def test_a_misspelt_variable_is_told_once_with_the_nearest_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    meant: str,
+) -> None:
+    monkeypatch.setenv(name, "7")
+    sentence = f"The environment variable {name} is not known. Did you mean {meant}?"
+    for times in (1, 0):  # a process that is started from here does not tell it again
+        assert main(["ls", "--json", "--runs-dir", str(tmp_path)]) == 0
+        out, err = capsys.readouterr()
+        assert " ".join(err.split()).count(sentence) == times and out == "[]\n"
+
+
+def test_known_variables_and_those_of_other_programs_are_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RLM_HOME", str(tmp_path))
+    for name in ("RLM_STEPS", "RLM_SEED", "RLM_KEY", "RLM_MEETING_FILE", "RLM_LICENSE", "RLM_PROJECT"):
+        monkeypatch.setenv(name, "7")
+    assert main(["ls"]) == 0
+    assert "environment" not in capsys.readouterr().err
+
+
 def test_without_a_home_the_cache_is_refused_and_no_folder_appears(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
