@@ -217,10 +217,12 @@ def run_and_prompt(
     return run, name
 
 
-def load_model(run: "Run", device: str | None, threads: int | None, output: Output) -> "LoadedModel":
-    """Load the trained model. Imports torch."""
+def load_model(
+    run: "Run", device: str | None, threads: int | None, output: Output, *, texts: int = 1
+) -> "LoadedModel":
+    """Load the trained model, which will write that many `texts` at once. Imports torch."""
     import_torch(output)
-    return load_writer(run, device or "cpu", threads)
+    return load_writer(run, device or "cpu", threads, texts=texts)
 
 
 def read_piped_text() -> tuple[str, bool]:

@@ -59,14 +59,14 @@ def run_settings(run: Run) -> dict[str, Any]:
     return content
 
 
-def load_writer(run: Run, device: str = "cpu", threads: int | None = None) -> LoadedModel:
-    """The trained model, ready to write. Imports torch. Raises as `load_run`."""
+def load_writer(run: Run, device: str = "cpu", threads: int | None = None, *, texts: int = 1) -> LoadedModel:
+    """The trained model, ready to write that many `texts` at once. Imports torch. Raises as `load_run`."""
     from models.device import choose_device, prepare_process
     from models.runs.load import load_run
 
     choose_device(device)  # report a mistake before loading the weights
     trained = load_run(run, device)
     # One token of a small model is too little work for several threads: they only wait for each other.
-    small = trained.model.parameter_counts()[0] < SMALL_MODEL
-    prepare_process(threads or (1 if small else 0))
+    alone = texts == 1 and trained.model.parameter_counts()[0] < SMALL_MODEL
+    prepare_process(threads or (1 if alone else 0))
     return trained

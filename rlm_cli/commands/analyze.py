@@ -156,7 +156,7 @@ def _analyze_run(
     machine: tuple[str | None, int | None],
     output: Output,
 ) -> None:
-    loaded = load_model(run, *machine, output)
+    loaded = load_model(run, *machine, output, texts=writing.prompts)
 
     from models.analysis.analyze import analyze_run
     from rlm_cli.training_session import show_progress

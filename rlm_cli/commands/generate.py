@@ -112,7 +112,7 @@ def generate(
     if config.seed is None:
         config = config.changed(seed=new_seed())
     texts = _all_prompts(prompts, lines, output)
-    loaded = load_model(run, device, threads, output)
+    loaded = load_model(run, device, threads, output, texts=len(texts))
     for warning in loaded.notes:
         output.warn(warning)
     if loaded.model.recursive and (note := measured_note(chosen_mode, mode_losses(run), loaded.kind)):

@@ -78,7 +78,7 @@ def serve(
     chosen_mode, generation = resolve_settings(run, mode=mode, natural=False, halt=None, stop=None)
     check_threads(threads)
     with contextlib.closing(listen(host, port)) as listener:
-        loaded = load_model(run, device, threads, output)
+        loaded = load_model(run, device, threads, output, texts=batch)
         for note in loaded.notes:
             output.warn(note)
         from models.generation.batch_decoder import BatchDecoder
