@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from models.native.recording import Packed
     from models.recursive_lm import RecursiveLM
 
-MOST_ROWS = 16
-"""Texts of a batch for which compiled code is used. With more, torch's matrix products are as fast."""
+MOST_ROWS = 64
+"""Texts of a batch for which compiled code is used."""
 _TOLERANCE = 1e-3
 """How far the logits of compiled code may be from the model's own, as a share of the largest one."""
 

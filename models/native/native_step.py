@@ -21,10 +21,10 @@ from models.recursive_lm import RecursiveLM
 
 Step = Callable[..., None]
 """rlm_step of step.c: the states, one for each thread that has rows of its own, and their number."""
-_LEAST_TEXTS = 4
-"""Texts of a thread that take it longer than one, where the weights come from memory. Threads that have
-fewer read a part of the weights each, and wait for each other after every product."""
-_MOST_IN_CACHES = 2**23
+_LEAST_TEXTS = 8
+"""As many texts as a thread reads a weight for at once. Where the weights are many, threads that have fewer
+read a part of the weights each, and wait for each other after every product."""
+_MOST_READ_BY_EACH = 2**26
 """The most bytes of weights that every thread reads, however few texts it has."""
 
 
@@ -71,7 +71,7 @@ class NativeStep:
         if not packed:
             _require_room(model)
         threads = _threads()
-        few = rows < _LEAST_TEXTS * threads and _weight_bytes(model) > _MOST_IN_CACHES
+        few = rows < _LEAST_TEXTS * threads and _weight_bytes(model) > _MOST_READ_BY_EACH
         count = 1 if few else min(threads, rows)
         borders = [rows * part // count for part in range(count + 1)]
         self._parts = _recorded_parts(model, depth, [end - first for first, end in pairwise(borders)], packed)

@@ -79,14 +79,14 @@ def test_its_logits_are_those_of_the_model(
 @torch.inference_mode()
 def test_the_logits_of_a_text_do_not_depend_on_the_others() -> None:
     model, depth, length = model_of("looped", d_model=96, d_feed_forward=80), Depth(2), 20
-    tokens, padding = torch.randint(0, 46, (17, length)), [row % 4 for row in range(17)]
+    tokens, padding = torch.randint(0, 46, (40, length)), [row % 4 for row in range(40)]
     alone = []
     for row, pads in zip(tokens, padding, strict=True):
         step, cache = recorded(model, depth, 1), model.new_cache(1, length, depth)
         for token in row[pads:].tolist():
             found = step.logits([token], cache, None)
         alone.append(found[0].copy())
-    for rows in range(2, 18):
+    for rows in (*range(2, 18), 40):
         step, cache = recorded(model, depth, rows), model.new_cache(rows, length, depth)
         for place in range(length):
             found = step.logits(
@@ -125,11 +125,11 @@ def test_a_batch_is_recorded_once_for_all_threads(monkeypatch: pytest.MonkeyPatc
 
 def test_threads_divide_many_weights_where_each_had_few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    monkeypatch.setattr(native_step, "_MOST_IN_CACHES", 1000)
-    for rows in (2, 11):
+    monkeypatch.setattr(native_step, "_MOST_READ_BY_EACH", 1000)
+    for rows in (2, 23):
         (state,) = recorded(model_of("looped"), Depth(1), rows)._states
         assert (state.rows, state.threads) == (rows, 3)
-    assert [one.rows for one in recorded(model_of("looped"), Depth(1), 13)._states] == [4, 4, 5]
+    assert [one.rows for one in recorded(model_of("looped"), Depth(1), 25)._states] == [8, 8, 9]
 
 
 @torch.inference_mode()
