@@ -24,7 +24,7 @@ def rlm(trained, monkeypatch, capsys):
     """Run a command on the small model; exit code, stdout, stderr."""
     for name in ("generate", "chat"):
         monkeypatch.setattr(
-            f"rlm_cli.commands.{name}.load_model", lambda run, device, threads, output: trained
+            f"rlm_cli.commands.{name}.load_model", lambda run, device, threads, output, texts=1: trained
         )
     monkeypatch.setenv("RLM_RUNS_DIR", str(trained.run.path.parent))
 
