@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.recursive_lm import RecursiveLM
 
 MOST_ROWS = 64
-"""Texts of a batch for which compiled code is used."""
+"""The most texts of a batch that compiled code writes. It is faster than torch for all that were measured."""
 _TOLERANCE = 1e-3
 """How far the logits of compiled code may be from the model's own, as a share of the largest one."""
 

@@ -67,6 +67,6 @@ def load_writer(run: Run, device: str = "cpu", threads: int | None = None, *, te
     choose_device(device)  # report a mistake before loading the weights
     trained = load_run(run, device)
     # One token of a small model is too little work for several threads: they only wait for each other.
-    alone = texts == 1 and trained.model.parameter_counts()[0] < SMALL_MODEL
-    prepare_process(threads or (1 if alone else 0))
+    is_small_work = texts == 1 and trained.model.parameter_counts()[0] < SMALL_MODEL
+    prepare_process(threads or (1 if is_small_work else 0))
     return trained

@@ -63,7 +63,8 @@ static candidate *sorted(candidate *from, candidate *to, int64_t n) {
     if (n <= FEW) {
         for (int32_t i = 0; i < n; i++) {
             int32_t before = 0;
-            for (int32_t j = 0; j < n; j++) before += (from[j].bits > from[i].bits) | ((from[j].bits == from[i].bits) & (j < i));
+            for (int32_t j = 0; j < n; j++)
+                before += (from[j].bits > from[i].bits) | ((from[j].bits == from[i].bits) & (j < i));
             to[before] = from[i];
         }
         return to;

@@ -99,8 +99,8 @@ def suggested_model(corpus: Corpus, vocab_size: int, training: TrainingConfig, a
 
 def suggested_narrower(width: int, parameters: Callable[[int], int], read: float) -> int:
     """`width`, or the largest below it whose model reads LEAST_TOKENS_PER_PARAMETER in the time in which one
-    of `width` reads `read` tokens. `parameters` are those in the blocks of a model of a width.
-    Where `read` is not known (nan), it stays."""
+    of `width` reads `read` tokens. `parameters` are those in the blocks of a model of a width. Where `read`
+    is not known (nan), the width stays."""
     for narrower in (width, *range((width - 1) // WIDTH_STEP * WIDTH_STEP, LEAST_WIDTH - 1, -WIDTH_STEP)):
         tokens = read * (width / narrower) ** SPEED_BY_WIDTH
         if math.isnan(read) or tokens >= LEAST_TOKENS_PER_PARAMETER * parameters(narrower):
