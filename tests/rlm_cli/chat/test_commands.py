@@ -63,6 +63,18 @@ def test_models_of_conversations_print_only_the_answer(rlm, trained) -> None:
     assert "once" not in out
 
 
+def test_a_model_is_loaded_for_as_many_texts_as_there_are_prompts(trained, rlm, monkeypatch):
+    counts = []
+
+    def load_model(*_, texts=1):
+        counts.append(texts)
+        return trained
+
+    monkeypatch.setattr("rlm_cli.commands.generate.load_model", load_model)
+    assert rlm("generate", "-p", "hello", "-p", "once", "--max-tokens", "1")[0] == 0
+    assert counts == [2]
+
+
 def test_several_prompts_equal_their_results_alone(rlm) -> None:
     prompts = ["a story", "b", "", "see, a longer one"]
     flags = ["--temp", "0", "--max-tokens", "70", "--stop", "q"]
